@@ -1,0 +1,115 @@
+"""Everything the library refuses, as one tree.
+
+PrimeSVTError
+├── SpecError                 the constraint spec is wrong
+│   ├── UnknownPlugin         no family, policy, criterion ... of that name
+│   └── ImpossibleBudget      contradictory, or out of reach whatever is pruned
+├── CheckpointError           the checkpoint file is the problem
+│   ├── CheckpointRefused     damaged, unsafe or not a checkpoint at all
+│   ├── UnknownFamily         readable, but no architecture we know
+│   └── CheckpointMismatch    a known family, but tensors are missing or misshapen
+├── DataError                 the evaluation data set is the problem
+│   └── BaselineNearChance    data, preprocessing or T do not fit the model
+├── PruningError              a plan that cannot be carried out
+├── ExportError               an artifact could not be written
+├── WorkspaceMismatch         a run cannot be resumed with other inputs
+└── Cancelled                 the user asked to stop
+
+Every class has a stable ``code`` (what scripts compare) and a message that says what was wrong, where, and what to do.
+The library never speaks of HTTP or of retrying: its callers map classes to those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class PrimeSVTError(Exception):
+    """Base of everything this library raises on purpose."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, code: str | None = None, facts: Mapping[str, object] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.error_code = code or type(self).code
+        self.facts: dict[str, object] = dict(facts or {})
+
+
+class SpecError(PrimeSVTError):
+    """The constraint spec is wrong."""
+
+    code = "invalid_spec"
+
+
+class UnknownPlugin(SpecError):
+    """No plug-in of that kind and name."""
+
+    code = "unknown_plugin"
+
+
+class ImpossibleBudget(SpecError):
+    """The budget contradicts itself, or cannot be met whatever is pruned."""
+
+    code = "impossible_budget"
+
+
+class CheckpointError(PrimeSVTError):
+    """The checkpoint file is the problem."""
+
+    code = "checkpoint_error"
+
+
+class CheckpointRefused(CheckpointError):
+    """Damaged, unsafe, or not a checkpoint at all; ``error_code`` says which of the reader's codes it is."""
+
+    code = "checkpoint_refused"
+
+
+class UnknownFamily(CheckpointError):
+    """Readable, but of no architecture we know."""
+
+    code = "unknown_family"
+
+
+class CheckpointMismatch(CheckpointError):
+    """A known family, but tensors are missing, unexpected or misshapen."""
+
+    code = "checkpoint_mismatch"
+
+
+class DataError(PrimeSVTError):
+    """The evaluation data set is the problem; ``error_code`` says what about it."""
+
+    code = "data_error"
+
+
+class BaselineNearChance(DataError):
+    """The original model guesses: the data set, its preprocessing or T do not fit it."""
+
+    code = "baseline_near_chance"
+
+
+class PruningError(PrimeSVTError):
+    """A plan that cannot be carried out."""
+
+    code = "pruning_error"
+
+
+class ExportError(PrimeSVTError):
+    """An artifact could not be written."""
+
+    code = "export_error"
+
+
+class WorkspaceMismatch(PrimeSVTError):
+    """The workspace belongs to a run with other inputs."""
+
+    code = "workspace_mismatch"
+
+
+class Cancelled(PrimeSVTError):
+    """The user asked to stop."""
+
+    code = "cancelled"

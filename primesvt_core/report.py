@@ -1,0 +1,163 @@
+"""The report: everything the user needs to believe the result, as one versioned document (``report.json``)."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from primesvt_core.spec import AssumptionValue, CompressionSpec
+from primesvt_core.types import Verdict
+
+SCHEMA_VERSION = 1
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelFigures(_Frozen):
+    """One model, measured on the confirmation split."""
+
+    accuracy: float
+    correct: int
+    samples: int
+    parameters: int = Field(description="Trained parameters that the forward pass uses.")
+    parameter_bytes: int = Field(description="Bytes of parameters and BatchNorm buffers that the forward pass uses.")
+    file_bytes: int = Field(description="Size of the model's safetensors file, unused tensors and metadata included.")
+    peak_activation_bytes: int = Field(description="Largest input plus output of one layer, batch of one image.")
+    spikes_per_image: float
+    firing_rates: dict[str, float] = Field(description="Mean spikes per neuron and time step, by neuron layer.")
+
+
+class LayerFigures(_Frozen):
+    """One layer before and after; largest first."""
+
+    name: str
+    group: str | None
+    shape_before: tuple[int, ...]
+    shape_after: tuple[int, ...]
+    parameters_before: int
+    parameters_after: int
+    parameter_bytes_before: int
+    parameter_bytes_after: int
+    rate: float = Field(description="Rate of the group that produces the layer's output channels.")
+
+
+class GroupFigures(_Frozen):
+    """One channel group before and after; in the policy's order."""
+
+    name: str
+    scope: Literal["local", "global"]
+    size_before: int
+    size_after: int
+    rate: float
+    parameter_bytes: int
+    targeted: bool = Field(description="Whether the profile found a rate that stays within the drop.")
+
+
+class ProfileFigures(_Frozen):
+    """One point of a robustness curve, on the search split."""
+
+    group: str
+    rate: float
+    kept: int
+    accuracy: float
+    accuracy_drop: float
+    memory_saving: float
+
+
+class CurveFigures(_Frozen):
+    """One accepted step of the search, on the search split, with what the confirmation split said where it was asked."""
+
+    group: str | None
+    rates: dict[str, float]
+    accuracy: float
+    accuracy_drop: float
+    parameter_bytes: int
+    memory_saving: float
+    confirmed_drop: float | None = None
+    confirmed: bool | None = None
+
+
+class Confirmation(_Frozen):
+    """The promise, checked on images that the search never saw."""
+
+    samples: int
+    lost: int = Field(description="Images that only the original gets right.")
+    won: int = Field(description="Images that only the pruned model gets right.")
+    accuracy_drop: float
+    drop_upper_bound: float = Field(description="One-sided paired upper confidence bound of the drop.")
+    confidence: float = Field(description="Joint over every candidate that was confirmed.")
+    candidates: int = Field(description="Candidates that were put to the test.")
+    allowed_drop: float | None
+    held: bool
+
+
+class DataFigures(_Frozen):
+    """The data set and its splits."""
+
+    name: str
+    fingerprint: str
+    samples: int
+    classes: tuple[str, ...]
+    calibration_images: int
+    search_images: int
+    confirmation_images: int
+    preprocessing: dict[str, JsonValue]
+
+
+class AssumptionFigures(_Frozen):
+    """A config field that weights cannot tell, with where its value came from."""
+
+    field: str
+    value: AssumptionValue
+    source: str
+
+
+class FineTuningFigures(_Frozen):
+    """What fine-tuning did, on the search split."""
+
+    epochs: int
+    images: int
+    accuracy_before: float
+    accuracy_after: float
+    losses: tuple[float, ...]
+
+
+class Report(_Frozen):
+    """One compression, from what was asked to what came out."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    primesvt_version: str
+    verdict: Verdict
+    family: str
+    variant: str
+    baseline: ModelFigures
+    pruned: ModelFigures
+    accuracy_drop: float = Field(description="On the confirmation split; negative if the pruned model is better.")
+    memory_saving: float
+    confirmation: Confirmation
+    search_accuracy_drop: float = Field(description="The chosen candidate's drop on the search split, fine-tuning aside.")
+    spec: CompressionSpec
+    assumptions: tuple[AssumptionFigures, ...]
+    data: DataFigures
+    layers: tuple[LayerFigures, ...]
+    groups: tuple[GroupFigures, ...]
+    profile: tuple[ProfileFigures, ...]
+    curve: tuple[CurveFigures, ...]
+    fine_tuning: FineTuningFigures | None = None
+    notes: tuple[str, ...] = ()
+    evaluations: int = Field(description="Candidates evaluated on the search split.")
+    config: dict[str, JsonValue] = Field(description="The pruned model's config.")
+    plan: dict[str, tuple[int, ...]] = Field(description="For every pruned group, the channels kept.")
+    checkpoint_sha256: str
+    model_sha256: str
+    environment: dict[str, str]
+    timings: dict[str, float] = Field(description="Seconds per step and latencies; the one part that differs between runs.")
+
+
+def json_schema() -> str:
+    """The published JSON Schema of ``report.json``."""
+    return json.dumps(Report.model_json_schema(mode="serialization"), indent=2, sort_keys=True) + "\n"

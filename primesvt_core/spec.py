@@ -1,0 +1,161 @@
+"""The constraint spec: what a user asks for, as one YAML or JSON document.
+
+The command line (``--spec``), the API (a job's body) and the report (what was asked) share this model; its JSON Schema
+is `json_schema`. Nothing here needs torch, so that the API validates a spec for real.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
+
+from primesvt_core import registry
+from primesvt_core.errors import SpecError
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
+AssumptionValue = bool | int | float | str
+
+DEFAULT_RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Budget(_Frozen):
+    """How much accuracy may be lost and how much memory must be saved; where two bounds say the same, the stricter holds."""
+
+    max_accuracy_drop: Fraction | None = Field(default=None, description="Largest loss of accuracy; 0.03 is three points.")
+    min_accuracy: Fraction | None = Field(default=None, description="Lowest accuracy of the pruned model.")
+    min_memory_saving: Fraction | None = Field(
+        default=None, description="Smallest share of the parameter memory that must go; 0.25 is a quarter."
+    )
+    max_parameter_bytes: Annotated[int, Field(gt=0)] | None = Field(
+        default=None, description="Largest parameter memory of the pruned model, in bytes."
+    )
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Budget:
+        if all(value is None for value in self.model_dump().values()):
+            raise ValueError(
+                "a budget needs at least one of max_accuracy_drop, min_accuracy, min_memory_saving, max_parameter_bytes"
+            )
+        return self
+
+    @property
+    def has_memory_target(self) -> bool:
+        """Whether a saving is asked for; otherwise as much as possible is saved within the accuracy floor."""
+        return self.min_memory_saving is not None or self.max_parameter_bytes is not None
+
+    @property
+    def has_accuracy_floor(self) -> bool:
+        """Whether the loss of accuracy is bounded."""
+        return self.max_accuracy_drop is not None or self.min_accuracy is not None
+
+
+class SplitSizes(_Frozen):
+    """Upper bounds on the images of each split; what no split takes is never looked at."""
+
+    calibration_images: Annotated[int, Field(ge=1)] = 256
+    search_images: Annotated[int, Field(ge=1)] = 1000
+    confirmation_images: Annotated[int, Field(ge=1)] = 4000
+
+
+class PreprocessingOverrides(_Frozen):
+    """What differs from the family's own preprocessing."""
+
+    resize: Annotated[int, Field(ge=1)] | None = Field(default=None, description="Shorter side after resizing, pixels.")
+    crop: Annotated[int, Field(ge=1)] | None = Field(default=None, description="Side of the centre crop, pixels.")
+    interpolation: Literal["nearest", "bilinear", "bicubic"] | None = None
+    mean: tuple[float, ...] | None = Field(default=None, description="Per channel, on the 0-1 scale.")
+    std: tuple[float, ...] | None = Field(default=None, description="Per channel, on the 0-1 scale.")
+
+
+class FineTuning(_Frozen):
+    """Getting accuracy back with gradients: AdamW, cosine schedule, surrogate gradients."""
+
+    epochs: Annotated[int, Field(ge=0)] = 0
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-4
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    distillation: Fraction = Field(
+        default=0.5, description="Weight of the original model's predictions beside the labels; 0 switches it off."
+    )
+
+
+class CompressionSpec(_Frozen):
+    """One constraint spec."""
+
+    budget: Budget
+    policy: str = "prioritized"
+    criterion: str = "l2"
+    rates: tuple[Rate, ...] = Field(default=DEFAULT_RATES, description="Pruning rates that profile and search try.")
+    groups: tuple[str, ...] = Field(
+        default=("*",), description="Name patterns (*, ?) of the channel groups that may be pruned."
+    )
+    excluded_groups: tuple[str, ...] = Field(default=(), description="Name patterns of groups to leave alone.")
+    splits: SplitSizes = SplitSizes()
+    preprocessing: PreprocessingOverrides = PreprocessingOverrides()
+    fine_tuning: FineTuning = FineTuning()
+    assumptions: dict[str, AssumptionValue] = Field(
+        default_factory=dict, description="Config fields that weights cannot tell: time_steps, num_heads, image_size ..."
+    )
+    confidence: Annotated[float, Field(ge=0.5, lt=1.0)] = Field(
+        default=0.95, description="Confidence with which the accuracy floor must hold on unseen data."
+    )
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = 50
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @field_validator("rates")
+    @classmethod
+    def _sorted_rates(cls, rates: tuple[float, ...]) -> tuple[float, ...]:
+        if not rates:
+            raise ValueError("at least one rate is needed")
+        return tuple(sorted(set(rates)))
+
+    @model_validator(mode="after")
+    def _known_plugins(self) -> CompressionSpec:
+        for kind, key in (("policies", self.policy), ("criteria", self.criterion)):
+            if key not in registry.available(kind):
+                raise ValueError(f"no {kind} called {key!r}; there are: {', '.join(registry.available(kind))}")
+        return self
+
+
+def parse(document: Mapping[str, JsonValue]) -> CompressionSpec:
+    """Validate a spec.
+
+    Raises:
+        SpecError: naming every field that is wrong.
+    """
+    try:
+        return CompressionSpec.model_validate(document)
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, e['loc'])) or 'spec'}: {e['msg']}" for e in error.errors()]
+        raise SpecError("the constraint spec is wrong: " + "; ".join(problems), facts={"problems": problems}) from None
+
+
+def read_document(path: Path) -> dict[str, JsonValue]:
+    """Read a YAML or JSON file into a mapping (not validated: options of the command line are laid over it first).
+
+    Raises:
+        SpecError: if the file is unreadable or no mapping.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SpecError(f"cannot read the constraint spec {path}: {error}") from None
+    if not isinstance(document, dict):
+        raise SpecError(f"the constraint spec {path} is not a mapping of fields")
+    return document
+
+
+def json_schema() -> str:
+    """The published JSON Schema of a constraint spec."""
+    return json.dumps(CompressionSpec.model_json_schema(), indent=2, sort_keys=True) + "\n"

@@ -1,0 +1,191 @@
+"""The nouns of the method, as frozen values without torch.
+
+Accuracies, drops, savings and rates are fractions in [0, 1]; sizes are bytes; times are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+Rates = Mapping[str, float]
+"""Rate of every channel group that is to be pruned; a group that is absent keeps all its channels."""
+
+
+class Step(StrEnum):
+    """The steps of one compression, in their order."""
+
+    INTAKE = "intake"
+    BASELINE = "baseline"
+    SORT = "sort"
+    PROFILE = "profile"
+    SEARCH = "search"
+    FINE_TUNE = "fine_tune"
+    CONFIRM = "confirm"
+    EXPORT = "export"
+    REPORT = "report"
+
+
+class Verdict(StrEnum):
+    """How a compression ended; a budget that cannot be reached is a verdict, not an error."""
+
+    MET = "met"
+    ACCURACY_FLOOR_REACHED = "accuracy_floor_reached"
+    NOTHING_PRUNABLE = "nothing_prunable"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorSpec:
+    """Shape and element size of one tensor of a state dict."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    """torch's name without the prefix: ``float32``, ``int64`` ..."""
+    itemsize: int
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the dense tensor."""
+        size = self.itemsize
+        for extent in self.shape:
+            size *= extent
+        return size
+
+
+Shapes = Mapping[str, TensorSpec]
+"""A state dict without its values."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorSlice:
+    """Where the channels of a group lie in one dimension of one tensor.
+
+    The group's ``size`` channels form ``parts`` equal runs (heads, convolution groups) of ``size / parts`` channels.
+    Channel ``c`` of run ``p`` lies at ``offset + p * stride + c``; ``stride`` is the length of a run unless given.
+    With ``shared`` the dimension has one run only, and every part uses its own subset of it: the input channels of a
+    grouped convolution, whose filters of part ``p`` (rows, sliced by the same group) read only that part.
+    """
+
+    tensor: str
+    dim: int
+    stride: int | None = None
+    offset: int = 0
+    shared: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelGroup:
+    """Channels that must be removed together, with every tensor slice that goes with them (design: pruning is slicing).
+
+    Attributes:
+        name: the layer that produces the channels (``block.0.mlp.fc1``, ``block.0.attn.qk``, ``embedding``).
+        size: number of channels.
+        width: path of the config field that holds ``size`` (``blocks.0.mlp_dim``).
+        slices: every tensor dimension that shrinks.
+        producers: weights whose filters (rows along dim 0) are scored.
+        silencers: BatchNorms whose weight and bias, zeroed, silence the channels: the last ones before the neuron or
+            the residual add.
+        consumers: weights that read the channels.
+        parts: number of equal parts (heads) the removal must be even over.
+        min_size: smallest size, a multiple of ``parts``.
+        scope: ``local`` to one block, or ``global`` (a residual stream).
+    """
+
+    name: str
+    size: int
+    width: str
+    slices: tuple[TensorSlice, ...]
+    producers: tuple[str, ...]
+    silencers: tuple[str, ...]
+    consumers: tuple[str, ...]
+    parts: int = 1
+    min_size: int = 1
+    scope: Literal["local", "global"] = "local"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A weight-carrying module with its BatchNorm: what the paper sorts."""
+
+    name: str
+    tensors: tuple[str, ...]
+    """Names in the state dict, the weight first."""
+    group: str | None
+    """The channel group that produces this layer's output channels; None if they are never pruned."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerSize:
+    """A layer, measured."""
+
+    name: str
+    group: str | None
+    shape: tuple[int, ...]
+    parameters: int
+    parameter_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupSize:
+    """A group, measured: what it would save at the most, by which the policy orders the groups."""
+
+    name: str
+    size: int
+    min_size: int
+    parts: int
+    parameters: int
+    """Parameters of all the layers that produce the group's channels."""
+    parameter_bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """For every pruned group, the channels kept, ascending."""
+
+    kept: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What one candidate is worth on the search split."""
+
+    accuracy: float
+    parameter_bytes: int
+    memory_saving: float
+    spikes_per_image: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileCell:
+    """One point of a robustness curve: ``group`` alone pruned at ``rate``."""
+
+    group: str
+    rate: float
+    kept: int
+    accuracy: float
+    accuracy_drop: float
+    memory_saving: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """One accepted step of the search: a point of the accuracy-memory curve."""
+
+    rates: Rates
+    accuracy: float
+    accuracy_drop: float
+    parameter_bytes: int
+    memory_saving: float
+    group: str | None = None
+    """The group whose rate this step changed; None for the unpruned model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assumption:
+    """A config field that weights cannot tell, with where its value came from."""
+
+    field: str
+    value: int | float | str | bool
+    source: Literal["caller", "checkpoint", "tensors", "default"]
