@@ -10,8 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from primesvt_core.spec import AssumptionValue, CompressionSpec
 from primesvt_core.types import Verdict
 
-SCHEMA_VERSION = 1
-
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,7 +67,7 @@ class ProfileFigures(_Frozen):
 
 
 class CurveFigures(_Frozen):
-    """One accepted step of the search, on the search split, with what the confirmation split said where it was asked."""
+    """One accepted step, on the search split, with what the confirmation split said where it was asked."""
 
     group: str | None
     rates: dict[str, float]
@@ -117,19 +115,17 @@ class AssumptionFigures(_Frozen):
 
 
 class FineTuningFigures(_Frozen):
-    """What fine-tuning did, on the search split."""
+    """What fine-tuning did to the delivered model."""
 
     epochs: int
-    images: int
-    accuracy_before: float
-    accuracy_after: float
+    images: int = Field(description="Labelled images it learned from.")
     losses: tuple[float, ...]
 
 
 class Report(_Frozen):
     """One compression, from what was asked to what came out."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     primesvt_version: str
     verdict: Verdict
     family: str
@@ -139,7 +135,7 @@ class Report(_Frozen):
     accuracy_drop: float = Field(description="On the confirmation split; negative if the pruned model is better.")
     memory_saving: float
     confirmation: Confirmation
-    search_accuracy_drop: float = Field(description="The chosen candidate's drop on the search split, fine-tuning aside.")
+    search_accuracy_drop: float = Field(description="The delivered candidate's drop on the search split.")
     spec: CompressionSpec
     assumptions: tuple[AssumptionFigures, ...]
     data: DataFigures
@@ -155,7 +151,9 @@ class Report(_Frozen):
     checkpoint_sha256: str
     model_sha256: str
     environment: dict[str, str]
-    timings: dict[str, float] = Field(description="Seconds per step and latencies; the one part that differs between runs.")
+    timings: dict[str, float] = Field(
+        description="Seconds per step and latencies; the one part that differs between runs."
+    )
 
 
 def json_schema() -> str:

@@ -29,9 +29,11 @@ class _Frozen(BaseModel):
 
 
 class Budget(_Frozen):
-    """How much accuracy may be lost and how much memory must be saved; where two bounds say the same, the stricter holds."""
+    """How much accuracy may go and how much memory must; where two bounds agree, the stricter holds."""
 
-    max_accuracy_drop: Fraction | None = Field(default=None, description="Largest loss of accuracy; 0.03 is three points.")
+    max_accuracy_drop: Fraction | None = Field(
+        default=None, description="Largest loss of accuracy; 0.03 is three points."
+    )
     min_accuracy: Fraction | None = Field(default=None, description="Lowest accuracy of the pruned model.")
     min_memory_saving: Fraction | None = Field(
         default=None, description="Smallest share of the parameter memory that must go; 0.25 is a quarter."
@@ -104,7 +106,8 @@ class CompressionSpec(_Frozen):
     preprocessing: PreprocessingOverrides = PreprocessingOverrides()
     fine_tuning: FineTuning = FineTuning()
     assumptions: dict[str, AssumptionValue] = Field(
-        default_factory=dict, description="Config fields that weights cannot tell: time_steps, num_heads, image_size ..."
+        default_factory=dict,
+        description="Config fields that weights cannot tell: time_steps, num_heads, image_size ...",
     )
     confidence: Annotated[float, Field(ge=0.5, lt=1.0)] = Field(
         default=0.95, description="Confidence with which the accuracy floor must hold on unseen data."

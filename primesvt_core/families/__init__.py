@@ -1,1 +1,1 @@
-"""families."""
+"""Families: one SViT architecture per file; the file's name is its key."""

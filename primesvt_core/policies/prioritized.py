@@ -1,1 +1,47 @@
-"""placeholder, replaced in this session"""
+"""The prioritized compression policy (PrimeSVT, arXiv 2606.03428): from the largest targeted layer to the smallest."""
+
+from __future__ import annotations
+
+from primesvt_core.policies._base import Evaluate, Policy, Problem
+from primesvt_core.types import CurvePoint
+
+
+def search(problem: Problem, evaluate: Evaluate) -> tuple[CurvePoint, ...]:
+    """Give each group, in order, the deepest rate that keeps the accuracy, until the memory target is met."""
+    curve = [problem.start]
+    for group in problem.candidates:
+        if problem.reaches_target(curve[-1].parameter_bytes):
+            break
+        step = _deepest(problem, evaluate, curve[-1], group)
+        if step is not None:
+            curve.append(step)
+    return tuple(curve)
+
+
+def _deepest(problem: Problem, evaluate: Evaluate, last: CurvePoint, group: str) -> CurvePoint | None:
+    """The deepest rate of ``group`` that keeps the accuracy, on top of what is pruned already."""
+    for rate in _worth_trying(problem, last, group):
+        rates = {**last.rates, group: rate}
+        outcome = evaluate(rates)
+        drop = problem.start.accuracy - outcome.accuracy
+        if drop <= problem.allowed_drop:
+            return CurvePoint(
+                group=group,
+                rates=rates,
+                accuracy=outcome.accuracy,
+                accuracy_drop=drop,
+                parameter_bytes=outcome.parameter_bytes,
+                memory_saving=outcome.memory_saving,
+            )
+    return None
+
+
+def _worth_trying(problem: Problem, last: CurvePoint, group: str) -> list[float]:
+    """Rates that save something, deepest first; of those that reach the target only the gentlest, which costs least."""
+    memory = {rate: problem.memory({**last.rates, group: rate}) for rate in problem.candidates[group]}
+    useful = [rate for rate in sorted(memory) if memory[rate] < last.parameter_bytes]
+    reaching = [rate for rate in useful if problem.reaches_target(memory[rate])]
+    return [rate for rate in reversed(useful) if rate not in reaching[1:]]
+
+
+POLICY: Policy = search

@@ -1,0 +1,112 @@
+"""What a family is: everything PrimeSVT must know of one architecture, as data and a few pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from primesvt_core.data import Preprocessing
+from primesvt_core.layers.model import SpikingModel
+from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
+
+Value = int | float | str | bool
+
+
+class FamilyConfig(BaseModel):
+    """A family's description of one model, every width explicit: a pruned model is just another config."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    variant: str
+    num_classes: int
+    in_channels: int
+    time_steps: int
+    image_size: int
+
+
+C = TypeVar("C", bound=FamilyConfig)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A config field that weights cannot tell.
+
+    Attributes:
+        default: its value where nobody says otherwise, from the variant and the shapes.
+        aliases: names under which training scripts keep it in a checkpoint's ``args``.
+    """
+
+    default: Callable[[str, Shapes], Value]
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family(Generic[C]):
+    """One architecture.
+
+    Attributes:
+        title: name for people.
+        paper: where it was published.
+        source: public repository and commit whose names and numerics are reproduced.
+        config_type: its config.
+        landmarks: patterns of tensor names of which a checkpoint of this family has at least one; for naming the
+            nearest family of an unknown file.
+        recognise: the variant that a state dict's names and shapes show, or None.
+        asked: config fields that weights cannot tell.
+        infer: the config, from the variant, the shapes and the asked fields' values. May raise ``KeyError`` or
+            ``ValueError`` on shapes that do not fit.
+        build: the model of a config, freshly initialised, its state dict under the public repository's names.
+        layers: weight-carrying layers in forward order.
+        groups: channel groups in forward order.
+        unused: tensors that the forward pass never reads.
+        preprocessing: the public evaluation's preprocessing.
+    """
+
+    title: str
+    paper: str
+    source: str
+    config_type: type[C]
+    landmarks: tuple[str, ...]
+    recognise: Callable[[Shapes], str | None]
+    asked: Mapping[str, Asked]
+    infer: Callable[[str, Shapes, Mapping[str, Value]], C]
+    build: Callable[[C], SpikingModel]
+    layers: Callable[[C], tuple[Layer, ...]]
+    groups: Callable[[C], tuple[ChannelGroup, ...]]
+    preprocessing: Callable[[C], Preprocessing]
+    unused: Callable[[C], frozenset[str]] = field(default=lambda _: frozenset())
+
+
+NORM_ENTRIES = ("weight", "bias", "running_mean", "running_var")
+"""Per-channel entries of a BatchNorm in a state dict."""
+
+
+def rows(*layers: str, bias: bool, stride: int | None = None, offset: int = 0) -> tuple[TensorSlice, ...]:
+    """Slices of the output channels of ``layers``."""
+    names = [f"{layer}.{entry}" for layer in layers for entry in (("weight", "bias") if bias else ("weight",))]
+    return tuple(TensorSlice(tensor=name, dim=0, stride=stride, offset=offset) for name in names)
+
+
+def norm(*norms: str, stride: int | None = None, offset: int = 0) -> tuple[TensorSlice, ...]:
+    """Slices of BatchNorms."""
+    return tuple(
+        TensorSlice(tensor=f"{name}.{entry}", dim=0, stride=stride, offset=offset)
+        for name in norms
+        for entry in NORM_ENTRIES
+    )
+
+
+def columns(*layers: str, stride: int | None = None, offset: int = 0) -> tuple[TensorSlice, ...]:
+    """Slices of the input channels of ``layers``."""
+    return tuple(TensorSlice(tensor=f"{layer}.weight", dim=1, stride=stride, offset=offset) for layer in layers)
+
+
+def layer(name: str, module: str, norm: str | None, *, bias: bool, group: str | None) -> Layer:
+    """A layer from the names of its module and its BatchNorm."""
+    tensors = [f"{module}.weight", *([f"{module}.bias"] if bias else [])]
+    if norm is not None:
+        tensors += [f"{norm}.{entry}" for entry in (*NORM_ENTRIES, "num_batches_tracked")]
+    return Layer(name=name, tensors=tuple(tensors), group=group)

@@ -1,0 +1,413 @@
+"""Spikformer (Zhou et al., arXiv 2209.15425): spiking self-attention with a spike-add residual stream.
+
+Reproduces the ImageNet, CIFAR and CIFAR10-DVS models of github.com/ZK-Zhou/spikformer at commit 62126898 (MIT), written
+from their description: names and shapes of the state dict, numerics, and the order of operations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, model_validator
+from torch import Tensor, nn
+
+from primesvt_core.data import Preprocessing
+from primesvt_core.families._base import Asked, Family, FamilyConfig, Value, columns, layer, norm, rows
+from primesvt_core.layers.attention import spiking_self_attention
+from primesvt_core.layers.folding import folded
+from primesvt_core.layers.model import SpikingModel, Stage
+from primesvt_core.layers.neurons import lif
+from primesvt_core.layers.pointwise import Pointwise, PointwiseConv1d, PointwiseConv2d, PointwiseLinear
+from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
+
+ATTENTION_THRESHOLD = 0.5
+STEM_SUFFIXES = ("", "1", "2", "3")
+
+
+class BlockConfig(BaseModel):
+    """Widths of one block."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    qk_dim: int
+    v_dim: int
+    mlp_dim: int
+
+
+class Config(FamilyConfig):
+    """One Spikformer."""
+
+    variant: Literal["imagenet", "cifar", "dvs"]
+    stem: tuple[int, int, int]
+    embed_dim: int
+    blocks: tuple[BlockConfig, ...]
+    num_heads: int
+    attention_scale: float
+    unused_positions: int = 0
+    """Tokens of the DVS variant's position embedding, which the forward pass never reads."""
+
+    @model_validator(mode="after")
+    def _heads_divide_widths(self) -> Config:
+        for block in self.blocks:
+            if block.qk_dim % self.num_heads or block.v_dim % self.num_heads:
+                raise ValueError(f"num_heads {self.num_heads} does not divide {block.qk_dim} and {block.v_dim}")
+        return self
+
+
+class Dialect(BaseModel):
+    """How a variant names and lays out its layers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mixer: str
+    attention: Pointwise
+    attention_bias: bool
+    mlp: Pointwise
+    pooled: tuple[bool, bool, bool, bool]
+    scale: float
+    image_size: int
+
+
+DIALECTS = {
+    "imagenet": Dialect(
+        mixer="conv", attention=PointwiseConv1d, attention_bias=False, mlp=PointwiseConv2d,
+        pooled=(True, True, True, True), scale=0.125, image_size=224,
+    ),
+    "cifar": Dialect(
+        mixer="linear", attention=PointwiseLinear, attention_bias=True, mlp=PointwiseLinear,
+        pooled=(False, False, True, True), scale=0.125, image_size=32,
+    ),
+    "dvs": Dialect(
+        mixer="conv", attention=PointwiseConv1d, attention_bias=False, mlp=PointwiseConv1d,
+        pooled=(True, True, True, True), scale=0.25, image_size=128,
+    ),
+}  # fmt: skip
+
+
+class Stem(nn.Module):
+    """Spiking patch splitting: four conv-BN-LIF stages, some pooled, and a convolution as relative position."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        widths = (config.in_channels, *config.stem, config.embed_dim)
+        for suffix, (source, target) in zip(STEM_SUFFIXES, pairwise(widths), strict=True):
+            self.add_module(f"proj_conv{suffix}", nn.Conv2d(source, target, 3, padding=1, bias=False))
+            self.add_module(f"proj_bn{suffix}", nn.BatchNorm2d(target))
+            self.add_module(f"proj_lif{suffix}", lif())
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.rpe_conv = nn.Conv2d(config.embed_dim, config.embed_dim, 3, padding=1, bias=False)
+        self.rpe_bn = nn.BatchNorm2d(config.embed_dim)
+        self.rpe_lif = lif()
+        self.pooled = DIALECTS[config.variant].pooled
+
+    def stage(self, index: int, x: Tensor) -> Tensor:
+        """Conv, BN, LIF and perhaps pooling: ``(T, B, C, H, W) -> (T, B, C', H', W')`` spikes."""
+        conv, bn, fire = (self.get_submodule(f"proj_{part}{STEM_SUFFIXES[index]}") for part in ("conv", "bn", "lif"))
+        x = fire(folded(lambda y: bn(conv(y)), x))
+        return folded(self.pool, x) if self.pooled[index] else x
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """Last stage and relative position: ``(T, B, C, H, W) -> (T, B, D, N)`` integers."""
+        x = self.stage(3, x)
+        x = x + self.rpe_lif(folded(lambda y: self.rpe_bn(self.rpe_conv(y)), x))
+        return x.flatten(3)
+
+
+class Mixing(nn.Module):
+    """Named triples ``<name>_<mixer>``, ``<name>_bn``, ``<name>_lif`` on ``(T, B, C, N)``."""
+
+    def __init__(self, mixer: str) -> None:
+        super().__init__()
+        self.mixer = mixer
+
+    def add(self, name: str, mix: nn.Module, width: int) -> None:
+        self.add_module(f"{name}_{self.mixer}", mix)
+        self.add_module(f"{name}_bn", nn.BatchNorm1d(width))
+        self.add_module(f"{name}_lif", lif())
+
+    def fire(self, name: str, x: Tensor) -> Tensor:
+        mix, bn, fire = (self.get_submodule(f"{name}_{part}") for part in (self.mixer, "bn", "lif"))
+        spikes: Tensor = fire(folded(lambda y: bn(mix(y)), x))
+        return spikes
+
+
+class Attention(Mixing):
+    """Spiking self-attention."""
+
+    def __init__(self, config: Config, block: BlockConfig) -> None:
+        dialect = DIALECTS[config.variant]
+        super().__init__(dialect.mixer)
+        for name, width in (("q", block.qk_dim), ("k", block.qk_dim), ("v", block.v_dim)):
+            self.add(name, dialect.attention(config.embed_dim, width, bias=dialect.attention_bias), width)
+        self.attn_lif = lif(threshold=ATTENTION_THRESHOLD)
+        self.add("proj", dialect.attention(block.v_dim, config.embed_dim, bias=True), config.embed_dim)
+        self.num_heads, self.scale = config.num_heads, config.attention_scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (self.fire(name, x) for name in "qkv")
+        attended = spiking_self_attention(q, k, v, num_heads=self.num_heads, scale=self.scale)
+        return self.fire("proj", self.attn_lif(attended))
+
+
+class Mlp(Mixing):
+    """Two channel mixings, each followed by BN and LIF."""
+
+    def __init__(self, config: Config, block: BlockConfig) -> None:
+        dialect = DIALECTS[config.variant]
+        super().__init__(dialect.mixer)
+        self.add("fc1", dialect.mlp(config.embed_dim, block.mlp_dim), block.mlp_dim)
+        self.add("fc2", dialect.mlp(block.mlp_dim, config.embed_dim), config.embed_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fire("fc2", self.fire("fc1", x))
+
+
+class Block(nn.Module):
+    """Attention and MLP, their spikes added to the stream of integers."""
+
+    def __init__(self, config: Config, block: BlockConfig) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(config.embed_dim)  # in the public checkpoints, never used
+        self.attn = Attention(config, block)
+        self.norm2 = nn.LayerNorm(config.embed_dim)
+        self.mlp = Mlp(config, block)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attn(x)
+        out: Tensor = x + self.mlp(x)
+        return out
+
+
+class Spikformer(SpikingModel):
+    """The network: stem, blocks, mean over tokens and time, linear head."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config.time_steps)
+        self.patch_embed = Stem(config)
+        self.block = nn.ModuleList(Block(config, block) for block in config.blocks)
+        self.head = nn.Linear(config.embed_dim, config.num_classes)
+        if config.variant == "dvs":
+            self.pos_embed = nn.Parameter(torch.zeros(1, config.unused_positions, config.embed_dim))
+            self.norm = nn.LayerNorm(config.embed_dim)
+
+    def classify(self, x: Tensor) -> Tensor:
+        """``(T, B, D, N) -> (B, num_classes)``."""
+        logits: Tensor = self.head(x.mean(3).mean(0))
+        return logits
+
+    def stages(self) -> tuple[Stage, ...]:
+        stem = (
+            Stage(
+                f"stem.{i}",
+                partial(self.patch_embed.stage, i),
+                (f"patch_embed.proj_conv{suffix}", f"patch_embed.proj_bn{suffix}"),
+            )
+            for i, suffix in enumerate(STEM_SUFFIXES[:3])
+        )
+        last = tuple(f"patch_embed.{name}" for name in ("proj_conv3", "proj_bn3", "rpe_conv", "rpe_bn"))
+        blocks = (Stage(f"block.{i}", block, (f"block.{i}",)) for i, block in enumerate(self.block))
+        return (
+            *stem,
+            Stage("stem.3", self.patch_embed.tokens, last),
+            *blocks,
+            Stage("head", self.classify, ("head", "norm", "pos_embed")),
+        )
+
+
+def recognise(shapes: Shapes) -> str | None:
+    """The variant whose names the state dict has (the attention's mixer and the MLP's kernel tell them apart)."""
+    if "block.0.attn.q_linear.weight" in shapes:
+        return "cifar"
+    fc1 = shapes.get("block.0.mlp.fc1_conv.weight")
+    if fc1 is None or "patch_embed.rpe_conv.weight" not in shapes or "block.0.attn.q_conv.weight" not in shapes:
+        return None
+    if len(shapes["block.0.attn.q_conv.weight"].shape) != 3 or "block.0.attn.talking_heads.weight" in shapes:
+        return None  # Spike-driven Transformer V1 shares most names
+    return "dvs" if len(fc1.shape) == 3 and "pos_embed" in shapes else "imagenet" if len(fc1.shape) == 4 else None
+
+
+def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
+    """Read every width off the shapes."""
+    dialect = DIALECTS[variant]
+
+    def width(module: str) -> int:
+        return shapes[f"{module}.weight"].shape[0]
+
+    depth = 1 + max(int(name.split(".")[1]) for name in shapes if name.startswith("block."))
+    return Config.model_validate(
+        {
+            "variant": variant,
+            "in_channels": shapes["patch_embed.proj_conv.weight"].shape[1],
+            "num_classes": width("head"),
+            "stem": tuple(width(f"patch_embed.proj_conv{suffix}") for suffix in STEM_SUFFIXES[:3]),
+            "embed_dim": width("patch_embed.proj_conv3"),
+            "blocks": tuple(
+                {
+                    "qk_dim": width(f"block.{i}.attn.q_{dialect.mixer}"),
+                    "v_dim": width(f"block.{i}.attn.v_{dialect.mixer}"),
+                    "mlp_dim": width(f"block.{i}.mlp.fc1_{dialect.mixer}"),
+                }
+                for i in range(depth)
+            ),
+            "attention_scale": dialect.scale,
+            "unused_positions": shapes["pos_embed"].shape[1] if variant == "dvs" else 0,
+            **asked,
+        }
+    )
+
+
+def layers(config: Config) -> tuple[Layer, ...]:
+    """Stem convolutions, the seven mixings of each block, the head."""
+    dialect = DIALECTS[config.variant]
+    named = [
+        layer(f"stem.{i}", f"patch_embed.proj_conv{s}", f"patch_embed.proj_bn{s}", bias=False,
+              group=f"stem.{i}" if i < 3 else "embedding")
+        for i, s in enumerate(STEM_SUFFIXES)
+    ]  # fmt: skip
+    named.append(layer("stem.rpe", "patch_embed.rpe_conv", "patch_embed.rpe_bn", bias=False, group="embedding"))
+    for i in range(len(config.blocks)):
+        producers = {"q": "attn.qk", "k": "attn.qk", "v": "attn.v", "proj": None, "fc1": "mlp.fc1", "fc2": None}
+        for name, group in producers.items():
+            part = "mlp" if name.startswith("fc") else "attn"
+            module = f"block.{i}.{part}.{name}"
+            biased = dialect.attention_bias or name not in "qkv"
+            owner = f"block.{i}.{group}" if group else "embedding"
+            named.append(layer(module, f"{module}_{dialect.mixer}", f"{module}_bn", bias=biased, group=owner))
+    named.append(layer("head", "head", None, bias=True, group=None))
+    return tuple(named)
+
+
+def groups(config: Config) -> tuple[ChannelGroup, ...]:
+    """Stem stages, then q/k, v and MLP of each block, and the residual stream as ``embedding``."""
+    blocks = (group for i in range(len(config.blocks)) for group in _block_groups(config, i))
+    return (*_stem_groups(config), *blocks, _embedding(config))
+
+
+def _stem_groups(config: Config) -> tuple[ChannelGroup, ...]:
+    return tuple(
+        ChannelGroup(
+            name=f"stem.{i}",
+            size=config.stem[i],
+            width=f"stem.{i}",
+            slices=(
+                *rows(f"patch_embed.proj_conv{a}", bias=False),
+                *norm(f"patch_embed.proj_bn{a}"),
+                *columns(f"patch_embed.proj_conv{b}"),
+            ),
+            producers=(f"patch_embed.proj_conv{a}.weight",),
+            silencers=(f"patch_embed.proj_bn{a}",),
+            consumers=(f"patch_embed.proj_conv{b}.weight",),
+        )
+        for i, (a, b) in enumerate(pairwise(STEM_SUFFIXES))
+    )
+
+
+def _block_groups(config: Config, index: int) -> tuple[ChannelGroup, ...]:
+    dialect, block, base = DIALECTS[config.variant], config.blocks[index], f"block.{index}"
+    q, k, v, proj = (f"{base}.attn.{name}_{dialect.mixer}" for name in ("q", "k", "v", "proj"))
+    fc1, fc2 = (f"{base}.mlp.{name}_{dialect.mixer}" for name in ("fc1", "fc2"))
+    q_bn, k_bn, v_bn = (f"{base}.attn.{name}_bn" for name in "qkv")
+    bias, heads = dialect.attention_bias, config.num_heads
+    return (
+        ChannelGroup(
+            name=f"{base}.attn.qk", size=block.qk_dim, width=f"blocks.{index}.qk_dim", parts=heads, min_size=heads,
+            slices=(*rows(q, k, bias=bias), *norm(q_bn, k_bn)),
+            producers=(f"{q}.weight", f"{k}.weight"), silencers=(q_bn, k_bn), consumers=(),
+        ),
+        ChannelGroup(
+            name=f"{base}.attn.v", size=block.v_dim, width=f"blocks.{index}.v_dim", parts=heads, min_size=heads,
+            slices=(*rows(v, bias=bias), *norm(v_bn), *columns(proj)),
+            producers=(f"{v}.weight",), silencers=(v_bn,), consumers=(f"{proj}.weight",),
+        ),
+        ChannelGroup(
+            name=f"{base}.mlp.fc1", size=block.mlp_dim, width=f"blocks.{index}.mlp_dim",
+            slices=(*rows(fc1, bias=True), *norm(f"{base}.mlp.fc1_bn"), *columns(fc2)),
+            producers=(f"{fc1}.weight",), silencers=(f"{base}.mlp.fc1_bn",), consumers=(f"{fc2}.weight",),
+        ),
+    )  # fmt: skip
+
+
+def _embedding(config: Config) -> ChannelGroup:
+    mixer, indices = DIALECTS[config.variant].mixer, range(len(config.blocks))
+    writers = {
+        f"block.{i}.{part}_{mixer}": f"block.{i}.{part}_bn" for i in indices for part in ("attn.proj", "mlp.fc2")
+    }
+    stem = {"patch_embed.proj_conv3": "patch_embed.proj_bn3", "patch_embed.rpe_conv": "patch_embed.rpe_bn"}
+    readers = [f"block.{i}.{part}_{mixer}" for i in indices for part in ("attn.q", "attn.k", "attn.v", "mlp.fc1")]
+    readers = ["patch_embed.rpe_conv", *readers, "head"]
+    norms = (*stem.values(), *writers.values())
+    return ChannelGroup(
+        name="embedding",
+        size=config.embed_dim,
+        width="embed_dim",
+        slices=(
+            *rows(*stem, bias=False),
+            *rows(*writers, bias=True),
+            *norm(*norms),
+            *columns(*readers),
+            *(TensorSlice(tensor=name, dim=2 if name == "pos_embed" else 0) for name in sorted(unused(config))),
+        ),
+        producers=tuple(f"{writer}.weight" for writer in (*stem, *writers)),
+        silencers=norms,
+        consumers=tuple(f"{reader}.weight" for reader in readers),
+        scope="global",
+    )
+
+
+def unused(config: Config) -> frozenset[str]:
+    """LayerNorms of the blocks; of the DVS variant also the position embedding and the last LayerNorm."""
+    norms = [f"block.{i}.norm{n}" for i in range(len(config.blocks)) for n in (1, 2)]
+    extra = ("norm.weight", "norm.bias", "pos_embed") if config.variant == "dvs" else ()
+    return frozenset((*(f"{name}.{entry}" for name in norms for entry in ("weight", "bias")), *extra))
+
+
+def preprocessing(config: Config) -> Preprocessing:
+    """Of the public evaluation scripts; event frames are taken as they are."""
+    size = config.image_size
+    if config.variant == "imagenet":
+        return Preprocessing(
+            resize=size, crop=size, interpolation="bicubic", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
+        )
+    if config.variant == "cifar" and config.in_channels == 3:
+        return Preprocessing(
+            resize=size, crop=size, interpolation="bicubic", mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616)
+        )
+    return Preprocessing(resize=size, crop=size)
+
+
+def _default_heads(variant: str, shapes: Shapes) -> int:
+    D = shapes["patch_embed.proj_conv3.weight"].shape[0]
+    published = {
+        ("imagenet", 384): 12,
+        ("imagenet", 512): 8,
+        ("imagenet", 768): 12,
+        ("cifar", 384): 12,
+        ("dvs", 256): 16,
+    }
+    return published.get((variant, D)) or math.gcd(D, 8)
+
+
+FAMILY = Family(
+    title="Spikformer",
+    paper="arXiv 2209.15425",
+    source="github.com/ZK-Zhou/spikformer @ 62126898",
+    config_type=Config,
+    landmarks=("patch_embed.rpe_conv.weight", "patch_embed.proj_conv3.weight", "block.0.attn.q_linear.weight"),
+    recognise=recognise,
+    asked={
+        "time_steps": Asked(lambda variant, _: 16 if variant == "dvs" else 4, ("time_steps", "time_step", "T")),
+        "num_heads": Asked(_default_heads, ("num_heads", "heads")),
+        "image_size": Asked(lambda variant, _: DIALECTS[variant].image_size, ("img_size", "image_size", "input_size")),
+    },
+    infer=infer,
+    build=Spikformer,
+    layers=layers,
+    groups=groups,
+    unused=unused,
+    preprocessing=preprocessing,
+)

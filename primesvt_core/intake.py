@@ -1,0 +1,290 @@
+"""From a file to a model: recognise the family, infer the config, say what had to be assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from primesvt_core import registry
+from primesvt_core.checkpoints import Checkpoint, normalise, read
+from primesvt_core.errors import CheckpointMismatch, SpecError, UnknownFamily
+from primesvt_core.families._base import Family, FamilyConfig, Value
+from primesvt_core.layers.model import SpikingModel
+from primesvt_core.pruning.groups import memory_bytes, parameter_count
+from primesvt_core.pruning.surgery import shapes_of
+from primesvt_core.sorting import sort_groups, sort_layers
+from primesvt_core.spec import PreprocessingOverrides, SplitSizes
+from primesvt_core.types import Assumption, Shapes, TensorSpec
+
+METADATA_KEY = "primesvt"
+SHOWN = 5
+"""Tensors that an error names of each kind."""
+
+AnyFamily = Family[FamilyConfig]
+
+
+class Provenance(BaseModel):
+    """What a file of our own says of itself, in its safetensors metadata."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    family: str
+    config: dict[str, JsonValue]
+    data_fingerprint: str
+    """Data set on which the promise was confirmed."""
+    splits: SplitSizes
+    seed: int
+    preprocessing: PreprocessingOverrides
+    batch_size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """A checkpoint, recognised.
+
+    Attributes:
+        checkpoint: the file as read.
+        family_key: the plug-in's name.
+        family: the plug-in.
+        config: every width, and what had to be assumed.
+        assumptions: fields that weights cannot tell, with where their values came from.
+        provenance: what a file of our own says of itself; None for others.
+    """
+
+    checkpoint: Checkpoint
+    family_key: str
+    family: AnyFamily
+    config: FamilyConfig
+    assumptions: tuple[Assumption, ...]
+    provenance: Provenance | None
+
+    @property
+    def shapes(self) -> Shapes:
+        """The state dict without its values."""
+        return self.checkpoint.tensors
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """What ``primesvt inspect`` prints and an upload's facts hold."""
+        layers = sort_layers(self.family.layers(self.config), self.shapes)
+        groups = sort_groups(self.family.groups(self.config), layers)
+        unused = self.family.unused(self.config)
+        return {
+            "family": self.family_key,
+            "title": self.family.title,
+            "variant": self.config.variant,
+            "paper": self.family.paper,
+            "format": self.checkpoint.format,
+            "container": self.checkpoint.container,
+            "containers": list(self.checkpoint.containers),
+            "sha256": self.checkpoint.sha256,
+            "file_bytes": self.checkpoint.path.stat().st_size,
+            "parameters": parameter_count(self.shapes, unused),
+            "parameter_bytes": memory_bytes(self.shapes, unused),
+            "num_classes": self.config.num_classes,
+            "config": self.config.model_dump(mode="json"),
+            "assumptions": [asdict(assumption) for assumption in self.assumptions],
+            "layers": [asdict(layer) for layer in layers],
+            "groups": [asdict(group) for group in groups],
+            "unused_tensors": sorted(unused),
+            "notes": list(self.checkpoint.notes),
+        }
+
+
+def inspect(path: Path, assumptions: Mapping[str, Value] | None = None) -> Inspection:
+    """Read a checkpoint without running it and recognise what it is.
+
+    Args:
+        path: original or pruned, in any format `primesvt_core.checkpoints` reads.
+        assumptions: config fields that weights cannot tell, which the caller knows.
+
+    Raises:
+        CheckpointRefused: if the file is damaged, unsafe or no checkpoint.
+        UnknownFamily: if no family recognises it; names the nearest.
+        CheckpointMismatch: if tensors are missing, unexpected or misshapen.
+        SpecError: if an assumption is not one of the family's, or does not fit the weights.
+    """
+    checkpoint = read(path)
+    provenance = _provenance(checkpoint)
+    key, family, variant = _recognise(checkpoint, provenance)
+    asked = _resolve(family, variant, checkpoint, assumptions or {}, provenance)
+    config = _infer(family, variant, checkpoint, asked, provenance)
+    _check_shapes(path, family, config, checkpoint.tensors)
+    return Inspection(
+        checkpoint=checkpoint,
+        family_key=key,
+        family=family,
+        config=config,
+        assumptions=tuple(asked),
+        provenance=provenance,
+    )
+
+
+def load_family(key: str) -> AnyFamily:
+    """The family plug-in of that name.
+
+    Raises:
+        UnknownPlugin: if there is none.
+    """
+    family = registry.load("families", key, "FAMILY")
+    assert isinstance(family, Family)  # noqa: S101  # what the plug-in contract says
+    return family
+
+
+def load_state(inspection: Inspection, scratch: Path) -> dict[str, Tensor]:
+    """The checkpoint's tensors, by way of a safetensors file at ``scratch``; nothing of the original is unpickled."""
+    normalise(inspection.checkpoint, scratch)
+    return load_file(scratch)
+
+
+def build(family: AnyFamily, config: FamilyConfig, state: Mapping[str, Tensor]) -> SpikingModel:
+    """A model in eval mode with the given weights, computing in float32."""
+    model = family.build(config)
+    model.load_state_dict(dict(state), strict=True)
+    return model.eval()
+
+
+def metadata(provenance: Provenance) -> dict[str, str]:
+    """Safetensors metadata from which `inspect` rebuilds a pruned model."""
+    return {METADATA_KEY: provenance.model_dump_json()}
+
+
+def _provenance(checkpoint: Checkpoint) -> Provenance | None:
+    text = checkpoint.metadata.get(METADATA_KEY)
+    if text is None:
+        return None
+    try:
+        return Provenance.model_validate_json(text)
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, e["loc"])) or "all of it" for e in error.errors())
+        raise CheckpointMismatch(
+            f"{checkpoint.path.name} says that PrimeSVT wrote it, but its metadata is damaged or of another version"
+            f" ({fields}); compress the original again"
+        ) from None
+
+
+def _families() -> Iterator[tuple[str, AnyFamily]]:
+    return ((key, load_family(key)) for key in registry.available("families"))
+
+
+def _recognise(checkpoint: Checkpoint, provenance: Provenance | None) -> tuple[str, AnyFamily, str]:
+    if provenance is not None:
+        return provenance.family, load_family(provenance.family), str(provenance.config.get("variant"))
+    for key, family in _families():
+        variant = family.recognise(checkpoint.tensors)
+        if variant is not None:
+            return key, family, variant
+    raise UnknownFamily(_unknown(checkpoint))
+
+
+def _unknown(checkpoint: Checkpoint) -> str:
+    """Say what the file looks like, and which family comes nearest."""
+    near = {
+        family.title: [mark for mark in family.landmarks if not any(fnmatch(name, mark) for name in checkpoint.tensors)]
+        for _, family in _families()
+    }
+    title, missing = min(near.items(), key=lambda item: len(item[1]))
+    first = ", ".join(list(checkpoint.tensors)[:SHOWN])
+    known = ", ".join(sorted(near))
+    return (
+        f"{checkpoint.path.name} holds {len(checkpoint.tensors)} tensors ({first} ...) of no family that PrimeSVT knows"
+        f" ({known}). The nearest is {title}, but {', '.join(missing[:SHOWN])} is missing. If this is one of these"
+        " families, save the model's own state_dict() under the public repository's names."
+    )
+
+
+def _resolve(
+    family: AnyFamily,
+    variant: str,
+    checkpoint: Checkpoint,
+    given: Mapping[str, Value],
+    provenance: Provenance | None,
+) -> list[Assumption]:
+    """Order of trust: the caller, the checkpoint itself, the family's default."""
+    strangers = sorted(set(given) - set(family.asked))
+    if strangers:
+        raise SpecError(f"{family.title} has no {', '.join(strangers)} to assume; it has: {', '.join(family.asked)}")
+    stored = provenance.config if provenance else {}
+    found = []
+    for name, asked in family.asked.items():
+        args = next((checkpoint.args[a] for a in (name, *asked.aliases) if _plain(checkpoint.args.get(a))), None)
+        if name in given:
+            found.append(Assumption(field=name, value=given[name], source="caller"))
+        elif (told := stored.get(name, args)) is not None:
+            found.append(Assumption(field=name, value=_value(told), source="checkpoint"))
+        else:
+            default = asked.default(variant, checkpoint.tensors)
+            found.append(Assumption(field=name, value=default, source="default"))
+    return found
+
+
+def _plain(value: object) -> bool:
+    return isinstance(value, bool | int | float | str)
+
+
+def _value(value: object) -> Value:
+    if isinstance(value, bool | int | float | str):
+        return value
+    raise CheckpointMismatch(f"the file's metadata is damaged: {value!r} is no value of a config field")
+
+
+def _infer(
+    family: AnyFamily,
+    variant: str,
+    checkpoint: Checkpoint,
+    assumptions: list[Assumption],
+    provenance: Provenance | None,
+) -> FamilyConfig:
+    asked = {assumption.field: assumption.value for assumption in assumptions}
+    try:
+        if provenance:
+            return family.config_type.model_validate({**provenance.config, **asked})
+        return family.infer(variant, checkpoint.tensors, asked)
+    except KeyError as error:
+        raise CheckpointMismatch(
+            f"{checkpoint.path.name} looks like {family.title} ({variant}), but the tensor {error} is missing"
+        ) from None
+    except (ValidationError, ValueError, IndexError) as error:
+        detail = "; ".join(e["msg"] for e in error.errors()) if isinstance(error, ValidationError) else str(error)
+        told = ", ".join(f"{a.field}={a.value} (from {a.source})" for a in assumptions)
+        raise SpecError(
+            f"{checkpoint.path.name} is {family.title} ({variant}), but {detail}. Assumed: {told}; say what is right"
+        ) from None
+
+
+def _check_shapes(path: Path, family: AnyFamily, config: FamilyConfig, shapes: Shapes) -> None:
+    """Compare with the model that the config describes, built without memory."""
+    with torch.device("meta"):
+        wanted = shapes_of(family.build(config).state_dict())
+    missing = [name for name in wanted if name not in shapes]
+    unexpected = [name for name in shapes if name not in wanted]
+    misshapen = [name for name in wanted if name in shapes and wanted[name].shape != shapes[name].shape]
+    if not (missing or unexpected or misshapen):
+        return
+    parts = [
+        *([f"missing: {_some(missing)}"] if missing else []),
+        *([f"unexpected: {_some(unexpected)}"] if unexpected else []),
+        *([f"misshapen: {_some([_shape_clash(n, shapes[n], wanted[n]) for n in misshapen])}"] if misshapen else []),
+    ]
+    raise CheckpointMismatch(
+        f"{path.name} looks like {family.title} ({config.variant}), but its tensors do not fit: {'; '.join(parts)}."
+        " A fork of the public code, perhaps, or a file that is not complete",
+        facts={"missing": missing, "unexpected": unexpected, "misshapen": misshapen},
+    )
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _shape_clash(name: str, found: TensorSpec, wanted: TensorSpec) -> str:
+    return f"{name} is {list(found.shape)}, should be {list(wanted.shape)}"

@@ -1,0 +1,197 @@
+"""One compression, from a checkpoint and a budget to a smaller model and the evidence.
+
+`compress` is the method (PrimeSVT, arXiv 2606.03428): take in, measure the baseline, sort, profile, search, confirm on
+unseen data, export, report.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+from primesvt_core import __version__, confirmation, profiling, registry, search, sorting
+from primesvt_core.assessment import SplitImages, lay_out
+from primesvt_core.candidates import Candidates
+from primesvt_core.confirmation import Paired
+from primesvt_core.data import check_classes, open_data
+from primesvt_core.errors import BaselineNearChance
+from primesvt_core.evaluation import pick_device
+from primesvt_core.finetuning import TrainingSet
+from primesvt_core.intake import Inspection, inspect, load_state
+from primesvt_core.policies._base import Evaluate, Policy
+from primesvt_core.progress import Reporter, silent
+from primesvt_core.publishing import write_report
+from primesvt_core.report import Report
+from primesvt_core.reporting import Findings, compose, export
+from primesvt_core.spec import CompressionSpec
+from primesvt_core.steps import Steps, Teller
+from primesvt_core.types import CurvePoint, Outcome, ProfileCell, Rates, Step
+from primesvt_core.workspace import Workspace
+
+CHANCE_SIGMAS = 4.0
+"""A baseline this many standard deviations above guessing, or less, is taken for guessing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to compress, within which budget, and where the results go.
+
+    Attributes:
+        checkpoint: of any supported family and format.
+        data: labelled evaluation data set.
+        spec: the constraint spec.
+        out: folder for the results.
+        workspace: folder for what the run remembers; give it again to resume.
+        train_data: labelled images to fine-tune on; without it the search split serves.
+    """
+
+    checkpoint: Path
+    data: Path
+    spec: CompressionSpec
+    out: Path
+    workspace: Path
+    train_data: Path | None = None
+
+
+def compress(request: Request, report_to: Reporter = silent) -> Report:
+    """Shrink a model within a budget.
+
+    Raises:
+        PrimeSVTError: if the checkpoint, the data or the spec is wrong. A budget that cannot be met is no error but a
+            verdict of the report.
+    """
+    steps, spec = Steps(report_to), request.spec
+
+    with steps.step(Step.INTAKE):
+        candidates = take_in(request)
+
+    with steps.step(Step.BASELINE):
+        start = candidates.start()
+        accuracy = baseline_accuracy(candidates)
+        goal = search.goal(spec.budget, baseline_accuracy=accuracy, parameter_bytes=start.parameter_bytes)
+
+    with steps.step(Step.SORT):
+        layers = sorting.sort_layers(candidates.family.layers(candidates.config), candidates.inspection.shapes)
+        groups = sorting.sort_groups(candidates.groups, layers)
+
+    with steps.step(Step.PROFILE, total=len(groups) * len(spec.rates)) as told:
+        observe = partial(_tell_cell, told)
+        cells = profiling.profile(groups, spec.rates, candidates.kept, candidates.evaluate, start.accuracy, observe)
+
+    with steps.step(Step.SEARCH) as told:
+        policy, evaluate = load_policy(spec.policy), _observed(candidates.evaluate, told)
+        recovers = spec.fine_tuning.epochs > 0
+        found = search.run_rounds(goal, cells, start, candidates.memory, policy, evaluate, recovers=recovers)
+
+    with steps.step(Step.CONFIRM) as told:
+        judge = _judging(candidates, told)
+        trials = confirmation.confirm(found.best, found.fallbacks, judge, goal.allowed_drop, spec.confidence)
+
+    findings = Findings(goal=goal, start=start, layers=layers, groups=groups, cells=cells, found=found, trials=trials)
+    with steps.step(Step.EXPORT):
+        delivery = export(candidates, findings, request.out)
+
+    with steps.step(Step.REPORT):
+        report = compose(candidates, findings, delivery, steps.seconds)
+        write_report(report, request.out)
+    return report
+
+
+def take_in(request: Request) -> Candidates:
+    """Read the checkpoint without running it, open the data set, and refuse what cannot work before any evaluation."""
+    spec = request.spec
+    inspection = inspect(request.checkpoint, spec.assumptions)
+    images = lay_out(
+        inspection, request.data, spec.preprocessing, spec.splits, seed=spec.seed, batch_size=spec.batch_size
+    )
+    workspace = Workspace(request.workspace)
+    workspace.bind(
+        {
+            "spec": spec.model_dump(mode="json"),
+            "checkpoint": inspection.checkpoint.sha256,
+            "data set": images.data.fingerprint(),
+            "version of PrimeSVT": __version__,
+        }
+    )
+    state = load_state(inspection, workspace.path("checkpoint.safetensors"))
+    candidates = Candidates(inspection, state, images, spec, workspace, pick_device(spec.device))
+    search.check_reachable(
+        spec.budget, parameter_bytes=candidates.memory_before, smallest_bytes=candidates.smallest_memory()
+    )
+    if spec.fine_tuning.epochs:
+        candidates.training = training_set(inspection, images, request.train_data)
+    return candidates
+
+
+def training_set(inspection: Inspection, images: SplitImages, path: Path | None) -> TrainingSet:
+    """What fine-tuning learns from: the training data where it is given, otherwise the search split."""
+    if path is None:
+        return TrainingSet(data=images.data, indices=images.splits.search, preprocessing=images.preprocessing)
+    data = open_data(path, part="train")
+    check_classes(data, inspection.config.num_classes)
+    return TrainingSet(data=data, indices=range(len(data)), preprocessing=images.preprocessing)
+
+
+def baseline_accuracy(candidates: Candidates) -> float:
+    """The original's accuracy on the confirmation split.
+
+    Raises:
+        BaselineNearChance: if it guesses.
+    """
+    right = candidates.confirmed_correct({})
+    accuracy, classes = sum(right) / len(right), candidates.config.num_classes
+    chance = 1 / classes
+    if accuracy <= chance + CHANCE_SIGMAS * math.sqrt(chance * (1 - chance) / len(right)):
+        told = ", ".join(f"{a.field}={a.value} (from {a.source})" for a in candidates.inspection.assumptions)
+        raise BaselineNearChance(
+            f"the original model reaches {accuracy:.2%} on {candidates.images.data.name}, where guessing gives"
+            f" {chance:.2%}: the data set, its preprocessing or what was assumed does not fit."
+            f" Assumed: {told or 'nothing'};"
+            f" preprocessing: {candidates.images.preprocessing.model_dump_json()}"
+        )
+    return accuracy
+
+
+def load_policy(key: str) -> Policy:
+    """The policy plug-in of that name.
+
+    Raises:
+        UnknownPlugin: if there is none.
+    """
+    policy = registry.load("policies", key, "POLICY")
+    assert callable(policy)  # noqa: S101  # what the plug-in contract says
+    return cast(Policy, policy)
+
+
+def _tell_cell(told: Teller, cell: ProfileCell) -> None:
+    told.tell({"group": cell.group, "rate": cell.rate, "accuracy": cell.accuracy, "accuracy_drop": cell.accuracy_drop})
+
+
+def _observed(evaluate: Evaluate, told: Teller) -> Evaluate:
+    def observed(rates: Rates) -> Outcome:
+        outcome = evaluate(rates)
+        told.tell(
+            {
+                "group": list(rates)[-1],
+                "rate": list(rates.values())[-1],
+                "accuracy": outcome.accuracy,
+                "memory_saving": outcome.memory_saving,
+            }
+        )
+        return outcome
+
+    return observed
+
+
+def _judging(candidates: Candidates, told: Teller) -> Callable[[CurvePoint], Paired]:
+    def judge(point: CurvePoint) -> Paired:
+        candidates.tick_training = lambda batches: told.tell(note=f"fine-tuning, batch {batches}")
+        pair = candidates.judge(point)
+        told.tell({"memory_saving": point.memory_saving, "accuracy_drop": pair.drop, "samples": pair.samples})
+        return pair
+
+    return judge

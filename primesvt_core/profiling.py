@@ -1,0 +1,60 @@
+"""Robustness of every group: the accuracy with that group alone pruned, under several rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from primesvt_core.policies._base import Evaluate
+from primesvt_core.types import GroupSize, ProfileCell
+
+FLOAT_SLACK = 1e-12
+"""Accuracies are ratios of counts: a drop of exactly the allowance may come out a little above it."""
+
+
+def profile(
+    groups: Sequence[GroupSize],
+    rates: Sequence[float],
+    kept: Callable[[str, float], int],
+    evaluate: Evaluate,
+    baseline_accuracy: float,
+    observe: Callable[[ProfileCell], None],
+) -> tuple[ProfileCell, ...]:
+    """Evaluate every group alone at every rate that removes another number of channels.
+
+    Args:
+        groups: in the order of the sorting.
+        rates: ascending.
+        kept: channels that a group keeps at a rate.
+        evaluate: scores a candidate on the search split.
+        baseline_accuracy: of the unpruned model on the search split.
+        observe: told every cell as it is finished.
+    """
+    cells = []
+    for group in groups:
+        last_kept = group.size
+        for rate in rates:
+            count = kept(group.name, rate)
+            if count == last_kept:
+                continue
+            last_kept = count
+            outcome = evaluate({group.name: rate})
+            cell = ProfileCell(
+                group=group.name,
+                rate=rate,
+                kept=count,
+                accuracy=outcome.accuracy,
+                accuracy_drop=baseline_accuracy - outcome.accuracy,
+                memory_saving=outcome.memory_saving,
+            )
+            observe(cell)
+            cells.append(cell)
+    return tuple(cells)
+
+
+def targets(cells: Sequence[ProfileCell], allowed_drop: float) -> dict[str, tuple[float, ...]]:
+    """Groups that stay within the drop at some rate, in the order of the profile, with those rates, ascending."""
+    within: dict[str, tuple[float, ...]] = {}
+    for cell in cells:
+        if cell.accuracy_drop <= allowed_drop + FLOAT_SLACK:
+            within[cell.group] = tuple(sorted((*within.get(cell.group, ()), cell.rate)))
+    return within

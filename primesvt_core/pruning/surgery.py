@@ -1,0 +1,122 @@
+"""Slicing a state dict by a plan, and silencing the same channels at unchanged shapes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from primesvt_core.families._base import Family, FamilyConfig
+from primesvt_core.pruning.groups import check_plan, positions
+from primesvt_core.types import ChannelGroup, Plan, Shapes, TensorSlice, TensorSpec
+
+State = Mapping[str, Tensor]
+C = TypeVar("C", bound=FamilyConfig)
+
+
+def shapes_of(state: State) -> Shapes:
+    """A state dict without its values."""
+    return {
+        name: TensorSpec(
+            shape=tuple(tensor.shape), dtype=str(tensor.dtype).removeprefix("torch."), itemsize=tensor.element_size()
+        )
+        for name, tensor in state.items()
+    }
+
+
+def prune(family: Family[C], config: C, state: State, plan: Plan) -> tuple[C, dict[str, Tensor]]:
+    """Remove the channels that ``plan`` does not keep.
+
+    Returns:
+        The config with the new widths, and a state dict of its shapes that shares no memory with ``state``.
+
+    Raises:
+        PruningError: if the plan cannot be carried out.
+    """
+    groups = family.groups(config)
+    check_plan(plan, groups)
+    planned = [group for group in groups if group.name in plan.kept]
+    sliced = {name: tensor.clone() for name, tensor in state.items()}
+    for group in planned:
+        for piece in group.slices:
+            if piece.shared:
+                sliced[piece.tensor] = _slice_shared(sliced[piece.tensor], piece, group, plan.kept[group.name])
+    for (name, dim), dropped in _dropped(planned, plan).items():
+        keep = [index for index in range(state[name].shape[dim]) if index not in dropped]
+        sliced[name] = sliced[name].index_select(dim, torch.tensor(keep, device=state[name].device))
+    widths = {group.width: len(plan.kept[group.name]) for group in planned}
+    return _with_widths(config, widths), sliced
+
+
+def _dropped(planned: Sequence[ChannelGroup], plan: Plan) -> dict[tuple[str, int], set[int]]:
+    """Indices to remove, by tensor and dimension; several groups may share one dimension."""
+    dropped: dict[tuple[str, int], set[int]] = defaultdict(set)
+    for group in planned:
+        gone = sorted(set(range(group.size)) - set(plan.kept[group.name]))
+        for piece in group.slices:
+            if not piece.shared:
+                dropped[piece.tensor, piece.dim].update(positions(piece, group, gone))
+    return dropped
+
+
+def _slice_shared(tensor: Tensor, piece: TensorSlice, group: ChannelGroup, kept: Sequence[int]) -> Tensor:
+    """Slice the input channels of a grouped convolution: each part of its rows keeps its own subset."""
+    run = group.size // group.parts
+    inputs = [[c % run for c in kept if c // run == part] for part in range(group.parts)]
+    parts = tensor.chunk(group.parts, dim=0)
+    return torch.cat(
+        [rows.index_select(piece.dim, torch.tensor(keep)) for rows, keep in zip(parts, inputs, strict=True)]
+    )
+
+
+def _with_widths(config: C, widths: Mapping[str, int]) -> C:
+    """The config with the fields at the dotted paths replaced."""
+    document = config.model_dump(mode="json")
+    for path, width in widths.items():
+        *parents, leaf = path.split(".")
+        node: Any = document
+        for key in parents:
+            node = node[int(key) if key.isdigit() else key]
+        node[int(leaf) if leaf.isdigit() else leaf] = width
+    return type(config).model_validate(document)
+
+
+@contextmanager
+def silenced(model: nn.Module, groups: Sequence[ChannelGroup], plan: Plan) -> Iterator[None]:
+    """Silence the channels that ``plan`` does not keep: zero their entries in the last BatchNorms, put them back after.
+
+    A neuron that gets 0 never fires, since its threshold is positive; so the silenced model computes what the sliced
+    one does. Zeroing the filters alone would not do: BatchNorm's bias would still drive the neuron.
+    """
+    entries: dict[str, Tensor] = dict(model.named_parameters())
+    saved: list[tuple[Tensor, Tensor]] = []
+    with torch.no_grad():
+        try:
+            for group in groups:
+                if group.name not in plan.kept:
+                    continue
+                gone = sorted(set(range(group.size)) - set(plan.kept[group.name]))
+                for piece in group.slices:
+                    module, _, entry = piece.tensor.rpartition(".")
+                    if module in group.silencers and entry in ("weight", "bias"):
+                        parameter = entries[piece.tensor]
+                        saved.append((parameter, parameter.clone()))
+                        parameter[positions(piece, group, gone)] = 0.0
+            yield
+        finally:
+            for parameter, value in reversed(saved):
+                parameter.copy_(value)
+
+
+def filters(group: ChannelGroup, state: State) -> list[Tensor]:
+    """Every producer's filters of the group's channels: ``(size, fan_in)`` each, float32."""
+    found = []
+    for producer in group.producers:
+        piece = next(p for p in group.slices if p.tensor == producer and p.dim == 0)
+        rows = torch.tensor(positions(piece, group, range(group.size)))
+        found.append(state[producer].float().index_select(0, rows).flatten(1))
+    return found

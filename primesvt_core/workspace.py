@@ -1,0 +1,92 @@
+"""What a run remembers on disk, so that it resumes after the last finished evaluation.
+
+The method is deterministic: the same inputs ask for the same evaluations in the same order. So a run is resumed by
+running it again and answering from memory what was evaluated before; it ends as an undisturbed one would.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from primesvt_core.errors import WorkspaceMismatch
+
+INPUTS = "inputs.json"
+CELLS = "cells.jsonl"
+
+
+class Workspace:
+    """A folder with the fingerprint of a run's inputs, its finished cells and its large files."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir(parents=True, exist_ok=True)
+        self._cells = _read_cells(root / CELLS)
+
+    def bind(self, inputs: Mapping[str, JsonValue]) -> None:
+        """Claim the workspace for these inputs.
+
+        Raises:
+            WorkspaceMismatch: if it belongs to a run with others; names what differs.
+        """
+        path = self.root / INPUTS
+        wanted = json.loads(json.dumps(inputs))
+        if path.exists():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            differing = sorted(k for k in {*wanted, *found} if wanted.get(k) != found.get(k))
+            if differing:
+                raise WorkspaceMismatch(
+                    f"the workspace {self.root} belongs to a run with another {', '.join(differing)};"
+                    " give the same inputs to resume, or use another output folder"
+                )
+            return
+        write_atomically(path, json.dumps(wanted, indent=2).encode())
+
+    def recall(self, key: str, compute: Callable[[], JsonValue]) -> JsonValue:
+        """The value of cell ``key``: remembered, or computed now and remembered."""
+        if key not in self._cells:
+            value = compute()
+            with (self.root / CELLS).open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"key": key, "value": value}) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            self._cells[key] = value
+        return self._cells[key]
+
+    def path(self, name: str) -> Path:
+        """Where a large file of this run lies."""
+        return self.root / name
+
+
+def _read_cells(path: Path) -> dict[str, JsonValue]:
+    """Finished cells; a line that a kill cut short is dropped from the file too, so that nothing is appended to it."""
+    if not path.exists():
+        return {}
+    cells: dict[str, JsonValue] = {}
+    whole = 0
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                cell = json.loads(line)
+            except ValueError:
+                break
+            if not line.endswith(b"\n"):
+                break
+            cells[cell["key"]] = cell["value"]
+            whole += len(line)
+    os.truncate(path, whole)
+    return cells
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that it is either there whole or not at all."""
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
