@@ -94,7 +94,7 @@ class Inspection:
             "assumptions": [asdict(assumption) for assumption in self.assumptions],
             "layers": [asdict(layer) for layer in layers],
             "groups": [asdict(group) for group in groups],
-            "unused_tensors": sorted(unused),
+            "unused_tensors": [*sorted(unused)],
             "notes": list(self.checkpoint.notes),
         }
 

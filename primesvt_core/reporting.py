@@ -10,11 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 
 from primesvt_core import __version__
 from primesvt_core.candidates import Candidates, Pruned
-from primesvt_core.checkpoints import write_safetensors
 from primesvt_core.confirmation import Paired, Trial, chosen, drop_upper_bound, paired
 from primesvt_core.evaluation import Activity, correct, measure
 from primesvt_core.intake import Provenance, build, inspect, metadata
@@ -34,6 +33,7 @@ from primesvt_core.report import (
 )
 from primesvt_core.search import Goal, Search
 from primesvt_core.types import CurvePoint, GroupSize, LayerSize, ProfileCell, Shapes, Verdict
+from primesvt_core.workspace import write_atomically
 
 MODEL_NAME = "model.safetensors"
 
@@ -104,7 +104,7 @@ def export(candidates: Candidates, findings: Findings, out: Path) -> Delivery:
     out.mkdir(parents=True, exist_ok=True)
     path = out / MODEL_NAME
     pruned = candidates.realise(findings.point.rates)
-    write_safetensors(path, pruned.state, metadata(_provenance(candidates, pruned)))
+    write_atomically(path, save(dict(pruned.state), metadata(_provenance(candidates, pruned))))
 
     images = candidates.images
     reread = inspect(path)
@@ -184,7 +184,8 @@ def _file_bytes(candidates: Candidates) -> int:
     path = candidates.workspace.path("original.safetensors")
     if not path.exists():
         config = candidates.config
-        write_safetensors(path, candidates.state, metadata(_provenance(candidates, Pruned(config=config, state={}))))
+        told = metadata(_provenance(candidates, Pruned(config=config, state={})))
+        write_atomically(path, save(dict(candidates.state), told))
     return path.stat().st_size
 
 

@@ -1,0 +1,161 @@
+"""Reading a stranger's checkpoint: format by content, structure without running anything, every used byte checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import file_digest
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from primesvt_core.checkpoints.containers import PlainValue, unpack
+from primesvt_core.checkpoints.limits import Limits
+from primesvt_core.checkpoints.refusals import Refusal, refuse
+from primesvt_core.checkpoints.regions import Located, Region, verify
+from primesvt_core.checkpoints.safetensors_files import read_safetensors, write_located
+from primesvt_core.checkpoints.tensors import ITEMSIZES, Tensor
+from primesvt_core.checkpoints.torch_files import Structure, is_legacy, read_legacy, read_zip
+from primesvt_core.types import TensorSpec
+
+Format = Literal["torch_zip", "torch_legacy", "safetensors"]
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+COUNTER = "num_batches_tracked"
+SMALL_FILE = 1 << 20
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A checkpoint file, understood but not loaded.
+
+    Attributes:
+        path: the file.
+        format: found by content, whatever the file is called.
+        container: under which key the weights lie; empty for a bare state dict.
+        containers: every key with weights, the preferred first.
+        tensors: shapes and dtypes, names without the prefixes that wrappers add.
+        args: plain values of the training script's arguments, where the file has them.
+        metadata: of a safetensors file.
+        notes: what was ignored or changed.
+        sha256: of the file.
+        located: where each tensor lies.
+    """
+
+    path: Path
+    format: Format
+    container: str
+    containers: tuple[str, ...]
+    tensors: Mapping[str, TensorSpec]
+    args: Mapping[str, PlainValue]
+    metadata: Mapping[str, str]
+    notes: tuple[str, ...]
+    sha256: str
+    located: Mapping[str, Located]
+
+
+def read(path: Path, limits: Limits = DEFAULT_LIMITS, *, container: str | None = None) -> Checkpoint:
+    """Read the structure of a checkpoint and check every byte that its weights use.
+
+    Args:
+        path: a torch file of either format, or safetensors.
+        limits: what the file may declare.
+        container: under which key to take the weights, of a file that has several.
+
+    Raises:
+        CheckpointRefused: with a stable ``error_code`` (`Refusal`) and what is wrong with the file.
+    """
+    format_ = _detect(path)
+    args: Mapping[str, PlainValue] = {}
+    metadata: Mapping[str, str] = {}
+    containers: tuple[str, ...] = ("",)
+    notes: tuple[str, ...] = ()
+    chosen = ""
+    if format_ == "safetensors":
+        located, metadata = read_safetensors(path, limits)
+    else:
+        structure = read_zip(path, limits) if format_ == "torch_zip" else read_legacy(path, limits)
+        contents = unpack(structure.root, container, limits)
+        located = _locate(structure, contents.tensors)
+        chosen, containers, args, notes = contents.container, contents.containers, contents.args, contents.notes
+    _check(path, located, limits)
+    with path.open("rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+    return Checkpoint(
+        path=path,
+        format=format_,
+        container=chosen,
+        containers=containers,
+        tensors=MappingProxyType({name: _spec(tensor) for name, tensor in located.items()}),
+        args=args,
+        metadata=metadata,
+        notes=notes,
+        sha256=digest,
+        located=located,
+    )
+
+
+def normalise(checkpoint: Checkpoint, out: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Write the weights as safetensors: dense, little-endian, one tensor in memory at a time."""
+    write_located(out, checkpoint.located, metadata or {})
+
+
+def _detect(path: Path) -> Format:
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError as error:
+        raise refuse(Refusal.NOT_A_CHECKPOINT, f"cannot read {path}: {error.strerror or error}") from None
+    if head.startswith(b"PK\x03\x04"):
+        return "torch_zip"
+    if is_legacy(path):
+        return "torch_legacy"
+    if size > 8 and head[8:9] == b"{":  # behind the length of a safetensors header
+        return "safetensors"
+    raise refuse(Refusal.NOT_A_CHECKPOINT, _what_it_is(head, size))
+
+
+_SIGNATURES = {
+    b"version https://git-lfs": "it is a git-lfs pointer: run `git lfs pull` and give the real file",
+    b"\x1f\x8b": "it is compressed with gzip: unpack it first",
+    b"\xfd7zXZ": "it is compressed with xz: unpack it first",
+    b"\x80": "it is a bare pickle; save with torch.save(model.state_dict(), path) or as safetensors",
+    b"<": "it begins like a web page: perhaps a download that failed",
+    b"\x89HDF": "it is an HDF5 file",
+}
+
+
+def _what_it_is(head: bytes, size: int) -> str:
+    told = next((text for signature, text in _SIGNATURES.items() if head.startswith(signature)), None)
+    if told is None:
+        told = "it is empty" if size == 0 else "it is neither a torch file nor safetensors"
+    return f"the file is no checkpoint: {told}"
+
+
+def _locate(structure: Structure, tensors: Mapping[str, Tensor]) -> dict[str, Located]:
+    return {name: structure.locate(tensor) for name, tensor in tensors.items()}
+
+
+def _check(path: Path, located: Mapping[str, Located], limits: Limits) -> None:
+    """Refuse what no state dict has: other dtypes, more data than the file, damaged or infinite values."""
+    if not located:
+        raise refuse(Refusal.NO_STATE_DICT, "the file holds no tensors; save model.state_dict()")
+    for name, tensor in located.items():
+        if tensor.dtype not in FLOATS and not (tensor.dtype == "int64" and name.rsplit(".", 1)[-1] == COUNTER):
+            raise refuse(Refusal.UNSUPPORTED_TENSOR, f"{name} has the dtype {tensor.dtype}; weights are floating-point")
+    total = sum(tensor.bytes for tensor in located.values())
+    if total > limits.expansion * max(path.stat().st_size, SMALL_FILE):
+        raise refuse(Refusal.TOO_LARGE, f"a file of {path.stat().st_size:,} bytes declares tensors of {total:,} bytes")
+    checked: set[tuple[int, int]] = set()
+    for name, tensor in located.items():
+        place = (
+            (tensor.region.start, tensor.region.size) if isinstance(tensor.region, Region) else (id(tensor.region), 0)
+        )
+        if place not in checked:
+            verify(tensor.region, tensor.dtype, big_endian=tensor.big_endian, what=name)
+            checked.add(place)
+
+
+def _spec(tensor: Located) -> TensorSpec:
+    return TensorSpec(shape=tensor.shape, dtype=tensor.dtype, itemsize=ITEMSIZES[tensor.dtype])

@@ -1,0 +1,111 @@
+"""Tensors located in a file: reading them, checking them and writing them out, a chunk or a tensor at a time."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from primesvt_core.checkpoints.refusals import Refusal, refuse
+from primesvt_core.checkpoints.tensors import ITEMSIZES
+
+CHUNK = 4 << 20
+
+NUMPY_TYPES = {
+    name: ("u2" if name == "bfloat16" else "u1" if name == "bool" else np.dtype(name).str[1:]) for name in ITEMSIZES
+}
+"""How the bytes of each dtype are held in numpy; bfloat16 as its bits."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A run of bytes of a file, with its checksum where the format has one."""
+
+    path: Path
+    start: int
+    size: int
+    crc: int | None = None
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes, a few MiB at a time.
+
+        Raises:
+            CheckpointRefused: if the file ends before the region does.
+        """
+        with self.path.open("rb") as file:
+            file.seek(self.start)
+            left = self.size
+            while left:
+                chunk = file.read(min(CHUNK, left))
+                if not chunk:
+                    raise refuse(Refusal.DAMAGED, "the file is cut short: a tensor's data is missing")
+                left -= len(chunk)
+                yield chunk
+
+    def read(self, offset: int, size: int) -> bytes:
+        """``size`` bytes from ``offset``."""
+        with self.path.open("rb") as file:
+            file.seek(self.start + offset)
+            return file.read(size)
+
+
+@dataclass(frozen=True)
+class Located:
+    """One tensor of a file: where its elements lie and how they are laid out."""
+
+    region: Region | bytes
+    dtype: str
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int
+    big_endian: bool
+
+    @property
+    def bytes(self) -> int:
+        """Bytes when written out densely."""
+        return math.prod(self.shape) * ITEMSIZES[self.dtype]
+
+    def array(self) -> NDArray[Any]:
+        """The tensor, dense and little-endian; bfloat16 as its bits."""
+        stored = np.dtype((">" if self.big_endian else "<") + NUMPY_TYPES[self.dtype])
+        if not math.prod(self.shape):
+            return np.zeros(self.shape, stored.newbyteorder("<"))
+        extent = 1 + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
+        start, size = self.offset * stored.itemsize, extent * stored.itemsize
+        raw = self.region[start : start + size] if isinstance(self.region, bytes) else self.region.read(start, size)
+        if len(raw) != size:
+            raise refuse(Refusal.DAMAGED, "the file is cut short: a tensor's data is missing")
+        flat = np.frombuffer(raw, stored)
+        strides = tuple(stride * stored.itemsize for stride in self.strides)
+        view = np.lib.stride_tricks.as_strided(flat, self.shape, strides, writeable=False)
+        return np.ascontiguousarray(view, stored.newbyteorder("<"))
+
+
+def verify(region: Region | bytes, dtype: str, *, big_endian: bool, what: str) -> None:
+    """Check a storage's checksum, and that it holds no NaN or infinity; costs a few MiB of memory.
+
+    Raises:
+        CheckpointRefused: naming ``what``.
+    """
+    crc = 0
+    for chunk in [region] if isinstance(region, bytes) else region.chunks():
+        crc = zlib.crc32(chunk, crc)
+        if not _is_finite(chunk, dtype, big_endian=big_endian):
+            raise refuse(Refusal.NOT_FINITE, f"{what} holds NaN or infinite values; the training must have diverged")
+    if isinstance(region, Region) and region.crc is not None and crc != region.crc:
+        raise refuse(Refusal.DAMAGED, f"{what} is damaged: its checksum does not fit; transfer or save the file again")
+
+
+def _is_finite(chunk: bytes, dtype: str, *, big_endian: bool) -> bool:
+    order = ">" if big_endian else "<"
+    if dtype == "bfloat16":
+        return bool(np.all((np.frombuffer(chunk, order + "u2") & 0x7F80) != 0x7F80))  # all exponent bits
+    if dtype.startswith("float"):
+        return bool(np.isfinite(np.frombuffer(chunk, order + NUMPY_TYPES[dtype])).all())
+    return True

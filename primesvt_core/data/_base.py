@@ -1,0 +1,57 @@
+"""What a data set is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from primesvt_core.errors import DataError
+
+Kind = Literal["images", "frames"]
+Part = Literal["train", "test"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """Labelled samples that are decoded when they are asked for.
+
+    Attributes:
+        name: for people.
+        kind: ``images`` decode to ``(H, W, C)``, ``frames`` to ``(T, C, H, W)``.
+        classes: names in the order of the labels.
+        labels: ``(N,)`` int64.
+        decode: the sample at an index; raises `DataError` naming the file that cannot be decoded.
+        digest: of the content: every sample's name or bytes, and its label.
+    """
+
+    name: str
+    kind: Kind
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]
+    decode: Callable[[int], NDArray[Any]]
+    digest: Callable[[], str]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        labels = hashlib.sha256(np.ascontiguousarray(self.labels, "<i8").tobytes()).hexdigest()
+        return hashlib.sha256(f"{self.kind}\n{labels}\n{self.digest()}".encode()).hexdigest()
+
+    def fingerprint(self) -> str:
+        """The same for the same samples in the same order, whatever the file is called."""
+        return self._fingerprint
+
+
+def refuse(code: str, message: str) -> DataError:
+    """A data error with one of the codes ``data_format``, ``data_empty``, ``data_undecodable``, ``data_unsafe``,
+    ``data_classes``, ``data_channels``, ``data_too_small``.
+    """
+    return DataError(message, code=code)

@@ -1,0 +1,178 @@
+"""Data sets that are arrays: ``.npz``, the MNIST family's IDX files, CIFAR's python archive."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import struct
+import tarfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from primesvt_core.checkpoints.limits import Limits
+from primesvt_core.checkpoints.pickles import Call, Pairs, read_pickle
+from primesvt_core.data._base import DataSet, Kind, Part, refuse
+from primesvt_core.errors import CheckpointRefused
+
+MAX_ARRAY_BYTES = 16 << 30
+IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+IDX_CHUNK = 1 << 20
+COLOURS = (1, 3)
+
+
+def from_npz(path: Path) -> DataSet:
+    """``images`` (N,H,W), (N,C,H,W), (N,H,W,C) or frames (N,T,C,H,W), and ``labels`` (N,)."""
+    images, labels = _npz_array(path, "images"), _npz_array(path, "labels")
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise refuse(
+            "data_format", f"labels in {path.name} are {labels.dtype}{list(labels.shape)}, should be integers (N,)"
+        )
+    if images.dtype.kind not in "uif":
+        raise refuse("data_format", f"images in {path.name} are {images.dtype}; they should be bytes or floats")
+    if images.ndim == 5:
+        return array_set(path.name, images, labels, "frames")
+    return array_set(path.name, _channels_last(path.name, images), labels, "images")
+
+
+def _npz_array(path: Path, name: str) -> NDArray[Any]:
+    """One array of the file; what it declares is checked before anything of that size is allocated."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
+            version = npy.read_magic(member)
+            read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+            shape, _, dtype = read_header(member)
+        size = int(np.prod(shape, dtype=object)) * dtype.itemsize
+        if dtype.hasobject or size > MAX_ARRAY_BYTES:
+            raise refuse("data_unsafe", f"{name} in {path.name} declares {dtype}{list(shape)}; that is not accepted")
+        with np.load(path, allow_pickle=False) as arrays:
+            found: NDArray[Any] = arrays[name]
+            return found
+    except KeyError:
+        raise refuse("data_format", f"{path.name} has no array {name!r}; it needs 'images' and 'labels'") from None
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise refuse("data_undecodable", f"{name} in {path.name} cannot be read ({error})") from None
+
+
+def _channels_last(name: str, images: NDArray[Any]) -> NDArray[Any]:
+    if images.ndim == 3:
+        return images[..., None]
+    if images.ndim != 4:
+        raise refuse("data_format", f"images in {name} have {images.ndim} dimensions; 3, 4 or 5 are understood")
+    return images if images.shape[3] in COLOURS and images.shape[1] not in COLOURS else images.transpose(0, 2, 3, 1)
+
+
+def array_set(
+    name: str, images: NDArray[Any], labels: NDArray[Any], kind: Kind, classes: Sequence[str] = ()
+) -> DataSet:
+    """A data set over arrays in memory.
+
+    Raises:
+        DataError: if the arrays are empty or do not fit each other.
+    """
+    if len(images) != len(labels):
+        raise refuse("data_format", f"{name} has {len(images)} images but {len(labels)} labels")
+    if not len(labels):
+        raise refuse("data_empty", f"{name} holds no images")
+    if int(labels.min()) < 0:
+        raise refuse("data_classes", f"{name} has the negative label {int(labels.min())}")
+    numbers = labels.astype(np.int64)
+    named = tuple(classes) or tuple(str(label) for label in range(int(numbers.max()) + 1))
+    return DataSet(
+        name=name,
+        kind=kind,
+        classes=named,
+        labels=numbers,
+        decode=lambda index: images[index],
+        digest=lambda: hashlib.sha256(np.ascontiguousarray(images).data).hexdigest(),
+    )
+
+
+def from_idx(path: Path, part: Part | None) -> DataSet:
+    """A folder with the MNIST family's files, or one of its images files with the labels beside it."""
+    if path.is_file():
+        images = path
+    else:
+        prefix = "train" if part == "train" else "t10k"
+        images = next(iter(sorted(path.glob(f"{prefix}-images-idx3-ubyte*"))), path / f"{prefix}-images-idx3-ubyte.gz")
+    labels = images.with_name(images.name.replace("images-idx3", "labels-idx1"))
+    for file in (images, labels):
+        if not file.exists():
+            raise refuse("data_format", f"{file.name} is missing beside {path.name}; images and labels belong together")
+    return array_set(images.name, _idx(images)[..., None], _idx(labels), "images")
+
+
+def _idx(path: Path) -> NDArray[Any]:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            zero, code, dimensions = struct.unpack(">HBB", file.read(4))
+            if zero or code not in IDX_TYPES:
+                raise refuse("data_format", f"{path.name} is no IDX file")
+            shape = struct.unpack(f">{dimensions}I", file.read(4 * dimensions))
+            dtype = np.dtype(IDX_TYPES[code])
+            size = int(np.prod(shape, dtype=object)) * dtype.itemsize
+            if size > MAX_ARRAY_BYTES:
+                raise refuse("data_unsafe", f"{path.name} declares {size:,} bytes, more than is accepted")
+            content = _exactly(file, size)
+    except (OSError, EOFError, struct.error) as error:
+        raise refuse("data_undecodable", f"{path.name} cannot be read ({error}); it may be cut short") from None
+    if len(content) != size:
+        raise refuse("data_undecodable", f"{path.name} is cut short: {len(content):,} of {size:,} bytes")
+    return np.frombuffer(content, dtype).reshape(shape)
+
+
+def _exactly(file: gzip.GzipFile | IO[bytes], size: int) -> bytes:
+    """Up to ``size`` bytes, grown as they come: what a file declares is not allocated before it is there."""
+    content = bytearray()
+    while len(content) < size and (chunk := file.read(min(IDX_CHUNK, size - len(content)))):
+        content += chunk
+    return bytes(content)
+
+
+def from_cifar(path: Path, part: Part | None) -> DataSet:
+    """CIFAR-10 or CIFAR-100's python archive. Its pickles are read as data: nothing of them is run."""
+    wanted = ("data_batch_", "train") if part == "train" else ("test_batch", "test")
+    images: list[NDArray[np.uint8]] = []
+    labels: list[int] = []
+    classes: Sequence[str] = ()
+    with tarfile.open(path, "r|*") as archive:
+        for member in archive:
+            stem = member.name.rsplit("/", 1)[-1]
+            if not member.isreg() or not stem.startswith((*wanted, "batches.meta", "meta")) or stem.endswith(".html"):
+                continue
+            source = archive.extractfile(member)
+            content = _cifar_batch(member.name, source) if source else {}
+            if stem.endswith("meta"):
+                classes = [str(n) for n in content.get("label_names") or content.get("fine_label_names") or ()]
+            else:
+                images.append(_cifar_images(member.name, content.get("data")))
+                labels += content.get("labels") or content.get("fine_labels") or []
+    if not images:
+        raise refuse("data_format", f"{path.name} holds no CIFAR {part or 'test'} batches")
+    return array_set(path.name, np.concatenate(images), np.array(labels, np.int64), "images", classes)
+
+
+def _cifar_batch(name: str, source: IO[bytes]) -> dict[str, Any]:
+    try:
+        root = read_pickle(source, Limits(pickle_bytes=256 << 20))
+    except CheckpointRefused as error:
+        raise refuse("data_unsafe", f"{name}: {error.message}") from None
+    if not isinstance(root, Pairs):
+        raise refuse("data_format", f"{name} is no CIFAR batch")
+    return {key.decode("latin1") if isinstance(key, bytes) else str(key): value for key, value in root.items}
+
+
+def _cifar_images(name: str, data: Any) -> NDArray[np.uint8]:  # whatever the pickle holds
+    """``(N, 3072)`` bytes as ``(N, 32, 32, 3)``."""
+    content = (
+        data.state[4] if isinstance(data, Call) and isinstance(data.state, tuple) and len(data.state) == 5 else None
+    )
+    raw = content.encode("latin1") if isinstance(content, str) else content
+    if not isinstance(raw, bytes) or len(raw) % 3072:
+        raise refuse("data_format", f"{name} is no CIFAR batch: its images are not 3,072 bytes each")
+    return np.frombuffer(raw, np.uint8).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)

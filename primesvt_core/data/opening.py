@@ -1,0 +1,85 @@
+"""Which of the formats a path holds; found by content, whatever the file is called."""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+import zipfile
+import zlib
+from lzma import LZMAError
+from pathlib import Path
+
+from primesvt_core.data._base import DataSet, Part, refuse
+from primesvt_core.data.arrays import from_cifar, from_idx, from_npz
+from primesvt_core.data.images import from_folder, from_tar, from_zip
+
+UNDERSTOOD = (
+    "an ImageFolder folder or archive (.zip, .tar, .tar.gz, .tar.xz), an .npz with 'images' and 'labels',"
+    " the MNIST family's IDX files, or CIFAR's python archive"
+)
+
+
+def open_data(path: Path, part: Part | None = None) -> DataSet:
+    """Open a labelled data set.
+
+    Args:
+        path: a file or folder in one of the formats.
+        part: training or test data, where the data set has both; test data unless said otherwise.
+
+    Raises:
+        DataError: with a stable ``error_code``, naming the file and what is wrong with it.
+    """
+    if not path.exists():
+        raise refuse("data_format", f"there is no data set at {path}")
+    try:
+        return _open(path, part)
+    except (
+        OSError,
+        EOFError,
+        LZMAError,
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+    ) as error:
+        raise refuse(
+            "data_undecodable", f"{path.name} cannot be read ({error}); it may be cut short or damaged"
+        ) from None
+
+
+def _open(path: Path, part: Part | None) -> DataSet:
+    if path.is_dir():
+        return from_idx(path, part) if any(path.glob("*-idx3-ubyte*")) else from_folder(path, part)
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            is_npz = any(name.endswith(".npy") for name in archive.namelist())
+        return from_npz(path) if is_npz else from_zip(path, part)
+    if _is_idx(path):
+        return from_idx(path, part)
+    if _is_tar(path):
+        return from_cifar(path, part) if _is_cifar(path) else from_tar(path, part)
+    raise refuse("data_format", f"{path.name} is no data set that PrimeSVT understands: {UNDERSTOOD}")
+
+
+def _is_idx(path: Path) -> bool:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            head = file.read(4)
+    except (OSError, EOFError, zlib.error):
+        return False
+    return len(head) == 4 and head[:2] == b"\0\0" and head[3] in (1, 3, 4) and "idx" in path.name
+
+
+def _is_tar(path: Path) -> bool:
+    try:
+        with tarfile.open(path, "r|*") as archive:
+            return archive.next() is not None
+    except (tarfile.TarError, OSError, EOFError, LZMAError, zlib.error):
+        return False
+
+
+def _is_cifar(path: Path) -> bool:
+    """By its first few members: a folder and batches."""
+    with tarfile.open(path, "r|*") as archive:
+        names = [member.name for member, _ in zip(archive, range(4), strict=False)]
+    return any(name.startswith(("cifar-10-batches-py", "cifar-100-python")) for name in names)

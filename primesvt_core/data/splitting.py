@@ -1,0 +1,72 @@
+"""Dividing a data set: what repairs see, what the search sees, and what neither ever sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from primesvt_core.data._base import DataSet, refuse
+from primesvt_core.spec import SplitSizes
+
+PROPORTIONS = (0.10, 0.35, 0.55)
+"""Of calibration, search and confirmation, where the bounds of the spec do not bite."""
+
+SMALLEST = 20
+"""Samples without which no split says anything."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Splits:
+    """Disjoint, ascending indices; samples beyond the bounds of the spec are in none."""
+
+    calibration: tuple[int, ...]
+    search: tuple[int, ...]
+    confirmation: tuple[int, ...]
+
+
+def split(labels: NDArray[Any], sizes: SplitSizes, seed: int) -> Splits:
+    """Divide samples, the same way for the same labels and seed, every class in proportion.
+
+    Raises:
+        DataError: if there are too few.
+    """
+    if len(labels) < SMALLEST:
+        raise refuse("data_too_small", f"the data set has {len(labels)} samples; at least {SMALLEST} are needed")
+    bounds = (sizes.calibration_images, sizes.search_images, sizes.confirmation_images)
+    counts = [max(1, min(bound, int(share * len(labels)))) for bound, share in zip(bounds, PROPORTIONS, strict=True)]
+    order = _stratified(labels, seed)
+    ends = np.cumsum(counts)
+    parts = (order[end - count : end] for end, count in zip(ends, counts, strict=True))
+    calibration, search, confirmation = (tuple(sorted(part.tolist())) for part in parts)
+    return Splits(calibration=calibration, search=search, confirmation=confirmation)
+
+
+def _stratified(labels: NDArray[Any], seed: int) -> NDArray[np.int64]:
+    """An order in which any run of samples holds every class in proportion, to within one.
+
+    Each class's samples, shuffled, are spread evenly over [0, 1) with an offset of its own; the order is theirs.
+    """
+    generator = np.random.default_rng(seed)
+    keys = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = generator.permutation(np.flatnonzero(labels == label))
+        keys[members] = (np.arange(len(members)) + generator.random()) / len(members)
+    return np.argsort(keys, kind="stable")
+
+
+def check_classes(data: DataSet, num_classes: int) -> None:
+    """Refuse labels that the model's head does not have.
+
+    Raises:
+        DataError: naming the classes that do not fit.
+    """
+    beyond = sorted({int(label) for label in data.labels if label >= num_classes})
+    if beyond or len(data.classes) > num_classes:
+        names = ", ".join(data.classes[label] for label in (beyond or range(num_classes, len(data.classes)))[:5])
+        raise refuse(
+            "data_classes",
+            f"{data.name} has {len(data.classes)} classes, but the model tells {num_classes} apart; too many: {names}",
+        )
