@@ -1,3 +1,33 @@
 """PrimeSVT: automated, memory-aware structured pruning of Spiking Vision Transformers (arXiv 2606.03428)."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "load"]
+
+
+def load(path: str | Path, **assumptions: bool | int | float | str) -> nn.Module:
+    """A ready model from a pruned or an original checkpoint.
+
+    Args:
+        path: in any format that PrimeSVT reads; nothing of it is run.
+        assumptions: config fields that weights cannot tell: ``time_steps``, ``num_heads``, ``image_size`` ...
+
+    Returns:
+        A module in eval mode: ``(B, C, H, W)`` or ``(B, T, C, H, W)`` float tensors in, ``(B, num_classes)`` logits
+        out. It starts from resting neurons at every call.
+
+    Raises:
+        CheckpointError: if the file is refused, of no known family, or does not fit its family.
+        SpecError: if an assumption is unknown or does not fit.
+    """
+    # By name, so that importing this package does not load torch.
+    model: nn.Module = import_module("primesvt_core.intake").load(Path(path), assumptions)
+    return model

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
 from pydantic import JsonValue
@@ -14,7 +13,7 @@ from primesvt_core.data import Batch, DataSet, Preprocessing, Splits, batches, c
 from primesvt_core.errors import DataError
 from primesvt_core.evaluation import correct, pick_device
 from primesvt_core.families._base import Value
-from primesvt_core.intake import Inspection, build, inspect, load_state
+from primesvt_core.intake import Inspection, inspect, load
 from primesvt_core.progress import Progress, Reporter, silent
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes
 from primesvt_core.types import Step
@@ -129,10 +128,7 @@ def evaluate(
         confirmed_here = own is not None and own.data_fingerprint == images.data.fingerprint()
         split_name = "confirmation" if confirmed_here else "all"
     chosen = range(len(images.data)) if split_name == "all" else getattr(images.splits, split_name)
-    with TemporaryDirectory() as folder:
-        network = build(
-            inspection.family, inspection.config, load_state(inspection, Path(folder) / "model.safetensors")
-        )
+    network = load(model, assumptions)
 
     def tick(done: int) -> None:
         report(Progress(step=Step.BASELINE, done=done, total=len(chosen), note=f"{split_name} images"))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import torch
@@ -143,6 +144,14 @@ def load_state(inspection: Inspection, scratch: Path) -> dict[str, Tensor]:
     """The checkpoint's tensors, by way of a safetensors file at ``scratch``; nothing of the original is unpickled."""
     normalise(inspection.checkpoint, scratch)
     return load_file(scratch)
+
+
+def load(path: Path, assumptions: Mapping[str, Value] | None = None) -> SpikingModel:
+    """A checkpoint as a ready model; see `primesvt_core.load`."""
+    inspection = inspect(path, assumptions)
+    with TemporaryDirectory() as folder:
+        state = load_state(inspection, Path(folder) / "model.safetensors")
+    return build(inspection.family, inspection.config, state)
 
 
 def build(family: AnyFamily, config: FamilyConfig, state: Mapping[str, Tensor]) -> SpikingModel:

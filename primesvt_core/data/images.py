@@ -135,7 +135,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def _choose_part(names: list[str], part: Part | None) -> tuple[list[str], str]:
-    """Where there are training and test folders, the one that is wanted: test data, unless training data is asked for."""
+    """Where there are training and test folders, the one that is wanted; test data by default."""
 
     def below(folders: tuple[str, ...]) -> list[str]:
         return [n for n in names if any(p.lower() in folders for p in PurePosixPath(n).parts[:-2])]

@@ -1,0 +1,113 @@
+"""What the command line shows: progress for people, JSON for machines, errors with a code and an exit status."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+import typer
+from pydantic import JsonValue
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from primesvt_core.errors import (
+    BaselineNearChance,
+    CheckpointError,
+    DataError,
+    PrimeSVTError,
+    SpecError,
+    WorkspaceMismatch,
+)
+from primesvt_core.progress import Progress, Reporter
+
+WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+INPUT_ERRORS = (SpecError, CheckpointError, DataError, BaselineNearChance, WorkspaceMismatch)
+
+err = Console(stderr=True, highlight=False)
+out = Console(highlight=False)
+
+TITLES = {
+    "intake": "reading checkpoint and data", "baseline": "measuring the original", "sort": "sorting layers",
+    "profile": "profiling robustness", "search": "searching", "fine_tune": "fine-tuning",
+    "confirm": "confirming on unseen data", "export": "writing the model", "report": "writing the report",
+}  # fmt: skip
+
+
+def run(app: typer.Typer | Callable[[], None], hint: str = "") -> None:
+    """Run a command line; turn what it raises into a message and an exit status, never into a traceback."""
+    try:
+        app()
+    except PrimeSVTError as error:
+        fail(error.error_code, error.message, WRONG_INPUT if isinstance(error, INPUT_ERRORS) else FAILED)
+    except KeyboardInterrupt:
+        err.print(f"\nstopped{hint}")
+        sys.exit(INTERRUPTED)
+    except click.exceptions.Abort:
+        err.print(f"\nstopped{hint}")
+        sys.exit(INTERRUPTED)
+
+
+def fail(code: str, message: str, status: int) -> None:
+    """Print an error and leave."""
+    err.print(f"[bold red]error[/] \\[{code}] ", end="")
+    err.print(message, markup=False, soft_wrap=True)
+    sys.exit(status)
+
+
+def print_json(document: JsonValue) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def progress_bars() -> Iterator[Reporter]:
+    """A reporter that draws a bar a step on a terminal, and prints a line a step elsewhere."""
+    if not err.is_terminal:
+        yield _lines()
+        return
+    columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(*columns, TextColumn("{task.fields[note]}"), console=err) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(progress: Progress) -> None:
+            title = TITLES[progress.step.value]
+            if progress.step.value not in tasks:
+                tasks[progress.step.value] = bars.add_task(title, total=progress.total, note="")
+            bars.update(
+                tasks[progress.step.value], completed=progress.done, total=progress.total, note=describe(progress)
+            )
+
+        yield show
+
+
+def _lines() -> Reporter:
+    seen: set[str] = set()
+
+    def show(progress: Progress) -> None:
+        if progress.step.value not in seen:
+            seen.add(progress.step.value)
+            err.print(f"{TITLES[progress.step.value]} ...")
+
+    return show
+
+
+def describe(progress: Progress) -> str:
+    """What a report says, in a few words."""
+    facts = progress.facts
+    parts = [progress.note] if progress.note else []
+    if "group" in facts and "rate" in facts:
+        parts.append(f"{facts['group']} at {100 * _number(facts['rate']):.0f} %")
+    if "accuracy" in facts:
+        parts.append(f"accuracy {100 * _number(facts['accuracy']):.1f} %")
+    if "memory_saving" in facts:
+        parts.append(f"saves {100 * _number(facts['memory_saving']):.1f} %")
+    return ", ".join(parts)
+
+
+def _number(value: JsonValue) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
