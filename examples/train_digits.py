@@ -71,8 +71,12 @@ def train(epochs: int, seed: int) -> None:
             loss.backward()
             optimizer.step()
             schedule.step()
-        print(f"epoch {epoch + 1}/{epochs}: loss {float(loss.detach()):.3f}, test accuracy {accuracy(model, x_test, y_test):.2%}")
-    args = argparse.Namespace(model="spikformer", time_steps=4, num_heads=CONFIG.num_heads, img_size=SIDE, num_classes=10)
+        print(
+            f"epoch {epoch + 1}/{epochs}: loss {float(loss.detach()):.3f}, test accuracy {accuracy(model, x_test, y_test):.2%}"
+        )
+    args = argparse.Namespace(
+        model="spikformer", time_steps=4, num_heads=CONFIG.num_heads, img_size=SIDE, num_classes=10
+    )
     content = {"epoch": epochs, "arch": "spikformer", "state_dict": model.state_dict(), "version": 2, "args": args}
     torch.save(content, HERE / "spikformer-digits.pth.tar")
     np.savez_compressed(HERE / "digits.npz", images=images[test].numpy(), labels=labels[test].numpy())

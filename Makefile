@@ -1,0 +1,48 @@
+# Works on a fresh clone with Python 3.11+ and nothing else prepared.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+export OMP_WAIT_POLICY := PASSIVE
+
+.PHONY: help setup demo serve test lint format schemas clean
+
+help: ## what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## virtual environment, dependencies, front-end assets
+
+$(STAMP): pyproject.toml constraints.txt package-lock.json
+	$(PYTHON) -c 'import sys; sys.exit("PrimeSVT needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	-$(BIN)/python -m app.web.build
+	touch $@
+
+demo: setup ## the whole way, through the real service: upload, compress, download, check
+	$(BIN)/primesvt demo
+
+serve: setup ## the service on this machine
+	$(BIN)/primesvt serve
+
+test: setup ## all tests
+	$(BIN)/python -m pytest -q
+
+lint: setup ## formatting, lints, types, import contracts, published schemas, compose file
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy app worker primesvt_core tests examples
+	$(BIN)/lint-imports
+	$(BIN)/python docs/schemas.py --check
+	@if docker compose version >/dev/null 2>&1; then docker compose --env-file .env.example config --quiet; \
+	else echo "docker compose is not on this machine: docker-compose.yml is not validated"; fi
+
+schemas: setup ## write the published JSON Schemas
+	$(BIN)/python docs/schemas.py
+
+format: setup ## what can be repaired by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove what make made
+	rm -rf $(VENV) node_modules app/web/static/vendor

@@ -1,0 +1,75 @@
+"""Golden files: small models run with the public code (weights, input, logits, spike sums)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+
+from primesvt_core.families._base import FamilyConfig
+from primesvt_core.intake import AnyFamily, load_family
+from primesvt_core.pruning.surgery import shapes_of
+from tests.support.shared import SHARED
+
+GOLDEN = SHARED / "golden"
+FAMILIES = ("spikformer",)
+
+
+def golden_files() -> list[Path]:
+    """Golden files of the families that are built."""
+    return sorted(path for family in FAMILIES for path in GOLDEN.glob(f"{family}-*.safetensors"))
+
+
+@dataclass(frozen=True)
+class Golden:
+    """One golden file."""
+
+    family: AnyFamily
+    config: FamilyConfig
+    state: dict[str, Tensor]
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+    @property
+    def input(self) -> Tensor:
+        return self.tensors["input"]
+
+
+@cache
+def load_golden(path: Path) -> Golden:
+    """Read a golden file and infer its config as for a user's checkpoint."""
+    tensors = load_file(path)
+    with safe_open(path, "pt") as file:
+        facts = json.loads(file.metadata()["config"])
+    state = {k.removeprefix("state_dict."): v for k, v in tensors.items() if k.startswith("state_dict.")}
+    family = load_family(facts["family"])
+    shapes = shapes_of(state)
+    variant = family.recognise(shapes)
+    assert variant is not None
+    asked = {
+        "time_steps": facts["T"],
+        "num_heads": facts["constructor_args"]["num_heads"],
+        "image_size": facts["input_shape"][-1],
+    }
+    return Golden(family, family.infer(variant, shapes, asked), state, tensors, facts)
+
+
+def run(golden: Golden, dtype: torch.dtype) -> tuple[Tensor, dict[str, Tensor]]:
+    """Logits, and spikes of every neuron layer summed over everything but time."""
+    from primesvt_core.layers.neurons import neurons
+
+    model = golden.family.build(golden.config).eval()
+    model.load_state_dict(golden.state, strict=True)
+    model = model.to(dtype)
+    sums: dict[str, Tensor] = {}
+    for name, module in neurons(model):
+        module.register_forward_hook(lambda _m, _i, y, name=name: sums.update({name: y.flatten(1).sum(1).long()}))
+    with torch.no_grad():
+        return model(golden.input.to(dtype)), sums
