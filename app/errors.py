@@ -1,0 +1,117 @@
+"""What the service's domains refuse, as one tree without HTTP.
+
+DomainError
+├── NotFound                  of the caller's team there is no such thing
+├── Conflict                  the thing is in a state that does not allow this
+│   ├── JobFinished · UploadNotReady · UploadIncomplete · UploadClosed · UploadInUse
+│   └── IdempotencyConflict   the key was used for another request
+├── Invalid                   the request itself is wrong
+│   ├── InvalidCursor · DigestMismatch · PartOutOfRange
+│   └── TooLarge              beyond a limit of this server
+├── InvalidKey                no such key, or it is revoked
+└── LostClaim                 another worker has taken over; stop quietly
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class DomainError(Exception):
+    """Base; ``code`` is what scripts compare, the message says what to do."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class NotFound(DomainError):
+    """Of the caller's team there is no such thing."""
+
+    code = "not_found"
+
+
+class Conflict(DomainError):
+    """The thing is in a state that does not allow this."""
+
+    code = "conflict"
+
+
+class JobFinished(Conflict):
+    """A finished job never changes."""
+
+    code = "job_finished"
+
+
+class UploadNotReady(Conflict):
+    """The upload was refused or has expired."""
+
+    code = "upload_not_ready"
+
+
+class UploadIncomplete(Conflict):
+    """Parts are missing."""
+
+    code = "upload_incomplete"
+
+
+class UploadClosed(Conflict):
+    """The upload takes no more parts."""
+
+    code = "upload_closed"
+
+
+class UploadInUse(Conflict):
+    """Jobs still need the upload."""
+
+    code = "upload_in_use"
+
+
+class IdempotencyConflict(Conflict):
+    """The idempotency key was used for another request."""
+
+    code = "idempotency_conflict"
+
+
+class Invalid(DomainError):
+    """The request itself is wrong."""
+
+    code = "invalid"
+
+
+class InvalidCursor(Invalid):
+    """The cursor is none that this server gave out."""
+
+    code = "invalid_cursor"
+
+
+class DigestMismatch(Invalid):
+    """What arrived is not what was sent."""
+
+    code = "digest_mismatch"
+
+
+class PartOutOfRange(Invalid):
+    """No such part, or it is of another size."""
+
+    code = "part_out_of_range"
+
+
+class TooLarge(Invalid):
+    """Beyond a limit of this server."""
+
+    code = "too_large"
+
+
+class InvalidKey(DomainError):
+    """No such key, or it is revoked."""
+
+    code = "invalid_key"
+
+
+class LostClaim(DomainError):
+    """Another worker has taken over, or the job was deleted: stop quietly, change nothing."""
+
+    code = "lost_claim"

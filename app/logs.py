@@ -1,0 +1,51 @@
+"""Logs on standard error: constant events with fields, the job's id on every line of its task."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+JOB_ID: ContextVar[str] = ContextVar("job_id", default="")
+STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
+
+
+@contextmanager
+def bound(job_id: str) -> Iterator[None]:
+    """Put ``job_id`` on every line logged inside."""
+    token = JOB_ID.set(job_id)
+    try:
+        yield
+    finally:
+        JOB_ID.reset(token)
+
+
+class Lines(logging.Formatter):
+    """``time level event field=value …``, or the same as one JSON object."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        super().__init__()
+        self.as_json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        fields = {key: value for key, value in record.__dict__.items() if key not in STANDARD}
+        if JOB_ID.get():
+            fields.setdefault("job_id", JOB_ID.get())
+        if record.exc_info:
+            fields["error"] = self.formatException(record.exc_info)
+        if self.as_json:
+            head = {"at": at, "level": record.levelname, "logger": record.name, "event": record.getMessage()}
+            return json.dumps(head | fields, default=str)
+        return " ".join([at, f"{record.levelname:<7}", record.getMessage(), *(f"{k}={v}" for k, v in fields.items())])
+
+
+def configure(level: str, *, as_json: bool) -> None:
+    """Send this process's logs to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Lines(as_json=as_json))
+    logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -1,0 +1,62 @@
+"""Settings of a process, from its environment; nothing else reads the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PREFIX = "PRIMESVT_"
+
+
+class Settings(BaseModel):
+    """One process's settings; ``PRIMESVT_DATABASE_URL`` sets ``database_url``, and so on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_dir: Path = Field(default=Path("primesvt-data"), description="Folder for everything kept on this machine.")
+    database_url: str = Field(default="", description="sqlite:///… or postgresql+psycopg://…; SQLite in data_dir if empty.")
+    broker_url: str = Field(default="redis://127.0.0.1:6379/0", description="redis://… or redis+socket:///….")
+    storage_url: str = Field(default="", description="file:///… or s3://bucket/prefix; a folder in data_dir if empty.")
+    s3_endpoint: str = Field(default="", description="Endpoint of an S3-compatible store; AWS if empty.")
+    max_upload_bytes: int = Field(default=64 << 30, gt=0, description="Largest upload.")
+    part_bytes: int = Field(default=16 << 20, gt=0, description="Size of an upload's parts, the last one aside.")
+    upload_expiry_seconds: float = Field(default=86_400, gt=0, description="Unfinished uploads are forgotten after this.")
+    lease_seconds: float = Field(default=30, gt=0, description="A worker that is silent this long has lost its job.")
+    heartbeat_seconds: float = Field(default=2, gt=0, description="How often a worker renews its lease.")
+    stall_seconds: float = Field(default=3600, gt=0, description="A step without progress for this long is stopped.")
+    reconcile_seconds: float = Field(default=5, gt=0, description="How often lost doorbells and leases are looked for.")
+    max_attempts: int = Field(default=5, gt=0, description="A job whose worker dies this often has failed.")
+    child_memory_bytes: int = Field(default=0, ge=0, description="Address space of a child process; 0 for no limit.")
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_json: bool = Field(default=False, description="One JSON object a line instead of text.")
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Settings:
+        """Read ``PRIMESVT_*``; unset and empty variables keep their defaults.
+
+        Raises:
+            pydantic.ValidationError: naming the variables that are wrong.
+        """
+        fields = {name: env[PREFIX + name.upper()] for name in cls.model_fields if env.get(PREFIX + name.upper())}
+        return cls.model_validate(fields)
+
+    def environment(self) -> dict[str, str]:
+        """The variables from which `from_env` makes these settings again, for a child process."""
+        return {PREFIX + name.upper(): str(value) for name, value in self.model_dump(mode="json").items()}
+
+    @property
+    def database(self) -> str:
+        """URL of the database."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'primesvt.sqlite3'}"
+
+    @property
+    def storage(self) -> str:
+        """URL of the object storage."""
+        return self.storage_url or (self.data_dir.resolve() / "blobs").as_uri()
+
+    @property
+    def workspaces(self) -> Path:
+        """Where jobs keep what they remember between attempts."""
+        return self.data_dir.resolve() / "workspaces"
