@@ -1,7 +1,18 @@
 """Checkpoints: untrusted files read as data, without torch and without running anything."""
 
 from primesvt_core.checkpoints.limits import Limits
-from primesvt_core.checkpoints.reading import Checkpoint, normalise, read
+from primesvt_core.checkpoints.reading import Checkpoint, load_arrays, normalise, read
 from primesvt_core.checkpoints.refusals import Refusal
+from primesvt_core.checkpoints.writing import write_safetensors
+from primesvt_core.errors import CheckpointRefused
 
-__all__ = ["Checkpoint", "Limits", "Refusal", "normalise", "read"]
+__all__ = [
+    "Checkpoint",
+    "CheckpointRefused",
+    "Limits",
+    "Refusal",
+    "load_arrays",
+    "normalise",
+    "read",
+    "write_safetensors",
+]

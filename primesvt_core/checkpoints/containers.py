@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from primesvt_core.checkpoints.limits import Limits
-from primesvt_core.checkpoints.pickles import Call, Pairs
-from primesvt_core.checkpoints.refusals import Refusal, refuse
-from primesvt_core.checkpoints.tensors import Tensor, as_tensor
+from primesvt_core.checkpoints.refusals import Refusal, quote, refuse
+from primesvt_core.checkpoints.tensors import Tensor, as_tensor, is_tensor
+from primesvt_core.checkpoints.values import Call, Pairs, mapping
 
-CONTAINERS = ("state_dict", "model", "model_state_dict", "net", "module", "state_dict_ema", "model_ema")
-"""Names under which training scripts keep weights, the preferred first."""
+RAW = ("state_dict", "model", "model_state_dict", "net", "module")
+AVERAGED = ("state_dict_ema", "model_ema")
+"""Names under which training scripts keep weights: as trained, and their moving average."""
 
 PREFIXES = ("module.", "_orig_mod.")
 COUNTERS = ("total_ops", "total_params")
 """What the profiler thop leaves behind in every module."""
 
+RESERVED = "__metadata__"
+"""What safetensors keeps beside the tensors."""
+
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*\Z")
-PlainValue = bool | int | float | str | tuple[bool | int | float | str, ...]
+Items = list[tuple[Any, Any]]
+Plain = bool | int | float | str
+PlainValue = Plain | tuple[Plain, ...]
 FEW = 64
+LONGEST_TEXT = 256
+INTEGER_BITS = 63
 
 
 @dataclass(frozen=True)
@@ -33,15 +41,6 @@ class Contents:
     tensors: Mapping[str, Tensor]
     args: Mapping[str, PlainValue]
     notes: tuple[str, ...]
-
-
-def mapping(value: Any) -> list[tuple[Any, Any]] | None:
-    """Items of a dict or OrderedDict; None for anything else."""
-    if isinstance(value, Pairs):
-        return value.items
-    if isinstance(value, Call) and value.name.name == "OrderedDict":
-        return value.pairs.items
-    return None
 
 
 def unpack(root: Any, wanted: str | None, limits: Limits) -> Contents:
@@ -58,81 +57,100 @@ def unpack(root: Any, wanted: str | None, limits: Limits) -> Contents:
     items = mapping(root)
     if items is None:
         raise refuse(Refusal.NO_STATE_DICT, f"the file holds {_kind(root)} where a state dict should be")
-    if any(as_tensor(value) is not None for _, value in items):
+    keys = [key for key, _ in items if isinstance(key, str)]
+    if len(keys) != len(set(keys)):
+        raise refuse(Refusal.UNSAFE_ARCHIVE, "the file has two entries of one name: readers would disagree")
+    found = _candidates(items)
+    if any(is_tensor(value) for _, value in items) and not any(name in found for name in (*RAW, *AVERAGED)):
+        if wanted:
+            raise refuse(Refusal.NO_STATE_DICT, f"the file is a state dict itself, it has no {quote(wanted)}")
         tensors, notes = _state_dict(items, limits)
         return Contents("", ("",), tensors, {}, notes)
-    found = _candidates(items)
-    name = _choose(found, wanted)
+    offered = _offered(found)
+    name = _choose(found, offered, wanted)
     tensors, notes = _state_dict(found[name], limits)
-    ignored = [str(key)[:40] for key, value in items if key not in found and key != "args" and _is_large(value)]
-    others = [key for key in found if key != name]
-    notes += (f"ignored beside the weights: {', '.join(ignored)}",) if ignored else ()
-    notes += (f"other weights in the file: {', '.join(others)}",) if others else ()
-    return Contents(name, tuple(found), tensors, _args(items), notes)
+    return Contents(name, offered, tensors, _args(items), (*notes, *_beside(items, name, offered)))
 
 
 def _kind(value: Any) -> str:
-    if as_tensor(value) is not None:
+    if is_tensor(value):
         return "a single tensor"
     return "a list" if isinstance(value, list | tuple) else "nothing" if value is None else "a single value"
 
 
-def _is_large(value: Any) -> bool:
-    return isinstance(value, list | Pairs | Call)
-
-
-def _candidates(items: list[tuple[Any, Any]]) -> dict[str, list[tuple[Any, Any]]]:
-    """Entries that are dicts with tensors directly inside, known containers first."""
-    found = {}
+def _candidates(items: Items) -> dict[str, Items]:
+    """Entries that are dicts with tensors directly inside."""
+    found: dict[str, Items] = {}
     for key, value in items:
         inner = mapping(value)
-        if isinstance(key, str) and inner and any(as_tensor(entry) is not None for _, entry in inner):
+        if isinstance(key, str) and inner and any(is_tensor(entry) for _, entry in inner):
             found[key] = inner
-    order = {name: index for index, name in enumerate(CONTAINERS)}
-    return dict(sorted(found.items(), key=lambda item: order.get(item[0], len(order))))
+    return found
 
 
-def _choose(found: Mapping[str, object], wanted: str | None) -> str:
-    names = ", ".join(repr(name[:40]) for name in found)
+def _offered(found: Mapping[str, object]) -> tuple[str, ...]:
+    """Containers to choose from: those that training scripts use; where there are none of these, all."""
+    known = tuple(name for name in (*RAW, *AVERAGED) if name in found)
+    return known or tuple(name for name in found if SAFE_NAME.match(name))
+
+
+def _choose(found: Mapping[str, object], offered: tuple[str, ...], wanted: str | None) -> str:
+    names = ", ".join(quote(name) for name in offered)
     if wanted is not None:
         if wanted not in found:
-            raise refuse(Refusal.NO_STATE_DICT, f"the file has no weights under {wanted!r}; it has: {names or 'none'}")
+            raise refuse(
+                Refusal.NO_STATE_DICT, f"the file has no weights under {quote(wanted)}; it has: {names or '-'}"
+            )
         return wanted
-    if not found:
+    if not offered:
         raise refuse(Refusal.NO_STATE_DICT, "the file holds no tensors; save model.state_dict()")
-    first = next(iter(found))
-    if first not in CONTAINERS and len(found) > 1:
+    preferred = [name for name in offered if name not in AVERAGED] or offered
+    if len(preferred) > 1:
         raise refuse(
             Refusal.AMBIGUOUS, f"the file holds several state dicts ({names}); save the one you mean by itself"
         )
-    return first
+    return preferred[0]
 
 
-def _state_dict(items: list[tuple[Any, Any]], limits: Limits) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+def _beside(items: Items, chosen: str, offered: tuple[str, ...]) -> Iterator[str]:
+    """Notes on what else the file holds."""
+    large = [key for key, value in items if isinstance(key, str) and isinstance(value, list | Pairs | Call)]
+    ignored = [quote(key) for key in large if key not in (*offered, "args")]
+    others = [name for name in offered if name != chosen]
+    if ignored:
+        yield f"ignored beside the weights: {', '.join(ignored[:FEW])}"
+    if others:
+        yield f"other weights in the file: {', '.join(others)}"
+
+
+def _state_dict(items: Items, limits: Limits) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     if len(items) > limits.tensors:
         raise refuse(Refusal.TOO_LARGE, f"the file holds more than {limits.tensors:,} tensors")
     tensors: dict[str, Tensor] = {}
     for key, value in items:
-        check_name(key, limits)
+        name = checked_name(key, limits)
         tensor = as_tensor(value)
         if tensor is None:
-            raise refuse(Refusal.NO_STATE_DICT, f"the entry {key} of the state dict is {_kind(value)}, not a tensor")
-        if key in tensors:
-            raise refuse(Refusal.UNSAFE_ARCHIVE, f"the state dict has two entries called {key}")
-        tensors[key] = tensor
-    return normalise_names(tensors)
+            raise refuse(Refusal.NO_STATE_DICT, f"the entry {name} of the state dict is {_kind(value)}, not a tensor")
+        tensors[name] = tensor
+    if len(tensors) != len(items):
+        raise refuse(Refusal.UNSAFE_ARCHIVE, "the state dict has two entries of one name: readers would disagree")
+    tensors, notes = normalise_names(tensors)
+    return {checked_name(name, limits): tensor for name, tensor in tensors.items()}, notes
 
 
-def check_name(name: Any, limits: Limits) -> None:
-    """Refuse names that are not strings of the usual characters.
+def checked_name(name: Any, limits: Limits) -> str:
+    """The name of a tensor, if it is a string of the usual characters.
 
     Raises:
         CheckpointRefused: with the name quoted, shortened.
     """
-    if not isinstance(name, str) or len(name) > limits.name_length or not SAFE_NAME.match(name) or ".." in name:
+    usual = isinstance(name, str) and len(name) <= limits.name_length and SAFE_NAME.match(name)
+    if not usual or ".." in name or name == RESERVED:
         raise refuse(
-            Refusal.BAD_NAME, f"a tensor is called {str(name)[:60]!r}; names are letters, digits, '_', '-' and '.'"
+            Refusal.BAD_NAME, f"a tensor is called '{quote(name)}'; names are letters, digits, '_', '-' and '.'"
         )
+    return str(name)
 
 
 def normalise_names(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
@@ -152,22 +170,23 @@ def normalise_names(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], t
     return kept, tuple(notes)
 
 
-def _args(items: list[tuple[Any, Any]]) -> dict[str, PlainValue]:
-    """Plain values of the training script's arguments."""
-    told = next((value for key, value in items if key == "args"), None)
+def _args(items: Items) -> dict[str, PlainValue]:
+    """Plain values of the training script's arguments, and the name that it gave the architecture."""
+    beside = {key: value for key, value in items if isinstance(key, str) and key in ("args", "arch")}
+    told = beside.get("args")
     source = told.state if isinstance(told, Call) and told.name.name == "Namespace" else told
-    pairs = mapping(source) or []
+    pairs = [("arch", beside.get("arch")), *(mapping(source) or [])]
     plain = {key: _plain(value) for key, value in pairs if isinstance(key, str) and len(key) <= FEW}
     return {key: value for key, value in plain.items() if value is not None}
 
 
 def _plain(value: Any) -> PlainValue | None:
-    if isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 4 * FEW):
-        return value
-    if (
-        isinstance(value, list | tuple)
-        and len(value) <= FEW
-        and all(isinstance(v, bool | int | float | str) for v in value)
-    ):
-        return tuple(value)
-    return None
+    if isinstance(value, list | tuple):
+        return tuple(value) if len(value) <= FEW and all(_is_plain(part) for part in value) else None
+    return value if _is_plain(value) else None
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, int):
+        return value.bit_length() <= INTEGER_BITS
+    return isinstance(value, float) or (isinstance(value, str) and len(value) <= LONGEST_TEXT)

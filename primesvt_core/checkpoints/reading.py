@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
+
+from numpy.typing import NDArray
 
 from primesvt_core.checkpoints.containers import PlainValue, unpack
 from primesvt_core.checkpoints.limits import Limits
-from primesvt_core.checkpoints.refusals import Refusal, refuse
+from primesvt_core.checkpoints.refusals import Refusal, quote, refuse
 from primesvt_core.checkpoints.regions import Located, Region, verify
-from primesvt_core.checkpoints.safetensors_files import read_safetensors, write_located
+from primesvt_core.checkpoints.safetensors_files import read_safetensors
 from primesvt_core.checkpoints.tensors import ITEMSIZES, Tensor
 from primesvt_core.checkpoints.torch_files import Structure, is_legacy, read_legacy, read_zip
+from primesvt_core.checkpoints.writing import write_tensors
 from primesvt_core.types import TensorSpec
 
 Format = Literal["torch_zip", "torch_legacy", "safetensors"]
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 COUNTER = "num_batches_tracked"
 SMALL_FILE = 1 << 20
+HEAD = 512
+TAR_MAGIC_AT = 257
 DEFAULT_LIMITS = Limits()
 
 
@@ -35,7 +40,7 @@ class Checkpoint:
         container: under which key the weights lie; empty for a bare state dict.
         containers: every key with weights, the preferred first.
         tensors: shapes and dtypes, names without the prefixes that wrappers add.
-        args: plain values of the training script's arguments, where the file has them.
+        args: plain values of the training script's arguments and ``arch``, where the file has them.
         metadata: of a safetensors file.
         notes: what was ignored or changed.
         sha256: of the file.
@@ -57,10 +62,13 @@ class Checkpoint:
 def read(path: Path, limits: Limits = DEFAULT_LIMITS, *, container: str | None = None) -> Checkpoint:
     """Read the structure of a checkpoint and check every byte that its weights use.
 
+    Checksums are verified and NaN and infinities refused a few MiB at a time: memory does not grow with the file.
+    What lies beside the weights (optimizer states) is neither read nor checked.
+
     Args:
         path: a torch file of either format, or safetensors.
         limits: what the file may declare.
-        container: under which key to take the weights, of a file that has several.
+        container: under which key to take the weights, of a file that has several (``containers`` of the result).
 
     Raises:
         CheckpointRefused: with a stable ``error_code`` (`Refusal`) and what is wrong with the file.
@@ -72,6 +80,10 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS, *, container: str | None =
     notes: tuple[str, ...] = ()
     chosen = ""
     if format_ == "safetensors":
+        if container:
+            raise refuse(
+                Refusal.NO_STATE_DICT, f"a safetensors file is a state dict itself; no {quote(container)} in it"
+            )
         located, metadata = read_safetensors(path, limits)
     else:
         structure = read_zip(path, limits) if format_ == "torch_zip" else read_legacy(path, limits)
@@ -87,24 +99,44 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS, *, container: str | None =
         container=chosen,
         containers=containers,
         tensors=MappingProxyType({name: _spec(tensor) for name, tensor in located.items()}),
-        args=args,
-        metadata=metadata,
+        args=MappingProxyType(dict(args)),
+        metadata=MappingProxyType(dict(metadata)),
         notes=notes,
         sha256=digest,
-        located=located,
+        located=MappingProxyType(located),
     )
 
 
+def load_arrays(checkpoint: Checkpoint, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Tensors as arrays: dense, read-only, little-endian; bfloat16, which numpy does not have, as its bits in uint16.
+
+    Args:
+        checkpoint: as `read` returns it; its file must still be there.
+        names: which; all unless given.
+
+    Raises:
+        CheckpointRefused: if the file has been cut short since.
+    """
+    wanted = checkpoint.located if names is None else names
+    return {name: checkpoint.located[name].array() for name in wanted}
+
+
 def normalise(checkpoint: Checkpoint, out: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Write the weights as safetensors: dense, little-endian, one tensor in memory at a time."""
-    write_located(out, checkpoint.located, metadata or {})
+    """Write the weights as safetensors: dense, little-endian, one tensor in memory at a time.
+
+    Raises:
+        CheckpointRefused: if the file has been cut short since it was read.
+    """
+    write_tensors(out, checkpoint.tensors, lambda name: checkpoint.located[name].array(), metadata or {})
 
 
 def _detect(path: Path) -> Format:
     try:
+        if not path.is_file():  # a pipe would never end
+            raise refuse(Refusal.NOT_A_CHECKPOINT, f"{path} is no file")
         size = path.stat().st_size
         with path.open("rb") as file:
-            head = file.read(64)
+            head = file.read(HEAD)
     except OSError as error:
         raise refuse(Refusal.NOT_A_CHECKPOINT, f"cannot read {path}: {error.strerror or error}") from None
     if head.startswith(b"PK\x03\x04"):
@@ -128,6 +160,8 @@ _SIGNATURES = {
 
 def _what_it_is(head: bytes, size: int) -> str:
     told = next((text for signature, text in _SIGNATURES.items() if head.startswith(signature)), None)
+    if head[TAR_MAGIC_AT:].startswith(b"ustar"):
+        told = "it is a tar archive: unpack it first"
     if told is None:
         told = "it is empty" if size == 0 else "it is neither a torch file nor safetensors"
     return f"the file is no checkpoint: {told}"
@@ -144,7 +178,8 @@ def _check(path: Path, located: Mapping[str, Located], limits: Limits) -> None:
     for name, tensor in located.items():
         if tensor.dtype not in FLOATS and not (tensor.dtype == "int64" and name.rsplit(".", 1)[-1] == COUNTER):
             raise refuse(Refusal.UNSUPPORTED_TENSOR, f"{name} has the dtype {tensor.dtype}; weights are floating-point")
-    total = sum(tensor.bytes for tensor in located.values())
+    # Views may overlap and reach far apart, so both what is written and what is read for it are bounded.
+    total = sum(max(tensor.bytes, tensor.extent) for tensor in located.values())
     if total > limits.expansion * max(path.stat().st_size, SMALL_FILE):
         raise refuse(Refusal.TOO_LARGE, f"a file of {path.stat().st_size:,} bytes declares tensors of {total:,} bytes")
     checked: set[tuple[int, int]] = set()

@@ -43,7 +43,7 @@ class Region:
             left = self.size
             while left:
                 chunk = file.read(min(CHUNK, left))
-                if not chunk:
+                if len(chunk) < min(CHUNK, left):
                     raise refuse(Refusal.DAMAGED, "the file is cut short: a tensor's data is missing")
                 left -= len(chunk)
                 yield chunk
@@ -71,20 +71,26 @@ class Located:
         """Bytes when written out densely."""
         return math.prod(self.shape) * ITEMSIZES[self.dtype]
 
-    def array(self) -> NDArray[Any]:
-        """The tensor, dense and little-endian; bfloat16 as its bits."""
-        stored = np.dtype((">" if self.big_endian else "<") + NUMPY_TYPES[self.dtype])
+    @property
+    def extent(self) -> int:
+        """Bytes from the first element to the last, which are read to write it out; none of an empty tensor."""
         if not math.prod(self.shape):
-            return np.zeros(self.shape, stored.newbyteorder("<"))
-        extent = 1 + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
-        start, size = self.offset * stored.itemsize, extent * stored.itemsize
+            return 0
+        last = sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
+        return (1 + last) * ITEMSIZES[self.dtype]
+
+    def array(self) -> NDArray[Any]:
+        """The tensor, dense, read-only and little-endian; bfloat16 as its bits."""
+        stored = np.dtype((">" if self.big_endian else "<") + NUMPY_TYPES[self.dtype])
+        start, size = self.offset * stored.itemsize, self.extent
         raw = self.region[start : start + size] if isinstance(self.region, bytes) else self.region.read(start, size)
         if len(raw) != size:
             raise refuse(Refusal.DAMAGED, "the file is cut short: a tensor's data is missing")
-        flat = np.frombuffer(raw, stored)
         strides = tuple(stride * stored.itemsize for stride in self.strides)
-        view = np.lib.stride_tricks.as_strided(flat, self.shape, strides, writeable=False)
-        return np.ascontiguousarray(view, stored.newbyteorder("<"))
+        view = np.lib.stride_tricks.as_strided(np.frombuffer(raw, stored), self.shape, strides, writeable=False)
+        dense = view.astype(stored.newbyteorder("<"), order="C", copy=False)
+        dense.flags.writeable = False
+        return dense
 
 
 def verify(region: Region | bytes, dtype: str, *, big_endian: bool, what: str) -> None:

@@ -1,18 +1,17 @@
-"""The safetensors format: reading it strictly, and writing it a tensor at a time."""
+"""The safetensors format, read strictly: every byte of the file belongs to one tensor."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from primesvt_core.checkpoints.containers import check_name
+from primesvt_core.checkpoints.containers import checked_name
 from primesvt_core.checkpoints.limits import Limits
-from primesvt_core.checkpoints.refusals import Refusal, refuse
+from primesvt_core.checkpoints.refusals import Refusal, quote, refuse
 from primesvt_core.checkpoints.regions import Located, Region
 from primesvt_core.checkpoints.tensors import ITEMSIZES, LARGEST, MAX_DIMENSIONS
 
@@ -37,7 +36,7 @@ def read_safetensors(path: Path, limits: Limits) -> tuple[dict[str, Located], di
         raise refuse(Refusal.TOO_LARGE, f"the file holds more than {limits.tensors:,} tensors")
     tensors = {}
     for name, entry in header.items():
-        check_name(name, limits)
+        checked_name(name, limits)
         tensors[name] = _located(path, start, name, entry)
     _check_cover(tensors.values(), start, path.stat().st_size)
     return tensors, metadata
@@ -55,7 +54,7 @@ def _header(path: Path, limits: Limits) -> tuple[dict[str, Any], int]:
     try:
         header = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique)
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise refuse(Refusal.DAMAGED, f"the file's header is damaged ({error})") from None
+        raise refuse(Refusal.DAMAGED, f"the file's header is damaged ({quote(error)})") from None
     if not isinstance(header, dict):
         raise refuse(Refusal.DAMAGED, "the file's header is no mapping of tensors")
     return header, 8 + length
@@ -72,12 +71,12 @@ def _located(path: Path, start: int, name: str, entry: Any) -> Located:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise refuse(Refusal.DAMAGED, f"the header's entry {name} is damaged")
     code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-    if code not in CODES:
-        raise refuse(Refusal.UNSUPPORTED_TENSOR, f"{name} has the unsupported dtype {str(code)[:20]!r}")
+    if not isinstance(code, str) or code not in CODES:
+        raise refuse(Refusal.UNSUPPORTED_TENSOR, f"{name} has the unsupported dtype {quote(code)}")
     if not _are_sizes(shape, MAX_DIMENSIONS) or not _are_sizes(offsets, 2) or len(offsets) != 2:
         raise refuse(Refusal.BAD_TENSOR, f"{name} has impossible sizes or offsets")
     dtype, (begin, end) = CODES[code], offsets
-    if end - begin != math.prod(shape) * ITEMSIZES[dtype] or end == begin:
+    if end - begin != math.prod(shape) * ITEMSIZES[dtype]:
         raise refuse(Refusal.BAD_TENSOR, f"{name} of shape {shape} does not fill the {end - begin} bytes it names")
     strides = tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
     region = Region(path, start + begin, end - begin)
@@ -90,7 +89,8 @@ def _are_sizes(values: Any, most: int) -> bool:
 
 def _check_cover(tensors: Iterable[Located], start: int, size: int) -> None:
     position = start
-    for region in sorted((t.region for t in tensors if isinstance(t.region, Region)), key=lambda region: region.start):
+    regions = [tensor.region for tensor in tensors if isinstance(tensor.region, Region)]
+    for region in sorted(regions, key=lambda region: (region.size == 0, region.start)):  # empty ones at the end only
         if region.start != position:
             raise refuse(Refusal.UNSAFE_ARCHIVE, "tensors share bytes of the file, or leave some between them")
         position += region.size
@@ -98,26 +98,3 @@ def _check_cover(tensors: Iterable[Located], start: int, size: int) -> None:
         raise refuse(Refusal.DAMAGED, "the file is cut short: a tensor's data is missing")
     if position < size:
         raise refuse(Refusal.UNSAFE_ARCHIVE, "something was appended to the file")
-
-
-def write_located(path: Path, tensors: Mapping[str, Located], metadata: Mapping[str, str]) -> None:
-    """Write tensors of any accepted file as safetensors, one at a time; the file is there whole or not at all."""
-    codes = {dtype: code for code, dtype in CODES.items()}
-    order = sorted(tensors, key=lambda name: (-ITEMSIZES[tensors[name].dtype], name))
-    header: dict[str, Any] = {METADATA: dict(metadata)} if metadata else {}
-    position = 0
-    for name in order:
-        tensor = tensors[name]
-        offsets = [position, position + tensor.bytes]
-        header[name] = {"dtype": codes[tensor.dtype], "shape": list(tensor.shape), "data_offsets": offsets}
-        position += tensor.bytes
-    raw = json.dumps(header, separators=(",", ":")).encode()
-    raw += b" " * (-len(raw) % 8)
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
-        file.write(struct.pack("<Q", len(raw)) + raw)
-        for name in order:
-            file.write(tensors[name].array().tobytes())
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -6,16 +6,21 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from primesvt_core.checkpoints.pickles import STORAGES, Call, Name, PersistentId
-from primesvt_core.checkpoints.refusals import Refusal, refuse
+from primesvt_core.checkpoints.names import STORAGES
+from primesvt_core.checkpoints.refusals import Refusal, quote, refuse
+from primesvt_core.checkpoints.values import Call, Name, PersistentId, mapping
 
 ITEMSIZES = {
     "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int16": 2, "int8": 1,
     "uint8": 1, "bool": 1,
 }  # fmt: skip
 NUMPY_CODES = {"f8": "float64", "f4": "float32", "f2": "float16", "i8": "int64"}
+PARAMETERS = ("_rebuild_parameter", "_rebuild_parameter_with_state")
+TENSORS = (*PARAMETERS, "_rebuild_tensor_v2", "_reconstruct")
 MAX_DIMENSIONS = 8
 LARGEST = 1 << 62
+METADATA_AT = 6
+"""Position of the conjugate and negative bits among the arguments of ``_rebuild_tensor_v2``."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,10 @@ class Tensor:
     offset: int = 0
     big_endian: bool = False
 
-    @property
-    def bytes(self) -> int:
-        """Bytes when written out densely."""
-        return math.prod(self.shape) * ITEMSIZES[self.dtype]
+
+def is_tensor(value: Any) -> bool:
+    """Whether ``value`` stands for a tensor or numpy array, possible or not."""
+    return isinstance(value, Call) and value.name.name in TENSORS
 
 
 def as_tensor(value: Any) -> Tensor | None:  # whatever the pickle holds
@@ -62,65 +67,80 @@ def as_tensor(value: Any) -> Tensor | None:  # whatever the pickle holds
     Raises:
         CheckpointRefused: if it is one, but impossible or of an unsupported kind.
     """
-    if not isinstance(value, Call):
+    if not is_tensor(value):
         return None
     try:
-        if value.name.name == "_rebuild_parameter":
+        if value.name.name in PARAMETERS:
             return as_tensor(value.args[0])
-        if value.name.name == "_rebuild_tensor_v2":
-            return _dense(value.args)
-        if value.name.name == "_reconstruct":
-            return _array(value.state)
+        return _array(value.state) if value.name.name == "_reconstruct" else _dense(value.args)
     except (ValueError, TypeError, IndexError, AttributeError) as error:
-        raise refuse(Refusal.BAD_TENSOR, f"a tensor in the file is not described as torch does it ({error})") from None
-    return None
+        raise refuse(
+            Refusal.BAD_TENSOR, f"a tensor in the file is not described as torch does it ({quote(error)})"
+        ) from None
+
+
+def as_storage(reference: PersistentId) -> Storage:
+    """The storage that a reference names.
+
+    Raises:
+        CheckpointRefused: if it is none that holds a tensor's data.
+    """
+    try:
+        kind, name, key, location, numel, *view = reference.value
+    except (ValueError, TypeError):
+        raise refuse(Refusal.BAD_TENSOR, "a tensor's storage is not named as torch does it") from None
+    if kind != "storage" or not isinstance(name, Name) or not isinstance(key, str) or not key.isalnum():
+        raise refuse(Refusal.BAD_TENSOR, "a tensor's storage is not named as torch does it")
+    if name.name not in STORAGES:
+        raise refuse(Refusal.UNSUPPORTED_TENSOR, f"a tensor has the unsupported storage {quote(str(name))}")
+    if location == "meta":
+        raise refuse(Refusal.UNSUPPORTED_TENSOR, "a tensor was saved on the meta device: it has a shape but no values")
+    if any(part is not None for part in view):
+        raise refuse(Refusal.UNSUPPORTED_TENSOR, "a tensor's storage is a view of another; save it again with torch 1+")
+    return Storage(key, STORAGES[name.name], _size(numel))
 
 
 def _dense(args: tuple[Any, ...]) -> Tensor:
-    reference, offset, shape, strides, *rest = args
-    if len(rest) > 2 and (not hasattr(rest[2], "items") or rest[2].items):  # requires_grad, hooks, metadata
+    reference, offset, shape, strides, *_ = args
+    bits = args[METADATA_AT] if len(args) > METADATA_AT else None
+    if bits is not None and mapping(bits) != []:
         raise refuse(Refusal.UNSUPPORTED_TENSOR, "a tensor is stored conjugated or negated; save it resolved")
-    tensor = Tensor(_storage(reference), "", _sizes(shape), _sizes(strides), _size(offset))
-    assert isinstance(tensor.source, Storage)  # noqa: S101  # what `_storage` returns
-    tensor = Tensor(tensor.source, tensor.source.dtype, tensor.shape, tensor.strides, tensor.offset)
-    _check_extent(tensor, tensor.source.numel)  # type: ignore[union-attr]
-    return tensor
-
-
-def _storage(reference: Any) -> Storage:
     if not isinstance(reference, PersistentId):
-        raise ValueError("its storage is no reference")  # noqa: TRY004
-    kind, name, key, location, numel, *_ = reference.value
-    if kind != "storage" or not isinstance(name, Name) or not isinstance(key, str) or not key.isalnum():
-        raise ValueError("its storage reference is malformed")
-    if name.name not in STORAGES:
-        raise refuse(Refusal.UNSUPPORTED_TENSOR, f"a tensor has the unsupported storage {name}")
-    if location == "meta":
-        raise refuse(Refusal.UNSUPPORTED_TENSOR, "a tensor was saved on the meta device: it has a shape but no values")
-    return Storage(key, STORAGES[name.name], _size(numel))
+        raise ValueError("its storage is no reference")  # noqa: TRY004  # a bad file, not a wrong type
+    storage = as_storage(reference)
+    tensor = Tensor(storage, storage.dtype, _sizes(shape), _sizes(strides), _size(offset))
+    _check_extent(tensor, storage.numel)
+    return tensor
 
 
 def _array(state: Any) -> Tensor:
     _, shape, dtype, fortran, content = state
     sizes, (code, *_) = _sizes(shape), dtype.args
     order = dtype.state[1] if dtype.state else "<"
-    if code not in NUMPY_CODES or not isinstance(order, str):
-        raise refuse(Refusal.UNSUPPORTED_TENSOR, f"a numpy array has the unsupported dtype {str(code)[:20]!r}")
-    raw = content if isinstance(content, bytes) else content.args[0].encode("latin1")
+    if not isinstance(code, str) or code not in NUMPY_CODES or order not in ("<", ">", "="):
+        raise refuse(Refusal.UNSUPPORTED_TENSOR, f"a numpy array has the unsupported dtype {quote(code)}")
+    raw = _content(content)
     strides = [1] * len(sizes)
     order_of_axes = range(1, len(sizes)) if fortran else range(len(sizes) - 2, -1, -1)
     for axis in order_of_axes:
         neighbour = axis - 1 if fortran else axis + 1
         strides[axis] = strides[neighbour] * sizes[neighbour]
-    tensor = Tensor(Inline(raw), NUMPY_CODES[code], sizes, tuple(strides), big_endian=order == ">")
-    if tensor.bytes != len(raw):
+    if math.prod(sizes) * ITEMSIZES[NUMPY_CODES[code]] != len(raw):
         raise ValueError("the bytes of a numpy array do not fit its shape")
-    return tensor
+    return Tensor(Inline(raw), NUMPY_CODES[code], sizes, tuple(strides), big_endian=order == ">")
+
+
+def _content(content: Any) -> bytes:
+    if isinstance(content, Call) and content.name.name == "encode":
+        return bytes(content.args[0].encode("latin1"))  # as protocol 2 keeps bytes
+    if not isinstance(content, bytes):
+        raise ValueError("a numpy array without its bytes")  # noqa: TRY004
+    return content
 
 
 def _size(value: Any) -> int:
     if type(value) is not int or not 0 <= value < LARGEST:
-        raise refuse(Refusal.BAD_TENSOR, f"a tensor declares the size, stride or offset {str(value)[:40]}")
+        raise refuse(Refusal.BAD_TENSOR, f"a tensor declares the size, stride or offset {quote(value)}")
     return value
 
 

@@ -11,10 +11,11 @@ from typing import IO, Any
 
 from primesvt_core.checkpoints.archives import Archive, open_archive
 from primesvt_core.checkpoints.limits import Limits
-from primesvt_core.checkpoints.pickles import Call, Pairs, read_pickle
-from primesvt_core.checkpoints.refusals import Refusal, refuse
+from primesvt_core.checkpoints.pickles import read_pickle
+from primesvt_core.checkpoints.refusals import Refusal, quote, refuse
 from primesvt_core.checkpoints.regions import Located, Region
-from primesvt_core.checkpoints.tensors import Inline, Storage, Tensor, as_tensor
+from primesvt_core.checkpoints.tensors import Inline, Storage, Tensor, as_storage
+from primesvt_core.checkpoints.values import PersistentId, children
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
@@ -38,10 +39,10 @@ def read_zip(path: Path, limits: Limits) -> Structure:
     archive = open_archive(path, limits)
     order = _small(archive, "byteorder", "little")
     if order not in ("little", "big"):
-        raise refuse(Refusal.DAMAGED, f"the file declares the byte order {order!r}")
+        raise refuse(Refusal.DAMAGED, f"the file declares the byte order {quote(order)}")
     alignment = _small(archive, ".storage_alignment", "64")
-    if not alignment.isdigit() or int(alignment) == 0:
-        raise refuse(Refusal.DAMAGED, f"the file declares the storage alignment {alignment!r}")
+    if not alignment.isdecimal() or int(alignment) == 0:
+        raise refuse(Refusal.DAMAGED, f"the file declares the storage alignment {quote(alignment)}")
     content = archive.content("data.pkl", limits.pickle_bytes)
     assert content is not None  # noqa: S101  # `open_archive` found it
     storages: dict[str, Storage] = {}
@@ -49,7 +50,11 @@ def read_zip(path: Path, limits: Limits) -> Structure:
     def locate(tensor: Tensor) -> Located:
         return _located(tensor, lambda storage: _record(archive, storages, storage), big_endian=order == "big")
 
-    return Structure(read_pickle(BytesIO(content), limits), locate)
+    stream = BytesIO(content)
+    root = read_pickle(stream, limits)
+    if stream.tell() != len(content):
+        raise refuse(Refusal.UNSAFE_ARCHIVE, "something follows the pickle in the file's data.pkl")
+    return Structure(root, locate)
 
 
 def _small(archive: Archive, name: str, default: str) -> str:
@@ -60,7 +65,7 @@ def _small(archive: Archive, name: str, default: str) -> str:
 def _record(archive: Archive, seen: dict[str, Storage], storage: Storage) -> Region:
     region = archive.records.get(f"data/{storage.key}")
     if region is None:
-        raise refuse(Refusal.BAD_TENSOR, f"a tensor names the record {storage.key[:40]!r}, which is not in the file")
+        raise refuse(Refusal.BAD_TENSOR, f"a tensor names the record {quote(storage.key)}, which is not in the file")
     if region.size != storage.bytes or seen.setdefault(storage.key, storage) != storage:
         raise refuse(
             Refusal.BAD_TENSOR,
@@ -92,41 +97,43 @@ def read_legacy(path: Path, limits: Limits) -> Structure:
     with path.open("rb") as file:
         if read_pickle(file, limits) != LEGACY_MAGIC or read_pickle(file, limits) != LEGACY_PROTOCOL:
             raise refuse(Refusal.DAMAGED, "the file begins as an old torch file does, but its header is damaged")
-        system = read_pickle(file, limits)
-        little = not isinstance(system, Pairs) or dict(_plain(system)).get("little_endian", True)
+        read_pickle(file, limits)  # the machine that wrote it; its byte order does not matter to what follows
         root = read_pickle(file, limits)
         keys = read_pickle(file, limits)
-        storages = _legacy_storages(root, limits)
-        regions = _legacy_regions(file, path, keys, storages)
+        regions = _legacy_regions(file, path, keys, _legacy_storages(root, limits))
 
     def locate(tensor: Tensor) -> Located:
-        return _located(tensor, lambda storage: regions[storage.key], big_endian=not little)
+        # Torch writes this format little-endian on every machine.
+        return _located(tensor, lambda storage: regions[storage.key], big_endian=False)
 
     return Structure(root, locate)
-
-
-def _plain(pairs: Pairs) -> list[tuple[str, Any]]:
-    return [(key, value) for key, value in pairs.items if isinstance(key, str)]
 
 
 def _legacy_storages(root: Any, limits: Limits) -> dict[str, Storage]:
     """Every storage that the pickle names, optimizer states included: their sizes say where the next one begins."""
     storages: dict[str, Storage] = {}
-    for tensor in all_tensors(root, limits):
-        if (
-            isinstance(tensor.source, Storage)
-            and storages.setdefault(tensor.source.key, tensor.source) != tensor.source
-        ):
-            raise refuse(Refusal.BAD_TENSOR, "two tensors declare one storage with different sizes")
+    stack, seen = [root], set[int]()
+    while stack:
+        node = stack.pop()
+        if isinstance(node, PersistentId):
+            storage = as_storage(node)
+            if storages.setdefault(storage.key, storage) != storage:
+                raise refuse(Refusal.BAD_TENSOR, "two tensors declare one storage with different sizes")
+        elif id(node) not in seen:
+            seen.add(id(node))
+            stack.extend(children(node))
+    if len(storages) > limits.tensors:
+        raise refuse(Refusal.TOO_LARGE, f"the file holds more than {limits.tensors:,} tensors")
     return storages
 
 
 def _legacy_regions(file: IO[bytes], path: Path, keys: Any, storages: dict[str, Storage]) -> dict[str, Region]:
     size = path.stat().st_size
-    if not isinstance(keys, list) or len(keys) != len(set(map(str, keys))) or set(map(str, keys)) != set(storages):
+    whole = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+    if not whole or len(keys) != len(storages) or set(keys) != set(storages):
         raise refuse(Refusal.DAMAGED, "the file's list of storages does not fit its tensors")
     regions: dict[str, Region] = {}
-    for key in map(str, keys):
+    for key in keys:
         header = file.read(8)
         if len(header) < 8 or struct.unpack("<q", header)[0] != storages[key].numel:
             raise refuse(Refusal.DAMAGED, "the file is cut short, or a storage's size differs from what is declared")
@@ -138,26 +145,3 @@ def _legacy_regions(file: IO[bytes], path: Path, keys: Any, storages: dict[str, 
     if file.tell() != size:
         raise refuse(Refusal.UNSAFE_ARCHIVE, "something was appended to the file")
     return regions
-
-
-def all_tensors(root: Any, limits: Limits) -> list[Tensor]:
-    """Every tensor below ``root``, each once."""
-    found: list[Tensor] = []
-    stack, seen = [root], set[int]()
-    while stack:
-        node = stack.pop()
-        if id(node) in seen or isinstance(node, str | int | float | bytes):
-            continue
-        seen.add(id(node))
-        tensor = as_tensor(node)
-        if tensor is not None:
-            found.append(tensor)
-            if len(found) > limits.tensors:
-                raise refuse(Refusal.TOO_LARGE, f"the file holds more than {limits.tensors:,} tensors")
-        elif isinstance(node, Pairs):
-            stack.extend(value for _, value in node.items)
-        elif isinstance(node, Call):
-            stack.extend([*node.args, node.state, node.pairs])
-        elif isinstance(node, list | tuple):
-            stack.extend(node)
-    return found
