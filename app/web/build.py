@@ -92,7 +92,9 @@ def build(project: Project) -> bool:
         BuildFailed: if it is not possible here.
     """
     if not (project.root / "package-lock.json").is_file():
-        raise BuildFailed(f"{project.root} holds no package-lock.json: build in a checkout; a wheel brings the scripts.")
+        raise BuildFailed(
+            f"{project.root} holds no package-lock.json: build in a checkout; a wheel brings the scripts."
+        )
     if project.is_current():
         return False
     npm = find_npm()

@@ -1,0 +1,96 @@
+// Large files in parts, so that one that fails is sent again alone; without this script the form sends them whole.
+const TRIES = 4;
+const WAIT_MS = 1000;
+
+export function sendInParts(form) {
+  form.addEventListener("submit", async (event) => {
+    const inputs = [...form.querySelectorAll("input[type=file]")].filter((input) => input.files.length);
+    if (!inputs.length) return;
+    event.preventDefault();
+    const buttons = form.querySelectorAll("button");
+    for (const button of buttons) button.disabled = true;
+    try {
+      for (const input of inputs) await sendOne(form, input);
+      if (form.querySelector("[data-into]")) form.submit();
+      else location.assign("/uploads");
+    } catch (error) {
+      tell(form, error.message, 0);
+      for (const button of buttons) button.disabled = false;
+    }
+  });
+}
+
+async function sendOne(form, input) {
+  const file = input.files[0];
+  const kind = input.dataset.kind ?? form.elements[input.dataset.kindFrom].value;
+  const token = form.elements.form_token.value;
+  const told = { kind, name: file.name, size_bytes: file.size };
+  const upload = await send("POST", "/uploads/begin", token, JSON.stringify(told), "application/json");
+  for (let number = 1; number <= upload.parts; number++) {
+    const start = (number - 1) * upload.part_bytes;
+    const part = file.slice(start, start + upload.part_bytes);
+    const onProgress = (sent) => tell(form, `${file.name}: ${share(start + sent, file.size)}`, (start + sent) / file.size);
+    await sendPart(`/uploads/${upload.id}/parts/${number}`, token, part, onProgress);
+  }
+  tell(form, `${file.name} has arrived; it is being put together.`, 1);
+  await send("POST", `/uploads/${upload.id}/complete`, token);
+  if (input.dataset.into) choose(form.elements[input.dataset.into], upload.id, file.name);
+  input.value = "";
+}
+
+async function sendPart(address, token, part, onProgress) {
+  const digest = await sha256(part);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await send("PUT", address, token, part, "application/octet-stream", digest, onProgress);
+    } catch (error) {
+      if (error.isFinal || attempt === TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, WAIT_MS * 2 ** attempt));
+    }
+  }
+}
+
+// XMLHttpRequest, because fetch does not tell how much was sent.
+function send(method, address, token, body, type, digest, onProgress) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open(method, address);
+    request.responseType = "json";
+    request.setRequestHeader("X-Form-Token", token);
+    request.setRequestHeader("Accept", "application/json");
+    if (type) request.setRequestHeader("Content-Type", type);
+    if (digest) request.setRequestHeader("X-Content-Sha256", digest);
+    if (onProgress) request.upload.onprogress = (event) => onProgress(event.loaded);
+    request.onerror = () => reject(new Error("The server does not answer; is it running? Send the form again."));
+    request.onload = () => {
+      if (request.status < 300) return resolve(request.response);
+      const told = request.status === 401 ? "The session has ended; sign in again." : request.response?.detail;
+      const error = new Error(told ?? `The server answered with ${request.status}.`);
+      error.isFinal = request.status >= 400 && request.status < 500;
+      reject(error);
+    };
+    request.send(body);
+  });
+}
+
+// Only pages from this machine or over HTTPS may compute digests; the server checks lengths in any case.
+async function sha256(part) {
+  if (!globalThis.crypto?.subtle) return null;
+  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", await part.arrayBuffer()));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function choose(select, id, name) {
+  select.append(new Option(name, id, true, true));
+}
+
+function tell(form, message, done) {
+  const box = form.querySelector(".sent");
+  box.hidden = false;
+  box.querySelector("progress").value = done;
+  box.querySelector("p").textContent = message;
+}
+
+function share(sent, size) {
+  return size ? `${Math.floor((100 * sent) / size)} %` : "sent";
+}

@@ -1,0 +1,133 @@
+"""The page of one job: how far it has come, and what it made."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
+
+from app.api.deps import Found
+from app.db import now
+from app.errors import NotFound
+from app.jobs.records import Job, JobEvent
+from app.jobs.states import JobState
+from app.services import Services
+from app.storage import BlobMissing
+from app.web import curves, layers, plots, timeline
+from app.web.job_list import uploads_of
+from app.web.rendering import HEADERS, page
+from app.web.sessions import FormSender, Looker
+from app.web.text import VERDICTS, run_seconds
+from primesvt_core.report import Report
+
+log = logging.getLogger(__name__)
+router = APIRouter(prefix="/jobs", include_in_schema=False)
+
+REPORT = "report.json"
+LARGEST_REPORT = 64 << 20
+"""Bytes; a report beyond this is offered for download but not drawn."""
+
+
+@router.get("/{job_id}")
+def show_job(
+    job_id: str, request: Request, who: Looker, found: Found, sort: Annotated[str, Query(max_length=20)] = ""
+) -> Response:
+    """Everything about one job."""
+    job = found.jobs.get(who.team_id, job_id)
+    report = load_report(found, who.team_id, job)
+    events = [] if report else all_events(found, who.team_id, job_id)
+    uploads = uploads_of(found, who.team_id, [job])
+    drawn = _curves(job, report, events, (getattr(uploads.get(job.checkpoint_id), "facts", None) or {}))
+    order = sort if sort in layers.ORDERS else layers.FIRST_ORDER
+    return page(
+        request,
+        "job.html",
+        visitor=who,
+        report=report,
+        uploads=uploads,
+        verdict=VERDICTS.get(job.verdict or ""),
+        history=timeline.history(events),
+        curves=drawn.to_json(),
+        plots={"robustness": plots.robustness(drawn), "accuracy_memory": plots.accuracy_memory(drawn)},
+        layers=layers.table(report.layers, order) if report else (),
+        largest=max((layer.parameter_bytes_before for layer in report.layers), default=0) if report else 0,
+        order=order,
+        orders=layers.ORDERS,
+        artifacts=found.jobs.artifacts(who.team_id, job_id),
+        **_now(job),
+    )
+
+
+@router.get("/{job_id}/live")
+def show_live(job_id: str, request: Request, who: Looker, found: Found) -> Response:
+    """The part of the page that changes while a job runs; once it is over, the whole page is asked for anew."""
+    job = found.jobs.get(who.team_id, job_id)
+    response = page(request, "_live.html", visitor=who, **_now(job))
+    if job.state.is_terminal:
+        response.headers["HX-Refresh"] = "true"
+    return response
+
+
+@router.post("/{job_id}/cancel")
+def cancel_job(job_id: str, who: FormSender, found: Found) -> Response:
+    """Stop a job."""
+    found.jobs.cancel(who.team_id, job_id)
+    return RedirectResponse(f"/jobs/{job_id}", 303, HEADERS)
+
+
+@router.post("/{job_id}/retry")
+def retry_job(job_id: str, who: FormSender, found: Found) -> Response:
+    """Try again, as a new job."""
+    return RedirectResponse(f"/jobs/{found.jobs.retry(who.team_id, job_id).id}", 303, HEADERS)
+
+
+@router.post("/{job_id}/delete")
+def delete_job(job_id: str, who: FormSender, found: Found) -> Response:
+    """Forget a job and its files."""
+    found.jobs.delete(who.team_id, job_id)
+    return RedirectResponse("/", 303, HEADERS)
+
+
+def load_report(found: Services, team: str, job: Job) -> Report | None:
+    """The report of a finished job; None if there is none that this version can draw."""
+    if job.state is not JobState.SUCCEEDED:
+        return None
+    try:
+        if found.jobs.artifact(team, job.id, REPORT).size_bytes > LARGEST_REPORT:
+            return None
+        return Report.model_validate_json(b"".join(found.jobs.open_artifact(team, job.id, REPORT)))
+    except (NotFound, BlobMissing, ValidationError) as error:
+        log.warning("report_unreadable", extra={"job_id": job.id, "reason": type(error).__name__})
+        return None
+
+
+def all_events(found: Services, team: str, job_id: str) -> list[JobEvent]:
+    """What a job has told so far, up to a limit."""
+    events: list[JobEvent] = []
+    while len(events) < timeline.MOST_EVENTS:
+        more = found.jobs.events(team, job_id, events[-1].id if events else 0, timeline.EVENTS_A_QUERY)
+        events += more
+        if len(more) < timeline.EVENTS_A_QUERY:
+            break
+    return events
+
+
+def _curves(job: Job, report: Report | None, events: list[JobEvent], facts: dict[str, object]) -> curves.Curves:
+    if report is not None:
+        return curves.of_report(report)
+    known = facts.get("parameter_bytes")
+    lines = curves.asked_for(job.spec.get("budget", {}), known if isinstance(known, int) else None)
+    return curves.of_events(events, lines)
+
+
+def _now(job: Job) -> dict[str, object]:
+    """What changes while a job runs."""
+    return {
+        "job": job,
+        "lines": timeline.lines(job),
+        "meter": timeline.meter(job),
+        "seconds": run_seconds(job.started_at, job.finished_at, now()),
+    }

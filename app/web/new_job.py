@@ -1,0 +1,183 @@
+"""The form of a new job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+
+from app.api.deps import Found
+from app.catalog.records import Upload
+from app.catalog.states import UploadKind, UploadState
+from app.errors import DomainError
+from app.jobs.records import NewJob
+from app.paging import LARGEST_PAGE
+from app.services import Services
+from app.web import forms
+from app.web.rendering import HEADERS, page
+from app.web.sessions import Looker, Visitor, check_token
+from app.web.storing import chosen_file, store, typed_text
+from app.web.upload_pages import refuse_early
+from primesvt_core.errors import PrimeSVTError
+
+router = APIRouter(include_in_schema=False)
+
+USABLE = (UploadState.READY, UploadState.VALIDATING, UploadState.STORED)
+LONGEST_NAME = 200
+
+
+@dataclass(frozen=True)
+class FileInput:
+    """A file that a job needs: an upload that is here, or one that comes with the form."""
+
+    name: str
+    kind: UploadKind
+    label: str
+    hint: str
+    accept: str
+    is_needed: bool = True
+
+    @property
+    def upload_name(self) -> str:
+        """Name of the file input; the select has `name`."""
+        return f"{self.name}_file"
+
+
+DATA_FORMATS = ".zip,.tar,.gz,.tgz,.xz,.npz"
+INPUTS = (
+    FileInput(
+        "checkpoint_id",
+        UploadKind.CHECKPOINT,
+        "Checkpoint",
+        "The trained model: .pth, .pt, .pth.tar or .safetensors. It is read without being run.",
+        ".pth,.pt,.tar,.safetensors,.bin,.ckpt",
+    ),
+    FileInput(
+        "dataset_id",
+        UploadKind.DATASET,
+        "Evaluation data",
+        "Labelled images: .zip or .tar of one folder a class, .npz, IDX or CIFAR archives.",
+        DATA_FORMATS,
+    ),
+)
+TRAINING = FileInput(
+    "train_dataset_id",
+    UploadKind.DATASET,
+    "Training data",
+    "For fine-tuning; without it, part of the evaluation data serves.",
+    DATA_FORMATS,
+    is_needed=False,
+)
+
+
+@router.get("/new")
+def show_form(request: Request, who: Looker, found: Found, like: Annotated[str, Query(max_length=60)] = "") -> Response:
+    """An empty form, or one filled in like another job."""
+    values = _values_of(found, who.team_id, like) if like else forms.DEFAULTS
+    return _form(request, who, found, values, {})
+
+
+@router.post("/new")
+async def submit(request: Request, who: Looker, found: Found) -> Response:
+    """Queue the job, or show the form again with what is wrong."""
+    refuse_early(request, found)
+    async with request.form() as form:
+        check_token(request, who, typed_text(form).get("form_token", ""))
+        return await run_in_threadpool(_submit, request, who, found, form)
+
+
+def _submit(request: Request, who: Visitor, found: Services, form: FormData) -> Response:
+    values = typed_text(form)
+    reading = forms.read(values)
+    errors = dict(reading.errors)
+    try:
+        values |= _stored_files(found, who.team_id, form)
+        errors |= _missing(values)
+        if not errors:
+            return _queued(who, found, values, reading)
+    except (DomainError, PrimeSVTError) as error:
+        errors[""] = error.message
+    return _form(request, who, found, values, errors, 422)
+
+
+def _stored_files(found: Services, team: str, form: FormData) -> dict[str, str]:
+    """Keep the files of the form, so that they need not be sent again if something else is wrong with it."""
+    stored = {}
+    for entry in (*INPUTS, TRAINING):
+        file = chosen_file(form, entry.upload_name)
+        if file is not None:
+            stored[entry.name] = store(found, team, entry.kind, file).id
+    return stored
+
+
+def _missing(values: Mapping[str, str]) -> dict[str, str]:
+    return {e.name: "Choose one, or upload a file." for e in INPUTS if e.is_needed and not values.get(e.name)}
+
+
+def _queued(who: Visitor, found: Services, values: Mapping[str, str], reading: forms.Reading) -> Response:
+    asked = NewJob(
+        checkpoint_id=values["checkpoint_id"],
+        dataset_id=values["dataset_id"],
+        train_dataset_id=values.get("train_dataset_id") or None,
+        spec=reading.spec,
+        name=values.get("name", "").strip()[:LONGEST_NAME],
+    )
+    job = found.jobs.submit(who.team_id, asked, _idempotency(values.get("submission", ""), asked))
+    return RedirectResponse(f"/jobs/{job.id}", 303, HEADERS)
+
+
+def _idempotency(submission: str, asked: NewJob) -> str:
+    """The same form sent twice by a double click is one job; changed and sent again it is another."""
+    content = json.dumps([submission, asked.__dict__], sort_keys=True)
+    return "form-" + hashlib.sha256(content.encode()).hexdigest()
+
+
+def _values_of(found: Services, team: str, job_id: str) -> dict[str, str]:
+    job = found.jobs.get(team, job_id)
+    files = {"checkpoint_id": job.checkpoint_id, "dataset_id": job.dataset_id}
+    return {
+        **files,
+        "train_dataset_id": job.train_dataset_id or "",
+        "name": job.name,
+        **forms.values_of(job.spec),
+    }
+
+
+def _form(
+    request: Request,
+    who: Visitor,
+    found: Services,
+    values: Mapping[str, str],
+    errors: Mapping[str, str],
+    status: int = 200,
+) -> Response:
+    advanced = {entry.name for entry in forms.ADVANCED} | {TRAINING.name}
+    return page(
+        request,
+        "new.html",
+        status,
+        visitor=who,
+        values=values,
+        errors=errors,
+        inputs=INPUTS,
+        training=TRAINING,
+        budget=forms.BUDGET,
+        advanced=forms.ADVANCED,
+        is_unfolded=any(values.get(name) for name in advanced if name not in ("policy", "criterion")),
+        choices={kind.value: _choices(found, who.team_id, kind) for kind in UploadKind},
+        submission=secrets.token_urlsafe(16),
+        part_bytes=found.settings.part_bytes,
+    )
+
+
+def _choices(found: Services, team: str, kind: UploadKind) -> list[Upload]:
+    uploads = found.catalog.search(team, kind, None, None, LARGEST_PAGE).items
+    return [upload for upload in uploads if upload.state in USABLE]

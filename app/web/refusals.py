@@ -1,0 +1,85 @@
+"""Errors as pages for people who use a browser; everybody else gets the API's problems."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from app.api.problem import status_of
+from app.errors import DomainError
+from app.web.rendering import HEADERS, is_fragment, page
+from app.web.sessions import SignInNeeded, recognise, sign_in_address
+from primesvt_core.errors import PrimeSVTError
+
+Handler = Callable[[Request, Exception], Any]
+
+TITLES = {
+    400: "That address is not right",
+    403: "Not allowed",
+    404: "Not found",
+    409: "Not possible now",
+    413: "Too large",
+    500: "Something went wrong",
+}
+UNKNOWN_PAGE = "There is no such page."
+OUR_FAULT = "Something went wrong in the server; its log says what. Try again, or tell who runs it."
+
+
+def install(app: FastAPI) -> None:
+    """Answer browsers with pages; must come after the API's own handlers."""
+    for kind in (DomainError, PrimeSVTError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, _for_browsers(app.exception_handlers[kind]))
+    app.add_exception_handler(SignInNeeded, _to_sign_in)
+
+
+def _to_sign_in(request: Request, error: Exception) -> Response:
+    address = sign_in_address(request)
+    if is_fragment(request):
+        return Response(status_code=401, headers={**HEADERS, "HX-Redirect": "/sign-in"})
+    if _wants_page(request) or request.method == "GET":
+        return RedirectResponse(address, 303, HEADERS)
+    return Response("sign in again", 401, HEADERS, "text/plain")
+
+
+def _for_browsers(answer_as_problem: Handler) -> Handler:
+    async def answer(request: Request, error: Exception) -> Response:
+        response = answer_as_problem(request, error)  # also writes the log of what is our fault
+        if isinstance(response, Awaitable):
+            response = await response
+        return _page_of(request, error) if _wants_page(request) else response
+
+    return answer
+
+
+def _wants_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+
+
+def _page_of(request: Request, error: Exception) -> Response:
+    status, detail = _told(error)
+    try:
+        who = recognise(request, request.app.state.services) if status < HTTPStatus.INTERNAL_SERVER_ERROR else None
+    except SignInNeeded:
+        who = None
+    title = TITLES.get(status, HTTPStatus(status).phrase)
+    return page(request, "error.html", status, title=title, status=status, detail=detail, visitor=who)
+
+
+def _told(error: Exception) -> tuple[int, str]:
+    if isinstance(error, DomainError | PrimeSVTError):
+        return status_of(error), error.message
+    if isinstance(error, RequestValidationError):
+        return 422, "; ".join(f"{e['loc'][-1]}: {e['msg']}" for e in error.errors())
+    if isinstance(error, HTTPException):
+        is_plain = error.detail == HTTPStatus(error.status_code).phrase
+        return (
+            error.status_code,
+            UNKNOWN_PAGE if error.status_code == HTTPStatus.NOT_FOUND and is_plain else error.detail,
+        )
+    return 500, OUR_FAULT

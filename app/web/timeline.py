@@ -1,0 +1,123 @@
+"""Where a job is: its steps, how far the running one has come, and what happened to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from app.jobs.records import Job, JobEvent
+from app.jobs.states import JobState
+from app.web import text
+from primesvt_core.types import Step
+
+Status = Literal["done", "current", "stopped", "next"]
+STORE = "Store the results"
+BEFORE_STORING = tuple(step for step in Step if step is not Step.FINE_TUNE)
+RUNS = frozenset({JobState.RUNNING, JobState.CANCELLING})
+MOST_EVENTS = 10_000
+EVENTS_A_QUERY = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One step as the page shows it."""
+
+    title: str
+    status: Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class Happening:
+    """A change of state, in words."""
+
+    at: datetime
+    state: str
+    note: str
+
+
+def lines(job: Job) -> tuple[Line, ...]:
+    """All steps of a job, with what is done, running and to come."""
+    steps = _steps(job)
+    reached = _reached(job, steps)
+    titles = [*(text.STEPS[step] for step in steps), STORE]
+    return tuple(Line(title=title, status=_status(job, at, reached)) for at, title in enumerate(titles))
+
+
+def _steps(job: Job) -> tuple[Step, ...]:
+    """The steps of every run; fine-tuning only shows where it is a step of its own."""
+    return tuple(Step) if (job.progress or {}).get("step") == Step.FINE_TUNE else BEFORE_STORING
+
+
+def _reached(job: Job, steps: tuple[Step, ...]) -> int:
+    """Number of steps that are over."""
+    if job.state is JobState.SUCCEEDED:
+        return len(steps) + 1
+    if job.state is JobState.FINALIZING:
+        return len(steps)
+    progress = job.progress or {}
+    names = [step.value for step in steps]
+    if progress.get("step") not in names:
+        return 0
+    is_over = progress.get("total") is not None and progress.get("done", 0) >= progress["total"]
+    return names.index(progress["step"]) + is_over
+
+
+def _status(job: Job, at: int, reached: int) -> Status:
+    if at < reached:
+        return "done"
+    if at > reached or job.state is JobState.QUEUED:
+        return "next"
+    return "stopped" if job.state.is_terminal else "current"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meter:
+    """How far the running step has come; ``total`` is None if nobody knows."""
+
+    title: str
+    done: int
+    total: int | None
+    note: str
+
+
+def meter(job: Job) -> Meter | None:
+    """The running step; None if none runs."""
+    if job.state is JobState.FINALIZING:
+        return Meter(title=STORE, done=0, total=None, note="")
+    if job.state not in RUNS:
+        return None
+    progress = job.progress or {}
+    title = text.STEPS.get(str(progress.get("step")), "Starting")
+    return Meter(title=title, done=progress.get("done") or 0, total=progress.get("total"), note=_note(progress))
+
+
+def _note(progress: dict[str, Any]) -> str:
+    facts: dict[str, Any] = progress.get("facts") or {}
+    told = [str(progress.get("note") or "")]
+    if {"group", "rate"} <= facts.keys():
+        told.append(f"{facts['group']} at {text.percent(facts['rate'], 0)}")
+    if "accuracy" in facts:
+        told.append(f"accuracy {text.percent(facts['accuracy'])}")
+    elif "accuracy_drop" in facts:
+        told.append(f"drop {text.points(facts['accuracy_drop'])}")
+    if "memory_saving" in facts:
+        told.append(f"saves {text.percent(facts['memory_saving'])}")
+    return ", ".join(part for part in told if part)
+
+
+def history(events: Iterable[JobEvent]) -> tuple[Happening, ...]:
+    """The changes of state, oldest first, with why."""
+    return tuple(
+        Happening(at=event.at, state=str(event.data.get("state")), note=_why(event.data))
+        for event in events
+        if event.kind == "state"
+    )
+
+
+def _why(data: dict[str, Any]) -> str:
+    if data.get("reason"):
+        return f"again, because {data['reason']}"
+    attempt = data.get("attempt", 1)
+    return f"attempt {attempt}" if isinstance(attempt, int) and attempt > 1 else ""

@@ -1,0 +1,117 @@
+"""Checkpoints and data sets: the list, and sending files with and without the script."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from starlette.concurrency import run_in_threadpool
+
+from app.api.deps import Found
+from app.api.schemas import SHA256, NewUpload, UploadView
+from app.api.streams import body_chunks
+from app.catalog.states import UploadKind, UploadState
+from app.errors import TooLarge
+from app.services import Services
+from app.web.rendering import HEADERS, is_fragment, page
+from app.web.sessions import FormSender, Looker, ScriptSender, Visitor, check_token
+from app.web.storing import chosen_file, store, typed_text
+
+router = APIRouter(prefix="/uploads", include_in_schema=False)
+
+UPLOADS_A_PAGE = 25
+FORM_OVERHEAD = 1 << 20
+"""Bytes of a form beside its files."""
+
+PASSING = frozenset({UploadState.UPLOADING, UploadState.STORED, UploadState.VALIDATING})
+
+
+@router.get("")
+def show_uploads(
+    request: Request, who: Looker, found: Found, cursor: Annotated[str, Query(max_length=200)] = ""
+) -> Response:
+    """Uploads, newest first; htmx gets the rows alone."""
+    return _listed(request, who, found, cursor=cursor)
+
+
+def _listed(
+    request: Request, who: Visitor, found: Services, *, cursor: str = "", problem: str = "", status: int = 200
+) -> Response:
+    uploads = found.catalog.search(who.team_id, None, None, cursor or None, UPLOADS_A_PAGE)
+    return page(
+        request,
+        "_uploads.html" if is_fragment(request) else "uploads.html",
+        status,
+        visitor=who,
+        uploads=uploads.items,
+        problem=problem,
+        here=f"/uploads?cursor={cursor}" if cursor else "/uploads",
+        first="/uploads" if cursor else "",
+        following=f"/uploads?cursor={uploads.next_cursor}" if uploads.next_cursor else "",
+        pause="3s" if any(upload.state in PASSING for upload in uploads.items) else "20s",
+    )
+
+
+@router.post("")
+async def send_file(request: Request, who: Looker, found: Found) -> Response:
+    """Take a whole file from a plain form."""
+    refuse_early(request, found)
+    async with request.form() as form:
+        values = typed_text(form)
+        check_token(request, who, values.get("form_token", ""))
+        file, kind = chosen_file(form, "file"), values.get("kind", "")
+        if file is None or kind not in set(UploadKind):
+            told = "Choose a file, and say what it is."
+            return await run_in_threadpool(_listed, request, who, found, problem=told, status=422)
+        await run_in_threadpool(store, found, who.team_id, UploadKind(kind), file)
+    return RedirectResponse("/uploads", 303, HEADERS)
+
+
+def refuse_early(request: Request, found: Services) -> None:
+    """Refuse a form that no upload can be part of, before its body is read.
+
+    Raises:
+        TooLarge: beyond this server's limit.
+    """
+    length = request.headers.get("content-length", "0")
+    most = 3 * found.settings.max_upload_bytes + FORM_OVERHEAD
+    if not length.isascii() or not length.isdigit() or int(length) > most:
+        raise TooLarge(f"this form is larger than what the server takes ({found.settings.max_upload_bytes:,} a file)")
+
+
+@router.post("/begin")
+def begin(body: NewUpload, who: ScriptSender, found: Found) -> UploadView:
+    """Announce a file that the script sends in parts."""
+    upload = found.catalog.create(who.team_id, body.kind, body.name, body.size_bytes, body.sha256)
+    return UploadView.model_validate(upload)
+
+
+@router.put("/{upload_id}/parts/{number}")
+async def send_part(
+    upload_id: str,
+    number: Annotated[int, Path(ge=1, le=1_000_000)],
+    request: Request,
+    who: ScriptSender,
+    found: Found,
+    x_content_sha256: Annotated[str | None, Header(pattern=SHA256)] = None,
+) -> UploadView:
+    """Take one part."""
+    async with body_chunks(request) as chunks:
+        upload = await run_in_threadpool(
+            found.catalog.put_part, who.team_id, upload_id, number, chunks, x_content_sha256
+        )
+    return UploadView.model_validate(upload)
+
+
+@router.post("/{upload_id}/complete")
+def complete(upload_id: str, who: ScriptSender, found: Found) -> UploadView:
+    """Everything was sent: have it checked."""
+    return UploadView.model_validate(found.catalog.complete(who.team_id, upload_id))
+
+
+@router.post("/{upload_id}/delete")
+def delete_upload(upload_id: str, who: FormSender, found: Found) -> Response:
+    """Forget an upload."""
+    found.catalog.delete(who.team_id, upload_id)
+    return RedirectResponse("/uploads", 303, HEADERS)
