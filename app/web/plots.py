@@ -99,11 +99,11 @@ def robustness(curves: Curves) -> Plot | None:
 def accuracy_memory(curves: Curves) -> Plot | None:
     """Accuracy against memory saved; None if nothing was searched yet."""
     sets = (
-        ("accepted steps, search split", "s0", curves.steps, True),
-        ("candidates tried, search split", "s4", curves.tried, False),
-        ("unseen images", "s1", curves.tested, False),
-        ("unseen images, promise holds", "s2", curves.held, False),
-        ("unseen images, promise fails", "s5", curves.failed, False),
+        ("accepted steps", "s0", curves.steps, True),
+        ("candidates tried", "s4", curves.tried, False),
+        ("on unseen images", "s1", curves.tested, False),
+        ("on unseen images: holds", "s2", curves.held, False),
+        ("on unseen images: fails", "s5", curves.failed, False),
     )
     spots: list[Spot] = [spot for _, _, group, _ in sets for spot in group]
     if not spots:

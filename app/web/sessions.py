@@ -37,7 +37,7 @@ def recognise(request: Request, found: Services) -> Visitor:
         SignInNeeded: nobody, or it has ended.
     """
     session = request.cookies.get(SESSION_COOKIE)
-    if not session:
+    if not session or not session.isascii():
         raise SignInNeeded
     try:
         principal = found.teams.resume_session(session)

@@ -16,7 +16,8 @@ from app.web.sessions import FOREIGN_FORM, FormSender, SignInNeeded, is_same_ori
 router = APIRouter(include_in_schema=False)
 
 WRONG_KEY = (
-    "No such key, or it is revoked. `primesvt serve` prints the first key once, when it starts for the first time."
+    "No such key, or it is revoked. The command primesvt serve prints the first one, once, when it starts for the"
+    " first time."
 )
 
 

@@ -21,6 +21,7 @@ function draw(curves) {
     if (!HAS_DATA[name](curves)) continue;
     if (!charts[name]) {
       box.classList.add("drawn");
+      box.classList.remove("waiting");
       box.replaceChildren();
       charts[name] = init(box);
       new ResizeObserver(() => charts[name].resize()).observe(box);

@@ -6,6 +6,7 @@ export function follow(box, first, onCurves) {
   const model = new Model(first);
   const refresh = atMostEvery(PAUSE_MS, () => box.querySelector("#live")?.dispatchEvent(new Event("refresh")));
   const redraw = atMostEvery(PAUSE_MS, () => onCurves(model.curves()));
+  box.addEventListener("htmx:afterSwap", () => say(box.querySelector("#live .big")?.textContent ?? ""));
   const source = new EventSource(box.dataset.events);
   source.addEventListener("progress", (event) => {
     if (model.add(JSON.parse(event.data))) redraw();
@@ -15,6 +16,12 @@ export function follow(box, first, onCurves) {
     if (OVER.includes(JSON.parse(event.data).state)) source.close();
     refresh();
   });
+}
+
+// Screen readers hear of a new step, not of every unit of it.
+function say(step) {
+  const said = document.getElementById("said");
+  if (said.textContent !== step) said.textContent = step;
 }
 
 // The stream begins with the job's first event, so the model begins empty; a cell told twice counts once.

@@ -58,7 +58,7 @@ function limit(where, label, name, position) {
     silent: true,
     symbol: "none",
     data: [{ ...where, lineStyle: { color: colour(name), type: "dashed", width: 1.3 } }],
-    label: { formatter: label, position, color: colour(name) },
+    label: { formatter: label, position, color: colour("soft") },
   };
 }
 
@@ -90,22 +90,18 @@ export function robustnessOption(curves) {
       selected,
     }),
     xAxis: { ...axis("channels of the group removed, %", false), min: 0, max: 100 },
-    yAxis: { ...axis("drop, points", true), max: within(Math.max(...drops, allowed ?? 0)) },
+    yAxis: { ...axis("drop, points", true), max: allowed !== null && allowed > Math.max(...drops) ? Math.ceil(1.1 * allowed) : undefined },
     series: [...series, ...limitSeries(marks)],
   };
 }
 
-function within(largest) {
-  return Math.ceil(largest + 0.5);
-}
-
 export function memoryOption(curves) {
   const sets = [
-    ["candidates tried, search split", "s4", curves.tried, "scatter", "circle", 7],
-    ["accepted steps, search split", "s0", curves.steps, "line", "circle", 7],
-    ["unseen images", "s1", curves.tested, "scatter", "diamond", 12],
-    ["unseen images, promise holds", "s2", curves.held, "scatter", "diamond", 13],
-    ["unseen images, promise fails", "s5", curves.failed, "scatter", "triangle", 11],
+    ["candidates tried", "s4", curves.tried, "scatter", "circle", 7],
+    ["accepted steps", "s0", curves.steps, "line", "circle", 7],
+    ["on unseen images", "s1", curves.tested, "scatter", "diamond", 12],
+    ["on unseen images: holds", "s2", curves.held, "scatter", "diamond", 13],
+    ["on unseen images: fails", "s5", curves.failed, "scatter", "triangle", 11],
   ].filter(([, , spots]) => spots.length);
   const series = sets.map(([name, tone, spots, type, symbol, symbolSize]) => ({
     id: name,

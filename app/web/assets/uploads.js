@@ -3,21 +3,26 @@ const TRIES = 4;
 const WAIT_MS = 1000;
 
 export function sendInParts(form) {
+  // A browser that comes back to this page may show it as it was left.
+  addEventListener("pageshow", () => enable(form, true));
   form.addEventListener("submit", async (event) => {
     const inputs = [...form.querySelectorAll("input[type=file]")].filter((input) => input.files.length);
     if (!inputs.length) return;
     event.preventDefault();
-    const buttons = form.querySelectorAll("button");
-    for (const button of buttons) button.disabled = true;
+    enable(form, false);
     try {
       for (const input of inputs) await sendOne(form, input);
       if (form.querySelector("[data-into]")) form.submit();
       else location.assign("/uploads");
     } catch (error) {
       tell(form, error.message, 0);
-      for (const button of buttons) button.disabled = false;
+      enable(form, true);
     }
   });
+}
+
+function enable(form, isEnabled) {
+  for (const button of form.querySelectorAll("button")) button.disabled = !isEnabled;
 }
 
 async function sendOne(form, input) {

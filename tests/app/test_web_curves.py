@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from app.jobs.records import JobEvent
+from app.web import curves, plots
+from tests.support.dashboard import BASELINE, BUDGET, progress, sample_report
+
+
+def events(*reports: dict[str, object]) -> list[JobEvent]:
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    return [JobEvent(id=n, at=at, kind="progress", data=data) for n, data in enumerate(reports, start=1)]
+
+
+def test_a_reports_curves_are_in_percent_and_points() -> None:
+    drawn = curves.of_report(sample_report())
+    assert drawn.steps[0] == curves.Spot(label="original", saving=0.0, accuracy=100 * BASELINE)
+    assert drawn.lines.target == pytest.approx(25)
+    assert drawn.lines.floor == pytest.approx(100 * BASELINE - 3)
+    assert drawn.robustness[0].points[0] == (0.0, 0.0)
+    assert drawn.robustness[0].points[-1][0] == pytest.approx(90)
+    assert (len(drawn.held), len(drawn.failed)) == (1, 1)
+    assert drawn.lines.floor is not None
+    assert drawn.failed[0].accuracy < drawn.lines.floor
+
+
+def test_a_running_jobs_curves_grow_to_the_same_robustness() -> None:
+    told = progress()
+    live = curves.of_events(events(*told), curves.asked_for(BUDGET, None))
+    finished = curves.of_report(sample_report())
+    assert live.robustness == finished.robustness
+    assert live.lines.floor == pytest.approx(100 * BASELINE - 3)
+    assert len(live.tried) == len(finished.steps) - 1
+
+
+def test_what_is_told_again_after_a_restart_counts_once() -> None:
+    told = [report for report in progress() if report["step"] in ("profile", "search")]
+    confirm = {"step": "confirm", "done": 1, "facts": {"memory_saving": 0.2, "accuracy_drop": 0.01, "samples": 9}}
+    lines = curves.asked_for(BUDGET, None)
+    once = curves.of_events(events(*told, confirm), lines)
+    assert curves.of_events(events(*told, confirm, *told, confirm), lines) == once
+    assert once.tested[0].accuracy == pytest.approx(100 * (BASELINE - 0.01))
+
+
+def test_facts_of_another_version_are_passed_over() -> None:
+    odd: list[dict[str, object]] = [
+        {"step": "profile", "facts": {"group": "x"}},
+        {"step": "search", "facts": None},
+        {"step": "new"},
+    ]
+    assert curves.of_events(events(*odd), curves.Lines()) == curves.Curves()
+
+
+@pytest.mark.parametrize(
+    ("budget", "size", "target"),
+    [
+        ({"min_memory_saving": 0.25}, None, 25),
+        ({"max_parameter_bytes": 400}, 1000, 60),
+        ({"min_memory_saving": 0.7, "max_parameter_bytes": 400}, 1000, 70),
+        ({"max_parameter_bytes": 2000}, 1000, 0),
+        ({"max_parameter_bytes": 400}, None, None),
+        ({}, 1000, None),
+    ],
+)
+def test_the_stricter_memory_target_is_drawn(budget: dict[str, float], size: int | None, target: float | None) -> None:
+    assert curves.asked_for(budget, size).target == (None if target is None else pytest.approx(target))
+
+
+def test_the_higher_floor_is_drawn() -> None:
+    lines = curves.asked_for({"max_accuracy_drop": 0.03, "min_accuracy": 0.92}, None)
+    assert curves.of_events([], lines).lines.floor == pytest.approx(92)
+    assert curves.of_events(events(*progress()), lines).lines.floor == pytest.approx(92)
+
+
+def test_plots_stay_inside_their_box_and_have_round_ticks() -> None:
+    drawn = curves.of_report(sample_report())
+    for plot in (plots.robustness(drawn), plots.accuracy_memory(drawn)):
+        assert plot is not None
+        for series in plot.series:
+            for x, y in series.marks:
+                assert plot.left <= x <= plot.right
+                assert plot.top <= y <= plot.bottom
+        for ticks in (plot.x_ticks, plot.y_ticks):
+            assert 3 <= len(ticks) <= 12
+            assert len({tick.label for tick in ticks}) == len(ticks)
+
+
+def test_nothing_measured_is_nothing_drawn() -> None:
+    assert plots.robustness(curves.Curves()) is None
+    assert plots.accuracy_memory(curves.Curves()) is None
+
+
+def test_a_single_flat_curve_can_be_drawn() -> None:
+    flat = curves.RobustnessCurve(group="a", points=((0.0, 0.0), (10.0, 0.0)))
+    spot = curves.Spot(label="original", saving=0.0, accuracy=90.0)
+    assert plots.robustness(curves.Curves(robustness=(flat,))) is not None
+    assert plots.accuracy_memory(curves.Curves(steps=(spot,))) is not None
