@@ -1,0 +1,1 @@
+"""The service: domains, HTTP, pages, and its command line. Never imports torch."""

@@ -16,13 +16,17 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data_dir: Path = Field(default=Path("primesvt-data"), description="Folder for everything kept on this machine.")
-    database_url: str = Field(default="", description="sqlite:///… or postgresql+psycopg://…; SQLite in data_dir if empty.")
+    database_url: str = Field(
+        default="", description="sqlite:///… or postgresql+psycopg://…; SQLite in data_dir if empty."
+    )
     broker_url: str = Field(default="redis://127.0.0.1:6379/0", description="redis://… or redis+socket:///….")
     storage_url: str = Field(default="", description="file:///… or s3://bucket/prefix; a folder in data_dir if empty.")
     s3_endpoint: str = Field(default="", description="Endpoint of an S3-compatible store; AWS if empty.")
     max_upload_bytes: int = Field(default=64 << 30, gt=0, description="Largest upload.")
     part_bytes: int = Field(default=16 << 20, gt=0, description="Size of an upload's parts, the last one aside.")
-    upload_expiry_seconds: float = Field(default=86_400, gt=0, description="Unfinished uploads are forgotten after this.")
+    upload_expiry_seconds: float = Field(
+        default=86_400, gt=0, description="Unfinished uploads are forgotten after this."
+    )
     lease_seconds: float = Field(default=30, gt=0, description="A worker that is silent this long has lost its job.")
     heartbeat_seconds: float = Field(default=2, gt=0, description="How often a worker renews its lease.")
     stall_seconds: float = Field(default=3600, gt=0, description="A step without progress for this long is stopped.")

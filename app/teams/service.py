@@ -115,5 +115,7 @@ class TeamService:
         with self.database.session() as session:
             row = session.scalar(select(KeyRow).where(condition))  # type: ignore[arg-type]
         if row is None or row.revoked_at is not None:
-            raise InvalidKey("the API key is unknown or revoked; ask for one, and send it as 'Authorization: Bearer psvt_…'")
+            raise InvalidKey(
+                "the API key is unknown or revoked; ask for one, and send it as 'Authorization: Bearer psvt_…'"
+            )
         return Principal(row.team_id, row.id)

@@ -1,0 +1,190 @@
+"""Uploads for clients: create, fill, complete, look at, forget. Every query takes the team."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.catalog.models import PartRow, UploadRow
+from app.catalog.records import Upload, blob_key, part_count, part_key, record
+from app.catalog.states import OPEN, UploadKind, UploadState
+from app.db import Database, new_id, now
+from app.errors import DigestMismatch, NotFound, PartOutOfRange, TooLarge, UploadClosed, UploadIncomplete, UploadInUse
+from app.paging import Page, decode, page
+from app.queue import Doorbell
+from app.settings import Settings
+from app.storage import BlobStore
+
+LONGEST_NAME = 200
+
+
+class CatalogService:
+    """A team's uploads."""
+
+    def __init__(self, database: Database, store: BlobStore, doorbell: Doorbell, settings: Settings) -> None:
+        self.database, self.store, self.doorbell, self.settings = database, store, doorbell, settings
+
+    def create(self, team: str, kind: UploadKind, name: str, size_bytes: int, sha256: str | None) -> Upload:
+        """Announce an upload.
+
+        Raises:
+            TooLarge: beyond this server's limit.
+        """
+        if size_bytes > self.settings.max_upload_bytes:
+            raise TooLarge(f"{size_bytes:,} bytes are more than this server takes ({self.settings.max_upload_bytes:,})")
+        row = UploadRow(
+            id=new_id("upl"), team_id=team, kind=kind.value, name=display_name(name), state=UploadState.CREATED.value,
+            size_bytes=size_bytes, sha256=sha256, part_bytes=self.settings.part_bytes,
+            created_at=now(), updated_at=now(),
+        )  # fmt: skip
+        with self.database.session() as session:
+            session.add(row)
+        return record(row, ())
+
+    def put_part(self, team: str, upload_id: str, number: int, chunks: Iterable[bytes], sha256: str | None) -> Upload:
+        """Take one part; parts come in any order, and may come again.
+
+        Raises:
+            PartOutOfRange: no such part, or of another size.
+            DigestMismatch: it is not what was sent.
+            UploadClosed: the upload takes no more parts.
+        """
+        upload = self._open(team, upload_id)
+        if not 1 <= number <= upload.parts:
+            raise PartOutOfRange(f"the upload has the parts 1 to {upload.parts}, not {number}")
+        size = min(upload.part_bytes, upload.size_bytes - (number - 1) * upload.part_bytes)
+        key = part_key(upload_id, number)
+        stored = self.store.put(key, _bounded(chunks, size))
+        if stored.size != size:
+            raise PartOutOfRange(f"part {number} has {stored.size:,} bytes; {size:,} belong to it")
+        if sha256 is not None and stored.sha256 != sha256.lower():
+            raise DigestMismatch(f"part {number} has the sha256 {stored.sha256}, not {sha256}; send it again")
+        try:
+            self._note_part(upload_id, number, stored.sha256)
+        except IntegrityError:  # the same part at the same time: one of them noted it
+            self._note_part(upload_id, number, stored.sha256)
+        return self.get(team, upload_id)
+
+    def complete(self, team: str, upload_id: str) -> Upload:
+        """Everything was sent: join the parts, check the whole, have it validated. Asking again changes nothing.
+
+        Raises:
+            UploadIncomplete: parts are missing.
+            DigestMismatch: the whole is not what was announced; the upload stays open.
+        """
+        upload = self.get(team, upload_id)
+        if upload.state not in OPEN:
+            return upload
+        missing = sorted(set(range(1, upload.parts + 1)) - set(upload.received_parts))
+        if missing:
+            raise UploadIncomplete(f"{len(missing)} of {upload.parts} parts are missing, the first is {missing[0]}")
+        keys = [part_key(upload_id, number) for number in range(1, upload.parts + 1)]
+        digest = hashlib.sha256()
+        for key in keys:
+            for chunk in self.store.open(key):
+                digest.update(chunk)
+        if upload.sha256 is not None and digest.hexdigest() != upload.sha256.lower():
+            raise DigestMismatch(
+                f"the upload has the sha256 {digest.hexdigest()}, not {upload.sha256}; send the parts again"
+            )
+        self.store.compose(blob_key(upload_id), keys)
+        with self.database.session() as session:
+            row = self._row(session, team, upload_id)
+            row.sha256, row.state, row.updated_at = digest.hexdigest(), UploadState.STORED.value, now()
+        self.doorbell.ring_upload(upload_id)
+        return self.get(team, upload_id)
+
+    def get(self, team: str, upload_id: str) -> Upload:
+        """One upload.
+
+        Raises:
+            NotFound: the team has none of that id.
+        """
+        with self.database.session() as session:
+            return record(self._row(session, team, upload_id), self._received(session, upload_id))
+
+    def search(
+        self,
+        team: str,
+        kind: UploadKind | None = None,
+        state: UploadState | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page[Upload]:
+        """Uploads, newest first."""
+        query = select(UploadRow).where(UploadRow.team_id == team).order_by(UploadRow.id.desc()).limit(limit + 1)
+        if kind is not None:
+            query = query.where(UploadRow.kind == kind.value)
+        if state is not None:
+            query = query.where(UploadRow.state == state.value)
+        if cursor is not None:
+            query = query.where(UploadRow.id < decode(cursor))
+        with self.database.session() as session:
+            uploads = [record(row, self._received(session, row.id)) for row in session.scalars(query)]
+        return page(uploads, limit, [upload.id for upload in uploads])
+
+    def delete(self, team: str, upload_id: str) -> None:
+        """Forget an upload and its content.
+
+        Raises:
+            UploadInUse: jobs refer to it.
+        """
+        upload = self.get(team, upload_id)
+        try:
+            with self.database.session() as session:
+                session.query(PartRow).where(PartRow.upload_id == upload_id).delete()
+                session.delete(self._row(session, team, upload_id))
+        except IntegrityError:
+            raise UploadInUse(f"jobs refer to {upload.name}; delete them first") from None
+        for number in upload.received_parts:
+            self.store.delete(part_key(upload_id, number))
+        self.store.delete(blob_key(upload_id))
+
+    def _open(self, team: str, upload_id: str) -> Upload:
+        upload = self.get(team, upload_id)
+        if upload.state not in OPEN:
+            raise UploadClosed(f"the upload is {upload.state}: it takes no more parts")
+        return upload
+
+    def _note_part(self, upload_id: str, number: int, sha256: str) -> None:
+        with self.database.session() as session:
+            session.merge(PartRow(upload_id=upload_id, number=number, sha256=sha256))
+            row = session.get_one(UploadRow, upload_id)
+            row.updated_at = now()
+            if row.state == UploadState.CREATED.value:
+                row.state = UploadState.UPLOADING.value
+
+    @staticmethod
+    def _row(session: Session, team: str, upload_id: str) -> UploadRow:
+        row = session.get(UploadRow, upload_id)
+        if row is None or row.team_id != team:
+            raise NotFound(f"there is no upload {upload_id[:60]}")
+        return row
+
+    @staticmethod
+    def _received(session: Session, upload_id: str) -> list[int]:
+        return [*session.scalars(select(PartRow.number).where(PartRow.upload_id == upload_id))]
+
+
+def display_name(name: str) -> str:
+    """A client's file name as text to show: no folders, no control characters, not too long. Never used as a path."""
+    last = PurePosixPath(name.replace("\\", "/")).name
+    return "".join(c for c in last if c.isprintable())[:LONGEST_NAME] or "unnamed"
+
+
+def _bounded(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Stop reading a body that is longer than it may be."""
+    seen = 0
+    for chunk in chunks:
+        seen += len(chunk)
+        if seen > size:
+            raise PartOutOfRange(f"the part has more than the {size:,} bytes that belong to it")
+        yield chunk
+
+
+__all__ = ["CatalogService", "display_name", "part_count"]

@@ -1,0 +1,113 @@
+"""Uploads for workers: claim one that is stored, and give the verdict on its content."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.catalog.models import UploadRow
+from app.catalog.records import UploadClaim, blob_key
+from app.catalog.states import OPEN, UploadKind, UploadState
+from app.db import Database, now
+from app.errors import LostClaim
+from app.settings import Settings
+
+
+class UploadWork:
+    """What workers and the reconciler do to uploads."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self.database, self.settings = database, settings
+
+    def claim(self, upload_id: str, owner: str) -> UploadClaim | None:
+        """Take a stored upload; of many claims at once one wins. None: nothing to do."""
+        with self.database.session() as session:
+            taken = session.execute(
+                update(UploadRow)
+                .where(UploadRow.id == upload_id, UploadRow.state == UploadState.STORED.value)
+                .values(
+                    state=UploadState.VALIDATING.value,
+                    owner=owner,
+                    epoch=UploadRow.epoch + 1,
+                    attempts=UploadRow.attempts + 1,
+                    lease_expires_at=self._lease_end(),
+                    updated_at=now(),
+                )
+            )
+            if taken.rowcount != 1:  # type: ignore[attr-defined]
+                return None
+            row = session.get_one(UploadRow, upload_id)
+            kind = UploadKind(row.kind)
+            return UploadClaim(upload_id=row.id, owner=owner, epoch=row.epoch, kind=kind, blob_key=blob_key(row.id))
+
+    def heartbeat(self, claim: UploadClaim) -> None:
+        """Renew the lease.
+
+        Raises:
+            LostClaim: the upload is another's.
+        """
+        with self.database.session() as session:
+            self._held(session, claim).lease_expires_at = self._lease_end()
+
+    def accept(self, claim: UploadClaim, facts: dict[str, Any]) -> None:
+        """The content is what it should be."""
+        self._close(claim, UploadState.READY, facts=facts)
+
+    def refuse(self, claim: UploadClaim, problem: dict[str, Any]) -> None:
+        """The content is refused."""
+        self._close(claim, UploadState.REJECTED, problem=problem)
+
+    def release(self, claim: UploadClaim, problem: dict[str, Any]) -> None:
+        """The child died: try again, until the attempts are used up."""
+        with self.database.session() as session:
+            self._requeue(self._held(session, claim), problem)
+
+    def hand_back(self, claim: UploadClaim) -> None:
+        """The worker is being shut down; the attempt does not count."""
+        with self.database.session() as session:
+            row = self._held(session, claim)
+            row.attempts -= 1
+            self._requeue(row, {"code": "worker_lost", "detail": "the worker was shut down"})
+
+    def reconcile(self) -> list[str]:
+        """Take back expired leases, expire what was never completed; returns the uploads to validate."""
+        with self.database.session() as session:
+            lost = select(UploadRow).where(UploadRow.state == UploadState.VALIDATING.value)
+            for row in session.scalars(lost.where(UploadRow.lease_expires_at < now())):
+                self._requeue(row, {"code": "worker_lost", "detail": "the worker was not heard of any more"})
+            oldest = now() - timedelta(seconds=self.settings.upload_expiry_seconds)
+            open_states = [state.value for state in OPEN]
+            for row in session.scalars(select(UploadRow).where(UploadRow.state.in_(open_states))):
+                if row.updated_at < oldest:
+                    row.state = UploadState.EXPIRED.value
+            return [*session.scalars(select(UploadRow.id).where(UploadRow.state == UploadState.STORED.value))]
+
+    def _requeue(self, row: UploadRow, problem: dict[str, Any]) -> None:
+        if row.attempts >= self.settings.max_attempts:
+            row.state = UploadState.REJECTED.value
+            row.problem = problem
+        else:
+            row.state = UploadState.STORED.value
+        row.owner = row.lease_expires_at = None
+
+    def _close(self, claim: UploadClaim, state: UploadState, **verdict: dict[str, Any]) -> None:
+        with self.database.session() as session:
+            row = self._held(session, claim)
+            row.state, row.updated_at = state.value, now()
+            row.owner = row.lease_expires_at = None
+            for field, value in verdict.items():
+                setattr(row, field, value)
+
+    def _lease_end(self) -> Any:
+        return now() + timedelta(seconds=self.settings.lease_seconds)
+
+    @staticmethod
+    def _held(session: Session, claim: UploadClaim) -> UploadRow:
+        row = session.get(UploadRow, claim.upload_id, with_for_update=True)
+        held = row is not None and row.state == UploadState.VALIDATING.value
+        if row is None or not held or row.owner != claim.owner or row.epoch != claim.epoch:
+            raise LostClaim(f"the claim {claim.epoch} on upload {claim.upload_id} does not hold any more")
+        return row

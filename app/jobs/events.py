@@ -1,0 +1,50 @@
+"""Moving a job from state to state, and writing down that it moved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.db import now
+from app.jobs.models import EventRow, JobRow
+from app.jobs.states import TERMINAL, JobState, is_legal
+
+
+def move(session: Session, row: JobRow, after: JobState, **data: Any) -> None:
+    """Bring a job into another state, in the caller's transaction.
+
+    Raises:
+        ValueError: for a move that is not legal; a defect.
+    """
+    before = JobState(row.state)
+    if not is_legal(before, after):
+        raise ValueError(f"job {row.id} cannot go from {before} to {after}")
+    row.state = after.value
+    if after in TERMINAL:
+        row.finished_at = now()
+    if after in TERMINAL or after is JobState.QUEUED:
+        row.owner = row.lease_expires_at = None
+    note(session, row.id, "state", {"state": after.value, **data})
+
+
+def note(session: Session, job_id: str, kind: str, data: Mapping[str, Any]) -> None:
+    """Add to a job's events."""
+    session.add(EventRow(job_id=job_id, at=now(), kind=kind, data=dict(data)))
+
+
+def requeue(session: Session, row: JobRow, problem: dict[str, Any], max_attempts: int, delay: float) -> None:
+    """Give a job that lost its worker back to the queue; after the last attempt it has failed."""
+    if row.state == JobState.CANCELLING.value:
+        move(session, row, JobState.CANCELLED)
+    elif row.attempts >= max_attempts:
+        row.problem = {
+            "code": "worker_lost",
+            "detail": f"the worker died {row.attempts} times at this job, last: {problem['detail']}",
+        }
+        move(session, row, JobState.FAILED, problem=row.problem)
+    else:
+        row.not_before = now() + timedelta(seconds=delay)
+        move(session, row, JobState.QUEUED, reason=problem["detail"])

@@ -1,0 +1,124 @@
+"""Jobs as the rest of the program sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.jobs.models import JobRow
+from app.jobs.states import JobState
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewJob:
+    """What a client asks for."""
+
+    checkpoint_id: str
+    dataset_id: str
+    spec: dict[str, Any]
+    name: str = ""
+    train_dataset_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One compression.
+
+    Attributes:
+        spec: the constraint spec as asked.
+        progress: last report of the running step: ``step``, ``done``, ``total``, ``note``, ``facts``.
+        verdict: of a succeeded job: ``met``, ``accuracy_floor_reached`` or ``nothing_prunable``.
+        summary: of a succeeded job: accuracy before and after, drop, saving, bytes before and after.
+        problem: of a failed job: ``code`` and ``detail``.
+        attempts: how often a worker has begun it.
+        queue_position: of a queued job, from 1, over all teams.
+    """
+
+    id: str
+    name: str
+    state: JobState
+    checkpoint_id: str
+    dataset_id: str
+    train_dataset_id: str | None
+    retry_of: str | None
+    spec: dict[str, Any]
+    progress: dict[str, Any] | None
+    verdict: str | None
+    summary: dict[str, Any] | None
+    problem: dict[str, Any] | None
+    attempts: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    queue_position: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobEvent:
+    """Something that happened: ``kind`` is ``state`` or ``progress``."""
+
+    id: int
+    at: datetime
+    kind: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """One file of a finished job."""
+
+    name: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredArtifact(Artifact):
+    """An artifact and where it lies."""
+
+    blob_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobClaim:
+    """A worker's right to run a job, until its lease ends or another takes it."""
+
+    job_id: str
+    owner: str
+    epoch: int
+    spec: dict[str, Any]
+    checkpoint_key: str
+    dataset_key: str
+    train_dataset_key: str | None
+
+
+@dataclass(frozen=True)
+class Beat:
+    """The answer to a heartbeat."""
+
+    cancel_requested: bool
+
+
+def record(row: JobRow, queue_position: int | None = None) -> Job:
+    """The record of a row."""
+    return Job(
+        id=row.id,
+        name=row.name,
+        state=JobState(row.state),
+        checkpoint_id=row.checkpoint_id,
+        dataset_id=row.dataset_id,
+        train_dataset_id=row.train_dataset_id,
+        retry_of=row.retry_of,
+        spec=row.spec,
+        progress=row.progress,
+        verdict=row.verdict,
+        summary=row.summary,
+        problem=row.problem,
+        attempts=row.attempts,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        queue_position=queue_position,
+    )

@@ -1,0 +1,255 @@
+"""Jobs for clients: submit, look at, cancel, retry, delete. Every query takes the team."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.catalog.models import UploadRow
+from app.catalog.service import display_name
+from app.catalog.states import DEAD, UploadKind, UploadState
+from app.db import Database, new_id, now
+from app.errors import Conflict, IdempotencyConflict, Invalid, JobFinished, NotFound, UploadNotReady
+from app.jobs.events import move, note
+from app.jobs.models import ArtifactRow, EventRow, IdempotencyRow, JobRow
+from app.jobs.records import Artifact, Job, JobEvent, NewJob, record
+from app.jobs.states import JobState
+from app.paging import Page, decode, page
+from app.queue import Doorbell
+from app.storage import BlobStore
+from primesvt_core import spec as specs
+
+
+class JobService:
+    """A team's jobs."""
+
+    def __init__(self, database: Database, store: BlobStore, doorbell: Doorbell) -> None:
+        self.database, self.store, self.doorbell = database, store, doorbell
+
+    def submit(self, team: str, asked: NewJob, idempotency_key: str | None = None) -> Job:
+        """Queue a job; with the same idempotency key the same job is returned.
+
+        Raises:
+            SpecError: the constraint spec is wrong.
+            NotFound: the team has no such upload.
+            UploadNotReady: an upload was rejected or has expired.
+            IdempotencyConflict: the key was used for another request.
+        """
+        spec = specs.parse(asked.spec).model_dump(mode="json", exclude_unset=True)
+        try:
+            job_id, is_new = self._submit(team, asked, spec, idempotency_key)
+        except IntegrityError:  # two requests with one key at the same time: the other one made the job
+            job_id, is_new = self._submit(team, asked, spec, idempotency_key)
+        if is_new:
+            self.doorbell.ring_job(job_id)
+        return self.get(team, job_id)
+
+    def _submit(self, team: str, asked: NewJob, spec: dict[str, object], key: str | None) -> tuple[str, bool]:
+        digest = _digest(asked)
+        with self.database.session() as session:
+            known = self._answered(session, team, key, digest)
+            if known is not None:
+                return known, False
+            row = self._new_row(session, team, asked, spec)
+            session.add(row)
+            session.flush()
+            if key is not None:
+                answered = IdempotencyRow(
+                    id=new_id("idem"), team_id=team, key=key, request_sha256=digest, job_id=row.id
+                )
+                answered.created_at = now()
+                session.add(answered)
+            note(session, row.id, "state", {"state": row.state})
+        return row.id, True
+
+    def get(self, team: str, job_id: str) -> Job:
+        """One job.
+
+        Raises:
+            NotFound: the team has none of that id.
+        """
+        with self.database.session() as session:
+            row = _row(session, team, job_id)
+            return record(row, _queue_position(session, row))
+
+    def search(
+        self,
+        team: str,
+        states: Sequence[JobState] = (),
+        query: str = "",
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page[Job]:
+        """Jobs, newest first; ``query`` is part of a name."""
+        rows = select(JobRow).where(JobRow.team_id == team).order_by(JobRow.id.desc()).limit(limit + 1)
+        if states:
+            rows = rows.where(JobRow.state.in_([state.value for state in states]))
+        if query:
+            rows = rows.where(JobRow.name.icontains(query, autoescape=True))
+        if cursor is not None:
+            rows = rows.where(JobRow.id < decode(cursor))
+        with self.database.session() as session:
+            jobs = [record(row, _queue_position(session, row)) for row in session.scalars(rows)]
+        return page(jobs, limit, [job.id for job in jobs])
+
+    def cancel(self, team: str, job_id: str) -> Job:
+        """Stop a job: at once if it waits, otherwise at its worker's next heartbeat. Asking again changes nothing.
+
+        Raises:
+            JobFinished: it has succeeded or failed already.
+        """
+        with self.database.session() as session:
+            row = _row(session, team, job_id, lock=True)
+            state = JobState(row.state)
+            if state is JobState.QUEUED:
+                move(session, row, JobState.CANCELLED)
+            elif state in (JobState.RUNNING, JobState.FINALIZING):
+                move(session, row, JobState.CANCELLING)
+            elif state in (JobState.SUCCEEDED, JobState.FAILED):
+                raise JobFinished(f"the job has {state}; there is nothing to cancel")
+        return self.get(team, job_id)
+
+    def retry(self, team: str, job_id: str) -> Job:
+        """A new job with the inputs of one that failed or was cancelled.
+
+        Raises:
+            Conflict: the job is not over, or has succeeded.
+        """
+        job = self.get(team, job_id)
+        if job.state not in (JobState.FAILED, JobState.CANCELLED):
+            raise Conflict(f"the job is {job.state}; only failed and cancelled jobs can be tried again")
+        asked = NewJob(
+            checkpoint_id=job.checkpoint_id, dataset_id=job.dataset_id, spec=job.spec, name=job.name,
+            train_dataset_id=job.train_dataset_id,
+        )  # fmt: skip
+        again = self.submit(team, asked)
+        with self.database.session() as session:
+            _row(session, team, again.id).retry_of = job_id
+        return self.get(team, again.id)
+
+    def delete(self, team: str, job_id: str) -> None:
+        """Forget a finished job with its artifacts.
+
+        Raises:
+            Conflict: the job is not over.
+        """
+        with self.database.session() as session:
+            row = _row(session, team, job_id, lock=True)
+            if not JobState(row.state).is_terminal:
+                raise Conflict(f"the job is {row.state}; cancel it first")
+            keys = [*session.scalars(select(ArtifactRow.blob_key).where(ArtifactRow.job_id == job_id))]
+            for table in (ArtifactRow, EventRow, IdempotencyRow):
+                session.query(table).where(table.job_id == job_id).delete()
+            session.delete(row)
+        for key in keys:
+            self.store.delete(key)
+
+    def events(self, team: str, job_id: str, after: int = 0, limit: int = 500) -> list[JobEvent]:
+        """What happened after the event ``after``, oldest first."""
+        with self.database.session() as session:
+            _row(session, team, job_id)
+            query = (
+                select(EventRow)
+                .where(EventRow.job_id == job_id, EventRow.id > after)
+                .order_by(EventRow.id)
+                .limit(limit)
+            )
+            return [JobEvent(id=e.id, at=e.at, kind=e.kind, data=e.data) for e in session.scalars(query)]
+
+    def artifacts(self, team: str, job_id: str) -> list[Artifact]:
+        """The files of a finished job, by name."""
+        with self.database.session() as session:
+            _row(session, team, job_id)
+            query = select(ArtifactRow).where(ArtifactRow.job_id == job_id).order_by(ArtifactRow.name)
+            return [_artifact(row) for row in session.scalars(query)]
+
+    def artifact(self, team: str, job_id: str, name: str) -> Artifact:
+        """One file.
+
+        Raises:
+            NotFound: the job has none of that name.
+        """
+        with self.database.session() as session:
+            _row(session, team, job_id)
+            row = session.get(ArtifactRow, (job_id, name))
+            if row is None:
+                raise NotFound(f"the job has no artifact {name[:100]!r}")
+            return _artifact(row)
+
+    def open_artifact(
+        self, team: str, job_id: str, name: str, start: int = 0, length: int | None = None
+    ) -> Iterator[bytes]:
+        """Bytes of one file."""
+        self.artifact(team, job_id, name)
+        with self.database.session() as session:
+            key = session.get_one(ArtifactRow, (job_id, name)).blob_key
+        return self.store.open(key, start, length)
+
+    def count_by_state(self) -> dict[JobState, int]:
+        """Jobs of all teams, for the metrics."""
+        with self.database.session() as session:
+            rows = session.execute(select(JobRow.state, func.count()).group_by(JobRow.state)).all()
+        counts = {str(state): int(count) for state, count in rows}
+        return {state: counts.get(state.value, 0) for state in JobState}
+
+    @staticmethod
+    def _answered(session: Session, team: str, key: str | None, digest: str) -> str | None:
+        if key is None:
+            return None
+        known = session.scalar(select(IdempotencyRow).where(IdempotencyRow.team_id == team, IdempotencyRow.key == key))
+        if known is None:
+            return None
+        if known.request_sha256 != digest:
+            raise IdempotencyConflict("this Idempotency-Key was used for another request; use a new one")
+        return known.job_id
+
+    @staticmethod
+    def _new_row(session: Session, team: str, asked: NewJob, spec: dict[str, object]) -> JobRow:
+        checkpoint = _upload(session, team, asked.checkpoint_id, UploadKind.CHECKPOINT)
+        data = _upload(session, team, asked.dataset_id, UploadKind.DATASET)
+        if asked.train_dataset_id is not None:
+            _upload(session, team, asked.train_dataset_id, UploadKind.DATASET)
+        return JobRow(
+            id=new_id("job"), team_id=team, name=display_name(asked.name or f"{checkpoint.name} on {data.name}"),
+            checkpoint_id=checkpoint.id, dataset_id=data.id, train_dataset_id=asked.train_dataset_id, spec=spec,
+            state=JobState.QUEUED.value, created_at=now(), not_before=now(), epoch=0, attempts=0,
+        )  # fmt: skip
+
+
+def _digest(asked: NewJob) -> str:
+    return hashlib.sha256(json.dumps(asked.__dict__, sort_keys=True).encode()).hexdigest()
+
+
+def _row(session: Session, team: str, job_id: str, *, lock: bool = False) -> JobRow:
+    row = session.get(JobRow, job_id, with_for_update=True if lock else None)
+    if row is None or row.team_id != team:
+        raise NotFound(f"there is no job {job_id[:60]}")
+    return row
+
+
+def _upload(session: Session, team: str, upload_id: str, kind: UploadKind) -> UploadRow:
+    row = session.get(UploadRow, upload_id)
+    if row is None or row.team_id != team:
+        raise NotFound(f"there is no upload {upload_id[:60]}")
+    if row.kind != kind.value:
+        raise Invalid(f"{row.name} was uploaded as a {row.kind}, not as a {kind}")
+    if UploadState(row.state) in DEAD:
+        told = (row.problem or {}).get("detail", "")
+        raise UploadNotReady(f"the {kind} {row.name} is {row.state}: {told}")
+    return row
+
+
+def _queue_position(session: Session, row: JobRow) -> int | None:
+    if row.state != JobState.QUEUED.value:
+        return None
+    earlier = select(func.count()).where(JobRow.state == JobState.QUEUED.value, JobRow.id < row.id)
+    return 1 + (session.scalar(earlier) or 0)
+
+
+def _artifact(row: ArtifactRow) -> Artifact:
+    return Artifact(name=row.name, media_type=row.media_type, size_bytes=row.size_bytes, sha256=row.sha256)

@@ -1,0 +1,41 @@
+"""The states of a job and the legal moves between them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    """``queued -> running -> finalizing -> succeeded``, with ``cancelling -> cancelled`` and ``failed``."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINALIZING = "finalizing"
+    SUCCEEDED = "succeeded"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the job never changes any more."""
+        return self in TERMINAL
+
+
+TERMINAL = frozenset({JobState.SUCCEEDED, JobState.CANCELLED, JobState.FAILED})
+HELD = frozenset({JobState.RUNNING, JobState.FINALIZING, JobState.CANCELLING})
+"""States in which a worker holds a lease."""
+
+MOVES = {
+    JobState.QUEUED: {JobState.RUNNING, JobState.CANCELLED, JobState.FAILED},
+    JobState.RUNNING: {JobState.FINALIZING, JobState.QUEUED, JobState.CANCELLING, JobState.FAILED},
+    JobState.FINALIZING: {JobState.SUCCEEDED, JobState.QUEUED, JobState.CANCELLING, JobState.FAILED},
+    JobState.CANCELLING: {JobState.CANCELLED, JobState.SUCCEEDED, JobState.FAILED},
+    **{state: set() for state in TERMINAL},
+}
+"""A job that was asked to stop while its last write was under way may still succeed."""
+
+
+def is_legal(before: JobState, after: JobState) -> bool:
+    """Whether a job may go from one state to the other."""
+    return after in MOVES[before]

@@ -1,0 +1,20 @@
+"""ASGI entry: ``uvicorn --factory app.main:create``."""
+
+from __future__ import annotations
+
+import os
+
+from fastapi import FastAPI
+
+from app import logs
+from app.factory import create_app
+from app.settings import Settings
+
+
+def create() -> FastAPI:
+    """The application of this process's environment; the schema is brought up to date first."""
+    settings = Settings.from_env(os.environ)
+    logs.configure(settings.log_level, as_json=settings.log_json)
+    app = create_app(settings)
+    app.state.services.database.migrate()
+    return app

@@ -1,0 +1,79 @@
+"""The queue: messages are doorbells that carry an id; the database is the only record of what is to be done."""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+log = logging.getLogger(__name__)
+
+RUN_JOB = "primesvt.run_job"
+VALIDATE_UPLOAD = "primesvt.validate_upload"
+SOCKET_SECONDS = 2.0
+
+
+class Doorbell(Protocol):
+    """Tells a worker that there is something to do."""
+
+    def ring_job(self, job_id: str) -> None:
+        """Some worker should look at the job."""
+
+    def ring_upload(self, upload_id: str) -> None:
+        """Some worker should look at the upload."""
+
+
+def make_celery(broker_url: str) -> Celery:
+    """The Celery application, the same in API and worker.
+
+    Messages are acknowledged early and carry nothing but an id: they may come twice, or never, without harm.
+    """
+    celery = Celery("primesvt", broker=broker_url)
+    celery.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        task_acks_late=False,
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "socket_connect_timeout": SOCKET_SECONDS,
+            "socket_keepalive": not broker_url.startswith("redis+socket"),
+            "health_check_interval": 30,
+        },
+        task_publish_retry=False,
+    )
+    return celery
+
+
+class CeleryDoorbell:
+    """Rings through Celery. A broker that does not answer is logged, not raised: the reconciler rings again."""
+
+    def __init__(self, broker_url: str) -> None:
+        self.celery = make_celery(broker_url)
+
+    def ring_job(self, job_id: str) -> None:
+        self._ring(RUN_JOB, job_id)
+
+    def ring_upload(self, upload_id: str) -> None:
+        self._ring(VALIDATE_UPLOAD, upload_id)
+
+    def is_ready(self) -> bool:
+        """Whether the broker answers."""
+        try:
+            with self.celery.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, timeout=SOCKET_SECONDS)
+        except (OperationalError, OSError):
+            return False
+        return True
+
+    def _ring(self, task: str, subject: str) -> None:
+        try:
+            self.celery.send_task(task, args=[subject], ignore_result=True, retry=False)
+        except (OperationalError, OSError) as error:
+            log.warning("doorbell_failed", extra={"task": task, "subject": subject, "reason": str(error)})

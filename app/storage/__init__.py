@@ -1,0 +1,27 @@
+"""Blob stores: where uploads and artifacts lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from app.storage._base import BlobMissing, BlobStore, StoredBlob
+from app.storage.local import LocalStore
+
+__all__ = ["BlobMissing", "BlobStore", "StoredBlob", "open_store"]
+
+
+def open_store(url: str, endpoint: str = "") -> BlobStore:
+    """The store of a ``file:///…`` or ``s3://bucket/prefix`` URL.
+
+    Raises:
+        ValueError: for any other URL.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return LocalStore(Path(unquote(parts.path)))
+    if parts.scheme == "s3":
+        from app.storage.s3 import S3Store  # boto3 takes a while to import
+
+        return S3Store(url, endpoint)
+    raise ValueError(f"storage_url {url!r}: use file:///folder or s3://bucket/prefix")

@@ -1,0 +1,19 @@
+"""Alembic's environment: the connection comes from `app.db.Database.migrate`."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from app.catalog import models as _catalog  # noqa: F401  # tables register themselves
+from app.db import Base
+from app.jobs import models as _jobs  # noqa: F401
+from app.teams import models as _teams  # noqa: F401
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    render_as_batch=True,
+    transaction_per_migration=True,
+)
+with context.begin_transaction():
+    context.run_migrations()
