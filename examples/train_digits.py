@@ -68,12 +68,11 @@ def train(epochs: int, seed: int) -> None:
             chosen = order[start : start + 64]
             loss = cross_entropy(model(shifted(x[chosen], generator)), y[chosen], label_smoothing=0.1)
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
-        print(
-            f"epoch {epoch + 1}/{epochs}: loss {float(loss.detach()):.3f}, test accuracy {accuracy(model, x_test, y_test):.2%}"
-        )
+        tested = accuracy(model, x_test, y_test)
+        print(f"epoch {epoch + 1}/{epochs}: loss {float(loss.detach()):.3f}, test accuracy {tested:.2%}")
     args = argparse.Namespace(
         model="spikformer", time_steps=4, num_heads=CONFIG.num_heads, img_size=SIDE, num_classes=10
     )

@@ -164,7 +164,11 @@ def _cifar_batch(name: str, source: IO[bytes]) -> dict[str, Any]:
         raise refuse("data_unsafe", f"{name}: {error.message}") from None
     if not isinstance(root, Pairs):
         raise refuse("data_format", f"{name} is no CIFAR batch")
-    return {key.decode("latin1") if isinstance(key, bytes) else str(key): value for key, value in root.items}
+    return {
+        key.decode("latin1") if isinstance(key, bytes) else key: value
+        for key, value in root.items
+        if isinstance(key, str | bytes)
+    }
 
 
 def _cifar_images(name: str, data: Any) -> NDArray[np.uint8]:  # whatever the pickle holds
