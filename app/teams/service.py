@@ -98,7 +98,10 @@ class TeamService:
         body, _, signature = token.rpartition(".")
         key_id, _, ends = body.partition(".")
         principal = self._principal(KeyRow.id == key_id)
-        if not hmac.compare_digest(signature, self._signature(key_id, body)) or int(ends) < time.time():
+        if (
+            not hmac.compare_digest(signature.encode(), self._signature(key_id, body).encode())
+            or int(ends) < time.time()
+        ):
             raise InvalidKey("the session has ended; sign in again")
         return principal
 
