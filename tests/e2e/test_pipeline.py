@@ -1,0 +1,73 @@
+"""A whole compression of the example; one that was stopped ends as one that was not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from primesvt_core.assessment import evaluate
+from primesvt_core.errors import Cancelled, WorkspaceMismatch
+from primesvt_core.pipeline import Request, compress
+from primesvt_core.progress import Progress
+from primesvt_core.report import Report
+from primesvt_core.spec import parse
+from primesvt_core.types import Step
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+SPEC = {
+    "budget": {"max_accuracy_drop": 0.05, "min_memory_saving": 0.15},
+    "rates": [0.5],
+    "splits": {"search_images": 60, "confirmation_images": 300, "calibration_images": 20},
+}
+
+
+def request(folder: Path, **changes: object) -> Request:
+    return Request(
+        checkpoint=EXAMPLES / "spikformer-digits.pth.tar",
+        data=EXAMPLES / "digits.npz",
+        spec=parse({**SPEC, **changes}),  # type: ignore[dict-item]
+        out=folder,
+        workspace=folder / "workspace",
+    )
+
+
+def lasting(report: Report) -> dict[str, object]:
+    return report.model_dump(exclude={"timings"})
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return compress(request(folder)), folder
+
+
+def test_it_meets_the_budget_and_writes_every_file(undisturbed: tuple[Report, Path]) -> None:
+    report, folder = undisturbed
+    assert report.verdict == "met"
+    assert report.memory_saving >= 0.15
+    assert report.confirmation.drop_upper_bound <= 0.05
+    names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and "workspace" not in p.parts}
+    figures = {f"figures/{name}.png" for name in ("layers", "robustness", "accuracy_memory")}
+    assert names == {"model.safetensors", "report.json", "report.html", "layers.csv"} | figures
+
+
+def test_evaluate_gives_the_reports_accuracy_exactly(undisturbed: tuple[Report, Path]) -> None:
+    report, folder = undisturbed
+    found = evaluate(folder / "model.safetensors", EXAMPLES / "digits.npz")
+    assert (found.split, found.accuracy) == ("confirmation", report.pruned.accuracy)
+
+
+def test_a_stopped_run_ends_as_an_undisturbed_one(undisturbed: tuple[Report, Path], tmp_path: Path) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.step is Step.PROFILE and progress.done == 3:
+            raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        compress(request(tmp_path), stop)
+    assert lasting(compress(request(tmp_path))) == lasting(undisturbed[0])
+
+
+def test_a_workspace_takes_no_other_inputs(undisturbed: tuple[Report, Path]) -> None:
+    with pytest.raises(WorkspaceMismatch, match="spec"):
+        compress(request(undisturbed[1], seed=1))
