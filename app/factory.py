@@ -2,54 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 
-from app.api import jobs, meta, problem, uploads
+from app.api import artifacts, events, jobs, meta, openapi, problem, uploads
+from app.api.hardening import Hardening
+from app.api.observing import Measuring, Metrics
 from app.services import Services, assemble
 from app.settings import Settings
 from app.web import mount
 from primesvt_core import __version__
 
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none';"
-        " form-action 'self'"
-    ),
-}
+DESCRIPTION = """Shrinks pre-trained Spiking Vision Transformers: upload a checkpoint and a data set, submit a job with
+a budget, follow it, download the smaller model and its report. Authenticate with `Authorization: Bearer psvt_…`.
+Errors are RFC 9457 problems; their `code` is stable."""
 
 
 def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     """The application of these settings; ``services`` replaces what they would open, in tests."""
     app = FastAPI(
-        title="PrimeSVT", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json"
+        title="PrimeSVT",
+        version=__version__,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        generate_unique_id_function=openapi.operation_id,
+        lifespan=_lifespan,
     )
-    app.state.services = services or assemble(settings)
+    app.state.services = found = services or assemble(settings)
+    app.state.metrics = Metrics(found.jobs)
     problem.install(app)
-    for router in (uploads.router, jobs.router, meta.router):
+    for router in (uploads.router, jobs.router, events.router, artifacts.router, meta.router):
         app.include_router(router)
     mount(app)
-
-    @app.middleware("http")
-    async def harden(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call_next(request)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
-
-    _document_problems(app)
+    app.add_middleware(Hardening)
+    app.add_middleware(Measuring, metrics=app.state.metrics)
+    openapi.describe(app)
     return app
 
 
-def _document_problems(app: FastAPI) -> None:
-    """Put the problem's schema where the operations' responses refer to it."""
-    schema = app.openapi()
-    components = schema.setdefault("components", {}).setdefault("schemas", {})
-    described = problem.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    components |= described.pop("$defs", {})
-    components["Problem"] = described
-    app.openapi_schema = schema
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.services.database.engine.dispose()

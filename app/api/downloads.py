@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
@@ -11,41 +10,55 @@ from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
+from app.api.digests import digest_field
 from app.jobs.records import Artifact
 
-RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
+RANGE = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*\Z", re.ASCII | re.IGNORECASE)
 
 
 def download(request: Request, artifact: Artifact, read: Callable[[int, int], Iterator[bytes]]) -> Response:
     """The whole file, a range of it, or nothing if the client has it already."""
-    tag = f'"{artifact.sha256}"'
+    tag, size = f'"{artifact.sha256}"', artifact.size_bytes
     headers = {
         "ETag": tag,
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
-        "Repr-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(artifact.sha256)).decode()}:",
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(artifact.name.rsplit('/', 1)[-1], safe='')}",
+        "Repr-Digest": digest_field(artifact.sha256),
+        "Content-Disposition": disposition(artifact.name),
     }
-    known = [entry.strip().removeprefix("W/") for entry in request.headers.get("if-none-match", "").split(",")]
-    if tag in known or "*" in known:
+    if _is_known(request, tag):
         return Response(status_code=304, headers=headers)
-    wanted = _range(request, artifact.size_bytes, tag)
+    wanted = _range(request, size, tag)
     if wanted is None:
-        headers["Content-Length"] = str(artifact.size_bytes)
-        return StreamingResponse(read(0, artifact.size_bytes), 200, headers, artifact.media_type)
+        headers |= {"Content-Length": str(size), "Content-Digest": digest_field(artifact.sha256)}
+        return StreamingResponse(read(0, size), 200, headers, artifact.media_type)
     start, end = wanted
-    headers |= {"Content-Range": f"bytes {start}-{end - 1}/{artifact.size_bytes}", "Content-Length": str(end - start)}
+    headers |= {"Content-Range": f"bytes {start}-{end - 1}/{size}", "Content-Length": str(end - start)}
     return StreamingResponse(read(start, end - start), 206, headers, artifact.media_type)
 
 
+def disposition(name: str) -> str:
+    """Save, do not show: the file's name without folders, in ASCII for old clients and in full for others."""
+    last = name.rsplit("/", 1)[-1]
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_. ") else "_" for c in last)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(last, safe='')}"
+
+
+def _is_known(request: Request, tag: str) -> bool:
+    known = [entry.strip().removeprefix("W/") for entry in request.headers.get("if-none-match", "").split(",")]
+    return tag in known or "*" in known
+
+
 def _range(request: Request, size: int, tag: str) -> tuple[int, int] | None:
-    """First and end of the range asked for; None for the whole. What we do not understand is ignored."""
+    """First and end of the range asked for; None for the whole. Several ranges and other units are ignored."""
     match = RANGE.match(request.headers.get("range", ""))
     if match is None or match.groups() == ("", "") or request.headers.get("if-range", tag) != tag:
         return None
     first, last = match.groups()
+    if first and last and int(first) > int(last):
+        return None  # not a range at all, says the standard: ignored
     start = max(0, size - int(last)) if not first else int(first)
     end = size if not first or not last else min(size, int(last) + 1)
     if start >= end:
-        raise HTTPException(416, f"the file has {size} bytes", {"Content-Range": f"bytes */{size}"})
+        raise HTTPException(416, f"the file has {size:,} bytes", {"Content-Range": f"bytes */{size}"})
     return start, end

@@ -1,18 +1,16 @@
-"""What the server can do, whether it is well, and how it fares."""
+"""What the server can do, and whether it is well."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter, Response
-from fastapi.responses import JSONResponse
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.api.deps import Found
-from app.jobs.service import JobService
+from app.api.schemas import Health, Plugins
 from app.queue import CeleryDoorbell
 from primesvt_core import registry, report, spec
 
@@ -20,9 +18,13 @@ router = APIRouter()
 
 
 @router.get("/api/v1/plugins", tags=["meta"])
-def plugins() -> dict[str, tuple[str, ...]]:
+def list_plugins() -> Plugins:
     """Families, policies and criteria of this server."""
-    return {kind: registry.available(kind) for kind in ("families", "policies", "criteria")}
+    return Plugins(
+        families=registry.available("families"),
+        policies=registry.available("policies"),
+        criteria=registry.available("criteria"),
+    )
 
 
 @router.get("/api/v1/spec/schema", tags=["meta"])
@@ -40,40 +42,41 @@ def report_schema() -> dict[str, Any]:
 
 
 @router.get("/livez", tags=["operation"])
-def livez() -> dict[str, str]:
+async def livez() -> Health:
     """Whether the process answers."""
-    return {"status": "ok"}
+    return Health(status="ok")
 
 
-@router.get("/readyz", tags=["operation"], responses={503: {"description": "Something it needs is not there."}})
-def readyz(found: Found) -> JSONResponse:
+@router.get(
+    "/readyz", tags=["operation"], responses={503: {"model": Health, "description": "Something it needs is not there."}}
+)
+def readyz(found: Found, response: Response) -> Health:
     """Whether database, storage and broker answer."""
     bell = found.doorbell
     checks = {
-        "database": found.database.is_ready(),
-        "storage": found.store.is_ready(),
-        "broker": bell.is_ready() if isinstance(bell, CeleryDoorbell) else True,
+        "database": _is_well(found.database.is_ready),
+        "storage": _is_well(found.store.is_ready),
+        "broker": not isinstance(bell, CeleryDoorbell) or _is_well(bell.is_ready),
     }
-    ready = all(checks.values())
-    return JSONResponse({"status": "ok" if ready else "not ready", "checks": checks}, 200 if ready else 503)
+    if all(checks.values()):
+        return Health(status="ok", checks=checks)
+    response.status_code = 503
+    return Health(status="not ready", checks=checks)
 
 
-class JobCollector:
-    """Counts jobs when the metrics are asked for."""
-
-    def __init__(self, jobs: JobService) -> None:
-        self.jobs = jobs
-
-    def collect(self) -> Iterable[Metric]:
-        family = GaugeMetricFamily("primesvt_jobs", "Jobs by state.", labels=["state"])
-        for state, count in self.jobs.count_by_state().items():
-            family.add_metric([state.value], count)
-        yield family
+def _is_well(check: Callable[[], bool]) -> bool:
+    try:
+        return check()
+    except OSError:  # a folder that is gone is one way of not being ready
+        return False
 
 
-@router.get("/metrics", tags=["operation"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-def metrics(found: Found) -> Response:
+@router.get(
+    "/metrics",
+    tags=["operation"],
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+def metrics(request: Request) -> Response:
     """For Prometheus: numbers of all teams, nothing of any one."""
-    collector = CollectorRegistry()
-    collector.register(JobCollector(found.jobs))
-    return Response(generate_latest(collector), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

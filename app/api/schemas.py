@@ -5,16 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from app.catalog.states import UploadKind, UploadState
 from app.jobs.states import JobState
 
 SHA256 = r"^[0-9a-fA-F]{64}$"
+ID = r"^[0-9a-z_]+$"
+LONGEST_ID = 60
+TEXT = r"^[^\x00]*$"
+"""Any text but U+0000, which PostgreSQL does not store."""
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    # JSON knows neither NaN nor infinity, though Python's parser takes them.
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class _View(BaseModel):
@@ -23,6 +28,10 @@ class _View(BaseModel):
 
 class NewUpload(_Body):
     """An upload that is about to be sent."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"kind": "checkpoint", "name": "spikformer.pth.tar", "size_bytes": 37_421_013}]}
+    )
 
     kind: UploadKind
     name: str = Field(min_length=1, max_length=1000, description="File name, for people; never used as a path.")
@@ -58,10 +67,25 @@ class UploadPage(BaseModel):
 class NewJobBody(_Body):
     """A compression that is asked for."""
 
-    checkpoint_id: str = Field(max_length=60)
-    dataset_id: str = Field(max_length=60)
-    train_dataset_id: str | None = Field(default=None, max_length=60, description="Images to fine-tune on.")
-    spec: dict[str, Any] = Field(description="Constraint spec; its JSON Schema is at /api/v1/spec/schema.")
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "checkpoint_id": "upl_01k2v8r3p5q7s9t1v3w5x7y9z1",
+                    "dataset_id": "upl_01k2v8r4a6b8c0d2e4f6g8h0j2",
+                    "spec": {"budget": {"max_accuracy_drop": 0.03, "min_memory_saving": 0.25}},
+                    "name": "a quarter less",
+                }
+            ]
+        }
+    )
+
+    checkpoint_id: str = Field(max_length=LONGEST_ID, pattern=ID)
+    dataset_id: str = Field(max_length=LONGEST_ID, pattern=ID)
+    train_dataset_id: str | None = Field(
+        default=None, max_length=LONGEST_ID, pattern=ID, description="Images to fine-tune on."
+    )
+    spec: dict[str, JsonValue] = Field(description="Constraint spec; its JSON Schema is at /api/v1/spec/schema.")
     name: str = Field(default="", max_length=200)
 
 
@@ -94,6 +118,14 @@ class JobPage(BaseModel):
     next_cursor: str | None
 
 
+class EventView(_View):
+    """Something that happened to a job: of a ``state`` event the new state, of a ``progress`` event the report."""
+
+    id: int
+    kind: str
+    data: dict[str, Any]
+
+
 class ArtifactView(_View):
     """One file of a finished job."""
 
@@ -101,3 +133,53 @@ class ArtifactView(_View):
     media_type: str
     size_bytes: int
     sha256: str
+
+
+class Plugins(BaseModel):
+    """What a constraint spec may name on this server."""
+
+    families: tuple[str, ...]
+    policies: tuple[str, ...]
+    criteria: tuple[str, ...]
+
+
+class Health(BaseModel):
+    """Whether the server can work, and which of its parts answer."""
+
+    status: str
+    checks: dict[str, bool] = {}
+
+
+class FieldProblem(BaseModel):
+    """One field of the request that is wrong."""
+
+    field: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """An error, after RFC 9457."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "about:blank",
+                    "title": "Conflict",
+                    "status": 409,
+                    "detail": "2 of 3 parts are missing, the first is 2",
+                    "instance": "/api/v1/uploads/upl_01k2v8r3p5q7s9t1v3w5x7y9z1/complete",
+                    "code": "upload_incomplete",
+                    "errors": [],
+                }
+            ]
+        }
+    )
+
+    type: str = Field(description="about:blank, or a URI of the kind of problem.")
+    title: str
+    status: int
+    detail: str = Field(description="What was wrong, where, and what to do.")
+    instance: str = Field(description="Path of the request.")
+    code: str = Field(description="Stable; what scripts compare.")
+    errors: list[FieldProblem] = []

@@ -1,12 +1,22 @@
-"""Request bodies as ordinary iterators for domain code that is not asynchronous; memory does not grow with them."""
+"""Request bodies as ordinary iterators, so that domain code need not be asynchronous and memory stays bounded."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
+import anyio.to_thread
+from anyio import CapacityLimiter
+from anyio.lowlevel import RunVar
 from fastapi import Request
+
+T = TypeVar("T")
+UPLOAD_THREADS = 64
+"""Bodies that are stored at the same time; further ones wait."""
+
+_limiter: RunVar[CapacityLimiter] = RunVar("upload_threads")
 
 
 class Chunks:
@@ -46,3 +56,16 @@ async def body_chunks(request: Request) -> AsyncIterator[Chunks]:
                 yield chunk
 
     yield Chunks(filled(), asyncio.get_running_loop())
+
+
+async def store_body(request: Request, store: Callable[[Chunks], T]) -> T:
+    """Give the body of ``request`` to ``store``, in a thread.
+
+    The threads are not those that other requests run in: a few slow uploads would leave these none.
+    """
+    limiter = _limiter.get(None)
+    if limiter is None:
+        limiter = CapacityLimiter(UPLOAD_THREADS)
+        _limiter.set(limiter)
+    async with body_chunks(request) as chunks:
+        return await anyio.to_thread.run_sync(store, chunks, limiter=limiter)

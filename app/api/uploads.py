@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
-from app.api.deps import Caller, Found
+from app.api.bodies import BoundedRoute
+from app.api.deps import Caller, Found, UploadId
+from app.api.digests import DeclaredDigest
+from app.api.openapi import BINARY_BODY, with_headers
 from app.api.problem import responses
-from app.api.schemas import SHA256, NewUpload, UploadPage, UploadView
-from app.api.streams import body_chunks
+from app.api.schemas import NewUpload, UploadPage, UploadView
+from app.api.streams import Chunks, store_body
+from app.catalog.records import Upload
+from app.catalog.service import CatalogService
 from app.catalog.states import UploadKind, UploadState
 from app.paging import LARGEST_PAGE
 
-router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"], responses=responses(401, 422))
+router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"], responses=responses(401, 422), route_class=BoundedRoute)
 
-BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
+RETRY_AFTER = "1"
+FOUND_AT = "Where the upload is found."
+LENGTH_NEEDED = "say with Content-Length how long the file is, or announce it with POST /api/v1/uploads"
+NO_FORM = "send the file itself as the body (curl --data-binary @FILE), not a form"
 
 
-@router.post("", status_code=201, responses=responses(413))
+@router.post("", status_code=201, responses={**with_headers(201, Location=FOUND_AT), **responses(400, 413, 415)})
 def create_upload(body: NewUpload, caller: Caller, found: Found, response: Response) -> UploadView:
     """Announce an upload; its parts follow."""
     upload = found.catalog.create(caller.team_id, body.kind, body.name, body.size_bytes, body.sha256)
@@ -47,56 +52,85 @@ def list_uploads(
 
 
 @router.get("/{upload_id}", responses=responses(404))
-def get_upload(upload_id: str, caller: Caller, found: Found) -> UploadView:
+def get_upload(upload_id: UploadId, caller: Caller, found: Found) -> UploadView:
     """One upload; which parts have arrived tells what is left to send."""
     return UploadView.model_validate(found.catalog.get(caller.team_id, upload_id))
 
 
-@router.put("/{upload_id}/parts/{number}", responses=responses(404, 409), openapi_extra=BODY)
+@router.put("/{upload_id}/parts/{number}", responses=responses(404, 409), openapi_extra=BINARY_BODY)
 async def put_part(
-    upload_id: str,
+    upload_id: UploadId,
     number: Annotated[int, Path(ge=1, le=1_000_000)],
     request: Request,
     caller: Caller,
     found: Found,
-    x_content_sha256: Annotated[str | None, Header(pattern=SHA256)] = None,
+    sha256: DeclaredDigest,
 ) -> UploadView:
     """Send one part, in any order; a part that failed is sent again."""
-    async with body_chunks(request) as chunks:
-        upload = await run_in_threadpool(
-            found.catalog.put_part, caller.team_id, upload_id, number, chunks, x_content_sha256
-        )
+
+    def store(chunks: Chunks) -> Upload:
+        return found.catalog.put_part(caller.team_id, upload_id, number, chunks, sha256)
+
+    return UploadView.model_validate(await store_body(request, store))
+
+
+@router.post(
+    "/{upload_id}/complete",
+    status_code=202,
+    responses={**with_headers(202, Retry_After="Seconds until the verdict may be there."), **responses(404, 409)},
+)
+def complete_upload(upload_id: UploadId, caller: Caller, found: Found, response: Response) -> UploadView:
+    """Everything is sent: check the whole and validate its content. Asking again is harmless."""
+    upload = found.catalog.complete(caller.team_id, upload_id)
+    response.headers["Retry-After"] = RETRY_AFTER
     return UploadView.model_validate(upload)
 
 
-@router.post("/{upload_id}/complete", status_code=202, responses=responses(404, 409))
-def complete_upload(upload_id: str, caller: Caller, found: Found) -> UploadView:
-    """Everything is sent: check the whole and validate its content. Asking again is harmless."""
-    return UploadView.model_validate(found.catalog.complete(caller.team_id, upload_id))
-
-
-@router.post("/whole", status_code=202, responses=responses(413), openapi_extra=BODY)
+@router.post(
+    "/whole",
+    status_code=202,
+    responses={**with_headers(202, Location=FOUND_AT), **responses(411, 413, 415)},
+    openapi_extra=BINARY_BODY,
+)
 async def upload_whole(
     request: Request,
+    response: Response,
     caller: Caller,
     found: Found,
     kind: UploadKind,
     name: Annotated[str, Query(min_length=1, max_length=1000)],
-    content_length: Annotated[int, Header(ge=0)],
-    x_content_sha256: Annotated[str | None, Header(pattern=SHA256)] = None,
+    sha256: DeclaredDigest,
 ) -> UploadView:
     """Upload a small file in a single request."""
-    catalog, team = found.catalog, caller.team_id
-    upload = await run_in_threadpool(catalog.create, team, kind, name, content_length, x_content_sha256)
-    async with body_chunks(request) as chunks:
+    size = _declared_size(request)
+    upload = await run_in_threadpool(found.catalog.create, caller.team_id, kind, name, size, sha256)
+    stored = await store_body(request, partial(_store_whole, found.catalog, caller.team_id, upload))
+    response.headers["Location"] = f"{router.prefix}/{upload.id}"
+    return UploadView.model_validate(stored)
+
+
+def _declared_size(request: Request) -> int:
+    if request.headers.get("content-type", "").lower().startswith("multipart/"):
+        raise HTTPException(415, NO_FORM)
+    length = request.headers.get("content-length", "")
+    if not length.isascii() or not length.isdigit():
+        raise HTTPException(411, LENGTH_NEEDED)
+    return int(length[:20])
+
+
+def _store_whole(catalog: CatalogService, team: str, upload: Upload, chunks: Chunks) -> Upload:
+    """Store every part and complete; what cannot be stored leaves nothing behind."""
+    try:
         for number in range(1, upload.parts + 1):
-            left = content_length - (number - 1) * upload.part_bytes
-            part = chunks.take(min(left, upload.part_bytes))
-            await run_in_threadpool(catalog.put_part, team, upload.id, number, part, None)
-    return UploadView.model_validate(await run_in_threadpool(catalog.complete, team, upload.id))
+            left = upload.size_bytes - (number - 1) * upload.part_bytes
+            catalog.put_part(team, upload.id, number, chunks.take(min(left, upload.part_bytes)), None)
+        return catalog.complete(team, upload.id)
+    except BaseException:
+        catalog.delete(team, upload.id)
+        raise
 
 
 @router.delete("/{upload_id}", status_code=204, responses=responses(404, 409))
-def delete_upload(upload_id: str, caller: Caller, found: Found) -> None:
+def delete_upload(upload_id: UploadId, caller: Caller, found: Found) -> None:
     """Forget an upload that no job refers to."""
     found.catalog.delete(caller.team_id, upload_id)

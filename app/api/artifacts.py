@@ -1,0 +1,47 @@
+"""What a job made: list and take home."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from app.api.deps import Caller, Found, JobId
+from app.api.downloads import download
+from app.api.openapi import header
+from app.api.problem import responses
+from app.api.schemas import TEXT, ArtifactView
+
+router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=responses(401, 422))
+
+ArtifactName = Annotated[str, Path(max_length=200, pattern=TEXT, examples=["figures/robustness.png"])]
+BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+WHAT = {"ETag": header("The file's sha256."), "Repr-Digest": header("The same as RFC 9530 writes it.")}
+WHERE = {"Content-Range": header("Which bytes, and of how many.")}
+
+
+@router.get("/{job_id}/artifacts", responses=responses(404))
+def list_artifacts(job_id: JobId, caller: Caller, found: Found) -> list[ArtifactView]:
+    """The files of a finished job."""
+    return [ArtifactView.model_validate(artifact) for artifact in found.jobs.artifacts(caller.team_id, job_id)]
+
+
+@router.get(
+    "/{job_id}/artifacts/{name:path}",
+    response_class=Response,
+    responses={
+        200: {"content": BINARY, "headers": WHAT},
+        206: {"description": "The range asked for.", "content": BINARY, "headers": {**WHAT, **WHERE}},
+        304: {"description": "Unchanged.", "headers": WHAT},
+        **responses(404, 416),
+    },
+)
+def get_artifact(job_id: JobId, name: ArtifactName, request: Request, caller: Caller, found: Found) -> Response:
+    """One file; ranges and conditions on its ETag, which is its sha256."""
+    artifact = found.jobs.artifact(caller.team_id, job_id, name)
+
+    def read(start: int, length: int) -> Iterator[bytes]:
+        return found.jobs.open_artifact(caller.team_id, job_id, name, start, length)
+
+    return download(request, artifact, read)

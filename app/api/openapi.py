@@ -1,0 +1,49 @@
+"""What the OpenAPI document says beyond what FastAPI finds in the signatures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from app.api.schemas import Problem
+
+REFERENCE = "#/components/schemas/{model}"
+
+BINARY_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+def header(description: str) -> dict[str, Any]:
+    """A response header."""
+    return {"description": description, "schema": {"type": "string"}}
+
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def with_headers(status: int, **descriptions: str) -> Responses:
+    """A response and its headers; underscores in their names stand for hyphens."""
+    return {status: {"headers": {name.replace("_", "-"): header(told) for name, told in descriptions.items()}}}
+
+
+def operation_id(route: APIRoute) -> str:
+    """The function's name: what generated clients call the operation."""
+    return route.name
+
+
+def describe(app: FastAPI) -> None:
+    """Put the problem's schema where the operations' responses refer to it; call when all routes are there."""
+    schema = app.openapi()
+    components = schema.setdefault("components", {}).setdefault("schemas", {})
+    described = Problem.model_json_schema(ref_template=REFERENCE)
+    components |= described.pop("$defs", {})
+    components["Problem"] = described
+    for leftover in ("HTTPValidationError", "ValidationError"):  # FastAPI's own errors, which are never sent
+        components.pop(leftover, None)
+    app.openapi_schema = schema
