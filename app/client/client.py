@@ -1,0 +1,174 @@
+"""The client itself."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+from pydantic import JsonValue
+
+from app.api.schemas import ArtifactView, EventView, JobPage, JobView, UploadView
+from app.catalog.states import UploadKind, UploadState
+from app.client.connection import Connection, is_passing
+from app.client.downloading import fetch
+from app.client.errors import ClientError
+from app.client.following import events
+from app.client.packing import as_file
+from app.client.uploading import OnBytes, nobody, read_source, send
+from app.jobs.states import JobState
+
+OnEvent = Callable[[EventView], None]
+PATIENCE_SECONDS = 300.0
+"""How long a server may be away while a job is followed: a restart, a night train's tunnel."""
+
+RECONNECT_SECONDS = 1.0
+VALIDATION_POLL_SECONDS = 0.5
+CHECKED = frozenset({UploadState.READY, UploadState.REJECTED, UploadState.EXPIRED})
+
+
+class Client:
+    """A server, seen with one API key. Use it as a context manager.
+
+    Every method raises `ServerError` where the server refuses, and `Unreachable` where none answers after some tries.
+    """
+
+    def __init__(self, server: str, api_key: str, *, transport: httpx.BaseTransport | None = None) -> None:
+        self._connection = Connection(server, api_key, transport)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connection.close()
+
+    def upload(self, path: Path, kind: UploadKind, on_progress: OnBytes = nobody) -> UploadView:
+        """Send a file, or a folder as an archive; goes on where an earlier attempt at the same bytes broke off.
+
+        Args:
+            path: file or folder.
+            kind: what it is meant to be.
+            on_progress: told how many bytes of how many have been sent.
+        """
+        with as_file(path) as (file, name):
+            return send(self._connection, read_source(file, name), kind, on_progress)
+
+    def get_upload(self, upload_id: str) -> UploadView:
+        """One upload."""
+        return self._connection.get(UploadView, f"uploads/{upload_id}")
+
+    def wait_upload(self, upload_id: str) -> UploadView:
+        """An upload once the server has looked into it: ready, or rejected with its problem."""
+        while (upload := self.get_upload(upload_id)).state not in CHECKED:
+            time.sleep(VALIDATION_POLL_SECONDS)
+        return upload
+
+    def submit(
+        self,
+        checkpoint_id: str,
+        dataset_id: str,
+        spec: Mapping[str, JsonValue],
+        *,
+        name: str = "",
+        train_dataset_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> JobView:
+        """Queue a compression; of a request that is sent again because no answer came only one job is made."""
+        body = {
+            "checkpoint_id": checkpoint_id,
+            "dataset_id": dataset_id,
+            "train_dataset_id": train_dataset_id,
+            "spec": dict(spec),
+            "name": name,
+        }
+        key = idempotency_key or secrets.token_hex(16)
+        return self._connection.post(JobView, "jobs", body, key)
+
+    def job(self, job_id: str) -> JobView:
+        """One job."""
+        return self._connection.get(JobView, f"jobs/{job_id}")
+
+    def jobs(self, states: Sequence[JobState] = (), query: str = "") -> Iterator[JobView]:
+        """Jobs, newest first; ``query`` is part of a name."""
+        cursor = ""
+        while True:
+            params: dict[str, str | list[str]] = {"state": [state.value for state in states], "q": query}
+            page = self._connection.get(JobPage, "jobs", params | ({"cursor": cursor} if cursor else {}))
+            yield from page.items
+            if page.next_cursor is None:
+                return
+            cursor = page.next_cursor
+
+    def cancel(self, job_id: str) -> JobView:
+        """Stop a job: at once if it waits, otherwise soon."""
+        return self._connection.post(JobView, f"jobs/{job_id}/cancel")
+
+    def retry(self, job_id: str) -> JobView:
+        """A new job with the inputs of one that failed or was cancelled. Sent once: twice would make two jobs."""
+        return self._connection.post_once(JobView, f"jobs/{job_id}/retry")
+
+    def delete(self, job_id: str) -> None:
+        """Forget a finished job and its artifacts."""
+        self._connection.send("DELETE", f"jobs/{job_id}")
+
+    def wait(self, job_id: str, on_progress: OnEvent | None = None) -> JobView:
+        """The job once it is over; a server that is away for a while is waited for.
+
+        Args:
+            job_id: the job.
+            on_progress: told every event once, in order: ``state`` with the new state, ``progress`` with
+                ``step``, ``done``, ``total``, ``note`` and ``facts``.
+        """
+        job, after, heard_at = self.job(job_id), 0, time.monotonic()
+        while True:
+            try:
+                for event in events(self._connection, job_id, after):
+                    after, heard_at = event.id, time.monotonic()
+                    if on_progress is not None:
+                        on_progress(event)
+                job, heard_at = self.job(job_id), time.monotonic()
+            except ClientError as error:
+                if not is_passing(error) or time.monotonic() - heard_at > PATIENCE_SECONDS:
+                    raise
+            if job.state.is_terminal:
+                return job
+            time.sleep(RECONNECT_SECONDS)
+
+    def artifacts(self, job_id: str) -> list[ArtifactView]:
+        """The files of a finished job."""
+        return self._connection.get(list[ArtifactView], f"jobs/{job_id}/artifacts")
+
+    def download(self, job_id: str, out_dir: Path, on_progress: OnBytes = nobody) -> list[Path]:
+        """All artifacts of a finished job as files below ``out_dir``; what is there already is not fetched again.
+
+        Args:
+            job_id: the job.
+            out_dir: folder, made where needed.
+            on_progress: told how many bytes of how many are there.
+
+        Raises:
+            ClientError: the job has no artifacts, or they cannot be written.
+            Damaged: what arrived is not what the server keeps.
+        """
+        found = self.artifacts(job_id)
+        if not found:
+            raise ClientError(f"the job {job_id} has no artifacts; it is {self.job(job_id).state}")
+        total, before, paths = sum(artifact.size_bytes for artifact in found), 0, []
+        for artifact in found:
+            already = before
+
+            def told(there: int, already: int = already) -> None:
+                on_progress(already + there, total)
+
+            paths.append(fetch(self._connection, job_id, artifact, out_dir, told))
+            before += artifact.size_bytes
+        return paths
