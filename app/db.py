@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 BUSY_SECONDS = 30
+MIGRATION_LOCK = 0x70737674
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -71,10 +72,12 @@ class Database:
             yield session
 
     def migrate(self) -> None:
-        """Bring the schema to the newest version."""
+        """Bring the schema to the newest version; processes that start together do so one after another."""
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         with self.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":  # SQLite's transactions are begun with a lock anyway
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()

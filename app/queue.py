@@ -6,7 +6,7 @@ import logging
 from typing import Protocol
 
 from celery import Celery
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,9 @@ class Doorbell(Protocol):
 
     def ring_upload(self, upload_id: str) -> None:
         """Some worker should look at the upload."""
+
+    def waiting(self) -> int:
+        """How many doorbells no worker has heard yet; 0 where that cannot be told."""
 
 
 def make_celery(broker_url: str) -> Celery:
@@ -62,6 +65,14 @@ class CeleryDoorbell:
 
     def ring_upload(self, upload_id: str) -> None:
         self._ring(VALIDATE_UPLOAD, upload_id)
+
+    def waiting(self) -> int:
+        try:
+            with self.celery.connection_for_read() as connection:
+                queue = self.celery.conf.task_default_queue
+                return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
+        except (OperationalError, ChannelError, OSError):  # no broker, or no worker has made the queue yet
+            return 0
 
     def is_ready(self) -> bool:
         """Whether the broker answers."""

@@ -30,6 +30,7 @@ class Settings(BaseModel):
     lease_seconds: float = Field(default=30, gt=0, description="A worker that is silent this long has lost its job.")
     heartbeat_seconds: float = Field(default=2, gt=0, description="How often a worker renews its lease.")
     stall_seconds: float = Field(default=3600, gt=0, description="A step without progress for this long is stopped.")
+    validation_seconds: float = Field(default=900, gt=0, description="Looking into an upload may take this long.")
     reconcile_seconds: float = Field(default=5, gt=0, description="How often lost doorbells and leases are looked for.")
     max_attempts: int = Field(default=5, gt=0, description="A job whose worker dies this often has failed.")
     child_memory_bytes: int = Field(default=0, ge=0, description="Address space of a child process; 0 for no limit.")

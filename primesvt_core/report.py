@@ -155,6 +155,18 @@ class Report(_Frozen):
         description="Seconds per step and latencies; the one part that differs between runs."
     )
 
+    def summary(self) -> dict[str, JsonValue]:
+        """The figures that lists of compressions show."""
+        return {
+            "baseline_accuracy": self.baseline.accuracy,
+            "pruned_accuracy": self.pruned.accuracy,
+            "accuracy_drop": self.accuracy_drop,
+            "drop_upper_bound": self.confirmation.drop_upper_bound,
+            "memory_saving": self.memory_saving,
+            "parameter_bytes_before": self.baseline.parameter_bytes,
+            "parameter_bytes_after": self.pruned.parameter_bytes,
+        }
+
 
 def json_schema() -> str:
     """The published JSON Schema of ``report.json``."""

@@ -39,6 +39,14 @@ class Upload:
     updated_at: datetime
 
 
+@dataclass(frozen=True)
+class Content:
+    """What a worker reads of an upload: where it lies, and what the client called it."""
+
+    blob_key: str
+    name: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class UploadClaim:
     """A worker's right to validate an upload, until its lease ends or another takes it."""
@@ -47,7 +55,7 @@ class UploadClaim:
     owner: str
     epoch: int
     kind: UploadKind
-    blob_key: str
+    content: Content
 
 
 def part_count(size_bytes: int, part_bytes: int) -> int:
@@ -63,6 +71,11 @@ def blob_key(upload_id: str) -> str:
 def part_key(upload_id: str, number: int) -> str:
     """Where a part lies until the upload is complete."""
     return f"parts/{upload_id}/{number}"
+
+
+def content(row: UploadRow) -> Content:
+    """What a worker reads of a row's upload."""
+    return Content(blob_key(row.id), row.name)
 
 
 def record(row: UploadRow, received: Iterable[int]) -> Upload:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.catalog.models import UploadRow
-from app.catalog.records import UploadClaim, blob_key
+from app.catalog.records import UploadClaim, content
 from app.catalog.states import OPEN, UploadKind, UploadState
 from app.db import Database, now
 from app.errors import LostClaim
@@ -41,7 +42,7 @@ class UploadWork:
                 return None
             row = session.get_one(UploadRow, upload_id)
             kind = UploadKind(row.kind)
-            return UploadClaim(upload_id=row.id, owner=owner, epoch=row.epoch, kind=kind, blob_key=blob_key(row.id))
+            return UploadClaim(upload_id=row.id, owner=owner, epoch=row.epoch, kind=kind, content=content(row))
 
     def heartbeat(self, claim: UploadClaim) -> None:
         """Renew the lease.
@@ -84,6 +85,13 @@ class UploadWork:
                 if row.updated_at < oldest:
                     row.state = UploadState.EXPIRED.value
             return [*session.scalars(select(UploadRow.id).where(UploadRow.state == UploadState.STORED.value))]
+
+    def unfinished(self, upload_ids: Iterable[str]) -> set[str]:
+        """Those of the uploads that somebody looks into, or will."""
+        states = [UploadState.STORED.value, UploadState.VALIDATING.value]
+        with self.database.session() as session:
+            rows = select(UploadRow.id).where(UploadRow.id.in_([*upload_ids]), UploadRow.state.in_(states))
+            return {*session.scalars(rows)}
 
     def _requeue(self, row: UploadRow, problem: dict[str, Any]) -> None:
         if row.attempts >= self.settings.max_attempts:

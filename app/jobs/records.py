@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from app.catalog.records import Content
 from app.jobs.models import JobRow
 from app.jobs.states import JobState
 
@@ -89,9 +90,9 @@ class JobClaim:
     owner: str
     epoch: int
     spec: dict[str, Any]
-    checkpoint_key: str
-    dataset_key: str
-    train_dataset_key: str | None
+    checkpoint: Content
+    dataset: Content
+    train_dataset: Content | None
 
 
 @dataclass(frozen=True)

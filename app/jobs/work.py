@@ -6,18 +6,18 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.catalog.models import UploadRow
-from app.catalog.records import blob_key
+from app.catalog.records import content
 from app.catalog.states import DEAD, UploadState
 from app.db import Database, now
 from app.errors import LostClaim
 from app.jobs.events import move, note, requeue
 from app.jobs.models import ArtifactRow, JobRow
 from app.jobs.records import Beat, JobClaim, StoredArtifact
-from app.jobs.states import HELD, JobState
+from app.jobs.states import HELD, TERMINAL, JobState
 from app.settings import Settings
 
 RETRY_SECONDS = (0.0, 5.0, 30.0, 120.0)
@@ -50,11 +50,16 @@ class JobWork:
             row = session.get_one(JobRow, job_id)
             row.started_at = row.started_at or now()
             note(session, job_id, "state", {"state": row.state, "attempt": row.attempts})
+            training = session.get_one(UploadRow, row.train_dataset_id) if row.train_dataset_id else None
             return JobClaim(
-                job_id=job_id, owner=owner, epoch=row.epoch, spec=row.spec, checkpoint_key=blob_key(row.checkpoint_id),
-                dataset_key=blob_key(row.dataset_id),
-                train_dataset_key=blob_key(row.train_dataset_id) if row.train_dataset_id else None,
-            )  # fmt: skip
+                job_id=job_id,
+                owner=owner,
+                epoch=row.epoch,
+                spec=row.spec,
+                checkpoint=content(session.get_one(UploadRow, row.checkpoint_id)),
+                dataset=content(session.get_one(UploadRow, row.dataset_id)),
+                train_dataset=content(training) if training else None,
+            )
 
     def heartbeat(self, claim: JobClaim, reports: Iterable[Mapping[str, Any]] = ()) -> Beat:
         """Renew the lease, keep what was reported since, and hear whether to stop.
@@ -124,8 +129,18 @@ class JobWork:
                 problem = {"detail": "the worker was not heard of any more"}
                 requeue(session, row, problem, self.settings.max_attempts, RETRY_SECONDS[0])
             self._fail_dependents(session)
-            due = select(JobRow.id).where(JobRow.state == JobState.QUEUED.value, JobRow.not_before <= now())
-            return [*session.scalars(due.where(_uploads_ready()).order_by(JobRow.id))]
+            return [*session.scalars(_due())]
+
+    def due(self, limit: int) -> list[str]:
+        """Queued jobs that could be claimed now, oldest first."""
+        with self.database.session() as session:
+            return [*session.scalars(_due().limit(limit))]
+
+    def unfinished(self, job_ids: Iterable[str]) -> set[str]:
+        """Those of the jobs that are not over."""
+        over = [state.value for state in TERMINAL]
+        with self.database.session() as session:
+            return {*session.scalars(select(JobRow.id).where(JobRow.id.in_([*job_ids]), JobRow.state.not_in(over)))}
 
     def _fail_dependents(self, session: Session) -> None:
         """Jobs that wait for an upload which was rejected have failed."""
@@ -153,6 +168,11 @@ class JobWork:
 
 def _uses(upload_id: Any) -> Any:
     return or_(JobRow.checkpoint_id == upload_id, JobRow.dataset_id == upload_id, JobRow.train_dataset_id == upload_id)
+
+
+def _due() -> Select[str]:
+    waiting = select(JobRow.id).where(JobRow.state == JobState.QUEUED.value, JobRow.not_before <= now())
+    return waiting.where(_uploads_ready()).order_by(JobRow.id)
 
 
 def _uploads_ready() -> Any:

@@ -1,0 +1,125 @@
+"""The only process of the service that opens untrusted files and loads torch: ``python -m worker.child``.
+
+It reads one request from standard input, writes messages to standard output, and ends. Standard input stays open for
+as long as the worker lives; when it ends, so does the child, whatever it is doing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TextIO
+
+from pydantic import JsonValue
+
+from primesvt_core.errors import PrimeSVTError
+from primesvt_core.progress import Progress
+from worker.protocol import (
+    CompressRequest,
+    Message,
+    ProgressMessage,
+    RefusedMessage,
+    Request,
+    ResultMessage,
+    Task,
+    ValidateCheckpoint,
+)
+
+DIED = 1
+Tell = Callable[[Message], None]
+
+
+def main() -> int:
+    """Carry out the request on standard input."""
+    tell = _private_output()
+    request = Request.model_validate_json(sys.stdin.readline())
+    threading.Thread(target=_end_with_worker, daemon=True).start()
+    if request.memory_bytes:
+        resource.setrlimit(resource.RLIMIT_AS, (request.memory_bytes, request.memory_bytes))
+    try:
+        tell(ResultMessage(result=carry_out(request.task, tell)))
+    except PrimeSVTError as error:
+        tell(RefusedMessage(code=error.error_code, detail=error.message))
+    except Exception:  # noqa: BLE001  # the worker reads the last line of what is printed here
+        traceback.print_exc()
+        return DIED
+    return 0
+
+
+def carry_out(task: Task, tell: Tell) -> dict[str, JsonValue]:
+    """The result of a task.
+
+    Raises:
+        PrimeSVTError: if its inputs are wrong.
+    """
+    if isinstance(task, CompressRequest):
+        return _compress(task, tell)
+    if isinstance(task, ValidateCheckpoint):
+        from primesvt_core.intake import inspect
+
+        return inspect(task.path).to_json()
+    from primesvt_core.data import open_data
+
+    data = open_data(task.path)
+    data.decode(0)
+    return {"kind": data.kind, "samples": len(data), "classes": [*data.classes], "fingerprint": data.fingerprint()}
+
+
+def _compress(task: CompressRequest, tell: Tell) -> dict[str, JsonValue]:
+    from primesvt_core import pipeline, spec
+
+    def report_to(progress: Progress) -> None:
+        tell(ProgressMessage(**{**asdict(progress), "step": progress.step.value, "facts": dict(progress.facts)}))
+
+    request = pipeline.Request(
+        checkpoint=task.checkpoint,
+        data=task.data,
+        spec=spec.parse(task.spec),
+        out=task.out,
+        workspace=task.workspace,
+        train_data=task.train_data,
+    )
+    with _alone_in(task.workspace):
+        report = pipeline.compress(request, report_to)
+    return {"verdict": report.verdict.value, "summary": dict(report.summary())}
+
+
+@contextmanager
+def _alone_in(workspace: Path) -> Iterator[None]:
+    """Wait until a child whose worker has lost the claim is gone from the workspace; the lock goes with its holder."""
+    workspace.mkdir(parents=True, exist_ok=True)
+    with (workspace / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _private_output() -> Tell:
+    """Keep standard output for messages; whatever else is printed goes to standard error."""
+    channel: TextIO = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def tell(message: Message) -> None:
+        channel.write(message.model_dump_json() + "\n")
+        channel.flush()
+
+    return tell
+
+
+def _end_with_worker() -> None:
+    """Standard input ends when the worker does, however it ends."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

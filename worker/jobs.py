@@ -1,0 +1,136 @@
+"""Running one job: claim it, have a child carry it out, keep what comes of it."""
+
+from __future__ import annotations
+
+import logging
+import mimetypes
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from pydantic import JsonValue
+
+from app import logs
+from app.db import Database
+from app.errors import LostClaim
+from app.jobs.records import JobClaim, StoredArtifact
+from app.jobs.work import JobWork
+from app.settings import Settings
+from app.storage import BlobMissing, BlobStore
+from worker.materials import materialise, ticking
+from worker.process import ChildDied
+from worker.protocol import CompressRequest, Request
+from worker.pulse import CancelRequested, Pulse, ShuttingDown
+from worker.supervisor import ChildRefused, supervise
+
+log = logging.getLogger(__name__)
+CHUNK = 1 << 20
+UNKNOWN_MEDIA = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class JobRunner:
+    """Runs jobs in the name of ``owner``, until ``stopping`` is set."""
+
+    database: Database
+    store: BlobStore
+    settings: Settings
+    owner: str
+    stopping: Event
+
+    @property
+    def work(self) -> JobWork:
+        """The jobs' claims."""
+        return JobWork(self.database, self.settings)
+
+    def run(self, job_id: str) -> bool:
+        """Run a job if it can be claimed; say whether it could. Whatever happens is written to the database."""
+        claim = self.work.claim(job_id, self.owner)
+        if claim is None:
+            return False
+        with logs.bound(job_id):
+            log.info("job_claimed", extra={"epoch": claim.epoch})
+            try:
+                self._run(claim)
+            except LostClaim as error:
+                log.warning("claim_lost", extra={"reason": error.message})
+        return True
+
+    def _run(self, claim: JobClaim) -> None:
+        folder = self.settings.workspaces / claim.job_id
+        try:
+            self._carry_out(claim, folder)
+            log.info("job_succeeded")
+        except CancelRequested:
+            self.work.stopped(claim)
+            log.info("job_cancelled")
+        except ChildRefused as refusal:
+            self.work.fail(claim, refusal.problem)
+            log.info("job_refused", extra={"problem": refusal.problem["code"]})
+        except ShuttingDown:
+            self.work.hand_back(claim)
+            log.info("job_handed_back")
+            return
+        except (ChildDied, OSError, BlobMissing) as error:
+            self.work.release(claim, {"detail": str(error)})
+            log.warning("job_released", extra={"reason": str(error)})
+            return
+        shutil.rmtree(folder, ignore_errors=True)  # nobody will go on with it
+
+    def _carry_out(self, claim: JobClaim, folder: Path) -> None:
+        pulse = Pulse(
+            lambda reports: self.work.heartbeat(claim, reports),
+            self.stopping,
+            every_seconds=self.settings.heartbeat_seconds,
+            lease_seconds=self.settings.lease_seconds,
+        )
+        request = Request(task=self._task(claim, folder, pulse), memory_bytes=self.settings.child_memory_bytes)
+        result = supervise(
+            request, folder / "child.log", pulse, silence_seconds=self.settings.stall_seconds
+        )  # fmt: skip
+        pulse.beat()
+        if self.work.finalize(claim).cancel_requested:
+            raise CancelRequested
+        self._deliver(claim, folder / "out", result, pulse)
+
+    def _task(self, claim: JobClaim, folder: Path, pulse: Pulse) -> CompressRequest:
+        inputs = folder / "inputs"
+        shutil.rmtree(folder / "out", ignore_errors=True)  # of an earlier attempt; what it knew is in the workspace
+        training = claim.train_dataset
+        return CompressRequest(
+            checkpoint=materialise(self.store, claim.checkpoint, inputs / "checkpoint", pulse),
+            data=materialise(self.store, claim.dataset, inputs / "data", pulse),
+            train_data=materialise(self.store, training, inputs / "training", pulse) if training else None,
+            spec=claim.spec,
+            workspace=folder / "workspace",
+            out=folder / "out",
+        )
+
+    def _deliver(self, claim: JobClaim, out: Path, result: dict[str, JsonValue], pulse: Pulse) -> None:
+        """Store the artifacts, then list them in the transaction that ends the job: nobody sees half of them."""
+        stored: list[StoredArtifact] = []
+        try:
+            for path in sorted(path for path in out.rglob("*") if path.is_file()):
+                stored.append(self._store(claim, path, path.relative_to(out).as_posix(), pulse))
+            summary = result["summary"]
+            assert isinstance(summary, dict)  # noqa: S101  # what the child's protocol says
+            self.work.succeed(claim, stored, str(result["verdict"]), summary)
+        except (CancelRequested, ShuttingDown, LostClaim, OSError):  # of other errors it is not known what was written
+            for artifact in stored:
+                self.store.delete(artifact.blob_key)
+            raise
+
+    def _store(self, claim: JobClaim, path: Path, name: str, pulse: Pulse) -> StoredArtifact:
+        # The epoch in the key: an attempt that has lost its claim never writes over its successor's files.
+        key = f"artifacts/{claim.job_id}/{claim.epoch}/{name}"
+        blob = self.store.put(key, ticking(_chunks(path), pulse))
+        media_type = mimetypes.guess_type(name)[0] or UNKNOWN_MEDIA
+        return StoredArtifact(name=name, media_type=media_type, size_bytes=blob.size, sha256=blob.sha256, blob_key=key)
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            yield chunk

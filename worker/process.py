@@ -1,0 +1,113 @@
+"""A child process: fresh, in a group of its own, spoken to over pipes, never left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from worker.protocol import MESSAGE, Message, Request
+
+GRACE_SECONDS = 2.0
+"""Between asking a child to stop and killing its group."""
+
+LAST_WORDS_BYTES = 4000
+OUT_OF_MEMORY_SIGNAL = signal.SIGKILL
+
+
+class ChildDied(Exception):
+    """The child ended without a result; the message says how."""
+
+
+class Child:
+    """One process that carries out one request."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process, self.log = process, log
+        self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def next_message(self, seconds: float) -> Message | None:
+        """What the child says next; None if it says nothing for ``seconds``.
+
+        Raises:
+            ChildDied: it has ended, and everything it said was taken.
+        """
+        try:
+            message = self._messages.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        if message is None:
+            raise ChildDied(self._how_it_ended())
+        return message
+
+    def stop(self) -> None:
+        """End the child and everything that it started."""
+        for asked, patience in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, None)):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, asked)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(patience)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None  # noqa: S101  # it was opened as a pipe
+        with contextlib.suppress(ValidationError, ValueError):  # cut short by a kill, or no message of ours
+            for line in self.process.stdout:
+                self._messages.put(MESSAGE.validate_json(line))
+        self._messages.put(None)
+
+    def _how_it_ended(self) -> str:
+        code = self.process.wait()
+        if code < 0:
+            how = f"the computing process was killed by {signal.Signals(-code).name}"
+            return f"{how} (out of memory?)" if -code == OUT_OF_MEMORY_SIGNAL else how
+        return f"the computing process ended with exit status {code}: {last_words(self.log)}"
+
+
+@contextmanager
+def started(request: Request, log: Path) -> Iterator[Child]:
+    """A child at work on ``request``; gone when the block ends, however it ends.
+
+    Args:
+        request: told on its standard input, which stays open: its end tells the child that the worker is gone.
+        log: where its standard error goes.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "worker.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
+        )
+    with process:
+        child = Child(process, log)
+        try:
+            assert process.stdin is not None  # noqa: S101  # it was opened as a pipe
+            with contextlib.suppress(BrokenPipeError):  # it died at once; reading from it says so
+                process.stdin.write(request.model_dump_json().encode() + b"\n")
+                process.stdin.flush()
+            yield child
+        finally:
+            child.stop()
+
+
+def last_words(log: Path) -> str:
+    """The last line that a child wrote to its log."""
+    with contextlib.suppress(OSError):
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - LAST_WORDS_BYTES))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    return "it said nothing"

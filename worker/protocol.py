@@ -1,0 +1,94 @@
+"""What a worker and its child say to each other: one request, then one JSON document a line.
+
+The child writes ``{"kind": "progress", …}`` any number of times, then one ``{"kind": "result", …}`` or
+``{"kind": "refused", …}``. A child that ends without either has died.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CompressRequest(_Message):
+    """Carry out one compression; ask with the same workspace to go on with it."""
+
+    task: Literal["compress"] = "compress"
+    checkpoint: Path
+    data: Path
+    train_data: Path | None
+    spec: dict[str, JsonValue]
+    workspace: Path
+    out: Path
+
+
+class ValidateCheckpoint(_Message):
+    """Say what a checkpoint is."""
+
+    task: Literal["validate_checkpoint"] = "validate_checkpoint"
+    path: Path
+
+
+class ValidateData(_Message):
+    """Say what a data set holds."""
+
+    task: Literal["validate_data"] = "validate_data"
+    path: Path
+
+
+Task = CompressRequest | ValidateCheckpoint | ValidateData
+
+
+class Request(_Message):
+    """What a child is started for.
+
+    Attributes:
+        memory_bytes: address space that it may use; 0 for no limit.
+    """
+
+    task: Annotated[Task, Field(discriminator="task")]
+    memory_bytes: int = 0
+
+
+class ProgressMessage(_Message):
+    """The fields of `primesvt_core.progress.Progress`."""
+
+    kind: Literal["progress"] = "progress"
+    step: str
+    done: int
+    total: int | None
+    note: str
+    facts: dict[str, JsonValue]
+
+    def document(self) -> dict[str, JsonValue]:
+        """What a job's events hold."""
+        return self.model_dump(exclude={"kind"})
+
+
+class ResultMessage(_Message):
+    """The task is done."""
+
+    kind: Literal["result"] = "result"
+    result: dict[str, JsonValue]
+
+
+class RefusedMessage(_Message):
+    """The inputs are wrong; the same inputs would be refused again."""
+
+    kind: Literal["refused"] = "refused"
+    code: str
+    detail: str
+
+    def problem(self) -> dict[str, JsonValue]:
+        """What a job or an upload says went wrong."""
+        return {"code": self.code, "detail": self.detail}
+
+
+Message = ProgressMessage | ResultMessage | RefusedMessage
+MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])

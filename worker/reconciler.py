@@ -1,0 +1,57 @@
+"""Puts right what nobody looks after: ``python -m worker.reconciler``.
+
+Leases that ran out are taken back; doorbells that got lost are rung again. Any number of reconcilers may run.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from threading import Event
+
+from sqlalchemy.exc import DBAPIError
+
+from app import logs
+from app.catalog.work import UploadWork
+from app.db import Database, connect
+from app.jobs.work import JobWork
+from app.queue import CeleryDoorbell, Doorbell
+from app.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def reconcile(database: Database, settings: Settings, doorbell: Doorbell) -> None:
+    """Once over everything.
+
+    Doorbells are rung only where none wait: a queue that no worker empties does not grow.
+    """
+    uploads = UploadWork(database, settings).reconcile()
+    jobs = JobWork(database, settings).reconcile()
+    if not (uploads or jobs) or doorbell.waiting():
+        return
+    for upload_id in uploads:
+        doorbell.ring_upload(upload_id)
+    for job_id in jobs:
+        doorbell.ring_job(job_id)
+
+
+def main() -> None:
+    """Reconcile until told to stop by SIGTERM."""
+    settings = Settings.from_env(os.environ)
+    logs.configure(settings.log_level, as_json=settings.log_json)
+    stopping = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    database, doorbell = connect(settings.database), CeleryDoorbell(settings.broker_url)
+    database.migrate()
+    while not stopping.wait(settings.reconcile_seconds):
+        try:
+            reconcile(database, settings, doorbell)
+        except DBAPIError as error:
+            log.warning("reconcile_failed", extra={"reason": str(error.orig)})
+
+
+if __name__ == "__main__":
+    main()

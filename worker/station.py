@@ -1,0 +1,81 @@
+"""One worker: what its tasks do, and what they share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import threading
+import uuid
+from dataclasses import dataclass, field
+from threading import Event
+
+from app.catalog.work import UploadWork
+from app.db import Database, connect
+from app.jobs.work import JobWork
+from app.queue import CeleryDoorbell, Doorbell
+from app.settings import Settings
+from app.storage import BlobStore, open_store
+from worker.jobs import JobRunner
+from worker.uploads import UploadRunner
+
+
+def name_of_this_process() -> str:
+    """Names the holder of a claim; for people who look for it, and never the same twice."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+@dataclass(frozen=True)
+class Station:
+    """A worker's tasks. One job at a time: it has the device and the cores to itself."""
+
+    settings: Settings
+    database: Database
+    store: BlobStore
+    doorbell: Doorbell
+    owner: str = field(default_factory=name_of_this_process)
+    stopping: Event = field(default_factory=Event)
+    _busy: threading.Lock = field(default_factory=threading.Lock)
+
+    def run_job(self, job_id: str) -> None:
+        """Answer a doorbell. A worker that has a job lets it ring: the job stays queued, and the next due one is rung
+        for when this one is over.
+        """
+        if self.stopping.is_set() or not self._busy.acquire(blocking=False):
+            return
+        try:
+            JobRunner(self.database, self.store, self.settings, self.owner, self.stopping).run(job_id)
+        finally:
+            self._busy.release()
+        self.ring_next()
+
+    def validate_upload(self, upload_id: str) -> None:
+        """Answer a doorbell; jobs may have waited for the upload."""
+        if self.stopping.is_set():
+            return
+        if UploadRunner(self.database, self.store, self.settings, self.owner, self.stopping).run(upload_id):
+            self.ring_next()
+
+    def ring_next(self) -> None:
+        """Ring for the job that has waited longest."""
+        due = [] if self.stopping.is_set() else JobWork(self.database, self.settings).due(limit=1)
+        for job_id in due:
+            self.doorbell.ring_job(job_id)
+
+    def sweep(self) -> None:
+        """Remove workspaces of this machine that nobody will go on with."""
+        folders = [path for path in self.settings.workspaces.glob("*") if path.is_dir()]
+        names = [path.name for path in folders]
+        jobs, uploads = JobWork(self.database, self.settings), UploadWork(self.database, self.settings)
+        kept = jobs.unfinished(names) | uploads.unfinished(names)
+        for folder in folders:
+            if folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def open_station(settings: Settings) -> Station:
+    """The station of these settings; the database's schema is brought up to date first."""
+    database = connect(settings.database)
+    database.migrate()
+    store = open_store(settings.storage, settings.s3_endpoint)
+    return Station(settings, database, store, CeleryDoorbell(settings.broker_url))

@@ -1,0 +1,88 @@
+"""Validating one upload: claim it, have a child look into it, write down the verdict."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from app.catalog.records import UploadClaim
+from app.catalog.states import UploadKind
+from app.catalog.work import UploadWork
+from app.db import Database
+from app.errors import LostClaim
+from app.jobs.records import Beat
+from app.settings import Settings
+from app.storage import BlobMissing, BlobStore
+from worker.materials import materialise
+from worker.process import ChildDied
+from worker.protocol import Request, ValidateCheckpoint, ValidateData
+from worker.pulse import Document, Pulse, ShuttingDown
+from worker.supervisor import ChildRefused, supervise
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class UploadRunner:
+    """Validates uploads in the name of ``owner``, until ``stopping`` is set."""
+
+    database: Database
+    store: BlobStore
+    settings: Settings
+    owner: str
+    stopping: Event
+
+    @property
+    def work(self) -> UploadWork:
+        """The uploads' claims."""
+        return UploadWork(self.database, self.settings)
+
+    def run(self, upload_id: str) -> bool:
+        """Validate an upload if it can be claimed; say whether it could."""
+        claim = self.work.claim(upload_id, self.owner)
+        if claim is None:
+            return False
+        folder = self.settings.workspaces / claim.upload_id
+        told = {"upload": claim.upload_id}
+        try:
+            self._validate(claim, folder, told)
+        except LostClaim as error:
+            log.warning("claim_lost", extra={**told, "reason": error.message})
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return True
+
+    def _validate(self, claim: UploadClaim, folder: Path, told: dict[str, str]) -> None:
+        try:
+            self.work.accept(claim, self._look_into(claim, folder))
+            log.info("upload_accepted", extra=told)
+        except ChildRefused as refusal:
+            self.work.refuse(claim, refusal.problem)
+            log.info("upload_refused", extra={**told, "problem": refusal.problem["code"]})
+        except ShuttingDown:
+            self.work.hand_back(claim)
+        except (ChildDied, OSError, BlobMissing) as error:
+            self.work.release(claim, {"code": "unreadable", "detail": f"the file cannot be looked into: {error}"})
+            log.warning("upload_released", extra={**told, "reason": str(error)})
+
+    def _look_into(self, claim: UploadClaim, folder: Path) -> Document:
+        def beat(_reports: Sequence[Document]) -> Beat:
+            self.work.heartbeat(claim)
+            return Beat(cancel_requested=False)
+
+        pulse = Pulse(
+            beat,
+            self.stopping,
+            every_seconds=self.settings.heartbeat_seconds,
+            lease_seconds=self.settings.lease_seconds,
+        )
+        path = materialise(self.store, claim.content, folder, pulse)
+        task = ValidateCheckpoint(path=path) if claim.kind is UploadKind.CHECKPOINT else ValidateData(path=path)
+        request = Request(task=task, memory_bytes=self.settings.child_memory_bytes)
+        return supervise(
+            request, folder / "child.log", pulse, silence_seconds=self.settings.validation_seconds
+        )  # fmt: skip
