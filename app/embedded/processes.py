@@ -1,0 +1,99 @@
+"""Processes that are kept running, and are gone when their keeper is."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+PR_SET_PDEATHSIG = 1
+LONGEST_PAUSE = 30.0
+STEADY_SECONDS = 60.0
+"""A process that ran this long is started again at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """How to start one process, and how long it may take to stop."""
+
+    name: str
+    command: Sequence[str]
+    env: Mapping[str, str]
+    log: Path
+    grace_seconds: float
+    inherited: tuple[int, ...] = ()
+
+
+class Keeper:
+    """One program that is started again whenever it ends."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.failures = 0
+        self.process = self._start()
+
+    def look(self) -> None:
+        """Start the program again if it has ended, later each time."""
+        if self.process.poll() is None:
+            return
+        ran_seconds = time.monotonic() - self.started_at
+        self.failures = 1 if ran_seconds > STEADY_SECONDS else self.failures
+        if ran_seconds < min(LONGEST_PAUSE, 2.0**self.failures - 1):
+            return
+        self.failures += 1
+        told = {"part": self.program.name, "status": self.process.returncode, "log": str(self.program.log)}
+        log.warning("part_ended", extra=told)
+        self.process = self._start()
+
+    def ask_to_stop(self) -> None:
+        """Ask once; `stop` waits."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Wait for the end, and make it one if it takes too long."""
+        self.ask_to_stop()
+        try:
+            self.process.wait(self.program.grace_seconds)
+        except subprocess.TimeoutExpired:
+            log.warning("part_killed", extra={"part": self.program.name})
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self.started_at = time.monotonic()
+        self.program.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.program.log.open("ab") as output:
+            return subprocess.Popen(  # noqa: S603  # our own programs
+                self.program.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=dict(self.program.env),
+                start_new_session=True,  # Ctrl-C reaches the keeper alone, which stops its parts in order
+                pass_fds=self.program.inherited,
+                preexec_fn=end_with_parent(),  # the keeper has no threads
+            )
+
+
+def end_with_parent() -> Callable[[], None] | None:
+    """What a child runs first, so that it is told to stop when its parent is killed; only Linux knows how."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def ask() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    return ask

@@ -1,0 +1,221 @@
+"""Starting the parts in order, telling when they are ready, and stopping them in order."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+from pydantic import ValidationError
+
+from app.db import Database, connect
+from app.embedded import broker
+from app.embedded.processes import Keeper, Program
+from app.settings import Settings
+from app.teams.service import TeamService
+
+READY_SECONDS = 60.0
+POLL_SECONDS = 0.2
+DRAIN_SECONDS = 5
+"""How long open requests, followers of jobs among them, may go on once the API is told to stop."""
+
+API_GRACE, WORKER_GRACE, BROKER_GRACE = 10.0, 30.0, 10.0
+
+
+class EmbeddedError(Exception):
+    """The service cannot be started; the message says why and what to do.
+
+    ``is_input`` says whether what was asked for is wrong (an address that is taken), rather than the machine.
+    """
+
+    def __init__(self, code: str, message: str, *, is_input: bool = False) -> None:
+        super().__init__(message)
+        self.code, self.message, self.is_input = code, message, is_input
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the service listens and keeps its data. Port 0 is any free one."""
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    port: int = 8000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """The service, started.
+
+    Attributes:
+        address: what clients are told.
+        first_key: the first API key; only at the first start with this data folder.
+    """
+
+    address: str
+    first_key: str | None
+    settings: Settings
+    keepers: Sequence[Keeper] = field(repr=False)
+
+    def look(self) -> None:
+        """Start again what has ended."""
+        for keeper in self.keepers:
+            keeper.look()
+
+
+@contextmanager
+def running(place: Place, hopeless: Callable[[], bool] = lambda: False) -> Iterator[Running]:
+    """The service, ready for requests; stopped when the block ends.
+
+    Args:
+        place: where.
+        hopeless: asked while the parts start; true gives up.
+
+    Raises:
+        EmbeddedError: the address is taken, another service uses the data folder, or a part does not start.
+    """
+    with ExitStack() as stack:
+        settings = _settings(place, stack)
+        stack.enter_context(_locked(settings.data_dir))
+        listener = stack.enter_context(contextlib.closing(_listen(place)))
+        database = stack.enter_context(_migrated(settings))
+        keepers: list[Keeper] = []
+        for program in _programs(settings, listener):
+            keepers.append(Keeper(program))
+            stack.callback(keepers[-1].stop)
+        stack.callback(_ask_all, keepers[1:])  # first of all, all at once; the broker goes last
+        address = f"http://{_reachable(place.host)}:{listener.getsockname()[1]}"
+        _wait_until_ready(address, keepers, settings, hopeless)
+        key = TeamService(database).bootstrap()  # only now: it is shown once, so that nothing may fail before
+        yield Running(address=address, first_key=key.secret if key else None, settings=settings, keepers=keepers)
+
+
+def _settings(place: Place, stack: ExitStack) -> Settings:
+    """Of the environment, but for the parts that this form of the service brings along."""
+    # A socket's path may have about a hundred characters; a data folder's may have more.
+    sockets = stack.enter_context(tempfile.TemporaryDirectory(prefix="primesvt-", ignore_cleanup_errors=True))
+    try:
+        settings = Settings.from_env(os.environ)
+    except ValidationError as error:
+        raise EmbeddedError("invalid_settings", str(error), is_input=True) from None
+    data_dir = place.data_dir.expanduser().resolve()
+    mine = {"data_dir": data_dir, "broker_url": broker.url(Path(sockets) / "valkey"), "database_url": "",
+            "storage_url": ""}  # fmt: skip
+    try:
+        for folder in (data_dir, data_dir / "valkey", data_dir / "logs"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise EmbeddedError("data_dir", f"the data folder {data_dir} cannot be used: {error}", is_input=True) from None
+    return settings.model_copy(update=mine)
+
+
+@contextmanager
+def _locked(data_dir: Path) -> Iterator[None]:
+    with (data_dir / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise EmbeddedError(
+                "data_dir_in_use",
+                f"another PrimeSVT service uses {data_dir}; stop it, or choose another folder with --data-dir",
+                is_input=True,
+            ) from None
+        yield
+
+
+def _listen(place: Place) -> socket.socket:
+    try:
+        family, *_, address = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        raise EmbeddedError(
+            "address_in_use",
+            f"cannot listen on {place.host}:{place.port} ({error}); choose another port with --port (0: any free one)",
+            is_input=True,
+        ) from None
+
+
+@contextmanager
+def _migrated(settings: Settings) -> Iterator[Database]:
+    database = connect(settings.database)
+    try:
+        database.migrate()
+        yield database
+    finally:
+        database.engine.dispose()
+
+
+def _programs(settings: Settings, listener: socket.socket) -> Iterator[Program]:
+    logs, data = settings.data_dir / "logs", settings.data_dir / "valkey"
+    env = {**os.environ, **settings.environment(), "OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}
+    python = [sys.executable, "-P", "-m"]
+    try:
+        program = broker.server_program()
+    except broker.NoBroker as error:
+        raise EmbeddedError("no_broker", str(error)) from None
+    server = broker.command(program, Path(settings.broker_url.removeprefix("redis+socket://")), data)
+    uvicorn = ["uvicorn", "--factory", "app.main:create", "--fd", str(listener.fileno()), "--no-access-log"]
+    uvicorn += ["--timeout-graceful-shutdown", str(DRAIN_SECONDS)]
+    yield Program(name="valkey", command=server, env=env, log=logs / "valkey.log", grace_seconds=BROKER_GRACE)
+    yield Program(
+        name="api", command=[*python, *uvicorn], env=env, log=logs / "api.log", grace_seconds=API_GRACE,
+        inherited=(listener.fileno(),),
+    )  # fmt: skip
+    yield Program(
+        name="worker", command=[*python, "worker"], env=env, log=logs / "worker.log", grace_seconds=WORKER_GRACE
+    )
+    yield Program(
+        name="reconciler", command=[*python, "worker.reconciler"], env=env, log=logs / "reconciler.log",
+        grace_seconds=API_GRACE,
+    )  # fmt: skip
+
+
+def _ask_all(keepers: Sequence[Keeper]) -> None:
+    for keeper in keepers:
+        keeper.ask_to_stop()
+
+
+def _reachable(host: str) -> str:
+    """An address that a client on this machine can use."""
+    known = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # not bound here: compared with
+    return known.get(host, f"[{host}]" if ":" in host else host)
+
+
+def _wait_until_ready(
+    address: str, keepers: Sequence[Keeper], settings: Settings, hopeless: Callable[[], bool]
+) -> None:
+    """Until database, storage and broker answer through the API.
+
+    Raises:
+        EmbeddedError: a part does not start.
+    """
+    deadline = time.monotonic() + READY_SECONDS
+    with httpx.Client(trust_env=False, timeout=5.0) as client:
+        while not _is_ready(client, address):
+            dead = [keeper.program for keeper in keepers if keeper.process.poll() is not None]
+            if dead or hopeless() or time.monotonic() > deadline:
+                raise EmbeddedError("not_ready", _why_not(dead, settings))
+            time.sleep(POLL_SECONDS)
+
+
+def _is_ready(client: httpx.Client, address: str) -> bool:
+    try:
+        return client.get(f"{address}/readyz").is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _why_not(dead: Sequence[Program], settings: Settings) -> str:
+    if not dead:
+        return f"the service does not get ready; see the logs in {settings.data_dir / 'logs'}"
+    lines = dead[0].log.read_text("utf-8", "replace").splitlines()
+    last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+    return f"the {dead[0].name} does not start: {last} (all of it: {dead[0].log})"
