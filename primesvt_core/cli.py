@@ -6,10 +6,9 @@ which offers these commands too, does not load torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import JsonValue
@@ -18,6 +17,7 @@ from rich.table import Table
 from primesvt_core import spec as specs
 from primesvt_core.console import out, print_json, progress_bars
 from primesvt_core.errors import SpecError
+from primesvt_core.options import Assume, Heads, TimeSteps, assumptions, takes_spec
 
 if TYPE_CHECKING:
     from primesvt_core.assessment import Evaluation
@@ -42,11 +42,7 @@ Data = Annotated[
         show_default=False,
     ),
 ]
-TimeSteps = Annotated[int | None, typer.Option("--time-steps", min=1, help="T, if the checkpoint does not say.")]
-Heads = Annotated[int | None, typer.Option("--heads", min=1, help="Attention heads, if the checkpoint does not say.")]
-Assume = Annotated[
-    list[str] | None, typer.Option("--assume", help="Any other config field that weights cannot tell: FIELD=VALUE.")
-]
+TrainData = Annotated[Path | None, typer.Option("--train-data", help="Labelled images to fine-tune on.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for machines.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 
@@ -124,51 +120,18 @@ def _split_words(split: str) -> str:
 
 
 @app.command()
+@takes_spec
 def compress(
     checkpoint: Checkpoint,
     data: Data,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.", show_default=False)],
-    max_accuracy_drop: Annotated[float | None, typer.Option(help="Largest loss; 0.03 is three points.")] = None,
-    min_accuracy: Annotated[float | None, typer.Option(help="Lowest accuracy of the pruned model.")] = None,
-    min_memory_saving: Annotated[
-        float | None, typer.Option(help="Share of memory that must go; 0.25 is a quarter.")
-    ] = None,
-    max_parameter_bytes: Annotated[int | None, typer.Option(help="Largest parameter memory of the result.")] = None,
-    policy: Annotated[str | None, typer.Option(help="Decides the rates.  [default: prioritized]")] = None,
-    criterion: Annotated[str | None, typer.Option(help="Scores the channels.  [default: l2]")] = None,
-    rates: Annotated[str | None, typer.Option(help="Rates to try, by commas.  [default: 0.1 to 0.9]")] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="Channel groups to leave alone; * and ? match.")] = None,
-    fine_tune_epochs: Annotated[int | None, typer.Option(min=0, help="Epochs of fine-tuning.  [default: 0]")] = None,
-    train_data: Annotated[Path | None, typer.Option(help="Labelled images to fine-tune on.")] = None,
-    time_steps: TimeSteps = None,
-    heads: Heads = None,
-    assume: Assume = None,
-    search_images: Annotated[int | None, typer.Option(min=1, help="Images the search sees.  [default: 1000]")] = None,
-    confirmation_images: Annotated[
-        int | None, typer.Option(min=1, help="Unseen images that check the promise.  [default: 4000]")
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Images at a time.  [default: 50]")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.  [default: auto]")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the splits.  [default: 0]")] = None,
-    spec: Annotated[Path | None, typer.Option(help="Constraint spec, YAML or JSON; options here override it.")] = None,
+    asked: dict[str, JsonValue],
+    train_data: TrainData = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
     json: Json = False,
 ) -> None:
     """Shrink a model within a budget; writes the model, the report and the figures to --out."""
-    document: dict[str, JsonValue] = specs.read_document(spec) if spec else {}
-    _lay_over(document, ("budget",), {
-        "max_accuracy_drop": max_accuracy_drop, "min_accuracy": min_accuracy,
-        "min_memory_saving": min_memory_saving, "max_parameter_bytes": max_parameter_bytes,
-    })  # fmt: skip
-    _lay_over(document, (), {
-        "policy": policy, "criterion": criterion, "rates": _rates(rates), "batch_size": batch_size, "device": device,
-        "seed": seed, "excluded_groups": [*exclude] if exclude else None,
-    })  # fmt: skip
-    _lay_over(document, ("splits",), {"search_images": search_images, "confirmation_images": confirmation_images})
-    _lay_over(document, ("fine_tuning",), {"epochs": fine_tune_epochs})
-    _lay_over(document, ("assumptions",), assumptions(time_steps, heads, assume))
-    document.setdefault("budget", {})
-    parsed, workspace = specs.parse(document), _workspace(out_dir, resume)
+    parsed, workspace = specs.parse(asked), _workspace(out_dir, resume)
     pipeline = import_module("primesvt_core.pipeline")
     request = pipeline.Request(
         checkpoint=checkpoint, data=data, spec=parsed, out=out_dir, workspace=workspace, train_data=train_data
@@ -202,54 +165,6 @@ def print_result(report: Report, out_dir: Path) -> None:
         f" {100 * held.drop_upper_bound:.2f} points with {held.confidence:.0%} confidence"
     )
     out.print(f"report: {out_dir / 'report.html'}", soft_wrap=True)
-
-
-def assumptions(
-    time_steps: int | None, heads: int | None, assume: list[str] | None
-) -> dict[str, bool | int | float | str]:
-    """What the caller knows of the config.
-
-    Raises:
-        SpecError: if an entry is not FIELD=VALUE.
-    """
-    known: dict[str, bool | int | float | str] = {}
-    for entry in assume or ():
-        field, equals, value = entry.partition("=")
-        if not equals:
-            raise SpecError(f"--assume {entry}: write FIELD=VALUE, as in image_size=64")
-        known[field] = _value(value)
-    return known | {k: v for k, v in (("time_steps", time_steps), ("num_heads", heads)) if v is not None}
-
-
-def _value(text: str) -> bool | int | float | str:
-    if text in ("true", "false"):
-        return text == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def _rates(text: str | None) -> list[JsonValue] | None:
-    try:
-        return None if text is None else [float(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise SpecError(f"--rates {text}: write fractions by commas, as in 0.1,0.3,0.5") from None
-
-
-def _lay_over(document: dict[str, JsonValue], path: tuple[str, ...], options: Mapping[str, Any]) -> None:
-    """Options of the command line override the document's fields."""
-    given = {name: value for name, value in options.items() if value is not None}
-    if not given:
-        return
-    node: Any = document
-    for key in path:
-        node = node.setdefault(key, {})
-        if not isinstance(node, dict):
-            raise SpecError(f"{key} in the constraint spec is no mapping of fields")
-    node.update(given)
 
 
 def _workspace(out_dir: Path, resume: bool) -> Path:
