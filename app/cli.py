@@ -1,11 +1,37 @@
-"""The ``primesvt`` command."""
+"""The ``primesvt`` command: the library's commands, and the service's beside them."""
 
 from __future__ import annotations
 
+from app.client import ClientError, ServerError
+from app.commands import demo, jobs, serving
+from app.embedded import EmbeddedError
 from primesvt_core.cli import app
-from primesvt_core.console import run
+from primesvt_core.console import FAILED, WRONG_INPUT, fail, run
+
+SERVER_FAULT = 500
+
+app.command()(serving.serve)
+app.command()(demo.demo)
+for name, command in (
+    ("submit", jobs.submit), ("status", jobs.status), ("list", jobs.list_jobs), ("cancel", jobs.cancel),
+    ("retry", jobs.retry), ("download", jobs.download), ("delete", jobs.delete),
+):  # fmt: skip
+    app.command(name)(command)
+app.add_typer(serving.keys, name="keys")
 
 
 def main() -> None:
     """Run the command line."""
-    run(app, hint="; run the same command again with --resume to go on")
+    run(_told, hint="; run the same command again with --resume to go on")
+
+
+def _told() -> None:
+    """The command line, with the service's errors turned into messages and exit statuses."""
+    try:
+        app()
+    except ServerError as error:
+        fail(error.problem.code, error.message, FAILED if error.problem.status >= SERVER_FAULT else WRONG_INPUT)
+    except ClientError as error:
+        fail("client_error", error.message, FAILED)
+    except EmbeddedError as error:
+        fail(error.code, error.message, WRONG_INPUT if error.is_input else FAILED)

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import click
 import typer
@@ -51,7 +52,7 @@ def run(app: typer.Typer | Callable[[], None], hint: str = "") -> None:
         sys.exit(INTERRUPTED)
 
 
-def fail(code: str, message: str, status: int) -> None:
+def fail(code: str, message: str, status: int) -> NoReturn:
     """Print an error and leave."""
     err.print(f"[bold red]error[/] \\[{code}] ", end="")
     err.print(message, markup=False, soft_wrap=True)

@@ -36,6 +36,17 @@ class NewKey:
     secret: str
 
 
+@dataclass(frozen=True)
+class KnownKey:
+    """A key as its owners see it later."""
+
+    id: str
+    team_id: str
+    team: str
+    name: str
+    revoked: bool
+
+
 def _hash(secret: str) -> str:
     # The secret has 256 random bits: a slow hash would add nothing.
     return hashlib.sha256(secret.encode()).hexdigest()
@@ -60,6 +71,23 @@ class TeamService:
         with self.database.session() as session:
             session.add(TeamRow(id=team_id, name=name, created_at=now()))
         return self.create_key(team_id, "first key")
+
+    def team_named(self, name: str) -> str:
+        """Id of the team of that name, which is made if there is none."""
+        with self.database.session() as session:
+            found = session.scalar(select(TeamRow.id).where(TeamRow.name == name))
+            if found is None:
+                found = new_id("team")
+                session.add(TeamRow(id=found, name=name, created_at=now()))
+        return found
+
+    def all_keys(self) -> list[KnownKey]:
+        """The keys of all teams, oldest first; for whoever runs the service."""
+        with self.database.session() as session:
+            rows = session.execute(
+                select(KeyRow, TeamRow.name).join(TeamRow, TeamRow.id == KeyRow.team_id).order_by(KeyRow.id)
+            )
+            return [KnownKey(key.id, key.team_id, team, key.name, key.revoked_at is not None) for key, team in rows]
 
     def create_key(self, team_id: str, name: str) -> NewKey:
         """Another key for a team."""

@@ -1,0 +1,86 @@
+"""demo: the whole way through the real service, on the example of this repository."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from app.catalog.states import UploadKind
+from app.client import Client
+from app.commands.connecting import fail_unless_succeeded, follow
+from app.commands.jobs import fetch, looked_into, send
+from app.embedded import Place, running
+from primesvt_core.console import FAILED, WRONG_INPUT, err, fail, out, progress_bars
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+BUDGET = {"max_accuracy_drop": 0.03, "min_memory_saving": 0.25}
+
+
+def demo(
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the results; a new one below runs/ if not given.")
+    ] = None,
+    examples: Annotated[Path, typer.Option(help="Folder with the example.", show_default=False)] = EXAMPLES,
+) -> None:
+    """Start a service in a temporary folder, compress the example through it, check the result, stop the service."""
+    checkpoint, data = examples / "spikformer-digits.pth.tar", examples / "digits.npz"
+    for path in (checkpoint, data):
+        if not path.is_file():
+            fail("no_example", f"there is no {path}; run this in a clone, or give --examples", WRONG_INPUT)
+    target = out_dir or Path("runs") / time.strftime("demo-%Y%m%d-%H%M%S")
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="primesvt-demo-") as scratch:
+        err.print("starting a service ...")
+        with running(Place(Path(scratch), port=0)) as found, Client(found.address, found.first_key or "") as client:
+            err.print(f"it is at {found.address}")
+            _compress(client, checkpoint, data, target)
+            err.print("stopping the service ...")
+    report = json.loads((target / "report.json").read_text(encoding="utf-8"))
+    accuracy = _checked_again(target / "model.safetensors", data, report)
+    _print_result(report, accuracy, checkpoint, target)
+    out.print(f"\n{time.monotonic() - began:.0f} s in all")
+
+
+def _compress(client: Client, checkpoint: Path, data: Path, target: Path) -> None:
+    model, images = send(client, checkpoint, UploadKind.CHECKPOINT), send(client, data, UploadKind.DATASET)
+    for upload in (model, images):
+        looked_into(client, upload)
+    job = client.submit(model.id, images.id, {"budget": dict(BUDGET)}, name="demo")
+    err.print(f"submitted {job.id}: at most 3 points of accuracy lost, at least 25 % of memory saved")
+    fail_unless_succeeded(follow(client, job.id))
+    fetch(client, job.id, target)
+
+
+def _checked_again(model: Path, data: Path, report: dict[str, Any]) -> float:
+    """The downloaded model's accuracy on the confirmation split; it must be the report's."""
+    err.print("loading the pruned model and checking its accuracy again ...")
+    with progress_bars() as told:
+        found = import_module("primesvt_core.assessment").evaluate(model, data, report=told)
+    if found.accuracy != report["pruned"]["accuracy"]:
+        told_accuracy = report["pruned"]["accuracy"]
+        fail("not_reproduced", f"the model reaches {found.accuracy:.4%}, its report says {told_accuracy:.4%}", FAILED)
+    return float(found.accuracy)
+
+
+def _print_result(report: dict[str, Any], accuracy: float, checkpoint: Path, target: Path) -> None:
+    before, after, held = report["baseline"], report["pruned"], report["confirmation"]
+    table = Table("", "before", "after", "change")
+    table.add_row(
+        f"accuracy on {held['samples']} unseen images", f"{before['accuracy']:.2%}", f"{accuracy:.2%}",
+        f"{-100 * report['accuracy_drop']:+.2f} points",
+    )  # fmt: skip
+    for title, field in (("parameter memory, bytes", "parameter_bytes"), ("parameters", "parameters"),
+                         ("model file, bytes", "file_bytes"), ("spikes per image", "spikes_per_image")):  # fmt: skip
+        change = after[field] / before[field] - 1
+        table.add_row(title, f"{before[field]:,.0f}", f"{after[field]:,.0f}", f"{change:+.2%}")
+    out.print(f"\n{checkpoint.name}: verdict [bold]{report['verdict']}[/]")
+    out.print(table)
+    out.print(f"pruned model: {target / 'model.safetensors'}", soft_wrap=True)
+    out.print(f"report:       {target / 'report.html'}", soft_wrap=True)
