@@ -11,6 +11,7 @@ from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic_core import to_jsonable_python
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -78,26 +79,29 @@ class Inspection:
         layers = sort_layers(self.family.layers(self.config), self.shapes)
         groups = sort_groups(self.family.groups(self.config), layers)
         unused = self.family.unused(self.config)
-        return {
-            "family": self.family_key,
-            "title": self.family.title,
-            "variant": self.config.variant,
-            "paper": self.family.paper,
-            "format": self.checkpoint.format,
-            "container": self.checkpoint.container,
-            "containers": list(self.checkpoint.containers),
-            "sha256": self.checkpoint.sha256,
-            "file_bytes": self.checkpoint.path.stat().st_size,
-            "parameters": parameter_count(self.shapes, unused),
-            "parameter_bytes": memory_bytes(self.shapes, unused),
-            "num_classes": self.config.num_classes,
-            "config": self.config.model_dump(mode="json"),
-            "assumptions": [asdict(assumption) for assumption in self.assumptions],
-            "layers": [asdict(layer) for layer in layers],
-            "groups": [asdict(group) for group in groups],
-            "unused_tensors": [*sorted(unused)],
-            "notes": list(self.checkpoint.notes),
-        }
+        document: dict[str, JsonValue] = to_jsonable_python(
+            {
+                "family": self.family_key,
+                "title": self.family.title,
+                "variant": self.config.variant,
+                "paper": self.family.paper,
+                "format": self.checkpoint.format,
+                "container": self.checkpoint.container,
+                "containers": list(self.checkpoint.containers),
+                "sha256": self.checkpoint.sha256,
+                "file_bytes": self.checkpoint.path.stat().st_size,
+                "parameters": parameter_count(self.shapes, unused),
+                "parameter_bytes": memory_bytes(self.shapes, unused),
+                "num_classes": self.config.num_classes,
+                "config": self.config.model_dump(mode="json"),
+                "assumptions": [asdict(assumption) for assumption in self.assumptions],
+                "layers": [asdict(layer) for layer in layers],
+                "groups": [asdict(group) for group in groups],
+                "unused_tensors": [*sorted(unused)],
+                "notes": list(self.checkpoint.notes),
+            }
+        )
+        return document
 
 
 def inspect(path: Path, assumptions: Mapping[str, Value] | None = None) -> Inspection:

@@ -49,9 +49,12 @@ def main() -> int:
         tell(ResultMessage(result=carry_out(request.task, tell)))
     except PrimeSVTError as error:
         tell(RefusedMessage(code=error.error_code, detail=error.message))
-    except Exception:  # noqa: BLE001  # the worker reads the last line of what is printed here
+    except (OSError, MemoryError):  # a full disk, a store that is away: may be over at the next attempt
         traceback.print_exc()
         return DIED
+    except Exception as error:  # noqa: BLE001  # a defect: the next attempt would end the same way
+        traceback.print_exc()
+        tell(RefusedMessage(code="internal_error", detail=f"a defect of PrimeSVT: {type(error).__name__}: {error}"))
     return 0
 
 
