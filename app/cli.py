@@ -22,7 +22,7 @@ app.add_typer(serving.keys, name="keys")
 
 def main() -> None:
     """Run the command line."""
-    run(_told, hint="; run the same command again with --resume to go on")
+    run(_told)
 
 
 def _told() -> None:

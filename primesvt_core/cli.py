@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from rich.table import Table
 
 from primesvt_core import spec as specs
-from primesvt_core.console import out, print_json, progress_bars
+from primesvt_core.console import err, out, print_json, progress_bars
 from primesvt_core.errors import SpecError
 from primesvt_core.options import Assume, Heads, TimeSteps, assumptions, takes_spec
 
@@ -99,7 +99,7 @@ def evaluate(
     """Measure the accuracy of an original or pruned model."""
     if split not in ("auto", "all", "calibration", "search", "confirmation"):
         raise SpecError(f"--split {split}: use auto, all, calibration, search or confirmation")
-    with progress_bars() as report:
+    with progress_bars(baseline="measuring") as report:
         found: Evaluation = import_module("primesvt_core.assessment").evaluate(
             model,
             data,
@@ -136,8 +136,12 @@ def compress(
     request = pipeline.Request(
         checkpoint=checkpoint, data=data, spec=parsed, out=out_dir, workspace=workspace, train_data=train_data
     )
-    with progress_bars() as report_to:
-        report: Report = pipeline.compress(request, report_to)
+    try:
+        with progress_bars() as report_to:
+            report: Report = pipeline.compress(request, report_to)
+    except KeyboardInterrupt:
+        err.print("\nrun the same command again with --resume to go on")
+        raise
     if json:
         print_json(report.model_dump(mode="json"))
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -38,17 +38,14 @@ TITLES = {
 }  # fmt: skip
 
 
-def run(app: typer.Typer | Callable[[], None], hint: str = "") -> None:
+def run(app: typer.Typer | Callable[[], None]) -> None:
     """Run a command line; turn what it raises into a message and an exit status, never into a traceback."""
     try:
         app()
     except PrimeSVTError as error:
         fail(error.error_code, error.message, WRONG_INPUT if isinstance(error, INPUT_ERRORS) else FAILED)
-    except KeyboardInterrupt:
-        err.print(f"\nstopped{hint}")
-        sys.exit(INTERRUPTED)
-    except click.exceptions.Abort:
-        err.print(f"\nstopped{hint}")
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        err.print("\nstopped")
         sys.exit(INTERRUPTED)
 
 
@@ -66,33 +63,37 @@ def print_json(document: JsonValue) -> None:
 
 
 @contextmanager
-def progress_bars() -> Iterator[Reporter]:
-    """A reporter that draws a bar a step on a terminal, and prints a line a step elsewhere."""
+def progress_bars(**titles: str) -> Iterator[Reporter]:
+    """A reporter that draws a bar a step on a terminal, and prints lines elsewhere; ``titles`` replace a step's."""
+    shown = TITLES | titles
     if not err.is_terminal:
-        yield _lines()
+        yield _lines(shown)
         return
     columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bars(*columns, TextColumn("{task.fields[note]}"), console=err) as bars:
         tasks: dict[str, TaskID] = {}
 
         def show(progress: Progress) -> None:
-            title = TITLES[progress.step.value]
-            if progress.step.value not in tasks:
-                tasks[progress.step.value] = bars.add_task(title, total=progress.total, note="")
-            bars.update(
-                tasks[progress.step.value], completed=progress.done, total=progress.total, note=describe(progress)
-            )
+            step = progress.step.value
+            if step not in tasks:
+                tasks[step] = bars.add_task(shown[step], total=progress.total, note="")
+            bars.update(tasks[step], completed=progress.done, total=progress.total, note=describe(progress))
 
         yield show
 
 
-def _lines() -> Reporter:
-    seen: set[str] = set()
+def _lines(titles: Mapping[str, str]) -> Reporter:
+    """A line when a step begins, and one for every quarter of a step whose length is known."""
+    quarters: dict[str, int] = {}
 
     def show(progress: Progress) -> None:
-        if progress.step.value not in seen:
-            seen.add(progress.step.value)
-            err.print(f"{TITLES[progress.step.value]} ...")
+        step = progress.step.value
+        quarter = 4 * progress.done // progress.total if progress.total else 0
+        if step not in quarters:
+            err.print(f"{titles[step]} ...")
+        elif quarters[step] < quarter < 4:
+            err.print(f"  {progress.done} of {progress.total}")
+        quarters[step] = max(quarter, quarters.get(step, 0))
 
     return show
 

@@ -61,7 +61,7 @@ def _compress(client: Client, checkpoint: Path, data: Path, target: Path) -> Non
 def _checked_again(model: Path, data: Path, report: dict[str, Any]) -> float:
     """The downloaded model's accuracy on the confirmation split; it must be the report's."""
     err.print("loading the pruned model and checking its accuracy again ...")
-    with progress_bars() as told:
+    with progress_bars(baseline="measuring") as told:
         found = import_module("primesvt_core.assessment").evaluate(model, data, report=told)
     if found.accuracy != report["pruned"]["accuracy"]:
         told_accuracy = report["pruned"]["accuracy"]
