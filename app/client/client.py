@@ -120,6 +120,10 @@ class Client:
         """Forget a finished job and its artifacts."""
         self._connection.send("DELETE", f"jobs/{job_id}")
 
+    def events(self, job_id: str, after: int = 0) -> Iterator[EventView]:
+        """What happens to a job behind the event ``after``, as it happens, until the job is over."""
+        return events(self._connection, job_id, after)
+
     def wait(self, job_id: str, on_progress: OnEvent | None = None) -> JobView:
         """The job once it is over; a server that is away for a while is waited for.
 

@@ -1,0 +1,155 @@
+"""The real service: every process of it, and what happens when one of them dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.catalog.states import UploadKind, UploadState
+from app.client import ServerError
+from app.jobs.states import JobState
+from app.queue import CeleryDoorbell
+from tests.support.embedded import EXAMPLES, Service, needs_proc, service
+from tests.support.shared import SHARED, needs_shared
+
+pytestmark = [needs_proc, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with service(tmp_path_factory.mktemp("service") / "data") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def undisturbed(here: Service, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    job = here.until_over(here.submit())
+    assert (job.state, job.attempts) == (JobState.SUCCEEDED, 1)
+    return here.report(job, tmp_path_factory.mktemp("undisturbed"))
+
+
+def test_a_killed_child_ends_in_the_same_plan(here: Service, undisturbed: dict[str, Any], tmp_path: Path) -> None:
+    job = here.submit()
+    here.until_profiling(job)
+    here.kill_child()
+    job = here.until_over(job)
+    assert (job.state, job.attempts) == (JobState.SUCCEEDED, 2)
+    assert here.report(job, tmp_path) == undisturbed
+    told = [event for event in here.client.events(job.id) if event.kind == "state"]
+    assert [event.data["state"] for event in told] == [
+        "queued", "running", "queued", "running", "finalizing", "succeeded",
+    ]  # fmt: skip
+    assert "SIGKILL" in told[2].data["reason"]
+
+
+def test_a_killed_worker_takes_its_child_along_and_another_goes_on(
+    here: Service, undisturbed: dict[str, Any], tmp_path: Path
+) -> None:
+    job = here.submit()
+    here.until_profiling(job)
+    [child] = here.children()
+    os.kill(here.pid("worker"), signal.SIGKILL)
+    here.until(lambda: not Path(f"/proc/{child}").exists())
+    job = here.until_over(job)
+    assert (job.state, job.attempts) == (JobState.SUCCEEDED, 2)
+    assert here.report(job, tmp_path) == undisturbed
+
+
+def test_a_killed_broker_loses_no_job(here: Service) -> None:
+    os.kill(here.pid("valkey"), signal.SIGKILL)
+    here.until(CeleryDoorbell(here.found.settings.broker_url).is_ready)
+    job = here.until_over(here.submit())
+    assert job.state is JobState.SUCCEEDED
+
+
+def test_a_doorbell_that_rings_many_times_starts_one_attempt(here: Service) -> None:
+    bell = CeleryDoorbell(here.found.settings.broker_url)
+    job = here.submit()
+    for _ in range(20):
+        bell.ring_job(job.id)
+    here.until_profiling(job, cells=1)
+    for _ in range(20):
+        bell.ring_job(job.id)
+    assert len(here.children()) == 1
+    job = here.until_over(job)
+    assert (job.state, job.attempts) == (JobState.SUCCEEDED, 1)
+    bell.ring_job(job.id)
+    here.until(lambda: bell.waiting() == 0)
+    assert here.client.job(job.id) == job
+
+
+def test_a_running_job_stops_when_cancelled_and_can_be_tried_again(here: Service) -> None:
+    job = here.submit()
+    here.until_profiling(job)
+    assert here.client.cancel(job.id).state is JobState.CANCELLING
+    assert here.client.cancel(job.id).state in (JobState.CANCELLING, JobState.CANCELLED)
+    assert here.until_over(job).state is JobState.CANCELLED
+    here.until(lambda: here.children() == [])
+    assert not (here.found.settings.workspaces / job.id).exists()
+    again = here.client.retry(job.id)
+    assert (again.retry_of, again.spec) == (job.id, job.spec)
+    assert here.until_over(again).state is JobState.SUCCEEDED
+    with pytest.raises(ServerError) as refusal:
+        here.client.cancel(again.id)
+    assert refusal.value.problem.code == "job_finished"
+
+
+def test_a_queued_job_is_cancelled_at_once_while_another_runs(here: Service) -> None:
+    first, second = here.submit(), here.submit()
+    here.until_profiling(first, cells=1)
+    assert here.client.job(second.id).state is JobState.QUEUED
+    assert here.client.cancel(second.id).state is JobState.CANCELLED
+    here.client.cancel(first.id)
+    assert here.until_over(first).state is JobState.CANCELLED
+
+
+def test_wrong_inputs_fail_a_job_with_a_code_and_without_another_attempt(here: Service) -> None:
+    job = here.until_over(here.submit(budget={"min_accuracy": 0.9999, "max_accuracy_drop": 0.9}))
+    assert (job.state, job.attempts) == (JobState.FAILED, 1)
+    assert job.problem is not None
+    assert job.problem["code"] == "impossible_budget"
+
+
+def test_uploads_that_are_no_checkpoint_and_no_data_are_rejected(here: Service, tmp_path: Path) -> None:
+    rubbish = tmp_path / "rubbish.pth"
+    rubbish.write_bytes(b"nothing of the kind")
+    for kind in UploadKind:
+        upload = here.upload(rubbish, kind)
+        assert upload.state is UploadState.REJECTED
+        assert upload.problem is not None
+        assert upload.problem["detail"]
+
+
+@needs_shared
+def test_a_hostile_upload_is_rejected_and_runs_nothing(here: Service) -> None:
+    path = next(p for p in sorted((SHARED / "hostile").rglob("*.pt*")) if p.is_file())
+    upload = here.upload(path, UploadKind.CHECKPOINT)
+    assert upload.state in (UploadState.REJECTED, UploadState.READY)
+    assert not [*here.found.settings.data_dir.rglob("primesvt-canary")]
+
+
+def test_a_service_that_is_stopped_goes_on_at_the_next_start(undisturbed: dict[str, Any], tmp_path: Path) -> None:
+    with service(tmp_path / "data") as first:
+        job = first.submit()
+        first.until_profiling(job)
+        key = first.key
+    with service(tmp_path / "data", key) as second:
+        assert second.found.first_key is None
+        job = second.until_over(job)
+        assert (job.state, job.attempts) == (JobState.SUCCEEDED, 1)
+        assert second.report(job, tmp_path / "out") == undisturbed
+
+
+def test_facts_of_uploads_say_what_they_are(here: Service) -> None:
+    model = here.upload(EXAMPLES / "spikformer-digits.pth.tar", UploadKind.CHECKPOINT)
+    images = here.upload(EXAMPLES / "digits.npz", UploadKind.DATASET)
+    assert model.facts is not None
+    assert model.facts["family"] == "spikformer"
+    assert images.facts is not None
+    assert images.facts["samples"] > 500
+    assert len(images.facts["classes"]) == 10

@@ -1,0 +1,100 @@
+"""The real service, started as `primesvt serve` starts it, and ways to hurt it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.api.schemas import JobView, UploadView
+from app.catalog.states import UploadKind
+from app.client import Client
+from app.embedded import Place, Running, running
+from app.jobs.states import JobState
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+QUICK: dict[str, Any] = {
+    "budget": {"max_accuracy_drop": 0.05, "min_memory_saving": 0.15},
+    "rates": [0.5],
+    "splits": {"search_images": 60, "confirmation_images": 300, "calibration_images": 20},
+}
+PATIENCE_SECONDS = 120.0
+IMPATIENT = {"PRIMESVT_LEASE_SECONDS": "3", "PRIMESVT_HEARTBEAT_SECONDS": "0.3", "PRIMESVT_RECONCILE_SECONDS": "0.5"}
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds processes in /proc")
+
+
+class Service:
+    """A service that runs, and a client with its first key."""
+
+    def __init__(self, found: Running, key: str) -> None:
+        self.found, self.key = found, key
+        self.client = Client(found.address, key)
+
+    def upload(self, path: Path, kind: UploadKind) -> UploadView:
+        return self.client.wait_upload(self.client.upload(path, kind).id)
+
+    def submit(self, **changes: Any) -> JobView:
+        model = self.upload(EXAMPLES / "spikformer-digits.pth.tar", UploadKind.CHECKPOINT)
+        images = self.upload(EXAMPLES / "digits.npz", UploadKind.DATASET)
+        return self.client.submit(model.id, images.id, {**QUICK, **changes})
+
+    def until(self, is_so: Callable[[], bool]) -> None:
+        """Wait, keeping the parts running as `primesvt serve` does."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not is_so():
+            assert time.monotonic() < deadline, "it does not come to be so"
+            self.found.look()
+            time.sleep(0.05)
+
+    def until_over(self, job: JobView) -> JobView:
+        self.until(lambda: self.client.job(job.id).state.is_terminal)
+        return self.client.job(job.id)
+
+    def until_profiling(self, job: JobView, cells: int = 3) -> None:
+        def is_there() -> bool:
+            found = self.client.job(job.id)
+            assert not found.state.is_terminal, found.problem
+            progress = found.progress or {}
+            return found.state is JobState.RUNNING and progress.get("step") == "profile" and progress["done"] >= cells
+
+        self.until(is_there)
+
+    def pid(self, part: str) -> int:
+        return next(keeper.process.pid for keeper in self.found.keepers if keeper.program.name == part)
+
+    def children(self) -> list[int]:
+        """The worker's child processes."""
+        tasks = Path(f"/proc/{self.pid('worker')}/task")
+        return [int(pid) for path in tasks.glob("*/children") for pid in path.read_text().split()]
+
+    def kill_child(self) -> None:
+        [pid] = self.children()
+        os.kill(pid, signal.SIGKILL)
+
+    def report(self, job: JobView, folder: Path) -> dict[str, Any]:
+        """A finished job's report, without the one part that differs between runs."""
+        self.client.download(job.id, folder)
+        report: dict[str, Any] = json.loads((folder / "report.json").read_text())
+        del report["timings"]
+        return report
+
+
+@contextmanager
+def service(folder: Path, key: str = "", **settings: str) -> Iterator[Service]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**IMPATIENT, **settings}.items():
+            patch.setenv(name, value)
+        with running(Place(folder, port=0)) as found:
+            started = Service(found, found.first_key or key)
+            try:
+                yield started
+            finally:
+                started.client.close()
