@@ -18,7 +18,7 @@ from primesvt_core.progress import Progress, Reporter, silent
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes
 from primesvt_core.types import Step
 
-SplitName = Literal["auto", "all", "calibration", "search", "confirmation"]
+SplitName = Literal["auto", "all", "calibration", "search", "confirmation", "rest"]
 DEFAULT_BATCH = 50
 
 
@@ -106,7 +106,7 @@ def evaluate(
 ) -> Evaluation:
     """Accuracy of an original or pruned model.
 
-    ``auto`` is the confirmation split where ``data`` is the data set on which the model's promise was confirmed, so
+    ``rest`` are the images that are in no split. ``auto`` is the confirmation split where ``data`` is the data set on which the model's promise was confirmed, so
     that the figure is the report's; for any other model or data set it is every image. What is not given is taken from
     what the pruned model says of itself.
 
@@ -127,7 +127,7 @@ def evaluate(
     if split_name == "auto":
         confirmed_here = own is not None and own.data_fingerprint == images.data.fingerprint()
         split_name = "confirmation" if confirmed_here else "all"
-    chosen = range(len(images.data)) if split_name == "all" else getattr(images.splits, split_name)
+    chosen = _indices(images, split_name)
     network = load(model, assumptions)
 
     def tick(done: int) -> None:
@@ -145,3 +145,15 @@ def evaluate(
         assumptions=tuple(asdict(assumption) for assumption in inspection.assumptions),
         preprocessing=images.preprocessing.model_dump(mode="json"),
     )
+
+
+def _indices(images: SplitImages, name: str) -> Sequence[int]:
+    if name == "all":
+        return range(len(images.data))
+    if name != "rest":
+        found: tuple[int, ...] = getattr(images.splits, name)
+        return found
+    rest = images.splits.rest(len(images.data))
+    if not rest:
+        raise DataError(f"every image of {images.data.name} is in a split; there is no rest", code="data_empty")
+    return rest

@@ -85,8 +85,8 @@ def evaluate(
     split: Annotated[
         str,
         typer.Option(
-            help="auto, all, calibration, search or confirmation. auto: the confirmation split if the model was"
-            " compressed on this data set, otherwise all."
+            help="auto, all, calibration, search, confirmation, or rest (images of no split). auto: the confirmation"
+            " split if the model was compressed on this data set, otherwise all."
         ),
     ] = "auto",
     time_steps: TimeSteps = None,
@@ -97,8 +97,8 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Measure the accuracy of an original or pruned model."""
-    if split not in ("auto", "all", "calibration", "search", "confirmation"):
-        raise SpecError(f"--split {split}: use auto, all, calibration, search or confirmation")
+    if split not in ("auto", "all", "calibration", "search", "confirmation", "rest"):
+        raise SpecError(f"--split {split}: use auto, all, calibration, search, confirmation or rest")
     with progress_bars(baseline="measuring") as report:
         found: Evaluation = import_module("primesvt_core.assessment").evaluate(
             model,
@@ -116,7 +116,8 @@ def evaluate(
 
 
 def _split_words(split: str) -> str:
-    return "all images" if split == "all" else f"the {split} split; --split all takes every image"
+    told = {"all": "all images", "rest": "images that are in no split"}
+    return told.get(split, f"the {split} split; --split all takes every image")
 
 
 @app.command()

@@ -26,6 +26,11 @@ class Splits:
     search: tuple[int, ...]
     confirmation: tuple[int, ...]
 
+    def rest(self, samples: int) -> tuple[int, ...]:
+        """Indices of the data set's ``samples`` that are in none of the splits."""
+        taken = {*self.calibration, *self.search, *self.confirmation}
+        return tuple(index for index in range(samples) if index not in taken)
+
 
 def split(labels: NDArray[Any], sizes: SplitSizes, seed: int) -> Splits:
     """Divide samples, the same way for the same labels and seed, every class in proportion.
