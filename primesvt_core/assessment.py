@@ -106,9 +106,9 @@ def evaluate(
 ) -> Evaluation:
     """Accuracy of an original or pruned model.
 
-    ``rest`` are the images that are in no split. ``auto`` is the confirmation split where ``data`` is the data set on which the model's promise was confirmed, so
-    that the figure is the report's; for any other model or data set it is every image. What is not given is taken from
-    what the pruned model says of itself.
+    ``auto`` is the confirmation split where ``data`` is the data set on which the model's promise was confirmed, so
+    that the figure is the report's; for any other model or data set it is every image. ``rest`` are the images that
+    are in no split. What is not given is taken from what the pruned model says of itself.
 
     Raises:
         CheckpointError: if the model cannot be read.
