@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.client import ClientError, ServerError
+from app.client import ClientError, ServerError, Unusable
 from app.commands import demo, jobs, serving
 from app.embedded import EmbeddedError
 from primesvt_core.cli import app
@@ -32,6 +32,6 @@ def _told() -> None:
     except ServerError as error:
         fail(error.problem.code, error.message, FAILED if error.problem.status >= SERVER_FAULT else WRONG_INPUT)
     except ClientError as error:
-        fail("client_error", error.message, FAILED)
+        fail(error.code, error.message, WRONG_INPUT if isinstance(error, Unusable) else FAILED)
     except EmbeddedError as error:
         fail(error.code, error.message, WRONG_INPUT if error.is_input else FAILED)

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from app.client.client import Client
-from app.client.errors import ClientError, Damaged, ServerError, Unreachable
+from app.client.errors import ClientError, Damaged, ServerError, Unreachable, Unusable
 
-__all__ = ["Client", "ClientError", "Damaged", "ServerError", "Unreachable"]
+__all__ = ["Client", "ClientError", "Damaged", "ServerError", "Unreachable", "Unusable"]

@@ -13,7 +13,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from app.api.schemas import Problem
-from app.client.errors import ClientError, ServerError, Unreachable
+from app.client.errors import ClientError, ServerError, Unreachable, Unusable
 from primesvt_core import __version__
 
 T = TypeVar("T")
@@ -34,9 +34,9 @@ class Connection:
     def __init__(self, server: str, api_key: str, transport: httpx.BaseTransport | None = None) -> None:
         parts = urlsplit(server)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ClientError(f"{server!r} is no address of a server; write it like http://127.0.0.1:8000")
+            raise Unusable(f"{server!r} is no address of a server; write it like http://127.0.0.1:8000")
         if not api_key or not api_key.isascii() or not api_key.isprintable():
-            raise ClientError("the API key is empty or no key at all; keys begin with psvt_")
+            raise Unusable("the API key is empty or no key at all; keys begin with psvt_")
         self.server = server.rstrip("/")
         self._http = httpx.Client(
             base_url=self.server + "/api/v1/",

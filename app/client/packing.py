@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.client.errors import ClientError
+from app.client.errors import ClientError, Unusable
 
 
 @contextmanager
@@ -17,13 +17,13 @@ def as_file(path: Path) -> Iterator[tuple[Path, str]]:
     """A file, and the name to upload it under; of a folder a temporary archive, gone afterwards.
 
     Raises:
-        ClientError: there is no such file, or the folder has no files.
+        Unusable: there is no such file, or the folder has no files.
     """
     if path.is_file():
         yield path, path.name
         return
     if not path.is_dir():
-        raise ClientError(f"there is no file or folder {path}")
+        raise Unusable(f"there is no file or folder {path}")
     with tempfile.TemporaryDirectory(prefix="primesvt-") as scratch:
         name = f"{path.resolve().name or 'folder'}.tar"
         packed = Path(scratch) / name
@@ -35,11 +35,12 @@ def pack(folder: Path, target: Path) -> None:
     """Write the files below ``folder``, in order of their names and without owners and times.
 
     Raises:
-        ClientError: there are none, or one cannot be read.
+        Unusable: there are none.
+        ClientError: one cannot be read.
     """
     files = sorted(_files(folder))
     if not files:
-        raise ClientError(f"the folder {folder} has no files")
+        raise Unusable(f"the folder {folder} has no files")
     try:
         with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
             for file in files:

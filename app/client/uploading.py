@@ -10,7 +10,7 @@ from pathlib import Path
 from app.api.schemas import UploadPage, UploadView
 from app.catalog.states import UploadKind, UploadState
 from app.client.connection import Connection, persistently
-from app.client.errors import ClientError, ServerError
+from app.client.errors import ClientError, ServerError, Unusable
 from app.errors import UploadClosed
 
 CHUNK = 1 << 18
@@ -36,14 +36,14 @@ def read_source(path: Path, name: str) -> Source:
     """A file and its digest.
 
     Raises:
-        ClientError: it cannot be read.
+        Unusable: it cannot be read.
     """
     try:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             return Source(path, printable(name), file.tell(), sha256)
     except OSError as error:
-        raise ClientError(f"cannot read {path}: {error}") from None
+        raise Unusable(f"cannot read {path}: {error}") from None
 
 
 def printable(name: str) -> str:

@@ -1,0 +1,231 @@
+"""The `primesvt` command as people and scripts use it, against a service that it started."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.embedded import EXAMPLES, IMPATIENT, QUICK, needs_proc
+
+CHECKPOINT, DATA = EXAMPLES / "spikformer-digits.pth.tar", EXAMPLES / "digits.npz"
+COMMAND = [sys.executable, "-c", "from app.cli import main; main()"]
+SECONDS = 90
+UNUSED_KEY = "psvt_unknown"
+
+
+def environment(**changes: str) -> dict[str, str]:
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("PRIMESVT_")}
+    return {**mine, "COLUMNS": "200", **changes}
+
+
+def primesvt(*words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *map(str, words)], env=environment(**variables), capture_output=True, text=True, timeout=SECONDS,
+        check=False,
+    )  # fmt: skip
+
+
+@dataclass
+class Served:
+    """`primesvt serve`, as its own process."""
+
+    process: subprocess.Popen[str]
+    told: dict[str, Any]
+
+    def call(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        return primesvt(*words, PRIMESVT_SERVER=self.told["server"], PRIMESVT_API_KEY=self.told["api_key"])
+
+    def document(self, *words: str | Path, status: int = 0) -> Any:
+        done = self.call(*words, "--json")
+        assert done.returncode == status, done.stderr
+        return json.loads(done.stdout)
+
+    def parts(self) -> list[int]:
+        found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [int(pid) for pid in found]
+
+
+def serve(data_dir: Path, *words: str) -> Served:
+    process = subprocess.Popen(
+        [*COMMAND, "serve", "--port", "0", "--data-dir", str(data_dir), "--json", *words],
+        env=environment(**IMPATIENT), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    told = "".join(iter(process.stdout.readline, "}\n")) + "}"
+    return Served(process, json.loads(told))
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    _, errors = process.communicate(timeout=SECONDS)
+    return process.returncode, errors
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    found = serve(tmp_path_factory.mktemp("served") / "data")
+    yield found
+    found.process.send_signal(signal.SIGINT)
+    assert ended(found.process)[0] in (0, 130)
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("spec") / "spec.json"
+    path.write_text(json.dumps(QUICK))
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(served: Served, spec: Path) -> dict[str, Any]:
+    job: dict[str, Any] = served.document(
+        "submit", CHECKPOINT, "--data", DATA, "--spec", spec, "--name", "from a script", "--wait"
+    )
+    return job
+
+
+def test_the_first_key_is_told(served: Served) -> None:
+    assert served.told["api_key"].startswith("psvt_")
+    assert served.told["server"].startswith("http://127.0.0.1:")
+
+
+def test_submit_and_status_tell_id_and_state(served: Served, finished: dict[str, Any]) -> None:
+    assert (finished["state"], finished["verdict"], finished["name"]) == ("succeeded", "met", "from a script")
+    assert served.document("status", finished["id"])["id"] == finished["id"]
+    assert [job["id"] for job in served.document("list", "--state", "succeeded", "--query", "script")] == [
+        finished["id"]
+    ]
+    assert served.document("list", "--state", "failed") == []
+
+
+def test_people_read_the_same(served: Served, finished: dict[str, Any]) -> None:
+    told = served.call("status", finished["id"]).stdout
+    assert f"{finished['id']} succeeded" in told
+    assert "verdict met" in told
+    assert finished["id"] in served.call("list").stdout
+
+
+def test_a_download_evaluates_to_the_reports_accuracy(served: Served, finished: dict[str, Any], tmp_path: Path) -> None:
+    files = served.document("download", finished["id"], "--out", tmp_path)["files"]
+    names = {Path(file).relative_to(tmp_path).as_posix() for file in files}
+    assert {"model.safetensors", "report.json", "report.html", "layers.csv", "figures/robustness.png"} <= names
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert {"verdict", "baseline", "pruned", "accuracy_drop", "memory_saving", "layers", "profile", "curve"} <= set(
+        report
+    )
+    assert report["data"]["name"] == "digits.npz"
+    found = json.loads(primesvt("evaluate", tmp_path / "model.safetensors", "--data", DATA, "--json").stdout)
+    assert found["accuracy"] == report["pruned"]["accuracy"]
+    assert served.call("download", finished["id"], "--out", tmp_path).returncode == 0
+
+
+def test_options_override_the_spec(served: Served, spec: Path) -> None:
+    job = served.document("submit", CHECKPOINT, "--data", DATA, "--spec", spec, "--seed", "7", "--rates", "0.3")
+    assert (job["spec"]["seed"], job["spec"]["rates"]) == (7, [0.3])
+    assert job["spec"]["budget"] == QUICK["budget"]
+    assert served.document("cancel", job["id"])["state"] in ("cancelled", "cancelling")
+    assert served.document("status", job["id"], "--wait", status=1)["state"] == "cancelled"
+    again = served.document("retry", job["id"])
+    assert again["retry_of"] == job["id"]
+    served.call("cancel", again["id"])
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("status", "job_nothing"), "not_found"),
+        (("submit", "missing.pth", "--data", str(DATA), "--max-accuracy-drop", "0.03"), "unusable_input"),
+        (("submit", str(CHECKPOINT), "--data", str(DATA)), "invalid_spec"),
+        (("submit", str(DATA), "--data", str(DATA), "--max-accuracy-drop", "0.03"), ""),
+    ],
+)
+def test_wrong_input_is_told_with_a_code(served: Served, words: Sequence[str], code: str) -> None:
+    done = served.call(*words)
+    assert done.returncode == 2, done.stderr
+    assert f"error [{code}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_key_and_a_wrong_key_are_told(served: Served) -> None:
+    done = primesvt("list", PRIMESVT_SERVER=served.told["server"])
+    assert (done.returncode, "no_api_key" in done.stderr) == (2, True)
+    done = primesvt("list", PRIMESVT_SERVER=served.told["server"], PRIMESVT_API_KEY=UNUSED_KEY)
+    assert (done.returncode, "invalid_key" in done.stderr) == (2, True)
+
+
+def test_no_server_is_told() -> None:
+    done = primesvt("list", PRIMESVT_SERVER="http://127.0.0.1:9", PRIMESVT_API_KEY=UNUSED_KEY)
+    assert done.returncode == 1
+    assert "is the server running" in done.stderr
+
+
+def test_a_port_and_a_folder_that_are_taken_are_told(served: Served, tmp_path: Path) -> None:
+    port = served.told["server"].rpartition(":")[2]
+    done = primesvt("serve", "--port", port, "--data-dir", tmp_path)
+    assert (done.returncode, "address_in_use" in done.stderr) == (2, True)
+    done = primesvt("serve", "--port", "0", "--data-dir", served.told["data_dir"])
+    assert (done.returncode, "data_dir_in_use" in done.stderr) == (2, True)
+
+
+def test_keys_are_made_listed_and_revoked(served: Served) -> None:
+    folder = served.told["data_dir"]
+    made = json.loads(primesvt("keys", "create", "ci", "--data-dir", folder, "--json").stdout)
+    server = served.told["server"]
+    assert primesvt("list", PRIMESVT_SERVER=server, PRIMESVT_API_KEY=made["api_key"]).returncode == 0
+    listed = json.loads(primesvt("keys", "list", "--data-dir", folder, "--json").stdout)
+    assert {"id": made["id"], "team": "default", "name": "ci", "revoked": False} in listed
+    assert made["api_key"] not in str(listed)
+    assert primesvt("keys", "revoke", made["id"], "--data-dir", folder).returncode == 0
+    assert primesvt("list", PRIMESVT_SERVER=server, PRIMESVT_API_KEY=made["api_key"]).returncode == 2
+
+
+@needs_proc
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_service_that_ends_leaves_nothing_behind(tmp_path: Path, how: signal.Signals) -> None:
+    served = serve(tmp_path / "data")
+    parts = served.parts()
+    assert len(parts) == 4
+    served.process.send_signal(how)
+    status, errors = ended(served.process)
+    assert status == (-signal.SIGKILL if how is signal.SIGKILL else 0), errors
+    deadline = time.monotonic() + SECONDS
+    while any(Path(f"/proc/{pid}").exists() for pid in parts):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_ctrl_c_stops_the_watching_and_not_the_job(served: Served, spec: Path) -> None:
+    job = served.document("submit", CHECKPOINT, "--data", DATA, "--spec", spec)
+    watching = subprocess.Popen(
+        [*COMMAND, "status", job["id"], "--wait"], stderr=subprocess.PIPE, text=True,
+        env=environment(PRIMESVT_SERVER=served.told["server"], PRIMESVT_API_KEY=served.told["api_key"]),
+    )  # fmt: skip
+    threading.Timer(4.0, watching.send_signal, [signal.SIGINT]).start()
+    status, errors = ended(watching)
+    assert (status, "the job goes on" in errors) == (130, True), errors
+    assert served.document("status", job["id"])["state"] in ("queued", "running", "finalizing", "succeeded")
+
+
+@pytest.mark.slow
+def test_the_demo_goes_the_whole_way(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*COMMAND, "demo", "--out", str(tmp_path / "out")], env=environment(), capture_output=True, text=True,
+        timeout=280, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["verdict"] == "met"
+    assert report["accuracy_drop"] <= 0.03
+    assert report["memory_saving"] >= 0.25
+    assert f"{report['pruned']['accuracy']:.2%}" in done.stdout
+    assert "report.html" in done.stdout
