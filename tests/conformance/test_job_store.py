@@ -1,0 +1,413 @@
+"""What jobs and uploads promise, on every database: one holder at a time, nothing lost, nothing changed afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from app.catalog.models import UploadRow
+from app.catalog.records import Upload
+from app.catalog.service import CatalogService
+from app.catalog.states import UploadKind, UploadState
+from app.catalog.work import UploadWork
+from app.db import Database, now
+from app.errors import Conflict, IdempotencyConflict, JobFinished, LostClaim, NotFound, UploadInUse, UploadNotReady
+from app.jobs.models import JobRow
+from app.jobs.records import Job, JobClaim, NewJob, StoredArtifact
+from app.jobs.service import JobService
+from app.jobs.states import TERMINAL, JobState
+from app.jobs.work import JobWork
+from app.settings import Settings
+from app.storage.local import LocalStore
+from app.teams.service import TeamService
+from tests.support.databases import KINDS, fresh
+
+SPEC = {"budget": {"max_accuracy_drop": 0.03}}
+PROBLEM = {"code": "impossible_budget", "detail": "no"}
+MODEL = StoredArtifact(
+    name="model.safetensors", media_type="application/octet-stream", size_bytes=3, sha256="0" * 64,
+    blob_key="artifacts/m",
+)  # fmt: skip
+
+
+class Bell:
+    """Remembers who was rung for."""
+
+    def __init__(self) -> None:
+        self.rung: list[str] = []
+
+    def ring_job(self, job_id: str) -> None:
+        self.rung.append(job_id)
+
+    def ring_upload(self, upload_id: str) -> None:
+        self.rung.append(upload_id)
+
+    def waiting(self) -> int:
+        return 0
+
+
+class Shop:
+    """The domains over one database, and one team."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database, self.bell = database, Bell()
+        self.settings = Settings(data_dir=folder, max_attempts=3, lease_seconds=30)
+        self.store = LocalStore(folder / "blobs")
+        self.catalog = CatalogService(database, self.store, self.bell, self.settings)
+        self.jobs = JobService(database, self.store, self.bell)
+        self.work, self.uploads = JobWork(database, self.settings), UploadWork(database, self.settings)
+        self.team = TeamService(database).create_team("ours").team_id
+
+    def upload(self, kind: UploadKind, *, ready: bool = True) -> Upload:
+        upload = self.catalog.create(self.team, kind, f"a {kind}", 3, None)
+        self.catalog.put_part(self.team, upload.id, 1, [b"abc"], None)
+        self.catalog.complete(self.team, upload.id)
+        if ready:
+            claim = self.uploads.claim(upload.id, "w")
+            assert claim is not None
+            self.uploads.accept(claim, {})
+        return self.catalog.get(self.team, upload.id)
+
+    def asked(self, *, ready: bool = True) -> NewJob:
+        checkpoint, data = (self.upload(kind, ready=ready) for kind in (UploadKind.CHECKPOINT, UploadKind.DATASET))
+        return NewJob(checkpoint_id=checkpoint.id, dataset_id=data.id, spec=SPEC)
+
+    def queued(self) -> Job:
+        return self.jobs.submit(self.team, self.asked())
+
+    def claimed(self, job: Job | None = None) -> JobClaim:
+        claim = self.work.claim((job or self.queued()).id, "w")
+        assert claim is not None
+        return claim
+
+    def job(self, claim: JobClaim | Job) -> Job:
+        return self.jobs.get(self.team, claim.job_id if isinstance(claim, JobClaim) else claim.id)
+
+    def set(self, job_id: str, **fields: Any) -> None:
+        with self.database.session() as session:
+            session.execute(update(JobRow).where(JobRow.id == job_id).values(**fields))
+
+    def forget_worker(self, job_id: str) -> None:
+        self.set(job_id, lease_expires_at=now() - timedelta(seconds=1))
+
+
+@pytest.fixture(params=KINDS, scope="module")
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    with fresh(request.param, tmp_path_factory.mktemp("database")) as found:
+        yield found
+
+
+@pytest.fixture
+def shop(database: Database, tmp_path: Path) -> Shop:
+    return Shop(database, tmp_path)
+
+
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    database.migrate()
+    assert database.is_ready()
+
+
+def test_of_many_claims_at_once_one_wins(shop: Shop) -> None:
+    job = shop.queued()
+    with ThreadPoolExecutor(8) as pool:
+        claims = [*pool.map(lambda number: shop.work.claim(job.id, f"w{number}"), range(24))]
+    [won] = [claim for claim in claims if claim is not None]
+    assert (won.epoch, shop.job(job).state, shop.job(job).attempts) == (1, JobState.RUNNING, 1)
+
+
+def test_a_claim_tells_what_to_read_and_how_it_is_called(shop: Shop) -> None:
+    claim = shop.claimed()
+    assert (claim.checkpoint.name, claim.dataset.name, claim.train_dataset) == ("a checkpoint", "a dataset", None)
+    assert b"".join(shop.store.open(claim.checkpoint.blob_key)) == b"abc"
+
+
+def test_a_heartbeat_keeps_reports_in_order_and_hears_of_a_cancel(shop: Shop) -> None:
+    claim = shop.claimed()
+    assert not shop.work.heartbeat(
+        claim, [{"step": "profile", "done": 1}, {"step": "profile", "done": 2}]
+    ).cancel_requested
+    assert shop.job(claim).progress == {"step": "profile", "done": 2}
+    told = shop.jobs.events(shop.team, claim.job_id)
+    assert [event.data.get("done") for event in told if event.kind == "progress"] == [1, 2]
+    assert shop.jobs.events(shop.team, claim.job_id, after=told[-2].id) == told[-1:]
+    shop.jobs.cancel(shop.team, claim.job_id)
+    assert shop.work.heartbeat(claim).cancel_requested
+
+
+def test_a_job_succeeds_with_its_artifacts_at_once(shop: Shop) -> None:
+    claim = shop.claimed()
+    assert not shop.work.finalize(claim).cancel_requested
+    assert shop.jobs.artifacts(shop.team, claim.job_id) == []
+    shop.work.succeed(claim, [MODEL], "met", {"memory_saving": 0.3})
+    job = shop.job(claim)
+    assert (job.state, job.verdict, job.summary) == (JobState.SUCCEEDED, "met", {"memory_saving": 0.3})
+    assert job.finished_at is not None
+    assert [artifact.name for artifact in shop.jobs.artifacts(shop.team, job.id)] == ["model.safetensors"]
+
+
+WRITES: dict[str, Callable[[Shop, JobClaim], object]] = {
+    "heartbeat": lambda shop, claim: shop.work.heartbeat(claim, [{"done": 1}]),
+    "finalize": lambda shop, claim: shop.work.finalize(claim),
+    "succeed": lambda shop, claim: shop.work.succeed(claim, [MODEL], "met", {}),
+    "fail": lambda shop, claim: shop.work.fail(claim, PROBLEM),
+    "stopped": lambda shop, claim: shop.work.stopped(claim),
+    "release": lambda shop, claim: shop.work.release(claim, PROBLEM),
+    "hand_back": lambda shop, claim: shop.work.hand_back(claim),
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_who_has_lost_a_claim_writes_nothing(shop: Shop, write: str) -> None:
+    stale = shop.claimed()
+    shop.forget_worker(stale.job_id)
+    shop.work.reconcile()
+    shop.claimed(shop.job(stale))
+    before = shop.job(stale)
+    with pytest.raises(LostClaim):
+        WRITES[write](shop, stale)
+    with pytest.raises(LostClaim):
+        WRITES[write](shop, replace(stale, epoch=2, owner="somebody else"))
+    assert shop.job(stale) == before
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_finished_job_never_changes(shop: Shop, write: str) -> None:
+    claim = shop.claimed()
+    shop.work.fail(claim, PROBLEM)
+    before = shop.job(claim)
+    with pytest.raises(LostClaim):
+        WRITES[write](shop, claim)
+    with pytest.raises(JobFinished):
+        shop.jobs.cancel(shop.team, claim.job_id)
+    assert shop.work.claim(claim.job_id, "w") is None
+    shop.forget_worker(claim.job_id)
+    shop.work.reconcile()
+    assert shop.job(claim) == before
+
+
+def test_a_worker_that_is_not_heard_of_loses_its_job(shop: Shop) -> None:
+    claim = shop.claimed()
+    assert claim.job_id not in shop.work.reconcile()
+    shop.forget_worker(claim.job_id)
+    assert claim.job_id in shop.work.reconcile()
+    assert shop.claimed(shop.job(claim)).epoch == claim.epoch + 1
+
+
+def test_a_crash_is_tried_again_later_each_time_and_not_for_ever(shop: Shop) -> None:
+    job, waits = shop.queued(), []
+    for attempt in (1, 2, 3):
+        claim = shop.claimed(job)
+        began = now()
+        shop.work.release(claim, {"detail": "killed"})
+        with shop.database.session() as session:
+            waits.append((session.get_one(JobRow, job.id).not_before - began).total_seconds())
+        if attempt < 3:
+            assert shop.job(job).state is JobState.QUEUED
+            shop.set(job.id, not_before=now() - timedelta(seconds=1))
+    assert waits[0] < 1 < waits[1]
+    failed = shop.job(job)
+    assert (failed.state, failed.problem and failed.problem["code"]) == (JobState.FAILED, "worker_lost")
+    assert "killed" in str(failed.problem)
+
+
+def test_a_job_that_must_wait_is_not_claimed_before(shop: Shop) -> None:
+    job = shop.queued()
+    shop.set(job.id, not_before=now() + timedelta(seconds=60))
+    assert shop.work.claim(job.id, "w") is None
+    assert job.id not in shop.work.reconcile()
+    assert job.id not in shop.work.due(1000)
+
+
+def test_a_shutdown_is_no_attempt(shop: Shop) -> None:
+    job = shop.queued()
+    for _ in range(5):
+        shop.work.hand_back(shop.claimed(job))
+    assert (shop.job(job).state, shop.job(job).attempts) == (JobState.QUEUED, 0)
+
+
+def in_state(shop: Shop, state: JobState) -> tuple[Job, JobClaim | None]:
+    """A job in that state, and the claim on it if one is held."""
+    job = shop.queued()
+    if state is JobState.QUEUED:
+        return job, None
+    claim = shop.claimed(job)
+    if state in (JobState.FINALIZING, JobState.SUCCEEDED):
+        shop.work.finalize(claim)
+    if state is JobState.SUCCEEDED:
+        shop.work.succeed(claim, [MODEL], "met", {})
+    if state in (JobState.CANCELLING, JobState.CANCELLED):
+        shop.jobs.cancel(shop.team, job.id)
+    if state is JobState.CANCELLED:
+        shop.work.stopped(claim)
+    if state is JobState.FAILED:
+        shop.work.fail(claim, PROBLEM)
+    assert shop.job(job).state is state
+    return shop.job(job), claim
+
+
+CANCELLED_TO = {
+    JobState.QUEUED: JobState.CANCELLED, JobState.RUNNING: JobState.CANCELLING,
+    JobState.FINALIZING: JobState.CANCELLING, JobState.CANCELLING: JobState.CANCELLING,
+    JobState.CANCELLED: JobState.CANCELLED,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("state", JobState)
+def test_cancel_in_every_state(shop: Shop, state: JobState) -> None:
+    job, claim = in_state(shop, state)
+    if state in (JobState.SUCCEEDED, JobState.FAILED):
+        with pytest.raises(JobFinished):
+            shop.jobs.cancel(shop.team, job.id)
+        assert shop.job(job) == job
+        return
+    assert shop.jobs.cancel(shop.team, job.id).state is CANCELLED_TO[state]
+    assert shop.jobs.cancel(shop.team, job.id).state is CANCELLED_TO[state]
+    if CANCELLED_TO[state] is JobState.CANCELLING and claim is not None:
+        assert shop.work.heartbeat(claim).cancel_requested
+        assert shop.work.finalize(claim).cancel_requested
+        shop.work.stopped(claim)
+    assert shop.job(job).state is JobState.CANCELLED
+
+
+def test_a_cancel_whose_worker_died_is_carried_out_by_the_reconciler(shop: Shop) -> None:
+    job, _ = in_state(shop, JobState.CANCELLING)
+    shop.forget_worker(job.id)
+    shop.work.reconcile()
+    assert shop.job(job).state is JobState.CANCELLED
+
+
+@pytest.mark.parametrize("state", JobState)
+def test_only_what_has_failed_or_was_cancelled_is_tried_again(shop: Shop, state: JobState) -> None:
+    job, _ = in_state(shop, state)
+    if state not in (JobState.FAILED, JobState.CANCELLED):
+        with pytest.raises(Conflict):
+            shop.jobs.retry(shop.team, job.id)
+        return
+    again = shop.jobs.retry(shop.team, job.id)
+    assert (again.state, again.retry_of, again.spec) == (JobState.QUEUED, job.id, job.spec)
+    assert shop.bell.rung[-1] == again.id
+
+
+@pytest.mark.parametrize("state", JobState)
+def test_only_what_is_over_is_forgotten(shop: Shop, state: JobState) -> None:
+    job, _ = in_state(shop, state)
+    if state in TERMINAL:
+        shop.jobs.delete(shop.team, job.id)
+        with pytest.raises(NotFound):
+            shop.job(job)
+        shop.catalog.delete(shop.team, job.checkpoint_id)
+    else:
+        with pytest.raises(Conflict):
+            shop.jobs.delete(shop.team, job.id)
+        with pytest.raises(UploadInUse):
+            shop.catalog.delete(shop.team, job.checkpoint_id)
+
+
+def test_a_job_waits_for_its_uploads_and_fails_with_a_rejected_one(shop: Shop) -> None:
+    first, second = (shop.jobs.submit(shop.team, shop.asked(ready=False)) for _ in range(2))
+    assert shop.work.claim(first.id, "w") is None
+    for upload_id in (first.checkpoint_id, first.dataset_id):
+        claim = shop.uploads.claim(upload_id, "w")
+        assert claim is not None
+        shop.uploads.accept(claim, {})
+    assert shop.work.claim(first.id, "w") is not None
+    claim = shop.uploads.claim(second.dataset_id, "w")
+    assert claim is not None
+    shop.uploads.refuse(claim, {"code": "data_empty", "detail": "nothing in it"})
+    shop.work.reconcile()
+    failed = shop.job(second)
+    assert (failed.state, failed.problem) == (JobState.FAILED, {"code": "data_empty", "detail": "nothing in it"})
+    with pytest.raises(UploadNotReady):
+        shop.jobs.submit(shop.team, NewJob(checkpoint_id=second.checkpoint_id, dataset_id=second.dataset_id, spec=SPEC))
+
+
+def test_one_idempotency_key_makes_one_job_however_many_ask_at_once(shop: Shop) -> None:
+    asked = shop.asked()
+    with ThreadPoolExecutor(8) as pool:
+        jobs = [*pool.map(lambda _: shop.jobs.submit(shop.team, asked, "once").id, range(16))]
+    assert len(set(jobs)) == 1
+    assert shop.bell.rung.count(jobs[0]) == 1
+    with pytest.raises(IdempotencyConflict):
+        shop.jobs.submit(shop.team, replace(asked, name="another"), "once")
+    other = TeamService(shop.database).create_team("others").team_id
+    with pytest.raises(NotFound):
+        shop.jobs.submit(other, asked, "once")
+
+
+def test_jobs_are_found_by_page_state_and_name(shop: Shop) -> None:
+    asked = shop.asked()
+    made = [shop.jobs.submit(shop.team, replace(asked, name=f"number {n}_%")).id for n in range(7)]
+    found, cursor = [], None
+    while True:
+        page = shop.jobs.search(shop.team, cursor=cursor, limit=3)
+        found += [job.id for job in page.items]
+        if (cursor := page.next_cursor) is None:
+            break
+    assert found == made[::-1]
+    assert [job.name for job in shop.jobs.search(shop.team, query="3_%").items] == ["number 3_%"]
+    shop.jobs.cancel(shop.team, made[0])
+    assert [job.id for job in shop.jobs.search(shop.team, [JobState.CANCELLED]).items] == made[:1]
+
+
+def test_another_teams_jobs_do_not_exist(shop: Shop) -> None:
+    job, other = shop.queued(), TeamService(shop.database).create_team("others").team_id
+    for act in (
+        shop.jobs.get,
+        shop.jobs.cancel,
+        shop.jobs.retry,
+        shop.jobs.delete,
+        shop.jobs.events,
+        shop.jobs.artifacts,
+    ):
+        with pytest.raises(NotFound):
+            act(other, job.id)
+    assert not shop.jobs.search(other).items
+
+
+def test_of_many_claims_on_an_upload_one_wins_and_a_lost_one_writes_nothing(shop: Shop) -> None:
+    upload = shop.upload(UploadKind.CHECKPOINT, ready=False)
+    with ThreadPoolExecutor(8) as pool:
+        claims = [*pool.map(lambda number: shop.uploads.claim(upload.id, f"w{number}"), range(16))]
+    [stale] = [claim for claim in claims if claim is not None]
+    with shop.database.session() as session:
+        session.get_one(UploadRow, upload.id).lease_expires_at = now() - timedelta(seconds=1)
+    assert upload.id in shop.uploads.reconcile()
+    claim = shop.uploads.claim(upload.id, "another")
+    assert claim is not None
+    writes: tuple[Callable[[], None], ...] = (
+        lambda: shop.uploads.heartbeat(stale), lambda: shop.uploads.accept(stale, {}),
+        lambda: shop.uploads.refuse(stale, PROBLEM), lambda: shop.uploads.release(stale, PROBLEM),
+        lambda: shop.uploads.hand_back(stale),
+    )  # fmt: skip
+    for write in writes:
+        with pytest.raises(LostClaim):
+            write()
+    shop.uploads.release(claim, PROBLEM)
+    claim = shop.uploads.claim(upload.id, "another")
+    assert claim is not None
+    shop.uploads.release(claim, PROBLEM)
+    found = shop.catalog.get(shop.team, upload.id)
+    assert (found.state, found.problem) == (UploadState.REJECTED, PROBLEM)
+
+
+def test_an_upload_that_is_never_completed_expires(shop: Shop) -> None:
+    upload = shop.catalog.create(shop.team, UploadKind.DATASET, "half", 3, None)
+    shop.uploads.reconcile()
+    assert shop.catalog.get(shop.team, upload.id).state is UploadState.CREATED
+    with shop.database.session() as session:
+        session.get_one(UploadRow, upload.id).updated_at = now() - timedelta(days=2)
+    shop.uploads.reconcile()
+    assert shop.catalog.get(shop.team, upload.id).state is UploadState.EXPIRED
+
+
+def test_workspaces_of_jobs_that_are_over_are_not_needed(shop: Shop) -> None:
+    running, over = shop.claimed(), shop.claimed()
+    shop.work.fail(over, PROBLEM)
+    assert shop.work.unfinished([running.job_id, over.job_id, "job_unknown"]) == {running.job_id}
