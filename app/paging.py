@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -12,6 +13,7 @@ from app.errors import InvalidCursor
 
 T = TypeVar("T")
 LARGEST_PAGE = 200
+ROW_ID = re.compile(r"[a-z]+_[0-9a-z]{26}")
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,9 @@ def decode(cursor: str) -> str:
     try:
         last = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except (binascii.Error, ValueError):
-        raise InvalidCursor(f"the cursor {cursor[:60]!r} is none of this server's; start without one") from None
-    if not last.isprintable():
-        raise InvalidCursor("the cursor is none of this server's; start without one")
+        last = ""
+    if not ROW_ID.fullmatch(last) or encode(last) != cursor:
+        raise InvalidCursor(f"the cursor {cursor[:60]!r} is none of this server's; start without one")
     return last
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -18,7 +18,7 @@ from app.errors import DigestMismatch, NotFound, PartOutOfRange, TooLarge, Uploa
 from app.paging import Page, decode, page
 from app.queue import Doorbell
 from app.settings import Settings
-from app.storage import BlobStore
+from app.storage import BlobMissing, BlobStore
 
 LONGEST_NAME = 200
 
@@ -83,7 +83,37 @@ class CatalogService:
         missing = sorted(set(range(1, upload.parts + 1)) - set(upload.received_parts))
         if missing:
             raise UploadIncomplete(f"{len(missing)} of {upload.parts} parts are missing, the first is {missing[0]}")
-        keys = [part_key(upload_id, number) for number in range(1, upload.parts + 1)]
+        sha256 = self._join(upload)
+        with self.database.session() as session:
+            stored = update(UploadRow).where(UploadRow.id == upload_id, UploadRow.state.in_([s.value for s in OPEN]))
+            values = {"sha256": sha256, "state": UploadState.STORED.value, "updated_at": now()}
+            # Somebody who completed it at the same time may have been first, and a worker may have it already.
+            is_first = session.execute(stored.values(**values)).rowcount == 1  # type: ignore[attr-defined]
+        if is_first:
+            self.doorbell.ring_upload(upload_id)
+        return self.get(team, upload_id)
+
+    def _join(self, upload: Upload) -> str:
+        """Make one blob of the parts, unless that was done before; returns its sha256.
+
+        Raises:
+            DigestMismatch: it is not what was announced.
+        """
+        whole, parts = blob_key(upload.id), [part_key(upload.id, number) for number in range(1, upload.parts + 1)]
+        try:
+            sha256 = self._checked(upload, [whole] if self._is_joined(upload) else parts)
+            if not self._is_joined(upload):
+                self.store.compose(whole, parts)
+        except BlobMissing:  # somebody has joined them meanwhile
+            sha256 = self._checked(upload, [whole])
+        for key in parts:  # what a join that was cut short has left
+            self.store.delete(key)
+        return sha256
+
+    def _is_joined(self, upload: Upload) -> bool:
+        return self.store.size(blob_key(upload.id)) == upload.size_bytes
+
+    def _checked(self, upload: Upload, keys: Iterable[str]) -> str:
         digest = hashlib.sha256()
         for key in keys:
             for chunk in self.store.open(key):
@@ -92,12 +122,7 @@ class CatalogService:
             raise DigestMismatch(
                 f"the upload has the sha256 {digest.hexdigest()}, not {upload.sha256}; send the parts again"
             )
-        self.store.compose(blob_key(upload_id), keys)
-        with self.database.session() as session:
-            row = self._row(session, team, upload_id)
-            row.sha256, row.state, row.updated_at = digest.hexdigest(), UploadState.STORED.value, now()
-        self.doorbell.ring_upload(upload_id)
-        return self.get(team, upload_id)
+        return digest.hexdigest()
 
     def get(self, team: str, upload_id: str) -> Upload:
         """One upload.

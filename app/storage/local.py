@@ -48,8 +48,12 @@ class LocalStore:
         return self._read(path, start, length)
 
     def _read(self, path: Path, start: int, length: int | None) -> Iterator[bytes]:
-        left = path.stat().st_size - start if length is None else length
-        with path.open("rb") as file:
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:  # deleted since it was asked for
+            raise BlobMissing(path.name) from None
+        with file:
+            left = os.fstat(file.fileno()).st_size - start if length is None else length
             file.seek(start)
             while left > 0 and (chunk := file.read(min(CHUNK, left))):
                 left -= len(chunk)
