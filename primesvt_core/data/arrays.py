@@ -176,6 +176,8 @@ def _cifar_images(name: str, data: Any) -> NDArray[np.uint8]:  # whatever the pi
     content = (
         data.state[4] if isinstance(data, Call) and isinstance(data.state, tuple) and len(data.state) == 5 else None
     )
+    if isinstance(content, Call) and content.name.name == "encode" and content.args:
+        content = content.args[0]  # how Python 3 writes bytes for Python 2
     raw = content.encode("latin1") if isinstance(content, str) else content
     if not isinstance(raw, bytes) or len(raw) % 3072:
         raise refuse("data_format", f"{name} is no CIFAR batch: its images are not 3,072 bytes each")

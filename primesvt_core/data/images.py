@@ -58,9 +58,31 @@ def from_zip(path: Path, part: Part | None) -> DataSet:
     return _image_set(path.name, list(entries), read, part, digest)
 
 
+class _Spool:
+    """Bytes in a temporary file, which is gone with the data set that reads from it."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed by __del__
+        self._lock = Lock()
+
+    def __del__(self) -> None:
+        self._file.close()
+
+    def append(self, content: bytes) -> int:
+        """Keep more bytes; returns where they are."""
+        start = self._file.tell()
+        self._file.write(content)
+        return start
+
+    def read(self, start: int, size: int) -> bytes:
+        with self._lock:
+            self._file.seek(start)
+            return self._file.read(size)
+
+
 def from_tar(path: Path, part: Part | None) -> DataSet:
     """A tar archive, compressed or not, in the same layout; read once, front to back, into one temporary file."""
-    spool: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the data set
+    spool = _Spool()
     places: dict[str, tuple[int, int, str]] = {}
     total = 0
     with tarfile.open(path, "r|*") as archive:
@@ -74,15 +96,11 @@ def from_tar(path: Path, part: Part | None) -> DataSet:
                 continue
             source = archive.extractfile(member)
             content = source.read() if source else b""
-            places[member.name] = (spool.tell(), len(content), hashlib.sha256(content).hexdigest())
-            spool.write(content)
-    lock = Lock()
+            places[member.name] = (spool.append(content), len(content), hashlib.sha256(content).hexdigest())
 
     def read(name: str) -> bytes:
         start, size, _ = places[name]
-        with lock:
-            spool.seek(start)
-            return spool.read(size)
+        return spool.read(start, size)
 
     return _image_set(
         path.name, list(places), read, part, lambda used: _digest_lines(f"{n} {places[n][2]}" for n in used)

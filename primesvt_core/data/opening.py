@@ -6,13 +6,17 @@ import gzip
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from lzma import LZMAError
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from primesvt_core.data import carried
 from primesvt_core.data._base import DataSet, Part, refuse
 from primesvt_core.data.arrays import from_cifar, from_idx, from_npz
-from primesvt_core.data.images import from_folder, from_tar, from_zip
+from primesvt_core.data.images import SUFFIXES, from_folder, from_tar, from_zip
 
+CIFAR_FOLDERS = ("cifar-10-batches-py", "cifar-100-python")
 UNDERSTOOD = (
     "an ImageFolder folder or archive (.zip, .tar, .tar.gz, .tar.xz), an .npz with 'images' and 'labels',"
     " the MNIST family's IDX files, or CIFAR's python archive"
@@ -47,18 +51,43 @@ def open_data(path: Path, part: Part | None = None) -> DataSet:
         ) from None
 
 
-def _open(path: Path, part: Part | None) -> DataSet:
+def _open(path: Path, part: Part | None, *, is_carried: bool = False) -> DataSet:
     if path.is_dir():
         return from_idx(path, part) if any(path.glob("*-idx3-ubyte*")) else from_folder(path, part)
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            is_npz = any(name.endswith(".npy") for name in archive.namelist())
-        return from_npz(path) if is_npz else from_zip(path, part)
+    if carried.is_zip(path):
+        return _open_archive(path, part, _zip_names(path), is_carried=is_carried)
     if _is_idx(path):
         return from_idx(path, part)
     if _is_tar(path):
-        return from_cifar(path, part) if _is_cifar(path) else from_tar(path, part)
+        return _open_archive(path, part, _tar_names(path), is_carried=is_carried)
     raise refuse("data_format", f"{path.name} is no data set that PrimeSVT understands: {UNDERSTOOD}")
+
+
+def _open_archive(path: Path, part: Part | None, names: Iterable[str], *, is_carried: bool) -> DataSet:
+    """The first member that says what an archive is decides; one without any holds no images, which is told."""
+    is_zip = carried.is_zip(path)
+    for name in names:
+        member = PurePosixPath(name)
+        if is_zip and member.suffix == ".npy":
+            return from_npz(path)
+        if not is_zip and member.parts and member.parts[0] in CIFAR_FOLDERS:
+            return from_cifar(path, part)
+        if member.suffix.lower() in SUFFIXES:
+            break
+        if carried.is_carried(name) and not is_carried:
+            opened = carried.from_carrier(path, lambda inner: _open(inner, part, is_carried=True))
+            return replace(opened, name=path.name)
+    return from_zip(path, part) if is_zip else from_tar(path, part)
+
+
+def _zip_names(path: Path) -> list[str]:
+    with zipfile.ZipFile(path) as archive:
+        return archive.namelist()
+
+
+def _tar_names(path: Path) -> Iterator[str]:
+    with tarfile.open(path, "r|*") as archive:
+        yield from (member.name for member in archive)
 
 
 def _is_idx(path: Path) -> bool:
@@ -76,10 +105,3 @@ def _is_tar(path: Path) -> bool:
             return archive.next() is not None
     except (tarfile.TarError, OSError, EOFError, LZMAError, zlib.error):
         return False
-
-
-def _is_cifar(path: Path) -> bool:
-    """By its first few members: a folder and batches."""
-    with tarfile.open(path, "r|*") as archive:
-        names = [member.name for member, _ in zip(archive, range(4), strict=False)]
-    return any(name.startswith(("cifar-10-batches-py", "cifar-100-python")) for name in names)

@@ -1,0 +1,297 @@
+"""Every format that users have opens to the same samples; what cannot be opened is refused and named."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import pickle
+import struct
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from app.client.packing import as_file
+from primesvt_core.data import DataSet, check_classes, open_data
+from primesvt_core.errors import DataError
+from tests.support.shared import SHARED, needs_shared
+
+CLASSES = ("cat", "dog", "eel")
+LABELS = np.array([0, 0, 1, 1, 2, 2], np.int64)
+IMAGES = np.random.default_rng(0).integers(0, 256, (6, 8, 10, 3), np.uint8)
+
+
+def samples(data: DataSet) -> NDArray[np.generic]:
+    return np.stack([data.decode(index) for index in range(len(data))])
+
+
+def folder(root: Path, below: str = "") -> Path:
+    for number, (image, label) in enumerate(zip(IMAGES, LABELS, strict=True)):
+        path = root / "set" / below / CLASSES[label] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    return root / "set"
+
+
+def zipped(root: Path) -> Path:
+    path = root / "set.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder(root).rglob("*.png")):
+            archive.write(file, "top/" + file.relative_to(root / "set").as_posix())
+    return path
+
+
+def tarred(mode: str, name: str) -> Callable[[Path], Path]:
+    def make(root: Path) -> Path:
+        path = root / name
+        with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+            archive.add(folder(root), "top")
+        return path
+
+    return make
+
+
+def npz(images: NDArray[np.generic]) -> Callable[[Path], Path]:
+    def make(root: Path) -> Path:
+        np.savez(root / "set.npz", images=images, labels=LABELS)
+        return root / "set.npz"
+
+    return make
+
+
+FORMATS = {
+    "folder": folder, "zip": zipped, "tar": tarred("w", "set.tar"), "tar.gz": tarred("w:gz", "set.tgz"),
+    "tar.xz": tarred("w:xz", "whatever"), "npz, channels last": npz(IMAGES),
+    "npz, channels first": npz(IMAGES.transpose(0, 3, 1, 2)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_gives_the_same_samples(kind: str, tmp_path: Path) -> None:
+    data = open_data(FORMATS[kind](tmp_path))
+    assert (len(data), data.kind) == (6, "images")
+    assert len(data.classes) == 3
+    np.testing.assert_array_equal(data.labels, LABELS)
+    np.testing.assert_array_equal(samples(data), IMAGES)
+    assert data.fingerprint() == open_data(FORMATS[kind](tmp_path)).fingerprint()
+
+
+def test_frames_keep_their_time_axis(tmp_path: Path) -> None:
+    frames = np.random.default_rng(1).integers(0, 3, (6, 4, 2, 8, 8), np.uint8)
+    data = open_data(npz(frames)(tmp_path))
+    assert data.kind == "frames"
+    np.testing.assert_array_equal(samples(data), frames)
+
+
+def test_training_and_test_parts_are_told_apart(tmp_path: Path) -> None:
+    folder(tmp_path, "train")
+    extra = folder(tmp_path, "val") / "val" / "cat" / "more.png"
+    Image.fromarray(IMAGES[0]).save(extra)
+    assert len(open_data(tmp_path / "set")) == 7
+    assert len(open_data(tmp_path / "set", part="train")) == 6
+
+
+def idx(root: Path, prefix: str = "t10k", *, packed: bool = True) -> Path:
+    root.mkdir(parents=True, exist_ok=True)
+    ending, opener = (".gz", gzip.open) if packed else ("", open)
+    grey = IMAGES[..., 0]
+    for name, array in (("images-idx3", grey), ("labels-idx1", LABELS.astype(np.uint8))):
+        with opener(root / f"{prefix}-{name}-ubyte{ending}", "wb") as file:
+            file.write(struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape))
+            file.write(array.tobytes())
+    return root
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_idx_files_open_by_their_folder_and_by_their_images(packed: bool, tmp_path: Path) -> None:
+    idx(tmp_path / "a", packed=packed)
+    idx(tmp_path / "a", "train", packed=packed)
+    data = open_data(tmp_path / "a")
+    np.testing.assert_array_equal(samples(data)[..., 0], IMAGES[..., 0])
+    by_name = open_data(next((tmp_path / "a").glob("t10k-images*")))
+    assert by_name.fingerprint() == data.fingerprint()
+
+
+@pytest.mark.parametrize("make", [idx, lambda root: npz(IMAGES)(root).parent, lambda root: zipped(root).parent])
+def test_a_folder_that_was_packed_to_be_sent_opens_as_before(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    made = make(tmp_path)
+    if (made / "set").exists():
+        (made / "set").rename(tmp_path.parent / f"{tmp_path.name}-aside")
+    inner = made if (made / "t10k-images-idx3-ubyte.gz").exists() else next(made.iterdir())
+    with as_file(made) as (packed, _):
+        assert packed.suffix == ".tar"
+        data = open_data(packed)
+        assert data.name == packed.name
+        assert data.fingerprint() == open_data(inner).fingerprint()
+        np.testing.assert_array_equal(data.decode(5), open_data(inner).decode(5))
+
+
+def test_an_archive_of_several_data_sets_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=IMAGES, labels=LABELS)
+    np.savez(tmp_path / "b.npz", images=IMAGES, labels=LABELS)
+    with as_file(tmp_path) as (packed, _), pytest.raises(DataError, match=r"several data sets \(a\.npz, b\.npz\)"):
+        open_data(packed)
+
+
+class Python2Pickler(pickle._Pickler):
+    """Writes bytes as Python 2 wrote its strings, which is what the published archive holds."""
+
+    def save_string(self, text: bytes) -> None:
+        self.write(pickle.BINSTRING + struct.pack("<i", len(text)) + text)  # type: ignore[attr-defined]
+
+    dispatch: ClassVar[Any] = {**pickle._Pickler.dispatch, bytes: save_string}
+
+
+def as_python2(content: object) -> bytes:
+    buffer = io.BytesIO()
+    Python2Pickler(buffer, protocol=2).dump(content)
+    return buffer.getvalue()
+
+
+PICKLERS: dict[str, Callable[[object], bytes]] = {
+    "python 2": as_python2,
+    "python 3, protocol 2": lambda content: pickle.dumps(content, protocol=2),
+    "python 3, protocol 4": lambda content: pickle.dumps(content, protocol=4),
+}
+
+
+def cifar(root: Path, dumps: Callable[[object], bytes] = as_python2, **changes: object) -> Path:
+    flat = IMAGES[:, :8, :8]
+    pixels = np.zeros((6, 3, 32, 32), np.uint8)
+    pixels[:, :, :8, :8] = flat.transpose(0, 3, 1, 2)
+    batch: dict[Any, object] = {b"data": pixels.reshape(6, 3072), b"labels": LABELS.tolist()} | changes
+    contents: dict[str, object] = {
+        "test_batch": batch,
+        "data_batch_1": batch,
+        "batches.meta": {"label_names": [*CLASSES]},
+    }
+    path = root / "cifar.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in contents.items():
+            raw = dumps(content)
+            entry = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            entry.size = len(raw)
+            archive.addfile(entry, io.BytesIO(raw))
+    return path
+
+
+@pytest.mark.parametrize("by", PICKLERS)
+def test_cifars_python_archive(by: str, tmp_path: Path) -> None:
+    data = open_data(cifar(tmp_path, PICKLERS[by]))
+    assert data.classes == CLASSES
+    np.testing.assert_array_equal(data.labels, LABELS)
+    np.testing.assert_array_equal(samples(data)[:, :8, :8], IMAGES[:, :8, :8])
+
+
+class Payload:
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        return (open, (str(Path.cwd() / "primesvt-canary"), "w"))
+
+
+def test_a_cifar_batch_that_is_a_program_is_not_run(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as refusal:
+        open_data(cifar(tmp_path, lambda content: pickle.dumps(content, protocol=2), extra=Payload()))
+    assert refusal.value.error_code == "data_unsafe"
+    assert not (Path.cwd() / "primesvt-canary").exists()
+
+
+def refused(path: Path, code: str, named: str) -> None:
+    with pytest.raises(DataError) as refusal:
+        samples(open_data(path))
+    assert refusal.value.error_code == code
+    assert named in refusal.value.message
+
+
+def test_what_is_no_data_set_is_refused(tmp_path: Path) -> None:
+    refused(tmp_path / "missing", "data_format", "missing")
+    (tmp_path / "notes.txt").write_text("hello")
+    refused(tmp_path / "notes.txt", "data_format", "notes.txt")
+    (tmp_path / "empty").mkdir()
+    refused(tmp_path / "empty", "data_empty", "empty")
+    Image.fromarray(IMAGES[0]).save(tmp_path / "empty" / "loose.png")
+    refused(tmp_path / "empty", "data_format", "loose.png")
+
+
+def test_a_picture_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
+    root = folder(tmp_path)
+    (root / "cat" / "0.png").write_bytes((root / "cat" / "0.png").read_bytes()[:40])
+    refused(root, "data_undecodable", "0.png")
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tar.xz", "npz, channels last"])
+def test_a_file_that_is_cut_short_is_refused(kind: str, tmp_path: Path) -> None:
+    path = FORMATS[kind](tmp_path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+    with pytest.raises(DataError):
+        samples(open_data(path))
+
+
+def test_idx_files_that_lie_are_refused(tmp_path: Path) -> None:
+    root = idx(tmp_path, packed=False)
+    images = root / "t10k-images-idx3-ubyte"
+    content = images.read_bytes()
+    images.write_bytes(content[:100])
+    refused(root, "data_undecodable", images.name)
+    images.write_bytes(struct.pack(">HBB3I", 0, 8, 3, 2**31, 2**15, 2**15))
+    refused(root, "data_unsafe", images.name)
+    (root / "t10k-labels-idx1-ubyte").unlink()
+    refused(root, "data_format", "t10k-labels-idx1-ubyte")
+
+
+@pytest.mark.parametrize("name", ["../cat/0.png", "/cat/0.png", "cat\\0.png"])
+def test_members_that_lead_out_of_an_archive_are_refused(name: str, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "set.tar", "w") as archive:
+        entry = tarfile.TarInfo(name)
+        archive.addfile(entry, io.BytesIO())
+    refused(tmp_path / "set.tar", "data_unsafe", "no plain file")
+
+
+def test_links_in_an_archive_are_refused(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "set.tar", "w") as archive:
+        entry = tarfile.TarInfo("cat/0.png")
+        entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(entry)
+    refused(tmp_path / "set.tar", "data_unsafe", "0.png")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "code", "named"),
+    [
+        ({"images": IMAGES}, "data_format", "labels"),
+        ({"images": IMAGES, "labels": LABELS[:3]}, "data_format", "3 labels"),
+        ({"images": IMAGES, "labels": LABELS.astype(float)}, "data_format", "integers"),
+        ({"images": IMAGES, "labels": LABELS - 1}, "data_classes", "negative"),
+        ({"images": IMAGES[:0], "labels": LABELS[:0]}, "data_empty", "no images"),
+        ({"images": IMAGES[0, 0], "labels": LABELS}, "data_format", "dimensions"),
+        ({"images": np.array([{}] * 6), "labels": LABELS}, "data_unsafe", "images"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(
+    arrays: dict[str, NDArray[np.generic]], code: str, named: str, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "set.npz", **arrays)  # type: ignore[arg-type]
+    refused(tmp_path / "set.npz", code, named)
+
+
+def test_more_classes_than_the_model_knows_are_refused(tmp_path: Path) -> None:
+    data = open_data(folder(tmp_path))
+    check_classes(data, 3)
+    with pytest.raises(DataError) as refusal:
+        check_classes(data, 2)
+    assert refusal.value.error_code == "data_classes"
+
+
+@needs_shared
+def test_real_data_opens() -> None:
+    cifar10 = open_data(SHARED / "data/cifar10/cifar10-jpeg.tar.xz")
+    assert (len(cifar10), len(cifar10.classes), cifar10.decode(0).shape) == (10_000, 10, (32, 32, 3))
+    fashion = open_data(SHARED / "data/fashion-mnist")
+    assert (len(fashion), fashion.decode(0).shape) == (10_000, (28, 28, 1))
+    events = open_data(SHARED / "data/n-mnist-small/nmnist-frames-T4-test.npz")
+    assert (events.kind, events.decode(0).shape[:2]) == ("frames", (4, 2))
