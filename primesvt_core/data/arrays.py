@@ -164,11 +164,15 @@ def _cifar_batch(name: str, source: IO[bytes]) -> dict[str, Any]:
         raise refuse("data_unsafe", f"{name}: {error.message}") from None
     if not isinstance(root, Pairs):
         raise refuse("data_format", f"{name} is no CIFAR batch")
-    return {
-        key.decode("latin1") if isinstance(key, bytes) else key: value
-        for key, value in root.items
-        if isinstance(key, str | bytes)
-    }
+    named = {_plain(key): value for key, value in root.items if isinstance(_plain(key), bytes)}
+    return {key.decode("latin1"): value for key, value in named.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Bytes, however a pickle writes them: Python 2 as strings, Python 3 for Python 2 as strings to be encoded."""
+    if isinstance(value, Call) and value.name.name == "encode" and value.args:
+        value = value.args[0]
+    return value.encode("latin1") if isinstance(value, str) else value
 
 
 def _cifar_images(name: str, data: Any) -> NDArray[np.uint8]:  # whatever the pickle holds
@@ -176,9 +180,7 @@ def _cifar_images(name: str, data: Any) -> NDArray[np.uint8]:  # whatever the pi
     content = (
         data.state[4] if isinstance(data, Call) and isinstance(data.state, tuple) and len(data.state) == 5 else None
     )
-    if isinstance(content, Call) and content.name.name == "encode" and content.args:
-        content = content.args[0]  # how Python 3 writes bytes for Python 2
-    raw = content.encode("latin1") if isinstance(content, str) else content
+    raw = _plain(content)
     if not isinstance(raw, bytes) or len(raw) % 3072:
         raise refuse("data_format", f"{name} is no CIFAR batch: its images are not 3,072 bytes each")
     return np.frombuffer(raw, np.uint8).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
