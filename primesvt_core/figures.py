@@ -15,7 +15,10 @@ BEFORE, AFTER, ACCENT, MUTED = "#9aa5b1", "#1f6feb", "#d9480f", "#57606a"
 LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#999933")
 """Okabe and Ito's colours, which stay apart for colour-blind readers."""
 
-MARKERS = "osD^vP*X"
+MARKERS = "osD^vP*"
+"""One less than colours: no two of the first fifty-six curves look alike."""
+
+DASHES = ("-", "--")
 KIBIBYTE = 1024
 WIDTH = 9.0
 MOST_CURVES = 12
@@ -62,7 +65,11 @@ def _robustness(report: Report) -> bytes:
     figure, axes = _canvas(4.6)
     curves = [(name, list(cells)) for name, cells in groupby(report.profile, key=lambda cell: cell.group)]
     for number, (name, cells) in enumerate(curves[:MOST_CURVES]):
-        style = {"color": LINES[number % len(LINES)], "marker": MARKERS[number % len(MARKERS)]}
+        style = {
+            "color": LINES[number % len(LINES)],
+            "marker": MARKERS[number % len(MARKERS)],
+            "linestyle": DASHES[number // len(LINES) % len(DASHES)],
+        }
         rates = [0.0, *(100 * cell.rate for cell in cells)]
         drops = [0.0, *(100 * cell.accuracy_drop for cell in cells)]
         axes.plot(rates, drops, label=name, linewidth=1.6, markersize=5, **style)  # type: ignore[arg-type]
@@ -74,28 +81,31 @@ def _robustness(report: Report) -> bytes:
     title = "Robustness: every channel group pruned alone (search split)"
     axes.set_title(title + (f"; {left} smaller groups not drawn" if left > 0 else ""), loc="left", fontweight="bold")
     if curves:
-        axes.legend(frameon=False, fontsize=8, ncols=2)
+        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return _png(figure)
 
 
-def _limit(axes: Axes, height: float, label: str) -> None:
+def _limit(axes: Axes, height: float, label: str, at: float = 1.0) -> None:
+    """A dashed line, with its label at the fraction ``at`` of its length."""
     axes.axhline(height, color=ACCENT, linewidth=1.2, linestyle="--")
+    side, offset = ("right", -2) if at else ("left", 2)
     axes.annotate(
-        label, (1, height), (-2, 3), ("axes fraction", "data"), "offset points", ha="right", color=ACCENT, size=8
+        label, (at, height), (offset, 3), ("axes fraction", "data"), "offset points", ha=side, color=ACCENT, size=8
     )
 
 
 def _accuracy_memory(report: Report) -> bytes:
+    """Against the original on the same images: the splits' own accuracies differ by more than a step costs."""
     figure, axes = _canvas(4.6)
     savings = [100 * point.memory_saving for point in report.curve]
-    axes.plot(savings, [100 * p.accuracy for p in report.curve], color=AFTER, marker="o", label="search split")
+    axes.plot(savings, [-100 * p.accuracy_drop for p in report.curve], color=AFTER, marker="o", label="search split")
     tested = [point for point in report.curve if point.confirmed_drop is not None]
     for held, marker, label in (
         (True, "D", "confirmation split, promise holds"),
         (False, "x", "confirmation split, fails"),
     ):
         points = [point for point in tested if point.confirmed is held]
-        heights = [100 * (report.baseline.accuracy - (point.confirmed_drop or 0.0)) for point in points]
+        heights = [-100 * (point.confirmed_drop or 0.0) for point in points]
         if points:
             colour = "#009E73" if held else ACCENT
             axes.scatter(
@@ -108,13 +118,13 @@ def _accuracy_memory(report: Report) -> bytes:
                 label=label,
             )
     if report.confirmation.allowed_drop is not None:
-        _limit(axes, 100 * (report.baseline.accuracy - report.confirmation.allowed_drop), "accuracy floor")
+        _limit(axes, -100 * report.confirmation.allowed_drop, "accuracy floor", at=0.0)
     if report.spec.budget.min_memory_saving is not None:
         axes.axvline(
             100 * report.spec.budget.min_memory_saving, color=MUTED, linewidth=1.2, linestyle=":", label="target"
         )
     axes.set_xlabel("parameter memory saved, %")
-    axes.set_ylabel("accuracy, %")
+    axes.set_ylabel("accuracy against the original, points")
     axes.set_title("Accuracy and memory, step by step", loc="left", fontweight="bold")
     axes.legend(frameon=False, fontsize=8)
     return _png(figure)
