@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help setup demo serve test lint format schemas clean
+.PHONY: help setup demo serve test lint format docs clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,17 +28,17 @@ serve: setup ## the service on this machine
 test: setup ## all tests
 	$(BIN)/python -m pytest -q
 
-lint: setup ## formatting, lints, types, import contracts, published schemas, compose file
+lint: setup ## formatting, lints, types, import contracts, published documents, compose file
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy app worker primesvt_core tests examples
+	$(BIN)/mypy app worker primesvt_core tests examples docs/generate.py
 	$(BIN)/lint-imports
-	$(BIN)/python docs/schemas.py --check
+	$(BIN)/python docs/generate.py --check
 	@if docker compose version >/dev/null 2>&1; then docker compose --env-file .env.example config --quiet; \
 	else echo "docker compose is not on this machine: docker-compose.yml is not validated"; fi
 
-schemas: setup ## write the published JSON Schemas
-	$(BIN)/python docs/schemas.py
+docs: setup ## write what is published of the code: JSON Schemas, commands
+	$(BIN)/python docs/generate.py
 
 format: setup ## what can be repaired by itself
 	$(BIN)/ruff format .

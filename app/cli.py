@@ -8,6 +8,8 @@ from app.embedded import EmbeddedError
 from primesvt_core.cli import app
 from primesvt_core.console import FAILED, WRONG_INPUT, fail, run
 
+__all__ = ["app", "main"]
+
 SERVER_FAULT = 500
 
 app.command()(serving.serve)

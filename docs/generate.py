@@ -1,0 +1,69 @@
+"""Write what is published of the code: JSON Schemas and the commands. With ``--check``, fail if it is out of date."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+from typer.core import TyperArgument, TyperGroup
+
+from app.cli import app
+from primesvt_core import report, spec
+
+HEAD = """# Commands
+
+Made from the commands themselves by `make docs`; `primesvt COMMAND --help` says the same.
+
+Exit status: 0 done, 2 wrong input, 130 stopped by Ctrl-C, 1 anything else. Errors go to standard error as
+`error [code] message`; codes are stable. Where a command has `--json`, it prints one JSON document to standard output.
+"""
+
+
+def commands() -> str:
+    """Every command with its arguments and options, as Markdown."""
+    return HEAD + "".join(_described(typer.main.get_command(app), "primesvt"))
+
+
+def _described(command: object, name: str) -> Iterator[str]:
+    if isinstance(command, TyperGroup):
+        for inner in command.commands.values():
+            yield from _described(inner, f"{name} {inner.name}")
+        return
+    yield f"\n## {name}\n\n{' '.join((command.help or '').split())}\n\n| | |\n|---|---|\n"  # type: ignore[attr-defined]
+    for parameter in command.params:  # type: ignore[attr-defined]
+        if isinstance(parameter, TyperArgument):
+            yield f"| `{(parameter.name or '').upper()}` | {parameter.help or ''} |\n"
+        elif parameter.name != "help":
+            variable = f" Also by `{parameter.envvar}`." if parameter.envvar else ""
+            yield f"| `{'`, `'.join(parameter.opts)}` | {parameter.help or ''}{_default(parameter)}{variable} |\n"
+
+
+def _default(parameter: object) -> str:
+    default = getattr(parameter, "default", None)
+    is_told = getattr(parameter, "show_default", True) and default not in (None, "", False) and not callable(default)
+    return f" Default: `{default}`." if is_told else ""
+
+
+DOCUMENTS = {"spec.schema.json": spec.json_schema, "report.schema.json": report.json_schema, "commands.md": commands}
+
+
+def main() -> int:
+    stale = []
+    for name, document in DOCUMENTS.items():
+        path = Path(__file__).with_name(name)
+        current = document()
+        if path.exists() and path.read_text(encoding="utf-8") == current:
+            continue
+        stale.append(name)
+        if "--check" not in sys.argv:
+            path.write_text(current, encoding="utf-8")
+    if stale and "--check" in sys.argv:
+        sys.stderr.write(f"{', '.join(stale)} out of date: run `make docs`\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""What is written down about running the service is true of the code."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.settings import PREFIX, Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = {PREFIX + name.upper(): field.description for name, field in Settings.model_fields.items()}
+OF_COMPOSE = {"PRIMESVT_PORT", "PRIMESVT_VERSION"}
+OF_CLIENTS = {"PRIMESVT_SERVER", "PRIMESVT_API_KEY"}
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return document
+
+
+def named(text: str) -> set[str]:
+    return set(re.findall(r"PRIMESVT_[A-Z0-9_]+", text))
+
+
+def test_every_setting_is_documented_with_its_meaning() -> None:
+    text = (ROOT / "docs" / "deployment.md").read_text()
+    rows = dict(re.findall(r"^\| `(PRIMESVT_\w+)` \| [^|]+ \| (.+) \|$", text, re.MULTILINE))
+    assert rows == SETTINGS
+    assert named(text) <= SETTINGS.keys() | OF_CLIENTS
+
+
+def test_services_use_settings_that_exist(compose: dict[str, Any]) -> None:
+    for name in ("api", "worker", "reconciler"):
+        used = {key for key in compose["services"][name]["environment"] if key.startswith(PREFIX)}
+        assert used
+        assert used <= SETTINGS.keys()
+    assert named((ROOT / "Dockerfile").read_text()) <= SETTINGS.keys()
+
+
+def test_the_example_environment_has_every_variable() -> None:
+    asked = set(re.findall(r"\$\{([A-Z0-9_]+)", (ROOT / "docker-compose.yml").read_text()))
+    told = set(re.findall(r"^([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert asked == told
+    assert {name for name in asked if name.startswith(PREFIX)} <= SETTINGS.keys() | OF_COMPOSE
+
+
+def test_no_service_has_a_password_by_default(compose: dict[str, Any]) -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY"):
+        assert f"${{{name}:?" in text
+        assert f"${{{name}:-" not in text
+    published = [port for service in compose["services"].values() for port in service.get("ports", ())]
+    assert published == ["${PRIMESVT_PORT:-127.0.0.1:8000}:8000"]
+
+
+def test_what_services_run_and_mount_exists(compose: dict[str, Any]) -> None:
+    for service in compose["services"].values():
+        for volume in service.get("volumes", ()):
+            assert volume.split(":")[0] in compose["volumes"]
+        for needed in service.get("depends_on", {}):
+            assert needed in compose["services"]
+    for name, module in (("worker", "worker/__main__.py"), ("reconciler", "worker/reconciler.py")):
+        assert compose["services"][name]["command"][:2] == ["python", "-m"]
+        assert (ROOT / module).is_file()
+
+
+@pytest.mark.parametrize("module", ["app.main", "app.cli", "app.client", "worker.__main__", "worker.reconciler"])
+def test_processes_that_do_not_compute_load_no_torch(module: str) -> None:
+    code = f"import sys, {module}; sys.exit(any(name in sys.modules for name in ('torch', 'spikingjelly')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
