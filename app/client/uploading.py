@@ -52,13 +52,17 @@ def printable(name: str) -> str:
 
 
 def send(connection: Connection, source: Source, kind: UploadKind, on_bytes: OnBytes = nobody) -> UploadView:
-    """Send what the server does not have yet, and have the whole checked.
+    """Send what the server does not have yet, and have the whole checked; the same bytes are not sent twice.
 
     Raises:
         ServerError: the server refused.
         Unreachable: nobody answered at any time.
     """
-    upload = _begun(connection, source, kind) or _begin(connection, source, kind)
+    ready = _same(connection, source, kind, UploadState.READY)
+    if ready is not None:
+        on_bytes(source.size_bytes, source.size_bytes)
+        return ready
+    upload = _same(connection, source, kind, UploadState.UPLOADING) or _begin(connection, source, kind)
     try:
         _send_missing(connection, source, upload, on_bytes)
     except ServerError as refusal:
@@ -82,9 +86,9 @@ def _begin(connection: Connection, source: Source, kind: UploadKind) -> UploadVi
     return connection.post(UploadView, "uploads", body)
 
 
-def _begun(connection: Connection, source: Source, kind: UploadKind) -> UploadView | None:
-    """The newest upload of the same bytes that was begun and not completed."""
-    params = {"kind": kind.value, "state": UploadState.UPLOADING.value, "limit": 200}
+def _same(connection: Connection, source: Source, kind: UploadKind, state: UploadState) -> UploadView | None:
+    """The newest upload of the same bytes in a state."""
+    params = {"kind": kind.value, "state": state.value, "limit": 200}
     page = connection.get(UploadPage, "uploads", params)
     return next((u for u in page.items if u.sha256 == source.sha256 and u.size_bytes == source.size_bytes), None)
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 from pydantic import JsonValue
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 
 from app.api.schemas import JobView, UploadView
 from app.catalog.states import UploadKind, UploadState
@@ -30,6 +31,8 @@ from primesvt_core.console import WRONG_INPUT, err, fail, out, print_json
 from primesvt_core.options import takes_spec
 
 LISTED = 50
+ID_WIDTH = 30
+"""Of a job's id, which people copy: it is never cut."""
 
 
 @takes_spec
@@ -95,12 +98,12 @@ def list_jobs(
     if not jobs:
         out.print("no jobs")
         return
-    table = Table("job", "state", "verdict", "saved", "drop", "created", "name")
+    job_column = Column("job", min_width=ID_WIDTH, no_wrap=True)
+    table = Table(job_column, *map(_narrow, ("state", "saved", "drop", "created")), "name", box=None)
     for job in jobs:
-        table.add_row(
-            job.id, job.state.value, job.verdict or "", _percent(job, "memory_saving"), _percent(job, "accuracy_drop"),
-            f"{job.created_at.astimezone():%Y-%m-%d %H:%M}", job.name,
-        )  # fmt: skip
+        created = f"{job.created_at.astimezone():%m-%d %H:%M}"
+        saved, drop = _hundredths(job, "memory_saving", "%"), _hundredths(job, "accuracy_drop", " pts")
+        table.add_row(job.id, job.verdict or job.state.value, saved, drop, created, escape(job.name))
     out.print(table)
 
 
@@ -160,6 +163,10 @@ def _finish(client: Client, job: JobView, *, wait: bool, json: bool) -> None:
         fail_unless_succeeded(job)
 
 
-def _percent(job: JobView, field: str) -> str:
+def _narrow(title: str) -> Column:
+    return Column(title, no_wrap=True)
+
+
+def _hundredths(job: JobView, field: str, unit: str) -> str:
     value = (job.summary or {}).get(field)
-    return f"{value:.2%}" if isinstance(value, float) else ""
+    return f"{100 * value:.2f}{unit}" if isinstance(value, float) else ""
