@@ -62,7 +62,8 @@ class Candidates:
         self.evaluations = 0
         self.training: TrainingSet | None = None
         """What fine-tuning learns from, where it is asked for."""
-        self.tick_training: Callable[[int], None] = lambda _: None
+        self.say: Callable[[str], None] = lambda _: None
+        """Told what goes on within an evaluation."""
 
     @property
     def learns_from_search(self) -> bool:
@@ -84,7 +85,8 @@ class Candidates:
 
     @cached_property
     def _trials(self) -> TrialEvaluator:
-        return TrialEvaluator(self.original, self.groups, self.images.batches(self.images.splits.search))
+        images = self.images.splits.search
+        return TrialEvaluator(self.original, self.groups, self.images.batches(images), self.counting(len(images)))
 
     def kept(self, group: str, rate: float) -> int:
         """Channels that a group keeps at a rate."""
@@ -135,9 +137,15 @@ class Candidates:
         def compute() -> list[bool]:
             pruned = self.realise(rates)
             model = build(self.family, pruned.config, pruned.state).to(self.device)
-            return correct(model, self.images.batches(self.images.splits.confirmation))
+            images = self.images.splits.confirmation
+            return correct(model, self.images.batches(images), self.counting(len(images)))
 
         return self._remembered(f"confirmation/{fingerprint(self.plan(rates))}", compute)
+
+    def original_accuracy(self) -> float:
+        """The original's accuracy on the confirmation split."""
+        right = self.confirmed_correct({})
+        return sum(right) / len(right)
 
     def judge(self, point: CurvePoint) -> Paired:
         """Compare a candidate with the original on the confirmation split."""
@@ -152,10 +160,15 @@ class Candidates:
         model = build(self.family, config, state).to(self.device)
         snapshot = self.workspace.path(f"fine-tuned-{fingerprint(plan)}.safetensors")
         losses = fine_tune(
-            model, self.original, self.training, self.spec.fine_tuning, self.spec.seed, snapshot, self.tick_training
-        )
+            model, self.original, self.training, self.spec.fine_tuning, self.spec.seed, snapshot,
+            lambda done, total: self.say(f"fine-tuning, batch {done:,} of {total:,}"),
+        )  # fmt: skip
         tuned = {name: value.detach().cpu().to(state[name].dtype) for name, value in model.state_dict().items()}
         return Pruned(config=config, state=tuned, losses=losses)
+
+    def counting(self, total: int) -> Callable[[int], None]:
+        """Says how many images are done."""
+        return lambda done: self.say(f"image {done:,} of {total:,}")
 
     def _search_correct(self, plan: Plan) -> list[bool]:
         return self._trials.correct(plan) if plan.kept else self._trials.baseline

@@ -29,8 +29,12 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def correct(model: SpikingModel, batches: Iterable[Batch], tick: Callable[[int], None] = lambda _: None) -> list[bool]:
-    """For every image, in order, whether ``model`` is right; ``tick`` is told the images done so far."""
+Tick = Callable[[int], None]
+"""Told the images done so far."""
+
+
+def correct(model: SpikingModel, batches: Iterable[Batch], tick: Tick = lambda _: None) -> list[bool]:
+    """For every image, in order, whether ``model`` is right."""
     device = next(model.parameters()).device
     right: list[bool] = []
     with torch.inference_mode():
@@ -47,7 +51,13 @@ class TrialEvaluator:
     What lies before the first silenced stage is the same for every candidate; it is computed once and kept.
     """
 
-    def __init__(self, model: SpikingModel, groups: Sequence[ChannelGroup], batches: Iterable[Batch]) -> None:
+    def __init__(
+        self,
+        model: SpikingModel,
+        groups: Sequence[ChannelGroup],
+        batches: Iterable[Batch],
+        tick: Tick = lambda _: None,
+    ) -> None:
         self.model, self.groups = model, groups
         self.stages = model.stages()
         self.device = next(model.parameters()).device
@@ -55,7 +65,7 @@ class TrialEvaluator:
         self.labels: list[Tensor] = []
         self.inputs: list[list[Tensor]] = []
         self.baseline: list[bool] = []
-        self._remember(batches)
+        self._remember(batches, tick)
 
     def correct(self, plan: Plan) -> list[bool]:
         """For every image of the search split whether the model pruned by ``plan`` is right."""
@@ -80,7 +90,7 @@ class TrialEvaluator:
         right: list[bool] = (logits.argmax(1).cpu() == labels).tolist()
         return right
 
-    def _remember(self, batches: Iterable[Batch]) -> None:
+    def _remember(self, batches: Iterable[Batch], tick: Tick) -> None:
         """Run the original once and keep every stage's input, in one byte an element where nothing is lost by it."""
         self.inputs = [[] for _ in self.stages]
         with torch.inference_mode():
@@ -96,6 +106,7 @@ class TrialEvaluator:
                     x = stage.run(x)
                 reset(self.model)
                 self.baseline += self._right(x, self.labels[-1])
+                tick(len(self.baseline))
                 self._forget_beyond_limit()
 
     def _forget_beyond_limit(self) -> None:

@@ -42,7 +42,7 @@ def fine_tune(
     settings: FineTuning,
     seed: int,
     snapshot: Path,
-    tick: Callable[[int], None],
+    tick: Callable[[int, int], None],
 ) -> tuple[float, ...]:
     """Train ``model`` in place and return the mean loss of every epoch.
 
@@ -53,7 +53,7 @@ def fine_tune(
         settings: epochs, learning rate, weight decay, batch size, share of distillation.
         seed: of the order of images.
         snapshot: file that holds the state after the last finished epoch; made here.
-        tick: told the batches done so far.
+        tick: told the batches done, and how many there are.
     """
     steps = math.ceil(len(training.indices) / settings.batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
@@ -70,7 +70,7 @@ def fine_tune(
             torch.autograd.backward(loss)
             optimizer.step()
             total += float(loss.detach())
-            tick(epoch * steps + step + 1)
+            tick(epoch * steps + step + 1, settings.epochs * steps)
         model.eval()
         losses = (*losses, total / steps)
         _save(snapshot, model, optimizer, losses)

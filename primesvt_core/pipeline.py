@@ -33,7 +33,9 @@ from primesvt_core.types import CurvePoint, Outcome, ProfileCell, Rates, Step
 from primesvt_core.workspace import Workspace
 
 CHANCE_SIGMAS = 4.0
-"""A baseline this many standard deviations above guessing, or less, is taken for guessing."""
+CHANCE_SHARE = 0.1
+"""A baseline is taken for guessing within this many standard deviations above it, and within this share of what lies
+between guessing and being always right: data of another kind than the model's is often told apart a little."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +71,11 @@ def compress(request: Request, report_to: Reporter = silent) -> Report:
     with steps.step(Step.INTAKE):
         candidates = take_in(request)
 
-    with steps.step(Step.BASELINE):
+    with steps.step(Step.BASELINE) as told:
+        candidates.say = told.say
         start = candidates.start()
-        accuracy = baseline_accuracy(candidates)
+        check_above_chance(candidates, start.accuracy)
+        accuracy = candidates.original_accuracy()
         goal = search.goal(spec.budget, baseline_accuracy=accuracy, parameter_bytes=start.parameter_bytes)
 
     with steps.step(Step.SORT):
@@ -87,12 +91,19 @@ def compress(request: Request, report_to: Reporter = silent) -> Report:
         recovers = spec.fine_tuning.epochs > 0
         found = search.run_rounds(goal, cells, start, candidates.memory, policy, evaluate, recovers=recovers)
 
+    if recovers:
+        with steps.step(Step.FINE_TUNE) as told:
+            candidates.say = told.say
+            candidates.realise(found.best.rates)  # kept in the workspace, for the confirmation
+
     with steps.step(Step.CONFIRM) as told:
+        candidates.say = told.say
         judge = _judging(candidates, told)
         trials = confirmation.confirm(found.best, found.fallbacks, judge, goal.allowed_drop, spec.confidence)
 
     findings = Findings(goal=goal, start=start, layers=layers, groups=groups, cells=cells, found=found, trials=trials)
-    with steps.step(Step.EXPORT):
+    with steps.step(Step.EXPORT) as told:
+        candidates.say = told.say
         delivery = export(candidates, findings, request.out)
 
     with steps.step(Step.REPORT):
@@ -136,24 +147,22 @@ def training_set(inspection: Inspection, images: SplitImages, path: Path | None)
     return TrainingSet(data=data, indices=range(len(data)), preprocessing=images.preprocessing)
 
 
-def baseline_accuracy(candidates: Candidates) -> float:
-    """The original's accuracy on the confirmation split.
+def check_above_chance(candidates: Candidates, accuracy: float) -> None:
+    """Refuse an original that guesses on the search split: nothing can be learned from pruning it.
 
     Raises:
-        BaselineNearChance: if it guesses.
+        BaselineNearChance: with what was assumed.
     """
-    right = candidates.confirmed_correct({})
-    accuracy, classes = sum(right) / len(right), candidates.config.num_classes
+    classes, images = candidates.config.num_classes, candidates.images
     chance = 1 / classes
-    if accuracy <= chance + CHANCE_SIGMAS * math.sqrt(chance * (1 - chance) / len(right)):
+    noise = CHANCE_SIGMAS * math.sqrt(chance * (1 - chance) / len(images.splits.search))
+    if accuracy <= chance + max(noise, CHANCE_SHARE * (1 - chance)):
         told = ", ".join(f"{a.field}={a.value} (from {a.source})" for a in candidates.inspection.assumptions)
         raise BaselineNearChance(
-            f"the original model reaches {accuracy:.2%} on {candidates.images.data.name}, where guessing gives"
+            f"the original model reaches {accuracy:.2%} on {images.data.name}, where guessing gives"
             f" {chance:.2%}: the data set, its preprocessing or what was assumed does not fit."
-            f" Assumed: {told or 'nothing'};"
-            f" preprocessing: {candidates.images.preprocessing.model_dump_json()}"
+            f" Assumed: {told or 'nothing'}; preprocessing: {images.preprocessing.model_dump_json()}"
         )
-    return accuracy
 
 
 def load_policy(key: str) -> Policy:
@@ -189,7 +198,6 @@ def _observed(evaluate: Evaluate, told: Teller) -> Evaluate:
 
 def _judging(candidates: Candidates, told: Teller) -> Callable[[CurvePoint], Paired]:
     def judge(point: CurvePoint) -> Paired:
-        candidates.tick_training = lambda batches: told.tell(note=f"fine-tuning, batch {batches}")
         pair = candidates.judge(point)
         told.tell({"memory_saving": point.memory_saving, "accuracy_drop": pair.drop, "samples": pair.samples})
         return pair

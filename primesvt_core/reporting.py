@@ -110,7 +110,8 @@ def export(candidates: Candidates, findings: Findings, out: Path) -> Delivery:
     reread = inspect(path)
     model = build(reread.family, reread.config, load_file(path)).to(candidates.device)
     before = candidates.confirmed_correct({})
-    after = correct(model, images.batches(images.splits.confirmation))
+    confirmation = images.splits.confirmation
+    after = correct(model, images.batches(confirmation), candidates.counting(len(confirmation)))
     activity = {
         "before": measure(candidates.original, images.batches(images.splits.calibration)),
         "after": measure(model, images.batches(images.splits.calibration)),

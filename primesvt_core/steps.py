@@ -24,6 +24,10 @@ class Teller:
         total = None if self.total is None else max(self.total, self.done + 1)  # only `finish` finishes a step
         self.report_to(Progress(step=self.step, done=self.done, total=total, note=note, facts=facts or {}))
 
+    def say(self, note: str) -> None:
+        """Something goes on within the current unit."""
+        self.tell(note=note, done=self.done)
+
     def finish(self, facts: Mapping[str, JsonValue]) -> None:
         """The step is over."""
         self.report_to(Progress(step=self.step, done=max(self.done, 1), total=max(self.done, 1), facts=facts))
