@@ -41,7 +41,8 @@ def serve(
     on at the next start.
     """
     logs.configure("WARNING", as_json=False)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background processes ignore the first otherwise
+        signal.signal(number, _interrupt)
     try:
         with err.status("starting") as waiting, running(Place(data_dir, host, port)) as found:
             waiting.stop()

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-PR_SET_PDEATHSIG = 1
+TIED = Path(__file__).with_name("tied.py")
 LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 60.0
 """A process that ran this long is started again at once."""
@@ -76,24 +75,11 @@ class Keeper:
         self.program.log.parent.mkdir(parents=True, exist_ok=True)
         with self.program.log.open("ab") as output:
             return subprocess.Popen(  # noqa: S603  # our own programs
-                self.program.command,
+                [sys.executable, "-I", str(TIED), str(os.getpid()), *self.program.command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 env=dict(self.program.env),
                 start_new_session=True,  # Ctrl-C reaches the keeper alone, which stops its parts in order
                 pass_fds=self.program.inherited,
-                preexec_fn=end_with_parent(),  # the keeper has no threads
             )
-
-
-def end_with_parent() -> Callable[[], None] | None:
-    """What a child runs first, so that it is told to stop when its parent is killed; only Linux knows how."""
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def ask() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-    return ask

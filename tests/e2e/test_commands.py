@@ -19,7 +19,10 @@ import pytest
 from tests.support.embedded import EXAMPLES, IMPATIENT, QUICK, needs_proc
 
 CHECKPOINT, DATA = EXAMPLES / "spikformer-digits.pth.tar", EXAMPLES / "digits.npz"
-COMMAND = [sys.executable, "-c", "from app.cli import main; main()"]
+HEAR_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+"""Tests may have been started in the background, where Ctrl-C is ignored."""
+
+COMMAND = [sys.executable, "-c", f"{HEAR_CTRL_C}; from app.cli import main; main()"]
 SECONDS = 90
 UNUSED_KEY = "psvt_unknown"
 
