@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from primesvt_core.policies._base import Evaluate
-from primesvt_core.types import GroupSize, ProfileCell
-
-FLOAT_SLACK = 1e-12
-"""Accuracies are ratios of counts: a drop of exactly the allowance may come out a little above it."""
+from primesvt_core.types import FLOAT_SLACK, GroupSize, ProfileCell
 
 
 def profile(

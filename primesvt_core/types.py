@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+FLOAT_SLACK = 1e-12
+"""Accuracies are ratios of counts: a drop of exactly the allowance may come out a little above it."""
+
 Rates = Mapping[str, float]
 """Rate of every channel group that is to be pruned; a group that is absent keeps all its channels."""
 

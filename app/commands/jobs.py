@@ -70,7 +70,8 @@ def looked_into(client: Client, upload: UploadView) -> None:
         upload = client.wait_upload(upload.id)
     if upload.state is not UploadState.READY:
         problem = upload.problem or {"code": f"upload_{upload.state.value}", "detail": f"it is {upload.state.value}"}
-        fail(str(problem.get("code")), f"{upload.name}: {problem.get('detail')}", WRONG_INPUT)
+        detail = str(problem.get("detail"))
+        fail(str(problem.get("code")), detail if upload.name in detail else f"{upload.name}: {detail}", WRONG_INPUT)
 
 
 def status(

@@ -19,6 +19,7 @@ from primesvt_core.checkpoints.safetensors_files import read_safetensors
 from primesvt_core.checkpoints.tensors import ITEMSIZES, Tensor
 from primesvt_core.checkpoints.torch_files import Structure, is_legacy, read_legacy, read_zip
 from primesvt_core.checkpoints.writing import write_tensors
+from primesvt_core.errors import CheckpointRefused
 from primesvt_core.types import TensorSpec
 
 Format = Literal["torch_zip", "torch_legacy", "safetensors"]
@@ -71,8 +72,15 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS, *, container: str | None =
         container: under which key to take the weights, of a file that has several (``containers`` of the result).
 
     Raises:
-        CheckpointRefused: with a stable ``error_code`` (`Refusal`) and what is wrong with the file.
+        CheckpointRefused: with a stable ``error_code`` (`Refusal`), the file's name and what is wrong with it.
     """
+    try:
+        return _read(path, limits, container)
+    except CheckpointRefused as refusal:
+        raise CheckpointRefused(f"{quote(path.name)}: {refusal.message}", code=refusal.error_code) from None
+
+
+def _read(path: Path, limits: Limits, container: str | None) -> Checkpoint:
     format_ = _detect(path)
     args: Mapping[str, PlainValue] = {}
     metadata: Mapping[str, str] = {}

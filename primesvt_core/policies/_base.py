@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from primesvt_core.types import CurvePoint, Outcome, Rates
+from primesvt_core.types import FLOAT_SLACK, CurvePoint, Outcome, Rates
 
 Evaluate = Callable[[Rates], Outcome]
 """Accuracy on the search split and memory of the model pruned at the given rates."""
@@ -28,6 +28,10 @@ class Problem:
     allowed_drop: float
     target_bytes: int | None
     memory: Callable[[Rates], int]
+
+    def keeps_floor(self, accuracy_drop: float) -> bool:
+        """Whether a loss is allowed."""
+        return accuracy_drop <= self.allowed_drop + FLOAT_SLACK
 
     def reaches_target(self, parameter_bytes: int) -> bool:
         """Whether the memory target, if there is one, is met."""

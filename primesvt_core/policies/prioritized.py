@@ -24,7 +24,7 @@ def _deepest(problem: Problem, evaluate: Evaluate, last: CurvePoint, group: str)
         rates = {**last.rates, group: rate}
         outcome = evaluate(rates)
         drop = problem.start.accuracy - outcome.accuracy
-        if drop <= problem.allowed_drop:
+        if problem.keeps_floor(drop):
             return CurvePoint(
                 group=group,
                 rates=rates,

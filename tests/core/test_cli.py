@@ -1,0 +1,130 @@
+"""The library's commands: what they print, and how they end."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import primesvt_core
+from app.cli import app
+from primesvt_core.errors import SpecError
+from tests.support import tiny
+
+ROOT = Path(__file__).resolve().parents[2]
+CHECKPOINT, DATA = ROOT / "examples" / "spikformer-digits.pth.tar", ROOT / "examples" / "digits.npz"
+
+
+def primesvt(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from app.cli import main; main()", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("checkpoint") / "tiny.pth"
+    torch.save({"model": tiny.model().state_dict(), "args": {"T": 2, "num_heads": 2}}, path)
+    return path
+
+
+def test_inspect_tells_machines_and_people(checkpoint: Path) -> None:
+    found: dict[str, Any] = json.loads(primesvt("inspect", CHECKPOINT, "--json").stdout)
+    assert (found["family"], found["variant"], found["num_classes"]) == ("spikformer", "cifar", 10)
+    assert found["layers"][0]["parameters"] == max(layer["parameters"] for layer in found["layers"])
+    told = primesvt("inspect", CHECKPOINT).stdout
+    assert "Spikformer" in told
+    assert "stem.rpe" in told
+
+
+def test_inspect_refuses_with_a_code(tmp_path: Path) -> None:
+    torch.save({"encoder.weight": torch.zeros(3, 3)}, tmp_path / "other.pth")
+    (tmp_path / "no.pth").write_bytes(b"PK\x03\x04nothing")
+    for path, code in ((tmp_path / "other.pth", "unknown_family"), (tmp_path / "no.pth", ""), (tmp_path / "gone", "")):
+        done = primesvt("inspect", path)
+        assert done.returncode == 2
+        assert f"error [{code}" in done.stderr
+        assert path.name in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("compress", CHECKPOINT, "--data", DATA, "--out", "x"), "at least one of"),
+        (("compress", CHECKPOINT, "--data", DATA, "--out", "x", "--max-accuracy-drop", "3"), "max_accuracy_drop"),
+        (("compress", CHECKPOINT, "--out", "x"), "--data"),
+        (("evaluate", CHECKPOINT, "--data", "nowhere"), "nowhere"),
+        (("evaluate", CHECKPOINT, "--data", DATA, "--split", "half"), "--split half"),
+        (("evaluate", CHECKPOINT, "--data", DATA, "--heads", "7"), "num_heads"),
+        (("frobnicate",), "frobnicate"),
+    ],
+)
+def test_wrong_input_is_status_2_and_says_what(words: tuple[str | Path, ...], told: str) -> None:
+    done = primesvt(*words)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_impossible_budget_is_refused_before_any_work(tmp_path: Path) -> None:
+    done = primesvt("compress", CHECKPOINT, "--data", DATA, "--out", tmp_path / "x", "--min-memory-saving", "0.999")
+    assert done.returncode == 2
+    assert "impossible_budget" in done.stderr
+    assert "profiling" not in done.stderr
+
+
+def test_results_are_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("x")
+    done = primesvt("compress", CHECKPOINT, "--data", DATA, "--out", tmp_path, "--max-accuracy-drop", "0.03")
+    assert (done.returncode, "--resume" in done.stderr) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_evaluate_tells_how_many_of_how_many() -> None:
+    found = json.loads(primesvt("evaluate", CHECKPOINT, "--data", DATA, "--json").stdout)
+    assert found["accuracy"] == found["correct"] / found["samples"]
+    assert (found["split"], found["samples"]) == ("all", 899)
+
+
+def test_every_command_explains_itself() -> None:
+    names = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
+    assert {
+        "inspect",
+        "evaluate",
+        "compress",
+        "serve",
+        "demo",
+        "submit",
+        "status",
+        "list",
+        "cancel",
+        "download",
+    } <= set(names)
+    for name in names:
+        done = primesvt(name, "--help")
+        assert done.returncode == 0
+        assert len(done.stdout.split()) > 20
+
+
+def test_load_gives_a_model_that_starts_anew_at_every_call(checkpoint: Path) -> None:
+    model = primesvt_core.load(checkpoint, image_size=tiny.SIDE)
+    images = torch.rand(2, 1, tiny.SIDE, tiny.SIDE)
+    with torch.no_grad():
+        logits = model(images)
+        assert not model.training
+        assert logits.shape == (2, tiny.CLASSES)
+        assert torch.equal(model(images), logits)
+        assert torch.equal(model(images.unsqueeze(1).repeat(1, 2, 1, 1, 1)), logits)
+        assert torch.equal(model(images[1:]), logits[1:])
+
+
+def test_load_refuses_assumptions_that_do_not_fit(checkpoint: Path) -> None:
+    with pytest.raises(SpecError, match="widths"):
+        primesvt_core.load(checkpoint, widths=3)
+    with pytest.raises(SpecError, match="num_heads"):
+        primesvt_core.load(checkpoint, num_heads=5)

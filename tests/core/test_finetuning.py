@@ -1,0 +1,88 @@
+"""Fine-tuning learns, repeats itself, and goes on where it was stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from primesvt_core.data import Preprocessing, open_data
+from primesvt_core.finetuning import TrainingSet, fine_tune
+from primesvt_core.layers.model import SpikingModel
+from primesvt_core.spec import FineTuning
+from tests.support import tiny
+
+SETTINGS = FineTuning(epochs=3, learning_rate=0.01, batch_size=20, distillation=0.0)
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory) -> TrainingSet:
+    data = open_data(tiny.data_file(tmp_path_factory.mktemp("tiny")))
+    side = Preprocessing(resize=tiny.SIDE, crop=tiny.SIDE, interpolation="bilinear")
+    return TrainingSet(data=data, indices=range(len(data)), preprocessing=side)
+
+
+def nobody(_done: int, _total: int) -> None:
+    pass
+
+
+def tuned(
+    training: TrainingSet, snapshot: Path, settings: FineTuning = SETTINGS, tick: Callable[[int, int], None] = nobody
+) -> tuple[SpikingModel, tuple[float, ...]]:
+    model = tiny.model()
+    losses = fine_tune(model, tiny.model(seed=1), training, settings, 0, snapshot, tick)
+    return model, losses
+
+
+def same(one: SpikingModel, other: SpikingModel) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    training: TrainingSet, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[SpikingModel, tuple[float, ...]]:
+    return tuned(training, tmp_path_factory.mktemp("undisturbed") / "s.safetensors")
+
+
+def test_the_loss_falls_and_the_model_is_in_eval_mode(undisturbed: tuple[SpikingModel, tuple[float, ...]]) -> None:
+    model, losses = undisturbed
+    assert len(losses) == SETTINGS.epochs
+    assert losses[-1] < losses[0]
+    assert not model.training
+    assert not same(model, tiny.model())
+
+
+def test_the_same_seed_gives_the_same_weights(
+    training: TrainingSet, undisturbed: tuple[SpikingModel, tuple[float, ...]], tmp_path: Path
+) -> None:
+    model, losses = tuned(training, tmp_path / "s.safetensors")
+    assert losses == undisturbed[1]
+    assert same(model, undisturbed[0])
+
+
+@pytest.mark.parametrize("stop_at", [1, 7, 13])
+def test_a_stopped_training_ends_as_an_undisturbed_one(
+    stop_at: int, training: TrainingSet, undisturbed: tuple[SpikingModel, tuple[float, ...]], tmp_path: Path
+) -> None:
+    def stop(done: int, total: int) -> None:
+        assert total == 3 * 6
+        if done == stop_at:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tuned(training, tmp_path / "s.safetensors", tick=stop)
+    model, losses = tuned(training, tmp_path / "s.safetensors")
+    assert losses == undisturbed[1]
+    assert same(model, undisturbed[0])
+
+
+def test_distillation_changes_what_is_learned(
+    training: TrainingSet, undisturbed: tuple[SpikingModel, tuple[float, ...]], tmp_path: Path
+) -> None:
+    settings = SETTINGS.model_copy(update={"distillation": 0.5})
+    model, losses = tuned(training, tmp_path / "s.safetensors", settings)
+    assert losses != undisturbed[1]
+    assert not same(model, undisturbed[0])

@@ -1,0 +1,95 @@
+"""The report as files: complete, self-contained, and harmless whatever things are called."""
+
+from __future__ import annotations
+
+import csv
+import json
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from primesvt_core import report as reports
+from primesvt_core.publishing import html, layers_csv, points, size, write_report
+from primesvt_core.report import Report
+from primesvt_core.types import Verdict
+from tests.support.dashboard import sample_report
+
+HOSTILE = '<script>alert("x")</script>'
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return sample_report()
+
+
+class Reader(HTMLParser):
+    """Remembers tags and what they point to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.targets: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.targets += [value or "" for name, value in attrs if name in ("src", "href", "action")]
+
+
+def test_every_file_is_written_and_the_json_reads_back(report: Report, tmp_path: Path) -> None:
+    written = {path.relative_to(tmp_path).as_posix() for path in write_report(report, tmp_path)}
+    pictures = {f"figures/{name}.png" for name in ("layers", "robustness", "accuracy_memory")}
+    assert written == {"report.json", "report.html", "layers.csv"} | pictures
+    assert Report.model_validate_json((tmp_path / "report.json").read_text()) == report
+    for name in pictures:
+        with Image.open(BytesIO((tmp_path / name).read_bytes())) as picture:
+            picture.verify()
+            assert picture.width > 800
+
+
+def test_the_json_has_what_scripts_rely_on(report: Report) -> None:
+    document = json.loads(report.model_dump_json())
+    schema = json.loads(reports.json_schema())
+    assert document.keys() == schema["properties"].keys()
+    for key in ("verdict", "accuracy_drop", "memory_saving", "layers", "profile", "curve"):
+        assert key in document
+    assert {"accuracy"} <= document["baseline"].keys() & document["pruned"].keys()
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_the_page_needs_nothing_else(report: Report, verdict: Verdict) -> None:
+    page = html(report.model_copy(update={"verdict": verdict}), {"layers": b"png"})
+    reader = Reader()
+    reader.feed(page)
+    assert "script" not in reader.tags
+    assert all(target.startswith(("data:image/png;base64,", "#")) for target in reader.targets)
+    assert points(report.accuracy_drop) in page
+
+
+def test_names_are_text_whatever_they_hold(report: Report) -> None:
+    data = report.data.model_copy(update={"name": HOSTILE})
+    layers = tuple(layer.model_copy(update={"name": HOSTILE}) for layer in report.layers)
+    page = html(report.model_copy(update={"data": data, "layers": layers}), {})
+    assert HOSTILE not in page
+    assert "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+cmd", "-2", "@SUM(A1)", "\tx"])
+def test_a_spreadsheet_takes_no_name_for_a_formula(report: Report, name: str) -> None:
+    layers = (report.layers[0].model_copy(update={"name": name}),)
+    [row] = csv.DictReader(layers_csv(report.model_copy(update={"layers": layers})).splitlines())
+    assert row["name"] == "'" + name
+
+
+def test_the_table_of_layers_is_complete(report: Report) -> None:
+    rows = [*csv.DictReader(layers_csv(report).splitlines())]
+    assert [row["name"] for row in rows] == [layer.name for layer in report.layers]
+    assert sum(int(row["parameter_bytes_after"]) for row in rows) == sum(x.parameter_bytes_after for x in report.layers)
+
+
+def test_sizes_are_told_in_units() -> None:
+    assert [size(n) for n in (0, 1023, 1024, 5_825_360, 3 << 30, 5 << 40)] == [
+        "0 bytes", "1,023 bytes", "1.0 KiB", "5.6 MiB", "3.0 GiB", "5,120.0 GiB",
+    ]  # fmt: skip

@@ -1,0 +1,82 @@
+"""The constraint spec: one document, checked before anything is done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import JsonValue
+
+from primesvt_core import spec
+from primesvt_core.errors import SpecError
+from primesvt_core.options import assumptions, spec_document
+
+FLOOR: JsonValue = {"max_accuracy_drop": 0.03}
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def test_what_is_not_said_has_a_default() -> None:
+    found = spec.parse({"budget": FLOOR})
+    assert (found.policy, found.criterion, found.rates[0], found.rates[-1]) == ("prioritized", "l2", 0.1, 0.9)
+    assert found.budget.has_accuracy_floor
+    assert not found.budget.has_memory_target
+
+
+def test_a_spec_survives_json() -> None:
+    found = spec.parse({"budget": {"max_parameter_bytes": 1000}, "rates": [0.5, 0.1, 0.5], "assumptions": {"x": True}})
+    assert found.rates == (0.1, 0.5)
+    assert spec.parse(json.loads(found.model_dump_json())) == found
+
+
+@pytest.mark.parametrize(
+    ("document", "named"),
+    [
+        ({}, "budget"),
+        ({"budget": {}}, "at least one of"),
+        ({"budget": {"max_accuracy_drop": 1.5}}, "max_accuracy_drop"),
+        ({"budget": {"min_memory_saving": -0.1}}, "min_memory_saving"),
+        ({"budget": {"max_parameter_bytes": 0}}, "max_parameter_bytes"),
+        ({"budget": FLOOR, "rates": []}, "rates"),
+        ({"budget": FLOOR, "rates": [0.0]}, "rates"),
+        ({"budget": FLOOR, "polcy": "x"}, "polcy"),
+        ({"budget": FLOOR, "policy": "genetic"}, "prioritized"),
+        ({"budget": FLOOR, "criterion": "../l2"}, "l2"),
+        ({"budget": FLOOR, "device": "tpu"}, "device"),
+        ({"budget": FLOOR, "seed": -1}, "seed"),
+    ],
+)
+def test_what_is_wrong_is_named(document: dict[str, Any], named: str) -> None:
+    with pytest.raises(SpecError, match="spec is wrong") as refusal:
+        spec.parse(document)
+    assert named in refusal.value.message
+
+
+def test_files_are_yaml_or_json_and_options_override_them(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("budget: {max_accuracy_drop: 0.05, min_memory_saving: 0.2}\nseed: 3\n")
+    (tmp_path / "b.json").write_text(json.dumps({"budget": FLOOR}))
+    found = spec_document(spec=tmp_path / "a.yaml", max_accuracy_drop=0.01, rates="0.5, 0.2", heads=4)
+    assert found["budget"] == {"max_accuracy_drop": 0.01, "min_memory_saving": 0.2}
+    assert (found["seed"], found["rates"], found["assumptions"]) == (3, [0.5, 0.2], {"num_heads": 4})
+    assert spec_document(spec=tmp_path / "b.json") == {"budget": FLOOR}
+
+
+@pytest.mark.parametrize("text", ["- a list", "a: [", "\x00", "!!python/object/apply:os.system [ls]"])
+def test_files_that_are_no_spec_are_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text(text)
+    with pytest.raises(SpecError, match=r"spec\.yaml"):
+        spec.read_document(tmp_path / "spec.yaml")
+
+
+def test_assumptions_of_the_command_line_are_values() -> None:
+    found = assumptions(8, None, ["image_size=64", "ratio=0.5", "dvs_mode=true", "name=x"])
+    assert found == {"time_steps": 8, "image_size": 64, "ratio": 0.5, "dvs_mode": True, "name": "x"}
+    with pytest.raises(SpecError, match="FIELD=VALUE"):
+        assumptions(None, None, ["image_size"])
+
+
+@pytest.mark.parametrize("field", ["max_accuracy_drop", "min_accuracy", "min_memory_saving", "max_parameter_bytes"])
+def test_the_published_schema_describes_every_budget(field: str) -> None:
+    schema = json.loads((DOCS / "spec.schema.json").read_text())
+    assert schema["$defs"]["Budget"]["properties"][field]["description"]

@@ -1,0 +1,38 @@
+"""A tiny Spikformer and a data set that it can learn, made in a moment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from primesvt_core.families.spikformer import BlockConfig, Config, Spikformer
+
+CLASSES, SIDE = 3, 16
+CONFIG = Config(
+    variant="cifar", num_classes=CLASSES, in_channels=1, time_steps=2, image_size=SIDE, stem=(4, 4, 8), embed_dim=16,
+    blocks=(BlockConfig(qk_dim=16, v_dim=16, mlp_dim=32),), num_heads=2, attention_scale=0.125,
+)  # fmt: skip
+
+
+def images(count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Grey pictures whose bright third says the class."""
+    labels = np.arange(count) % CLASSES
+    pictures = np.random.default_rng(0).integers(0, 60, (count, SIDE, SIDE))
+    for picture, label in zip(pictures, labels, strict=True):
+        picture[:, label * 5 : label * 5 + 5] += 180
+    return pictures.astype(np.uint8), labels.astype(np.int64)
+
+
+def data_file(folder: Path, count: int = 120) -> Path:
+    pictures, labels = images(count)
+    np.savez(folder / "tiny.npz", images=pictures, labels=labels)
+    return folder / "tiny.npz"
+
+
+def model(seed: int = 0) -> Spikformer:
+    """Untrained, in eval mode."""
+    torch.manual_seed(seed)
+    return Spikformer(CONFIG).eval()
