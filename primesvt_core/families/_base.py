@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -110,3 +110,55 @@ def layer(name: str, module: str, norm: str | None, *, bias: bool, group: str | 
     if norm is not None:
         tensors += [f"{norm}.{entry}" for entry in (*NORM_ENTRIES, "num_batches_tracked")]
     return Layer(name=name, tensors=tuple(tensors), group=group)
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A layer that produces a group's channels: its module, its BatchNorm, and whether it has a bias."""
+
+    module: str
+    norm: str
+    bias: bool = False
+
+
+def group(
+    name: str,
+    size: int,
+    width: str,
+    writers: Iterable[Writer],
+    readers: Iterable[str] = (),
+    *,
+    extra: Iterable[TensorSlice] = (),
+    parts: int = 1,
+    scope: Literal["local", "global"] = "local",
+) -> ChannelGroup:
+    """The plain case of a group: rows and BatchNorms of its writers, columns of its readers.
+
+    Args:
+        name: of the group.
+        size: channels.
+        width: path of the config field that holds ``size``.
+        writers: whose BatchNorm is the last one before the neuron or the residual add.
+        readers: modules that read the channels in their order.
+        extra: other slices.
+        parts: runs of channels (heads) over which the removal must be even.
+        scope: whether it is a residual stream.
+    """
+    writers, readers = tuple(writers), tuple(readers)
+    return ChannelGroup(
+        name=name,
+        size=size,
+        width=width,
+        slices=(
+            *(piece for writer in writers for piece in rows(writer.module, bias=writer.bias)),
+            *norm(*(writer.norm for writer in writers)),
+            *columns(*readers),
+            *extra,
+        ),
+        producers=tuple(f"{writer.module}.weight" for writer in writers),
+        silencers=tuple(writer.norm for writer in writers),
+        consumers=tuple(f"{reader}.weight" for reader in readers),
+        parts=parts,
+        min_size=parts,
+        scope=scope,
+    )

@@ -17,26 +17,30 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from primesvt_core.data import Preprocessing
-from primesvt_core.families._base import Asked, Family, FamilyConfig, Value, columns, layer, norm, rows
+from primesvt_core.families._base import Asked, Family, FamilyConfig, Value, Writer, group, layer
+from primesvt_core.families._blocks import (
+    BlockConfig,
+    BlockNames,
+    block_groups,
+    block_layers,
+    check_heads,
+    count,
+    infer_block,
+)
+from primesvt_core.families._recipes import as_it_is, cifar10, imagenet
 from primesvt_core.layers.attention import spiking_self_attention
 from primesvt_core.layers.folding import folded
+from primesvt_core.layers.mixing import Mixing
 from primesvt_core.layers.model import SpikingModel, Stage
 from primesvt_core.layers.neurons import lif
 from primesvt_core.layers.pointwise import Pointwise, PointwiseConv1d, PointwiseConv2d, PointwiseLinear
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
 
+__all__ = ["FAMILY", "BlockConfig", "Config", "Spikformer"]
+
 ATTENTION_THRESHOLD = 0.5
+COLOURS = 3
 STEM_SUFFIXES = ("", "1", "2", "3")
-
-
-class BlockConfig(BaseModel):
-    """Widths of one block."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    qk_dim: int
-    v_dim: int
-    mlp_dim: int
 
 
 class Config(FamilyConfig):
@@ -53,9 +57,7 @@ class Config(FamilyConfig):
 
     @model_validator(mode="after")
     def _heads_divide_widths(self) -> Config:
-        for block in self.blocks:
-            if block.qk_dim % self.num_heads or block.v_dim % self.num_heads:
-                raise ValueError(f"num_heads {self.num_heads} does not divide {block.qk_dim} and {block.v_dim}")
+        check_heads(self.blocks, self.num_heads)
         return self
 
 
@@ -71,6 +73,11 @@ class Dialect(BaseModel):
     pooled: tuple[bool, bool, bool, bool]
     scale: float
     image_size: int
+
+    @property
+    def names(self) -> BlockNames:
+        """What the layers of its blocks are called."""
+        return BlockNames(mixer=self.mixer, qkv_bias=self.attention_bias)
 
 
 DIALECTS = {
@@ -116,24 +123,6 @@ class Stem(nn.Module):
         x = self.stage(3, x)
         x = x + self.rpe_lif(folded(lambda y: self.rpe_bn(self.rpe_conv(y)), x))
         return x.flatten(3)
-
-
-class Mixing(nn.Module):
-    """Named triples ``<name>_<mixer>``, ``<name>_bn``, ``<name>_lif`` on ``(T, B, C, N)``."""
-
-    def __init__(self, mixer: str) -> None:
-        super().__init__()
-        self.mixer = mixer
-
-    def add(self, name: str, mix: nn.Module, width: int) -> None:
-        self.add_module(f"{name}_{self.mixer}", mix)
-        self.add_module(f"{name}_bn", nn.BatchNorm1d(width))
-        self.add_module(f"{name}_lif", lif())
-
-    def fire(self, name: str, x: Tensor) -> Tensor:
-        mix, bn, fire = (self.get_submodule(f"{name}_{part}") for part in (self.mixer, "bn", "lif"))
-        spikes: Tensor = fire(folded(lambda y: bn(mix(y)), x))
-        return spikes
 
 
 class Attention(Mixing):
@@ -238,7 +227,6 @@ def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
     def width(module: str) -> int:
         return shapes[f"{module}.weight"].shape[0]
 
-    depth = 1 + max(int(name.split(".")[1]) for name in shapes if name.startswith("block."))
     return Config.model_validate(
         {
             "variant": variant,
@@ -246,14 +234,7 @@ def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
             "num_classes": width("head"),
             "stem": tuple(width(f"patch_embed.proj_conv{suffix}") for suffix in STEM_SUFFIXES[:3]),
             "embed_dim": width("patch_embed.proj_conv3"),
-            "blocks": tuple(
-                {
-                    "qk_dim": width(f"block.{i}.attn.q_{dialect.mixer}"),
-                    "v_dim": width(f"block.{i}.attn.v_{dialect.mixer}"),
-                    "mlp_dim": width(f"block.{i}.mlp.fc1_{dialect.mixer}"),
-                }
-                for i in range(depth)
-            ),
+            "blocks": tuple(infer_block(shapes, f"block.{i}", dialect.names) for i in range(count(shapes, "block"))),
             "attention_scale": dialect.scale,
             "unused_positions": shapes["pos_embed"].shape[1] if variant == "dvs" else 0,
             **asked,
@@ -271,90 +252,40 @@ def layers(config: Config) -> tuple[Layer, ...]:
     ]  # fmt: skip
     named.append(layer("stem.rpe", "patch_embed.rpe_conv", "patch_embed.rpe_bn", bias=False, group="embedding"))
     for i in range(len(config.blocks)):
-        producers = {"q": "attn.qk", "k": "attn.qk", "v": "attn.v", "proj": None, "fc1": "mlp.fc1", "fc2": None}
-        for name, group in producers.items():
-            part = "mlp" if name.startswith("fc") else "attn"
-            module = f"block.{i}.{part}.{name}"
-            biased = dialect.attention_bias or name not in "qkv"
-            owner = f"block.{i}.{group}" if group else "embedding"
-            named.append(layer(module, f"{module}_{dialect.mixer}", f"{module}_bn", bias=biased, group=owner))
+        named += block_layers(f"block.{i}", dialect.names, "embedding")
     named.append(layer("head", "head", None, bias=True, group=None))
     return tuple(named)
 
 
 def groups(config: Config) -> tuple[ChannelGroup, ...]:
     """Stem stages, then q/k, v and MLP of each block, and the residual stream as ``embedding``."""
-    blocks = (group for i in range(len(config.blocks)) for group in _block_groups(config, i))
-    return (*_stem_groups(config), *blocks, _embedding(config))
-
-
-def _stem_groups(config: Config) -> tuple[ChannelGroup, ...]:
-    return tuple(
-        ChannelGroup(
-            name=f"stem.{i}",
-            size=config.stem[i],
-            width=f"stem.{i}",
-            slices=(
-                *rows(f"patch_embed.proj_conv{a}", bias=False),
-                *norm(f"patch_embed.proj_bn{a}"),
-                *columns(f"patch_embed.proj_conv{b}"),
-            ),
-            producers=(f"patch_embed.proj_conv{a}.weight",),
-            silencers=(f"patch_embed.proj_bn{a}",),
-            consumers=(f"patch_embed.proj_conv{b}.weight",),
-        )
+    names = DIALECTS[config.variant].names
+    stem = (
+        group(f"stem.{i}", config.stem[i], f"stem.{i}", (_stem(a),), (f"patch_embed.proj_conv{b}",))
         for i, (a, b) in enumerate(pairwise(STEM_SUFFIXES))
     )
+    blocks = (
+        found
+        for i, block in enumerate(config.blocks)
+        for found in block_groups(f"block.{i}", f"blocks.{i}", block, names, config.num_heads)
+    )
+    return (*stem, *blocks, _embedding(config, names))
 
 
-def _block_groups(config: Config, index: int) -> tuple[ChannelGroup, ...]:
-    dialect, block, base = DIALECTS[config.variant], config.blocks[index], f"block.{index}"
-    q, k, v, proj = (f"{base}.attn.{name}_{dialect.mixer}" for name in ("q", "k", "v", "proj"))
-    fc1, fc2 = (f"{base}.mlp.{name}_{dialect.mixer}" for name in ("fc1", "fc2"))
-    q_bn, k_bn, v_bn = (f"{base}.attn.{name}_bn" for name in "qkv")
-    bias, heads = dialect.attention_bias, config.num_heads
-    return (
-        ChannelGroup(
-            name=f"{base}.attn.qk", size=block.qk_dim, width=f"blocks.{index}.qk_dim", parts=heads, min_size=heads,
-            slices=(*rows(q, k, bias=bias), *norm(q_bn, k_bn)),
-            producers=(f"{q}.weight", f"{k}.weight"), silencers=(q_bn, k_bn), consumers=(),
-        ),
-        ChannelGroup(
-            name=f"{base}.attn.v", size=block.v_dim, width=f"blocks.{index}.v_dim", parts=heads, min_size=heads,
-            slices=(*rows(v, bias=bias), *norm(v_bn), *columns(proj)),
-            producers=(f"{v}.weight",), silencers=(v_bn,), consumers=(f"{proj}.weight",),
-        ),
-        ChannelGroup(
-            name=f"{base}.mlp.fc1", size=block.mlp_dim, width=f"blocks.{index}.mlp_dim",
-            slices=(*rows(fc1, bias=True), *norm(f"{base}.mlp.fc1_bn"), *columns(fc2)),
-            producers=(f"{fc1}.weight",), silencers=(f"{base}.mlp.fc1_bn",), consumers=(f"{fc2}.weight",),
-        ),
-    )  # fmt: skip
+def _stem(suffix: str) -> Writer:
+    return Writer(f"patch_embed.proj_conv{suffix}", f"patch_embed.proj_bn{suffix}")
 
 
-def _embedding(config: Config) -> ChannelGroup:
-    mixer, indices = DIALECTS[config.variant].mixer, range(len(config.blocks))
-    writers = {
-        f"block.{i}.{part}_{mixer}": f"block.{i}.{part}_bn" for i in indices for part in ("attn.proj", "mlp.fc2")
-    }
-    stem = {"patch_embed.proj_conv3": "patch_embed.proj_bn3", "patch_embed.rpe_conv": "patch_embed.rpe_bn"}
-    readers = [f"block.{i}.{part}_{mixer}" for i in indices for part in ("attn.q", "attn.k", "attn.v", "mlp.fc1")]
-    readers = ["patch_embed.rpe_conv", *readers, "head"]
-    norms = (*stem.values(), *writers.values())
-    return ChannelGroup(
-        name="embedding",
-        size=config.embed_dim,
-        width="embed_dim",
-        slices=(
-            *rows(*stem, bias=False),
-            *rows(*writers, bias=True),
-            *norm(*norms),
-            *columns(*readers),
-            *(TensorSlice(tensor=name, dim=2 if name == "pos_embed" else 0) for name in sorted(unused(config))),
-        ),
-        producers=tuple(f"{writer}.weight" for writer in (*stem, *writers)),
-        silencers=norms,
-        consumers=tuple(f"{reader}.weight" for reader in readers),
+def _embedding(config: Config, names: BlockNames) -> ChannelGroup:
+    bases = [f"block.{i}" for i in range(len(config.blocks))]
+    rpe = Writer("patch_embed.rpe_conv", "patch_embed.rpe_bn")
+    return group(
+        "embedding",
+        config.embed_dim,
+        "embed_dim",
+        (_stem("3"), rpe, *(writer for base in bases for writer in names.writers(base))),
+        (rpe.module, *(reader for base in bases for reader in names.readers(base)), "head"),
+        extra=(TensorSlice(tensor=name, dim=2 if name == "pos_embed" else 0) for name in sorted(unused(config))),
         scope="global",
     )
 
@@ -368,16 +299,11 @@ def unused(config: Config) -> frozenset[str]:
 
 def preprocessing(config: Config) -> Preprocessing:
     """Of the public evaluation scripts; event frames are taken as they are."""
-    size = config.image_size
     if config.variant == "imagenet":
-        return Preprocessing(
-            resize=size, crop=size, interpolation="bicubic", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
-        )
-    if config.variant == "cifar" and config.in_channels == 3:
-        return Preprocessing(
-            resize=size, crop=size, interpolation="bicubic", mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616)
-        )
-    return Preprocessing(resize=size, crop=size)
+        return imagenet(config.image_size)
+    if config.variant == "cifar" and config.in_channels == COLOURS:
+        return cifar10(config.image_size)
+    return as_it_is(config.image_size)
 
 
 def _default_heads(variant: str, shapes: Shapes) -> int:

@@ -13,13 +13,15 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from primesvt_core.families._base import FamilyConfig
+from primesvt_core import registry
+from primesvt_core.families._base import FamilyConfig, Value
 from primesvt_core.intake import AnyFamily, load_family
 from primesvt_core.pruning.surgery import shapes_of
+from primesvt_core.types import Shapes
 from tests.support.shared import SHARED
 
 GOLDEN = SHARED / "golden"
-FAMILIES = ("spikformer",)
+FAMILIES = registry.available("families")
 
 
 def golden_files() -> list[Path]:
@@ -53,12 +55,17 @@ def load_golden(path: Path) -> Golden:
     shapes = shapes_of(state)
     variant = family.recognise(shapes)
     assert variant is not None
-    asked = {
-        "time_steps": facts["T"],
-        "num_heads": facts["constructor_args"]["num_heads"],
-        "image_size": facts["input_shape"][-1],
-    }
-    return Golden(family, family.infer(variant, shapes, asked), state, tensors, facts)
+    return Golden(family, family.infer(variant, shapes, _asked(family, variant, shapes, facts)), state, tensors, facts)
+
+
+def _asked(family: AnyFamily, variant: str, shapes: Shapes, facts: dict[str, Any]) -> dict[str, Value]:
+    """What weights cannot tell, as the file says how it was made."""
+    told = {**facts["constructor_args"], "time_steps": facts["T"], "image_size": facts["input_shape"][-1]}
+    asked: dict[str, Value] = {}
+    for field, question in family.asked.items():
+        known = next((told[name] for name in (field, *question.aliases) if name in told), None)
+        asked[field] = question.default(variant, shapes) if known is None else known
+    return asked
 
 
 def run(golden: Golden, dtype: torch.dtype) -> tuple[Tensor, dict[str, Tensor]]:

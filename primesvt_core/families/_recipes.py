@@ -1,0 +1,24 @@
+"""Preprocessing of the public evaluation scripts, by image size (the settings that their papers were measured with)."""
+
+from __future__ import annotations
+
+from primesvt_core.data import Preprocessing
+
+CIFAR10_MEAN, CIFAR10_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+
+
+def imagenet(size: int, resize: int | None = None) -> Preprocessing:
+    """Shorter side to ``resize`` (``size`` if not given), centre crop, ImageNet's mean and deviation."""
+    return Preprocessing(
+        resize=resize or size, crop=size, interpolation="bicubic", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
+    )
+
+
+def cifar10(size: int) -> Preprocessing:
+    """CIFAR-10's mean and deviation; some public scripts use them for CIFAR-100 too."""
+    return Preprocessing(resize=size, crop=size, interpolation="bicubic", mean=CIFAR10_MEAN, std=CIFAR10_STD)
+
+
+def as_it_is(size: int) -> Preprocessing:
+    """Scaled to the size, not normalised: event frames, grey images."""
+    return Preprocessing(resize=size, crop=size)

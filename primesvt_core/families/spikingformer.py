@@ -1,0 +1,293 @@
+"""Spikingformer (Zhou et al., arXiv 2304.11954): neurons before the convolutions, a stream of membrane currents.
+
+Reproduces the ImageNet, CIFAR and DVS models of github.com/zhouchenlin2096/Spikingformer at commit 4378623b (MIT),
+written from their description: names and shapes of the state dict, numerics, and the order of operations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import pairwise
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from torch import Tensor, nn
+
+from primesvt_core.data import Preprocessing
+from primesvt_core.families._base import Asked, Family, FamilyConfig, Value, Writer, group, layer
+from primesvt_core.families._blocks import (
+    BlockConfig,
+    BlockNames,
+    block_groups,
+    block_layers,
+    check_heads,
+    count,
+    infer_block,
+)
+from primesvt_core.families._recipes import as_it_is, cifar10, imagenet
+from primesvt_core.layers.attention import spiking_self_attention
+from primesvt_core.layers.folding import folded
+from primesvt_core.layers.mixing import Mixing
+from primesvt_core.layers.model import SpikingModel, Stage
+from primesvt_core.layers.neurons import lif
+from primesvt_core.layers.pointwise import PointwiseConv1d, PointwiseConv2d
+from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
+
+__all__ = ["FAMILY", "Config", "Spikingformer"]
+
+ATTENTION_THRESHOLD = 0.5
+ATTENTION_SCALE = 0.125
+COLOURS = 3
+NAMES = BlockNames(mixer="conv", mlp=("mlp.mlp1", "mlp.mlp2"))
+
+
+class Config(FamilyConfig):
+    """One Spikingformer. ``stem`` are the widths of the first four convolutions; the fifth begins the stream."""
+
+    variant: Literal["imagenet", "cifar", "dvs"]
+    stem: tuple[int, int, int, int]
+    embed_dim: int
+    blocks: tuple[BlockConfig, ...]
+    num_heads: int
+
+    @model_validator(mode="after")
+    def _heads_divide_widths(self) -> Config:
+        check_heads(self.blocks, self.num_heads)
+        return self
+
+
+class Dialect(BaseModel):
+    """How a variant names its stem, and what differs in its numerics."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stem: tuple[str, str, str, str, str]
+    pooled: tuple[bool, bool, bool, bool, bool]
+    tau: float
+    image_size: int
+
+
+PROJECTIONS = ("proj", "proj1", "proj2", "proj3", "proj4")
+DIALECTS = {
+    "imagenet": Dialect(stem=PROJECTIONS, pooled=(False, True, True, True, True), tau=2.0, image_size=224),
+    "cifar": Dialect(
+        stem=("block0", "block1", "block2", "block3", "block4"), pooled=(False, False, False, True, True), tau=2.0,
+        image_size=32,
+    ),
+    "dvs": Dialect(stem=PROJECTIONS, pooled=(False, True, True, True, True), tau=1.5, image_size=128),
+}  # fmt: skip
+
+
+class Stem(nn.Module):
+    """Five convolutions with BatchNorm; but for the first, a neuron and perhaps pooling come before each."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.dialect = DIALECTS[config.variant]
+        widths = (config.in_channels, *config.stem, config.embed_dim)
+        for index, (name, (source, target)) in enumerate(zip(self.dialect.stem, pairwise(widths), strict=True)):
+            self.add_module(f"{name}_conv", nn.Conv2d(source, target, 3, padding=1, bias=False))
+            self.add_module(f"{name}_bn", nn.BatchNorm2d(target))
+            if index:
+                self.add_module(f"{name}_lif", lif(tau=self.dialect.tau))
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
+
+    def stage(self, index: int, x: Tensor) -> Tensor:
+        """``(T, B, C, H, W) -> (T, B, C', H', W')`` currents."""
+        name = self.dialect.stem[index]
+        if index:
+            x = self.get_submodule(f"{name}_lif")(x)
+        if self.dialect.pooled[index]:
+            x = folded(self.pool, x)
+        conv, bn = self.get_submodule(f"{name}_conv"), self.get_submodule(f"{name}_bn")
+        return folded(lambda y: bn(conv(y)), x)
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """Last stage: ``(T, B, C, H, W) -> (T, B, D, N)``."""
+        return self.stage(4, x).flatten(3)
+
+
+class Attention(Mixing):
+    """Spiking self-attention behind a neuron on the stream, which the public code calls ``proj_lif``."""
+
+    def __init__(self, config: Config, block: BlockConfig, tau: float) -> None:
+        super().__init__("conv", tau=tau)
+        for name, width in (("q", block.qk_dim), ("k", block.qk_dim), ("v", block.v_dim)):
+            self.add(name, PointwiseConv1d(config.embed_dim, width, bias=False), width)
+        self.attn_lif = lif(threshold=ATTENTION_THRESHOLD, tau=tau)
+        self.add("proj", PointwiseConv1d(block.v_dim, config.embed_dim), config.embed_dim)
+        self.num_heads = config.num_heads
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.spike("proj", x)
+        q, k, v = (self.fire(name, x) for name in "qkv")
+        attended = spiking_self_attention(q, k, v, num_heads=self.num_heads, scale=ATTENTION_SCALE)
+        return self.mix("proj", self.attn_lif(attended))
+
+
+class Mlp(Mixing):
+    """Two channel mixings, a neuron before each."""
+
+    def __init__(self, config: Config, block: BlockConfig, tau: float) -> None:
+        super().__init__("conv", tau=tau)
+        self.add("mlp1", PointwiseConv2d(config.embed_dim, block.mlp_dim), block.mlp_dim)
+        self.add("mlp2", PointwiseConv2d(block.mlp_dim, config.embed_dim), config.embed_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for name in ("mlp1", "mlp2"):
+            x = self.mix(name, self.spike(name, x))
+        return x
+
+
+class Block(nn.Module):
+    """Attention and MLP, their currents added to the stream."""
+
+    def __init__(self, config: Config, block: BlockConfig) -> None:
+        super().__init__()
+        tau = DIALECTS[config.variant].tau
+        self.norm1 = nn.LayerNorm(config.embed_dim)  # in the public checkpoints, never used
+        self.attn = Attention(config, block, tau)
+        self.norm2 = nn.LayerNorm(config.embed_dim)
+        self.mlp = Mlp(config, block, tau)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attn(x)
+        out: Tensor = x + self.mlp(x)
+        return out
+
+
+class Spikingformer(SpikingModel):
+    """The network: stem, blocks, mean over tokens and time of the currents, linear head."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config.time_steps)
+        self.patch_embed = Stem(config)
+        self.block = nn.ModuleList(Block(config, block) for block in config.blocks)
+        self.head = nn.Linear(config.embed_dim, config.num_classes)
+
+    def classify(self, x: Tensor) -> Tensor:
+        """``(T, B, D, N) -> (B, num_classes)``."""
+        logits: Tensor = self.head(x.mean(3).mean(0))
+        return logits
+
+    def stages(self) -> tuple[Stage, ...]:
+        runs: list[Callable[[Tensor], Tensor]] = [partial(self.patch_embed.stage, i) for i in range(4)]
+        runs.append(self.patch_embed.tokens)
+        stem = (
+            Stage(f"stem.{i}", run, (f"patch_embed.{name}_conv", f"patch_embed.{name}_bn"))
+            for i, (name, run) in enumerate(zip(self.patch_embed.dialect.stem, runs, strict=True))
+        )
+        blocks = (Stage(f"block.{i}", block, (f"block.{i}",)) for i, block in enumerate(self.block))
+        return (*stem, *blocks, Stage("head", self.classify, ("head",)))
+
+
+def recognise(shapes: Shapes) -> str | None:
+    """The variant whose names the state dict has; ImageNet's and DVS's differ in the image's channels only."""
+    if "block.0.mlp.mlp1_conv.weight" not in shapes:
+        return None
+    if "patch_embed.block0_conv.weight" in shapes:
+        return "cifar"
+    first = shapes.get("patch_embed.proj_conv.weight")
+    if first is None or "patch_embed.proj4_conv.weight" not in shapes:
+        return None
+    return "dvs" if first.shape[1] == 2 else "imagenet"
+
+
+def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
+    """Read every width off the shapes."""
+    *stem, embedding = (shapes[f"patch_embed.{name}_conv.weight"].shape[0] for name in DIALECTS[variant].stem)
+    return Config.model_validate(
+        {
+            "variant": variant,
+            "in_channels": shapes[f"patch_embed.{DIALECTS[variant].stem[0]}_conv.weight"].shape[1],
+            "num_classes": shapes["head.weight"].shape[0],
+            "stem": tuple(stem),
+            "embed_dim": embedding,
+            "blocks": tuple(infer_block(shapes, f"block.{i}", NAMES) for i in range(count(shapes, "block"))),
+            **asked,
+        }
+    )
+
+
+def _stem(name: str) -> Writer:
+    return Writer(f"patch_embed.{name}_conv", f"patch_embed.{name}_bn")
+
+
+def layers(config: Config) -> tuple[Layer, ...]:
+    """Stem convolutions, the seven mixings of each block, the head."""
+    owners = (*(f"stem.{i}" for i in range(4)), "embedding")
+    writers = map(_stem, DIALECTS[config.variant].stem)
+    return (
+        *(
+            layer(f"stem.{i}", writer.module, writer.norm, bias=False, group=owner)
+            for i, (writer, owner) in enumerate(zip(writers, owners, strict=True))
+        ),
+        *(found for i in range(len(config.blocks)) for found in block_layers(f"block.{i}", NAMES, "embedding")),
+        layer("head", "head", None, bias=True, group=None),
+    )
+
+
+def groups(config: Config) -> tuple[ChannelGroup, ...]:
+    """Stem convolutions, then q/k, v and MLP of each block, and the residual stream as ``embedding``."""
+    names = DIALECTS[config.variant].stem
+    bases = [f"block.{i}" for i in range(len(config.blocks))]
+    stem = (
+        group(f"stem.{i}", config.stem[i], f"stem.{i}", (_stem(a),), (_stem(b).module,))
+        for i, (a, b) in enumerate(pairwise(names))
+    )
+    blocks = (
+        found
+        for i, base in enumerate(bases)
+        for found in block_groups(base, f"blocks.{i}", config.blocks[i], NAMES, config.num_heads)
+    )
+    embedding = group(
+        "embedding",
+        config.embed_dim,
+        "embed_dim",
+        (_stem(names[-1]), *(writer for base in bases for writer in NAMES.writers(base))),
+        (*(reader for base in bases for reader in NAMES.readers(base)), "head"),
+        extra=(TensorSlice(tensor=name, dim=0) for name in sorted(unused(config))),
+        scope="global",
+    )
+    return (*stem, *blocks, embedding)
+
+
+def unused(config: Config) -> frozenset[str]:
+    """LayerNorms of the blocks."""
+    norms = [f"block.{i}.norm{n}" for i in range(len(config.blocks)) for n in (1, 2)]
+    return frozenset(f"{name}.{entry}" for name in norms for entry in ("weight", "bias"))
+
+
+def preprocessing(config: Config) -> Preprocessing:
+    """Of the public evaluation scripts; event frames are taken as they are."""
+    recipes = {"imagenet": imagenet, "cifar": cifar10} if config.in_channels == COLOURS else {}
+    return recipes.get(config.variant, as_it_is)(config.image_size)
+
+
+def _default_heads(variant: str, shapes: Shapes) -> int:
+    D = shapes["head.weight"].shape[1]
+    published = {("cifar", 384): 12, ("dvs", 256): 16}
+    return published.get((variant, D)) or math.gcd(D, 8)
+
+
+FAMILY = Family(
+    title="Spikingformer",
+    paper="arXiv 2304.11954",
+    source="github.com/zhouchenlin2096/Spikingformer @ 4378623b",
+    config_type=Config,
+    landmarks=("block.0.mlp.mlp1_conv.weight", "patch_embed.proj4_conv.weight", "patch_embed.block0_conv.weight"),
+    recognise=recognise,
+    asked={
+        "time_steps": Asked(lambda variant, _: 16 if variant == "dvs" else 4, ("time_steps", "time_step", "T")),
+        "num_heads": Asked(_default_heads, ("num_heads", "heads")),
+        "image_size": Asked(lambda variant, _: DIALECTS[variant].image_size, ("img_size", "image_size", "input_size")),
+    },
+    infer=infer,
+    build=Spikingformer,
+    layers=layers,
+    groups=groups,
+    unused=unused,
+    preprocessing=preprocessing,
+)

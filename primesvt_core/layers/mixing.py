@@ -1,0 +1,36 @@
+"""Channel mixing with a BatchNorm and a neuron, under the public repositories' names."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from primesvt_core.layers.folding import folded
+from primesvt_core.layers.neurons import lif
+
+
+class Mixing(nn.Module):
+    """Named triples ``<name>_<mixer>``, ``<name>_bn``, ``<name>_lif`` on ``(T, B, C, N)``."""
+
+    def __init__(self, mixer: str, *, tau: float = 2.0) -> None:
+        super().__init__()
+        self.mixer, self.tau = mixer, tau
+
+    def add(self, name: str, mix: nn.Module, width: int) -> None:
+        """A triple whose BatchNorm has ``width`` channels."""
+        self.add_module(f"{name}_{self.mixer}", mix)
+        self.add_module(f"{name}_bn", nn.BatchNorm1d(width))
+        self.add_module(f"{name}_lif", lif(tau=self.tau))
+
+    def mix(self, name: str, x: Tensor) -> Tensor:
+        """Mixed and normalised: ``(T, B, C, N) -> (T, B, C', N)`` currents."""
+        mix, bn = self.get_submodule(f"{name}_{self.mixer}"), self.get_submodule(f"{name}_bn")
+        return folded(lambda y: bn(mix(y)), x)
+
+    def spike(self, name: str, x: Tensor) -> Tensor:
+        """The neuron alone."""
+        spikes: Tensor = self.get_submodule(f"{name}_lif")(x)
+        return spikes
+
+    def fire(self, name: str, x: Tensor) -> Tensor:
+        """Mixed, normalised, fired: spikes."""
+        return self.spike(name, self.mix(name, x))
