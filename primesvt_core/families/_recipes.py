@@ -19,6 +19,13 @@ def cifar10(size: int) -> Preprocessing:
     return Preprocessing(resize=size, crop=size, interpolation="bicubic", mean=CIFAR10_MEAN, std=CIFAR10_STD)
 
 
+def cifar100(size: int) -> Preprocessing:
+    """CIFAR-100's own mean and deviation."""
+    return Preprocessing(
+        resize=size, crop=size, interpolation="bicubic", mean=(0.5071, 0.4867, 0.4408), std=(0.2675, 0.2565, 0.2761)
+    )
+
+
 def as_it_is(size: int) -> Preprocessing:
     """Scaled to the size, not normalised: event frames, grey images."""
     return Preprocessing(resize=size, crop=size)

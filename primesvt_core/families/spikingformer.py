@@ -113,7 +113,7 @@ class Attention(Mixing):
     """Spiking self-attention behind a neuron on the stream, which the public code calls ``proj_lif``."""
 
     def __init__(self, config: Config, block: BlockConfig, tau: float) -> None:
-        super().__init__("conv", tau=tau)
+        super().__init__("conv", partial(lif, tau=tau))
         for name, width in (("q", block.qk_dim), ("k", block.qk_dim), ("v", block.v_dim)):
             self.add(name, PointwiseConv1d(config.embed_dim, width, bias=False), width)
         self.attn_lif = lif(threshold=ATTENTION_THRESHOLD, tau=tau)
@@ -131,7 +131,7 @@ class Mlp(Mixing):
     """Two channel mixings, a neuron before each."""
 
     def __init__(self, config: Config, block: BlockConfig, tau: float) -> None:
-        super().__init__("conv", tau=tau)
+        super().__init__("conv", partial(lif, tau=tau))
         self.add("mlp1", PointwiseConv2d(config.embed_dim, block.mlp_dim), block.mlp_dim)
         self.add("mlp2", PointwiseConv2d(block.mlp_dim, config.embed_dim), config.embed_dim)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from primesvt_core.layers.folding import folded
@@ -11,15 +13,16 @@ from primesvt_core.layers.neurons import lif
 class Mixing(nn.Module):
     """Named triples ``<name>_<mixer>``, ``<name>_bn``, ``<name>_lif`` on ``(T, B, C, N)``."""
 
-    def __init__(self, mixer: str, *, tau: float = 2.0) -> None:
+    def __init__(self, mixer: str, neuron: Callable[[], nn.Module] = lif) -> None:
         super().__init__()
-        self.mixer, self.tau = mixer, tau
+        self.mixer, self.neuron = mixer, neuron
 
-    def add(self, name: str, mix: nn.Module, width: int) -> None:
-        """A triple whose BatchNorm has ``width`` channels."""
+    def add(self, name: str, mix: nn.Module, width: int, *, fires: bool = True) -> None:
+        """A triple whose BatchNorm has ``width`` channels; without a neuron where it does not fire."""
         self.add_module(f"{name}_{self.mixer}", mix)
         self.add_module(f"{name}_bn", nn.BatchNorm1d(width))
-        self.add_module(f"{name}_lif", lif(tau=self.tau))
+        if fires:
+            self.add_module(f"{name}_lif", self.neuron())
 
     def mix(self, name: str, x: Tensor) -> Tensor:
         """Mixed and normalised: ``(T, B, C, N) -> (T, B, C', N)`` currents."""

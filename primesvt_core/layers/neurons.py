@@ -45,6 +45,26 @@ def lif(*, threshold: float = 1.0, tau: float = 2.0) -> nn.Module:
     return LIF(tau=tau, v_threshold=threshold, surrogate_function=surrogate.Sigmoid(), detach_reset=True, step_mode="m")
 
 
+def plif(*, threshold: float = 1.0) -> nn.Module:
+    """The same with a trained time constant, from 2 on: one scalar ``w``, ``1 / tau = sigmoid(w)``."""
+    found: nn.Module = neuron.ParametricLIFNode(
+        init_tau=2.0,
+        v_threshold=threshold,
+        surrogate_function=surrogate.Sigmoid(),
+        detach_reset=True,
+        step_mode="m",
+    )
+    return found
+
+
+class SilentWeight(nn.Module):
+    """The ``w`` of a parametric neuron that a checkpoint has and no forward pass uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.zeros(()))
+
+
 def neurons(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Every neuron layer of ``model`` with its name."""
     return ((name, module) for name, module in model.named_modules() if isinstance(module, neuron.BaseNode))
