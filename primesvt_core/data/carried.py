@@ -3,34 +3,51 @@
 from __future__ import annotations
 
 import re
-import tarfile
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import IO
 
 from primesvt_core.data._base import DataSet, refuse
+from primesvt_core.data.archives import members
 
-CARRIED = re.compile(r"[A-Za-z0-9._-]+(-idx[13]-ubyte(\.gz)?|\.npz|\.tar(\.gz|\.xz)?|\.tgz|\.zip)")
-"""Names of files that are taken out of an archive; they are letters, digits, dots and dashes only."""
+IDX = re.compile(r"[-.]idx[13]-ubyte(\.gz)?$")
+"""How the names of the MNIST family's files end; some copies have a dot before ``idx``."""
+
+WHOLE = (".npz", ".zip", ".tar", ".tgz", ".txz", ".tar.gz", ".tar.xz", ".tar.bz2")
+"""How names of files end that are a data set of their own."""
 
 MAX_FILES = 16
 MAX_BYTES = 64 << 30
 CHUNK = 1 << 20
 
-Members = Iterator[tuple[str, IO[bytes]]]
+
+def is_hidden(name: str) -> bool:
+    """Whether a file is one that people do not see: of the system that packed it, not of the data set."""
+    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
 
 
-def is_carried(member: str) -> bool:
-    """Whether a member of an archive is itself a data set, or a part of one."""
-    return CARRIED.fullmatch(PurePosixPath(member).name) is not None
+def is_idx(name: str) -> bool:
+    """Whether a file is named like one of the MNIST family's."""
+    return IDX.search(name) is not None and not is_hidden(name)
 
 
-def is_zip(path: Path) -> bool:
-    """Whether a file is a zip archive from its first byte on; a tar whose last member is one ends like one."""
-    with path.open("rb") as file:
-        return file.read(2) == b"PK" and zipfile.is_zipfile(path)
+def is_carried(name: str) -> bool:
+    """Whether a file is itself a data set, or a part of one."""
+    return is_idx(name) or (name.lower().endswith(WHOLE) and not is_hidden(name))
+
+
+def the_only(name: str, files: Iterable[Path]) -> Path | None:
+    """The one data set among files of which each is one, or the folder of IDX files; None if there are none.
+
+    Raises:
+        DataError: if they are several data sets.
+    """
+    found = sorted({file.parent if is_idx(file.name) else file for file in files})
+    if len(found) > 1:
+        names = ", ".join(file.name for file in found)
+        raise refuse("data_format", f"{name} carries several data sets ({names}); pack one of them alone")
+    return found[0] if found else None
 
 
 def from_carrier(path: Path, open_inner: Callable[[Path], DataSet]) -> DataSet:
@@ -41,35 +58,27 @@ def from_carrier(path: Path, open_inner: Callable[[Path], DataSet]) -> DataSet:
         open_inner: opens the one data set that was in it, a file or a folder with IDX files.
     """
     with TemporaryDirectory(prefix="primesvt-data-") as scratch:
-        folder, left = Path(scratch) / "carried", MAX_BYTES
-        files: list[Path] = []
+        folder, left = Path(scratch) / path.name, MAX_BYTES
         folder.mkdir()
-        for member, source in _members(path):
-            target = folder / PurePosixPath(member).name
+        files: list[Path] = []
+        for member in members(path):
+            if not (member.is_plain and is_carried(member.name)):
+                continue
+            target = folder / _harmless(member.name)
             if target.exists() or len(files) == MAX_FILES:
-                raise refuse("data_unsafe", f"{path.name} carries too many data sets; pack one of them alone")
-            left -= _copy(source, target, left)
+                raise refuse("data_format", f"{path.name} carries too many data sets; pack one of them alone")
+            with member.open() as source:
+                left -= _copy(source, target, left)
             files.append(target)
-        others = [file for file in files if "-idx" not in file.name]
-        if len(others) > 1 or (others and len(files) > 1):
-            names = ", ".join(file.name for file in files)
-            raise refuse("data_format", f"{path.name} carries several data sets ({names}); pack one of them alone")
-        return open_inner(others[0] if others else folder)
+        inner = the_only(path.name, files)
+        if inner is None:
+            raise refuse("data_unsafe", f"what {path.name} carries is no plain file")
+        return open_inner(inner)
 
 
-def _members(path: Path) -> Members:
-    if is_zip(path):
-        with zipfile.ZipFile(path) as archive:
-            for entry in archive.infolist():
-                if is_carried(entry.filename):
-                    with archive.open(entry) as source:
-                        yield entry.filename, source
-        return
-    with tarfile.open(path, "r|*") as archive:
-        for member in archive:
-            content = archive.extractfile(member) if member.isreg() and is_carried(member.name) else None
-            if content is not None:
-                yield member.name, content
+def _harmless(name: str) -> str:
+    """A name that is a file's and no path, by which messages can still be understood."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", PurePosixPath(name).name)[-100:].lstrip(".")
 
 
 def _copy(source: IO[bytes], target: Path, at_most: int) -> int:

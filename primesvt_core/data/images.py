@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import stat
-import tarfile
+import os
 import tempfile
-import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -19,20 +18,36 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from primesvt_core.data._base import DataSet, Part, refuse
+from primesvt_core.data.archives import Member, members
+from primesvt_core.data.carried import is_hidden
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff"}
+DECODERS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "PPM", "TIFF")
+"""No others, whatever a file's content asks for: Pillow has some that start programs."""
+
 PARTS: Mapping[Part, tuple[str, ...]] = {"test": ("test", "val", "valid", "validation"), "train": ("train", "training")}
-MAX_FILES = 5_000_000
+"""Names of folders with test and training data, in the order in which they are looked for."""
+
 MAX_FILE_BYTES = 64 << 20
-MAX_TOTAL_BYTES = 400 << 30
 MAX_PIXELS = 64_000_000
+WIDE_GREY = ("I;16", "I;16B", "I;16L", "I;16N")
+"""Pillow's modes of grey pictures of 16 bits, which its conversion to bytes would clip."""
 
 Read = Callable[[str], bytes]
 
 
+def is_image(name: str) -> bool:
+    """Whether a file is named like a picture that people see."""
+    return PurePosixPath(name).suffix.lower() in SUFFIXES and not is_hidden(name)
+
+
 def from_folder(path: Path, part: Part | None) -> DataSet:
     """A folder with one folder a class, perhaps below ``train`` and ``test``."""
-    names = [file.relative_to(path).as_posix() for file in sorted(path.rglob("*")) if file.is_file()]
+    names = [
+        (Path(folder) / file).relative_to(path).as_posix()
+        for folder, _, files in os.walk(path, followlinks=True)
+        for file in files
+    ]
 
     def read(name: str) -> bytes:
         return (path / name).read_bytes()
@@ -42,11 +57,10 @@ def from_folder(path: Path, part: Part | None) -> DataSet:
 
 def from_zip(path: Path, part: Part | None) -> DataSet:
     """A zip archive in the same layout."""
+    for member in members(path):
+        _check_member(member)
     archive, lock = zipfile.ZipFile(path), Lock()
     entries = {entry.filename: entry for entry in archive.infolist() if not entry.is_dir()}
-    for name, entry in entries.items():
-        _check_member(name, entry.file_size, is_plain=not stat.S_ISLNK(entry.external_attr >> 16))
-    _check_total(len(entries), sum(entry.file_size for entry in entries.values()))
 
     def read(name: str) -> bytes:
         with lock:
@@ -84,18 +98,10 @@ def from_tar(path: Path, part: Part | None) -> DataSet:
     """A tar archive, compressed or not, in the same layout; read once, front to back, into one temporary file."""
     spool = _Spool()
     places: dict[str, tuple[int, int, str]] = {}
-    total = 0
-    with tarfile.open(path, "r|*") as archive:
-        for member in archive:
-            if member.isdir():
-                continue
-            _check_member(member.name, member.size, is_plain=member.isreg())
-            total += member.size
-            _check_total(len(places), total)
-            if PurePosixPath(member.name).suffix.lower() not in SUFFIXES:
-                continue
-            source = archive.extractfile(member)
-            content = source.read() if source else b""
+    for member in members(path):
+        _check_member(member)
+        if is_image(member.name):
+            content = member.open().read()
             places[member.name] = (spool.append(content), len(content), hashlib.sha256(content).hexdigest())
 
     def read(name: str) -> bytes:
@@ -107,60 +113,76 @@ def from_tar(path: Path, part: Part | None) -> DataSet:
     )
 
 
-def _check_member(name: str, size: int, *, is_plain: bool) -> None:
-    parts = PurePosixPath(name)
-    if parts.is_absolute() or ".." in parts.parts or "\\" in name or "\0" in name or not is_plain:
+def _check_member(member: Member) -> None:
+    name, parts = member.name, PurePosixPath(member.name)
+    if parts.is_absolute() or ".." in parts.parts or "\\" in name or "\0" in name or not member.is_plain:
         raise refuse("data_unsafe", f"the archive's member {name[:100]!r} is no plain file below the archive's root")
-    if size > MAX_FILE_BYTES:
+    if member.size > MAX_FILE_BYTES:
         raise refuse(
-            "data_unsafe", f"{name[:100]!r} in the archive has {size:,} bytes; images have at most {MAX_FILE_BYTES:,}"
+            "data_unsafe",
+            f"{name[:100]!r} in the archive has {member.size:,} bytes; images have at most {MAX_FILE_BYTES:,}",
         )
-
-
-def _check_total(files: int, size: int) -> None:
-    if files > MAX_FILES or size > MAX_TOTAL_BYTES:
-        raise refuse("data_unsafe", f"the archive declares {files:,} files of {size:,} bytes, more than is accepted")
 
 
 def _image_set(
     name: str, names: Iterable[str], read: Read, part: Part | None, digest: Callable[[Iterable[str]], str]
 ) -> DataSet:
-    images = sorted(n for n in names if PurePosixPath(n).suffix.lower() in SUFFIXES and not _is_hidden(n))
-    images, told = _choose_part(images, part)
+    images, told = _choose_part(sorted(n for n in names if is_image(n)), part)
     if not images:
         raise refuse(
             "data_empty", f"{name} holds no images; expected one folder a class with {', '.join(sorted(SUFFIXES))}"
         )
-    depth = min(len(PurePosixPath(n).parts) for n in images)
-    if depth < 2:  # class and file
-        loose = next(n for n in images if len(PurePosixPath(n).parts) == depth)
-        raise refuse("data_format", f"{loose} in {name} is in no class folder; expected <class>/<image>")
-    classes = sorted({PurePosixPath(n).parts[-2] for n in images})
+    labelled = _class_names(name, images)
+    classes = sorted(set(labelled))
     numbers = {label: number for number, label in enumerate(classes)}
-    labels = np.array([numbers[PurePosixPath(n).parts[-2]] for n in images], np.int64)
     return DataSet(
         name=name + told,
         kind="images",
         classes=tuple(classes),
-        labels=labels,
-        decode=lambda index: decode_image(images[index], read(images[index])),
+        labels=np.array([numbers[label] for label in labelled], np.int64),
+        decode=lambda index: _decoded(images[index], read),
         digest=lambda: digest(images),
     )
 
 
-def _is_hidden(name: str) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+def _class_names(name: str, images: list[str]) -> list[str]:
+    """The class of every image: the first folder below those that all images share, as torchvision's ImageFolder has
+    it; of a single class, the folder that the images lie in.
+
+    Raises:
+        DataError: if an image lies in no class folder.
+    """
+    folders = [PurePosixPath(image).parts[:-1] for image in images]
+    first, last = min(folders), max(folders)
+    shared = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    if first == last:
+        shared -= 1
+    loose = next((image for image, parts in zip(images, folders, strict=True) if len(parts) <= shared), None)
+    if shared < 0 or loose is not None:
+        raise refuse("data_format", f"{loose or images[0]} in {name} is in no class folder; expected <class>/<image>")
+    return [parts[shared] for parts in folders]
 
 
 def _choose_part(names: list[str], part: Part | None) -> tuple[list[str], str]:
     """Where there are training and test folders, the one that is wanted; test data by default."""
 
-    def below(folders: tuple[str, ...]) -> list[str]:
-        return [n for n in names if any(p.lower() in folders for p in PurePosixPath(n).parts[:-2])]
+    def below(wanted: Part) -> list[str]:
+        for folder in PARTS[wanted]:
+            found = [n for n in names if any(p.lower() == folder for p in PurePosixPath(n).parts[:-2])]
+            if found:
+                return found
+        return []
 
-    test, train = below(PARTS["test"]), below(PARTS["train"])
-    wanted = train if part == "train" else test
-    return (wanted, f" ({part or 'test'} part)") if wanted and (test or part == "train") else (names, "")
+    chosen = below(part or "test")
+    return (chosen, f" ({part or 'test'} part)") if chosen else (names, "")
+
+
+def _decoded(name: str, read: Read) -> NDArray[Any]:
+    try:
+        content = read(name)
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        raise refuse("data_undecodable", f"{name} cannot be read ({error}); remove or replace it") from None
+    return decode_image(name, content)
 
 
 def decode_image(name: str, content: bytes) -> NDArray[Any]:
@@ -170,19 +192,25 @@ def decode_image(name: str, content: bytes) -> NDArray[Any]:
         DataError: naming the file.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(BytesIO(content)) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
-                    raise refuse(
-                        "data_unsafe", f"{name} has {picture.width} x {picture.height} pixels, more than is accepted"
-                    )
-                grey = picture.mode in ("1", "L", "I;16", "I")
-                pixels = np.asarray(picture.convert("L" if grey else "RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        with Image.open(BytesIO(content), formats=DECODERS) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise refuse(
+                    "data_unsafe", f"{name} has {picture.width} x {picture.height} pixels, more than is accepted"
+                )
+            return _pixels(picture)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise refuse("data_unsafe", f"{name}: {error}") from None
+    except (OSError, SyntaxError, ValueError) as error:
         raise refuse(
             "data_undecodable", f"{name} cannot be decoded as an image ({error}); remove or replace it"
         ) from None
+
+
+def _pixels(picture: Image.Image) -> NDArray[Any]:
+    if picture.mode in WIDE_GREY:
+        return (np.asarray(picture) >> 8).astype(np.uint8)[:, :, None]
+    grey = picture.mode in ("1", "L", "LA", "I")
+    pixels = np.asarray(picture.convert("L" if grey else "RGB"))
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import gzip
+import os
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from primesvt_core.data import carried
 from primesvt_core.data._base import DataSet, Part, refuse
+from primesvt_core.data.archives import is_zip, members
 from primesvt_core.data.arrays import from_cifar, from_idx, from_npz
-from primesvt_core.data.images import SUFFIXES, from_folder, from_tar, from_zip
+from primesvt_core.data.images import from_folder, from_tar, from_zip, is_image
 
-CIFAR_FOLDERS = ("cifar-10-batches-py", "cifar-100-python")
+CIFAR_FILES = ({"batches.meta", "test_batch"}, {"batches.meta", "data_batch_1"}, {"meta", "test"}, {"meta", "train"})
+"""Names of files, any of these pairs of which is the python version of CIFAR."""
+
+DEEPEST = 2
+"""Archives within archives that are opened; a folder that holds one and is packed to be sent makes two."""
+
 UNDERSTOOD = (
     "an ImageFolder folder or archive (.zip, .tar, .tar.gz, .tar.xz), an .npz with 'images' and 'labels',"
     " the MNIST family's IDX files, or CIFAR's python archive"
@@ -51,43 +60,70 @@ def open_data(path: Path, part: Part | None = None) -> DataSet:
         ) from None
 
 
-def _open(path: Path, part: Part | None, *, is_carried: bool = False) -> DataSet:
+def _open(path: Path, part: Part | None, depth: int = 0) -> DataSet:
     if path.is_dir():
-        return from_idx(path, part) if any(path.glob("*-idx3-ubyte*")) else from_folder(path, part)
-    if carried.is_zip(path):
-        return _open_archive(path, part, _zip_names(path), is_carried=is_carried)
+        return _open_folder(path, part, depth)
+    if is_zip(path):
+        return _open_archive(path, part, depth)
     if _is_idx(path):
         return from_idx(path, part)
     if _is_tar(path):
-        return _open_archive(path, part, _tar_names(path), is_carried=is_carried)
+        return _open_archive(path, part, depth)
     raise refuse("data_format", f"{path.name} is no data set that PrimeSVT understands: {UNDERSTOOD}")
 
 
-def _open_archive(path: Path, part: Part | None, names: Iterable[str], *, is_carried: bool) -> DataSet:
+def _open_folder(path: Path, part: Part | None, depth: int) -> DataSet:
+    """The first file that says what a folder is decides, from the top down; archives only where nothing else does."""
+    found: list[Path] = []
+    for where, folders, names in os.walk(path, followlinks=True):
+        folders.sort()
+        files = [Path(where) / name for name in names]
+        if _is_cifar(set(names)):
+            return _open_cifar_folder(path.name, files, part)
+        found += [file for file in files if carried.is_carried(file.name)]
+        if any(is_image(name) for name in names) and not any(carried.is_idx(file.name) for file in found):
+            return from_folder(path, part)
+    inner = carried.the_only(path.name, found)
+    if inner is None:
+        return from_folder(path, part)
+    if inner.is_dir():
+        return from_idx(inner, part)
+    return replace(_open(inner, part, depth), name=path.name)
+
+
+def _open_archive(path: Path, part: Part | None, depth: int) -> DataSet:
     """The first member that says what an archive is decides; one without any holds no images, which is told."""
-    is_zip = carried.is_zip(path)
-    for name in names:
-        member = PurePosixPath(name)
-        if is_zip and member.suffix == ".npy":
+    seen: set[str] = set()
+    zipped = is_zip(path)
+    for member in members(path):
+        name = PurePosixPath(member.name)
+        seen.add(name.name)
+        if zipped and name.suffix == ".npy" and len(name.parts) == 1:
             return from_npz(path)
-        if not is_zip and member.parts and member.parts[0] in CIFAR_FOLDERS:
-            return from_cifar(path, part)
-        if member.suffix.lower() in SUFFIXES:
+        if _is_cifar(seen):
+            return from_cifar(path.name, _batches(path), part)
+        if is_image(member.name):
             break
-        if carried.is_carried(name) and not is_carried:
-            opened = carried.from_carrier(path, lambda inner: _open(inner, part, is_carried=True))
+        if carried.is_carried(member.name) and depth < DEEPEST:
+            opened = carried.from_carrier(path, lambda inner: _open(inner, part, depth + 1))
             return replace(opened, name=path.name)
-    return from_zip(path, part) if is_zip else from_tar(path, part)
+    return from_zip(path, part) if zipped else from_tar(path, part)
 
 
-def _zip_names(path: Path) -> list[str]:
-    with zipfile.ZipFile(path) as archive:
-        return archive.namelist()
+def _is_cifar(names: set[str]) -> bool:
+    return any(files <= names for files in CIFAR_FILES)
 
 
-def _tar_names(path: Path) -> Iterator[str]:
-    with tarfile.open(path, "r|*") as archive:
-        yield from (member.name for member in archive)
+def _batches(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    for member in members(path):
+        if member.is_plain:
+            with member.open() as source:
+                yield member.name, source
+
+
+def _open_cifar_folder(name: str, files: list[Path], part: Part | None) -> DataSet:
+    with ExitStack() as opened:
+        return from_cifar(name, [(file.name, opened.enter_context(file.open("rb"))) for file in sorted(files)], part)
 
 
 def _is_idx(path: Path) -> bool:
@@ -101,7 +137,6 @@ def _is_idx(path: Path) -> bool:
 
 def _is_tar(path: Path) -> bool:
     try:
-        with tarfile.open(path, "r|*") as archive:
-            return archive.next() is not None
+        return next(members(path), None) is not None
     except (tarfile.TarError, OSError, EOFError, LZMAError, zlib.error):
         return False

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
+from primesvt_core.data._base import refuse
 from primesvt_core.spec import PreprocessingOverrides
 
 FILTERS = {
@@ -17,6 +18,8 @@ FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
 }
 FRAMES_DIMENSIONS = 4
+MAX_PIXELS = 64_000_000
+"""Of a resized sample; one that is long and thin grows beyond every bound when its shorter side is fitted."""
 
 
 class Preprocessing(BaseModel):
@@ -47,8 +50,16 @@ class Preprocessing(BaseModel):
             steps = [self._resized(step.transpose(1, 2, 0)) for step in sample]
             return np.stack([step.astype(np.float32) for step in steps]).transpose(0, 3, 1, 2)
         image = self._resized(sample)
+        self._check_statistics(image.shape[2])
         scaled = image.astype(np.float32) / 255.0 if image.dtype == np.uint8 else image.astype(np.float32)
         return self._normalised(scaled).transpose(2, 0, 1)
+
+    def _check_statistics(self, channels: int) -> None:
+        """One mean and deviation a channel; a grey image is normalised into as many channels as they have."""
+        lengths = [len(values) for values in (self.mean, self.std) if values is not None]
+        if len({channels, *lengths} - {1}) > 1:
+            told = " and ".join(map(str, lengths))
+            raise refuse("data_channels", f"mean and std have {told} values, but the images have {channels} channels")
 
     def _normalised(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         if self.mean is not None:
@@ -60,9 +71,13 @@ class Preprocessing(BaseModel):
     def _resized(self, image: NDArray[Any]) -> NDArray[Any]:
         """``(H, W, C)`` to the size wanted; untouched where it has that size already."""
         height, width = image.shape[:2]
-        if self.resize is not None and min(height, width) != self.resize:
-            scale = self.resize / min(height, width)
-            image = _scaled(image, round(height * scale), round(width * scale), FILTERS[self.interpolation])
+        shorter = min(height, width)
+        if self.resize is not None and shorter != self.resize:
+            # Rounded down, and the crop's corner to the nearest, as torchvision does.
+            height, width = self.resize * height // shorter, self.resize * width // shorter
+            if height * width > MAX_PIXELS:
+                raise refuse("data_unsafe", f"an image would have {width} x {height} pixels after resizing")
+            image = _scaled(image, height, width, FILTERS[self.interpolation])
         return image if self.crop is None else _centre(image, self.crop)
 
 
@@ -86,5 +101,5 @@ def _centre(image: NDArray[Any], side: int) -> NDArray[Any]:
     if below or right:
         image = np.pad(image, ((below // 2, below - below // 2), (right // 2, right - right // 2), (0, 0)))
         height, width = image.shape[:2]
-    top, left = (height - side) // 2, (width - side) // 2
+    top, left = round((height - side) / 2), round((width - side) / 2)
     return image[top : top + side, left : left + side]

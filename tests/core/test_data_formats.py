@@ -9,6 +9,7 @@ import struct
 import tarfile
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,13 +19,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.client.packing import as_file
-from primesvt_core.data import DataSet, check_classes, open_data
+from primesvt_core.data import DataSet, archives, check_classes, open_data
+from primesvt_core.data.images import decode_image
 from primesvt_core.errors import DataError
 from tests.support.shared import SHARED, needs_shared
 
 CLASSES = ("cat", "dog", "eel")
 LABELS = np.array([0, 0, 1, 1, 2, 2], np.int64)
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 8, 10, 3), np.uint8)
+
+
+def refused(path: Path, code: str, named: str) -> None:
+    with pytest.raises(DataError) as refusal:
+        samples(open_data(path))
+    assert refusal.value.error_code == code
+    assert named in refusal.value.message
 
 
 def samples(data: DataSet) -> NDArray[np.generic]:
@@ -118,18 +127,77 @@ def test_idx_files_open_by_their_folder_and_by_their_images(packed: bool, tmp_pa
     assert by_name.fingerprint() == data.fingerprint()
 
 
-@pytest.mark.parametrize("make", [idx, lambda root: npz(IMAGES)(root).parent, lambda root: zipped(root).parent])
-def test_a_folder_that_was_packed_to_be_sent_opens_as_before(make: Callable[[Path], Path], tmp_path: Path) -> None:
-    made = make(tmp_path)
-    if (made / "set").exists():
-        (made / "set").rename(tmp_path.parent / f"{tmp_path.name}-aside")
-    inner = made if (made / "t10k-images-idx3-ubyte.gz").exists() else next(made.iterdir())
+def emptied(root: Path) -> Path:
+    """The folder of a data set that is one file; what it was made from goes elsewhere."""
+    if (root / "set").exists():
+        (root / "set").rename(root.parent / f"{root.name}-aside")
+    return root
+
+
+MADE: dict[str, Callable[[Path], Path]] = {
+    "idx": idx,
+    "idx, packed and not": lambda root: idx(idx(root), packed=False),
+    "idx, named otherwise": lambda root: renamed(idx(root / "raw", "emnist-test")),
+    "npz": lambda root: npz(IMAGES)(root).parent,
+    "zip": lambda root: zipped(root).parent,
+    "tar.gz of images": lambda root: tarred("w:gz", "my set.tar.gz")(root).parent,
+    "cifar": lambda root: cifar(root).parent,
+    "cifar, unpacked": lambda root: unpacked(cifar(root)),
+    "images": lambda root: folder(root, "val"),
+}
+
+
+def renamed(root: Path) -> Path:
+    for file in [*root.iterdir()]:
+        file.rename(root / file.name.replace("-idx", ".idx"))
+    return root.parent
+
+
+def unpacked(archive: Path) -> Path:
+    with tarfile.open(archive) as content:
+        content.extractall(archive.parent, filter="data")
+    archive.unlink()
+    return archive.parent / "cifar-10-batches-py"
+
+
+def as_zip(made: Path, target: Path) -> Path:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(file for file in made.rglob("*") if file.is_file()):
+            archive.writestr(f"top/{file.relative_to(made).as_posix()}", file.read_bytes())
+    return target
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_a_folder_opens_the_same_however_it_was_packed_to_be_sent(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    made = emptied(MADE[kind](tmp_path / "made"))
+    (made / "._set.npz").write_bytes(b"of another system")
+    wanted = open_data(made)
+    assert len(wanted) == 6
     with as_file(made) as (packed, _):
         assert packed.suffix == ".tar"
-        data = open_data(packed)
-        assert data.name == packed.name
-        assert data.fingerprint() == open_data(inner).fingerprint()
-        np.testing.assert_array_equal(data.decode(5), open_data(inner).decode(5))
+        found = [open_data(packed), open_data(as_zip(made, tmp_path / "sent.zip"))]
+    with tarfile.open(tmp_path / "sent", "w:xz") as archive:
+        archive.add(made, "one/below")
+    for data in (*found, open_data(tmp_path / "sent")):
+        np.testing.assert_array_equal(data.labels, wanted.labels)
+        np.testing.assert_array_equal(samples(data), samples(wanted))
+    assert [data.name.split(" ")[0] for data in found] == [packed.name, "sent.zip"]
+
+
+def test_a_folder_with_one_part_of_idx_files_is_that_part(tmp_path: Path) -> None:
+    assert len(open_data(idx(tmp_path, "train"))) == 6
+    assert len(open_data(tmp_path, part="train")) == 6
+    idx(tmp_path, "t10k")
+    (tmp_path / "train-labels-idx1-ubyte.gz").unlink()
+    assert len(open_data(tmp_path)) == 6
+    refused(tmp_path / "train-images-idx3-ubyte.gz", "data_format", "train-labels-idx1-ubyte.gz")
+
+
+def test_idx_files_open_by_their_labels_too(tmp_path: Path) -> None:
+    idx(tmp_path)
+    by_labels = open_data(tmp_path / "t10k-labels-idx1-ubyte.gz")
+    assert by_labels.fingerprint() == open_data(tmp_path).fingerprint()
 
 
 def test_an_archive_of_several_data_sets_is_refused(tmp_path: Path) -> None:
@@ -201,13 +269,6 @@ def test_a_cifar_batch_that_is_a_program_is_not_run(tmp_path: Path) -> None:
     assert not (Path.cwd() / "primesvt-canary").exists()
 
 
-def refused(path: Path, code: str, named: str) -> None:
-    with pytest.raises(DataError) as refusal:
-        samples(open_data(path))
-    assert refusal.value.error_code == code
-    assert named in refusal.value.message
-
-
 def test_what_is_no_data_set_is_refused(tmp_path: Path) -> None:
     refused(tmp_path / "missing", "data_format", "missing")
     (tmp_path / "notes.txt").write_text("hello")
@@ -267,6 +328,11 @@ def test_links_in_an_archive_are_refused(tmp_path: Path) -> None:
         ({"images": IMAGES, "labels": LABELS[:3]}, "data_format", "3 labels"),
         ({"images": IMAGES, "labels": LABELS.astype(float)}, "data_format", "integers"),
         ({"images": IMAGES, "labels": LABELS - 1}, "data_classes", "negative"),
+        ({"images": IMAGES, "labels": LABELS + 10**12}, "data_classes", "1000000000002"),
+        ({"images": IMAGES, "labels": LABELS.astype(np.uint64) + np.uint64(2**63)}, "data_classes", "no class"),
+        ({"images": IMAGES, "labels": LABELS[:, None]}, "data_format", "integers (N,)"),
+        ({"images": IMAGES[:, :0], "labels": LABELS}, "data_format", "[6, 0, 10, 3]"),
+        ({"images": IMAGES.astype(complex), "labels": LABELS}, "data_format", "complex"),
         ({"images": IMAGES[:0], "labels": LABELS[:0]}, "data_empty", "no images"),
         ({"images": IMAGES[0, 0], "labels": LABELS}, "data_format", "dimensions"),
         ({"images": np.array([{}] * 6), "labels": LABELS}, "data_unsafe", "images"),
@@ -285,6 +351,150 @@ def test_more_classes_than_the_model_knows_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError) as refusal:
         check_classes(data, 2)
     assert refusal.value.error_code == "data_classes"
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"labels": ["0"] * 6}, "labels"),
+        ({"labels": [10**30] * 6}, "labels"),
+        ({"labels": [7] * 6}, "no class"),
+        ({"data": [1, 2]}, "3,072"),
+    ],
+)
+def test_a_cifar_batch_that_lies_is_refused(changes: dict[str, object], named: str, tmp_path: Path) -> None:
+    path = cifar(tmp_path, lambda content: pickle.dumps(content, protocol=2), **changes)
+    with pytest.raises(DataError) as refusal:
+        open_data(path)
+    assert named in refusal.value.message
+
+
+def picture(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(IMAGES[0]).save(path)
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"),
+    [
+        (["cat/0.png", "dog/1.png"], ("cat", "dog")),
+        (["top/cat/0.png", "top/dog/1.png"], ("cat", "dog")),
+        (["cat/deep/0.png", "dog/1.png"], ("cat", "dog")),
+        (["only/0.png", "only/1.png"], ("only",)),
+        (["top/val/cat/0.png", "top/train/cat/1.png", "top/train/dog/2.png"], ("cat",)),
+        (["test/cat/0.png", "val/dog/1.png"], ("cat",)),
+    ],
+)
+def test_classes_are_the_first_folders_that_differ(names: list[str], classes: tuple[str, ...], tmp_path: Path) -> None:
+    for name in names:
+        picture(tmp_path / "set" / name)
+    assert open_data(tmp_path / "set").classes == classes
+
+
+def test_a_picture_beside_the_class_folders_is_refused(tmp_path: Path) -> None:
+    for name in ("top/cat/0.png", "top/dog/1.png", "top/sample.png"):
+        picture(tmp_path / "set" / name)
+    refused(tmp_path / "set", "data_format", "top/sample.png")
+
+
+def encoded(image: Image.Image, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind)
+    return buffer.getvalue()
+
+
+def test_pictures_of_every_mode_decode_to_grey_or_colour() -> None:
+    levels = np.arange(0, 65536, 6553).astype(np.uint16)[None]
+    np.testing.assert_array_equal(decode_image("x", encoded(Image.fromarray(levels), "PNG"))[..., 0], levels >> 8)
+    for mode, channels in (("1", 1), ("L", 1), ("LA", 1), ("P", 3), ("RGB", 3), ("RGBA", 3)):
+        found = decode_image("x", encoded(Image.new(mode, (3, 2)), "PNG"))
+        assert (found.shape, found.dtype) == ((2, 3, channels), np.dtype("uint8"))
+
+
+def test_only_formats_of_pictures_are_decoded() -> None:
+    script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
+    with pytest.raises(DataError) as refusal:
+        decode_image("cat/0.png", script)
+    assert refusal.value.error_code == "data_undecodable"
+    assert "cat/0.png" in refusal.value.message
+
+
+@pytest.mark.parametrize("side", [8_100, 10_000, 14_000])
+def test_a_picture_that_unpacks_to_far_too_many_pixels_is_refused(side: int) -> None:
+    flat = b"P5 %d %d 255\n" % (side, side)
+    with pytest.raises(DataError) as refusal:
+        decode_image("cat/0.pgm", flat)
+    assert refusal.value.error_code == "data_unsafe"
+    assert "cat/0.pgm" in refusal.value.message
+
+
+def test_a_damaged_member_of_a_zip_is_named(tmp_path: Path) -> None:
+    path = zipped(tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        first = archive.infolist()[0]
+    content = bytearray(path.read_bytes())
+    content[first.header_offset + 80] ^= 0xFF
+    path.write_bytes(content)
+    refused(path, "data_undecodable", first.filename)
+
+
+def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
+    path = zipped(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    refused(path, "data_format", "password")
+
+
+def test_archives_that_unpack_to_far_more_than_they_are_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "FREE_BYTES", 1 << 20)
+    blank = {"images": np.zeros((900, 64, 64), np.uint8), "labels": np.zeros(900, np.int64)}
+    np.savez_compressed(tmp_path / "bomb.npz", **blank)  # type: ignore[arg-type]
+    refused(tmp_path / "bomb.npz", "data_unsafe", "bomb.npz")
+    zeros = tmp_path / "zeros"
+    zeros.write_bytes(bytes(8 << 20))
+    with tarfile.open(tmp_path / "bomb.tar.xz", "w:xz") as archive:
+        for number in range(3):
+            archive.add(zeros, f"cat/{number}.png")
+    refused(tmp_path / "bomb.tar.xz", "data_unsafe", "bomb.tar.xz")
+    header = gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 900, 64, 64) + bytes(900 * 4096), mtime=0)
+    (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(header)
+    (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(header)
+    refused(tmp_path / "t10k-images-idx3-ubyte.gz", "data_unsafe", "t10k-images-idx3-ubyte.gz")
+
+
+def test_a_header_without_bound_is_refused(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "set.tar.xz", "w:xz", format=tarfile.GNU_FORMAT) as archive:
+        archive.addfile(tarfile.TarInfo("x" * (archives.MAX_HEADER_BYTES + 1)))
+    refused(tmp_path / "set.tar.xz", "data_unsafe", "header")
+
+
+def test_an_array_that_declares_more_than_its_file_holds_is_refused(tmp_path: Path) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "|u1", "fortran_order": False, "shape": (6, 1 << 15, 1 << 15)}
+    )
+    with zipfile.ZipFile(tmp_path / "set.npz", "w") as archive:
+        archive.writestr("images.npy", header.getvalue())
+    refused(tmp_path / "set.npz", "data_undecodable", "cut short")
+
+
+@pytest.mark.parametrize("count", range(12))
+def test_damage_anywhere_is_a_refusal_or_another_sample(count: int, tmp_path: Path) -> None:
+    """Whatever bytes change, nothing but a `DataError` is raised."""
+    generator = np.random.default_rng(count)
+    for number, make in enumerate([make for kind, make in FORMATS.items() if kind != "folder"]):
+        root = tmp_path / str(number)
+        root.mkdir()
+        path = make(root)
+        content = bytearray(path.read_bytes())
+        for place in generator.integers(0, len(content), 3):
+            content[place] = generator.integers(256)
+        path.write_bytes(content)
+        with suppress(DataError):
+            samples(open_data(path))
 
 
 @needs_shared
