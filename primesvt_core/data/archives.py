@@ -62,15 +62,24 @@ def members(path: Path) -> Iterator[Member]:
 
     Raises:
         DataError: if it declares more than is accepted.
+        tarfile.TarError, zipfile.BadZipFile, OSError, EOFError, LZMAError, zlib.error: if it is damaged.
     """
     count = total = 0
     packed = path.stat().st_size
-    for member in _of_zip(path) if is_zip(path) else _of_tar(path):
+    entries = _of_zip(path) if is_zip(path) else _of_tar(path)
+    while member := _next(entries):
         count, total = count + 1, total + member.size
         if count > MAX_MEMBERS:
             raise refuse("data_unsafe", f"{path.name} holds more than {MAX_MEMBERS:,} files")
         check_growth(path.name, total, packed)
         yield member
+
+
+def _next(entries: Iterator[Member]) -> Member | None:
+    try:
+        return next(entries, None)
+    except (IndexError, TypeError, ValueError) as error:  # which the readers raise for some damaged archives
+        raise tarfile.ReadError(str(error)) from None
 
 
 def check_growth(name: str, size: int, packed: int) -> None:

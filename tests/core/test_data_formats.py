@@ -438,6 +438,14 @@ def test_a_damaged_member_of_a_zip_is_named(tmp_path: Path) -> None:
     refused(path, "data_undecodable", first.filename)
 
 
+def test_a_zip_with_a_member_without_a_name_is_refused(tmp_path: Path) -> None:
+    path = zipped(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 46] = 0
+    path.write_bytes(content)
+    refused(path, "data_undecodable", "set.zip")
+
+
 def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
     path = zipped(tmp_path)
     content = bytearray(path.read_bytes())
