@@ -104,11 +104,12 @@ def columns(*layers: str, stride: int | None = None, offset: int = 0) -> tuple[T
     return tuple(TensorSlice(tensor=f"{layer}.weight", dim=1, stride=stride, offset=offset) for layer in layers)
 
 
-def layer(name: str, module: str, norm: str | None, *, bias: bool, group: str | None) -> Layer:
-    """A layer from the names of its module and its BatchNorm."""
+def layer(name: str, module: str, *norms: str | None, bias: bool, group: str | None) -> Layer:
+    """A layer from the names of its module and its BatchNorms."""
     tensors = [f"{module}.weight", *([f"{module}.bias"] if bias else [])]
-    if norm is not None:
-        tensors += [f"{norm}.{entry}" for entry in (*NORM_ENTRIES, "num_batches_tracked")]
+    for norm in norms:
+        if norm is not None:
+            tensors += [f"{norm}.{entry}" for entry in (*NORM_ENTRIES, "num_batches_tracked")]
     return Layer(name=name, tensors=tuple(tensors), group=group)
 
 

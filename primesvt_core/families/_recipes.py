@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from primesvt_core.data import Preprocessing
 
+USUAL_SIZE = 224
 CIFAR10_MEAN, CIFAR10_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
@@ -12,6 +13,11 @@ def imagenet(size: int, resize: int | None = None) -> Preprocessing:
     return Preprocessing(
         resize=resize or size, crop=size, interpolation="bicubic", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
     )
+
+
+def imagenet_cropped(size: int, share: float) -> Preprocessing:
+    """The middle ``share`` of the side where the image is 224 or less; all of it where it is larger."""
+    return imagenet(size, int(size / share) if size <= USUAL_SIZE else size)
 
 
 def cifar10(size: int) -> Preprocessing:

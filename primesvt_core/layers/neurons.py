@@ -65,9 +65,35 @@ class SilentWeight(nn.Module):
         self.w = nn.Parameter(torch.zeros(()))
 
 
+class Levels(nn.Module):
+    """A neuron without a membrane: rounds to one of the integers 0 ... ``levels`` and divides by ``norm``.
+
+    Stands for up to ``levels`` spikes at once (E-SpikeFormer, arXiv 2411.16061). Its gradient is that of the clamping.
+
+    Args:
+        levels: the largest integer.
+        norm: what it is divided by.
+        half_up: whether halves are rounded up; to the even neighbour otherwise.
+    """
+
+    def __init__(self, levels: int = 4, norm: int = 4, *, half_up: bool = False) -> None:
+        super().__init__()
+        self.levels, self.norm, self.half_up = levels, norm, half_up
+
+    def forward(self, x: Tensor) -> Tensor:
+        clamped = x.clamp(0, self.levels)
+        rounded = torch.floor(clamped + 0.5) if self.half_up else torch.round(clamped)
+        return (clamped + (rounded - clamped).detach() if torch.is_grad_enabled() else rounded) / self.norm
+
+
 def neurons(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Every neuron layer of ``model`` with its name."""
-    return ((name, module) for name, module in model.named_modules() if isinstance(module, neuron.BaseNode))
+    return ((name, module) for name, module in model.named_modules() if isinstance(module, neuron.BaseNode | Levels))
+
+
+def spikes_of(module: nn.Module, output: Tensor) -> Tensor:
+    """How many spikes the output of a neuron layer stands for, element by element."""
+    return (output * module.norm).round() if isinstance(module, Levels) else output
 
 
 def reset(model: nn.Module) -> None:

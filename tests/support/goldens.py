@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from primesvt_core import registry
 from primesvt_core.families._base import FamilyConfig, Value
-from primesvt_core.intake import AnyFamily, load_family
+from primesvt_core.intake import AnyFamily, build, load_family
+from primesvt_core.layers.model import SpikingModel
+from primesvt_core.layers.neurons import neurons, spikes_of
 from primesvt_core.pruning.surgery import shapes_of
 from primesvt_core.types import Shapes
 from tests.support.shared import SHARED
@@ -42,6 +44,19 @@ class Golden:
     @property
     def input(self) -> Tensor:
         return self.tensors["input"]
+
+    @cached_property
+    def double(self) -> SpikingModel:
+        """The model in double precision; whoever changes it puts it back."""
+        with torch.inference_mode(mode=False):  # it is asked for inside and changed outside
+            return build(self.family, self.config, self.state).double()
+
+    @cached_property
+    def before(self) -> Tensor:
+        """Its logits of the first image."""
+        with torch.inference_mode():
+            found: Tensor = self.double(self.input[:1].double())
+        return found
 
     def logits(self, name: str) -> Tensor:
         """Logits of the public evaluation, which averages over time where the model leaves that to it."""
@@ -74,14 +89,20 @@ def _asked(family: AnyFamily, variant: str, shapes: Shapes, facts: dict[str, Any
 
 
 def run(golden: Golden, dtype: torch.dtype) -> tuple[Tensor, dict[str, Tensor]]:
-    """Logits, and spikes of every neuron layer summed over everything but time."""
-    from primesvt_core.layers.neurons import neurons
-
-    model = golden.family.build(golden.config).eval()
-    model.load_state_dict(golden.state, strict=True)
-    model = model.to(dtype)
+    """Logits, and sums of spikes of every neuron layer as the golden file has them."""
+    model = build(golden.family, golden.config, golden.state).to(dtype)
     sums: dict[str, Tensor] = {}
+
+    def count(name: str, module: nn.Module) -> None:
+        module.register_forward_hook(lambda _m, _i, y: sums.update({name: _summed(golden, name, spikes_of(module, y))}))
+
     for name, module in neurons(model):
-        module.register_forward_hook(lambda _m, _i, y, name=name: sums.update({name: y.flatten(1).sum(1).long()}))
+        count(name, module)
     with torch.no_grad():
         return model(golden.input.to(dtype)), sums
+
+
+def _summed(golden: Golden, name: str, spikes: Tensor) -> Tensor:
+    """Over everything but time, or but the images where the public code knows no time."""
+    by_image = len(golden.tensors[f"spikes.{name}"]) != len(spikes)
+    return (spikes[0] if by_image else spikes).flatten(1).sum(1).long()

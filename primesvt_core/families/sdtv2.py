@@ -1,0 +1,394 @@
+"""Spike-driven Transformer V2, or Meta-SpikeFormer (Yao et al., arXiv 2404.03663).
+
+Reproduces ``classification/models.py`` of github.com/BICLab/Spike-Driven-Transformer-V2 at commit 35f245f4, written
+from its description: names and shapes of the state dict, numerics, and the order of operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import torch
+from pydantic import model_validator
+from torch import Tensor, nn
+
+from primesvt_core.data import Preprocessing
+from primesvt_core.families._base import Asked, Family, Value, Writer, group, layer, norm
+from primesvt_core.families._pyramid import (
+    CONV_BLOCKS,
+    Frozen,
+    Places,
+    Pyramid,
+    PyramidConfig,
+    block_names,
+    downsampling_layers,
+    head_layers,
+    infer_pyramid,
+    module_names,
+    stream_groups,
+)
+from primesvt_core.families._recipes import imagenet_cropped
+from primesvt_core.layers.attention import spiking_self_attention
+from primesvt_core.layers.folding import folded
+from primesvt_core.layers.mixing import Mixing
+from primesvt_core.layers.neurons import lif
+from primesvt_core.layers.pointwise import PointwiseConv1d
+from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
+
+__all__ = ["FAMILY", "BlockConfig", "Config", "ConvBlockConfig", "MetaSpikeFormer"]
+
+ATTENTION_THRESHOLD = 0.5
+ATTENTION_SCALE = 0.125
+CROP_SHARE = 224 / 256
+
+
+class ConvBlockConfig(Frozen):
+    """Widths of a convolution block: of its separable convolution, and between its two convolutions."""
+
+    separable_dim: int
+    hidden_dim: int
+
+
+class BlockConfig(Frozen):
+    """Widths of a transformer block; the ``inner`` ones lie inside the re-parameterised convolutions."""
+
+    q_inner: int
+    k_inner: int
+    v_inner: int
+    proj_inner: int
+    qk_dim: int
+    v_dim: int
+    mlp_dim: int
+
+
+class Config(PyramidConfig):
+    """One Meta-SpikeFormer."""
+
+    variant: Literal["imagenet"]
+    conv_blocks: tuple[ConvBlockConfig, ConvBlockConfig, ConvBlockConfig, ConvBlockConfig]
+    block3: tuple[BlockConfig, ...]
+    block4: tuple[BlockConfig, ...]
+
+    @model_validator(mode="after")
+    def _heads_divide_widths(self) -> Config:
+        for block in (*self.block3, *self.block4):
+            if block.qk_dim % self.num_heads or block.v_dim % self.num_heads:
+                raise ValueError(f"num_heads {self.num_heads} does not divide {block.qk_dim} and {block.v_dim}")
+        return self
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Blocks of each kind."""
+        return {"block3": len(self.block3), "block4": len(self.block4)}
+
+
+class Separable(nn.Module):
+    """Pointwise, depthwise 7 x 7, pointwise."""
+
+    def __init__(self, width: int, inner: int) -> None:
+        super().__init__()
+        self.lif1 = lif()
+        self.pwconv1 = nn.Conv2d(width, inner, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.lif2 = lif()
+        self.dwconv = nn.Conv2d(inner, inner, 7, padding=3, groups=inner, bias=False)
+        self.pwconv2 = nn.Conv2d(inner, width, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.lif2(folded(lambda y: self.bn1(self.pwconv1(y)), self.lif1(x)))
+        return folded(lambda y: self.bn2(self.pwconv2(self.dwconv(y))), x)
+
+
+class ConvBlock(nn.Module):
+    """Separable convolution, then two 3 x 3 convolutions, each added to the stream."""
+
+    def __init__(self, width: int, config: ConvBlockConfig) -> None:
+        super().__init__()
+        self.Conv = Separable(width, config.separable_dim)
+        self.lif1 = lif()
+        self.conv1 = nn.Conv2d(width, config.hidden_dim, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(config.hidden_dim)
+        self.lif2 = lif()
+        self.conv2 = nn.Conv2d(config.hidden_dim, width, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.Conv(x)
+        hidden = self.lif2(folded(lambda y: self.bn1(self.conv1(y)), self.lif1(x)))
+        return x + folded(lambda y: self.bn2(self.conv2(y)), hidden)
+
+
+class NormAndPad(nn.Module):
+    """BatchNorm, then a border of what it makes of zero."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.bn = nn.BatchNorm2d(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.bn(x)
+        bn = self.bn
+        assert bn.running_mean is not None  # noqa: S101  # it tracks
+        assert bn.running_var is not None  # noqa: S101
+        border = bn.bias - bn.running_mean * bn.weight / torch.sqrt(bn.running_var + bn.eps)
+        B, C, H, W = x.shape
+        padded = border.view(1, C, 1, 1).expand(B, C, H + 2, W + 2).clone()
+        padded[:, :, 1:-1, 1:-1] = x
+        return padded
+
+
+class RepConv(nn.Module):
+    """A 3 x 3 convolution as it is trained: pointwise, depthwise, pointwise."""
+
+    def __init__(self, source: int, inner: int, target: int) -> None:
+        super().__init__()
+        last = nn.Sequential(
+            nn.Conv2d(inner, inner, 3, groups=inner, bias=False),
+            nn.Conv2d(inner, target, 1, bias=False),
+            nn.BatchNorm2d(target),
+        )
+        self.body = nn.Sequential(nn.Conv2d(source, inner, 1, bias=False), NormAndPad(inner), last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.body(x)
+        return y
+
+
+class Attention(nn.Module):
+    """Spiking self-attention with re-parameterised convolutions."""
+
+    def __init__(self, width: int, block: BlockConfig, num_heads: int) -> None:
+        super().__init__()
+        self.head_lif = lif()
+        for name, inner, target in (
+            ("q", block.q_inner, block.qk_dim), ("k", block.k_inner, block.qk_dim), ("v", block.v_inner, block.v_dim),
+        ):  # fmt: skip
+            self.add_module(f"{name}_conv", nn.Sequential(RepConv(width, inner, target), nn.BatchNorm2d(target)))
+            self.add_module(f"{name}_lif", lif())
+        self.attn_lif = lif(threshold=ATTENTION_THRESHOLD)
+        self.proj_conv = nn.Sequential(RepConv(block.v_dim, block.proj_inner, width), nn.BatchNorm2d(width))
+        self.num_heads = num_heads
+
+    def forward(self, x: Tensor) -> Tensor:
+        side = x.shape[-2:]
+        x = self.head_lif(x)
+        q, k, v = (
+            self.get_submodule(f"{name}_lif")(folded(self.get_submodule(f"{name}_conv"), x)).flatten(3)
+            for name in "qkv"
+        )
+        attended = spiking_self_attention(q, k, v, num_heads=self.num_heads, scale=ATTENTION_SCALE)
+        spikes = self.attn_lif(attended)
+        return folded(self.proj_conv, spikes.view(*spikes.shape[:3], *side))
+
+
+class Mlp(Mixing):
+    """Two channel mixings, a neuron before each."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__("conv")
+        self.add("fc1", PointwiseConv1d(width, hidden), hidden)
+        self.add("fc2", PointwiseConv1d(hidden, width), width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = x.flatten(3)
+        for name in ("fc1", "fc2"):
+            tokens = self.mix(name, self.spike(name, tokens))
+        return tokens.view(x.shape)
+
+
+class Block(nn.Module):
+    """Attention and MLP, their currents added to the stream."""
+
+    def __init__(self, width: int, block: BlockConfig, num_heads: int) -> None:
+        super().__init__()
+        self.attn = Attention(width, block, num_heads)
+        self.mlp = Mlp(width, block.mlp_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attn(x)
+        out: Tensor = x + self.mlp(x)
+        return out
+
+
+class MetaSpikeFormer(Pyramid):
+    """The network."""
+
+    def __init__(self, config: Config) -> None:
+        convs = [
+            ConvBlock(config.streams[level], block)
+            for level, block in zip(CONV_BLOCKS.values(), config.conv_blocks, strict=True)
+        ]
+        blocks = {
+            name: [Block(config.streams[level], block, config.num_heads) for block in found]
+            for name, level, found in (("block3", 3, config.block3), ("block4", 4, config.block4))
+        }
+        super().__init__(config, convs, blocks, lif, "encode_lif")
+        self.lif = lif()
+
+    def classify(self, x: Tensor) -> Tensor:
+        spikes = self.lif(x.flatten(3).mean(3))
+        logits: Tensor = self.head(spikes)
+        if self.head_kd is not None:
+            logits = (logits + self.head_kd(spikes)) / 2
+        return logits.mean(0)
+
+
+def recognise(shapes: Shapes) -> str | None:
+    """By its re-parameterised convolutions."""
+    return "imagenet" if "block3.0.attn.q_conv.0.body.0.weight" in shapes else None
+
+
+def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
+    """Read every width off the shapes."""
+
+    def width(module: str) -> int:
+        return shapes[f"{module}.weight"].shape[0]
+
+    def block(base: str) -> BlockConfig:
+        inner = {f"{name}_inner": width(f"{base}.attn.{name}_conv.0.body.0") for name in ("q", "k", "v", "proj")}
+        return BlockConfig(
+            **inner,
+            qk_dim=width(f"{base}.attn.q_conv.1"),
+            v_dim=width(f"{base}.attn.v_conv.1"),
+            mlp_dim=width(f"{base}.mlp.fc1_conv"),
+        )
+
+    return Config.model_validate(
+        {
+            "variant": variant,
+            **infer_pyramid(shapes, 5),
+            "conv_blocks": tuple(
+                {"separable_dim": width(f"{base}.Conv.pwconv1"), "hidden_dim": width(f"{base}.conv1")}
+                for base in CONV_BLOCKS
+            ),
+            **{name: tuple(map(block, bases)) for name, bases in block_names(shapes).items()},
+            **asked,
+        }
+    )
+
+
+def _rep(base: str, name: str) -> str:
+    return f"{base}.attn.{name}_conv"
+
+
+def _conv_writers(base: str) -> tuple[Writer, ...]:
+    return (Writer(f"{base}.Conv.pwconv2", f"{base}.Conv.bn2"), Writer(f"{base}.conv2", f"{base}.bn2"))
+
+
+def _block_writers(base: str) -> tuple[Writer, ...]:
+    proj = _rep(base, "proj")
+    return (Writer(f"{proj}.0.body.2.1", f"{proj}.1"), Writer(f"{base}.mlp.fc2_conv", f"{base}.mlp.fc2_bn", bias=True))
+
+
+PLACES = Places(
+    conv_writers=_conv_writers,
+    conv_readers=lambda base: (f"{base}.Conv.pwconv1", f"{base}.conv1"),
+    block_writers=_block_writers,
+    block_readers=lambda base: (*(f"{_rep(base, name)}.0.body.0" for name in "qkv"), f"{base}.mlp.fc1_conv"),
+    block_extra=lambda base: norm(f"{_rep(base, 'proj')}.0.body.2.2"),
+)
+
+
+def layers(config: Config) -> tuple[Layer, ...]:
+    """Downsamplings, the layers of every block, the heads, in forward order."""
+    encoders = downsampling_layers(config)
+    found: list[Layer] = []
+    for name in module_names(config.counts):
+        if name in encoders:
+            found.append(encoders[name])
+        else:
+            found += _conv_layers(name) if name in CONV_BLOCKS else _block_layers(name)
+    return (*found, *head_layers(config))
+
+
+def _conv_layers(base: str) -> Iterator[Layer]:
+    separable, hidden, stream = f"{base}.separable", f"{base}.hidden", f"stream.{CONV_BLOCKS[base]}"
+    yield layer(f"{base}.pw1", f"{base}.Conv.pwconv1", f"{base}.Conv.bn1", bias=False, group=separable)
+    yield layer(f"{base}.dw", f"{base}.Conv.dwconv", bias=False, group=separable)
+    yield layer(f"{base}.pw2", f"{base}.Conv.pwconv2", f"{base}.Conv.bn2", bias=False, group=stream)
+    yield layer(f"{base}.conv1", f"{base}.conv1", f"{base}.bn1", bias=False, group=hidden)
+    yield layer(f"{base}.conv2", f"{base}.conv2", f"{base}.bn2", bias=False, group=stream)
+
+
+def _block_layers(base: str) -> Iterator[Layer]:
+    stream = "stream.3" if base.startswith("block3") else "stream.4"
+    owners = {"q": f"{base}.attn.qk", "k": f"{base}.attn.qk", "v": f"{base}.attn.v", "proj": stream}
+    for name, owner in owners.items():
+        rep, inner = _rep(base, name), f"{base}.attn.{name}.inner"
+        yield layer(f"{base}.attn.{name}.in", f"{rep}.0.body.0", f"{rep}.0.body.1.bn", bias=False, group=inner)
+        yield layer(f"{base}.attn.{name}.dw", f"{rep}.0.body.2.0", bias=False, group=inner)
+        norms = (f"{rep}.0.body.2.2", f"{rep}.1")
+        yield layer(f"{base}.attn.{name}.out", f"{rep}.0.body.2.1", *norms, bias=False, group=owner)
+    for name, owner in (("fc1", f"{base}.mlp.fc1"), ("fc2", stream)):
+        module = f"{base}.mlp.{name}"
+        yield layer(module, f"{module}_conv", f"{module}_bn", bias=True, group=owner)
+
+
+def groups(config: Config) -> tuple[ChannelGroup, ...]:
+    """Inside the blocks, then the five residual streams."""
+    convs = (found for index, base in enumerate(CONV_BLOCKS) for found in _conv_groups(config, index, base))
+    blocks = (
+        found
+        for name, widths in (("block3", config.block3), ("block4", config.block4))
+        for i, block in enumerate(widths)
+        for found in _block_groups(f"{name}.{i}", block, config.num_heads)
+    )
+    return (*convs, *blocks, *stream_groups(config, config.counts, PLACES))
+
+
+def _conv_groups(config: Config, index: int, base: str) -> Iterator[ChannelGroup]:
+    block, path = config.conv_blocks[index], f"conv_blocks.{index}"
+    yield group(
+        f"{base}.separable", block.separable_dim, f"{path}.separable_dim",
+        (Writer(f"{base}.Conv.pwconv1", f"{base}.Conv.bn1"),), (f"{base}.Conv.pwconv2",),
+        extra=(TensorSlice(tensor=f"{base}.Conv.dwconv.weight", dim=0),),
+    )  # fmt: skip
+    writers = (Writer(f"{base}.conv1", f"{base}.bn1"),)
+    yield group(f"{base}.hidden", block.hidden_dim, f"{path}.hidden_dim", writers, (f"{base}.conv2",))
+
+
+def _block_groups(base: str, block: BlockConfig, heads: int) -> Iterator[ChannelGroup]:
+    for name in ("q", "k", "v", "proj"):
+        rep = _rep(base, name)
+        yield group(
+            f"{base}.attn.{name}.inner", getattr(block, f"{name}_inner"), f"{base}.{name}_inner",
+            (Writer(f"{rep}.0.body.0", f"{rep}.0.body.1.bn"),), (f"{rep}.0.body.2.1",),
+            extra=(TensorSlice(tensor=f"{rep}.0.body.2.0.weight", dim=0),),
+        )  # fmt: skip
+    out = {name: Writer(f"{_rep(base, name)}.0.body.2.1", f"{_rep(base, name)}.1") for name in "qkv"}
+    first = {name: norm(f"{_rep(base, name)}.0.body.2.2") for name in "qkv"}
+    yield group(
+        f"{base}.attn.qk", block.qk_dim, f"{base}.qk_dim", (out["q"], out["k"]), extra=(*first["q"], *first["k"]),
+        parts=heads,
+    )  # fmt: skip
+    readers = (f"{_rep(base, 'proj')}.0.body.0",)
+    yield group(f"{base}.attn.v", block.v_dim, f"{base}.v_dim", (out["v"],), readers, extra=first["v"], parts=heads)
+    hidden = (Writer(f"{base}.mlp.fc1_conv", f"{base}.mlp.fc1_bn", bias=True),)
+    yield group(f"{base}.mlp.fc1", block.mlp_dim, f"{base}.mlp_dim", hidden, (f"{base}.mlp.fc2_conv",))
+
+
+def preprocessing(config: Config) -> Preprocessing:
+    """Of the public evaluation script."""
+    return imagenet_cropped(config.image_size, CROP_SHARE)
+
+
+FAMILY = Family(
+    title="Spike-driven Transformer V2 (Meta-SpikeFormer)",
+    paper="arXiv 2404.03663",
+    source="github.com/BICLab/Spike-Driven-Transformer-V2 @ 35f245f4",
+    config_type=Config,
+    landmarks=("block3.0.attn.q_conv.0.body.0.weight",),
+    recognise=recognise,
+    asked={
+        "time_steps": Asked(lambda _variant, _shapes: 1, ("time_steps", "time_step", "T")),
+        "num_heads": Asked(lambda _variant, _shapes: 8, ("num_heads", "heads")),
+        "image_size": Asked(lambda _variant, _shapes: 224, ("img_size", "image_size", "input_size")),
+    },
+    infer=infer,
+    build=MetaSpikeFormer,
+    layers=layers,
+    groups=groups,
+    preprocessing=preprocessing,
+)
