@@ -1,0 +1,239 @@
+"""The base models of Spike-driven Transformer V3: ``SDT_V3/Classification/Model_Base/models.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+
+from primesvt_core.families._base import Writer, group, layer
+from primesvt_core.families._pyramid import CONV_BLOCKS, Frozen, Places, Pyramid, PyramidConfig
+from primesvt_core.layers.attention import spiking_self_attention
+from primesvt_core.layers.folding import folded
+from primesvt_core.layers.neurons import Levels
+from primesvt_core.layers.pointwise import PointwiseConv1d
+from primesvt_core.types import ChannelGroup, Layer, Shapes
+
+
+class BaseConvBlock(Frozen):
+    """Widths of a convolution block: of its separable convolution, and between its two convolutions."""
+
+    separable_dim: int
+    hidden_dim: int
+
+
+class BaseBlock(Frozen):
+    """Widths of a transformer block. ``head_dim`` is the original width of a head, which scales the attention."""
+
+    separable_dim: int
+    qk_dim: int
+    v_dim: int
+    mlp_dim: int
+    head_dim: int
+
+
+def _conv_bn(source: int, target: int, kernel: int, *, depthwise: bool = False) -> nn.Sequential:
+    groups = target if depthwise else 1
+    conv = nn.Conv2d(source, target, kernel, padding=kernel // 2, groups=groups, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(target))
+
+
+class Separable(nn.Module):
+    """Pointwise, depthwise, pointwise, each behind a neuron."""
+
+    def __init__(self, width: int, inner: int, kernel: int) -> None:
+        super().__init__()
+        self.spike1, self.spike2, self.spike3 = Levels(), Levels(), Levels()
+        self.pwconv1 = _conv_bn(width, inner, 1)
+        self.dwconv = _conv_bn(inner, inner, kernel, depthwise=True)
+        self.pwconv2 = _conv_bn(inner, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = folded(self.pwconv1, self.spike1(x))
+        x = folded(self.dwconv, self.spike2(x))
+        return folded(self.pwconv2, self.spike3(x))
+
+
+class ConvBlock(nn.Module):
+    """Separable convolution, then two 3 x 3 convolutions, each added to the stream."""
+
+    def __init__(self, width: int, config: BaseConvBlock) -> None:
+        super().__init__()
+        self.Conv = Separable(width, config.separable_dim, 7)
+        self.spike1, self.spike2 = Levels(), Levels()
+        self.conv1 = nn.Conv2d(width, config.hidden_dim, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(config.hidden_dim)
+        self.conv2 = nn.Conv2d(config.hidden_dim, width, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.Conv(x)
+        hidden = folded(lambda y: self.bn1(self.conv1(y)), self.spike1(x))
+        return x + folded(lambda y: self.bn2(self.conv2(y)), self.spike2(hidden))
+
+
+class Attention(nn.Module):
+    """Spiking self-attention with values four times as wide as the stream."""
+
+    def __init__(self, width: int, block: BaseBlock, num_heads: int) -> None:
+        super().__init__()
+        self.head_spike, self.attn_spike = Levels(), Levels()
+        for name, target in (("q", block.qk_dim), ("k", block.qk_dim), ("v", block.v_dim)):
+            self.add_module(f"{name}_conv", _conv_bn(width, target, 1))
+            self.add_module(f"{name}_spike", Levels())
+        self.proj_conv = _conv_bn(block.v_dim, width, 1)
+        self.num_heads, self.scale = num_heads, 2 * block.head_dim**-0.5
+
+    def forward(self, x: Tensor) -> Tensor:
+        side = x.shape[-2:]
+        x = self.head_spike(x)
+        q, k, v = (
+            self.get_submodule(f"{name}_spike")(folded(self.get_submodule(f"{name}_conv"), x)).flatten(3)
+            for name in "qkv"
+        )
+        spikes = self.attn_spike(spiking_self_attention(q, k, v, num_heads=self.num_heads, scale=self.scale))
+        return folded(self.proj_conv, spikes.view(*spikes.shape[:3], *side))
+
+
+class Mlp(nn.Module):
+    """Two channel mixings, a neuron before each."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1_conv, self.fc1_bn = PointwiseConv1d(width, hidden), nn.BatchNorm1d(hidden)
+        self.fc2_conv, self.fc2_bn = PointwiseConv1d(hidden, width), nn.BatchNorm1d(width)
+        self.fc1_spike, self.fc2_spike = Levels(), Levels()
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.fc1_spike(x.flatten(3))
+        tokens = self.fc2_spike(folded(lambda y: self.fc1_bn(self.fc1_conv(y)), tokens))
+        return folded(lambda y: self.fc2_bn(self.fc2_conv(y)), tokens).view(x.shape)
+
+
+class Block(nn.Module):
+    """Separable convolution, attention and MLP, each added to the stream."""
+
+    def __init__(self, width: int, block: BaseBlock, num_heads: int) -> None:
+        super().__init__()
+        self.conv = Separable(width, block.separable_dim, 3)
+        self.attn = Attention(width, block, num_heads)
+        self.mlp = Mlp(width, block.mlp_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for part in (self.conv, self.attn, self.mlp):
+            x = x + part(x)
+        return x
+
+
+class Transformer(Pyramid):
+    """The network. It knows no time: a level stands for spikes of several steps."""
+
+    def __init__(
+        self, config: PyramidConfig, convs: tuple[BaseConvBlock, ...], blocks: dict[str, tuple[BaseBlock, ...]]
+    ) -> None:
+        streams = config.streams
+        built = {
+            name: [Block(streams[level], block, config.num_heads) for block in blocks[name]]
+            for name, level in (("block3", 3), ("block4", 4))
+        }
+        found = [ConvBlock(streams[level], block) for level, block in zip(CONV_BLOCKS.values(), convs, strict=True)]
+        super().__init__(config, found, built, Levels, "encode_spike")
+        self.spike = Levels(norm=1)
+
+    def classify(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.spike(x.flatten(3).mean(3))).mean(0)
+        return logits
+
+
+def infer_conv(shapes: Shapes, base: str) -> BaseConvBlock:
+    """Widths of a convolution block."""
+    separable, hidden = shapes[f"{base}.Conv.pwconv1.0.weight"], shapes[f"{base}.conv1.weight"]
+    return BaseConvBlock(separable_dim=separable.shape[0], hidden_dim=hidden.shape[0])
+
+
+def infer_block(shapes: Shapes, base: str, num_heads: int) -> BaseBlock:
+    """Widths of a transformer block."""
+
+    def width(module: str) -> int:
+        return shapes[f"{base}.{module}.weight"].shape[0]
+
+    qk = width("attn.q_conv.0")
+    return BaseBlock(
+        separable_dim=width("conv.pwconv1.0"),
+        qk_dim=qk,
+        v_dim=width("attn.v_conv.0"),
+        mlp_dim=width("mlp.fc1_conv"),
+        head_dim=qk // num_heads,
+    )
+
+
+def _writer(module: str) -> Writer:
+    return Writer(f"{module}.0", f"{module}.1")
+
+
+PLACES = Places(
+    conv_writers=lambda base: (_writer(f"{base}.Conv.pwconv2"), Writer(f"{base}.conv2", f"{base}.bn2")),
+    conv_readers=lambda base: (f"{base}.Conv.pwconv1.0", f"{base}.conv1"),
+    block_writers=lambda base: (
+        _writer(f"{base}.conv.pwconv2"),
+        _writer(f"{base}.attn.proj_conv"),
+        Writer(f"{base}.mlp.fc2_conv", f"{base}.mlp.fc2_bn", bias=True),
+    ),
+    block_readers=lambda base: (
+        f"{base}.conv.pwconv1.0",
+        *(f"{base}.attn.{name}_conv.0" for name in "qkv"),
+        f"{base}.mlp.fc1_conv",
+    ),
+)
+
+
+def _separable_layers(name: str, module: str, stream: str) -> Iterator[Layer]:
+    for part, owner in (("pwconv1", name), ("dwconv", name), ("pwconv2", stream)):
+        yield layer(f"{name}.{part}", f"{module}.{part}.0", f"{module}.{part}.1", bias=False, group=owner)
+
+
+def _separable_group(name: str, module: str, size: int, path: str) -> ChannelGroup:
+    # The depthwise convolution has a BatchNorm and a neuron of its own: its channels are produced twice, and silenced
+    # where they are produced last.
+    writers = (_writer(f"{module}.pwconv1"), _writer(f"{module}.dwconv"))
+    return group(name, size, path, writers, (f"{module}.pwconv2.0",))
+
+
+def conv_layers(base: str) -> Iterator[Layer]:
+    """Layers of a convolution block."""
+    stream = f"stream.{CONV_BLOCKS[base]}"
+    yield from _separable_layers(f"{base}.separable", f"{base}.Conv", stream)
+    yield layer(f"{base}.conv1", f"{base}.conv1", f"{base}.bn1", bias=False, group=f"{base}.hidden")
+    yield layer(f"{base}.conv2", f"{base}.conv2", f"{base}.bn2", bias=False, group=stream)
+
+
+def block_layers(base: str) -> Iterator[Layer]:
+    """Layers of a transformer block."""
+    stream = "stream.3" if base.startswith("block3") else "stream.4"
+    yield from _separable_layers(f"{base}.separable", f"{base}.conv", stream)
+    attention = f"{base}.attn"
+    owners = {"q": f"{attention}.qk", "k": f"{attention}.qk", "v": f"{attention}.v", "proj": stream}
+    for name, owner in owners.items():
+        module = f"{attention}.{name}_conv"
+        yield layer(f"{attention}.{name}", f"{module}.0", f"{module}.1", bias=False, group=owner)
+    for name, owner in (("fc1", f"{base}.mlp.fc1"), ("fc2", stream)):
+        module = f"{base}.mlp.{name}"
+        yield layer(module, f"{module}_conv", f"{module}_bn", bias=True, group=owner)
+
+
+def conv_groups(base: str, path: str, block: BaseConvBlock) -> Iterator[ChannelGroup]:
+    """Groups inside a convolution block."""
+    yield _separable_group(f"{base}.separable", f"{base}.Conv", block.separable_dim, f"{path}.separable_dim")
+    writers = (Writer(f"{base}.conv1", f"{base}.bn1"),)
+    yield group(f"{base}.hidden", block.hidden_dim, f"{path}.hidden_dim", writers, (f"{base}.conv2",))
+
+
+def block_groups(base: str, block: BaseBlock, heads: int) -> Iterator[ChannelGroup]:
+    """Groups inside a transformer block."""
+    yield _separable_group(f"{base}.separable", f"{base}.conv", block.separable_dim, f"{base}.separable_dim")
+    q, k, v = (_writer(f"{base}.attn.{name}_conv") for name in "qkv")
+    yield group(f"{base}.attn.qk", block.qk_dim, f"{base}.qk_dim", (q, k), parts=heads)
+    readers = (f"{base}.attn.proj_conv.0",)
+    yield group(f"{base}.attn.v", block.v_dim, f"{base}.v_dim", (v,), readers, parts=heads)
+    hidden = (Writer(f"{base}.mlp.fc1_conv", f"{base}.mlp.fc1_bn", bias=True),)
+    yield group(f"{base}.mlp.fc1", block.mlp_dim, f"{base}.mlp_dim", hidden, (f"{base}.mlp.fc2_conv",))

@@ -1,0 +1,229 @@
+"""The large models of Spike-driven Transformer V3: ``Model_Large/spikformer.py``, choice "large"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from primesvt_core.families._base import Writer, group, layer, norm
+from primesvt_core.families._pyramid import CONV_BLOCKS, Frozen, Places, Pyramid, PyramidConfig
+from primesvt_core.layers.attention import spiking_self_attention
+from primesvt_core.layers.folding import folded
+from primesvt_core.layers.mixing import Mixing
+from primesvt_core.layers.neurons import Levels
+from primesvt_core.layers.pointwise import PointwiseConv1d
+from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
+
+ATTENTION_SCALE = 0.125
+neuron = partial(Levels, half_up=True)
+
+
+class LargeConvBlock(Frozen):
+    """Width between the two convolutions of a block."""
+
+    hidden_dim: int
+
+
+class LargeBlock(Frozen):
+    """Widths of a transformer block; the ``inner`` ones lie inside the re-parameterised mixings."""
+
+    q_inner: int
+    k_inner: int
+    v_inner: int
+    proj_inner: int
+    qk_dim: int
+    v_dim: int
+    mlp_dim: int
+
+
+def _conv_bn(source: int, target: int) -> nn.Sequential:
+    return nn.Sequential(nn.Sequential(nn.Conv2d(source, target, 3, padding=1), nn.BatchNorm2d(target)))
+
+
+class ConvBlock(nn.Module):
+    """Two 3 x 3 convolutions, a neuron before each, added to the stream."""
+
+    def __init__(self, width: int, config: LargeConvBlock) -> None:
+        super().__init__()
+        self.neuron1, self.neuron2 = neuron(), neuron()
+        self.conv1, self.conv2 = _conv_bn(width, config.hidden_dim), _conv_bn(config.hidden_dim, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = folded(self.conv1, self.neuron1(x))
+        return x + folded(self.conv2, self.neuron2(hidden))
+
+
+class RepMixing(nn.Module):
+    """A mixing as it is trained: two of them with a BatchNorm each."""
+
+    def __init__(self, source: int, inner: int, target: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Sequential(PointwiseConv1d(source, inner, bias=False), nn.BatchNorm1d(inner))
+        self.conv2 = nn.Sequential(PointwiseConv1d(inner, target, bias=False), nn.BatchNorm1d(target))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.conv2(self.conv1(x))
+        return y
+
+
+class Attention(nn.Module):
+    """Spiking self-attention with re-parameterised mixings."""
+
+    def __init__(self, width: int, block: LargeBlock, num_heads: int) -> None:
+        super().__init__()
+        self.head_lif, self.attn_lif = neuron(), neuron()
+        for name, inner, target in (
+            ("q", block.q_inner, block.qk_dim), ("k", block.k_inner, block.qk_dim), ("v", block.v_inner, block.v_dim),
+        ):  # fmt: skip
+            self.add_module(f"{name}_conv", nn.Sequential(RepMixing(width, inner, target), nn.BatchNorm1d(target)))
+            self.add_module(f"{name}_lif", neuron())
+        self.proj_conv = nn.Sequential(RepMixing(block.v_dim, block.proj_inner, width), nn.BatchNorm1d(width))
+        self.num_heads = num_heads
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.head_lif(x)
+        q, k, v = (self.get_submodule(f"{name}_lif")(folded(self.get_submodule(f"{name}_conv"), x)) for name in "qkv")
+        attended = spiking_self_attention(q, k, v, num_heads=self.num_heads, scale=ATTENTION_SCALE)
+        return folded(self.proj_conv, self.attn_lif(attended))
+
+
+class Mlp(Mixing):
+    """Two channel mixings, a neuron before each."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__("conv", neuron)
+        self.add("fc1", PointwiseConv1d(width, hidden), hidden)
+        self.add("fc2", PointwiseConv1d(hidden, width), width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for name in ("fc1", "fc2"):
+            x = self.mix(name, self.spike(name, x))
+        return x
+
+
+class Block(nn.Module):
+    """Attention and MLP, scaled channel by channel and added to the stream."""
+
+    def __init__(self, width: int, block: LargeBlock, num_heads: int) -> None:
+        super().__init__()
+        self.attn, self.mlp = Attention(width, block, num_heads), Mlp(width, block.mlp_dim)
+        self.layer_scale1, self.layer_scale2 = (nn.Parameter(torch.ones(width)) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(T, B, D, H, W)``."""
+        tokens = x.flatten(3)
+        tokens = tokens + self.layer_scale1.unsqueeze(1) * self.attn(tokens)
+        out: Tensor = tokens + self.layer_scale2.unsqueeze(1) * self.mlp(tokens)
+        return out.view(x.shape)
+
+
+class Transformer(Pyramid):
+    """The network. It knows no time: a level stands for spikes of several steps."""
+
+    def __init__(
+        self, config: PyramidConfig, convs: tuple[LargeConvBlock, ...], blocks: dict[str, tuple[LargeBlock, ...]]
+    ) -> None:
+        streams = config.streams
+        found = [ConvBlock(streams[level], block) for level, block in zip(CONV_BLOCKS.values(), convs, strict=True)]
+        built = {"block3": [Block(streams[3], block, config.num_heads) for block in blocks["block3"]]}
+        super().__init__(config, found, built, neuron, "encode_lif")
+        self.lif = neuron(norm=1)
+
+    def classify(self, x: Tensor) -> Tensor:
+        currents = x.flatten(3).mean(3)
+        spikes = self.lif(currents)  # the public code fires even where no head reads the spikes
+        logits: Tensor = self.head(currents)
+        if self.head_kd is not None:
+            logits = (logits + self.head_kd(spikes)) / 2
+        return logits.mean(0)
+
+
+def infer_conv(shapes: Shapes, base: str) -> LargeConvBlock:
+    """Width of a convolution block."""
+    return LargeConvBlock(hidden_dim=shapes[f"{base}.conv1.0.0.weight"].shape[0])
+
+
+def infer_block(shapes: Shapes, base: str, _num_heads: int) -> LargeBlock:
+    """Widths of a transformer block."""
+
+    def width(module: str) -> int:
+        return shapes[f"{base}.{module}.weight"].shape[0]
+
+    inner = {f"{name}_inner": width(f"attn.{name}_conv.0.conv1.0") for name in ("q", "k", "v", "proj")}
+    return LargeBlock(
+        **inner, qk_dim=width("attn.q_conv.1"), v_dim=width("attn.v_conv.1"), mlp_dim=width("mlp.fc1_conv")
+    )
+
+
+def _out(base: str, name: str) -> Writer:
+    return Writer(f"{base}.attn.{name}_conv.0.conv2.0", f"{base}.attn.{name}_conv.1")
+
+
+def _between(base: str, name: str) -> tuple[TensorSlice, ...]:
+    return norm(f"{base}.attn.{name}_conv.0.conv2.1")
+
+
+PLACES = Places(
+    conv_writers=lambda base: (Writer(f"{base}.conv2.0.0", f"{base}.conv2.0.1", bias=True),),
+    conv_readers=lambda base: (f"{base}.conv1.0.0",),
+    block_writers=lambda base: (
+        _out(base, "proj"),
+        Writer(f"{base}.mlp.fc2_conv", f"{base}.mlp.fc2_bn", bias=True),
+    ),
+    block_readers=lambda base: (
+        *(f"{base}.attn.{name}_conv.0.conv1.0" for name in "qkv"),
+        f"{base}.mlp.fc1_conv",
+    ),
+    block_extra=lambda base: (
+        *_between(base, "proj"),
+        *(TensorSlice(tensor=f"{base}.layer_scale{n}", dim=0) for n in (1, 2)),
+    ),
+)
+
+
+def conv_layers(base: str) -> Iterator[Layer]:
+    """Layers of a convolution block."""
+    for name, owner in (("conv1", f"{base}.hidden"), ("conv2", f"stream.{CONV_BLOCKS[base]}")):
+        yield layer(f"{base}.{name}", f"{base}.{name}.0.0", f"{base}.{name}.0.1", bias=True, group=owner)
+
+
+def block_layers(base: str) -> Iterator[Layer]:
+    """Layers of a transformer block."""
+    attention = f"{base}.attn"
+    owners = {"q": f"{attention}.qk", "k": f"{attention}.qk", "v": f"{attention}.v", "proj": "stream.3"}
+    for name, owner in owners.items():
+        rep = f"{attention}.{name}_conv"
+        inner = f"{attention}.{name}.inner"
+        yield layer(f"{attention}.{name}.in", f"{rep}.0.conv1.0", f"{rep}.0.conv1.1", bias=False, group=inner)
+        yield layer(
+            f"{attention}.{name}.out", f"{rep}.0.conv2.0", f"{rep}.0.conv2.1", f"{rep}.1", bias=False, group=owner
+        )
+    for name, owner in (("fc1", f"{base}.mlp.fc1"), ("fc2", "stream.3")):
+        module = f"{base}.mlp.{name}"
+        yield layer(module, f"{module}_conv", f"{module}_bn", bias=True, group=owner)
+
+
+def conv_groups(base: str, path: str, block: LargeConvBlock) -> Iterator[ChannelGroup]:
+    """The group inside a convolution block."""
+    writers = (Writer(f"{base}.conv1.0.0", f"{base}.conv1.0.1", bias=True),)
+    yield group(f"{base}.hidden", block.hidden_dim, f"{path}.hidden_dim", writers, (f"{base}.conv2.0.0",))
+
+
+def block_groups(base: str, block: LargeBlock, heads: int) -> Iterator[ChannelGroup]:
+    """Groups inside a transformer block."""
+    for name in ("q", "k", "v", "proj"):
+        rep = f"{base}.attn.{name}_conv.0"
+        size, path = getattr(block, f"{name}_inner"), f"{base}.{name}_inner"
+        writers = (Writer(f"{rep}.conv1.0", f"{rep}.conv1.1"),)
+        yield group(f"{base}.attn.{name}.inner", size, path, writers, (f"{rep}.conv2.0",))
+    q, k, v = (_out(base, name) for name in "qkv")
+    between = (*_between(base, "q"), *_between(base, "k"))
+    yield group(f"{base}.attn.qk", block.qk_dim, f"{base}.qk_dim", (q, k), extra=between, parts=heads)
+    readers = (f"{base}.attn.proj_conv.0.conv1.0",)
+    extra = _between(base, "v")
+    yield group(f"{base}.attn.v", block.v_dim, f"{base}.v_dim", (v,), readers, extra=extra, parts=heads)
+    hidden = (Writer(f"{base}.mlp.fc1_conv", f"{base}.mlp.fc1_bn", bias=True),)
+    yield group(f"{base}.mlp.fc1", block.mlp_dim, f"{base}.mlp_dim", hidden, (f"{base}.mlp.fc2_conv",))

@@ -1,0 +1,145 @@
+"""Spike-driven Transformer V3, or E-SpikeFormer (Yao et al., arXiv 2411.16061): integer activations, no time.
+
+Reproduces the base models and the large ones (choice "large") of github.com/BICLab/Spike-Driven-Transformer-V3 at
+commit 00fcd1fd, written from their description. The released code of the large models' choice "base" does not run, and forks
+that store thresholds compute something else: neither is recognised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Literal
+
+from pydantic import model_validator
+
+from primesvt_core.data import Preprocessing
+from primesvt_core.families import _sdtv3_base, _sdtv3_large
+from primesvt_core.families._base import Asked, Family, Value
+from primesvt_core.families._pyramid import (
+    CONV_BLOCKS,
+    Pyramid,
+    PyramidConfig,
+    block_names,
+    downsampling_layers,
+    head_layers,
+    infer_pyramid,
+    module_names,
+    stream_groups,
+)
+from primesvt_core.families._recipes import imagenet_cropped
+from primesvt_core.families._sdtv3_base import BaseBlock, BaseConvBlock
+from primesvt_core.families._sdtv3_large import LargeBlock, LargeConvBlock
+from primesvt_core.types import ChannelGroup, Layer, Shapes
+
+__all__ = ["FAMILY", "Config"]
+
+CROP_SHARE = 224 / 232
+MODELS: Mapping[str, ModuleType] = {"base": _sdtv3_base, "large": _sdtv3_large}
+LEVELS = {"base": 5, "large": 4}
+FOREIGN = (".threshold", ".qe_conv", ".qi_conv")
+"""What forks with another neuron have in the names of their tensors."""
+
+
+class Config(PyramidConfig):
+    """One E-SpikeFormer; the large ones have no fourth list of blocks."""
+
+    variant: Literal["base", "large"]
+    conv_blocks: tuple[BaseConvBlock, ...] | tuple[LargeConvBlock, ...]
+    block3: tuple[BaseBlock, ...] | tuple[LargeBlock, ...]
+    block4: tuple[BaseBlock, ...] = ()
+
+    @model_validator(mode="after")
+    def _heads_divide_widths(self) -> Config:
+        for block in (*self.block3, *self.block4):
+            if block.qk_dim % self.num_heads or block.v_dim % self.num_heads:
+                raise ValueError(f"num_heads {self.num_heads} does not divide {block.qk_dim} and {block.v_dim}")
+        return self
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Blocks of each kind."""
+        return {"block3": len(self.block3)} | ({"block4": len(self.block4)} if self.block4 else {})
+
+
+def build(config: Config) -> Pyramid:
+    """The model of a config, freshly initialised."""
+    blocks = {"block3": config.block3, "block4": config.block4}
+    model: Pyramid = MODELS[config.variant].Transformer(config, config.conv_blocks, blocks)
+    return model
+
+
+def recognise(shapes: Shapes) -> str | None:
+    """By the pointwise convolutions of its blocks (base) or the scales of its layers (large)."""
+    if any(mark in name for name in shapes for mark in FOREIGN):
+        return None
+    if "block3.0.conv.pwconv1.0.weight" in shapes:
+        return "base"
+    is_large = "block3.0.layer_scale1" in shapes and "block3.0.attn.q_conv.0.conv1.0.weight" in shapes
+    return "large" if is_large and not any(".rep_conv." in name for name in shapes) else None
+
+
+def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
+    """Read every width off the shapes."""
+    models, heads = MODELS[variant], int(asked["num_heads"])
+    return Config.model_validate(
+        {
+            "variant": variant,
+            "time_steps": 1,
+            **infer_pyramid(shapes, LEVELS[variant]),
+            "conv_blocks": tuple(models.infer_conv(shapes, base) for base in CONV_BLOCKS),
+            **{
+                name: tuple(models.infer_block(shapes, base, heads) for base in bases)
+                for name, bases in block_names(shapes).items()
+            },
+            **asked,
+        }
+    )
+
+
+def layers(config: Config) -> tuple[Layer, ...]:
+    """Downsamplings, the layers of every block, the heads, in forward order."""
+    encoders, models = downsampling_layers(config), MODELS[config.variant]
+    found: list[Layer] = []
+    for name in module_names(config.counts):
+        if name in encoders:
+            found.append(encoders[name])
+        else:
+            found += models.conv_layers(name) if name in CONV_BLOCKS else models.block_layers(name)
+    return (*found, *head_layers(config))
+
+
+def groups(config: Config) -> tuple[ChannelGroup, ...]:
+    """Inside the blocks, then the residual stream of every level."""
+    models = MODELS[config.variant]
+    found: list[ChannelGroup] = []
+    for index, base in enumerate(CONV_BLOCKS):
+        found += models.conv_groups(base, f"conv_blocks.{index}", config.conv_blocks[index])
+    for name, blocks in (("block3", config.block3), ("block4", config.block4)):
+        for i, block in enumerate(blocks):
+            found += models.block_groups(f"{name}.{i}", block, config.num_heads)
+    return (*found, *stream_groups(config, config.counts, models.PLACES))
+
+
+def preprocessing(config: Config) -> Preprocessing:
+    """Of the public evaluation script."""
+    return imagenet_cropped(config.image_size, CROP_SHARE)
+
+
+FAMILY = Family(
+    title="Spike-driven Transformer V3 (E-SpikeFormer)",
+    paper="arXiv 2411.16061",
+    source="github.com/BICLab/Spike-Driven-Transformer-V3 @ 00fcd1fd",
+    config_type=Config,
+    landmarks=("block3.0.conv.pwconv1.0.weight", "block3.0.layer_scale1"),
+    recognise=recognise,
+    asked={
+        "num_heads": Asked(lambda _variant, _shapes: 8, ("num_heads", "heads")),
+        "image_size": Asked(lambda _variant, _shapes: 224, ("img_size", "image_size", "input_size")),
+    },
+    infer=infer,
+    build=build,
+    layers=layers,
+    groups=groups,
+    preprocessing=preprocessing,
+)
