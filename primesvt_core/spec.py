@@ -19,13 +19,15 @@ from primesvt_core.errors import SpecError
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
+Side = Annotated[int, Field(ge=1, le=4096)]
+Deviation = Annotated[float, Field(gt=0.0)]
 AssumptionValue = bool | int | float | str
 
 DEFAULT_RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Budget(_Frozen):
@@ -72,11 +74,11 @@ class SplitSizes(_Frozen):
 class PreprocessingOverrides(_Frozen):
     """What differs from the family's own preprocessing."""
 
-    resize: Annotated[int, Field(ge=1)] | None = Field(default=None, description="Shorter side after resizing, pixels.")
-    crop: Annotated[int, Field(ge=1)] | None = Field(default=None, description="Side of the centre crop, pixels.")
+    resize: Side | None = Field(default=None, description="Shorter side after resizing, pixels.")
+    crop: Side | None = Field(default=None, description="Side of the centre crop, pixels.")
     interpolation: Literal["nearest", "bilinear", "bicubic"] | None = None
     mean: tuple[float, ...] | None = Field(default=None, description="Per channel, on the 0-1 scale.")
-    std: tuple[float, ...] | None = Field(default=None, description="Per channel, on the 0-1 scale.")
+    std: tuple[Deviation, ...] | None = Field(default=None, description="Per channel, on the 0-1 scale.")
 
 
 class FineTuning(_Frozen):
@@ -152,7 +154,7 @@ def read_document(path: Path) -> dict[str, JsonValue]:
     """
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise SpecError(f"cannot read the constraint spec {path}: {error}") from None
     if not isinstance(document, dict):
         raise SpecError(f"the constraint spec {path} is not a mapping of fields")

@@ -45,6 +45,10 @@ def test_a_spec_survives_json() -> None:
         ({"budget": FLOOR, "criterion": "../l2"}, "l2"),
         ({"budget": FLOOR, "device": "tpu"}, "device"),
         ({"budget": FLOOR, "seed": -1}, "seed"),
+        ({"budget": {"max_accuracy_drop": float("nan")}}, "max_accuracy_drop"),
+        ({"budget": FLOOR, "fine_tuning": {"learning_rate": float("inf")}}, "learning_rate"),
+        ({"budget": FLOOR, "preprocessing": {"std": [0.5, 0.0]}}, "preprocessing.std.1"),
+        ({"budget": FLOOR, "preprocessing": {"crop": 10**9}}, "preprocessing.crop"),
     ],
 )
 def test_what_is_wrong_is_named(document: dict[str, Any], named: str) -> None:
@@ -62,7 +66,7 @@ def test_files_are_yaml_or_json_and_options_override_them(tmp_path: Path) -> Non
     assert spec_document(spec=tmp_path / "b.json") == {"budget": FLOOR}
 
 
-@pytest.mark.parametrize("text", ["- a list", "a: [", "\x00", "!!python/object/apply:os.system [ls]"])
+@pytest.mark.parametrize("text", ["", "- a list", "a: [", "\x00", "!!python/object/apply:os.system [ls]", "[" * 5000])
 def test_files_that_are_no_spec_are_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(text)
     with pytest.raises(SpecError, match=r"spec\.yaml"):
@@ -74,6 +78,14 @@ def test_assumptions_of_the_command_line_are_values() -> None:
     assert found == {"time_steps": 8, "image_size": 64, "ratio": 0.5, "dvs_mode": True, "name": "x"}
     with pytest.raises(SpecError, match="FIELD=VALUE"):
         assumptions(None, None, ["image_size"])
+
+
+def test_every_field_that_is_wrong_is_named() -> None:
+    with pytest.raises(SpecError) as refusal:
+        spec.parse({"budget": {"max_accuracy_drop": 2}, "seed": "x", "colour": 1})
+    problems = refusal.value.facts["problems"]
+    assert isinstance(problems, list)
+    assert {problem.split(":")[0] for problem in problems} == {"budget.max_accuracy_drop", "seed", "colour"}
 
 
 @pytest.mark.parametrize("field", ["max_accuracy_drop", "min_accuracy", "min_memory_saving", "max_parameter_bytes"])
