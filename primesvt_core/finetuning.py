@@ -21,6 +21,7 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
 from primesvt_core.data import DataSet, Preprocessing, batches
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.spec import FineTuning
+from primesvt_core.workspace import whole_file
 
 TEMPERATURE = 2.0
 """Softens both models' predictions in the distillation loss."""
@@ -102,9 +103,8 @@ def _save(path: Path, model: SpikingModel, optimizer: torch.optim.Optimizer, los
     for index, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{index}/{name}": value for name, value in moments.items()}
     tensors["losses"] = torch.tensor(losses, dtype=torch.float64)
-    temporary = path.with_name(path.name + ".part")
-    save_file({name: value.contiguous().cpu() for name, value in tensors.items()}, temporary)
-    temporary.replace(path)
+    with whole_file(path) as temporary:
+        save_file({name: value.contiguous().cpu() for name, value in tensors.items()}, temporary)
 
 
 def _restore(path: Path, model: SpikingModel, optimizer: torch.optim.Optimizer) -> tuple[float, ...]:

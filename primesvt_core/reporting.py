@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file, save_file
 
 from primesvt_core import __version__
 from primesvt_core.candidates import Candidates, Pruned
@@ -33,7 +33,7 @@ from primesvt_core.report import (
 )
 from primesvt_core.search import Goal, Search
 from primesvt_core.types import CurvePoint, GroupSize, LayerSize, ProfileCell, Shapes, Verdict
-from primesvt_core.workspace import write_atomically
+from primesvt_core.workspace import whole_file
 
 MODEL_NAME = "model.safetensors"
 
@@ -104,7 +104,8 @@ def export(candidates: Candidates, findings: Findings, out: Path) -> Delivery:
     out.mkdir(parents=True, exist_ok=True)
     path = out / MODEL_NAME
     pruned = candidates.realise(findings.point.rates)
-    write_atomically(path, save(dict(pruned.state), metadata(_provenance(candidates, pruned))))
+    with whole_file(path) as temporary:
+        save_file(dict(pruned.state), temporary, metadata(_provenance(candidates, pruned)))
 
     images = candidates.images
     reread = inspect(path)
@@ -186,7 +187,8 @@ def _file_bytes(candidates: Candidates) -> int:
     if not path.exists():
         config = candidates.config
         told = metadata(_provenance(candidates, Pruned(config=config, state={})))
-        write_atomically(path, save(dict(candidates.state), told))
+        with whole_file(path) as temporary:
+            save_file(dict(candidates.state), temporary, told)
     return path.stat().st_size
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -72,21 +73,28 @@ def _read_cells(path: Path) -> dict[str, JsonValue]:
         for line in file:
             try:
                 cell = json.loads(line)
-            except ValueError:
+                key, value = cell["key"], cell["value"]
+            except (ValueError, TypeError, KeyError):
                 break
             if not line.endswith(b"\n"):
                 break
-            cells[cell["key"]] = cell["value"]
+            cells[key] = value
             whole += len(line)
     os.truncate(path, whole)
     return cells
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it is either there whole or not at all."""
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Where to write a file so that it is at ``path`` either whole or not at all."""
     temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
+    yield temporary
+    with temporary.open("r+b") as file:
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that it is either there whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from primesvt_core.errors import WorkspaceMismatch
-from primesvt_core.workspace import CELLS, Workspace, write_atomically
+from primesvt_core.workspace import CELLS, Workspace, whole_file, write_atomically
 
 
 def never() -> str:
@@ -46,3 +46,27 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     write_atomically(tmp_path / "a", b"two")
     assert (tmp_path / "a").read_bytes() == b"two"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def _write_and_stop(path: Path) -> None:
+    with whole_file(path) as temporary:
+        temporary.write_bytes(b"tw")
+        raise KeyboardInterrupt
+
+
+def test_a_file_that_could_not_be_finished_leaves_the_last_one(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "a", b"one")
+    with pytest.raises(KeyboardInterrupt):
+        _write_and_stop(tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == b"one"
+
+
+@pytest.mark.parametrize("line", ["7", "{}", "[1, 2]", '{"key": []'])
+def test_a_line_that_is_no_cell_ends_what_is_remembered(line: str, tmp_path: Path) -> None:
+    Workspace(tmp_path).recall("a", lambda: 1)
+    with (tmp_path / CELLS).open("a") as file:
+        file.write(line + "\n")
+    again = Workspace(tmp_path)
+    assert again.recall("a", never) == 1
+    again.recall("b", lambda: 2)
+    assert Workspace(tmp_path).recall("b", never) == 2
