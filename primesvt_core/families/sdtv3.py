@@ -1,8 +1,8 @@
 """Spike-driven Transformer V3, or E-SpikeFormer (Yao et al., arXiv 2411.16061): integer activations, no time.
 
 Reproduces the base models and the large ones (choice "large") of github.com/BICLab/Spike-Driven-Transformer-V3 at
-commit 00fcd1fd, written from their description. The released code of the large models' choice "base" does not run, and forks
-that store thresholds compute something else: neither is recognised.
+commit 00fcd1fd, written from their description. The released code of the large models' choice "base" does not run, and
+forks that store thresholds compute something else: neither is recognised.
 """
 
 from __future__ import annotations

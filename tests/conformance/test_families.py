@@ -54,6 +54,15 @@ def test_double_precision_equals_the_public_code(path: Path) -> None:
 
 
 @files
+def test_every_image_alone_gives_what_the_public_code_gives(path: Path) -> None:
+    golden = load_golden(path)
+    wanted = golden.logits("logits_batch1")
+    with torch.inference_mode():
+        alone = torch.cat([golden.double(image.unsqueeze(0).double()) for image in golden.input])
+    assert (alone - wanted).abs().max() <= 1e-4
+
+
+@files
 def test_single_precision_is_close_to_the_public_code(path: Path) -> None:
     golden = load_golden(path)
     logits, _ = run(golden, torch.float32)
