@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,7 +43,7 @@ def policy(request: pytest.FixtureRequest) -> Policy:
 
 def check_curve(curve: tuple[CurvePoint, ...], asked: Problem, model: Arithmetic) -> None:
     assert curve[0] == asked.start
-    for before, after in zip(curve, curve[1:], strict=False):
+    for before, after in pairwise(curve):
         assert after.parameter_bytes < before.parameter_bytes
         assert asked.keeps_floor(after.accuracy_drop)
         assert after.group in asked.candidates

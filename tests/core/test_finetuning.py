@@ -9,9 +9,14 @@ import pytest
 import torch
 
 from primesvt_core.data import Preprocessing, open_data
+from primesvt_core.families.spikformer import FAMILY
 from primesvt_core.finetuning import TrainingSet, fine_tune
+from primesvt_core.intake import build, load_family
 from primesvt_core.layers.model import SpikingModel
+from primesvt_core.pruning.groups import kept_count
+from primesvt_core.pruning.surgery import prune, shapes_of
 from primesvt_core.spec import FineTuning
+from primesvt_core.types import Plan
 from tests.support import tiny
 
 SETTINGS = FineTuning(epochs=3, learning_rate=0.01, batch_size=20, distillation=0.0)
@@ -86,3 +91,22 @@ def test_distillation_changes_what_is_learned(
     model, losses = tuned(training, tmp_path / "s.safetensors", settings)
     assert losses != undisturbed[1]
     assert not same(model, undisturbed[0])
+
+
+def test_a_pruned_model_keeps_its_shapes_and_gets_better(training: TrainingSet, tmp_path: Path) -> None:
+    plan = Plan({group.name: tuple(range(kept_count(group, 0.5))) for group in tiny.groups() if group.parts == 1})
+    assert plan.kept
+    config, state = prune(FAMILY, tiny.CONFIG, tiny.model().state_dict(), plan)
+    model = build(load_family("spikformer"), config, state)
+    losses = fine_tune(model, tiny.model(), training, SETTINGS, 0, tmp_path / "s.safetensors", nobody)
+    assert shapes_of(model.state_dict()) == shapes_of(state)
+    assert shapes_of(state) != shapes_of(tiny.model().state_dict())
+    assert losses[-1] < losses[0]
+
+
+def test_the_teacher_learns_nothing(training: TrainingSet, tmp_path: Path) -> None:
+    teacher = tiny.model(seed=1)
+    settings = SETTINGS.model_copy(update={"distillation": 0.9, "epochs": 1})
+    fine_tune(tiny.model(), teacher, training, settings, 0, tmp_path / "s.safetensors", nobody)
+    assert same(teacher, tiny.model(seed=1))
+    assert not teacher.training

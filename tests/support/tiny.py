@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from primesvt_core.families.spikformer import BlockConfig, Config, Spikformer
+from primesvt_core.families.spikformer import FAMILY, BlockConfig, Config, Spikformer
+from primesvt_core.types import ChannelGroup
 
 CLASSES, SIDE = 3, 16
 CONFIG = Config(
@@ -36,3 +37,8 @@ def model(seed: int = 0) -> Spikformer:
     """Untrained, in eval mode."""
     torch.manual_seed(seed)
     return Spikformer(CONFIG).eval()
+
+
+def groups() -> tuple[ChannelGroup, ...]:
+    """Its channel groups."""
+    return tuple(FAMILY.groups(CONFIG))
