@@ -12,7 +12,7 @@ from primesvt_core.families._base import Writer, group, layer, norm
 from primesvt_core.families._pyramid import CONV_BLOCKS, Frozen, Places, Pyramid, PyramidConfig
 from primesvt_core.layers.attention import spiking_self_attention
 from primesvt_core.layers.folding import folded
-from primesvt_core.layers.mixing import Mixing
+from primesvt_core.layers.mixing import Mlp
 from primesvt_core.layers.neurons import Levels
 from primesvt_core.layers.pointwise import PointwiseConv1d
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
@@ -90,26 +90,13 @@ class Attention(nn.Module):
         return folded(self.proj_conv, self.attn_lif(attended))
 
 
-class Mlp(Mixing):
-    """Two channel mixings, a neuron before each."""
-
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__("conv", neuron)
-        self.add("fc1", PointwiseConv1d(width, hidden), hidden)
-        self.add("fc2", PointwiseConv1d(hidden, width), width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        for name in ("fc1", "fc2"):
-            x = self.mix(name, self.spike(name, x))
-        return x
-
-
 class Block(nn.Module):
     """Attention and MLP, scaled channel by channel and added to the stream."""
 
     def __init__(self, width: int, block: LargeBlock, num_heads: int) -> None:
         super().__init__()
-        self.attn, self.mlp = Attention(width, block, num_heads), Mlp(width, block.mlp_dim)
+        self.attn = Attention(width, block, num_heads)
+        self.mlp = Mlp(width, block.mlp_dim, mix=PointwiseConv1d, neuron=neuron, neuron_first=True)
         self.layer_scale1, self.layer_scale2 = (nn.Parameter(torch.ones(width)) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -27,18 +27,16 @@ from primesvt_core.families._blocks import (
     infer_block,
 )
 from primesvt_core.families._recipes import as_it_is, cifar10, imagenet_cropped
-from primesvt_core.layers.attention import spiking_self_attention
 from primesvt_core.layers.folding import folded
-from primesvt_core.layers.mixing import Mixing
+from primesvt_core.layers.mixing import Mixing, Mlp
 from primesvt_core.layers.model import SpikingModel, Stage
 from primesvt_core.layers.neurons import lif
-from primesvt_core.layers.pointwise import PointwiseConv1d, PointwiseConv2d
+from primesvt_core.layers.pointwise import PointwiseConv1d
+from primesvt_core.layers.self_attention import ATTENTION_THRESHOLD, SelfAttention
 from primesvt_core.types import ChannelGroup, Layer, Shapes
 
 __all__ = ["FAMILY", "Config", "QKFormer", "TokenBlockConfig"]
 
-ATTENTION_THRESHOLD = 0.5
-ATTENTION_SCALE = 0.125
 CROP_SHARE = 224 / 256
 COLOURS = 3
 
@@ -178,39 +176,12 @@ class TokenAttention(Mixing):
         return self.fire("proj", (mask * k).flatten(2, 3))
 
 
-class SelfAttention(Mixing):
-    """Spiking self-attention."""
-
-    def __init__(self, width: int, block: BlockConfig, config: Config) -> None:
-        super().__init__("conv")
-        for name, target in (("q", block.qk_dim), ("k", block.qk_dim), ("v", block.v_dim)):
-            self.add(name, PointwiseConv1d(width, target, bias=False), target)
-        self.attn_lif = lif(threshold=ATTENTION_THRESHOLD)
-        self.add("proj", PointwiseConv1d(block.v_dim, width), width)
-        self.num_heads, self.leaks = config.num_heads, config.compat_batch_leak
+class LeakingAttention(SelfAttention):
+    """The same with the public code's slip: the last neuron takes the batch for more time steps."""
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = (self.fire(name, x) for name in "qkv")
-        attended = spiking_self_attention(q, k, v, num_heads=self.num_heads, scale=ATTENTION_SCALE)
-        currents = self.mix("proj", self.attn_lif(attended))
-        if not self.leaks:
-            return self.spike("proj", currents)
+        currents = self.attend(x)
         return self.spike("proj", currents.flatten(0, 1).unsqueeze(1)).view(currents.shape)
-
-
-class Mlp(Mixing):
-    """Two channel mixings, each followed by BN and LIF."""
-
-    def __init__(self, width: int, hidden: int, names: tuple[str, str]) -> None:
-        super().__init__("conv")
-        self.names = names
-        self.add(names[0], PointwiseConv2d(width, hidden), hidden)
-        self.add(names[1], PointwiseConv2d(hidden, width), width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        for name in self.names:
-            x = self.fire(name, x)
-        return x
 
 
 class Block(nn.Module):
@@ -240,19 +211,19 @@ class QKFormer(SpikingModel):
         for n, embedding in enumerate(dialect.embeddings):
             patches = PatchEmbedding(widths[n], config.patch_embeds[n], widths[n + 1], embedding)
             self.add_module(f"patch_embed{n + 1}", patches)
-        for n, (width, blocks) in enumerate(zip(config.streams, (*config.token_stages, config.blocks), strict=True)):
-            self.add_module(
-                f"stage{n + 1}", nn.ModuleList(self._block(config, dialect, width, block) for block in blocks)
-            )
+        stages: tuple[Sequence[TokenBlockConfig | BlockConfig], ...] = (*config.token_stages, config.blocks)
+        for n, (width, blocks) in enumerate(zip(config.streams, stages, strict=True), start=1):
+            self.add_module(f"stage{n}", nn.ModuleList(self._block(config, dialect, width, block) for block in blocks))
         self.head = nn.Linear(config.streams[-1], config.num_classes)
         self.counts = [*map(len, config.token_stages), len(config.blocks)]
 
     @staticmethod
     def _block(config: Config, dialect: Dialect, width: int, block: TokenBlockConfig | BlockConfig) -> Block:
-        mlp = Mlp(width, block.mlp_dim, dialect.mlp)
+        mlp = Mlp(width, block.mlp_dim, names=dialect.mlp)
         if isinstance(block, TokenBlockConfig):
             return Block("tssa", TokenAttention(width, block, config.num_heads), mlp)
-        return Block(dialect.attention, SelfAttention(width, block, config), mlp)
+        kind = LeakingAttention if config.compat_batch_leak else SelfAttention
+        return Block(dialect.attention, kind(width, block.qk_dim, block.v_dim, num_heads=config.num_heads), mlp)
 
     def classify(self, x: Tensor) -> Tensor:
         """``(T, B, D, H, W) -> (B, num_classes)``."""

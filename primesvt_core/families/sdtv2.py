@@ -31,7 +31,7 @@ from primesvt_core.families._pyramid import (
 from primesvt_core.families._recipes import imagenet_cropped
 from primesvt_core.layers.attention import spiking_self_attention
 from primesvt_core.layers.folding import folded
-from primesvt_core.layers.mixing import Mixing
+from primesvt_core.layers.mixing import Mlp
 from primesvt_core.layers.neurons import lif
 from primesvt_core.layers.pointwise import PointwiseConv1d
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
@@ -183,32 +183,17 @@ class Attention(nn.Module):
         return folded(self.proj_conv, spikes.view(*spikes.shape[:3], *side))
 
 
-class Mlp(Mixing):
-    """Two channel mixings, a neuron before each."""
-
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__("conv")
-        self.add("fc1", PointwiseConv1d(width, hidden), hidden)
-        self.add("fc2", PointwiseConv1d(hidden, width), width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        tokens = x.flatten(3)
-        for name in ("fc1", "fc2"):
-            tokens = self.mix(name, self.spike(name, tokens))
-        return tokens.view(x.shape)
-
-
 class Block(nn.Module):
     """Attention and MLP, their currents added to the stream."""
 
     def __init__(self, width: int, block: BlockConfig, num_heads: int) -> None:
         super().__init__()
         self.attn = Attention(width, block, num_heads)
-        self.mlp = Mlp(width, block.mlp_dim)
+        self.mlp = Mlp(width, block.mlp_dim, mix=PointwiseConv1d, neuron_first=True)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attn(x)
-        out: Tensor = x + self.mlp(x)
+        out: Tensor = x + self.mlp(x.flatten(3)).view(x.shape)
         return out
 
 

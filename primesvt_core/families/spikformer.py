@@ -28,17 +28,16 @@ from primesvt_core.families._blocks import (
     infer_block,
 )
 from primesvt_core.families._recipes import as_it_is, cifar10, imagenet
-from primesvt_core.layers.attention import spiking_self_attention
 from primesvt_core.layers.folding import folded
-from primesvt_core.layers.mixing import Mixing
+from primesvt_core.layers.mixing import Mlp
 from primesvt_core.layers.model import SpikingModel, Stage
 from primesvt_core.layers.neurons import lif
 from primesvt_core.layers.pointwise import Pointwise, PointwiseConv1d, PointwiseConv2d, PointwiseLinear
+from primesvt_core.layers.self_attention import SelfAttention
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
 
 __all__ = ["FAMILY", "BlockConfig", "Config", "Spikformer"]
 
-ATTENTION_THRESHOLD = 0.5
 COLOURS = 3
 STEM_SUFFIXES = ("", "1", "2", "3")
 
@@ -125,46 +124,19 @@ class Stem(nn.Module):
         return x.flatten(3)
 
 
-class Attention(Mixing):
-    """Spiking self-attention."""
-
-    def __init__(self, config: Config, block: BlockConfig) -> None:
-        dialect = DIALECTS[config.variant]
-        super().__init__(dialect.mixer)
-        for name, width in (("q", block.qk_dim), ("k", block.qk_dim), ("v", block.v_dim)):
-            self.add(name, dialect.attention(config.embed_dim, width, bias=dialect.attention_bias), width)
-        self.attn_lif = lif(threshold=ATTENTION_THRESHOLD)
-        self.add("proj", dialect.attention(block.v_dim, config.embed_dim, bias=True), config.embed_dim)
-        self.num_heads, self.scale = config.num_heads, config.attention_scale
-
-    def forward(self, x: Tensor) -> Tensor:
-        q, k, v = (self.fire(name, x) for name in "qkv")
-        attended = spiking_self_attention(q, k, v, num_heads=self.num_heads, scale=self.scale)
-        return self.fire("proj", self.attn_lif(attended))
-
-
-class Mlp(Mixing):
-    """Two channel mixings, each followed by BN and LIF."""
-
-    def __init__(self, config: Config, block: BlockConfig) -> None:
-        dialect = DIALECTS[config.variant]
-        super().__init__(dialect.mixer)
-        self.add("fc1", dialect.mlp(config.embed_dim, block.mlp_dim), block.mlp_dim)
-        self.add("fc2", dialect.mlp(block.mlp_dim, config.embed_dim), config.embed_dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fire("fc2", self.fire("fc1", x))
-
-
 class Block(nn.Module):
     """Attention and MLP, their spikes added to the stream of integers."""
 
     def __init__(self, config: Config, block: BlockConfig) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(config.embed_dim)  # in the public checkpoints, never used
-        self.attn = Attention(config, block)
-        self.norm2 = nn.LayerNorm(config.embed_dim)
-        self.mlp = Mlp(config, block)
+        dialect, D = DIALECTS[config.variant], config.embed_dim
+        self.norm1 = nn.LayerNorm(D)  # in the public checkpoints, never used
+        self.attn = SelfAttention(
+            D, block.qk_dim, block.v_dim, num_heads=config.num_heads, scale=config.attention_scale,
+            mix=dialect.attention, mixer=dialect.mixer, bias=dialect.attention_bias,
+        )  # fmt: skip
+        self.norm2 = nn.LayerNorm(D)
+        self.mlp = Mlp(D, block.mlp_dim, mix=dialect.mlp, mixer=dialect.mixer)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attn(x)

@@ -27,18 +27,15 @@ from primesvt_core.families._blocks import (
     infer_block,
 )
 from primesvt_core.families._recipes import as_it_is, cifar10, imagenet
-from primesvt_core.layers.attention import spiking_self_attention
 from primesvt_core.layers.folding import folded
-from primesvt_core.layers.mixing import Mixing
+from primesvt_core.layers.mixing import Mlp
 from primesvt_core.layers.model import SpikingModel, Stage
 from primesvt_core.layers.neurons import lif
-from primesvt_core.layers.pointwise import PointwiseConv1d, PointwiseConv2d
+from primesvt_core.layers.self_attention import SelfAttention
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
 
 __all__ = ["FAMILY", "Config", "Spikingformer"]
 
-ATTENTION_THRESHOLD = 0.5
-ATTENTION_SCALE = 0.125
 COLOURS = 3
 NAMES = BlockNames(mixer="conv", mlp=("mlp.mlp1", "mlp.mlp2"))
 
@@ -109,36 +106,11 @@ class Stem(nn.Module):
         return self.stage(4, x).flatten(3)
 
 
-class Attention(Mixing):
+class Attention(SelfAttention):
     """Spiking self-attention behind a neuron on the stream, which the public code calls ``proj_lif``."""
 
-    def __init__(self, config: Config, block: BlockConfig, tau: float) -> None:
-        super().__init__("conv", partial(lif, tau=tau))
-        for name, width in (("q", block.qk_dim), ("k", block.qk_dim), ("v", block.v_dim)):
-            self.add(name, PointwiseConv1d(config.embed_dim, width, bias=False), width)
-        self.attn_lif = lif(threshold=ATTENTION_THRESHOLD, tau=tau)
-        self.add("proj", PointwiseConv1d(block.v_dim, config.embed_dim), config.embed_dim)
-        self.num_heads = config.num_heads
-
     def forward(self, x: Tensor) -> Tensor:
-        x = self.spike("proj", x)
-        q, k, v = (self.fire(name, x) for name in "qkv")
-        attended = spiking_self_attention(q, k, v, num_heads=self.num_heads, scale=ATTENTION_SCALE)
-        return self.mix("proj", self.attn_lif(attended))
-
-
-class Mlp(Mixing):
-    """Two channel mixings, a neuron before each."""
-
-    def __init__(self, config: Config, block: BlockConfig, tau: float) -> None:
-        super().__init__("conv", partial(lif, tau=tau))
-        self.add("mlp1", PointwiseConv2d(config.embed_dim, block.mlp_dim), block.mlp_dim)
-        self.add("mlp2", PointwiseConv2d(block.mlp_dim, config.embed_dim), config.embed_dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        for name in ("mlp1", "mlp2"):
-            x = self.mix(name, self.spike(name, x))
-        return x
+        return self.attend(self.spike("proj", x))
 
 
 class Block(nn.Module):
@@ -146,11 +118,11 @@ class Block(nn.Module):
 
     def __init__(self, config: Config, block: BlockConfig) -> None:
         super().__init__()
-        tau = DIALECTS[config.variant].tau
-        self.norm1 = nn.LayerNorm(config.embed_dim)  # in the public checkpoints, never used
-        self.attn = Attention(config, block, tau)
-        self.norm2 = nn.LayerNorm(config.embed_dim)
-        self.mlp = Mlp(config, block, tau)
+        neuron, D = partial(lif, tau=DIALECTS[config.variant].tau), config.embed_dim
+        self.norm1 = nn.LayerNorm(D)  # in the public checkpoints, never used
+        self.attn = Attention(D, block.qk_dim, block.v_dim, num_heads=config.num_heads, neuron=neuron)
+        self.norm2 = nn.LayerNorm(D)
+        self.mlp = Mlp(D, block.mlp_dim, names=("mlp1", "mlp2"), neuron=neuron, neuron_first=True)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attn(x)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from primesvt_core.layers.folding import folded
 from primesvt_core.layers.neurons import lif
+from primesvt_core.layers.pointwise import Pointwise, PointwiseConv2d
 
 
 class Mixing(nn.Module):
@@ -37,3 +38,28 @@ class Mixing(nn.Module):
     def fire(self, name: str, x: Tensor) -> Tensor:
         """Mixed, normalised, fired: spikes."""
         return self.spike(name, self.mix(name, x))
+
+
+class Mlp(Mixing):
+    """Two channel mixings over ``(T, B, D, N)``, a neuron behind each, or before each."""
+
+    def __init__(
+        self,
+        width: int,
+        hidden: int,
+        *,
+        names: tuple[str, str] = ("fc1", "fc2"),
+        mix: Pointwise = PointwiseConv2d,
+        mixer: str = "conv",
+        neuron: Callable[[], nn.Module] = lif,
+        neuron_first: bool = False,
+    ) -> None:
+        super().__init__(mixer, neuron)
+        self.names, self.neuron_first = names, neuron_first
+        self.add(names[0], mix(width, hidden), hidden)
+        self.add(names[1], mix(hidden, width), width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for name in self.names:
+            x = self.mix(name, self.spike(name, x)) if self.neuron_first else self.fire(name, x)
+        return x

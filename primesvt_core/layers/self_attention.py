@@ -1,0 +1,60 @@
+"""Spiking self-attention with its mixings, as several families have it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from primesvt_core.layers.attention import spiking_self_attention
+from primesvt_core.layers.mixing import Mixing
+from primesvt_core.layers.neurons import lif
+from primesvt_core.layers.pointwise import Pointwise, PointwiseConv1d
+
+ATTENTION_THRESHOLD = 0.5
+USUAL_SCALE = 0.125
+"""What the public code multiplies by, whatever the width of a head."""
+
+
+class SelfAttention(Mixing):
+    """``q``, ``k``, ``v`` fired from what comes in, the attention fired at half the threshold, projected and fired.
+
+    Args:
+        width: channels of the residual stream.
+        qk_dim: of queries and keys.
+        v_dim: of values.
+        num_heads: divides both.
+        scale: of the attention.
+        mix: kind of the mixings; ``mixer`` is what their names end in.
+        bias: whether q, k and v have one; the projection always does.
+        neuron: makes the neurons; is given the attention's ``threshold``.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        qk_dim: int,
+        v_dim: int,
+        *,
+        num_heads: int,
+        scale: float = USUAL_SCALE,
+        mix: Pointwise = PointwiseConv1d,
+        mixer: str = "conv",
+        bias: bool = False,
+        neuron: Callable[..., nn.Module] = lif,
+    ) -> None:
+        super().__init__(mixer, neuron)
+        for name, target in (("q", qk_dim), ("k", qk_dim), ("v", v_dim)):
+            self.add(name, mix(width, target, bias=bias), target)
+        self.attn_lif = neuron(threshold=ATTENTION_THRESHOLD)
+        self.add("proj", mix(v_dim, width), width)
+        self.num_heads, self.scale = num_heads, scale
+
+    def attend(self, x: Tensor) -> Tensor:
+        """``(T, B, D, N)`` to the projection's currents of the same shape."""
+        q, k, v = (self.fire(name, x) for name in "qkv")
+        attended = spiking_self_attention(q, k, v, num_heads=self.num_heads, scale=self.scale)
+        return self.mix("proj", self.attn_lif(attended))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.spike("proj", self.attend(x))
