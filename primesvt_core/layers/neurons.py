@@ -40,17 +40,25 @@ class LIF(neuron.LIFNode):  # type: ignore[misc]  # spikingjelly is untyped
         return spikes
 
 
-def lif(*, threshold: float = 1.0, tau: float = 2.0) -> nn.Module:
-    """Leaky integrate-and-fire over ``(T, B, ...)``: hard reset to 0, decaying input, fires at ``>= threshold``."""
-    return LIF(tau=tau, v_threshold=threshold, surrogate_function=surrogate.Sigmoid(), detach_reset=True, step_mode="m")
+def lif(*, threshold: float = 1.0, tau: float = 2.0, arctan: bool = False) -> nn.Module:
+    """Leaky integrate-and-fire over ``(T, B, ...)``: hard reset to 0, decaying input, fires at ``>= threshold``.
+
+    ``arctan`` chooses the gradient that training pretends a spike has, a sigmoid's otherwise.
+    """
+    return LIF(tau=tau, v_threshold=threshold, surrogate_function=_gradient(arctan), detach_reset=True, step_mode="m")
 
 
-def plif(*, threshold: float = 1.0) -> nn.Module:
+def _gradient(arctan: bool) -> nn.Module:
+    found: nn.Module = surrogate.ATan() if arctan else surrogate.Sigmoid()
+    return found
+
+
+def plif(*, threshold: float = 1.0, arctan: bool = False) -> nn.Module:
     """The same with a trained time constant, from 2 on: one scalar ``w``, ``1 / tau = sigmoid(w)``."""
     found: nn.Module = neuron.ParametricLIFNode(
         init_tau=2.0,
         v_threshold=threshold,
-        surrogate_function=surrogate.Sigmoid(),
+        surrogate_function=_gradient(arctan),
         detach_reset=True,
         step_mode="m",
     )

@@ -1,0 +1,371 @@
+"""SpikingResformer (Shi et al., arXiv 2403.14302): attention between spikes and a strided convolution of them.
+
+Reproduces the ImageNet, CIFAR and DVS128 Gesture models of github.com/xyshi2000/SpikingResformer at commit 3f751275,
+written from their description: names and shapes of the state dict, numerics, and the order of operations. The running
+firing rates that scale the attention are constants here, in training too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, model_validator
+from torch import Tensor, nn
+
+from primesvt_core.data import Preprocessing
+from primesvt_core.families._base import (
+    Asked,
+    Family,
+    FamilyConfig,
+    Value,
+    Writer,
+    columns,
+    group,
+    layer,
+    norm,
+    rows,
+)
+from primesvt_core.families._blocks import count
+from primesvt_core.families._recipes import as_it_is, imagenet
+from primesvt_core.layers.folding import folded
+from primesvt_core.layers.model import SpikingModel, Stage
+from primesvt_core.layers.neurons import lif, plif
+from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
+
+__all__ = ["FAMILY", "BlockConfig", "Config", "SpikingResformer"]
+
+CROP_SHARE = 0.95
+NEURONS: Mapping[str, Callable[[], nn.Module]] = {
+    "lif": partial(lif, arctan=True),
+    "plif": partial(plif, arctan=True),
+}
+IMAGE_SIZE = {"imagenet": 224, "cifar": 32, "gesture": 128}
+LARGE_KERNEL = 7
+
+
+class BlockConfig(BaseModel):
+    """Widths of one pair of attention and feed-forward network.
+
+    Attributes:
+        value_dim: channels of the attention's second half, over all heads.
+        inner_dim: of the feed-forward network.
+        conv_groups: of its grouped convolution.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value_dim: int
+    inner_dim: int
+    conv_groups: int
+
+
+class Config(FamilyConfig):
+    """One SpikingResformer; tuples have an entry a stage.
+
+    Attributes:
+        streams: widths of the residual streams.
+        num_heads: of the attention.
+        patch_sizes: kernel and stride of the attention's convolution.
+        head_dims: original widths of a head, which scale the attention.
+        blocks: pairs of attention and feed-forward network.
+    """
+
+    variant: Literal["imagenet", "cifar", "gesture"]
+    streams: tuple[int, ...]
+    num_heads: tuple[int, ...]
+    patch_sizes: tuple[int, ...]
+    head_dims: tuple[int, ...]
+    blocks: tuple[tuple[BlockConfig, ...], ...]
+    neuron: Literal["lif", "plif"]
+
+    @model_validator(mode="after")
+    def _heads_divide_widths(self) -> Config:
+        for stream, heads, blocks in zip(self.streams, self.num_heads, self.blocks, strict=True):
+            if stream % heads or any(block.value_dim % heads for block in blocks):
+                raise ValueError(f"num_heads {heads} does not divide the stream of {stream} or its attention")
+        return self
+
+    def tokens(self, stage: int) -> int:
+        """Positions after the attention's convolution, at the image size that the model was built for."""
+        stride = 4 if self.variant == "imagenet" else 1
+        side = self.image_size // (stride * (1 << stage) * self.patch_sizes[stage])
+        return side * side
+
+
+class Norm(nn.Module):
+    """BatchNorm under the name that the public code wraps it in."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.bn = nn.BatchNorm2d(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.bn(x)
+        return y
+
+
+class Attention(nn.Module):
+    """Dual spike self-attention: ``spikes(y1^T x)`` weighs ``y2``, with ``y1, y2`` a strided convolution of ``x``."""
+
+    def __init__(self, config: Config, stage: int, block: BlockConfig) -> None:
+        super().__init__()
+        width, patch = config.streams[stage], config.patch_sizes[stage]
+        make = NEURONS[config.neuron]
+        self.heads, self.tokens, self.head_dim = config.num_heads[stage], config.tokens(stage), config.head_dims[stage]
+        self.activation_in, self.activation_attn, self.activation_out = make(), make(), make()
+        self.W = nn.Conv2d(width, width + block.value_dim, patch, stride=patch, bias=False)
+        self.norm = Norm(width + block.value_dim)
+        self.Wproj = nn.Conv2d(block.value_dim, width, 1, bias=False)
+        self.norm_proj = Norm(width)
+        self.split = (width // self.heads, block.value_dim // self.heads)
+        for name in ("firing_rate_x", "firing_rate_attn"):
+            self.register_buffer(name, torch.zeros(1, 1, self.heads, 1, 1))
+
+    def forward(self, stream: Tensor) -> Tensor:
+        """``(T, B, D, H, W)``."""
+        T, B, _, H, W = stream.shape
+        x = self.activation_in(stream)
+        y = folded(lambda z: self.norm(self.W(z)), x).flatten(3).unflatten(2, (self.heads, -1))  # type: ignore[no-untyped-call]
+        y1, y2 = y.split(self.split, dim=3)
+        attention = y1.transpose(3, 4) @ x.reshape(T, B, self.heads, -1, H * W)
+        attention = self.activation_attn(attention / torch.sqrt(self.get_buffer("firing_rate_x") * self.head_dim))
+        out = (y2 @ attention) / torch.sqrt(self.get_buffer("firing_rate_attn") * self.tokens)
+        spikes = self.activation_out(out.reshape(T, B, -1, H, W))
+        return stream + folded(lambda z: self.norm_proj(self.Wproj(z)), spikes)
+
+
+def _unit(make: Callable[[], nn.Module], conv: nn.Module, width: int) -> nn.Sequential:
+    return nn.Sequential(make(), conv, Norm(width))
+
+
+def _run(unit: nn.Sequential, x: Tensor) -> Tensor:
+    """A neuron, a convolution and its BatchNorm on ``(T, B, C, H, W)``."""
+    fire, conv, bn = unit
+    return folded(lambda y: bn(conv(y)), fire(x))
+
+
+class FeedForward(nn.Module):
+    """Pointwise, grouped 3 x 3 with a residual of its own, pointwise; added to the stream."""
+
+    def __init__(self, config: Config, stage: int, block: BlockConfig) -> None:
+        super().__init__()
+        make, width, inner = NEURONS[config.neuron], config.streams[stage], block.inner_dim
+        self.up = _unit(make, nn.Conv2d(width, inner, 1, bias=False), inner)
+        grouped = nn.Conv2d(inner, inner, 3, padding=1, groups=block.conv_groups, bias=False)
+        self.conv = nn.ModuleList([_unit(make, grouped, inner)])
+        self.down = _unit(make, nn.Conv2d(inner, width, 1, bias=False), width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = _run(self.up, x)
+        grouped = self.conv[0]
+        assert isinstance(grouped, nn.Sequential)  # noqa: S101  # as it was made
+        return x + _run(self.down, inner + _run(grouped, inner))
+
+
+class Downsampling(nn.Module):
+    """A neuron, a strided convolution and its BatchNorm."""
+
+    def __init__(self, config: Config, stage: int) -> None:
+        super().__init__()
+        source, target = config.streams[stage - 1], config.streams[stage]
+        self.activation = NEURONS[config.neuron]()
+        self.conv = nn.Conv2d(source, target, 3, stride=2, padding=1, bias=False)
+        self.norm = Norm(target)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return folded(lambda y: self.norm(self.conv(y)), self.activation(x))
+
+
+class SpikingResformer(SpikingModel):
+    """The network: prologue, stages, mean over positions of the currents, linear classifier, mean over time."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config.time_steps)
+        first = config.streams[0]
+        if config.variant == "imagenet":
+            conv = nn.Conv2d(config.in_channels, first, LARGE_KERNEL, stride=2, padding=3, bias=False)
+            self.prologue = nn.Sequential(conv, Norm(first), nn.MaxPool2d(3, stride=2, padding=1))
+        else:
+            self.prologue = nn.Sequential(nn.Conv2d(config.in_channels, first, 3, padding=1, bias=False), Norm(first))
+        self.layers = nn.ModuleList(nn.ModuleList(self._stage(config, s)) for s in range(len(config.streams)))
+        self.classifier = nn.Linear(config.streams[-1], config.num_classes, bias=False)
+
+    @staticmethod
+    def _stage(config: Config, stage: int) -> Iterator[nn.Module]:
+        if stage:
+            yield Downsampling(config, stage)
+        for block in config.blocks[stage]:
+            yield Attention(config, stage, block)
+            yield FeedForward(config, stage, block)
+
+    def classify(self, x: Tensor) -> Tensor:
+        """``(T, B, D, H, W) -> (B, num_classes)``."""
+        logits: Tensor = self.classifier(x.flatten(3).mean(3)).mean(0)
+        return logits
+
+    def stages(self) -> tuple[Stage, ...]:
+        names = [name for name, _ in self.layers.named_modules() if name.count(".") == 1]
+        body = (Stage(f"layers.{name}", self.layers.get_submodule(name), (f"layers.{name}",)) for name in names)
+        return (
+            Stage("prologue", partial(folded, self.prologue), ("prologue",)),
+            *body,
+            Stage("classifier", self.classify, ("classifier",)),
+        )
+
+
+def recognise(shapes: Shapes) -> str | None:
+    """By the running firing rates; the variant by the first kernel and by trained time constants."""
+    if "layers.0.0.firing_rate_x" not in shapes or "prologue.0.weight" not in shapes:
+        return None
+    if shapes["prologue.0.weight"].shape[2] == LARGE_KERNEL:
+        return "imagenet"
+    return "gesture" if "layers.0.0.activation_in.w" in shapes else "cifar"
+
+
+def _bases(stage: int, index: int) -> tuple[str, str]:
+    """Modules of a stage's pair: its attention and its feed-forward network. A downsampling comes before the first."""
+    first = 2 * index + (1 if stage else 0)
+    return f"layers.{stage}.{first}", f"layers.{stage}.{first + 1}"
+
+
+def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
+    """Read every width off the shapes, the heads off the firing rates."""
+
+    def shape(tensor: str) -> tuple[int, ...]:
+        return shapes[tensor].shape
+
+    def block(stage: int, index: int) -> BlockConfig:
+        attention, feed = _bases(stage, index)
+        inner, per_group = shape(f"{feed}.conv.0.1.weight")[:2]
+        value_dim = shape(f"{attention}.Wproj.weight")[1]
+        return BlockConfig(value_dim=value_dim, inner_dim=inner, conv_groups=inner // per_group)
+
+    stages = range(count(shapes, "layers"))
+    streams = tuple(
+        shape("prologue.0.weight" if stage == 0 else f"layers.{stage}.0.conv.weight")[0] for stage in stages
+    )
+    heads = tuple(shape(f"{_bases(stage, 0)[0]}.firing_rate_x")[2] for stage in stages)
+    return Config.model_validate(
+        {
+            "variant": variant,
+            "in_channels": shape("prologue.0.weight")[1],
+            "num_classes": shape("classifier.weight")[0],
+            "streams": streams,
+            "num_heads": heads,
+            "patch_sizes": tuple(shape(f"{_bases(stage, 0)[0]}.W.weight")[2] for stage in stages),
+            "head_dims": tuple(stream // number for stream, number in zip(streams, heads, strict=True)),
+            "blocks": tuple(
+                tuple(block(stage, index) for index in range(count(shapes, f"layers.{stage}") // 2)) for stage in stages
+            ),
+            "neuron": "plif" if "layers.0.0.activation_in.w" in shapes else "lif",
+            **asked,
+        }
+    )
+
+
+def layers(config: Config) -> tuple[Layer, ...]:
+    """Prologue, downsamplings and blocks in forward order, the classifier."""
+    found = [layer("prologue", "prologue.0", "prologue.1.bn", bias=False, group="stream.0")]
+    for stage, blocks in enumerate(config.blocks):
+        stream = f"stream.{stage}"
+        if stage:
+            base = f"layers.{stage}.0"
+            found.append(layer(base, f"{base}.conv", f"{base}.norm.bn", bias=False, group=stream))
+        for index in range(len(blocks)):
+            attention, feed = _bases(stage, index)
+            for name, module, bn, owner in (
+                (f"{attention}.W", f"{attention}.W", f"{attention}.norm.bn", f"{attention}.value"),
+                (f"{attention}.proj", f"{attention}.Wproj", f"{attention}.norm_proj.bn", stream),
+                (f"{feed}.up", f"{feed}.up.1", f"{feed}.up.2.bn", f"{feed}.inner"),
+                (f"{feed}.conv", f"{feed}.conv.0.1", f"{feed}.conv.0.2.bn", f"{feed}.inner"),
+                (f"{feed}.down", f"{feed}.down.1", f"{feed}.down.2.bn", stream),
+            ):
+                found.append(layer(name, module, bn, bias=False, group=owner))
+    return (*found, layer("classifier", "classifier", bias=False, group=None))
+
+
+def groups(config: Config) -> tuple[ChannelGroup, ...]:
+    """Inside the blocks, then the residual stream of every stage."""
+    blocks = (
+        found
+        for stage, widths in enumerate(config.blocks)
+        for index in range(len(widths))
+        for found in _block_groups(config, stage, index)
+    )
+    return (*blocks, *(_stream(config, stage) for stage in range(len(config.streams))))
+
+
+def _block_groups(config: Config, stage: int, index: int) -> Iterator[ChannelGroup]:
+    block, heads, path = config.blocks[stage][index], config.num_heads[stage], f"blocks.{stage}.{index}"
+    attention, feed = _bases(stage, index)
+    first = config.streams[stage] // heads  # a head's rows: those that meet the stream's spikes, then the values'
+    place = {"stride": first + block.value_dim // heads, "offset": first}
+    yield ChannelGroup(
+        name=f"{attention}.value", size=block.value_dim, width=f"{path}.value_dim", parts=heads, min_size=heads,
+        slices=(
+            *rows(f"{attention}.W", bias=False, **place), *norm(f"{attention}.norm.bn", **place),
+            *columns(f"{attention}.Wproj"),
+        ),
+        producers=(f"{attention}.W.weight",), silencers=(f"{attention}.norm.bn",),
+        consumers=(f"{attention}.Wproj.weight",),
+    )  # fmt: skip
+    writers = (Writer(f"{feed}.up.1", f"{feed}.up.2.bn"), Writer(f"{feed}.conv.0.1", f"{feed}.conv.0.2.bn"))
+    inputs = TensorSlice(tensor=f"{feed}.conv.0.1.weight", dim=1, shared=True)
+    yield group(
+        f"{feed}.inner", block.inner_dim, f"{path}.inner_dim", writers, (f"{feed}.down.1",), extra=(inputs,),
+        parts=block.conv_groups,
+    )  # fmt: skip
+
+
+def _stream(config: Config, stage: int) -> ChannelGroup:
+    """A stage's stream; the attention's first half meets its spikes channel by channel, so it loses the same ones."""
+    heads, base = config.num_heads[stage], f"layers.{stage}.0"
+    writers = [Writer(f"{base}.conv", f"{base}.norm.bn") if stage else Writer("prologue.0", "prologue.1.bn")]
+    readers: list[str] = []
+    extra: list[TensorSlice] = []
+    for index, block in enumerate(config.blocks[stage]):
+        attention, feed = _bases(stage, index)
+        writers += [Writer(f"{attention}.Wproj", f"{attention}.norm_proj.bn")]
+        writers += [Writer(f"{feed}.down.1", f"{feed}.down.2.bn")]
+        readers += [f"{attention}.W", f"{feed}.up.1"]
+        stride = (config.streams[stage] + block.value_dim) // heads
+        extra += rows(f"{attention}.W", bias=False, stride=stride) + norm(f"{attention}.norm.bn", stride=stride)
+    is_last = stage + 1 == len(config.streams)
+    readers.append("classifier" if is_last else f"layers.{stage + 1}.0.conv")
+    size, path = config.streams[stage], f"streams.{stage}"
+    return group(f"stream.{stage}", size, path, writers, readers, extra=extra, parts=heads, scope="global")
+
+
+def preprocessing(config: Config) -> Preprocessing:
+    """Of the public evaluation scripts; event frames, with their sum as a third channel, are taken as they are."""
+    size = config.image_size
+    if config.variant == "imagenet":
+        return imagenet(size, int(size / CROP_SHARE))
+    if config.variant == "gesture":
+        return as_it_is(size)
+    mean, std = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+    if config.num_classes == 100:
+        mean, std = (129.3 / 255, 124.1 / 255, 112.4 / 255), (68.2 / 255, 65.4 / 255, 70.4 / 255)
+    return Preprocessing(resize=size, crop=size, interpolation="bicubic", mean=mean, std=std)
+
+
+FAMILY = Family(
+    title="SpikingResformer",
+    paper="arXiv 2403.14302",
+    source="github.com/xyshi2000/SpikingResformer @ 3f751275",
+    config_type=Config,
+    landmarks=("layers.0.0.firing_rate_x", "prologue.0.weight"),
+    recognise=recognise,
+    asked={
+        "time_steps": Asked(lambda variant, _: 16 if variant == "gesture" else 4, ("time_steps", "time_step", "T")),
+        "image_size": Asked(lambda variant, _: IMAGE_SIZE[variant], ("img_size", "image_size", "input_size")),
+    },
+    infer=infer,
+    build=SpikingResformer,
+    layers=layers,
+    groups=groups,
+    preprocessing=preprocessing,
+)
