@@ -1,0 +1,179 @@
+"""Full-size models: the parameter counts of the public code, without allocating them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from primesvt_core.families import qkformer, sdtv1, sdtv2, sdtv3, spikformer, spikingformer, spikingresformer
+from primesvt_core.families._base import FamilyConfig
+from primesvt_core.intake import load_family
+from primesvt_core.pruning.groups import is_buffer
+from primesvt_core.pruning.surgery import shapes_of
+
+IMAGENET: dict[str, Any] = {
+    "variant": "imagenet",
+    "in_channels": 3,
+    "num_classes": 1000,
+    "image_size": 224,
+    "time_steps": 4,
+}
+
+
+def ssa_blocks(dim: int, depth: int, ratio: int = 4) -> tuple[dict[str, int], ...]:
+    return ({"qk_dim": dim, "v_dim": dim, "mlp_dim": ratio * dim},) * depth
+
+
+def a_spikformer(dim: int, depth: int, **changes: Any) -> FamilyConfig:
+    return spikformer.Config.model_validate(
+        {
+            **IMAGENET, "stem": (dim // 8, dim // 4, dim // 2), "embed_dim": dim, "blocks": ssa_blocks(dim, depth),
+            "num_heads": 8, "attention_scale": 0.125, **changes,
+        }
+    )  # fmt: skip
+
+
+def a_spikingformer(dim: int, depth: int, **changes: Any) -> FamilyConfig:
+    return spikingformer.Config.model_validate(
+        {
+            **IMAGENET, "stem": (dim // 8, dim // 4, dim // 2, dim), "embed_dim": dim,
+            "blocks": ssa_blocks(dim, depth), "num_heads": 8, **changes,
+        }
+    )  # fmt: skip
+
+
+def an_sdtv1(dim: int, depth: int) -> FamilyConfig:
+    return sdtv1.Config.model_validate(
+        {
+            **IMAGENET, "stem": (dim // 8, dim // 4, dim // 2), "embed_dim": dim, "num_heads": 8, "neuron": "lif",
+            "blocks": ({"attention_dim": dim, "mlp_dim": 4 * dim},) * depth, "pooling_stat": "1111",
+            "dvs_mode": False, "mlp_residual": False,
+        }
+    )  # fmt: skip
+
+
+def an_sdtv2(dims: tuple[int, int, int, int], *, kd: bool) -> FamilyConfig:
+    streams = (dims[0] // 2, *dims)
+    convs = [{"separable_dim": 2 * width, "hidden_dim": 4 * width} for width in (*streams[:3], streams[2])]
+
+    def block(width: int) -> dict[str, int]:
+        inner = {f"{name}_inner": width for name in ("q", "k", "v", "proj")}
+        return {**inner, "qk_dim": width, "v_dim": width, "mlp_dim": 4 * width}
+
+    return sdtv2.Config.model_validate(
+        {
+            **IMAGENET, "streams": streams, "num_heads": 1, "kd": kd, "conv_blocks": convs,
+            "block3": [block(dims[2])] * 6, "block4": [block(dims[3])] * 2,
+        }
+    )  # fmt: skip
+
+
+def an_sdtv3(dims: tuple[int, int, int, int]) -> FamilyConfig:
+    streams = (dims[0] // 2, *dims)
+    convs = [{"separable_dim": 2 * width, "hidden_dim": 4 * width} for width in (*streams[:3], streams[2])]
+
+    def block(width: int) -> dict[str, int]:
+        return {
+            "separable_dim": 2 * width, "qk_dim": width, "v_dim": 4 * width, "mlp_dim": 4 * width,
+            "head_dim": width // 8,
+        }  # fmt: skip
+
+    return sdtv3.Config.model_validate(
+        {
+            **IMAGENET, "variant": "base", "time_steps": 1, "streams": streams, "num_heads": 8, "kd": False,
+            "conv_blocks": convs, "block3": [block(dims[2])] * 6, "block4": [block(dims[3])] * 2,
+        }
+    )  # fmt: skip
+
+
+def a_large_sdtv3(dims: tuple[int, int, int], *, kd: bool) -> FamilyConfig:
+    streams, width = (dims[0] // 2, *dims), dims[2]
+    inner = {f"{name}_inner": int(1.5 * width) for name in ("q", "k", "v", "proj")}
+    return sdtv3.Config.model_validate(
+        {
+            **IMAGENET, "variant": "large", "time_steps": 1, "streams": streams, "num_heads": 8, "kd": kd,
+            "conv_blocks": [{"hidden_dim": 4 * width} for width in (*streams[:3], streams[2])],
+            "block3": [{**inner, "qk_dim": width, "v_dim": width, "mlp_dim": 4 * width}] * 12,
+        }
+    )  # fmt: skip
+
+
+def a_qkformer(dim: int) -> FamilyConfig:
+    def token(width: int) -> dict[str, int]:
+        return {"q_dim": width, "k_dim": width, "mlp_dim": 4 * width}
+
+    return qkformer.Config.model_validate(
+        {
+            **IMAGENET, "patch_embeds": ((dim // 8, dim // 4), (dim // 2,), (dim,)),
+            "streams": (dim // 4, dim // 2, dim), "token_stages": ((token(dim // 4),), (token(dim // 2),) * 2),
+            "blocks": ssa_blocks(dim, 7), "num_heads": 2, "compat_batch_leak": False,
+        }
+    )  # fmt: skip
+
+
+def a_spikingresformer(planes: tuple[int, int, int], heads: tuple[int, int, int]) -> FamilyConfig:
+    blocks = tuple(
+        ({"value_dim": width, "inner_dim": 4 * width, "conv_groups": 4 * width // 64},) * pairs
+        for width, pairs in zip(planes, (1, 2, 3), strict=True)
+    )
+    return spikingresformer.Config.model_validate(
+        {
+            **IMAGENET, "streams": planes, "num_heads": heads, "patch_sizes": (4, 2, 1), "blocks": blocks,
+            "head_dims": tuple(width // number for width, number in zip(planes, heads, strict=True)), "neuron": "lif",
+        }
+    )  # fmt: skip
+
+
+CIFAR: dict[str, Any] = {"variant": "cifar", "num_classes": 10, "image_size": 32}
+MODELS: dict[str, tuple[str, Callable[[], FamilyConfig], int]] = {
+    "Spikformer-8-384": ("spikformer", lambda: a_spikformer(384, 8), 16_828_312),
+    "Spikformer-8-512": ("spikformer", lambda: a_spikformer(512, 8), 29_705_768),
+    "Spikformer-8-768": ("spikformer", lambda: a_spikformer(768, 8), 66_363_208),
+    "Spikformer-4-384 CIFAR-10": ("spikformer", lambda: a_spikformer(384, 4, **CIFAR), 9_330_874),
+    "Spikingformer-8-384": ("spikingformer", lambda: a_spikingformer(384, 8), 16_828_312),
+    "Spikingformer-8-512": ("spikingformer", lambda: a_spikingformer(512, 8), 29_705_768),
+    "Spikingformer-8-768": ("spikingformer", lambda: a_spikingformer(768, 8), 66_363_208),
+    "Spikingformer-4-384 CIFAR-10": ("spikingformer", lambda: a_spikingformer(384, 4, **CIFAR), 9_326_266),
+    "SDT-8-384": ("sdtv1", lambda: an_sdtv1(384, 8), 16_816_536),
+    "SDT-6-512": ("sdtv1", lambda: an_sdtv1(512, 6), 23_373_736),
+    "SDT-8-512": ("sdtv1", lambda: an_sdtv1(512, 8), 29_689_896),
+    "SDT-10-512": ("sdtv1", lambda: an_sdtv1(512, 10), 36_006_056),
+    "SDT-8-768": ("sdtv1", lambda: an_sdtv1(768, 8), 66_339_144),
+    "SDT V2 15M": ("sdtv2", lambda: an_sdtv2((64, 128, 256, 360), kd=False), 15_112_208),
+    "SDT V2 31M": ("sdtv2", lambda: an_sdtv2((96, 192, 384, 480), kd=False), 31_333_864),
+    "SDT V2 31M kd": ("sdtv2", lambda: an_sdtv2((96, 192, 384, 480), kd=True), 31_814_864),
+    "SDT V2 55M kd": ("sdtv2", lambda: an_sdtv2((128, 256, 512, 640), kd=True), 55_991_248),
+    "SDT V3 t": ("sdtv3", lambda: an_sdtv3((24, 48, 96, 128)), 2_702_048),
+    "SDT V3 s": ("sdtv3", lambda: an_sdtv3((32, 64, 128, 192)), 5_105_608),
+    "SDT V3 m": ("sdtv3", lambda: an_sdtv3((48, 96, 192, 240)), 10_023_112),
+    "SDT V3 l": ("sdtv3", lambda: an_sdtv3((64, 128, 256, 360)), 18_987_504),
+    "SDT V3 large 12_768 kd": ("sdtv3", lambda: a_large_sdtv3((196, 384, 768), kd=True), 171_740_714),
+    "SDT V3 large 12_768": ("sdtv3", lambda: a_large_sdtv3((196, 384, 768), kd=False), 170_971_714),
+    "QKFormer-10-384": ("qkformer", lambda: a_qkformer(384), 16_473_688),
+    "QKFormer-10-512": ("qkformer", lambda: a_qkformer(512), 29_079_336),
+    "QKFormer-10-768": ("qkformer", lambda: a_qkformer(768), 64_962_760),
+    "SpikingResformer-Ti": ("spikingresformer", lambda: a_spikingresformer((64, 192, 384), (1, 3, 6)), 11_180_992),
+    "SpikingResformer-S": ("spikingresformer", lambda: a_spikingresformer((64, 256, 512), (1, 4, 8)), 17_813_824),
+    "SpikingResformer-M": ("spikingresformer", lambda: a_spikingresformer((64, 384, 768), (1, 6, 12)), 35_601_472),
+    "SpikingResformer-L": ("spikingresformer", lambda: a_spikingresformer((128, 512, 1024), (2, 8, 16)), 60_375_680),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_it_has_as_many_parameters_as_the_public_code(name: str) -> None:
+    key, make, parameters = MODELS[name]
+    family, config = load_family(key), make()
+    with torch.device("meta"):
+        state = family.build(config).state_dict()
+    shapes = shapes_of(state)
+    assert sum(tensor.numel() for entry, tensor in state.items() if not is_buffer(entry)) == parameters
+    variant = family.recognise(shapes)
+    assert variant == config.variant
+    asked = {field: getattr(config, field) for field in family.asked}
+    assert family.infer(variant, shapes, asked) == config
+    named = {name for layer in family.layers(config) for name in layer.tensors}
+    assert named <= state.keys()
+    assert {piece.tensor for group in family.groups(config) for piece in group.slices} <= state.keys()
