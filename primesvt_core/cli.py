@@ -174,6 +174,8 @@ def print_result(report: Report, out_dir: Path) -> None:
 
 def _workspace(out_dir: Path, resume: bool) -> Path:
     """The workspace below the results; an older run's is not touched unless it is to be resumed."""
+    if out_dir.exists() and not out_dir.is_dir():
+        raise SpecError(f"{out_dir} is a file; --out takes a folder")
     if not resume and out_dir.exists() and any(out_dir.iterdir()):
         raise SpecError(
             f"{out_dir} is not empty; use another folder for --out, or --resume to go on with the run in it"

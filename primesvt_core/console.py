@@ -44,6 +44,8 @@ def run(app: typer.Typer | Callable[[], None]) -> None:
         app()
     except PrimeSVTError as error:
         fail(error.error_code, error.message, WRONG_INPUT if isinstance(error, INPUT_ERRORS) else FAILED)
+    except OSError as error:
+        fail("file_error", str(error), FAILED)
     except (KeyboardInterrupt, click.exceptions.Abort):
         err.print("\nstopped")
         sys.exit(INTERRUPTED)

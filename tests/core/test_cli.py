@@ -3,26 +3,48 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import numpy as np
 import pytest
 import torch
 
 import primesvt_core
-from app.cli import app
+from app.cli import app, main
 from primesvt_core.errors import SpecError
 from tests.support import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINT, DATA = ROOT / "examples" / "spikformer-digits.pth.tar", ROOT / "examples" / "digits.npz"
+COMMAND = [sys.executable, "-c", "from app.cli import main; main()"]
 
 
-def primesvt(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from app.cli import main; main()", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def primesvt(*words: str | Path) -> Done:
+    """The command in this process: starting one each time would take most of the tests' time."""
+    out, err = StringIO(), StringIO()
+    with patch.object(sys, "argv", ["primesvt", *map(str, words)]), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as end:
+            status = 0 if end.code is None else int(end.code)
+        else:
+            status = 0
+    return Done(status, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +105,47 @@ def test_results_are_not_overwritten(tmp_path: Path) -> None:
     done = primesvt("compress", CHECKPOINT, "--data", DATA, "--out", tmp_path, "--max-accuracy-drop", "0.03")
     assert (done.returncode, "--resume" in done.stderr) == (2, True)
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_results_need_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        done = primesvt("compress", CHECKPOINT, "--data", DATA, "--out", out, "--max-accuracy-drop", "0.03")
+        assert done.returncode in (1, 2)
+        assert "error [" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert str(tmp_path / "file") in done.stderr
+
+
+def test_ctrl_c_stops_with_130_and_says_how_to_go_on(tmp_path: Path) -> None:
+    words = ["compress", CHECKPOINT, "--data", DATA, "--out", tmp_path / "x", "--max-accuracy-drop", "0.03"]
+    running = subprocess.Popen([*COMMAND, *map(str, words)], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    with running:
+        assert running.stderr is not None
+        told = [next(running.stderr) for _ in range(4)]
+        running.send_signal(signal.SIGINT)
+        rest = running.stderr.read()
+        assert running.wait(60) == 130
+    assert "profiling" in told[-1]
+    assert "--resume" in rest
+    assert "Traceback" not in rest
+
+
+def test_who_reads_only_the_beginning_gets_no_traceback() -> None:
+    running = subprocess.Popen(
+        [*COMMAND, "inspect", str(CHECKPOINT), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        assert "Traceback" not in running.stderr.read()
+
+
+def test_one_class_too_many_is_named(tmp_path: Path, checkpoint: Path) -> None:
+    np.savez(tmp_path / "ten.npz", images=np.zeros((40, 16, 16), np.uint8), labels=np.arange(40) % 10)
+    done = primesvt("evaluate", checkpoint, "--data", tmp_path / "ten.npz")
+    assert (done.returncode, "error [data_classes]" in done.stderr, "ten.npz" in done.stderr) == (2, True, True)
 
 
 def test_evaluate_tells_how_many_of_how_many() -> None:
