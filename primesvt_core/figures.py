@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from primesvt_core.report import Report
+from primesvt_core.search import target_bytes
 
 BEFORE, AFTER, ACCENT, MUTED = "#9aa5b1", "#1f6feb", "#d9480f", "#57606a"
 LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#999933")
@@ -19,7 +20,7 @@ MARKERS = "osD^vP*"
 """One less than colours: no two of the first fifty-six curves look alike."""
 
 DASHES = ("-", "--")
-KIBIBYTE = 1024
+UNITS = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
 WIDTH = 9.0
 MOST_CURVES = 12
 """Robustness curves that are told apart by a legend; of larger models those of the largest groups are drawn."""
@@ -48,17 +49,23 @@ def _png(figure: Figure) -> bytes:
 
 def _layers(report: Report) -> bytes:
     layers = report.layers
+    unit, unit_bytes = _unit(max(layer.parameter_bytes_before for layer in layers))
     figure, axes = _canvas(max(3.0, 1.2 + 0.23 * len(layers)))
     rows = range(len(layers))
-    axes.barh(rows, [x.parameter_bytes_before / KIBIBYTE for x in layers], color=BEFORE, height=0.75, label="before")
-    axes.barh(rows, [x.parameter_bytes_after / KIBIBYTE for x in layers], color=AFTER, height=0.45, label="after")
+    axes.barh(rows, [x.parameter_bytes_before / unit_bytes for x in layers], color=BEFORE, height=0.75, label="before")
+    axes.barh(rows, [x.parameter_bytes_after / unit_bytes for x in layers], color=AFTER, height=0.45, label="after")
     axes.set_yticks(rows, [layer.name for layer in layers], fontsize=8)
     axes.invert_yaxis()
     axes.margins(y=0.01)
-    axes.set_xlabel("parameter memory, KiB")
+    axes.set_xlabel(f"parameter memory, {unit}")
     axes.set_title("Layers, largest first", loc="left", fontweight="bold")
     axes.legend(frameon=False, loc="lower right")
     return _png(figure)
+
+
+def _unit(count: int) -> tuple[str, int]:
+    """The largest unit of which there is at least one."""
+    return next(((name, size) for name, size in UNITS if count >= size), UNITS[-1])
 
 
 def _robustness(report: Report) -> bytes:
@@ -119,10 +126,10 @@ def _accuracy_memory(report: Report) -> bytes:
             )
     if report.confirmation.allowed_drop is not None:
         _limit(axes, -100 * report.confirmation.allowed_drop, "accuracy floor", at=0.0)
-    if report.spec.budget.min_memory_saving is not None:
-        axes.axvline(
-            100 * report.spec.budget.min_memory_saving, color=MUTED, linewidth=1.2, linestyle=":", label="target"
-        )
+    target = target_bytes(report.spec.budget, report.baseline.parameter_bytes)
+    if target is not None:
+        saving = 100 * (1 - target / report.baseline.parameter_bytes)
+        axes.axvline(saving, color=MUTED, linewidth=1.2, linestyle=":", label="target")
     axes.set_xlabel("parameter memory saved, %")
     axes.set_ylabel("accuracy against the original, points")
     axes.set_title("Accuracy and memory, step by step", loc="left", fontweight="bold")

@@ -27,6 +27,9 @@ VERDICTS = {
 }
 
 
+ORIGINAL = "No smaller model kept the accuracy floor on images that the search never saw. This is the original."
+
+
 def write_report(report: Report, out: Path) -> tuple[Path, ...]:
     """Write every file of the report below ``out``; each is there whole or not at all."""
     pictures = draw(report)
@@ -66,9 +69,13 @@ def html(report: Report, pictures: dict[str, bytes]) -> str:
     environment = Environment(loader=PackageLoader("primesvt_core"), autoescape=select_autoescape(), trim_blocks=True)
     environment.filters |= {"percent": percent, "points": points, "size": size, "count": lambda n: f"{n:,}"}
     encoded = {name: base64.b64encode(content).decode("ascii") for name, content in pictures.items()}
-    return environment.get_template("report.html").render(
-        report=report, verdict=VERDICTS[report.verdict], pictures=encoded
-    )
+    return environment.get_template("report.html").render(report=report, verdict=_told(report), pictures=encoded)
+
+
+def _told(report: Report) -> str:
+    """The verdict in words."""
+    is_original = report.pruned.parameter_bytes == report.baseline.parameter_bytes
+    return ORIGINAL if report.verdict is Verdict.ACCURACY_FLOOR_REACHED and is_original else VERDICTS[report.verdict]
 
 
 def percent(fraction: float) -> str:

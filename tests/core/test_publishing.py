@@ -7,13 +7,17 @@ import json
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from primesvt_core import report as reports
+from primesvt_core.figures import draw
 from primesvt_core.publishing import html, layers_csv, points, size, write_report
-from primesvt_core.report import Report
+from primesvt_core.report import FineTuningFigures, Report
+from primesvt_core.spec import Budget
 from primesvt_core.types import Verdict
 from tests.support.dashboard import sample_report
 
@@ -93,3 +97,83 @@ def test_sizes_are_told_in_units() -> None:
     assert [size(n) for n in (0, 1023, 1024, 5_825_360, 3 << 30, 5 << 40)] == [
         "0 bytes", "1,023 bytes", "1.0 KiB", "5.6 MiB", "3.0 GiB", "5,120.0 GiB",
     ]  # fmt: skip
+
+
+def asked(report: Report, **budget: float) -> Report:
+    return report.model_copy(update={"spec": report.spec.model_copy(update={"budget": Budget.model_validate(budget)})})
+
+
+def as_original(report: Report) -> Report:
+    return report.model_copy(
+        update={"pruned": report.baseline, "curve": report.curve[:1], "verdict": Verdict.ACCURACY_FLOOR_REACHED}
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda report: report,
+        lambda report: report.model_copy(update={"profile": ()}),
+        lambda report: report.model_copy(update={"layers": report.layers[:1], "profile": report.profile[:1]}),
+        lambda report: report.model_copy(update={"layers": report.layers * 8}),
+        lambda report: asked(report, max_parameter_bytes=1_000_000),
+        as_original,
+    ],
+)
+def test_pictures_of_every_outcome_are_drawn(change: Any, report: Report) -> None:
+    for content in draw(change(report)).values():
+        with Image.open(BytesIO(content)) as picture:
+            grey = np.asarray(picture.convert("L"))
+        assert (grey < 128).mean() > 0.001
+        edges = np.concatenate([grey[:2].ravel(), grey[-2:].ravel(), grey[:, :2].ravel(), grey[:, -2:].ravel()])
+        assert edges.min() > 128, "something is clipped"
+
+
+def test_the_target_is_drawn_whichever_way_it_was_asked_for(report: Report) -> None:
+    of_saving = draw(asked(report, min_memory_saving=0.5))["accuracy_memory"]
+    of_bytes = draw(asked(report, max_parameter_bytes=report.baseline.parameter_bytes // 2))["accuracy_memory"]
+    assert of_saving == of_bytes != draw(asked(report, max_accuracy_drop=0.1))["accuracy_memory"]
+
+
+def test_the_same_report_gives_the_same_files(report: Report, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_report(report, tmp_path / name)
+    one, other = ([p.read_bytes() for p in sorted((tmp_path / name).rglob("*.*"))] for name in ("a", "b"))
+    assert one == other
+
+
+def test_the_page_says_what_was_learned(report: Report) -> None:
+    figures = FineTuningFigures(epochs=2, images=1200, losses=(1.25, 0.75))
+    page = html(report.model_copy(update={"fine_tuning": figures}), {})
+    assert "2 epochs on 1,200 labelled images; mean loss 1.25 in the first epoch, 0.75 in the last" in page
+    assert "Fine-tuning" not in html(report, {})
+
+
+def test_the_page_says_so_where_the_original_is_delivered(report: Report) -> None:
+    assert "This is the original." in html(as_original(report), {})
+    smaller = report.model_copy(update={"verdict": Verdict.ACCURACY_FLOOR_REACHED})
+    assert "This is the smallest model found within it." in html(smaller, {})
+
+
+@pytest.mark.parametrize("budget", [{"min_accuracy": 0.875}, {"max_parameter_bytes": 3 << 20}])
+def test_the_page_repeats_what_was_asked(budget: dict[str, float], report: Report) -> None:
+    page = html(asked(report, **budget), {})
+    assert ("87.50 %" in page) is ("min_accuracy" in budget)
+    assert ("at most 3.0 MiB" in page) is ("max_parameter_bytes" in budget)
+
+
+@pytest.mark.parametrize("where", ["family", "variant", "notes", "environment", "assumptions", "groups", "curve"])
+def test_no_field_is_markup(where: str, report: Report) -> None:
+    changes: dict[str, Any] = {
+        "family": HOSTILE,
+        "variant": HOSTILE,
+        "notes": (HOSTILE,),
+        "environment": {HOSTILE: HOSTILE},
+        "assumptions": tuple(a.model_copy(update={"value": HOSTILE}) for a in report.assumptions),
+        "groups": tuple(group.model_copy(update={"name": HOSTILE}) for group in report.groups),
+        "curve": tuple(p.model_copy(update={"group": HOSTILE, "rates": {HOSTILE: 0.5}}) for p in report.curve),
+    }
+    page = html(report.model_copy(update={where: changes[where]}), {})
+    assert HOSTILE not in page
+    assert "&lt;script&gt;" in page
