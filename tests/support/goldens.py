@@ -26,9 +26,9 @@ GOLDEN = SHARED / "golden"
 FAMILIES = registry.available("families")
 
 
-def golden_files() -> list[Path]:
-    """Golden files of the families that are built."""
-    return sorted(path for family in FAMILIES for path in GOLDEN.glob(f"{family}-*.safetensors"))
+def golden_files(*families: str) -> list[Path]:
+    """Golden files of the families that are built, or of some."""
+    return sorted(path for family in families or FAMILIES for path in GOLDEN.glob(f"{family}-*.safetensors"))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,93 @@
+"""Every family through the whole pipeline: read, profiled, searched, fine-tuned, confirmed, delivered, evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pydantic import JsonValue
+
+from primesvt_core.assessment import evaluate
+from primesvt_core.data import batches, open_data
+from primesvt_core.intake import build as build_model
+from primesvt_core.intake import inspect, load_state
+from primesvt_core.pipeline import Request, compress
+from primesvt_core.spec import parse
+from tests.support.goldens import FAMILIES, Golden, golden_files, load_golden
+from tests.support.shared import needs_shared
+
+pytestmark = needs_shared
+IMAGES = 48
+GROUPS = 3
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def smallest(family: str) -> Path:
+    """The family's golden file that is quickest to run."""
+    return min(golden_files(family), key=lambda path: load_golden(path).input.numel())
+
+
+def checkpoint(golden: Golden, folder: Path) -> Path:
+    """The golden model as a training script would save it."""
+    args = {field: getattr(golden.config, field) for field in golden.family.asked}
+    torch.save({"model": golden.state, "args": args, "epoch": 1}, folder / "model.pth")
+    return folder / "model.pth"
+
+
+def labelled(golden: Golden, path: Path, folder: Path) -> Path:
+    """Random samples, labelled with what the model itself says of them: it is right on all."""
+    shape = (IMAGES, *golden.input.shape[1:])
+    if golden.input.dim() == 5:  # frames hold counts of events
+        samples = np.random.default_rng(0).integers(0, 3, shape).astype(np.float32)
+    else:
+        samples = golden.input.numpy().std() * np.random.default_rng(0).standard_normal(shape, np.float32)
+    target = folder / "data.npz"
+    np.savez(target, images=samples, labels=np.zeros(IMAGES, np.int64))
+    found = inspect(path)
+    model = build_model(found.family, found.config, load_state(found, folder / "checkpoint.safetensors"))
+    data, preprocessing = open_data(target), found.family.preprocessing(found.config)
+    with torch.inference_mode():
+        labels = [
+            model(torch.from_numpy(batch.images)).argmax(1).numpy()
+            for batch in batches(data, range(IMAGES), preprocessing, 8)
+        ]
+    np.savez(target, images=samples, labels=np.concatenate(labels).astype(np.int64))
+    return target
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_whole_pipeline(family: str, tmp_path: Path) -> None:
+    golden = load_golden(smallest(family))
+    path = checkpoint(golden, tmp_path)
+    data = labelled(golden, path, tmp_path)
+    names = [group.name for group in golden.family.groups(golden.config)]
+    asked: dict[str, JsonValue] = {
+        "budget": {"min_memory_saving": 0.01},
+        "rates": [0.5],
+        "groups": [*names[:GROUPS], names[-1]],
+        "splits": {"calibration_images": 4, "search_images": 12, "confirmation_images": 24},
+        "fine_tuning": {"epochs": 1, "batch_size": 6},
+        "batch_size": 8,
+    }
+    request = Request(
+        checkpoint=path, data=data, spec=parse(asked), out=tmp_path / "out", workspace=tmp_path / "workspace"
+    )
+    report = compress(request)
+    assert (report.family, report.baseline.accuracy) == (family, 1.0)
+    assert report.verdict == "met"
+    assert report.memory_saving >= 0.01
+    assert report.fine_tuning is not None
+    delivered = inspect(tmp_path / "out" / "model.safetensors")
+    assert delivered.config.model_dump(mode="json") == report.config
+    found = evaluate(tmp_path / "out" / "model.safetensors", data)
+    assert (found.split, found.accuracy) == ("confirmation", report.pruned.accuracy)
