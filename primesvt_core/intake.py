@@ -195,6 +195,9 @@ def _recognise(checkpoint: Checkpoint, provenance: Provenance | None) -> tuple[s
         variant = family.recognise(checkpoint.tensors)
         if variant is not None:
             return key, family, variant
+    for _, family in _families():
+        if (reason := family.foreign(checkpoint.tensors)) is not None:
+            raise UnknownFamily(f"{checkpoint.path.name} looks like a {family.title}, but {reason}")
     raise UnknownFamily(_unknown(checkpoint))
 
 
@@ -204,7 +207,8 @@ def _unknown(checkpoint: Checkpoint) -> str:
         family.title: [mark for mark in family.landmarks if not any(fnmatch(name, mark) for name in checkpoint.tensors)]
         for _, family in _families()
     }
-    title, missing = min(near.items(), key=lambda item: len(item[1]))
+    marks = {family.title: len(family.landmarks) for _, family in _families()}
+    title, missing = min(near.items(), key=lambda item: len(item[1]) / marks[item[0]])
     first = ", ".join(list(checkpoint.tensors)[:SHOWN])
     known = ", ".join(sorted(near))
     return (

@@ -63,6 +63,7 @@ class Family(Generic[C]):
         groups: channel groups in forward order.
         unused: tensors that the forward pass never reads.
         preprocessing: the public evaluation's preprocessing.
+        foreign: why a state dict that looks like this family's is of another model; None if it does not.
     """
 
     title: str
@@ -78,6 +79,7 @@ class Family(Generic[C]):
     groups: Callable[[C], tuple[ChannelGroup, ...]]
     preprocessing: Callable[[C], Preprocessing]
     unused: Callable[[C], frozenset[str]] = field(default=lambda _: frozenset())
+    foreign: Callable[[Shapes], str | None] = field(default=lambda _: None)
 
 
 NORM_ENTRIES = ("weight", "bias", "running_mean", "running_var")

@@ -37,6 +37,8 @@ __all__ = ["FAMILY", "Config"]
 CROP_SHARE = 224 / 232
 MODELS: Mapping[str, ModuleType] = {"base": _sdtv3_base, "large": _sdtv3_large}
 LEVELS = {"base": 5, "large": 4}
+BASE_MARK = "block3.0.conv.pwconv1.0.weight"
+LARGE_MARKS = frozenset({"block3.0.layer_scale1", "block3.0.attn.q_conv.0.conv1.0.weight"})
 FOREIGN = (".threshold", ".qe_conv", ".qi_conv")
 """What forks with another neuron have in the names of their tensors."""
 
@@ -71,12 +73,25 @@ def build(config: Config) -> Pyramid:
 
 def recognise(shapes: Shapes) -> str | None:
     """By the pointwise convolutions of its blocks (base) or the scales of its layers (large)."""
-    if any(mark in name for name in shapes for mark in FOREIGN):
+    if foreign(shapes):
         return None
-    if "block3.0.conv.pwconv1.0.weight" in shapes:
+    if BASE_MARK in shapes:
         return "base"
-    is_large = "block3.0.layer_scale1" in shapes and "block3.0.attn.q_conv.0.conv1.0.weight" in shapes
-    return "large" if is_large and not any(".rep_conv." in name for name in shapes) else None
+    return "large" if shapes.keys() >= LARGE_MARKS else None
+
+
+def foreign(shapes: Shapes) -> str | None:
+    """Forks with another neuron, and the large models' choice "base"."""
+    if BASE_MARK not in shapes and not shapes.keys() >= LARGE_MARKS:
+        return None
+    if any(mark in name for name in shapes for mark in FOREIGN):
+        return (
+            "it is of a fork that stores thresholds or inhibits laterally: another model, of which PrimeSVT would compute"
+            " wrong numbers"
+        )
+    if any(".rep_conv." in name for name in shapes):
+        return 'it is of the 83M choice "base" of Spike-driven Transformer V3 large, whose released code does not run'
+    return None
 
 
 def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
@@ -142,4 +157,5 @@ FAMILY = Family(
     layers=layers,
     groups=groups,
     preprocessing=preprocessing,
+    foreign=foreign,
 )

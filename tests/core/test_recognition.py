@@ -1,0 +1,64 @@
+"""What a file is taken for: never for something that computes other numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from primesvt_core.errors import CheckpointMismatch, UnknownFamily
+from primesvt_core.intake import inspect
+from tests.support.goldens import GOLDEN, load_golden
+from tests.support.shared import needs_shared
+
+pytestmark = needs_shared
+
+
+def saved(state: dict[str, Tensor], folder: Path) -> Path:
+    torch.save({"state_dict": state}, folder / "model.pth")
+    return folder / "model.pth"
+
+
+def golden(name: str) -> dict[str, Tensor]:
+    return dict(load_golden(GOLDEN / f"{name}.safetensors").state)
+
+
+@pytest.mark.parametrize(
+    ("name", "extra", "told"),
+    [
+        ("sdtv3-base", "block3.0.attn.q_spike.threshold", "stores thresholds"),
+        ("sdtv3-base", "block3.0.attn.qe_conv.weight", "stores thresholds"),
+        ("sdtv3-large-kd", "block3.0.rep_conv.conv1.0.weight", "does not run"),
+    ],
+)
+def test_forks_are_refused_by_name(name: str, extra: str, told: str, tmp_path: Path) -> None:
+    path = saved(golden(name) | {extra: torch.ones(1)}, tmp_path)
+    with pytest.raises(UnknownFamily, match=told):
+        inspect(path)
+
+
+def test_a_stranger_is_told_the_nearest_family(tmp_path: Path) -> None:
+    state = golden("spikformer-cifar-T2")
+    state = {name.replace("attn.q_linear", "attn.query"): value for name, value in state.items()}
+    with pytest.raises(UnknownFamily, match=r"nearest is Spikformer.*block\.0\.attn\.q_linear\.weight is missing"):
+        inspect(saved(state, tmp_path))
+
+
+def test_what_is_missing_too_much_or_misshapen_is_named(tmp_path: Path) -> None:
+    state = golden("qkformer-cifar-T2")
+    del state["stage3.0.ssa.proj_conv.bias"]
+    state["stage3.0.ssa.surplus"] = torch.ones(1)
+    state["stage1.0.tssa.k_bn.weight"] = torch.ones(3)
+    with pytest.raises(CheckpointMismatch) as refusal:
+        inspect(saved(state, tmp_path))
+    for name in ("stage3.0.ssa.proj_conv.bias", "stage3.0.ssa.surplus", "stage1.0.tssa.k_bn.weight"):
+        assert name in refusal.value.message
+
+
+def test_heads_that_do_not_divide_are_refused(tmp_path: Path) -> None:
+    path = saved(golden("spikingformer-cifar-T2"), tmp_path)
+    assert inspect(path, {"num_heads": 4}).config.model_dump()["num_heads"] == 4
+    with pytest.raises(Exception, match="num_heads 5 does not divide"):
+        inspect(path, {"num_heads": 5})
