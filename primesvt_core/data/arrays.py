@@ -32,6 +32,7 @@ IDX_DIMENSIONS = 4
 COLOURS = (1, 3)
 SAMPLE_DIMENSIONS = {"images": 3, "frames": 4}
 CIFAR_PARTS: dict[Part, tuple[str, ...]] = {"test": ("test_batch", "test"), "train": ("data_batch_", "train")}
+LARGEST_BYTE = 255
 CIFAR_META = ("batches.meta", "meta")
 
 
@@ -83,6 +84,8 @@ def array_set(
         DataError: if the arrays are empty or do not fit each other.
     """
     _check_images(name, images, kind)
+    if kind == "images" and images.dtype.kind in "iu":
+        images = _as_bytes(name, images)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise refuse("data_format", f"labels in {name} are {labels.dtype}{list(labels.shape)}, should be integers (N,)")
     if len(images) != len(labels):
@@ -110,6 +113,16 @@ def _check_images(name: str, images: NDArray[Any], kind: Kind) -> None:
         raise refuse("data_format", f"images in {name} are {images.dtype}; they should be bytes or floats")
     if images.ndim != 1 + SAMPLE_DIMENSIONS[kind] or 0 in images.shape[1:]:
         raise refuse("data_format", f"images in {name} have the shape {list(images.shape)}; that is no set of {kind}")
+
+
+def _as_bytes(name: str, images: NDArray[Any]) -> NDArray[np.uint8]:
+    """Pixels that somebody saved as wider integers; what is no byte would be scaled wrongly, and nobody would know."""
+    if images.dtype == np.uint8 or not images.size:
+        return images
+    low, high = int(images.min()), int(images.max())
+    if low < 0 or high > LARGEST_BYTE:
+        raise refuse("data_format", f"images in {name} are integers from {low} to {high}; give bytes (0-255) or floats")
+    return images.astype(np.uint8)
 
 
 def from_idx(path: Path, part: Part | None) -> DataSet:

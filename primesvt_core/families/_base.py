@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from primesvt_core.data import Preprocessing
 from primesvt_core.layers.model import SpikingModel
@@ -21,10 +21,10 @@ class FamilyConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     variant: str
-    num_classes: int
-    in_channels: int
-    time_steps: int
-    image_size: int
+    num_classes: Annotated[int, Field(ge=1)]
+    in_channels: Annotated[int, Field(ge=1)]
+    time_steps: Annotated[int, Field(ge=1, le=1024)]
+    image_size: Annotated[int, Field(ge=1, le=4096)]
 
 
 C = TypeVar("C", bound=FamilyConfig)

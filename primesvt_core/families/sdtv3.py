@@ -86,8 +86,8 @@ def foreign(shapes: Shapes) -> str | None:
         return None
     if any(mark in name for name in shapes for mark in FOREIGN):
         return (
-            "it is of a fork that stores thresholds or inhibits laterally: another model, of which PrimeSVT would compute"
-            " wrong numbers"
+            "it is of a fork that stores thresholds or inhibits laterally: another model, for which PrimeSVT would"
+            " compute wrong numbers"
         )
     if any(".rep_conv." in name for name in shapes):
         return 'it is of the 83M choice "base" of Spike-driven Transformer V3 large, whose released code does not run'

@@ -189,5 +189,6 @@ def test_load_gives_a_model_that_starts_anew_at_every_call(checkpoint: Path) -> 
 def test_load_refuses_assumptions_that_do_not_fit(checkpoint: Path) -> None:
     with pytest.raises(SpecError, match="widths"):
         primesvt_core.load(checkpoint, widths=3)
-    with pytest.raises(SpecError, match="num_heads"):
-        primesvt_core.load(checkpoint, num_heads=5)
+    for assumed in ({"num_heads": 5}, {"num_heads": 0}, {"time_steps": 0}, {"time_steps": 10**9}, {"image_size": -1}):
+        with pytest.raises(SpecError, match=next(iter(assumed))):
+            primesvt_core.load(checkpoint, **assumed)

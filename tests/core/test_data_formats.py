@@ -77,7 +77,7 @@ def npz(images: NDArray[np.generic]) -> Callable[[Path], Path]:
 FORMATS = {
     "folder": folder, "zip": zipped, "tar": tarred("w", "set.tar"), "tar.gz": tarred("w:gz", "set.tgz"),
     "tar.xz": tarred("w:xz", "whatever"), "npz, channels last": npz(IMAGES),
-    "npz, channels first": npz(IMAGES.transpose(0, 3, 1, 2)),
+    "npz, channels first": npz(IMAGES.transpose(0, 3, 1, 2)), "npz, wide": npz(IMAGES.astype(np.int64)),
 }  # fmt: skip
 
 
@@ -333,6 +333,8 @@ def test_links_in_an_archive_are_refused(tmp_path: Path) -> None:
         ({"images": IMAGES, "labels": LABELS[:, None]}, "data_format", "integers (N,)"),
         ({"images": IMAGES[:, :0], "labels": LABELS}, "data_format", "[6, 0, 10, 3]"),
         ({"images": IMAGES.astype(complex), "labels": LABELS}, "data_format", "complex"),
+        ({"images": IMAGES.astype(np.uint16) * 256, "labels": LABELS}, "data_format", "bytes (0-255) or floats"),
+        ({"images": IMAGES.astype(int) - 128, "labels": LABELS}, "data_format", "bytes (0-255) or floats"),
         ({"images": IMAGES[:0], "labels": LABELS[:0]}, "data_empty", "no images"),
         ({"images": IMAGES[0, 0], "labels": LABELS}, "data_format", "dimensions"),
         ({"images": np.array([{}] * 6), "labels": LABELS}, "data_unsafe", "images"),
