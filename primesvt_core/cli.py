@@ -14,6 +14,7 @@ import typer
 from pydantic import JsonValue
 from rich.table import Table
 
+from primesvt_core import registry
 from primesvt_core import spec as specs
 from primesvt_core.console import err, out, print_json, progress_bars
 from primesvt_core.errors import SpecError
@@ -147,6 +148,25 @@ def compress(
         print_json(report.model_dump(mode="json"))
         return
     print_result(report, out_dir)
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="Model that PrimeSVT pruned.", show_default=False)],
+    original: Annotated[Path, typer.Option("--original", help="Checkpoint that it came from.", show_default=False)],
+    out_file: Annotated[Path, typer.Option("--out", help="File to write.", show_default=False)],
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--to", help="masked: at the original's shapes, silent where channels are gone, for the public code."
+        ),
+    ] = "masked",
+) -> None:
+    """Write a pruned model for other software."""
+    if out_file.exists():
+        raise SpecError(f"{out_file} exists; give another file for --out")
+    registry.load("exporters", kind, "EXPORTER")(model, original, out_file)  # type: ignore[operator]
+    out.print(f"written: {out_file}", soft_wrap=True)
 
 
 def print_result(report: Report, out_dir: Path) -> None:

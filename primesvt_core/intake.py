@@ -47,6 +47,8 @@ class Provenance(BaseModel):
     seed: int
     preprocessing: PreprocessingOverrides
     batch_size: int
+    plan: dict[str, tuple[int, ...]]
+    """For every pruned group of the original, the channels kept."""
 
 
 @dataclass(frozen=True, kw_only=True)

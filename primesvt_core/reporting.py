@@ -32,7 +32,7 @@ from primesvt_core.report import (
     Report,
 )
 from primesvt_core.search import Goal, Search
-from primesvt_core.types import CurvePoint, GroupSize, LayerSize, ProfileCell, Shapes, Verdict
+from primesvt_core.types import CurvePoint, GroupSize, LayerSize, ProfileCell, Rates, Shapes, Verdict
 from primesvt_core.workspace import whole_file
 
 MODEL_NAME = "model.safetensors"
@@ -105,7 +105,7 @@ def export(candidates: Candidates, findings: Findings, out: Path) -> Delivery:
     path = out / MODEL_NAME
     pruned = candidates.realise(findings.point.rates)
     with whole_file(path) as temporary:
-        save_file(dict(pruned.state), temporary, metadata(_provenance(candidates, pruned)))
+        save_file(dict(pruned.state), temporary, metadata(_provenance(candidates, pruned, findings.point.rates)))
 
     images = candidates.images
     reread = inspect(path)
@@ -163,7 +163,7 @@ def compose(candidates: Candidates, findings: Findings, delivery: Delivery, seco
     )
 
 
-def _provenance(candidates: Candidates, pruned: Pruned) -> Provenance:
+def _provenance(candidates: Candidates, pruned: Pruned, rates: Rates) -> Provenance:
     spec = candidates.spec
     return Provenance(
         family=candidates.inspection.family_key,
@@ -173,6 +173,7 @@ def _provenance(candidates: Candidates, pruned: Pruned) -> Provenance:
         seed=spec.seed,
         preprocessing=spec.preprocessing,
         batch_size=spec.batch_size,
+        plan=dict(candidates.plan(rates).kept),
     )
 
 
@@ -186,7 +187,7 @@ def _file_bytes(candidates: Candidates) -> int:
     path = candidates.workspace.path("original.safetensors")
     if not path.exists():
         config = candidates.config
-        told = metadata(_provenance(candidates, Pruned(config=config, state={})))
+        told = metadata(_provenance(candidates, Pruned(config=config, state={}), {}))
         with whole_file(path) as temporary:
             save_file(dict(candidates.state), temporary, told)
     return path.stat().st_size

@@ -1,1 +1,3 @@
-"""exporters."""
+"""Files for other software, one format a file."""
+
+from __future__ import annotations

@@ -52,6 +52,55 @@ def prune(family: Family[C], config: C, state: State, plan: Plan) -> tuple[C, di
     return _with_widths(config, widths), sliced
 
 
+def masked(family: Family[C], config: C, state: State, plan: Plan, shapes: Shapes) -> dict[str, Tensor]:
+    """A pruned state dict at the shapes of the original: the channels that are gone are there again, silent.
+
+    The public code, whose widths are fixed, loads it and computes what the pruned model does.
+
+    Args:
+        family: of both.
+        config: the original's.
+        state: the pruned one's, perhaps fine-tuned.
+        plan: by which it was pruned.
+        shapes: the original's.
+
+    Raises:
+        PruningError: if the plan is not one of this model.
+    """
+    groups = family.groups(config)
+    check_plan(plan, groups)
+    planned = [group for group in groups if group.name in plan.kept]
+    found = {name: tensor.clone() for name, tensor in state.items()}
+    for group in planned:
+        for piece in group.slices:
+            if piece.shared:
+                size = shapes[piece.tensor].shape[piece.dim]
+                found[piece.tensor] = _spread_shared(found[piece.tensor], piece, group, plan.kept[group.name], size)
+    for (name, dim), dropped in _dropped(planned, plan).items():
+        keep = [index for index in range(shapes[name].shape[dim]) if index not in dropped]
+        found[name] = _spread(found[name], dim, keep, shapes[name].shape[dim], 1 if name.endswith("running_var") else 0)
+    return found
+
+
+def _spread(tensor: Tensor, dim: int, places: Sequence[int], size: int, filling: int) -> Tensor:
+    """The tensor's slices along ``dim`` at their ``places`` among ``size``; ``filling`` elsewhere."""
+    shape = [*tensor.shape[:dim], size, *tensor.shape[dim + 1 :]]
+    return torch.full(shape, filling, dtype=tensor.dtype).index_copy(dim, torch.tensor(places), tensor)
+
+
+def _spread_shared(tensor: Tensor, piece: TensorSlice, group: ChannelGroup, kept: Sequence[int], size: int) -> Tensor:
+    """The inverse of `_slice_shared`."""
+    parts = tensor.chunk(group.parts, dim=0)
+    inputs = _inputs(group, kept)
+    return torch.cat([_spread(rows, piece.dim, keep, size, 0) for rows, keep in zip(parts, inputs, strict=True)])
+
+
+def _inputs(group: ChannelGroup, kept: Sequence[int]) -> list[list[int]]:
+    """For every part, which channels of its run are kept."""
+    run = group.size // group.parts
+    return [[c % run for c in kept if c // run == part] for part in range(group.parts)]
+
+
 def _dropped(planned: Sequence[ChannelGroup], plan: Plan) -> dict[tuple[str, int], set[int]]:
     """Indices to remove, by tensor and dimension; several groups may share one dimension."""
     dropped: dict[tuple[str, int], set[int]] = defaultdict(set)
@@ -65,9 +114,7 @@ def _dropped(planned: Sequence[ChannelGroup], plan: Plan) -> dict[tuple[str, int
 
 def _slice_shared(tensor: Tensor, piece: TensorSlice, group: ChannelGroup, kept: Sequence[int]) -> Tensor:
     """Slice the input channels of a grouped convolution: each part of its rows keeps its own subset."""
-    run = group.size // group.parts
-    inputs = [[c % run for c in kept if c // run == part] for part in range(group.parts)]
-    parts = tensor.chunk(group.parts, dim=0)
+    parts, inputs = tensor.chunk(group.parts, dim=0), _inputs(group, kept)
     return torch.cat(
         [rows.index_select(piece.dim, torch.tensor(keep)) for rows, keep in zip(parts, inputs, strict=True)]
     )

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from primesvt_core.intake import build
 from primesvt_core.pruning.groups import kept_count, memory_bytes, pruned_shapes, select
-from primesvt_core.pruning.surgery import prune, shapes_of, silenced
+from primesvt_core.pruning.surgery import masked, prune, shapes_of, silenced
 from primesvt_core.types import ChannelGroup, Plan
 from tests.support.goldens import Golden, golden_files, load_golden, run
 from tests.support.shared import needs_shared
@@ -126,6 +126,21 @@ def test_random_plans_over_all_groups(data: st.DataObject) -> None:
         if kept_count(group, rate) < group.size:
             kept[group.name] = select(group, scores, rate)
     _check(golden, Plan(kept))
+
+
+@files
+def test_a_pruned_model_goes_back_to_the_originals_shapes(path: Path) -> None:
+    golden = load_golden(path)
+    groups = golden.family.groups(golden.config)
+    generator = torch.Generator().manual_seed(0)
+    plan = Plan({g.name: select(g, torch.rand(g.size, generator=generator).tolist(), 0.5) for g in groups})
+    config, state = prune(golden.family, golden.config, golden.state, plan)
+    full = masked(golden.family, golden.config, state, plan, shapes_of(golden.state))
+    assert shapes_of(full) == shapes_of(golden.state)
+    with torch.inference_mode():
+        small = build(golden.family, config, state).double()(golden.input[:1].double())
+        large = build(golden.family, golden.config, full).double()(golden.input[:1].double())
+    assert (small - large).abs().max() <= 1e-9
 
 
 @files

@@ -12,10 +12,12 @@ from pydantic import JsonValue
 
 from primesvt_core.assessment import evaluate
 from primesvt_core.data import batches, open_data
+from primesvt_core.exporters.masked import export
+from primesvt_core.families._base import Value
 from primesvt_core.intake import build as build_model
 from primesvt_core.intake import inspect, load_state
 from primesvt_core.pipeline import Request, compress
-from primesvt_core.spec import parse
+from primesvt_core.spec import SplitSizes, parse
 from tests.support.goldens import FAMILIES, Golden, golden_files, load_golden
 from tests.support.shared import needs_shared
 
@@ -91,3 +93,21 @@ def test_the_whole_pipeline(family: str, tmp_path: Path) -> None:
     assert delivered.config.model_dump(mode="json") == report.config
     found = evaluate(tmp_path / "out" / "model.safetensors", data)
     assert (found.split, found.accuracy) == ("confirmation", report.pruned.accuracy)
+    _check_export(tmp_path, path, data, report.pruned.accuracy)
+
+
+def _check_export(folder: Path, original: Path, data: Path, accuracy: float) -> None:
+    """The export for the public code has the original's names and shapes, and the pruned model's accuracy."""
+    export(folder / "out" / "model.safetensors", original, folder / "masked.pth")
+    full = inspect(folder / "masked.pth", _asked(original))
+    assert full.shapes == inspect(original).shapes
+    sizes = SplitSizes(calibration_images=4, search_images=12, confirmation_images=24)
+    found = evaluate(
+        folder / "masked.pth", data, split_name="confirmation", assumptions=_asked(original), sizes=sizes, batch_size=8
+    )  # fmt: skip
+    assert found.accuracy == accuracy
+
+
+def _asked(original: Path) -> dict[str, Value]:
+    found = inspect(original)
+    return {field: getattr(found.config, field) for field in found.family.asked}

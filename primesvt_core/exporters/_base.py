@@ -1,0 +1,9 @@
+"""What an exporter is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+Exporter = Callable[[Path, Path, Path], None]
+"""Writes a pruned model for other software: the model, the checkpoint it came from, the file to write."""
