@@ -19,6 +19,8 @@ from primesvt_core import spec as specs
 from primesvt_core.console import err, out, print_json, progress_bars
 from primesvt_core.errors import SpecError
 from primesvt_core.options import Assume, Heads, TimeSteps, assumptions, takes_spec
+from primesvt_core.progress import Progress
+from primesvt_core.types import Step
 
 if TYPE_CHECKING:
     from primesvt_core.assessment import Evaluation
@@ -54,11 +56,17 @@ def inspect(
     time_steps: TimeSteps = None,
     heads: Heads = None,
     assume: Assume = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Labelled images: try which heads and time steps fit the weights best.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Say what a checkpoint is: family, config, what had to be assumed, layers by size. Nothing of it is run."""
-    found = import_module("primesvt_core.intake").inspect(checkpoint, assumptions(time_steps, heads, assume))
+    known = assumptions(time_steps, heads, assume)
+    found = import_module("primesvt_core.intake").inspect(checkpoint, known)
     document = found.to_json()
+    if data is not None:
+        document["fits"] = _fits(checkpoint, data, known)
     if json:
         print_json(document)
         return
@@ -68,6 +76,11 @@ def inspect(
         out.print(f"  assumed {assumption['field']} = {assumption['value']} (from the {assumption['source']})")
     for note in document["notes"]:
         out.print(f"  {note}")
+    if "fits" in document:
+        out.print(f"  tried on {data.name if data else ''}, best first; a few points are chance:")
+    for fit in document.get("fits", ()):
+        told = "" if fit["num_heads"] is None else f"num_heads = {fit['num_heads']}, "
+        out.print(f"  with {told}time_steps = {fit['time_steps']}: accuracy {fit['accuracy']:.2%}")
     table = Table(
         "layer", "channel group", "shape", "parameters", "bytes", title="layers, largest first", title_justify="left"
     )
@@ -77,6 +90,16 @@ def inspect(
             layer["name"], layer["group"] or "-", shape, f"{layer['parameters']:,}", f"{layer['parameter_bytes']:,}"
         )
     out.print(table)
+
+
+def _fits(checkpoint: Path, data: Path, known: dict[str, bool | int | float | str]) -> list[dict[str, JsonValue]]:
+    with progress_bars(baseline="trying what fits") as report:
+
+        def told(done: int, total: int) -> None:
+            report(Progress(step=Step.BASELINE, done=done, total=total))
+
+        found = import_module("primesvt_core.fitting").fits(checkpoint, data, known, told)
+    return [fit.to_json() for fit in found]
 
 
 @app.command()

@@ -239,6 +239,8 @@ def _resolve(
             found.append(Assumption(field=name, value=given[name], source="caller"))
         elif (told := stored.get(name, args)) is not None:
             found.append(Assumption(field=name, value=_value(told), source="checkpoint"))
+        elif provenance is not None:
+            raise CheckpointMismatch(f"the metadata of {checkpoint.path.name} is damaged: its config has no {name}")
         else:
             default = asked.default(variant, checkpoint.tensors)
             found.append(Assumption(field=name, value=default, source="default"))
@@ -271,18 +273,26 @@ def _infer(
         raise CheckpointMismatch(
             f"{checkpoint.path.name} looks like {family.title} ({variant}), but the tensor {error} is missing"
         ) from None
-    except (ValidationError, ValueError, IndexError) as error:
-        detail = "; ".join(e["msg"] for e in error.errors()) if isinstance(error, ValidationError) else str(error)
+    except (ValidationError, ValueError, IndexError, ArithmeticError) as error:
+        detail = _details(error) if isinstance(error, ValidationError) else str(error)
         told = ", ".join(f"{a.field}={a.value} (from {a.source})" for a in assumptions)
         raise SpecError(
             f"{checkpoint.path.name} is {family.title} ({variant}), but {detail}. Assumed: {told}; say what is right"
         ) from None
 
 
+def _details(error: ValidationError) -> str:
+    """What is wrong with which field of a config."""
+    return "; ".join(": ".join(filter(None, (".".join(map(str, e["loc"])), e["msg"]))) for e in error.errors())
+
+
 def _check_shapes(path: Path, family: AnyFamily, config: FamilyConfig, shapes: Shapes) -> None:
     """Compare with the model that the config describes, built without memory."""
-    with torch.device("meta"):
-        wanted = shapes_of(family.build(config).state_dict())
+    try:
+        with torch.device("meta"):
+            wanted = shapes_of(family.build(config).state_dict())
+    except (RuntimeError, ValueError, ArithmeticError) as error:  # torch's, of widths that no tensor has
+        raise CheckpointMismatch(f"{path.name} describes a model that cannot be built ({error})") from None
     missing = [name for name in wanted if name not in shapes]
     unexpected = [name for name in shapes if name not in wanted]
     misshapen = [name for name in wanted if name in shapes and wanted[name].shape != shapes[name].shape]

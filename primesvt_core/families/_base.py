@@ -13,6 +13,7 @@ from primesvt_core.layers.model import SpikingModel
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
 
 Value = int | float | str | bool
+Count = Annotated[int, Field(ge=1)]
 
 
 class FamilyConfig(BaseModel):
@@ -21,8 +22,8 @@ class FamilyConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     variant: str
-    num_classes: Annotated[int, Field(ge=1)]
-    in_channels: Annotated[int, Field(ge=1)]
+    num_classes: Count
+    in_channels: Count
     time_steps: Annotated[int, Field(ge=1, le=1024)]
     image_size: Annotated[int, Field(ge=1, le=4096)]
 

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from primesvt_core.families._base import FamilyConfig, Writer, group, layer
+from primesvt_core.families._base import Count, FamilyConfig, Writer, group, layer
 from primesvt_core.families._blocks import count
 from primesvt_core.layers.folding import folded
 from primesvt_core.layers.model import SpikingModel, Stage
@@ -38,7 +38,7 @@ class PyramidConfig(FamilyConfig):
     """What all such networks have: a stream a level, and whether a second head was taught by distillation."""
 
     streams: tuple[int, ...]
-    num_heads: int
+    num_heads: Count
     kd: bool
 
 

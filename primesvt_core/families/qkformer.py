@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from primesvt_core.data import Preprocessing
-from primesvt_core.families._base import Asked, Family, FamilyConfig, Value, Writer, group, layer
+from primesvt_core.families._base import Asked, Count, Family, FamilyConfig, Value, Writer, group, layer
 from primesvt_core.families._blocks import (
     BlockConfig,
     BlockNames,
@@ -68,7 +68,7 @@ class Config(FamilyConfig):
     streams: tuple[int, ...]
     token_stages: tuple[tuple[TokenBlockConfig, ...], ...]
     blocks: tuple[BlockConfig, ...]
-    num_heads: int
+    num_heads: Count
     compat_batch_leak: bool
 
     @model_validator(mode="after")

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from primesvt_core.data import Preprocessing
-from primesvt_core.families._base import Asked, Family, FamilyConfig, Value, Writer, group, layer
+from primesvt_core.families._base import Asked, Count, Family, FamilyConfig, Value, Writer, group, layer
 from primesvt_core.families._blocks import (
     BlockConfig,
     BlockNames,
@@ -49,7 +49,7 @@ class Config(FamilyConfig):
     stem: tuple[int, int, int]
     embed_dim: int
     blocks: tuple[BlockConfig, ...]
-    num_heads: int
+    num_heads: Count
     attention_scale: float
     unused_positions: int = 0
     """Tokens of the DVS variant's position embedding, which the forward pass never reads."""

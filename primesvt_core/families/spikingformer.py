@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from primesvt_core.data import Preprocessing
-from primesvt_core.families._base import Asked, Family, FamilyConfig, Value, Writer, group, layer
+from primesvt_core.families._base import Asked, Count, Family, FamilyConfig, Value, Writer, group, layer
 from primesvt_core.families._blocks import (
     BlockConfig,
     BlockNames,
@@ -47,7 +47,7 @@ class Config(FamilyConfig):
     stem: tuple[int, int, int, int]
     embed_dim: int
     blocks: tuple[BlockConfig, ...]
-    num_heads: int
+    num_heads: Count
 
     @model_validator(mode="after")
     def _heads_divide_widths(self) -> Config:

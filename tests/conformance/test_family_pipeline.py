@@ -14,6 +14,7 @@ from primesvt_core.assessment import evaluate
 from primesvt_core.data import batches, open_data
 from primesvt_core.exporters.masked import export
 from primesvt_core.families._base import Value
+from primesvt_core.fitting import fits
 from primesvt_core.intake import build as build_model
 from primesvt_core.intake import inspect, load_state
 from primesvt_core.pipeline import Request, compress
@@ -111,3 +112,16 @@ def _check_export(folder: Path, original: Path, data: Path, accuracy: float) -> 
 def _asked(original: Path) -> dict[str, Value]:
     found = inspect(original)
     return {field: getattr(found.config, field) for field in found.family.asked}
+
+
+@pytest.mark.parametrize("family", ["spikformer", "sdtv2"])
+def test_the_heads_and_time_steps_that_a_model_was_trained_with_fit_best(family: str, tmp_path: Path) -> None:
+    golden = load_golden(smallest(family))
+    path = checkpoint(golden, tmp_path)
+    data = labelled(golden, path, tmp_path)
+    torch.save(golden.state, path)  # now without the arguments that say it
+    found = fits(path, data, {"image_size": golden.config.image_size}, lambda _done, _total: None)
+    told = golden.config.model_dump()
+    [truth] = [fit for fit in found if (fit.num_heads, fit.time_steps) == (told["num_heads"], told["time_steps"])]
+    assert truth.accuracy == found[0].accuracy == 1.0  # others may do as well on so few images
+    assert found[-1].accuracy < 1.0
