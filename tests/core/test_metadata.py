@@ -16,19 +16,19 @@ from safetensors.torch import save_file
 from primesvt_core.errors import CheckpointMismatch, PrimeSVTError
 from primesvt_core.families.spikformer import FAMILY
 from primesvt_core.intake import METADATA_KEY, Provenance, inspect, load, metadata
-from primesvt_core.pruning.groups import kept_count
+from primesvt_core.pruning.groups import select
 from primesvt_core.pruning.surgery import prune
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes
 from primesvt_core.types import Plan
 from tests.support import tiny
 
-WRONG = (0, -1, -8, 3, 10**6, 10**12, 1.5, "x", None, [], {}, True, 1e308)
+WRONG: tuple[Any, ...] = (0, -1, -8, 3, 10**6, 10**12, 1.5, "x", None, [], {}, True, 1e308)
 
 
 @pytest.fixture(scope="module")
 def pruned() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """A pruned model's state and what is written of it."""
-    plan = Plan({group.name: tuple(range(kept_count(group, 0.5))) for group in tiny.groups()})
+    plan = Plan({group.name: select(group, [0.0] * group.size, 0.5) for group in tiny.groups()})
     config, state = prune(FAMILY, tiny.CONFIG, tiny.model().state_dict(), plan)
     told = Provenance(
         family="spikformer", config=config.model_dump(mode="json"), data_fingerprint="f", splits=SplitSizes(), seed=0,
