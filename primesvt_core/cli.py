@@ -6,6 +6,8 @@ which offers these commands too, does not load torch.
 
 from __future__ import annotations
 
+import shutil
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +18,7 @@ from rich.table import Table
 
 from primesvt_core import registry
 from primesvt_core import spec as specs
-from primesvt_core.console import err, out, print_json, progress_bars
+from primesvt_core.console import INPUT_ERRORS, err, out, print_json, progress_bars
 from primesvt_core.errors import SpecError
 from primesvt_core.options import Assume, Heads, TimeSteps, assumptions, takes_spec
 from primesvt_core.progress import Progress
@@ -157,6 +159,8 @@ def compress(
 ) -> None:
     """Shrink a model within a budget; writes the model, the report and the figures to --out."""
     parsed, workspace = specs.parse(asked), _workspace(out_dir, resume)
+    if train_data is not None and not parsed.fine_tuning.epochs:
+        raise SpecError("--train-data is for fine-tuning, which is not asked for; give --fine-tune-epochs too")
     pipeline = import_module("primesvt_core.pipeline")
     request = pipeline.Request(
         checkpoint=checkpoint, data=data, spec=parsed, out=out_dir, workspace=workspace, train_data=train_data
@@ -166,6 +170,10 @@ def compress(
             report: Report = pipeline.compress(request, report_to)
     except KeyboardInterrupt:
         err.print("\nrun the same command again with --resume to go on")
+        raise
+    except INPUT_ERRORS:
+        if not resume:
+            _clear(workspace)
         raise
     if json:
         print_json(report.model_dump(mode="json"))
@@ -188,6 +196,8 @@ def export(
     """Write a pruned model for other software."""
     if out_file.exists():
         raise SpecError(f"{out_file} exists; give another file for --out")
+    if not out_file.parent.is_dir():
+        raise SpecError(f"there is no folder {out_file.parent} for --out")
     registry.load("exporters", kind, "EXPORTER")(model, original, out_file)  # type: ignore[operator]
     out.print(f"written: {out_file}", soft_wrap=True)
 
@@ -224,3 +234,10 @@ def _workspace(out_dir: Path, resume: bool) -> Path:
             f"{out_dir} is not empty; use another folder for --out, or --resume to go on with the run in it"
         )
     return out_dir / "workspace"
+
+
+def _clear(workspace: Path) -> None:
+    """Remove what a refused run left, so that the same folder does when the input is right."""
+    shutil.rmtree(workspace, ignore_errors=True)
+    with suppress(OSError):  # not empty, or never made
+        workspace.parent.rmdir()
