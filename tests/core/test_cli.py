@@ -23,9 +23,12 @@ from app.cli import app, main
 from primesvt_core.errors import SpecError
 from tests.support import tiny
 
+START = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from app.cli import main; main()"
+"""Tests may have been started in the background, where Ctrl-C is ignored."""
+
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINT, DATA = ROOT / "examples" / "spikformer-digits.pth.tar", ROOT / "examples" / "digits.npz"
-COMMAND = [sys.executable, "-c", "from app.cli import main; main()"]
+COMMAND = [sys.executable, "-c", START]
 
 
 @dataclass(frozen=True)
