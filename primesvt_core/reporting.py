@@ -309,6 +309,12 @@ def _notes(candidates: Candidates, findings: Findings) -> tuple[str, ...]:
     notes = []
     if findings.verdict is not Verdict.MET and findings.kept is None:
         notes.append("No candidate kept the accuracy floor on the confirmation split: the model is the original.")
+    data, known = candidates.images.data, candidates.config.num_classes
+    if len(data.classes) < known and data.classes != tuple(map(str, range(len(data.classes)))):
+        notes.append(
+            f"{data.name} has {len(data.classes)} classes, but the model tells {known} apart: they were numbered in"
+            " the order of their names."
+        )
     if candidates.spec.fine_tuning.epochs and candidates.learns_from_search:
         notes.append("No training data was given: the model was fine-tuned on the search split.")
     return tuple(notes)

@@ -179,7 +179,9 @@ def test_a_folder_opens_the_same_however_it_was_packed_to_be_sent(kind: str, tmp
         found = [open_data(packed), open_data(as_zip(made, tmp_path / "sent.zip"))]
     with tarfile.open(tmp_path / "sent", "w:xz") as archive:
         archive.add(made, "one/below")
-    for data in (*found, open_data(tmp_path / "sent")):
+    with tarfile.open(tmp_path / "here", "w") as archive:
+        archive.add(made, ".")
+    for data in (*found, open_data(tmp_path / "sent"), open_data(tmp_path / "here")):
         np.testing.assert_array_equal(data.labels, wanted.labels)
         np.testing.assert_array_equal(samples(data), samples(wanted))
     assert [data.name.split(" ")[0] for data in found] == [packed.name, "sent.zip"]
