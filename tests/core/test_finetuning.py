@@ -79,9 +79,20 @@ def test_a_stopped_training_ends_as_an_undisturbed_one(
 
     with pytest.raises(KeyboardInterrupt):
         tuned(training, tmp_path / "s.safetensors", tick=stop)
-    model, losses = tuned(training, tmp_path / "s.safetensors")
+    ticks: list[int] = []
+    model, losses = tuned(training, tmp_path / "s.safetensors", tick=lambda done, _: ticks.append(done))
+    finished_epochs = (stop_at - 1) // 6
+    assert ticks == [*range(6 * finished_epochs + 1, 19)]
     assert losses == undisturbed[1]
     assert same(model, undisturbed[0])
+
+
+def test_another_seed_shows_the_images_in_another_order(
+    training: TrainingSet, undisturbed: tuple[SpikingModel, tuple[float, ...]], tmp_path: Path
+) -> None:
+    model = tiny.model()
+    losses = fine_tune(model, tiny.model(seed=1), training, SETTINGS, 1, tmp_path / "s.safetensors", nobody)
+    assert losses != undisturbed[1]
 
 
 def test_distillation_changes_what_is_learned(
