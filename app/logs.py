@@ -41,7 +41,15 @@ class Lines(logging.Formatter):
         if self.as_json:
             head = {"at": at, "level": record.levelname, "logger": record.name, "event": record.getMessage()}
             return json.dumps(head | fields, default=str)
-        return " ".join([at, f"{record.levelname:<7}", record.getMessage(), *(f"{k}={v}" for k, v in fields.items())])
+        return " ".join(
+            [at, f"{record.levelname:<7}", record.getMessage(), *(f"{k}={_line(k, v)}" for k, v in fields.items())]
+        )
+
+
+def _line(field: str, value: object) -> str:
+    """A field's value; what a client sent must not begin a line of its own."""
+    text = str(value)
+    return text if field == "error" or text.isprintable() else repr(text)
 
 
 def configure(level: str, *, as_json: bool) -> None:

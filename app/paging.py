@@ -29,18 +29,18 @@ def encode(last_id: str) -> str:
     return base64.urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
 
 
-def decode(cursor: str) -> str:
-    """The row a cursor stands behind.
+def decode(cursor: str, prefix: str) -> str:
+    """The row a cursor stands behind, in a list of rows whose ids begin with ``prefix``.
 
     Raises:
-        InvalidCursor: if this server did not make it.
+        InvalidCursor: if this server did not make it, or for another list.
     """
     try:
         last = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except (binascii.Error, ValueError):
         last = ""
-    if not ROW_ID.fullmatch(last) or encode(last) != cursor:
-        raise InvalidCursor(f"the cursor {cursor[:60]!r} is none of this server's; start without one")
+    if not ROW_ID.fullmatch(last) or not last.startswith(prefix + "_") or encode(last) != cursor:
+        raise InvalidCursor(f"the cursor {cursor[:60]!r} is none of this list's; start without one")
     return last
 
 

@@ -16,7 +16,7 @@ from app.api.schemas import TEXT, ArtifactView
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=responses(401, 422))
 
 ArtifactName = Annotated[str, Path(max_length=200, pattern=TEXT, examples=["figures/robustness.png"])]
-BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+BINARY = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 WHAT = {"ETag": header("The file's sha256."), "Repr-Digest": header("The same as RFC 9530 writes it.")}
 WHERE = {"Content-Range": header("Which bytes, and of how many.")}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from fastapi import Depends, Header
 from app.api.schemas import SHA256
 from app.errors import Invalid
 
-ENTRY = re.compile(r"\s*sha-256\s*=\s*(:?)([A-Za-z0-9+/=]+)\1\s*\Z", re.IGNORECASE)
+ENTRY = re.compile(r"\s*sha-256\s*=\s*(.*?)\s*\Z", re.IGNORECASE | re.DOTALL)
 SHA256_BYTES = 32
 
 
@@ -35,13 +34,14 @@ def declared_sha256(
         return x_content_sha256.lower()
     entries = (content_digest or digest or "").split(",")
     matches = [match for match in map(ENTRY.match, entries) if match]
-    return _hex(matches[0].group(2)) if matches else None
+    return _hex(matches[0].group(1)) if matches else None
 
 
 def _hex(encoded: str) -> str:
+    bare = encoded[1:-1] if len(encoded) > 1 and encoded[0] == encoded[-1] == ":" else encoded
     try:
-        raw = base64.b64decode(encoded, validate=True)
-    except binascii.Error:
+        raw = base64.b64decode(bare, validate=True)
+    except ValueError:  # binascii.Error is one, and so are letters beyond ASCII
         raw = b""
     if len(raw) != SHA256_BYTES:
         raise Invalid("the digest is no base64 of 32 bytes; write Content-Digest: sha-256=:…:")

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from app import errors
 from app.api.hardening import HEADERS
@@ -104,7 +105,20 @@ def _on_validation(request: Request, error: Exception) -> Response:
 def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     code = HTTPStatus(error.status_code).name.lower()
-    return answer(request, error.status_code, code, str(error.detail), headers=error.headers)
+    headers = {**(error.headers or {}), **_allowed(request, error.status_code)}
+    return answer(request, error.status_code, code, str(error.detail), headers=headers)
+
+
+def _allowed(request: Request, status: int) -> dict[str, str]:
+    """``Allow`` for an address that knows other methods: those of all its routes, not of the first alone."""
+    if status != HTTPStatus.METHOD_NOT_ALLOWED:
+        return {}
+    known: set[str] = set()
+    for route in request.app.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            known |= getattr(route, "methods", None) or set()
+    return {"Allow": ", ".join(sorted(known))}
 
 
 def _on_disconnect(request: Request, _error: Exception) -> Response:

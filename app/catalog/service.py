@@ -21,6 +21,7 @@ from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
 
 LONGEST_NAME = 200
+UPLOAD_PREFIX = "upl"
 
 
 class CatalogService:
@@ -38,9 +39,9 @@ class CatalogService:
         if size_bytes > self.settings.max_upload_bytes:
             raise TooLarge(f"{size_bytes:,} bytes are more than this server takes ({self.settings.max_upload_bytes:,})")
         row = UploadRow(
-            id=new_id("upl"), team_id=team, kind=kind.value, name=display_name(name), state=UploadState.CREATED.value,
-            size_bytes=size_bytes, sha256=sha256, part_bytes=self.settings.part_bytes,
-            created_at=now(), updated_at=now(),
+            id=new_id(UPLOAD_PREFIX), team_id=team, kind=kind.value, name=display_name(name),
+            state=UploadState.CREATED.value, size_bytes=size_bytes, sha256=sha256,
+            part_bytes=self.settings.part_bytes, created_at=now(), updated_at=now(),
         )  # fmt: skip
         with self.database.session() as session:
             session.add(row)
@@ -59,15 +60,13 @@ class CatalogService:
             raise PartOutOfRange(f"the upload has the parts 1 to {upload.parts}, not {number}")
         size = min(upload.part_bytes, upload.size_bytes - (number - 1) * upload.part_bytes)
         key = part_key(upload_id, number)
-        stored = self.store.put(key, _bounded(chunks, size))
-        if stored.size != size:
-            raise PartOutOfRange(f"part {number} has {stored.size:,} bytes; {size:,} belong to it")
-        if sha256 is not None and stored.sha256 != sha256.lower():
-            raise DigestMismatch(f"part {number} has the sha256 {stored.sha256}, not {sha256}; send it again")
+        # Checked as it comes: a part that does not fit never replaces one that did.
+        stored = self.store.put(key, _checked_part(chunks, number, size, sha256))
         try:
-            self._note_part(upload_id, number, stored.sha256)
-        except IntegrityError:  # the same part at the same time: one of them noted it
-            self._note_part(upload_id, number, stored.sha256)
+            self._note_part(team, upload_id, number, stored.sha256)
+        except (NotFound, UploadClosed):  # deleted or completed while the part was on its way
+            self.store.delete(key)
+            raise
         return self.get(team, upload_id)
 
     def complete(self, team: str, upload_id: str) -> Upload:
@@ -83,7 +82,11 @@ class CatalogService:
         missing = sorted(set(range(1, upload.parts + 1)) - set(upload.received_parts))
         if missing:
             raise UploadIncomplete(f"{len(missing)} of {upload.parts} parts are missing, the first is {missing[0]}")
-        sha256 = self._join(upload)
+        try:
+            sha256 = self._join(upload)
+        except BlobMissing:
+            self.get(team, upload_id)  # tells if the upload was deleted meanwhile
+            raise
         with self.database.session() as session:
             stored = update(UploadRow).where(UploadRow.id == upload_id, UploadRow.state.in_([s.value for s in OPEN]))
             values = {"sha256": sha256, "state": UploadState.STORED.value, "updated_at": now()}
@@ -91,7 +94,11 @@ class CatalogService:
             is_first = session.execute(stored.values(**values)).rowcount == 1  # type: ignore[attr-defined]
         if is_first:
             self.doorbell.ring_upload(upload_id)
-        return self.get(team, upload_id)
+        try:
+            return self.get(team, upload_id)
+        except NotFound:  # deleted while the parts were joined
+            self.store.delete(blob_key(upload_id))
+            raise
 
     def _join(self, upload: Upload) -> str:
         """Make one blob of the parts, unless that was done before; returns its sha256.
@@ -148,7 +155,7 @@ class CatalogService:
         if state is not None:
             query = query.where(UploadRow.state == state.value)
         if cursor is not None:
-            query = query.where(UploadRow.id < decode(cursor))
+            query = query.where(UploadRow.id < decode(cursor, UPLOAD_PREFIX))
         with self.database.session() as session:
             uploads = [record(row, self._received(session, row.id)) for row in session.scalars(query)]
         return page(uploads, limit, [upload.id for upload in uploads])
@@ -173,20 +180,21 @@ class CatalogService:
     def _open(self, team: str, upload_id: str) -> Upload:
         upload = self.get(team, upload_id)
         if upload.state not in OPEN:
-            raise UploadClosed(f"the upload is {upload.state}: it takes no more parts")
+            raise _closed(upload.state)
         return upload
 
-    def _note_part(self, upload_id: str, number: int, sha256: str) -> None:
+    def _note_part(self, team: str, upload_id: str, number: int, sha256: str) -> None:
         with self.database.session() as session:
+            # Locked: the same part may come twice at once, and the upload may be completed or expire meanwhile.
+            row = self._row(session, team, upload_id, lock=True)
+            if UploadState(row.state) not in OPEN:
+                raise _closed(UploadState(row.state))
+            row.state, row.updated_at = UploadState.UPLOADING.value, now()
             session.merge(PartRow(upload_id=upload_id, number=number, sha256=sha256))
-            row = session.get_one(UploadRow, upload_id)
-            row.updated_at = now()
-            if row.state == UploadState.CREATED.value:
-                row.state = UploadState.UPLOADING.value
 
     @staticmethod
-    def _row(session: Session, team: str, upload_id: str) -> UploadRow:
-        row = session.get(UploadRow, upload_id)
+    def _row(session: Session, team: str, upload_id: str, *, lock: bool = False) -> UploadRow:
+        row = session.get(UploadRow, upload_id, with_for_update=True if lock else None)
         if row is None or row.team_id != team:
             raise NotFound(f"there is no upload {upload_id[:60]}")
         return row
@@ -197,19 +205,32 @@ class CatalogService:
 
 
 def display_name(name: str) -> str:
-    """A client's file name as text to show: no folders, no control characters, not too long. Never used as a path."""
-    last = PurePosixPath(name.replace("\\", "/")).name
-    return "".join(c for c in last if c.isprintable())[:LONGEST_NAME] or "unnamed"
+    """A client's file name as text to show: `printable`, without folders. Never used as a path."""
+    return printable(PurePosixPath(name.replace("\\", "/")).name)
 
 
-def _bounded(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """Stop reading a body that is longer than it may be."""
-    seen = 0
+def printable(name: str) -> str:
+    """A name as text to show: no control characters, not empty, not too long."""
+    return "".join(c for c in name if c.isprintable()).strip()[:LONGEST_NAME] or "unnamed"
+
+
+def _closed(state: UploadState) -> UploadClosed:
+    return UploadClosed(f"the upload is {state}: it takes no more parts")
+
+
+def _checked_part(chunks: Iterable[bytes], number: int, size: int, sha256: str | None) -> Iterator[bytes]:
+    """The chunks of a part; raises, at the end at the latest, if they are not what belongs to it."""
+    seen, digest = 0, hashlib.sha256()
     for chunk in chunks:
         seen += len(chunk)
         if seen > size:
-            raise PartOutOfRange(f"the part has more than the {size:,} bytes that belong to it")
+            raise PartOutOfRange(f"part {number} has more than the {size:,} bytes that belong to it")
+        digest.update(chunk)
         yield chunk
+    if seen != size:
+        raise PartOutOfRange(f"part {number} has {seen:,} bytes; {size:,} belong to it")
+    if sha256 is not None and digest.hexdigest() != sha256.lower():
+        raise DigestMismatch(f"part {number} has the sha256 {digest.hexdigest()}, not {sha256}; send it again")
 
 
-__all__ = ["CatalogService", "display_name", "part_count"]
+__all__ = ["CatalogService", "display_name", "part_count", "printable"]

@@ -77,13 +77,16 @@ class UploadWork:
         """Take back expired leases, expire what was never completed; returns the uploads to validate."""
         with self.database.session() as session:
             lost = select(UploadRow).where(UploadRow.state == UploadState.VALIDATING.value)
-            for row in session.scalars(lost.where(UploadRow.lease_expires_at < now())):
+            lost = lost.where(UploadRow.lease_expires_at < now())
+            # Skipped where locked: somebody is about to give the verdict.
+            for row in session.scalars(lost.with_for_update(skip_locked=True)):
                 self._requeue(row, {"code": "worker_lost", "detail": "the worker was not heard of any more"})
             oldest = now() - timedelta(seconds=self.settings.upload_expiry_seconds)
-            open_states = [state.value for state in OPEN]
-            for row in session.scalars(select(UploadRow).where(UploadRow.state.in_(open_states))):
-                if row.updated_at < oldest:
-                    row.state = UploadState.EXPIRED.value
+            abandoned = update(UploadRow).where(UploadRow.state.in_([s.value for s in OPEN]))
+            session.execute(
+                abandoned.where(UploadRow.updated_at < oldest).values(state=UploadState.EXPIRED.value),
+                execution_options={"synchronize_session": False},
+            )
             return [*session.scalars(select(UploadRow.id).where(UploadRow.state == UploadState.STORED.value))]
 
     def unfinished(self, upload_ids: Iterable[str]) -> set[str]:

@@ -12,6 +12,9 @@ from app.db import now
 from app.jobs.models import EventRow, JobRow
 from app.jobs.states import TERMINAL, JobState, is_legal
 
+RETRY_SECONDS = (0.0, 5.0, 30.0, 120.0)
+"""Waits before the second, third ... attempt of a job whose worker died."""
+
 
 def move(session: Session, row: JobRow, after: JobState, **data: Any) -> None:
     """Bring a job into another state, in the caller's transaction.
@@ -35,8 +38,8 @@ def note(session: Session, job_id: str, kind: str, data: Mapping[str, Any]) -> N
     session.add(EventRow(job_id=job_id, at=now(), kind=kind, data=dict(data)))
 
 
-def requeue(session: Session, row: JobRow, problem: dict[str, Any], max_attempts: int, delay: float) -> None:
-    """Give a job that lost its worker back to the queue; after the last attempt it has failed."""
+def requeue(session: Session, row: JobRow, problem: dict[str, Any], max_attempts: int) -> None:
+    """Give a job that lost its worker back to the queue, later each time; after the last attempt it has failed."""
     if row.state == JobState.CANCELLING.value:
         move(session, row, JobState.CANCELLED)
     elif row.attempts >= max_attempts:
@@ -46,5 +49,11 @@ def requeue(session: Session, row: JobRow, problem: dict[str, Any], max_attempts
         }
         move(session, row, JobState.FAILED, problem=row.problem)
     else:
-        row.not_before = now() + timedelta(seconds=delay)
-        move(session, row, JobState.QUEUED, reason=problem["detail"])
+        wait = RETRY_SECONDS[min(row.attempts, len(RETRY_SECONDS)) - 1]
+        put_back(session, row, problem["detail"], wait)
+
+
+def put_back(session: Session, row: JobRow, reason: str, wait_seconds: float) -> None:
+    """Give a job back to the queue, not to be claimed before ``wait_seconds`` have passed."""
+    row.not_before = now() + timedelta(seconds=wait_seconds)
+    move(session, row, JobState.QUEUED, reason=reason)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.catalog.models import UploadRow
-from app.catalog.service import display_name
+from app.catalog.service import printable
 from app.catalog.states import DEAD, UploadKind, UploadState
 from app.db import Database, new_id, now
 from app.errors import Conflict, IdempotencyConflict, Invalid, JobFinished, NotFound, UploadNotReady
@@ -24,6 +24,8 @@ from app.queue import Doorbell
 from app.storage import BlobStore
 from primesvt_core import spec as specs
 
+JOB_PREFIX = "job"
+
 
 class JobService:
     """A team's jobs."""
@@ -31,7 +33,7 @@ class JobService:
     def __init__(self, database: Database, store: BlobStore, doorbell: Doorbell) -> None:
         self.database, self.store, self.doorbell = database, store, doorbell
 
-    def submit(self, team: str, asked: NewJob, idempotency_key: str | None = None) -> Job:
+    def submit(self, team: str, asked: NewJob, idempotency_key: str | None = None, retry_of: str | None = None) -> Job:
         """Queue a job; with the same idempotency key the same job is returned.
 
         Raises:
@@ -42,20 +44,23 @@ class JobService:
         """
         spec = specs.parse(asked.spec).model_dump(mode="json", exclude_unset=True)
         try:
-            job_id, is_new = self._submit(team, asked, spec, idempotency_key)
+            job_id, is_new = self._submit(team, asked, spec, idempotency_key, retry_of)
         except IntegrityError:  # two requests with one key at the same time: the other one made the job
-            job_id, is_new = self._submit(team, asked, spec, idempotency_key)
+            job_id, is_new = self._submit(team, asked, spec, idempotency_key, retry_of)
         if is_new:
             self.doorbell.ring_job(job_id)
         return self.get(team, job_id)
 
-    def _submit(self, team: str, asked: NewJob, spec: dict[str, object], key: str | None) -> tuple[str, bool]:
+    def _submit(
+        self, team: str, asked: NewJob, spec: dict[str, object], key: str | None, retry_of: str | None
+    ) -> tuple[str, bool]:
         digest = _digest(asked)
         with self.database.session() as session:
             known = self._answered(session, team, key, digest)
             if known is not None:
                 return known, False
             row = self._new_row(session, team, asked, spec)
+            row.retry_of = retry_of
             session.add(row)
             session.flush()
             if key is not None:
@@ -92,7 +97,7 @@ class JobService:
         if query:
             rows = rows.where(JobRow.name.icontains(query, autoescape=True))
         if cursor is not None:
-            rows = rows.where(JobRow.id < decode(cursor))
+            rows = rows.where(JobRow.id < decode(cursor, JOB_PREFIX))
         with self.database.session() as session:
             jobs = [record(row, _queue_position(session, row)) for row in session.scalars(rows)]
         return page(jobs, limit, [job.id for job in jobs])
@@ -127,10 +132,7 @@ class JobService:
             checkpoint_id=job.checkpoint_id, dataset_id=job.dataset_id, spec=job.spec, name=job.name,
             train_dataset_id=job.train_dataset_id,
         )  # fmt: skip
-        again = self.submit(team, asked)
-        with self.database.session() as session:
-            _row(session, team, again.id).retry_of = job_id
-        return self.get(team, again.id)
+        return self.submit(team, asked, retry_of=job_id)
 
     def delete(self, team: str, job_id: str) -> None:
         """Forget a finished job with its artifacts.
@@ -215,7 +217,7 @@ class JobService:
         if asked.train_dataset_id is not None:
             _upload(session, team, asked.train_dataset_id, UploadKind.DATASET)
         return JobRow(
-            id=new_id("job"), team_id=team, name=display_name(asked.name or f"{checkpoint.name} on {data.name}"),
+            id=new_id(JOB_PREFIX), team_id=team, name=printable(asked.name or f"{checkpoint.name} on {data.name}"),
             checkpoint_id=checkpoint.id, dataset_id=data.id, train_dataset_id=asked.train_dataset_id, spec=spec,
             state=JobState.QUEUED.value, created_at=now(), not_before=now(), epoch=0, attempts=0,
         )  # fmt: skip

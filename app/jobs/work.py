@@ -14,14 +14,11 @@ from app.catalog.records import content
 from app.catalog.states import DEAD, UploadState
 from app.db import Database, now
 from app.errors import LostClaim
-from app.jobs.events import move, note, requeue
+from app.jobs.events import move, note, put_back, requeue
 from app.jobs.models import ArtifactRow, JobRow
 from app.jobs.records import Beat, JobClaim, StoredArtifact
 from app.jobs.states import HELD, TERMINAL, JobState
 from app.settings import Settings
-
-RETRY_SECONDS = (0.0, 5.0, 30.0, 120.0)
-"""Waits before the second, third ... attempt of a job whose worker died."""
 
 
 class JobWork:
@@ -110,16 +107,17 @@ class JobWork:
     def release(self, claim: JobClaim, problem: dict[str, Any]) -> None:
         """The child died: back to the queue, later each time, until the attempts are used up."""
         with self.database.session() as session:
-            row = self._held(session, claim)
-            delay = RETRY_SECONDS[min(row.attempts, len(RETRY_SECONDS)) - 1]
-            requeue(session, row, problem, self.settings.max_attempts, delay)
+            requeue(session, self._held(session, claim), problem, self.settings.max_attempts)
 
     def hand_back(self, claim: JobClaim) -> None:
         """The worker is being shut down: back to the queue at once; the attempt does not count."""
         with self.database.session() as session:
             row = self._held(session, claim)
             row.attempts -= 1
-            requeue(session, row, {"detail": "the worker was shut down"}, self.settings.max_attempts, 0.0)
+            if row.state == JobState.CANCELLING.value:
+                move(session, row, JobState.CANCELLED)
+            else:
+                put_back(session, row, "the worker was shut down", 0.0)
 
     def reconcile(self) -> list[str]:
         """Put right what nobody looks after; returns the queued jobs that could be claimed now."""
@@ -127,7 +125,7 @@ class JobWork:
             expired = select(JobRow).where(JobRow.state.in_([s.value for s in HELD]), JobRow.lease_expires_at < now())
             for row in session.scalars(expired.with_for_update(skip_locked=True)):
                 problem = {"detail": "the worker was not heard of any more"}
-                requeue(session, row, problem, self.settings.max_attempts, RETRY_SECONDS[0])
+                requeue(session, row, problem, self.settings.max_attempts)
             self._fail_dependents(session)
             return [*session.scalars(_due())]
 
@@ -148,7 +146,9 @@ class JobWork:
         for upload in session.scalars(
             dead.join(JobRow, _uses(UploadRow.id)).where(JobRow.state == JobState.QUEUED.value)
         ):
-            for row in session.scalars(select(JobRow).where(_uses(upload.id), JobRow.state == JobState.QUEUED.value)):
+            waiting = select(JobRow).where(_uses(upload.id), JobRow.state == JobState.QUEUED.value)
+            # Skipped where locked: it is being cancelled, and what is over never changes.
+            for row in session.scalars(waiting.with_for_update(skip_locked=True)):
                 row.problem = upload.problem or {
                     "code": "upload_expired",
                     "detail": f"{upload.name} was never completed",

@@ -6,13 +6,18 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from app.storage._base import CHUNK, BlobMissing, StoredBlob, check_key
 
 ROOM_TO_LEAVE = 64 << 20
 """Free space below which the store calls itself not ready, bytes."""
+
+ABANDONED_SECONDS = 86_400.0
+"""A blob that nobody has written to for so long was left by a process that is gone."""
 
 
 class LocalStore:
@@ -21,6 +26,7 @@ class LocalStore:
     def __init__(self, root: Path) -> None:
         self.root = root
         (root / "incoming").mkdir(parents=True, exist_ok=True)
+        self._clear_incoming()
 
     def put(self, key: str, chunks: Iterable[bytes]) -> StoredBlob:
         target = self._path(key)
@@ -77,6 +83,13 @@ class LocalStore:
 
     def is_ready(self) -> bool:
         return shutil.disk_usage(self.root).free > ROOM_TO_LEAVE
+
+    def _clear_incoming(self) -> None:
+        """Delete what processes that were killed have left; who still writes has written lately."""
+        for path in (self.root / "incoming").iterdir():
+            with suppress(FileNotFoundError):  # finished meanwhile, or another process clears too
+                if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+                    path.unlink()
 
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)

@@ -45,7 +45,12 @@ class S3Store:
         end = size if length is None else min(size, start + length)
         if end <= start:
             return iter(())
-        answer = self.client.get_object(Bucket=self.bucket, Key=self._name(key), Range=f"bytes={start}-{end - 1}")
+        try:
+            answer = self.client.get_object(Bucket=self.bucket, Key=self._name(key), Range=f"bytes={start}-{end - 1}")
+        except ClientError as error:
+            if _is_missing(error):  # deleted since it was asked for
+                raise BlobMissing(key) from None
+            raise
         chunks: Iterator[bytes] = answer["Body"].iter_chunks(CHUNK)
         return chunks
 
@@ -53,7 +58,7 @@ class S3Store:
         try:
             return int(self.client.head_object(Bucket=self.bucket, Key=self._name(key))["ContentLength"])
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in MISSING:
+            if _is_missing(error):
                 return None
             raise
 
@@ -78,3 +83,7 @@ class S3Store:
 
     def _name(self, key: str) -> str:
         return f"{self.prefix}/{check_key(key)}" if self.prefix else check_key(key)
+
+
+def _is_missing(error: ClientError) -> bool:
+    return error.response.get("Error", {}).get("Code") in MISSING

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.db import Database, new_id, now
 from app.errors import InvalidKey
@@ -52,6 +53,13 @@ def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+def _add_key(session: Session, team_id: str, name: str) -> NewKey:
+    key = NewKey(new_id("key"), team_id, KEY_PREFIX + secrets.token_urlsafe(SECRET_BYTES))
+    row = KeyRow(id=key.id, team_id=team_id, name=name, secret_sha256=_hash(key.secret), created_at=now())
+    session.add(row)
+    return key
+
+
 class TeamService:
     """Teams and their keys."""
 
@@ -68,9 +76,10 @@ class TeamService:
     def create_team(self, name: str) -> NewKey:
         """A new team with one key."""
         team_id = new_id("team")
-        with self.database.session() as session:
+        with self.database.session() as session:  # both or neither: a team without a key could never sign in
             session.add(TeamRow(id=team_id, name=name, created_at=now()))
-        return self.create_key(team_id, "first key")
+            session.flush()
+            return _add_key(session, team_id, "first key")
 
     def team_named(self, name: str) -> str:
         """Id of the team of that name, which is made if there is none."""
@@ -91,11 +100,8 @@ class TeamService:
 
     def create_key(self, team_id: str, name: str) -> NewKey:
         """Another key for a team."""
-        key = NewKey(new_id("key"), team_id, KEY_PREFIX + secrets.token_urlsafe(SECRET_BYTES))
-        row = KeyRow(id=key.id, team_id=team_id, name=name, secret_sha256=_hash(key.secret), created_at=now())
         with self.database.session() as session:
-            session.add(row)
-        return key
+            return _add_key(session, team_id, name)
 
     def revoke_key(self, team_id: str, key_id: str) -> None:
         """From now on the key opens nothing."""

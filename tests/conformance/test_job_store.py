@@ -1,117 +1,54 @@
-"""What jobs and uploads promise, on every database: one holder at a time, nothing lost, nothing changed afterwards."""
+"""What jobs promise, on every database: one holder at a time, nothing lost, nothing changed afterwards."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import update
 
-from app.catalog.models import UploadRow
-from app.catalog.records import Upload
-from app.catalog.service import CatalogService
-from app.catalog.states import UploadKind, UploadState
-from app.catalog.work import UploadWork
-from app.db import Database, now
-from app.errors import Conflict, IdempotencyConflict, JobFinished, LostClaim, NotFound, UploadInUse, UploadNotReady
+from app.db import Database, connect, now
+from app.errors import (
+    Conflict,
+    IdempotencyConflict,
+    InvalidCursor,
+    JobFinished,
+    LostClaim,
+    NotFound,
+    UploadInUse,
+    UploadNotReady,
+)
+from app.jobs.events import move
 from app.jobs.models import JobRow
-from app.jobs.records import Job, JobClaim, NewJob, StoredArtifact
-from app.jobs.service import JobService
+from app.jobs.records import Job, JobClaim, NewJob
 from app.jobs.states import TERMINAL, JobState
-from app.jobs.work import JobWork
-from app.settings import Settings
-from app.storage.local import LocalStore
+from app.paging import encode
 from app.teams.service import TeamService
-from tests.support.databases import KINDS, fresh
+from tests.support.databases import KINDS, fresh_url
+from tests.support.shop import MODEL, PROBLEM, SPEC, Shop
 
-SPEC = {"budget": {"max_accuracy_drop": 0.03}}
-PROBLEM = {"code": "impossible_budget", "detail": "no"}
-MODEL = StoredArtifact(
-    name="model.safetensors", media_type="application/octet-stream", size_bytes=3, sha256="0" * 64,
-    blob_key="artifacts/m",
-)  # fmt: skip
-
-
-class Bell:
-    """Remembers who was rung for."""
-
-    def __init__(self) -> None:
-        self.rung: list[str] = []
-
-    def ring_job(self, job_id: str) -> None:
-        self.rung.append(job_id)
-
-    def ring_upload(self, upload_id: str) -> None:
-        self.rung.append(upload_id)
-
-    def waiting(self) -> int:
-        return 0
-
-
-class Shop:
-    """The domains over one database, and one team."""
-
-    def __init__(self, database: Database, folder: Path) -> None:
-        self.database, self.bell = database, Bell()
-        self.settings = Settings(data_dir=folder, max_attempts=3, lease_seconds=30)
-        self.store = LocalStore(folder / "blobs")
-        self.catalog = CatalogService(database, self.store, self.bell, self.settings)
-        self.jobs = JobService(database, self.store, self.bell)
-        self.work, self.uploads = JobWork(database, self.settings), UploadWork(database, self.settings)
-        self.team = TeamService(database).create_team("ours").team_id
-
-    def upload(self, kind: UploadKind, *, ready: bool = True) -> Upload:
-        upload = self.catalog.create(self.team, kind, f"a {kind}", 3, None)
-        self.catalog.put_part(self.team, upload.id, 1, [b"abc"], None)
-        self.catalog.complete(self.team, upload.id)
-        if ready:
-            claim = self.uploads.claim(upload.id, "w")
-            assert claim is not None
-            self.uploads.accept(claim, {})
-        return self.catalog.get(self.team, upload.id)
-
-    def asked(self, *, ready: bool = True) -> NewJob:
-        checkpoint, data = (self.upload(kind, ready=ready) for kind in (UploadKind.CHECKPOINT, UploadKind.DATASET))
-        return NewJob(checkpoint_id=checkpoint.id, dataset_id=data.id, spec=SPEC)
-
-    def queued(self) -> Job:
-        return self.jobs.submit(self.team, self.asked())
-
-    def claimed(self, job: Job | None = None) -> JobClaim:
-        claim = self.work.claim((job or self.queued()).id, "w")
-        assert claim is not None
-        return claim
-
-    def job(self, claim: JobClaim | Job) -> Job:
-        return self.jobs.get(self.team, claim.job_id if isinstance(claim, JobClaim) else claim.id)
-
-    def set(self, job_id: str, **fields: Any) -> None:
-        with self.database.session() as session:
-            session.execute(update(JobRow).where(JobRow.id == job_id).values(**fields))
-
-    def forget_worker(self, job_id: str) -> None:
-        self.set(job_id, lease_expires_at=now() - timedelta(seconds=1))
-
-
-@pytest.fixture(params=KINDS, scope="module")
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    with fresh(request.param, tmp_path_factory.mktemp("database")) as found:
-        yield found
-
-
-@pytest.fixture
-def shop(database: Database, tmp_path: Path) -> Shop:
-    return Shop(database, tmp_path)
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_migrating_again_changes_nothing(database: Database) -> None:
     database.migrate()
     assert database.is_ready()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_processes_that_start_together_migrate_one_after_another(kind: str, tmp_path: Path) -> None:
+    program = "import sys; from app.db import connect; connect(sys.argv[1]).migrate()"
+    with fresh_url(kind, tmp_path) as url:
+        started = [subprocess.Popen([sys.executable, "-c", program, url], cwd=ROOT) for _ in range(3)]
+        assert [process.wait(timeout=60) for process in started] == [0, 0, 0]
+        database = connect(url)
+        TeamService(database).create_team("first")
+        database.engine.dispose()
 
 
 def test_of_many_claims_at_once_one_wins(shop: Shop) -> None:
@@ -210,11 +147,27 @@ def test_a_crash_is_tried_again_later_each_time_and_not_for_ever(shop: Shop) -> 
             waits.append((session.get_one(JobRow, job.id).not_before - began).total_seconds())
         if attempt < 3:
             assert shop.job(job).state is JobState.QUEUED
-            shop.set(job.id, not_before=now() - timedelta(seconds=1))
+            shop.make_due(job.id)
     assert waits[0] < 1 < waits[1]
     failed = shop.job(job)
     assert (failed.state, failed.problem and failed.problem["code"]) == (JobState.FAILED, "worker_lost")
     assert "killed" in str(failed.problem)
+
+
+def test_a_job_whose_workers_vanish_waits_longer_each_time_and_not_for_ever(shop: Shop) -> None:
+    job, waits = shop.queued(), []
+    for _ in range(3):
+        claim = shop.claimed(job)
+        shop.forget_worker(job.id)
+        began = now()
+        shop.work.reconcile()
+        with shop.database.session() as session:
+            waits.append((session.get_one(JobRow, job.id).not_before - began).total_seconds())
+        with pytest.raises(LostClaim):
+            shop.work.heartbeat(claim)
+        shop.make_due(job.id)
+    assert waits[0] < 1 < waits[1]
+    assert (shop.job(job).problem or {})["code"] == "worker_lost"
 
 
 def test_a_job_that_must_wait_is_not_claimed_before(shop: Shop) -> None:
@@ -230,6 +183,22 @@ def test_a_shutdown_is_no_attempt(shop: Shop) -> None:
     for _ in range(5):
         shop.work.hand_back(shop.claimed(job))
     assert (shop.job(job).state, shop.job(job).attempts) == (JobState.QUEUED, 0)
+
+
+def test_a_shutdown_after_crashes_does_not_make_the_job_wait(shop: Shop) -> None:
+    job = shop.queued()
+    for _ in range(2):
+        shop.work.release(shop.claimed(job), {"detail": "killed"})
+        shop.make_due(job.id)
+    shop.work.hand_back(shop.claimed(job))
+    assert (shop.claimed(job).epoch, shop.job(job).attempts) == (4, 3)
+
+
+def test_a_shutdown_carries_out_a_cancel(shop: Shop) -> None:
+    job, claim = in_state(shop, JobState.CANCELLING)
+    assert claim is not None
+    shop.work.hand_back(claim)
+    assert shop.job(job).state is JobState.CANCELLED
 
 
 def in_state(shop: Shop, state: JobState) -> tuple[Job, JobClaim | None]:
@@ -328,6 +297,24 @@ def test_a_job_waits_for_its_uploads_and_fails_with_a_rejected_one(shop: Shop) -
         shop.jobs.submit(shop.team, NewJob(checkpoint_id=second.checkpoint_id, dataset_id=second.dataset_id, spec=SPEC))
 
 
+def test_a_cancel_under_way_is_not_written_over_by_the_reconciler(shop: Shop) -> None:
+    job = shop.jobs.submit(shop.team, shop.asked(ready=False))
+    shop.uploads.refuse(shop.upload_claim(job.dataset_id), PROBLEM)
+    with shop.uncommitted(shop.work.reconcile) as session:
+        move(session, session.get_one(JobRow, job.id, with_for_update=True), JobState.CANCELLED)
+    assert (shop.job(job).state, shop.job(job).problem) == (JobState.CANCELLED, None)
+
+
+def test_a_heartbeat_under_way_keeps_the_job(shop: Shop) -> None:
+    claim = shop.claimed()
+    shop.forget_worker(claim.job_id)
+    with shop.uncommitted(shop.work.reconcile) as session:
+        row = session.get_one(JobRow, claim.job_id, with_for_update=True)
+        row.lease_expires_at = now() + timedelta(seconds=30)
+    shop.work.heartbeat(claim)
+    assert shop.job(claim).state is JobState.RUNNING
+
+
 def test_one_idempotency_key_makes_one_job_however_many_ask_at_once(shop: Shop) -> None:
     asked = shop.asked()
     with ThreadPoolExecutor(8) as pool:
@@ -352,8 +339,18 @@ def test_jobs_are_found_by_page_state_and_name(shop: Shop) -> None:
             break
     assert found == made[::-1]
     assert [job.name for job in shop.jobs.search(shop.team, query="3_%").items] == ["number 3_%"]
+    with pytest.raises(InvalidCursor):
+        shop.jobs.search(shop.team, cursor=encode(asked.checkpoint_id))
     shop.jobs.cancel(shop.team, made[0])
     assert [job.id for job in shop.jobs.search(shop.team, [JobState.CANCELLED]).items] == made[:1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [("accuracy 3/4", "accuracy 3/4"), ("a\x00b\nc\ud800", "abc"), ("é" * 300, "é" * 200), (" ", "unnamed")],
+)
+def test_a_name_is_kept_as_far_as_it_can_be_shown(shop: Shop, asked: str, shown: str) -> None:
+    assert shop.jobs.submit(shop.team, replace(shop.asked(), name=asked)).name == shown
 
 
 def test_another_teams_jobs_do_not_exist(shop: Shop) -> None:
@@ -369,42 +366,6 @@ def test_another_teams_jobs_do_not_exist(shop: Shop) -> None:
         with pytest.raises(NotFound):
             act(other, job.id)
     assert not shop.jobs.search(other).items
-
-
-def test_of_many_claims_on_an_upload_one_wins_and_a_lost_one_writes_nothing(shop: Shop) -> None:
-    upload = shop.upload(UploadKind.CHECKPOINT, ready=False)
-    with ThreadPoolExecutor(8) as pool:
-        claims = [*pool.map(lambda number: shop.uploads.claim(upload.id, f"w{number}"), range(16))]
-    [stale] = [claim for claim in claims if claim is not None]
-    with shop.database.session() as session:
-        session.get_one(UploadRow, upload.id).lease_expires_at = now() - timedelta(seconds=1)
-    assert upload.id in shop.uploads.reconcile()
-    claim = shop.uploads.claim(upload.id, "another")
-    assert claim is not None
-    writes: tuple[Callable[[], None], ...] = (
-        lambda: shop.uploads.heartbeat(stale), lambda: shop.uploads.accept(stale, {}),
-        lambda: shop.uploads.refuse(stale, PROBLEM), lambda: shop.uploads.release(stale, PROBLEM),
-        lambda: shop.uploads.hand_back(stale),
-    )  # fmt: skip
-    for write in writes:
-        with pytest.raises(LostClaim):
-            write()
-    shop.uploads.release(claim, PROBLEM)
-    claim = shop.uploads.claim(upload.id, "another")
-    assert claim is not None
-    shop.uploads.release(claim, PROBLEM)
-    found = shop.catalog.get(shop.team, upload.id)
-    assert (found.state, found.problem) == (UploadState.REJECTED, PROBLEM)
-
-
-def test_an_upload_that_is_never_completed_expires(shop: Shop) -> None:
-    upload = shop.catalog.create(shop.team, UploadKind.DATASET, "half", 3, None)
-    shop.uploads.reconcile()
-    assert shop.catalog.get(shop.team, upload.id).state is UploadState.CREATED
-    with shop.database.session() as session:
-        session.get_one(UploadRow, upload.id).updated_at = now() - timedelta(days=2)
-    shop.uploads.reconcile()
-    assert shop.catalog.get(shop.team, upload.id).state is UploadState.EXPIRED
 
 
 def test_workspaces_of_jobs_that_are_over_are_not_needed(shop: Shop) -> None:

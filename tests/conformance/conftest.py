@@ -1,0 +1,23 @@
+"""Every database that the service runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.db import Database
+from tests.support.databases import KINDS, fresh
+from tests.support.shop import Shop
+
+
+@pytest.fixture(params=KINDS, scope="module")
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    with fresh(request.param, tmp_path_factory.mktemp("database")) as found:
+        yield found
+
+
+@pytest.fixture
+def shop(database: Database, tmp_path: Path) -> Shop:
+    return Shop(database, tmp_path)

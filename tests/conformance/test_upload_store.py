@@ -1,0 +1,184 @@
+"""What uploads promise, on every database: whole or not at all, one verdict, nothing left behind."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from app.catalog.models import UploadRow
+from app.catalog.records import Upload, blob_key, part_key
+from app.catalog.states import UploadKind, UploadState
+from app.db import now
+from app.errors import DigestMismatch, InvalidCursor, LostClaim, NotFound, PartOutOfRange, UploadClosed
+from app.paging import encode
+from app.storage import StoredBlob
+from app.storage.local import LocalStore
+from app.teams.service import TeamService
+from tests.support.shop import PROBLEM, Shop
+
+
+def begun(shop: Shop, sha256: str | None = None) -> Upload:
+    return shop.catalog.create(shop.team, UploadKind.CHECKPOINT, "a.pth", 3, sha256)
+
+
+def put(shop: Shop, upload: Upload, chunks: Iterable[bytes] = (b"abc",), sha256: str | None = None) -> Upload:
+    return shop.catalog.put_part(shop.team, upload.id, 1, chunks, sha256)
+
+
+def state(shop: Shop, upload: Upload) -> UploadState:
+    return shop.catalog.get(shop.team, upload.id).state
+
+
+@pytest.mark.parametrize(
+    ("chunks", "sha256", "refusal"),
+    [
+        ((b"xyz",), hashlib.sha256(b"abc").hexdigest(), DigestMismatch),
+        ((b"x",), None, PartOutOfRange),
+        ((b"xy", b"zzz"), None, PartOutOfRange),
+    ],
+)
+def test_a_part_that_does_not_fit_never_replaces_one_that_did(
+    shop: Shop, chunks: tuple[bytes, ...], sha256: str | None, refusal: type[Exception]
+) -> None:
+    upload = begun(shop)
+    put(shop, upload)
+    with pytest.raises(refusal):
+        put(shop, upload, chunks, sha256)
+    assert shop.catalog.complete(shop.team, upload.id).state is UploadState.STORED
+    assert b"".join(shop.store.open(blob_key(upload.id))) == b"abc"
+
+
+def test_an_upload_deleted_while_a_part_arrives_leaves_nothing(shop: Shop) -> None:
+    upload = begun(shop)
+
+    def arriving() -> Iterator[bytes]:
+        yield b"ab"
+        shop.catalog.delete(shop.team, upload.id)
+        yield b"c"
+
+    with pytest.raises(NotFound):
+        put(shop, upload, arriving())
+    assert shop.store.size(part_key(upload.id, 1)) is None
+
+
+class Overtaken(LocalStore):
+    """A store in which somebody does something while parts are joined."""
+
+    meanwhile: Callable[[], None]
+    when = "before"
+
+    def compose(self, key: str, parts: Sequence[str]) -> StoredBlob:
+        if self.when == "before":
+            self.meanwhile()
+            return super().compose(key, parts)
+        content = [*self.open(parts[0])]  # read already, written when the upload is gone
+        self.meanwhile()
+        return self.put(key, content)
+
+
+@pytest.mark.parametrize("when", ["before", "between"])
+def test_an_upload_deleted_while_it_is_completed_leaves_nothing(shop: Shop, when: str) -> None:
+    upload = begun(shop)
+    put(shop, upload)
+    store = Overtaken(shop.store.root)
+    store.meanwhile, store.when = lambda: shop.catalog.delete(shop.team, upload.id), when
+    shop.catalog.store = store
+    with pytest.raises(NotFound):
+        shop.catalog.complete(shop.team, upload.id)
+    assert [store.size(key) for key in (blob_key(upload.id), part_key(upload.id, 1))] == [None, None]
+
+
+def test_a_part_that_comes_late_does_not_open_a_completed_upload(shop: Shop) -> None:
+    upload = begun(shop)
+
+    def late() -> None:
+        with pytest.raises(UploadClosed):
+            put(shop, upload)
+
+    with shop.uncommitted(late) as session:
+        session.get_one(UploadRow, upload.id, with_for_update=True).state = UploadState.STORED.value
+    assert state(shop, upload) is UploadState.STORED
+    assert shop.store.size(part_key(upload.id, 1)) is None
+
+
+def test_a_verdict_under_way_is_not_taken_back_by_the_reconciler(shop: Shop) -> None:
+    upload = shop.upload(UploadKind.CHECKPOINT, ready=False)
+    shop.upload_claim(upload.id)
+    shop.set_upload(upload.id, lease_expires_at=now() - timedelta(seconds=1))
+    with shop.uncommitted(shop.uploads.reconcile) as session:
+        session.get_one(UploadRow, upload.id, with_for_update=True).state = UploadState.READY.value
+    assert state(shop, upload) is UploadState.READY
+
+
+def test_a_completion_under_way_does_not_expire(shop: Shop) -> None:
+    upload = begun(shop)
+    shop.set_upload(upload.id, updated_at=now() - timedelta(days=2))
+    with shop.uncommitted(shop.uploads.reconcile) as session:
+        session.get_one(UploadRow, upload.id, with_for_update=True).state = UploadState.STORED.value
+    assert state(shop, upload) is UploadState.STORED
+
+
+def test_a_shutdown_is_no_attempt(shop: Shop) -> None:
+    upload = shop.upload(UploadKind.CHECKPOINT, ready=False)
+    for _ in range(5):
+        shop.uploads.hand_back(shop.upload_claim(upload.id))
+    assert state(shop, upload) is UploadState.STORED
+
+
+def test_another_teams_uploads_do_not_exist(shop: Shop) -> None:
+    upload, other = begun(shop), TeamService(shop.database).create_team("others").team_id
+    for act in (shop.catalog.get, shop.catalog.complete, shop.catalog.delete):
+        with pytest.raises(NotFound):
+            act(other, upload.id)
+    with pytest.raises(NotFound):
+        shop.catalog.put_part(other, upload.id, 1, [b"abc"], None)
+    assert not shop.catalog.search(other).items
+    assert shop.catalog.get(shop.team, upload.id) == upload
+
+
+def test_uploads_are_found_by_page_kind_and_state(shop: Shop) -> None:
+    made = [shop.upload(kind, ready=False).id for kind in [UploadKind.CHECKPOINT, UploadKind.DATASET] * 2]
+    first = shop.catalog.search(shop.team, limit=3)
+    rest = shop.catalog.search(shop.team, cursor=first.next_cursor, limit=3)
+    assert [upload.id for upload in (*first.items, *rest.items)] == made[::-1]
+    assert rest.next_cursor is None
+    found = shop.catalog.search(shop.team, UploadKind.DATASET, UploadState.STORED)
+    assert [upload.id for upload in found.items] == [made[3], made[1]]
+    with pytest.raises(InvalidCursor):
+        shop.catalog.search(shop.team, cursor=encode(shop.jobs.submit(shop.team, shop.asked()).id))
+
+
+def test_of_many_claims_on_an_upload_one_wins_and_a_lost_one_writes_nothing(shop: Shop) -> None:
+    upload = shop.upload(UploadKind.CHECKPOINT, ready=False)
+    with ThreadPoolExecutor(8) as pool:
+        claims = [*pool.map(lambda number: shop.uploads.claim(upload.id, f"w{number}"), range(16))]
+    [stale] = [claim for claim in claims if claim is not None]
+    shop.set_upload(upload.id, lease_expires_at=now() - timedelta(seconds=1))
+    assert upload.id in shop.uploads.reconcile()
+    claim = shop.upload_claim(upload.id, "another")
+    writes: tuple[Callable[[], None], ...] = (
+        lambda: shop.uploads.heartbeat(stale), lambda: shop.uploads.accept(stale, {}),
+        lambda: shop.uploads.refuse(stale, PROBLEM), lambda: shop.uploads.release(stale, PROBLEM),
+        lambda: shop.uploads.hand_back(stale),
+    )  # fmt: skip
+    for write in writes:
+        with pytest.raises(LostClaim):
+            write()
+    shop.uploads.release(claim, PROBLEM)
+    claim = shop.upload_claim(upload.id, "another")
+    shop.uploads.release(claim, PROBLEM)
+    found = shop.catalog.get(shop.team, upload.id)
+    assert (found.state, found.problem) == (UploadState.REJECTED, PROBLEM)
+
+
+def test_an_upload_that_is_never_completed_expires(shop: Shop) -> None:
+    upload = shop.catalog.create(shop.team, UploadKind.DATASET, "half", 3, None)
+    shop.uploads.reconcile()
+    assert shop.catalog.get(shop.team, upload.id).state is UploadState.CREATED
+    shop.set_upload(upload.id, updated_at=now() - timedelta(days=2))
+    shop.uploads.reconcile()
+    assert shop.catalog.get(shop.team, upload.id).state is UploadState.EXPIRED

@@ -1,0 +1,117 @@
+"""The domains over one database, for tests that move jobs and uploads themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from app.catalog.models import UploadRow
+from app.catalog.records import Upload, UploadClaim
+from app.catalog.service import CatalogService
+from app.catalog.states import UploadKind
+from app.catalog.work import UploadWork
+from app.db import Database, now
+from app.jobs.models import JobRow
+from app.jobs.records import Job, JobClaim, NewJob, StoredArtifact
+from app.jobs.service import JobService
+from app.jobs.work import JobWork
+from app.settings import Settings
+from app.storage.local import LocalStore
+from app.teams.service import TeamService
+
+HEAD_START_SECONDS = 0.2
+SPEC = {"budget": {"max_accuracy_drop": 0.03}}
+PROBLEM = {"code": "impossible_budget", "detail": "no"}
+MODEL = StoredArtifact(
+    name="model.safetensors", media_type="application/octet-stream", size_bytes=3, sha256="0" * 64,
+    blob_key="artifacts/m",
+)  # fmt: skip
+
+
+class Bell:
+    """Remembers who was rung for."""
+
+    def __init__(self) -> None:
+        self.rung: list[str] = []
+
+    def ring_job(self, job_id: str) -> None:
+        self.rung.append(job_id)
+
+    def ring_upload(self, upload_id: str) -> None:
+        self.rung.append(upload_id)
+
+    def waiting(self) -> int:
+        return 0
+
+
+class Shop:
+    """The domains over one database, and one team."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database, self.bell = database, Bell()
+        self.settings = Settings(data_dir=folder, max_attempts=3, lease_seconds=30)
+        self.store = LocalStore(folder / "blobs")
+        self.catalog = CatalogService(database, self.store, self.bell, self.settings)
+        self.jobs = JobService(database, self.store, self.bell)
+        self.work, self.uploads = JobWork(database, self.settings), UploadWork(database, self.settings)
+        self.team = TeamService(database).create_team("ours").team_id
+
+    def upload(self, kind: UploadKind, *, ready: bool = True) -> Upload:
+        upload = self.catalog.create(self.team, kind, f"a {kind}", 3, None)
+        self.catalog.put_part(self.team, upload.id, 1, [b"abc"], None)
+        self.catalog.complete(self.team, upload.id)
+        if ready:
+            self.uploads.accept(self.upload_claim(upload.id), {})
+        return self.catalog.get(self.team, upload.id)
+
+    def asked(self, *, ready: bool = True) -> NewJob:
+        checkpoint, data = (self.upload(kind, ready=ready) for kind in (UploadKind.CHECKPOINT, UploadKind.DATASET))
+        return NewJob(checkpoint_id=checkpoint.id, dataset_id=data.id, spec=SPEC)
+
+    def queued(self) -> Job:
+        return self.jobs.submit(self.team, self.asked())
+
+    def claimed(self, job: Job | None = None) -> JobClaim:
+        claim = self.work.claim((job or self.queued()).id, "w")
+        assert claim is not None
+        return claim
+
+    def job(self, claim: JobClaim | Job) -> Job:
+        return self.jobs.get(self.team, claim.job_id if isinstance(claim, JobClaim) else claim.id)
+
+    def set(self, job_id: str, **fields: Any) -> None:
+        with self.database.session() as session:
+            session.execute(update(JobRow).where(JobRow.id == job_id).values(**fields))
+
+    def make_due(self, job_id: str) -> None:
+        self.set(job_id, not_before=now() - timedelta(seconds=1))
+
+    def forget_worker(self, job_id: str) -> None:
+        self.set(job_id, lease_expires_at=now() - timedelta(seconds=1))
+
+    def upload_claim(self, upload_id: str, owner: str = "w") -> UploadClaim:
+        claim = self.uploads.claim(upload_id, owner)
+        assert claim is not None
+        return claim
+
+    def set_upload(self, upload_id: str, **fields: Any) -> None:
+        with self.database.session() as session:
+            session.execute(update(UploadRow).where(UploadRow.id == upload_id).values(**fields))
+
+    @contextmanager
+    def uncommitted(self, act: Callable[[], object]) -> Iterator[Session]:
+        """A transaction; when it is written but not yet committed, somebody else begins to ``act``."""
+        with ThreadPoolExecutor(1) as pool:
+            with self.database.session() as session:
+                yield session
+                session.flush()
+                acting = pool.submit(act)
+                wait([acting], timeout=HEAD_START_SECONDS)
+            acting.result()
