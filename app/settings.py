@@ -33,6 +33,9 @@ class Settings(BaseModel):
     validation_seconds: float = Field(default=900, gt=0, description="Looking into an upload may take this long.")
     reconcile_seconds: float = Field(default=5, gt=0, description="How often lost doorbells and leases are looked for.")
     max_attempts: int = Field(default=5, gt=0, description="A job whose worker dies this often has failed.")
+    retry_seconds: float = Field(
+        default=5, ge=0, description="Wait before a job whose worker died is tried a third time; longer each time."
+    )
     child_memory_bytes: int = Field(default=0, ge=0, description="Address space of a child process; 0 for no limit.")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(default=False, description="One JSON object a line instead of text.")

@@ -20,6 +20,9 @@ from worker.protocol import MESSAGE, Message, Request
 GRACE_SECONDS = 2.0
 """Between asking a child to stop and killing its group."""
 
+CHILD = "worker.child"
+"""Module that a child runs."""
+
 LAST_WORDS_BYTES = 4000
 OUT_OF_MEMORY_SIGNAL = signal.SIGKILL
 
@@ -83,8 +86,8 @@ def started(request: Request, log: Path) -> Iterator[Child]:
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "worker.child"],
+        process = subprocess.Popen(  # noqa: S603  # our own module
+            [sys.executable, "-P", "-m", CHILD],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

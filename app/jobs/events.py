@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 from app.db import now
 from app.jobs.models import EventRow, JobRow
 from app.jobs.states import TERMINAL, JobState, is_legal
+from app.settings import Settings
 
-RETRY_SECONDS = (0.0, 5.0, 30.0, 120.0)
-"""Waits before the second, third ... attempt of a job whose worker died."""
+RETRY_FACTORS = (0, 1, 6, 24)
+"""Waits before the second, third ... attempt of a job whose worker died, in times of the setting."""
 
 
 def move(session: Session, row: JobRow, after: JobState, **data: Any) -> None:
@@ -38,19 +39,19 @@ def note(session: Session, job_id: str, kind: str, data: Mapping[str, Any]) -> N
     session.add(EventRow(job_id=job_id, at=now(), kind=kind, data=dict(data)))
 
 
-def requeue(session: Session, row: JobRow, problem: dict[str, Any], max_attempts: int) -> None:
+def requeue(session: Session, row: JobRow, problem: dict[str, Any], settings: Settings) -> None:
     """Give a job that lost its worker back to the queue, later each time; after the last attempt it has failed."""
     if row.state == JobState.CANCELLING.value:
         move(session, row, JobState.CANCELLED)
-    elif row.attempts >= max_attempts:
+    elif row.attempts >= settings.max_attempts:
         row.problem = {
             "code": "worker_lost",
             "detail": f"the worker died {row.attempts} times at this job, last: {problem['detail']}",
         }
         move(session, row, JobState.FAILED, problem=row.problem)
     else:
-        wait = RETRY_SECONDS[min(row.attempts, len(RETRY_SECONDS)) - 1]
-        put_back(session, row, problem["detail"], wait)
+        factor = RETRY_FACTORS[min(row.attempts, len(RETRY_FACTORS)) - 1]
+        put_back(session, row, problem["detail"], settings.retry_seconds * factor)
 
 
 def put_back(session: Session, row: JobRow, reason: str, wait_seconds: float) -> None:

@@ -107,7 +107,7 @@ class JobWork:
     def release(self, claim: JobClaim, problem: dict[str, Any]) -> None:
         """The child died: back to the queue, later each time, until the attempts are used up."""
         with self.database.session() as session:
-            requeue(session, self._held(session, claim), problem, self.settings.max_attempts)
+            requeue(session, self._held(session, claim), problem, self.settings)
 
     def hand_back(self, claim: JobClaim) -> None:
         """The worker is being shut down: back to the queue at once; the attempt does not count."""
@@ -125,7 +125,7 @@ class JobWork:
             expired = select(JobRow).where(JobRow.state.in_([s.value for s in HELD]), JobRow.lease_expires_at < now())
             for row in session.scalars(expired.with_for_update(skip_locked=True)):
                 problem = {"detail": "the worker was not heard of any more"}
-                requeue(session, row, problem, self.settings.max_attempts)
+                requeue(session, row, problem, self.settings)
             self._fail_dependents(session)
             return [*session.scalars(_due())]
 
