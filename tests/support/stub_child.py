@@ -1,0 +1,50 @@
+"""A child at stub speed: the same requests, messages and workspace as `worker.child`, without torch.
+
+What it makes depends on nothing but what was asked, so that a disturbed run must end in the very bytes of an
+undisturbed one. `CELLS` and `CELL_SECONDS` of the environment say how long it takes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from functools import partial
+
+from pydantic import JsonValue
+
+from primesvt_core.workspace import Workspace, write_atomically
+from worker import child
+from worker.protocol import CompressRequest, ProgressMessage, Task
+
+CELLS = int(os.environ.get("PYTHON_STUB_CELLS", "5"))
+CELL_SECONDS = float(os.environ.get("PYTHON_STUB_CELL_SECONDS", "0.02"))
+
+
+def carry_out(task: Task, tell: child.Tell) -> dict[str, JsonValue]:
+    """Remember a few cells, then write a model and a report that follow from them."""
+    if not isinstance(task, CompressRequest):
+        return {"family": "stub", "sha256": hashlib.sha256(task.path.read_bytes()).hexdigest()}
+    seed = hashlib.sha256(task.checkpoint.read_bytes() + task.data.read_bytes()).hexdigest()
+    workspace = Workspace(task.workspace)
+    workspace.bind({"seed": seed})
+    cells = []
+    for number in range(CELLS):
+        tell(ProgressMessage(step="profile", done=number, total=CELLS, note="", facts={"cell": number}))
+        cells.append(str(workspace.recall(f"cell/{number}", partial(_cell, seed, number))))
+    task.out.mkdir(parents=True, exist_ok=True)
+    write_atomically(task.out / "model.safetensors", hashlib.sha256("".join(cells).encode()).digest() * 100)
+    write_atomically(task.out / "report.json", json.dumps({"cells": cells}).encode())
+    return {"verdict": "met", "summary": {"cells": len(cells)}}
+
+
+def _cell(seed: str, number: int) -> str:
+    time.sleep(CELL_SECONDS)
+    return hashlib.sha256(f"{seed}{number}".encode()).hexdigest()
+
+
+if __name__ == "__main__":
+    child.carry_out = carry_out
+    sys.exit(child.main())
