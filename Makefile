@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+SWIFT := .venv-swift
 export OMP_WAIT_POLICY := PASSIVE
 
 .PHONY: help setup demo serve test lint format docs clean
@@ -25,7 +26,12 @@ demo: setup ## the whole way, through the real service: upload, compress, downlo
 serve: setup ## the service on this machine
 	$(BIN)/primesvt serve
 
-test: setup ## all tests
+# The S3 server of the tests. It has an environment of its own; where it cannot be installed, what needs it is skipped.
+$(SWIFT)/.ready: $(STAMP) constraints.txt
+	-test -x $(SWIFT)/bin/python || $(PYTHON) -m venv $(SWIFT)
+	-$(SWIFT)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt swift && touch $@
+
+test: setup $(SWIFT)/.ready ## all tests
 	$(BIN)/python -m pytest -q
 
 lint: setup ## formatting, lints, types, import contracts, published documents, compose file
@@ -45,4 +51,4 @@ format: setup ## what can be repaired by itself
 	$(BIN)/ruff check --fix .
 
 clean: ## remove what make made
-	rm -rf $(VENV) node_modules app/web/static/vendor
+	rm -rf $(VENV) $(SWIFT) node_modules app/web/static/vendor
