@@ -27,9 +27,16 @@ from primesvt_core.families._blocks import (
     infer_block,
 )
 from primesvt_core.families._recipes import as_it_is, cifar10, imagenet_cropped
-from primesvt_core.layers.folding import folded
+from primesvt_core.families._stages import (
+    Embedding,
+    Ends,
+    PatchEmbedding,
+    Staged,
+    Unit,
+    infer_embeddings,
+    stream_groups,
+)
 from primesvt_core.layers.mixing import Mixing, Mlp
-from primesvt_core.layers.model import SpikingModel, Stage
 from primesvt_core.layers.neurons import lif
 from primesvt_core.layers.pointwise import PointwiseConv1d
 from primesvt_core.layers.self_attention import ATTENTION_THRESHOLD, SelfAttention
@@ -80,15 +87,6 @@ class Config(FamilyConfig):
         return self
 
 
-@dataclass(frozen=True)
-class Embedding:
-    """One patch embedding: its convolutions and which of them pool; where its shortcut begins, and its stride."""
-
-    steps: tuple[tuple[str, bool], ...]
-    shortcut_from: int
-    stride: int
-
-
 @dataclass(frozen=True, kw_only=True)
 class Dialect:
     """How a variant names and lays out its layers; ``num_heads`` where the public code forces them."""
@@ -106,57 +104,41 @@ class Dialect:
         return BlockNames(mixer="conv", attention=self.attention, mlp=(f"mlp.{first}", f"mlp.{second}"))
 
 
-_LATER = Embedding((("proj3", True), ("proj4", False)), 0, 2)
-_LATER_CIFAR = Embedding((("proj3", False), ("proj4", True)), 0, 2)
+def _unit(name: str, *, pooled: bool = False) -> Unit:
+    return Unit(name, f"{name}_conv", f"{name}_bn", f"{name}_lif", pooled)
+
+
+def _pooled(name: str) -> Unit:
+    return _unit(name, pooled=True)
+
+
+def _embedding(*units: Unit, shortcut_from: int, stride: int = 2) -> Embedding:
+    return Embedding(units=units, shortcut=_unit("proj_res"), shortcut_from=shortcut_from, stride=stride)
+
+
+_LATER = _embedding(_pooled("proj3"), _unit("proj4"), shortcut_from=0)
+_LATER_CIFAR = _embedding(_unit("proj3"), _pooled("proj4"), shortcut_from=0)
 DIALECTS = {
     "imagenet": Dialect(
-        embeddings=(Embedding((("proj", True), ("proj1", True), ("proj2", False)), 1, 2), _LATER, _LATER),
+        embeddings=(_embedding(_pooled("proj"), _pooled("proj1"), _unit("proj2"), shortcut_from=1), _LATER, _LATER),
         attention="attn", mlp=("fc1", "fc2"), num_heads=None, image_size=224,
     ),
     "cifar": Dialect(
-        embeddings=(Embedding((("proj", False), ("proj1", False)), 1, 1), _LATER_CIFAR, _LATER_CIFAR),
+        embeddings=(
+            _embedding(_unit("proj"), _unit("proj1"), shortcut_from=1, stride=1), _LATER_CIFAR, _LATER_CIFAR
+        ),
         attention="ssa", mlp=("mlp1", "mlp2"), num_heads=8, image_size=32,
     ),
     "dvs": Dialect(
         embeddings=(
-            Embedding((("proj", False), ("proj1", True), ("proj2", True), ("proj3", True)), 2, 4),
-            Embedding((("proj", False), ("proj4", True)), 0, 2),
+            _embedding(
+                _unit("proj"), _pooled("proj1"), _pooled("proj2"), _pooled("proj3"), shortcut_from=2, stride=4
+            ),
+            _embedding(_unit("proj"), _pooled("proj4"), shortcut_from=0),
         ),
         attention="ssa", mlp=("mlp1", "mlp2"), num_heads=16, image_size=128,
     ),
 }  # fmt: skip
-
-
-class PatchEmbedding(nn.Module):
-    """Convolutions with BatchNorm, perhaps pooling, and neurons; a strided shortcut is added to the last spikes."""
-
-    def __init__(self, source: int, inner: Sequence[int], target: int, embedding: Embedding) -> None:
-        super().__init__()
-        self.embedding = embedding
-        widths = (source, *inner, target)
-        for (name, _), (before, after) in zip(embedding.steps, pairwise(widths), strict=True):
-            self._add(name, nn.Conv2d(before, after, 3, padding=1, bias=False), after)
-        start = widths[embedding.shortcut_from]
-        self._add("proj_res", nn.Conv2d(start, target, 1, stride=embedding.stride, bias=False), target)
-        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
-
-    def _add(self, name: str, conv: nn.Module, width: int) -> None:
-        self.add_module(f"{name}_conv", conv)
-        self.add_module(f"{name}_bn", nn.BatchNorm2d(width))
-        self.add_module(f"{name}_lif", lif())
-
-    def _fire(self, name: str, x: Tensor, *, pooled: bool = False) -> Tensor:
-        conv, bn, fire = (self.get_submodule(f"{name}_{part}") for part in ("conv", "bn", "lif"))
-        spikes: Tensor = fire(folded(lambda y: self.pool(bn(conv(y))) if pooled else bn(conv(y)), x))
-        return spikes
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(T, B, C, H, W) -> (T, B, D, H', W')`` integers."""
-        start = x
-        for index, (name, pooled) in enumerate(self.embedding.steps):
-            start = x if index == self.embedding.shortcut_from else start
-            x = self._fire(name, x, pooled=pooled)
-        return x + self._fire("proj_res", start)
 
 
 class TokenAttention(Mixing):
@@ -201,21 +183,21 @@ class Block(nn.Module):
         return out.view(x.shape)
 
 
-class QKFormer(SpikingModel):
-    """The network: patch embeddings and stages by turns, mean over tokens and time, linear head."""
+class QKFormer(Staged):
+    """The network."""
 
     def __init__(self, config: Config) -> None:
-        super().__init__(config.time_steps)
         dialect = DIALECTS[config.variant]
-        widths = (config.in_channels, *config.streams)
-        for n, embedding in enumerate(dialect.embeddings):
-            patches = PatchEmbedding(widths[n], config.patch_embeds[n], widths[n + 1], embedding)
-            self.add_module(f"patch_embed{n + 1}", patches)
-        stages: tuple[Sequence[TokenBlockConfig | BlockConfig], ...] = (*config.token_stages, config.blocks)
-        for n, (width, blocks) in enumerate(zip(config.streams, stages, strict=True), start=1):
-            self.add_module(f"stage{n}", nn.ModuleList(self._block(config, dialect, width, block) for block in blocks))
-        self.head = nn.Linear(config.streams[-1], config.num_classes)
-        self.counts = [*map(len, config.token_stages), len(config.blocks)]
+        places = zip(pairwise((config.in_channels, *config.streams)), config.patch_embeds, strict=True)
+        super().__init__(
+            config.time_steps,
+            [PatchEmbedding(a, inner, b, e) for ((a, b), inner), e in zip(places, dialect.embeddings, strict=True)],
+            [
+                [self._block(config, dialect, width, block) for block in blocks]
+                for width, blocks in zip(config.streams, stages_of(config), strict=True)
+            ],
+            nn.Linear(config.streams[-1], config.num_classes),
+        )
 
     @staticmethod
     def _block(config: Config, dialect: Dialect, width: int, block: TokenBlockConfig | BlockConfig) -> Block:
@@ -225,17 +207,10 @@ class QKFormer(SpikingModel):
         kind = LeakingAttention if config.compat_batch_leak else SelfAttention
         return Block(dialect.attention, kind(width, block.qk_dim, block.v_dim, num_heads=config.num_heads), mlp)
 
-    def classify(self, x: Tensor) -> Tensor:
-        """``(T, B, D, H, W) -> (B, num_classes)``."""
-        logits: Tensor = self.head(x.flatten(3).mean(3).mean(0))
-        return logits
 
-    def stages(self) -> tuple[Stage, ...]:
-        names: list[str] = []
-        for n, blocks in enumerate(self.counts):
-            names += [f"patch_embed{n + 1}", *(f"stage{n + 1}.{i}" for i in range(blocks))]
-        body = (Stage(name, self.get_submodule(name), (name,)) for name in names)
-        return (*body, Stage("head", self.classify, ("head",)))
+def stages_of(config: Config) -> tuple[Sequence[TokenBlockConfig | BlockConfig], ...]:
+    """The blocks of every stage."""
+    return (*config.token_stages, config.blocks)
 
 
 def recognise(shapes: Shapes) -> str | None:
@@ -258,20 +233,13 @@ def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
         return TokenBlockConfig(q_dim=width(f"{base}.tssa.q"), k_dim=width(f"{base}.tssa.k"), mlp_dim=mlp)
 
     last = f"stage{len(dialect.embeddings)}"
-    embeddings = [
-        [width(f"patch_embed{n}.{name}") for name, _ in embedding.steps]
-        for n, embedding in enumerate(dialect.embeddings, start=1)
-    ]
     return Config.model_validate(
         {
             "variant": variant,
-            "in_channels": shapes["patch_embed1.proj_conv.weight"].shape[1],
-            "num_classes": shapes["head.weight"].shape[0],
-            "patch_embeds": tuple(tuple(widths[:-1]) for widths in embeddings),
-            "streams": tuple(widths[-1] for widths in embeddings),
+            **infer_embeddings(dialect.embeddings, shapes),
             "token_stages": tuple(
                 tuple(token_block(f"stage{n}.{i}") for i in range(count(shapes, f"stage{n}")))
-                for n in range(1, len(embeddings))
+                for n in range(1, len(dialect.embeddings))
             ),
             "blocks": tuple(infer_block(shapes, f"{last}.{i}", dialect.names) for i in range(count(shapes, last))),
             **asked,
@@ -287,16 +255,12 @@ def layers(config: Config) -> tuple[Layer, ...]:
     """Patch embeddings and blocks in forward order, the head."""
     dialect = DIALECTS[config.variant]
     found: list[Layer] = []
-    stages = [*config.token_stages, config.blocks]
-    for n, (embedding, blocks) in enumerate(zip(dialect.embeddings, stages, strict=True), start=1):
-        stream, base = f"stream.{n}", f"patch_embed{n}"
-        *inner, last = (f"{base}.{name}" for name, _ in embedding.steps)
-        owned = {name: name for name in inner} | {last: stream, f"{base}.proj_res": stream}
-        found += [layer(name, f"{name}_conv", f"{name}_bn", bias=False, group=owner) for name, owner in owned.items()]
-        for i in range(len(blocks)):
-            is_last = n == len(stages)
-            base = f"stage{n}.{i}"
-            found += block_layers(base, dialect.names, stream) if is_last else _token_layers(base, dialect, stream)
+    for n, (embedding, blocks) in enumerate(zip(dialect.embeddings, stages_of(config), strict=True), start=1):
+        stream = f"stream.{n}"
+        found += embedding.layers(f"patch_embed{n}", stream)
+        for i, block in enumerate(blocks):
+            base, is_token = f"stage{n}.{i}", isinstance(block, TokenBlockConfig)
+            found += _token_layers(base, dialect, stream) if is_token else block_layers(base, dialect.names, stream)
     return (*found, layer("head", "head", bias=True, group=None))
 
 
@@ -312,24 +276,18 @@ def groups(config: Config) -> tuple[ChannelGroup, ...]:
     dialect = DIALECTS[config.variant]
     found: list[ChannelGroup] = []
     for n, embedding in enumerate(dialect.embeddings):
-        found += _embedding_groups(config, n, embedding)
+        found += embedding.groups(f"patch_embed{n + 1}", f"patch_embeds.{n}", config.patch_embeds[n])
     for s, stage in enumerate(config.token_stages):
         for i, block in enumerate(stage):
             found += _token_groups(f"stage{s + 1}.{i}", f"token_stages.{s}.{i}", block, dialect, config.num_heads)
     last = f"stage{len(config.streams)}"
     for i, widths in enumerate(config.blocks):
         found += block_groups(f"{last}.{i}", f"blocks.{i}", widths, dialect.names, config.num_heads)
-    return (*found, *(_stream(config, dialect, n) for n in range(len(config.streams))))
-
-
-def _embedding_groups(config: Config, n: int, embedding: Embedding) -> Iterator[ChannelGroup]:
-    base = f"patch_embed{n + 1}"
-    for index, ((name, _), (following, _)) in enumerate(pairwise(embedding.steps)):
-        readers = [f"{base}.{following}_conv"]
-        if embedding.shortcut_from == index + 1:
-            readers.append(f"{base}.proj_res_conv")
-        size, path = config.patch_embeds[n][index], f"patch_embeds.{n}.{index}"
-        yield group(f"{base}.{name}", size, path, (_writer(f"{base}.{name}"),), readers)
+    ends = [
+        [_ends(f"stage{n}.{i}", block, dialect) for i, block in enumerate(blocks)]
+        for n, blocks in enumerate(stages_of(config), start=1)
+    ]
+    return (*found, *stream_groups(config.streams, dialect.embeddings, ends))
 
 
 def _token_groups(
@@ -342,25 +300,12 @@ def _token_groups(
     yield group(hidden, block.mlp_dim, f"{path}.mlp_dim", (_writer(hidden, bias=True),), readers)
 
 
-def _stream(config: Config, dialect: Dialect, n: int) -> ChannelGroup:
-    """Stage ``n``'s stream, from its patch embedding to the next one's first convolution and shortcut, or the head."""
-    is_last = n + 1 == len(config.streams)
-    last_step = dialect.embeddings[n].steps[-1][0]
-    writers = [_writer(f"patch_embed{n + 1}.{name}") for name in (last_step, "proj_res")]
-    readers: list[str] = []
-    blocks = config.blocks if is_last else config.token_stages[n]
-    for base in (f"stage{n + 1}.{i}" for i in range(len(blocks))):
-        if is_last:
-            writers += dialect.names.writers(base)
-            readers += dialect.names.readers(base)
-        else:
-            hidden, out = (f"{base}.mlp.{name}" for name in dialect.mlp)
-            writers += [_writer(f"{base}.tssa.proj", bias=True), _writer(out, bias=True)]
-            readers += [f"{base}.tssa.q_conv", f"{base}.tssa.k_conv", f"{hidden}_conv"]
-    following = f"patch_embed{n + 2}"
-    first = "" if is_last else dialect.embeddings[n + 1].steps[0][0]
-    readers += ["head"] if is_last else [f"{following}.{first}_conv", f"{following}.proj_res_conv"]
-    return group(f"stream.{n + 1}", config.streams[n], f"streams.{n}", writers, readers, scope="global")
+def _ends(base: str, block: TokenBlockConfig | BlockConfig, dialect: Dialect) -> Ends:
+    if isinstance(block, BlockConfig):
+        return Ends(dialect.names.writers(base), dialect.names.readers(base))
+    hidden, out = (f"{base}.mlp.{name}" for name in dialect.mlp)
+    writers = (_writer(f"{base}.tssa.proj", bias=True), _writer(out, bias=True))
+    return Ends(writers, (f"{base}.tssa.q_conv", f"{base}.tssa.k_conv", f"{hidden}_conv"))
 
 
 def preprocessing(config: Config) -> Preprocessing:

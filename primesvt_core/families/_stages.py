@@ -1,0 +1,207 @@
+"""Networks of stages (QKFormer, Max-Former): a patch embedding and blocks by turns, a residual stream in every stage.
+
+What a block is differs from family to family; how patch embeddings are named and coupled, and where streams are written
+and read, does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from primesvt_core.families._base import Writer, group, layer
+from primesvt_core.layers.folding import folded
+from primesvt_core.layers.model import SpikingModel, Stage
+from primesvt_core.layers.neurons import lif
+from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A convolution of a patch embedding with its BatchNorm and neuron.
+
+    Attributes:
+        name: for people, beside the patch embedding's.
+        conv: its module in the patch embedding.
+        norm: its BatchNorm's.
+        neuron: its neuron's.
+        pooled: whether maxima are taken between BatchNorm and neuron.
+    """
+
+    name: str
+    conv: str
+    norm: str
+    neuron: str
+    pooled: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedding:
+    """One patch embedding: units one after another, and a shortcut that is added to what the last one gives.
+
+    Attributes:
+        units: in forward order; the last one writes to the stream.
+        shortcut: writes to the stream, too.
+        shortcut_from: the unit whose input the shortcut reads.
+        stride: of the shortcut.
+        bias: whether the convolutions have one.
+    """
+
+    units: tuple[Unit, ...]
+    shortcut: Unit
+    shortcut_from: int
+    stride: int
+    bias: bool = False
+
+    def writer(self, base: str, unit: Unit) -> Writer:
+        """A unit as a producer of channels."""
+        return Writer(f"{base}.{unit.conv}", f"{base}.{unit.norm}", self.bias)
+
+    def writers(self, base: str) -> list[Writer]:
+        """What begins the stream."""
+        return [self.writer(base, unit) for unit in (self.units[-1], self.shortcut)]
+
+    def readers(self, base: str, index: int = 0) -> list[str]:
+        """Modules that read the input of the unit at ``index``."""
+        found = [f"{base}.{self.units[index].conv}"]
+        return [*found, f"{base}.{self.shortcut.conv}"] if self.shortcut_from == index else found
+
+    def layers(self, base: str, stream: str) -> Iterator[Layer]:
+        """Its convolutions; ``stream`` is the group of the stage's stream."""
+        owners = {unit: f"{base}.{unit.name}" for unit in self.units[:-1]}
+        for unit in (*self.units, self.shortcut):
+            writer = self.writer(base, unit)
+            owner = owners.get(unit, stream)
+            yield layer(f"{base}.{unit.name}", writer.module, writer.norm, bias=self.bias, group=owner)
+
+    def groups(self, base: str, path: str, widths: Sequence[int]) -> Iterator[ChannelGroup]:
+        """What lies between its convolutions; ``path`` is the config field of ``widths``."""
+        for index, (unit, width) in enumerate(zip(self.units, widths, strict=False)):
+            readers = self.readers(base, index + 1)
+            yield group(f"{base}.{unit.name}", width, f"{path}.{index}", (self.writer(base, unit),), readers)
+
+    def widths(self, base: str, shapes: Shapes) -> tuple[int, ...]:
+        """Channels that every unit gives."""
+        return tuple(shapes[f"{base}.{unit.conv}.weight"].shape[0] for unit in self.units)
+
+
+def place(parent: nn.Module, name: str, child: nn.Module) -> None:
+    """Add ``child`` under a dotted name."""
+    *path, leaf = name.split(".")
+    for part in path:
+        if part not in dict(parent.named_children()):
+            parent.add_module(part, nn.Module())
+        parent = parent.get_submodule(part)
+    parent.add_module(leaf, child)
+
+
+class PatchEmbedding(nn.Module):
+    """Convolutions with BatchNorm, perhaps pooling, and neurons; a strided shortcut is added to the last spikes."""
+
+    def __init__(
+        self,
+        source: int,
+        inner: Sequence[int],
+        target: int,
+        embedding: Embedding,
+        neuron: Callable[[], nn.Module] = lif,
+    ) -> None:
+        super().__init__()
+        self.embedding, bias = embedding, embedding.bias
+        widths = (source, *inner, target)
+        for unit, (before, after) in zip(embedding.units, pairwise(widths), strict=True):
+            self._add(unit, nn.Conv2d(before, after, 3, padding=1, bias=bias), after, neuron())
+        start = widths[embedding.shortcut_from]
+        shortcut = nn.Conv2d(start, target, 1, stride=embedding.stride, bias=bias)
+        self._add(embedding.shortcut, shortcut, target, neuron())
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
+
+    def _add(self, unit: Unit, conv: nn.Module, width: int, neuron: nn.Module) -> None:
+        place(self, unit.conv, conv)
+        place(self, unit.norm, nn.BatchNorm2d(width))
+        place(self, unit.neuron, neuron)
+
+    def _fire(self, unit: Unit, x: Tensor) -> Tensor:
+        conv, bn, fire = (self.get_submodule(name) for name in (unit.conv, unit.norm, unit.neuron))
+        spikes: Tensor = fire(folded(lambda y: self.pool(bn(conv(y))) if unit.pooled else bn(conv(y)), x))
+        return spikes
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(T, B, C, H, W) -> (T, B, D, H', W')`` integers."""
+        start = x
+        for index, unit in enumerate(self.embedding.units):
+            start = x if index == self.embedding.shortcut_from else start
+            x = self._fire(unit, x)
+        return x + self._fire(self.embedding.shortcut, start)
+
+
+class Staged(SpikingModel):
+    """The network: patch embeddings and stages by turns, mean over tokens and time, linear head."""
+
+    def __init__(
+        self,
+        time_steps: int,
+        embeddings: Sequence[nn.Module],
+        stages: Sequence[Sequence[nn.Module]],
+        head: nn.Linear,
+    ) -> None:
+        super().__init__(time_steps)
+        for n, (embedding, blocks) in enumerate(zip(embeddings, stages, strict=True), start=1):
+            self.add_module(f"patch_embed{n}", embedding)
+            self.add_module(f"stage{n}", nn.ModuleList(blocks))
+        self.head = head
+        self.counts = [len(blocks) for blocks in stages]
+
+    def classify(self, x: Tensor) -> Tensor:
+        """``(T, B, D, H, W) -> (B, num_classes)``."""
+        logits: Tensor = self.head(x.flatten(3).mean(3).mean(0))
+        return logits
+
+    def stages(self) -> tuple[Stage, ...]:
+        names: list[str] = []
+        for n, blocks in enumerate(self.counts):
+            names += [f"patch_embed{n + 1}", *(f"stage{n + 1}.{i}" for i in range(blocks))]
+        body = (Stage(name, self.get_submodule(name), (name,)) for name in names)
+        return (*body, Stage("head", self.classify, ("head",)))
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Where a block meets its stage's stream."""
+
+    writers: tuple[Writer, ...]
+    readers: tuple[str, ...]
+    extra: tuple[TensorSlice, ...] = ()
+
+
+def stream_groups(
+    widths: Sequence[int], embeddings: Sequence[Embedding], stages: Sequence[Sequence[Ends]]
+) -> Iterator[ChannelGroup]:
+    """The residual stream of every stage, from its patch embedding to the next one's, or the head."""
+    for n, (width, embedding, blocks) in enumerate(zip(widths, embeddings, stages, strict=True)):
+        is_last = n + 1 == len(widths)
+        following = ["head"] if is_last else embeddings[n + 1].readers(f"patch_embed{n + 2}")
+        yield group(
+            f"stream.{n + 1}",
+            width,
+            f"streams.{n}",
+            [*embedding.writers(f"patch_embed{n + 1}"), *(writer for block in blocks for writer in block.writers)],
+            [*(reader for block in blocks for reader in block.readers), *following],
+            extra=[piece for block in blocks for piece in block.extra],
+            scope="global",
+        )
+
+
+def infer_embeddings(embeddings: Sequence[Embedding], shapes: Shapes) -> dict[str, object]:
+    """The image's channels and classes; the widths inside every patch embedding and of the streams."""
+    first, *_ = embeddings
+    widths = [embedding.widths(f"patch_embed{n}", shapes) for n, embedding in enumerate(embeddings, start=1)]
+    return {
+        "in_channels": shapes[f"patch_embed1.{first.units[0].conv}.weight"].shape[1],
+        "num_classes": shapes["head.weight"].shape[0],
+        "patch_embeds": tuple(inner[:-1] for inner in widths),
+        "streams": tuple(inner[-1] for inner in widths),
+    }
