@@ -20,7 +20,7 @@ from primesvt_core.families._base import Asked, Family, FamilyConfig, Value, Wri
 from primesvt_core.families._blocks import count
 from primesvt_core.families._recipes import as_it_is, cifar10, cifar100, imagenet
 from primesvt_core.layers.folding import folded
-from primesvt_core.layers.mixing import Mixing
+from primesvt_core.layers.mixing import CurrentMlp, Mixing
 from primesvt_core.layers.model import SpikingModel, Stage
 from primesvt_core.layers.neurons import SilentWeight, lif, plif
 from primesvt_core.layers.pointwise import PointwiseConv2d
@@ -151,31 +151,14 @@ def _dilated(x: Tensor) -> Tensor:
     return max_pool2d(x.flatten(0, 1), 3, stride=1, padding=1).view(x.shape)
 
 
-class Mlp(Mixing):
-    """Two channel mixings, a neuron before each."""
-
-    def __init__(self, config: Config, block: BlockConfig) -> None:
-        super().__init__("conv", NEURONS[config.neuron])
-        hidden = config.embed_dim if config.mlp_residual else block.mlp_dim
-        self.add("fc1", PointwiseConv2d(config.embed_dim, hidden), hidden)
-        self.add("fc2", PointwiseConv2d(hidden, config.embed_dim), config.embed_dim)
-        self.residual = config.mlp_residual
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(T, B, D, N)`` stream to the next stream."""
-        hidden = self.mix("fc1", self.spike("fc1", x))
-        if self.residual:
-            hidden = x = x + hidden
-        return x + self.mix("fc2", self.spike("fc2", hidden))
-
-
 class Block(nn.Module):
     """Attention and MLP, their currents added to the stream."""
 
     def __init__(self, config: Config, block: BlockConfig) -> None:
         super().__init__()
         self.attn = Attention(config, block)
-        self.mlp = Mlp(config, block)
+        hidden = None if config.mlp_residual else block.mlp_dim
+        self.mlp = CurrentMlp(config.embed_dim, hidden, neuron=NEURONS[config.neuron])
 
     def forward(self, x: Tensor) -> Tensor:
         """``(T, B, D, H, W)``."""
