@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.client import ClientError, ServerError, Unusable
-from app.commands import demo, jobs, serving
+from app.commands import demo, jobs, keys, serving
 from app.embedded import EmbeddedError
 from primesvt_core.cli import app
 from primesvt_core.console import FAILED, WRONG_INPUT, fail, run
@@ -19,7 +19,7 @@ for name, command in (
     ("retry", jobs.retry), ("download", jobs.download), ("delete", jobs.delete),
 ):  # fmt: skip
     app.command(name)(command)
-app.add_typer(serving.keys, name="keys")
+app.add_typer(keys.commands, name="keys")
 
 
 def main() -> None:

@@ -9,6 +9,9 @@ DomainError
 │   ├── InvalidCursor · DigestMismatch · PartOutOfRange
 │   └── TooLarge              beyond a limit of this server
 ├── InvalidKey                no such key, or it is revoked
+│   └── ExpiredKey            its time is over
+├── Forbidden                 the caller is known, and may not do this
+│   └── InsufficientScope     the key or the member's role does not include it
 └── LostClaim                 another worker has taken over; stop quietly
 """
 
@@ -109,6 +112,24 @@ class InvalidKey(DomainError):
     """No such key, or it is revoked."""
 
     code = "invalid_key"
+
+
+class ExpiredKey(InvalidKey):
+    """The key's time is over."""
+
+    code = "expired_key"
+
+
+class Forbidden(DomainError):
+    """The caller is known, and may not do this."""
+
+    code = "forbidden"
+
+
+class InsufficientScope(Forbidden):
+    """The key, or the member's role, does not include what this needs."""
+
+    code = "insufficient_scope"
 
 
 class LostClaim(DomainError):

@@ -10,7 +10,9 @@ from app.jobs.service import JobService
 from app.queue import CeleryDoorbell, Doorbell
 from app.settings import Settings
 from app.storage import BlobStore, open_store
+from app.teams.keys import KeyService
 from app.teams.service import TeamService
+from app.teams.sessions import SessionService
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class Services:
     store: BlobStore
     doorbell: Doorbell
     teams: TeamService
+    keys: KeyService
+    sessions: SessionService
     catalog: CatalogService
     jobs: JobService
 
@@ -36,6 +40,8 @@ def assemble(settings: Settings, doorbell: Doorbell | None = None) -> Services:
         store=store,
         doorbell=bell,
         teams=TeamService(database),
+        keys=KeyService(database),
+        sessions=SessionService(database),
         catalog=CatalogService(database, store, bell, settings),
         jobs=JobService(database, store, bell),
     )

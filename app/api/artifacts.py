@@ -7,13 +7,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from app.api.deps import Caller, Found, JobId
+from app.api.deps import Found, JobId, needs
 from app.api.downloads import download
 from app.api.openapi import header
 from app.api.problem import responses
 from app.api.schemas import TEXT, ArtifactView
+from app.teams.records import Principal
+from app.teams.scopes import Scope
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=responses(401, 422))
+
+Taker = Annotated[Principal, needs(Scope.ARTIFACTS_READ)]
 
 ArtifactName = Annotated[str, Path(max_length=200, pattern=TEXT, examples=["figures/robustness.png"])]
 BINARY = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
@@ -22,7 +26,7 @@ WHERE = {"Content-Range": header("Which bytes, and of how many.")}
 
 
 @router.get("/{job_id}/artifacts", responses=responses(404))
-def list_artifacts(job_id: JobId, caller: Caller, found: Found) -> list[ArtifactView]:
+def list_artifacts(job_id: JobId, caller: Taker, found: Found) -> list[ArtifactView]:
     """The files of a finished job."""
     return [ArtifactView.model_validate(artifact) for artifact in found.jobs.artifacts(caller.team_id, job_id)]
 
@@ -37,7 +41,7 @@ def list_artifacts(job_id: JobId, caller: Caller, found: Found) -> list[Artifact
         **responses(404, 416),
     },
 )
-def get_artifact(job_id: JobId, name: ArtifactName, request: Request, caller: Caller, found: Found) -> Response:
+def get_artifact(job_id: JobId, name: ArtifactName, request: Request, caller: Taker, found: Found) -> Response:
     """One file; ranges and conditions on its ETag, which is its sha256."""
     artifact = found.jobs.artifact(caller.team_id, job_id, name)
 

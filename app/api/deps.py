@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hmac
 import re
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from pydantic import AfterValidator
 
 from app.api.schemas import ID, LONGEST_ID
-from app.errors import InvalidKey, NotFound
+from app.errors import InsufficientScope, InvalidKey, NotFound
 from app.services import Services
-from app.teams.service import Principal
+from app.teams.records import Principal
+from app.teams.scopes import Scope
+from app.teams.sessions import form_token
 
 SESSION_COOKIE = "primesvt_session"
+FORM_HEADER = "x-form-token"
 SAFE_METHODS = ("GET", "HEAD")
 bearer = HTTPBearer(auto_error=False, description="An API key: psvt_…")
 
@@ -27,20 +32,53 @@ def services(request: Request) -> Services:
 
 def principal(
     request: Request,
+    needed: SecurityScopes,
     found: Annotated[Services, Depends(services)],
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)] = None,
 ) -> Principal:
-    """Who asks: by API key, or for reading by a page's session.
+    """Who asks: by API key, or by a page's session, which for more than reading proves with a header that it is ours.
 
     Raises:
         InvalidKey: nobody we know.
+        InsufficientScope: somebody who may not do this.
     """
+    caller = _authenticated(request, found, credentials)
+    permitted(caller, needed.scopes)
+    return caller
+
+
+def permitted(caller: Principal, needed: Iterable[str]) -> None:
+    """Make sure that somebody may do what needs some scopes.
+
+    Raises:
+        InsufficientScope: they may not.
+    """
+    missing = [scope for scope in needed if scope not in caller.scopes]
+    if missing:
+        raise InsufficientScope(f"this needs the scope {missing[0]}, which {caller.name} does not have")
+
+
+def _authenticated(request: Request, found: Services, credentials: HTTPAuthorizationCredentials | None) -> Principal:
     if credentials is not None:
-        return found.teams.authenticate(credentials.credentials)
+        return found.keys.authenticate(credentials.credentials)
     session = request.cookies.get(SESSION_COOKIE)
-    if session and session.isascii() and request.method in SAFE_METHODS:
-        return found.teams.resume_session(session)
+    if session and session.isascii() and (request.method in SAFE_METHODS or is_from_our_page(request, session)):
+        return found.sessions.resume(session)
     raise InvalidKey("no API key; send it as 'Authorization: Bearer psvt_…'")
+
+
+def is_from_our_page(request: Request, session: str) -> bool:
+    """Whether a request's header carries the form token of its session, as no other site can."""
+    return hmac.compare_digest(request.headers.get(FORM_HEADER, "").encode(), form_token(session).encode())
+
+
+def needs(scope: Scope) -> Any:
+    """What an operation's caller must be allowed to do.
+
+    ``caller: Annotated[Principal, needs(Scope.JOBS_READ)]``: declared once, where the operation is; the OpenAPI
+    document and the test of the authorisation matrix read it there.
+    """
+    return Security(principal, scopes=[scope.value])
 
 
 def _of_our_making(value: str) -> str:
@@ -56,5 +94,7 @@ def _of_our_making(value: str) -> str:
 
 Found = Annotated[Services, Depends(services)]
 Caller = Annotated[Principal, Depends(principal)]
+"""Whoever is known, whatever they may do; nearly every operation says with `needs` what it takes instead."""
+
 JobId = Annotated[str, Path(examples=["job_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(_of_our_making)]
 UploadId = Annotated[str, Path(examples=["upl_01k2v8r3p5q7s9t1v3w5x7y9z1"]), AfterValidator(_of_our_making)]

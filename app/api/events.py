@@ -7,9 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import StreamingResponse
 
-from app.api.deps import Caller, Found, JobId
+from app.api.deps import Found, JobId, needs
 from app.api.following import event_stream, is_over
 from app.api.problem import responses
+from app.teams.records import Principal
+from app.teams.scopes import Scope
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=responses(401, 422))
 
@@ -28,7 +30,7 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 )
 async def job_events(
     job_id: JobId,
-    caller: Caller,
+    caller: Annotated[Principal, needs(Scope.JOBS_READ)],
     found: Found,
     last_event_id: Annotated[
         int | None, Header(ge=0, le=LARGEST_EVENT_ID, description="Continue behind this event.")

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 
 from app.api.bodies import BoundedRoute
-from app.api.deps import Caller, Found, JobId
+from app.api.deps import Found, JobId, needs
 from app.api.following import LONGEST_WAIT, changed_job
 from app.api.openapi import with_headers
 from app.api.problem import responses
@@ -16,8 +16,13 @@ from app.api.schemas import TEXT, JobPage, JobView, NewJobBody
 from app.jobs.records import NewJob
 from app.jobs.states import JobState
 from app.paging import LARGEST_PAGE
+from app.teams.records import Principal
+from app.teams.scopes import Scope
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=responses(401, 422), route_class=BoundedRoute)
+
+Reader = Annotated[Principal, needs(Scope.JOBS_READ)]
+Writer = Annotated[Principal, needs(Scope.JOBS_WRITE)]
 
 RETRY_AFTER = "2"
 WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})\b")
@@ -36,7 +41,7 @@ def _queued(job: JobView, response: Response) -> JobView:
 @router.post("", status_code=202, responses={**QUEUED, **responses(400, 404, 409, 413, 415)})
 def submit_job(
     body: NewJobBody,
-    caller: Caller,
+    caller: Writer,
     found: Found,
     response: Response,
     idempotency_key: Annotated[
@@ -53,7 +58,7 @@ def submit_job(
 
 @router.get("", responses=responses(400))
 def list_jobs(
-    caller: Caller,
+    caller: Reader,
     found: Found,
     state: Annotated[list[JobState] | None, Query(description="One or several.")] = None,
     q: Annotated[str, Query(max_length=200, pattern=TEXT, description="Part of the name.")] = "",
@@ -68,7 +73,7 @@ def list_jobs(
 @router.get("/{job_id}", responses={**LOOKED_UP, **responses(404)})
 async def get_job(
     job_id: JobId,
-    caller: Caller,
+    caller: Reader,
     found: Found,
     response: Response,
     prefer: Annotated[
@@ -87,18 +92,18 @@ async def get_job(
 
 
 @router.post("/{job_id}/cancel", status_code=202, responses=responses(404, 409))
-def cancel_job(job_id: JobId, caller: Caller, found: Found) -> JobView:
+def cancel_job(job_id: JobId, caller: Writer, found: Found) -> JobView:
     """Stop a job: at once if it waits, otherwise within a heartbeat."""
     return JobView.model_validate(found.jobs.cancel(caller.team_id, job_id))
 
 
 @router.post("/{job_id}/retry", status_code=202, responses={**QUEUED, **responses(404, 409)})
-def retry_job(job_id: JobId, caller: Caller, found: Found, response: Response) -> JobView:
+def retry_job(job_id: JobId, caller: Writer, found: Found, response: Response) -> JobView:
     """A new job with the inputs of one that failed or was cancelled."""
     return _queued(JobView.model_validate(found.jobs.retry(caller.team_id, job_id)), response)
 
 
 @router.delete("/{job_id}", status_code=204, responses=responses(404, 409))
-def delete_job(job_id: JobId, caller: Caller, found: Found) -> None:
+def delete_job(job_id: JobId, caller: Writer, found: Found) -> None:
     """Forget a finished job and its artifacts."""
     found.jobs.delete(caller.team_id, job_id)

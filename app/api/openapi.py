@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from app.api.problem import responses
 from app.api.schemas import Problem
 
+METHODS = frozenset({"get", "put", "post", "patch", "delete"})
 REFERENCE = "#/components/schemas/{model}"
 
 BINARY_BODY: dict[str, Any] = {
@@ -37,9 +40,17 @@ def operation_id(route: APIRoute) -> str:
     return route.name
 
 
+def _operations(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for item in schema["paths"].values():
+        yield from (operation for method, operation in item.items() if method in METHODS)
+
+
 def describe(app: FastAPI) -> None:
     """Put the problem's schema where the operations' responses refer to it; call when all routes are there."""
     schema = app.openapi()
+    for operation in _operations(schema):
+        if operation.get("security"):
+            operation["responses"] |= {str(status): told for status, told in responses(401, 403).items()}
     components = schema.setdefault("components", {}).setdefault("schemas", {})
     described = Problem.model_json_schema(ref_template=REFERENCE)
     components |= described.pop("$defs", {})

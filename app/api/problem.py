@@ -32,6 +32,7 @@ STATUS: Mapping[type[Exception], int] = {
     errors.InvalidCursor: 400,
     errors.TooLarge: 413,
     errors.InvalidKey: 401,
+    errors.Forbidden: 403,
     errors.LostClaim: 409,
     PrimeSVTError: 422,
 }

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from app.api.bodies import BoundedRoute
-from app.api.deps import Caller, Found, UploadId
+from app.api.deps import Found, UploadId, needs
 from app.api.digests import DeclaredDigest
 from app.api.openapi import BINARY_BODY, with_headers
 from app.api.problem import responses
@@ -20,8 +20,13 @@ from app.catalog.records import Upload
 from app.catalog.service import CatalogService
 from app.catalog.states import UploadKind, UploadState
 from app.paging import LARGEST_PAGE
+from app.teams.records import Principal
+from app.teams.scopes import Scope
 
 router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"], responses=responses(401, 422), route_class=BoundedRoute)
+
+Reader = Annotated[Principal, needs(Scope.UPLOADS_READ)]
+Writer = Annotated[Principal, needs(Scope.UPLOADS_WRITE)]
 
 RETRY_AFTER = "1"
 FOUND_AT = "Where the upload is found."
@@ -30,7 +35,7 @@ NO_FORM = "send the file itself as the body (curl --data-binary @FILE), not a fo
 
 
 @router.post("", status_code=201, responses={**with_headers(201, Location=FOUND_AT), **responses(400, 413, 415)})
-def create_upload(body: NewUpload, caller: Caller, found: Found, response: Response) -> UploadView:
+def create_upload(body: NewUpload, caller: Writer, found: Found, response: Response) -> UploadView:
     """Announce an upload; its parts follow."""
     upload = found.catalog.create(caller.team_id, body.kind, body.name, body.size_bytes, body.sha256)
     response.headers["Location"] = f"{router.prefix}/{upload.id}"
@@ -39,7 +44,7 @@ def create_upload(body: NewUpload, caller: Caller, found: Found, response: Respo
 
 @router.get("", responses=responses(400))
 def list_uploads(
-    caller: Caller,
+    caller: Reader,
     found: Found,
     kind: UploadKind | None = None,
     state: UploadState | None = None,
@@ -52,7 +57,7 @@ def list_uploads(
 
 
 @router.get("/{upload_id}", responses=responses(404))
-def get_upload(upload_id: UploadId, caller: Caller, found: Found) -> UploadView:
+def get_upload(upload_id: UploadId, caller: Reader, found: Found) -> UploadView:
     """One upload; which parts have arrived tells what is left to send."""
     return UploadView.model_validate(found.catalog.get(caller.team_id, upload_id))
 
@@ -62,7 +67,7 @@ async def put_part(
     upload_id: UploadId,
     number: Annotated[int, Path(ge=1, le=1_000_000)],
     request: Request,
-    caller: Caller,
+    caller: Writer,
     found: Found,
     sha256: DeclaredDigest,
 ) -> UploadView:
@@ -79,7 +84,7 @@ async def put_part(
     status_code=202,
     responses={**with_headers(202, Retry_After="Seconds until the verdict may be there."), **responses(404, 409)},
 )
-def complete_upload(upload_id: UploadId, caller: Caller, found: Found, response: Response) -> UploadView:
+def complete_upload(upload_id: UploadId, caller: Writer, found: Found, response: Response) -> UploadView:
     """Everything is sent: check the whole and validate its content. Asking again is harmless."""
     upload = found.catalog.complete(caller.team_id, upload_id)
     response.headers["Retry-After"] = RETRY_AFTER
@@ -95,7 +100,7 @@ def complete_upload(upload_id: UploadId, caller: Caller, found: Found, response:
 async def upload_whole(
     request: Request,
     response: Response,
-    caller: Caller,
+    caller: Writer,
     found: Found,
     kind: UploadKind,
     name: Annotated[str, Query(min_length=1, max_length=1000)],
@@ -131,6 +136,6 @@ def _store_whole(catalog: CatalogService, team: str, upload: Upload, chunks: Chu
 
 
 @router.delete("/{upload_id}", status_code=204, responses=responses(404, 409))
-def delete_upload(upload_id: UploadId, caller: Caller, found: Found) -> None:
+def delete_upload(upload_id: UploadId, caller: Writer, found: Found) -> None:
     """Forget an upload that no job refers to."""
     found.catalog.delete(caller.team_id, upload_id)

@@ -15,8 +15,9 @@ from app.errors import NotFound
 from app.jobs.records import Job
 from app.jobs.states import TERMINAL, JobState
 from app.services import Services
+from app.teams.scopes import Scope
 from app.web.rendering import is_fragment, page
-from app.web.sessions import Looker
+from app.web.sessions import Visitor, looks
 from app.web.text import run_seconds
 
 router = APIRouter(include_in_schema=False)
@@ -34,7 +35,7 @@ STATES: Mapping[str, tuple[JobState, ...]] = {
 @router.get("/")
 def show_jobs(
     request: Request,
-    who: Looker,
+    who: Annotated[Visitor, looks(Scope.JOBS_READ)],
     found: Found,
     state: Annotated[str, Query(max_length=20)] = "",
     q: Annotated[str, Query(max_length=200)] = "",

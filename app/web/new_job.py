@@ -21,14 +21,17 @@ from app.errors import DomainError
 from app.jobs.records import NewJob
 from app.paging import LARGEST_PAGE
 from app.services import Services
+from app.teams.scopes import Scope
 from app.web import forms
 from app.web.rendering import HEADERS, page
-from app.web.sessions import Looker, Visitor, check_token
+from app.web.sessions import Visitor, check_token, looks
 from app.web.storing import chosen_file, store, typed_text
 from app.web.upload_pages import refuse_early
 from primesvt_core.errors import PrimeSVTError
 
 router = APIRouter(include_in_schema=False)
+
+Submitter = Annotated[Visitor, looks(Scope.JOBS_WRITE, Scope.UPLOADS_WRITE)]
 
 USABLE = (UploadState.READY, UploadState.VALIDATING, UploadState.STORED)
 LONGEST_NAME = 200
@@ -79,14 +82,16 @@ TRAINING = FileInput(
 
 
 @router.get("/new")
-def show_form(request: Request, who: Looker, found: Found, like: Annotated[str, Query(max_length=60)] = "") -> Response:
+def show_form(
+    request: Request, who: Submitter, found: Found, like: Annotated[str, Query(max_length=60)] = ""
+) -> Response:
     """An empty form, or one filled in like another job."""
     values = _values_of(found, who.team_id, like) if like else forms.DEFAULTS
     return _form(request, who, found, values, {})
 
 
 @router.post("/new")
-async def submit(request: Request, who: Looker, found: Found) -> Response:
+async def submit(request: Request, who: Submitter, found: Found) -> Response:
     """Queue the job, or show the form again with what is wrong."""
     refuse_early(request, found)
     async with request.form() as form:

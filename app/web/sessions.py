@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
-from fastapi import Depends, Form, Header, Request, Response
+from fastapi import Depends, Form, Header, Request, Response, Security
+from fastapi.security import SecurityScopes
 from starlette.exceptions import HTTPException
 
-from app.api.deps import SESSION_COOKIE, Found
+from app.api.deps import SESSION_COOKIE, Found, permitted
 from app.errors import InvalidKey
 from app.services import Services
-from app.teams.service import SESSION_SECONDS
+from app.teams.records import Principal
+from app.teams.scopes import Scope
+from app.teams.sessions import LONGEST_SECONDS, form_token
 
 FOREIGN_FORM = "this form is not of this session (CSRF); open the page again and send it from there"
 
@@ -26,8 +29,17 @@ class SignInNeeded(Exception):
 class Visitor:
     """Somebody who is signed in, and the token that their forms carry."""
 
-    team_id: str
+    principal: Principal
     form_token: str
+
+    @property
+    def team_id(self) -> str:
+        """The team whose things they look at."""
+        return self.principal.team_id
+
+    def may(self, scope: str) -> bool:
+        """Whether pages should offer something."""
+        return scope in self.principal.scopes
 
 
 def recognise(request: Request, found: Services) -> Visitor:
@@ -40,15 +52,22 @@ def recognise(request: Request, found: Services) -> Visitor:
     if not session or not session.isascii():
         raise SignInNeeded
     try:
-        principal = found.teams.resume_session(session)
+        principal = found.sessions.resume(session)
     except InvalidKey:
         raise SignInNeeded from None
-    return Visitor(principal.team_id, found.teams.form_token(session))
+    return Visitor(principal, form_token(session))
 
 
-def visitor(request: Request, found: Found) -> Visitor:
-    """Who looks at a page."""
-    return recognise(request, found)
+def visitor(request: Request, needed: SecurityScopes, found: Found) -> Visitor:
+    """Who looks at a page.
+
+    Raises:
+        SignInNeeded: nobody who is signed in.
+        InsufficientScope: somebody who may not.
+    """
+    who = recognise(request, found)
+    permitted(who.principal, needed.scopes)
+    return who
 
 
 def check_token(request: Request, who: Visitor, token: str) -> None:
@@ -92,9 +111,9 @@ def keep_session(request: Request, response: Response, session: str) -> None:
     response.set_cookie(
         SESSION_COOKIE,
         session,
-        max_age=SESSION_SECONDS,
+        max_age=LONGEST_SECONDS,
         httponly=True,
-        samesite="strict",
+        samesite="lax",  # not strict: an identity provider sends people back by a link of its own
         secure=request.url.scheme == "https",
     )
 
@@ -111,6 +130,20 @@ def safe_next(address: str) -> str:
     return address if is_ours and "\\" not in address else "/"
 
 
-Looker = Annotated[Visitor, Depends(visitor)]
-FormSender = Annotated[Visitor, Depends(form_sender)]
-ScriptSender = Annotated[Visitor, Depends(script_sender)]
+def looks(*needed: Scope) -> Any:
+    """Who looks at a page, and must be allowed to."""
+    return Security(visitor, scopes=[scope.value for scope in needed])
+
+
+def sends_form(*needed: Scope) -> Any:
+    """Who sends a form of ours, and must be allowed to."""
+    return Security(form_sender, scopes=[scope.value for scope in needed])
+
+
+def sends_script(*needed: Scope) -> Any:
+    """Who sends what a script of ours sends, and must be allowed to."""
+    return Security(script_sender, scopes=[scope.value for scope in needed])
+
+
+Looker = Annotated[Visitor, looks()]
+FormSender = Annotated[Visitor, sends_form()]

@@ -44,7 +44,7 @@ def sign_in(
     if not is_same_origin(request):  # another site must not sign somebody in as somebody else
         raise HTTPException(403, FOREIGN_FORM)
     try:
-        session = found.teams.open_session(found.teams.authenticate(key.strip()))
+        session = found.sessions.open(found.keys.authenticate(key.strip()))
     except InvalidKey:
         return page(request, "sign_in.html", 422, next_page=safe_next(next_page), problem=WRONG_KEY)
     response = RedirectResponse(safe_next(next_page), 303, HEADERS)
@@ -53,8 +53,9 @@ def sign_in(
 
 
 @router.post("/sign-out")
-def sign_out(request: Request, who: FormSender) -> Response:
-    """End the session in this browser."""
+def sign_out(request: Request, who: FormSender, found: Found) -> Response:
+    """End the session, here and wherever its cookie was copied to."""
+    found.sessions.close(request.cookies.get(SESSION_COOKIE, ""))
     response = RedirectResponse("/sign-in", 303, HEADERS)
-    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
+    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax")
     return response

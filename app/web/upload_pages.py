@@ -14,11 +14,17 @@ from app.api.streams import body_chunks
 from app.catalog.states import UploadKind, UploadState
 from app.errors import TooLarge
 from app.services import Services
+from app.teams.scopes import Scope
 from app.web.rendering import HEADERS, is_fragment, page
-from app.web.sessions import FormSender, Looker, ScriptSender, Visitor, check_token
+from app.web.sessions import Visitor, check_token, looks, sends_form, sends_script
 from app.web.storing import chosen_file, store, typed_text
 
 router = APIRouter(prefix="/uploads", include_in_schema=False)
+
+Reader = Annotated[Visitor, looks(Scope.UPLOADS_READ)]
+FileSender = Annotated[Visitor, looks(Scope.UPLOADS_WRITE)]  # its token comes with the files, and is checked there
+FormSender = Annotated[Visitor, sends_form(Scope.UPLOADS_WRITE)]
+ScriptSender = Annotated[Visitor, sends_script(Scope.UPLOADS_WRITE)]
 
 UPLOADS_A_PAGE = 25
 FORM_OVERHEAD = 1 << 20
@@ -29,7 +35,7 @@ PASSING = frozenset({UploadState.UPLOADING, UploadState.STORED, UploadState.VALI
 
 @router.get("")
 def show_uploads(
-    request: Request, who: Looker, found: Found, cursor: Annotated[str, Query(max_length=200)] = ""
+    request: Request, who: Reader, found: Found, cursor: Annotated[str, Query(max_length=200)] = ""
 ) -> Response:
     """Uploads, newest first; htmx gets the rows alone."""
     return _listed(request, who, found, cursor=cursor)
@@ -54,7 +60,7 @@ def _listed(
 
 
 @router.post("")
-async def send_file(request: Request, who: Looker, found: Found) -> Response:
+async def send_file(request: Request, who: FileSender, found: Found) -> Response:
     """Take a whole file from a plain form."""
     refuse_early(request, found)
     async with request.form() as form:

@@ -107,7 +107,7 @@ def test_a_revoked_key_opens_nothing(board: Dashboard) -> None:
     team = board.team("short-lived")
     asked = Api(board, team)
     assert asked.get("/jobs").status_code == 200
-    board.services.teams.revoke_key(team.id, board.services.teams.authenticate(team.secret).key_id)
+    board.services.keys.revoke(team.id, board.services.keys.authenticate(team.secret).key_id or "")
     with problem(asked.get("/jobs"), 401, "invalid_key"):
         pass
 

@@ -21,6 +21,7 @@ from app.jobs.records import Job, JobClaim, NewJob, StoredArtifact
 from app.jobs.work import JobWork
 from app.services import Services, assemble
 from app.settings import Settings
+from app.teams.sessions import form_token
 from primesvt_core import spec as specs
 from primesvt_core.report import (
     AssumptionFigures,
@@ -88,11 +89,11 @@ class Dashboard:
 
     def team(self, name: str = "default") -> Team:
         key = self.services.teams.create_team(name)
-        principal = self.services.teams.authenticate(key.secret)
-        return Team(key.team_id, key.secret, self.services.teams.open_session(principal))
+        principal = self.services.keys.authenticate(key.secret)
+        return Team(key.team_id, key.secret, self.services.sessions.open(principal))
 
     def form_token(self, team: Team) -> str:
-        return self.services.teams.form_token(team.session)
+        return form_token(team.session)
 
     def upload(self, team: Team, kind: UploadKind, name: str, content: bytes = b"content") -> Upload:
         upload = self.services.catalog.create(team.id, kind, name, len(content), None)

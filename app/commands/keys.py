@@ -1,0 +1,115 @@
+"""keys: the API keys of a service whose database this machine reaches."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+from pydantic import JsonValue
+from rich.markup import escape
+from rich.table import Column, Table
+
+from app.commands.reaching import DEFAULT_FOLDER, DEFAULT_TEAM, DataDir, reached
+from app.db import now
+from app.errors import NotFound
+from app.teams.keys import KeyService
+from app.teams.records import Key, NewKey
+from app.teams.scopes import ALL_SCOPES, Scope
+from app.teams.service import TeamService
+from primesvt_core.cli import Json
+from primesvt_core.console import err, out, print_json
+
+GRACE_HOURS = 24.0
+ID_WIDTH = 30
+
+commands = typer.Typer(help="API keys of a service whose database this machine reaches.", no_args_is_help=True)
+KeyId = Annotated[str, typer.Argument(metavar="KEY", help="Id of the key: key_…", show_default=False)]
+
+
+@commands.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="What the key is for.")] = "key",
+    team: Annotated[str, typer.Option(help="Name of the team; made if there is none.")] = DEFAULT_TEAM,
+    scope: Annotated[
+        list[Scope] | None, typer.Option(help="What it may do; several may be given. All if none.")
+    ] = None,
+    days: Annotated[float | None, typer.Option(min=0, help="It expires after so many days.")] = None,
+    data_dir: DataDir = DEFAULT_FOLDER,
+    json: Json = False,
+) -> None:
+    """Make a key and show it, this once. The database is that of --data-dir, or of PRIMESVT_DATABASE_URL."""
+    with reached(data_dir) as database:
+        end = None if days is None else now() + timedelta(days=days)
+        team_id = TeamService(database).team_named(team)
+        _show(KeyService(database).create(team_id, name, frozenset(scope or ALL_SCOPES), end), json=json)
+
+
+@commands.command("list")
+def list_keys(data_dir: DataDir = DEFAULT_FOLDER, json: Json = False) -> None:
+    """List the keys of all teams, without their secrets."""
+    with reached(data_dir) as database:
+        found = [(team.name, key) for team in TeamService(database).all() for key in KeyService(database).all(team.id)]
+    if json:
+        print_json([_as_json(team, key) for team, key in found])
+        return
+    table = Table(Column("key", min_width=ID_WIDTH, no_wrap=True), "team", "name", "state", "last used", box=None)
+    for team, key in found:
+        used = f"{key.last_used_at.astimezone():%Y-%m-%d %H:%M}" if key.last_used_at else "never"
+        table.add_row(key.id, escape(team), escape(key.name), _state(key), used)
+    out.print(table)
+
+
+@commands.command("rotate")
+def rotate_key(
+    key_id: KeyId,
+    grace_hours: Annotated[float, typer.Option(min=0, help="The old key goes on for so long.")] = GRACE_HOURS,
+    data_dir: DataDir = DEFAULT_FOLDER,
+    json: Json = False,
+) -> None:
+    """Make a key in place of another one and show it, this once; meanwhile both open things."""
+    with reached(data_dir) as database:
+        keys = KeyService(database)
+        team = _team_of(TeamService(database), keys, key_id)
+        _show(keys.rotate(team, key_id, grace_hours * 3600), json=json)
+
+
+@commands.command("revoke")
+def revoke_key(key_id: KeyId, data_dir: DataDir = DEFAULT_FOLDER) -> None:
+    """From now on the key opens nothing."""
+    with reached(data_dir) as database:
+        keys = KeyService(database)
+        keys.revoke(_team_of(TeamService(database), keys, key_id), key_id)
+    err.print(f"{key_id} is revoked")
+
+
+def _team_of(teams: TeamService, keys: KeyService, key_id: str) -> str:
+    for team in teams.all():
+        if any(key.id == key_id for key in keys.all(team.id)):
+            return team.id
+    raise NotFound(f"there is no key {key_id}; 'primesvt keys list' shows them")
+
+
+def _show(key: NewKey, *, json: bool) -> None:
+    if json:
+        print_json({"id": key.id, "team_id": key.team_id, "api_key": key.secret})
+    else:
+        out.print(key.secret, soft_wrap=True, markup=False)
+
+
+def _state(key: Key) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    return "live" if key.is_live(now()) else "expired"
+
+
+def _as_json(team: str, key: Key) -> dict[str, JsonValue]:
+    times = {"created_at": key.created_at, "expires_at": key.expires_at, "last_used_at": key.last_used_at}
+    told: dict[str, JsonValue] = {name: at.isoformat() if at else None for name, at in times.items()}
+    known: dict[str, JsonValue] = {
+        "id": key.id,
+        "team": team,
+        "name": key.name,
+        "scopes": [scope.value for scope in key.scopes],
+    }
+    return {**known, "state": _state(key), "revoked": key.revoked_at is not None, **told}

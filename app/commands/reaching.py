@@ -1,0 +1,43 @@
+"""What commands share that work on the database of a service, rather than ask its API: for whoever runs it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.db import Database, connect
+from app.errors import DomainError
+from app.settings import Settings
+from primesvt_core.console import WRONG_INPUT, fail
+
+DEFAULT_FOLDER = Path("primesvt-data")
+DEFAULT_TEAM = "default"
+
+DataDir = Annotated[
+    Path, typer.Option("--data-dir", envvar="PRIMESVT_DATA_DIR", help="Folder for everything the service keeps.")
+]
+
+
+def settings_of(data_dir: Path) -> Settings:
+    """Those of the environment, with the data folder of the command line."""
+    return Settings.from_env(os.environ).model_copy(update={"data_dir": data_dir.expanduser().resolve()})
+
+
+@contextmanager
+def reached(data_dir: Path) -> Iterator[Database]:
+    """The database of --data-dir, or of PRIMESVT_DATABASE_URL; what it refuses ends the command with its code."""
+    database = connect(settings_of(data_dir).database)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        database.migrate()
+        yield database
+    except DomainError as error:
+        fail(error.code, error.message, WRONG_INPUT)
+    finally:
+        database.engine.dispose()

@@ -1,0 +1,98 @@
+"""Who is signed in to the pages: sessions are rows, so that they can be ended; a cookie carries a random token."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from app.db import Database, new_id, now
+from app.errors import InvalidKey
+from app.teams.keys import key_holder
+from app.teams.models import KeyRow, MemberRow, SessionRow, UserRow
+from app.teams.records import Principal
+from app.teams.scopes import Role
+from app.teams.tokens import hashed, new_token
+
+LONGEST_SECONDS = 12 * 3600
+"""A session ends then, whatever happens."""
+
+IDLE_SECONDS = 2 * 3600
+"""It ends earlier if nothing was asked for that long; an open page asks by itself."""
+
+SEEN_NOTED_SECONDS = 60
+ENDED = "the session has ended; sign in again"
+
+
+class SessionService:
+    """Sessions of people, who signed in with a password, and of keys that were typed into the sign-in."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def open(self, principal: Principal) -> str:
+        """A token for a page's cookie; sessions that ended long ago are forgotten by the way."""
+        token = new_token()
+        with self.database.session() as session:
+            session.execute(delete(SessionRow).where(SessionRow.expires_at < now()))
+            row = SessionRow(
+                id=new_id("ses"), token_sha256=hashed(token), team_id=principal.team_id, user_id=principal.user_id,
+                key_id=principal.key_id, created_at=now(), seen_at=now(),
+                expires_at=now() + timedelta(seconds=LONGEST_SECONDS),
+            )  # fmt: skip
+            session.add(row)
+        return token
+
+    def resume(self, token: str) -> Principal:
+        """Who holds a session, with what they may do now.
+
+        Raises:
+            InvalidKey: it has ended, its key is revoked, or the person is no member any more.
+        """
+        with self.database.session() as session:
+            row = _live(session, token)
+            before = now() - timedelta(seconds=SEEN_NOTED_SECONDS)
+            if row.seen_at < before:
+                session.execute(update(SessionRow).where(SessionRow.id == row.id).values(seen_at=now()))
+            if row.key_id is not None:
+                return key_holder(session, session.get(KeyRow, row.key_id))
+            return _member(session, row)
+
+    def close(self, token: str) -> None:
+        """End a session, wherever its cookie is."""
+        with self.database.session() as session:
+            session.execute(delete(SessionRow).where(SessionRow.token_sha256 == hashed(token)))
+
+    def close_all(self, user_id: str) -> None:
+        """End all sessions of a person."""
+        with self.database.session() as session:
+            end_sessions(session, user_id)
+
+
+def form_token(token: str) -> str:
+    """What the forms of a session carry, so that another site cannot post them (CSRF)."""
+    return hmac.new(token.encode(), b"form", hashlib.sha256).hexdigest()
+
+
+def end_sessions(session: Session, user_id: str, team: str | None = None) -> None:
+    """End the sessions of a person, in one team or in all, in the caller's transaction."""
+    ended = delete(SessionRow).where(SessionRow.user_id == user_id)
+    session.execute(ended if team is None else ended.where(SessionRow.team_id == team))
+
+
+def _live(session: Session, token: str) -> SessionRow:
+    row = session.scalar(select(SessionRow).where(SessionRow.token_sha256 == hashed(token)))
+    if row is None or row.expires_at <= now() or row.seen_at <= now() - timedelta(seconds=IDLE_SECONDS):
+        raise InvalidKey(ENDED)
+    return row
+
+
+def _member(session: Session, row: SessionRow) -> Principal:
+    user = session.get(UserRow, row.user_id)
+    member = session.get(MemberRow, (row.team_id, row.user_id))
+    if user is None or member is None:
+        raise InvalidKey(ENDED)
+    return Principal(team_id=row.team_id, user_id=user.id, name=user.email, scopes=Role(member.role).scopes)

@@ -1,0 +1,73 @@
+"""The schema of the migrations is that of the models, there and back, on every database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from app.db import MIGRATIONS, Base, Database, connect
+from app.teams.scopes import ALL_SCOPES
+from app.teams.service import TeamService
+from tests.support.dashboard import Dashboard  # noqa: F401  # with every model of the service
+from tests.support.databases import KINDS, fresh_url
+
+
+@pytest.fixture(params=KINDS)
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    with fresh_url(request.param, tmp_path) as url:
+        database = connect(url)
+        yield database
+        database.engine.dispose()
+
+
+def move(database: Database, revision: str, *, up: bool) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.engine.connect() as connection:
+        config.attributes["connection"] = connection
+        (command.upgrade if up else command.downgrade)(config, revision)
+        connection.commit()
+
+
+def test_migrations_lead_to_the_models_and_back(empty: Database) -> None:
+    for _ in range(2):
+        move(empty, "head", up=True)
+        with empty.engine.connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        move(empty, "base", up=False)
+        assert set(inspect(empty.engine).get_table_names()) <= {"alembic_version"}
+
+
+def test_keys_of_the_first_version_may_do_what_they_could_and_survive_a_downgrade(empty: Database) -> None:
+    move(empty, "0001", up=True)
+    with empty.engine.begin() as connection:
+        connection.execute(text("INSERT INTO teams VALUES ('team_1', 'ours', '2026-01-01')"))
+        known = "INSERT INTO api_keys VALUES ('key_1', 'team_1', 'first', 'abc', '2026-01-01', NULL)"
+        connection.execute(text(known))
+    move(empty, "0002", up=True)
+    with empty.engine.connect() as connection:
+        scopes = connection.execute(text("SELECT scopes FROM api_keys")).scalar_one()
+    assert all(scope.value in str(scopes) for scope in ALL_SCOPES)
+    move(empty, "0001", up=False)
+    with empty.engine.connect() as connection:
+        assert connection.execute(text("SELECT name FROM api_keys")).scalar_one() == "first"
+
+
+def test_the_database_refuses_to_change_the_audit_log(empty: Database) -> None:
+    empty.migrate()
+    TeamService(empty).create_team("ours")
+    row = "INSERT INTO audit_log VALUES ('aud_1', NULL, '2026-01-01', 'user', NULL, 'me', 'x', 'y', NULL, NULL, '{}')"
+    with empty.engine.begin() as connection:
+        connection.execute(text(row))
+    for statement in ("UPDATE audit_log SET action = 'z'", "DELETE FROM audit_log"):
+        with pytest.raises(Exception, match="only ever added to"), empty.engine.begin() as connection:
+            connection.execute(text(statement))
+    with empty.engine.connect() as connection:
+        assert connection.execute(text("SELECT action FROM audit_log")).scalars().all() == ["x"]
