@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import file_digest
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +18,7 @@ from primesvt_core.confirmation import Paired, Trial, chosen, drop_upper_bound, 
 from primesvt_core.evaluation import Activity, correct, measure
 from primesvt_core.intake import Provenance, build, inspect, metadata
 from primesvt_core.profiling import targets
-from primesvt_core.pruning.groups import is_buffer, memory_bytes, parameter_count
+from primesvt_core.pruning.groups import memory_bytes, parameter_count
 from primesvt_core.report import (
     AssumptionFigures,
     Confirmation,
@@ -32,7 +32,8 @@ from primesvt_core.report import (
     Report,
 )
 from primesvt_core.search import Goal, Search
-from primesvt_core.types import CurvePoint, GroupSize, LayerSize, ProfileCell, Rates, Shapes, Verdict
+from primesvt_core.sorting import layer_size
+from primesvt_core.types import CurvePoint, GroupSize, Layer, LayerSize, ProfileCell, Rates, Shapes, Verdict
 from primesvt_core.workspace import whole_file
 
 MODEL_NAME = "model.safetensors"
@@ -240,18 +241,25 @@ def _data(candidates: Candidates) -> DataFigures:
 
 
 def _layers(candidates: Candidates, findings: Findings, after: Shapes) -> tuple[LayerFigures, ...]:
-    tensors = {layer.name: layer.tensors for layer in candidates.family.layers(candidates.config)}
+    rates = findings.point.rates
+
+    def pruned(layer: Layer) -> LayerSize:
+        if layer.rows is not None and layer.group is not None and layer.group in rates:
+            layer = replace(layer, rows=candidates.kept(layer.group, rates[layer.group]))
+        return layer_size(layer, after)
+
+    sizes = {layer.name: pruned(layer) for layer in candidates.family.layers(candidates.config)}
     return tuple(
         LayerFigures(
             name=layer.name,
             group=layer.group,
             shape_before=layer.shape,
-            shape_after=after[tensors[layer.name][0]].shape,
+            shape_after=sizes[layer.name].shape,
             parameters_before=layer.parameters,
-            parameters_after=parameter_count({t: after[t] for t in tensors[layer.name] if not is_buffer(t)}),
+            parameters_after=sizes[layer.name].parameters,
             parameter_bytes_before=layer.parameter_bytes,
-            parameter_bytes_after=memory_bytes({t: after[t] for t in tensors[layer.name]}),
-            rate=findings.point.rates.get(layer.group or "", 0.0),
+            parameter_bytes_after=sizes[layer.name].parameter_bytes,
+            rate=rates.get(layer.group or "", 0.0),
         )
         for layer in findings.layers
     )

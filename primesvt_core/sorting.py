@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 from primesvt_core.pruning.groups import is_buffer
-from primesvt_core.types import ChannelGroup, GroupSize, Layer, LayerSize, Shapes
+from primesvt_core.types import ChannelGroup, GroupSize, Layer, LayerSize, Shapes, TensorSpec
 
 
 def sort_layers(layers: Iterable[Layer], shapes: Shapes) -> tuple[LayerSize, ...]:
     """Layers by number of parameters, largest first; of equals, the earlier in the forward pass."""
-    sizes = [
-        LayerSize(
-            name=layer.name,
-            group=layer.group,
-            shape=shapes[layer.tensors[0]].shape,
-            parameters=sum(math.prod(shapes[t].shape) for t in layer.tensors if not is_buffer(t)),
-            parameter_bytes=sum(shapes[t].bytes for t in layer.tensors),
-        )
-        for layer in layers
-    ]
-    return tuple(sorted(sizes, key=lambda size: -size.parameters))
+    return tuple(sorted((layer_size(layer, shapes) for layer in layers), key=lambda size: -size.parameters))
+
+
+def layer_size(layer: Layer, shapes: Shapes) -> LayerSize:
+    """A layer's size; of fused layers, that of its own rows."""
+    specs = {name: _own(shapes[name], layer.rows) for name in layer.tensors}
+    return LayerSize(
+        name=layer.name,
+        group=layer.group,
+        shape=specs[layer.tensors[0]].shape,
+        parameters=sum(math.prod(spec.shape) for name, spec in specs.items() if not is_buffer(name)),
+        parameter_bytes=sum(spec.bytes for spec in specs.values()),
+    )
+
+
+def _own(spec: TensorSpec, rows: int | None) -> TensorSpec:
+    return spec if rows is None or not spec.shape else replace(spec, shape=(rows, *spec.shape[1:]))
 
 
 def sort_groups(groups: Iterable[ChannelGroup], layers: Iterable[LayerSize]) -> tuple[GroupSize, ...]:

@@ -117,6 +117,8 @@ class Layer:
     """Names in the state dict, the weight first."""
     group: str | None
     """The channel group that produces this layer's output channels; None if they are never pruned."""
+    rows: int | None = None
+    """How many of the tensors' output channels are this layer's, where several layers are fused in one tensor."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def folded(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -18,3 +18,10 @@ def folded(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         return once.unsqueeze(0).expand(T, *once.shape)
     y = function(x.flatten(0, 1))
     return y.view(T, B, *y.shape[1:])
+
+
+class Folded(nn.Sequential):
+    """Stateless modules one after another on ``(T, B, ...)``, named ``0``, ``1`` ... in the state dict."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return folded(super().forward, input)

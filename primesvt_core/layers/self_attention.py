@@ -7,6 +7,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from primesvt_core.layers.attention import spiking_self_attention
+from primesvt_core.layers.folding import Folded
 from primesvt_core.layers.mixing import Mixing
 from primesvt_core.layers.neurons import lif
 from primesvt_core.layers.pointwise import Pointwise, PointwiseConv1d
@@ -58,3 +59,41 @@ class SelfAttention(Mixing):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.spike("proj", self.attend(x))
+
+
+class FusedSelfAttention(nn.Module):
+    """The same with ``q``, ``k`` and ``v`` in one mixing, one after another, as spikingjelly's models have it.
+
+    Args:
+        width: channels of the residual stream.
+        qk_dim: of queries and keys.
+        v_dim: of values.
+        num_heads: divides both.
+        neuron: makes the neurons; ``attention_neuron`` the one behind the attention.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        qk_dim: int,
+        v_dim: int,
+        *,
+        num_heads: int,
+        neuron: Callable[[], nn.Module],
+        attention_neuron: Callable[[], nn.Module],
+    ) -> None:
+        super().__init__()
+        rows = 2 * qk_dim + v_dim
+        self.qkv_conv_bn = Folded(PointwiseConv1d(width, rows, bias=False), nn.BatchNorm1d(rows))
+        self.qkv_lif = neuron()
+        self.attn_lif = attention_neuron()
+        self.proj_conv_bn = Folded(PointwiseConv1d(v_dim, width, bias=False), nn.BatchNorm1d(width))
+        self.proj_lif = neuron()
+        self.num_heads, self.rows = num_heads, (qk_dim, qk_dim, v_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(T, B, D, N)`` to spikes of the same shape."""
+        q, k, v = self.qkv_lif(self.qkv_conv_bn(x)).split(self.rows, dim=2)
+        attended = spiking_self_attention(q, k, v, num_heads=self.num_heads, scale=USUAL_SCALE)
+        spikes: Tensor = self.proj_lif(self.proj_conv_bn(self.attn_lif(attended)))
+        return spikes

@@ -160,10 +160,14 @@ def silenced(model: nn.Module, groups: Sequence[ChannelGroup], plan: Plan) -> It
 
 
 def filters(group: ChannelGroup, state: State) -> list[Tensor]:
-    """Every producer's filters of the group's channels: ``(size, fan_in)`` each, float32."""
+    """Every producer's filters of the group's channels: ``(size, fan_in)`` each, float32.
+
+    A tensor in which several producers are fused (queries and keys) gives one for each of its slices.
+    """
     found = []
     for producer in group.producers:
-        piece = next(p for p in group.slices if p.tensor == producer and p.dim == 0)
-        rows = torch.tensor(positions(piece, group, range(group.size)))
-        found.append(state[producer].float().index_select(0, rows).flatten(1))
+        for piece in group.slices:
+            if piece.tensor == producer and piece.dim == 0:
+                rows = torch.tensor(positions(piece, group, range(group.size)))
+                found.append(state[producer].float().index_select(0, rows).flatten(1))
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,13 +14,11 @@ from primesvt_core.intake import build
 from primesvt_core.pruning.groups import kept_count, memory_bytes, pruned_shapes, select
 from primesvt_core.pruning.surgery import masked, prune, shapes_of, silenced
 from primesvt_core.types import ChannelGroup, Plan
-from tests.support.goldens import Golden, golden_files, load_golden, run
-from tests.support.shared import needs_shared
+from tests.support.goldens import Golden, run
+from tests.support.references import Reference, references
 
-pytestmark = needs_shared
-FILES = golden_files()
-files = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-
+REFERENCES = references()
+every_reference = pytest.mark.parametrize("reference", REFERENCES, ids=lambda reference: reference.name)
 
 RATES = (0.5, 0.999)
 
@@ -36,16 +33,16 @@ def _one_thread() -> Iterator[None]:
 
 
 def groups() -> Iterator[object]:
-    """Every group of every file at one of the rates; files of one family share their groups, so that both are met."""
-    for number, path in enumerate(FILES):
-        golden = load_golden(path)
+    """Every group of every model at one of the rates; those of one family share their groups, so that both are met."""
+    for number, reference in enumerate(REFERENCES):
+        golden = reference.load()
         for index, group in enumerate(golden.family.groups(golden.config)):
-            yield pytest.param(golden, group, RATES[(number + index) % 2], id=f"{path.stem}:{group.name}")
+            yield pytest.param(golden, group, RATES[(number + index) % 2], id=f"{reference.name}:{group.name}")
 
 
-@files
-def test_double_precision_equals_the_public_code(path: Path) -> None:
-    golden = load_golden(path)
+@every_reference
+def test_double_precision_equals_the_public_code(reference: Reference) -> None:
+    golden = reference.load()
     logits, sums = run(golden, torch.float64)
     assert (logits - golden.logits("logits_f64")).abs().max() <= 1e-9
     wanted = {k.removeprefix("spikes."): v for k, v in golden.tensors.items() if k.startswith("spikes.")}
@@ -53,25 +50,25 @@ def test_double_precision_equals_the_public_code(path: Path) -> None:
     assert [name for name in wanted if not torch.equal(wanted[name], sums[name])] == []
 
 
-@files
-def test_every_image_alone_gives_what_the_public_code_gives(path: Path) -> None:
-    golden = load_golden(path)
+@every_reference
+def test_every_image_alone_gives_what_the_public_code_gives(reference: Reference) -> None:
+    golden = reference.load()
     wanted = golden.logits("logits_batch1")
     with torch.inference_mode():
         alone = torch.cat([golden.double(image.unsqueeze(0).double()) for image in golden.input])
     assert (alone - wanted).abs().max() <= 1e-4
 
 
-@files
-def test_single_precision_is_close_to_the_public_code(path: Path) -> None:
-    golden = load_golden(path)
+@every_reference
+def test_single_precision_is_close_to_the_public_code(reference: Reference) -> None:
+    golden = reference.load()
     logits, _ = run(golden, torch.float32)
     assert (logits - golden.logits("logits")).abs().max() <= 1e-4
 
 
-@files
-def test_a_second_call_equals_the_first(path: Path) -> None:
-    golden = load_golden(path)
+@every_reference
+def test_a_second_call_equals_the_first(reference: Reference) -> None:
+    golden = reference.load()
     model = build(golden.family, golden.config, golden.state)
     with torch.no_grad():
         assert torch.equal(model(golden.input), model(golden.input))
@@ -104,9 +101,9 @@ def test_silenced_equals_sliced(golden: Golden, group: ChannelGroup, rate: float
         assert not torch.equal(logits, golden.before)
 
 
-@files
-def test_silencing_leaves_nothing_behind(path: Path) -> None:
-    golden = load_golden(path)
+@every_reference
+def test_silencing_leaves_nothing_behind(reference: Reference) -> None:
+    golden = reference.load()
     before, all_groups = golden.before, golden.family.groups(golden.config)
     plan = Plan({group.name: select(group, [0.0] * group.size, 0.5) for group in all_groups})
     with torch.inference_mode(), silenced(golden.double, all_groups, plan):
@@ -118,7 +115,7 @@ def test_silencing_leaves_nothing_behind(path: Path) -> None:
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_random_plans_over_all_groups(data: st.DataObject) -> None:
-    golden = load_golden(data.draw(st.sampled_from([path for path in FILES if "dvs" not in path.stem])))
+    golden = data.draw(st.sampled_from([reference for reference in REFERENCES if "dvs" not in reference.name])).load()
     kept = {}
     for group in golden.family.groups(golden.config):
         rate = data.draw(st.sampled_from((0.0, 0.2, 0.5, 0.8, 0.999)))
@@ -128,9 +125,9 @@ def test_random_plans_over_all_groups(data: st.DataObject) -> None:
     _check(golden, Plan(kept))
 
 
-@files
-def test_a_pruned_model_goes_back_to_the_originals_shapes(path: Path) -> None:
-    golden = load_golden(path)
+@every_reference
+def test_a_pruned_model_goes_back_to_the_originals_shapes(reference: Reference) -> None:
+    golden = reference.load()
     groups = golden.family.groups(golden.config)
     generator = torch.Generator().manual_seed(0)
     plan = Plan({g.name: select(g, torch.rand(g.size, generator=generator).tolist(), 0.5) for g in groups})
@@ -143,9 +140,9 @@ def test_a_pruned_model_goes_back_to_the_originals_shapes(path: Path) -> None:
     assert (small - large).abs().max() <= 1e-9
 
 
-@files
-def test_groups_leave_classes_and_image_channels_alone(path: Path) -> None:
-    golden = load_golden(path)
+@every_reference
+def test_groups_leave_classes_and_image_channels_alone(reference: Reference) -> None:
+    golden = reference.load()
     all_groups = golden.family.groups(golden.config)
     sliced = {(piece.tensor, piece.dim) for group in all_groups for piece in group.slices}
     channels = golden.config.in_channels

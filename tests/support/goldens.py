@@ -1,8 +1,9 @@
-"""Golden files: small models run with the public code (weights, input, logits, spike sums)."""
+"""Golden records: small models run with the public code (weights, input, logits, spike sums), and files of them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -33,13 +34,12 @@ def golden_files(*families: str) -> list[Path]:
 
 @dataclass(frozen=True)
 class Golden:
-    """One golden file."""
+    """A model and what the public code computes with it."""
 
     family: AnyFamily
     config: FamilyConfig
     state: dict[str, Tensor]
     tensors: dict[str, Tensor]
-    facts: dict[str, Any]
 
     @property
     def input(self) -> Tensor:
@@ -75,12 +75,12 @@ def load_golden(path: Path) -> Golden:
     shapes = shapes_of(state)
     variant = family.recognise(shapes)
     assert variant is not None
-    return Golden(family, family.infer(variant, shapes, _asked(family, variant, shapes, facts)), state, tensors, facts)
-
-
-def _asked(family: AnyFamily, variant: str, shapes: Shapes, facts: dict[str, Any]) -> dict[str, Value]:
-    """What weights cannot tell, as the file says how it was made."""
     told = {**facts["constructor_args"], "time_steps": facts["T"], "image_size": facts["input_shape"][-1]}
+    return Golden(family, family.infer(variant, shapes, asked_fields(family, variant, shapes, told)), state, tensors)
+
+
+def asked_fields(family: AnyFamily, variant: str, shapes: Shapes, told: Mapping[str, Any]) -> dict[str, Value]:
+    """What weights cannot tell, from how the model was made."""
     asked: dict[str, Value] = {}
     for field, question in family.asked.items():
         known = next((told[name] for name in (field, *question.aliases) if name in told), None)

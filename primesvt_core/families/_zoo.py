@@ -1,0 +1,130 @@
+"""What the models of spikingjelly's own model zoo share: neurons that the caller chooses, fused attention.
+
+Their constructors hand neuron arguments on to every neuron, and the state dict tells none of them but whether the time
+constants are trained; so all are asked. Defaults are those of the constructors. Neuron classes of one's own are not
+known to PrimeSVT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Annotated
+
+from pydantic import Field, model_validator
+from torch import nn
+
+from primesvt_core.families._base import Asked, FamilyConfig, columns, layer, norm, rows
+from primesvt_core.layers.neurons import Kind, chosen
+from primesvt_core.layers.self_attention import ATTENTION_THRESHOLD
+from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
+
+SOURCE = "spikingjelly 2.0.0, spikingjelly.activation_based.model"
+TIME_NAMES = ("T", "time_steps", "time_step")
+SIZE_NAMES = ("img_size_h", "image_height", "img_size", "image_size", "input_size")
+Positive = Annotated[float, Field(gt=0)]
+TimeConstant = Annotated[float, Field(gt=1)]
+
+
+class ZooConfig(FamilyConfig):
+    """Neurons of a model of the zoo.
+
+    Attributes:
+        neuron: leaky, leaky with trained time constants, or without leak (``spiking_neuron`` of the constructor).
+        tau: time constant.
+        attention_tau: of the neurons inside the attention.
+        threshold: at which they fire.
+        attention_threshold: of the neuron behind the attention.
+        decay_input: whether the leak divides the input, too.
+        v_reset: potential after a spike and at rest.
+        soft_reset: whether a spike subtracts the threshold instead (``v_reset=None`` of the constructor).
+    """
+
+    neuron: Kind
+    tau: TimeConstant
+    attention_tau: TimeConstant
+    threshold: Positive
+    attention_threshold: Positive
+    decay_input: bool
+    v_reset: float
+    soft_reset: bool
+
+    @model_validator(mode="after")
+    def _rests_below_the_threshold(self) -> ZooConfig:
+        lowest = min(self.threshold, self.attention_threshold)
+        if (
+            not self.soft_reset and self.v_reset >= lowest
+        ):  # it would fire without input, and no channel could be silenced
+            raise ValueError(f"v_reset {self.v_reset} is not below the threshold {lowest}")
+        return self
+
+    def make_neuron(self) -> nn.Module:
+        """One outside the attention."""
+        return self._neuron(self.tau, self.threshold)
+
+    def make_inner_neuron(self) -> nn.Module:
+        """One inside the attention."""
+        return self._neuron(self.attention_tau, self.threshold)
+
+    def make_attention_neuron(self) -> nn.Module:
+        """The one behind the attention."""
+        return self._neuron(self.attention_tau, self.attention_threshold)
+
+    def _neuron(self, tau: float, threshold: float) -> nn.Module:
+        reset = None if self.soft_reset else self.v_reset
+        return chosen(self.neuron, tau=tau, threshold=threshold, v_reset=reset, decay_input=self.decay_input)
+
+
+def _has_trained_time_constants(shapes: Shapes) -> bool:
+    return any(name.endswith(".w") for name in shapes)
+
+
+NEURON_FIELDS: Mapping[str, Asked] = {
+    "neuron": Asked(lambda _, shapes: "plif" if _has_trained_time_constants(shapes) else "lif"),
+    "tau": Asked(lambda *_: 2.0),
+    "attention_tau": Asked(lambda *_: 2.0, ("tau",)),
+    "threshold": Asked(lambda *_: 1.0, ("v_threshold",)),
+    # a neuron class that the caller chooses gets no threshold of its own there
+    "attention_threshold": Asked(
+        lambda _, shapes: 1.0 if _has_trained_time_constants(shapes) else ATTENTION_THRESHOLD, ("v_threshold",)
+    ),
+    "decay_input": Asked(lambda *_: True),
+    "v_reset": Asked(lambda *_: 0.0),
+    "soft_reset": Asked(lambda *_: False),
+}
+"""What to ask of every model of the zoo; some override an entry."""
+
+
+def fused_layers(base: str, qk_dim: int, v_dim: int, stream: str) -> Iterator[Layer]:
+    """Queries, keys and values of the fused attention at ``base`` as layers of their own, and its projection."""
+    fused = layer(f"{base}.q", f"{base}.qkv_conv_bn.0", f"{base}.qkv_conv_bn.1", bias=False, group=f"{base}.qk")
+    *shared, _batches = fused.tensors  # the counter of batches is one for all: it is the first's
+    yield replace(fused, rows=qk_dim)
+    yield replace(fused, name=f"{base}.k", tensors=tuple(shared), rows=qk_dim)
+    yield replace(fused, name=f"{base}.v", tensors=tuple(shared), rows=v_dim, group=f"{base}.v")
+    yield layer(f"{base}.proj", f"{base}.proj_conv_bn.0", f"{base}.proj_conv_bn.1", bias=False, group=stream)
+
+
+def fused_groups(base: str, path: str, qk_dim: int, v_dim: int, heads: int) -> tuple[ChannelGroup, ChannelGroup]:
+    """Queries with keys, and values, of the fused attention at ``base``; ``path`` is its block's in the config."""
+    conv, bn = f"{base}.qkv_conv_bn.0", f"{base}.qkv_conv_bn.1"
+
+    def place(offset: int) -> tuple[TensorSlice, ...]:
+        return (*rows(conv, bias=False, offset=offset), *norm(bn, offset=offset))
+
+    qk = ChannelGroup(
+        name=f"{base}.qk", size=qk_dim, width=f"{path}.qk_dim", slices=(*place(0), *place(qk_dim)),
+        producers=(f"{conv}.weight",), silencers=(bn,), consumers=(), parts=heads, min_size=heads,
+    )  # fmt: skip
+    reader = f"{base}.proj_conv_bn.0"
+    v = replace(
+        qk, name=f"{base}.v", size=v_dim, width=f"{path}.v_dim", slices=(*place(2 * qk_dim), *columns(reader)),
+        consumers=(f"{reader}.weight",),
+    )  # fmt: skip
+    return qk, v
+
+
+def fused_widths(shapes: Shapes, base: str) -> tuple[int, int]:
+    """Channels of the queries and of the values of the fused attention at ``base``."""
+    v_dim = shapes[f"{base}.proj_conv_bn.0.weight"].shape[1]
+    return (shapes[f"{base}.qkv_conv_bn.0.weight"].shape[0] - v_dim) // 2, v_dim

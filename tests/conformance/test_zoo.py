@@ -1,0 +1,93 @@
+"""Models of spikingjelly's own zoo: recognised as a training script saves them, and given back to spikingjelly."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from spikingjelly.activation_based.model.spikformer import spikformer_cifar10, spikformer_s, spikformer_ti
+from torch import nn
+
+from primesvt_core.families._base import Value
+from primesvt_core.intake import build, inspect, load_family
+from primesvt_core.pruning.groups import select
+from primesvt_core.pruning.surgery import masked, prune, shapes_of
+from primesvt_core.types import Plan
+from tests.support.goldens import FAMILIES, Golden
+from tests.support.references import Reference, references
+from tests.support.zoo import MODELS, ZooModel, run_zoo
+
+BUILDERS: list[tuple[str, Callable[..., nn.Module], dict[str, Value]]] = [
+    ("sj_spikformer", spikformer_ti, {"num_heads": 8, "patch_size": 16}),
+    ("sj_spikformer", spikformer_s, {"num_heads": 12, "patch_size": 16}),
+    ("sj_spikformer", spikformer_cifar10, {"num_heads": 12, "patch_size": 4}),
+]
+"""Family, builder, and the defaults that its models need."""
+
+models = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+
+
+def told(golden: Golden, *fields: str) -> dict[str, Value]:
+    return {field: getattr(golden.config, field) for field in fields}
+
+
+@models
+def test_a_bare_state_dict_is_what_the_caller_says_it_is(model: ZooModel, tmp_path: Path) -> None:
+    golden = model.load()
+    torch.save(golden.state, tmp_path / "model.pth")
+    found = inspect(tmp_path / "model.pth", told(golden, *golden.family.asked))
+    assert (found.family_key, found.config) == (model.family, golden.config)
+
+
+@models
+@pytest.mark.parametrize("container", ["model", "state_dict"])
+def test_a_training_scripts_arguments_are_heard(model: ZooModel, container: str, tmp_path: Path) -> None:
+    golden = model.load()
+    args = {name: value for name, value in model.args.items() if isinstance(value, int | float | str)}
+    checkpoint = {container: golden.state, "epoch": 3, "args": Namespace(**args, image_size=golden.config.image_size)}
+    torch.save(checkpoint, tmp_path / "model.pth")
+    found = inspect(tmp_path / "model.pth", told(golden, *model.told))
+    assert (found.family_key, found.config) == (model.family, golden.config)
+
+
+@models
+def test_spikingjelly_computes_what_the_pruned_model_does(model: ZooModel) -> None:
+    golden = model.load()
+    groups = golden.family.groups(golden.config)
+    generator = torch.Generator().manual_seed(3)
+    plan = Plan({g.name: select(g, torch.rand(g.size, generator=generator).tolist(), 0.5) for g in groups})
+    config, state = prune(golden.family, golden.config, golden.state, plan)
+    theirs = model.build()
+    theirs.load_state_dict(masked(golden.family, golden.config, state, plan, shapes_of(golden.state)), strict=True)
+    logits, _ = run_zoo(theirs.double(), golden.input.double())
+    with torch.inference_mode():
+        ours = build(golden.family, config, state).double()(golden.input.double())
+    assert not torch.allclose(ours, golden.logits("logits_f64"))
+    assert ((logits.mean(0) if logits.dim() == 3 else logits) - ours).abs().max() <= 1e-9
+
+
+@pytest.mark.parametrize(("key", "builder", "needed"), BUILDERS, ids=[builder.__name__ for _, builder, _ in BUILDERS])
+def test_full_size_models_are_what_spikingjelly_builds(
+    key: str, builder: Callable[..., nn.Module], needed: dict[str, Value]
+) -> None:
+    with torch.device("meta"):
+        theirs = builder()
+        state = theirs.state_dict()
+    family, shapes = load_family(key), shapes_of(state)
+    variant = family.recognise(shapes)
+    assert variant is not None
+    config = family.infer(variant, shapes, {name: ask.default(variant, shapes) for name, ask in family.asked.items()})
+    with torch.device("meta"):
+        ours = family.build(config)
+    assert shapes_of(ours.state_dict()) == shapes
+    assert sum(p.numel() for p in ours.parameters()) == sum(p.numel() for p in theirs.parameters())
+    assert config.model_dump().items() >= {"time_steps": theirs.T, **needed}.items()
+
+
+@pytest.mark.parametrize("reference", references(), ids=lambda reference: reference.name)
+def test_no_model_is_taken_for_one_of_another_family(reference: Reference) -> None:
+    shapes = shapes_of(reference.load().state)
+    assert [key for key in FAMILIES if load_family(key).recognise(shapes) is not None] == [reference.family]

@@ -1,0 +1,48 @@
+"""Every model that the families are held against: golden files, and spikingjelly's own models run on the spot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tests.support.goldens import FAMILIES, Golden, golden_files, load_golden
+from tests.support.zoo import MODELS
+
+
+class Reference(Protocol):
+    """Where a golden record comes from."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def family(self) -> str: ...
+
+    def load(self) -> Golden:
+        """The record; the same one every time."""
+
+
+@dataclass(frozen=True)
+class GoldenFile:
+    """A file beside the checkout."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def family(self) -> str:
+        return self.name.split("-")[0]
+
+    def load(self) -> Golden:
+        return load_golden(self.path)
+
+
+def references(*families: str) -> list[Reference]:
+    """Those of the families that are built, or of some."""
+    wanted = families or FAMILIES
+    files = [GoldenFile(path) for path in golden_files(*wanted)]
+    return [*files, *(model for model in MODELS if model.family in wanted)]

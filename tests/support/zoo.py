@@ -1,0 +1,146 @@
+"""spikingjelly's own models as references: small ones, run on the spot with calibrated random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import torch
+from spikingjelly.activation_based import functional, neuron
+from spikingjelly.activation_based.model.spikformer import Spikformer
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from primesvt_core.intake import load_family
+from primesvt_core.pruning.surgery import shapes_of
+from tests.support.goldens import Golden, asked_fields
+
+LOWEST_RATE, HIGHEST_RATE = 0.02, 0.6
+"""Of spikes, in every neuron layer: where nothing or everything fires, a comparison proves nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class ZooModel:
+    """A model of the zoo.
+
+    Attributes:
+        name: family key, a dash, and what is special about it.
+        make: its class.
+        args: of the constructor.
+        shape: of the images ``(B, C, H, W)`` or frames ``(B, T, C, H, W)`` that it is run on.
+        told: config fields that cannot be read off ``args`` under one of their names.
+        seed: of weights and input; one at which double and single precision give the same spikes.
+    """
+
+    name: str
+    make: Callable[..., nn.Module]
+    args: Mapping[str, Any]
+    shape: tuple[int, ...]
+    told: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+    @property
+    def family(self) -> str:
+        return self.name.split("-")[0]
+
+    def load(self) -> Golden:
+        return _record(self)
+
+    def build(self) -> nn.Module:
+        """spikingjelly's model, with random weights."""
+        torch.manual_seed(self.seed)
+        return self.make(**self.args).eval()
+
+
+def run_zoo(model: nn.Module, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """Logits of ``(B, ...)`` images or frames and every neuron layer's spikes ``(T, B, ...)``."""
+    spikes: dict[str, Tensor] = {}
+
+    def watch(name: str, module: nn.Module) -> Any:
+        return module.register_forward_hook(lambda _module, _input, output: spikes.update({name: output}))
+
+    hooks = [watch(name, module) for name, module in model.named_modules() if isinstance(module, neuron.BaseNode)]
+    functional.reset_net(model)
+    with torch.no_grad():
+        logits = model(x.transpose(0, 1) if x.dim() == 5 else x)  # the zoo takes frames with T first
+    functional.reset_net(model)
+    for hook in hooks:
+        hook.remove()
+    return logits, spikes
+
+
+@cache
+def _record(zoo: ZooModel) -> Golden:
+    """Weights, input and what spikingjelly computes, as a golden file has them."""
+    with torch.inference_mode(mode=False), torch.random.fork_rng():
+        model = zoo.build()
+        x = torch.randn(zoo.shape)
+        _calibrate(model, x)
+        state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        tensors = {"input": x} | _computed(model, x)
+    family, shapes = load_family(zoo.family), shapes_of(state)
+    variant = family.recognise(shapes)
+    assert variant is not None
+    told = {"image_size": zoo.shape[-1], **zoo.args, **zoo.told}
+    return Golden(family, family.infer(variant, shapes, asked_fields(family, variant, shapes, told)), state, tensors)
+
+
+def _calibrate(model: nn.Module, x: Tensor) -> None:
+    """Random BatchNorms whose statistics are those of ``x``, a little off, so that every neuron layer fires."""
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    for module in norms:
+        nn.init.uniform_(module.weight, 1.0, 1.6)
+        nn.init.uniform_(module.bias, -0.2, 0.6)
+        module.momentum = 1.0
+    run_zoo(model.train(), x)
+    for module in norms:
+        module.momentum = 0.1
+        assert module.running_mean is not None
+        assert module.running_var is not None
+        module.running_mean += 0.05 * torch.randn_like(module.running_mean)
+        module.running_var *= torch.empty_like(module.running_var).uniform_(0.9, 1.1)
+    model.eval()
+
+
+def _computed(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    logits, rounded = run_zoo(model, x)
+    alone = torch.cat([run_zoo(model, image.unsqueeze(0))[0] for image in x], dim=logits.dim() - 2)
+    exact, spikes = run_zoo(model.double(), x.double())
+    _check_rates(spikes)
+    assert [name for name in spikes if not torch.equal(spikes[name], rounded[name].double())] == []
+    sums = {f"spikes.{name}": value.flatten(1).sum(1).long() for name, value in spikes.items()}
+    return {"logits": logits, "logits_batch1": alone, "logits_f64": exact, **sums}
+
+
+def _check_rates(spikes: Mapping[str, Tensor]) -> None:
+    rates = {name: float(value.mean()) for name, value in spikes.items()}
+    assert {name: rate for name, rate in rates.items() if not LOWEST_RATE <= rate <= HIGHEST_RATE} == {}
+
+
+def _spikformer(name: str, shape: tuple[int, ...], *, seed: int = 0, told: Any = None, **args: Any) -> ZooModel:
+    return ZooModel(f"sj_spikformer-{name}", Spikformer, args, shape, told or {}, seed)
+
+
+MODELS: tuple[ZooModel, ...] = (
+    _spikformer("cifar", (2, 3, 32, 32), T=4, embed_dims=64, num_heads=4, depths=2, num_classes=10, patch_size=4),
+    _spikformer(
+        "imagenet", (3, 3, 64, 64), T=3, embed_dims=32, num_heads=2, depths=3, num_classes=7, mlp_ratio=3.0, seed=1,
+    ),
+    _spikformer(
+        "events", (2, 5, 2, 64, 64), T=4, in_channels=2, embed_dims=32, num_heads=1, depths=1, num_classes=11, seed=4,
+    ),
+    _spikformer(
+        "plif", (2, 3, 32, 32), T=4, embed_dims=32, num_heads=8, depths=1, num_classes=10, patch_size=4,
+        spiking_neuron=neuron.ParametricLIFNode,
+    ),
+    _spikformer(
+        "slow", (2, 3, 32, 32), T=4, embed_dims=32, num_heads=4, depths=1, num_classes=100, patch_size=4, tau=3.0,
+        v_threshold=0.6, v_reset=None, told={"soft_reset": True},
+    ),
+    _spikformer(
+        "if", (2, 1, 32, 32), T=3, in_channels=1, embed_dims=32, num_heads=4, depths=1, num_classes=10, patch_size=4,
+        spiking_neuron=neuron.IFNode, v_threshold=2.0, v_reset=-0.1, told={"neuron": "if"},
+    ),
+)  # fmt: skip
