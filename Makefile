@@ -37,7 +37,7 @@ test: setup $(SWIFT)/.ready ## all tests
 lint: setup ## formatting, lints, types, import contracts, published documents, compose file
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy app worker primesvt_core tests examples docs/generate.py
+	$(BIN)/mypy app worker primesvt_core tests examples bench docs/generate.py
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
 	@if docker compose version >/dev/null 2>&1; then docker compose --env-file .env.example config --quiet; \

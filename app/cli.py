@@ -1,39 +1,17 @@
-"""The ``primesvt`` command: the library's commands, and the service's beside them."""
+"""The ``primesvt`` command. A command of the library runs without the service, which takes longer to import than
+`inspect` takes to read a checkpoint.
+"""
 
 from __future__ import annotations
 
-from app.client import ClientError, ServerError, Unusable
-from app.commands import demo, jobs, keys, serving
-from app.embedded import EmbeddedError
-from primesvt_core.cli import app
-from primesvt_core.console import FAILED, WRONG_INPUT, fail, run
+import sys
+from importlib import import_module
 
-__all__ = ["app", "main"]
-
-SERVER_FAULT = 500
-
-app.command()(serving.serve)
-app.command()(demo.demo)
-for name, command in (
-    ("submit", jobs.submit), ("status", jobs.status), ("list", jobs.list_jobs), ("cancel", jobs.cancel),
-    ("retry", jobs.retry), ("download", jobs.download), ("delete", jobs.delete),
-):  # fmt: skip
-    app.command(name)(command)
-app.add_typer(keys.commands, name="keys")
+from primesvt_core import cli as library
+from primesvt_core.console import run
 
 
 def main() -> None:
     """Run the command line."""
-    run(_told)
-
-
-def _told() -> None:
-    """The command line, with the service's errors turned into messages and exit statuses."""
-    try:
-        app()
-    except ServerError as error:
-        fail(error.problem.code, error.message, FAILED if error.problem.status >= SERVER_FAULT else WRONG_INPUT)
-    except ClientError as error:
-        fail(error.code, error.message, WRONG_INPUT if isinstance(error, Unusable) else FAILED)
-    except EmbeddedError as error:
-        fail(error.code, error.message, WRONG_INPUT if error.is_input else FAILED)
+    own = {command.name or getattr(command.callback, "__name__", "") for command in library.app.registered_commands}
+    run(library.app if {*sys.argv[1:2]} & own else import_module("app.commands.whole").main)

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 from typer.core import TyperArgument, TyperGroup
 
-from app.cli import app
+from app.commands.whole import app
 from primesvt_core import report, spec
 
 HEAD = """# Commands

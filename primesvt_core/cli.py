@@ -10,7 +10,7 @@ import shutil
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import JsonValue
@@ -28,13 +28,16 @@ if TYPE_CHECKING:
     from primesvt_core.assessment import Evaluation
     from primesvt_core.report import Report
 
-app = typer.Typer(
-    name="primesvt",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Shrink pre-trained Spiking Vision Transformers within an accuracy and memory budget.",
-)
+SETTINGS: dict[str, Any] = {
+    "name": "primesvt",
+    "no_args_is_help": True,
+    "add_completion": False,
+    "pretty_exceptions_enable": False,
+    "help": "Shrink pre-trained Spiking Vision Transformers within an accuracy and memory budget.",
+}
+"""Of the command line, with or without the service's commands."""
+
+app = typer.Typer(**SETTINGS)
 
 Checkpoint = Annotated[
     Path, typer.Argument(help="Checkpoint: .pth, .pth.tar, .pt or .safetensors.", show_default=False)

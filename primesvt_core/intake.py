@@ -1,30 +1,35 @@
-"""From a file to a model: recognise the family, infer the config, say what had to be assumed."""
+"""From a file to a model: recognise the family, infer the config, say what had to be assumed.
+
+Importing this module does not load torch, which takes longer than to read a large file: so both are done at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic_core import to_jsonable_python
-from safetensors.torch import load_file
-from torch import Tensor
 
 from primesvt_core import registry
 from primesvt_core.checkpoints import Checkpoint, normalise, read
 from primesvt_core.errors import CheckpointMismatch, SpecError, UnknownFamily
 from primesvt_core.families._base import Family, FamilyConfig, Value
-from primesvt_core.layers.model import SpikingModel
 from primesvt_core.pruning.groups import memory_bytes, parameter_count
-from primesvt_core.pruning.surgery import shapes_of
 from primesvt_core.sorting import sort_groups, sort_layers
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes
 from primesvt_core.types import Assumption, Shapes, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from primesvt_core.layers.model import SpikingModel
 
 METADATA_KEY = "primesvt"
 SHOWN = 5
@@ -119,7 +124,9 @@ def inspect(path: Path, assumptions: Mapping[str, Value] | None = None) -> Inspe
         CheckpointMismatch: if tensors are missing, unexpected or misshapen.
         SpecError: if an assumption is not one of the family's, or does not fit the weights.
     """
-    checkpoint = read(path)
+    with ThreadPoolExecutor(1) as beside:
+        beside.submit(lambda: [*_families()])
+        checkpoint = read(path)
     provenance = _provenance(checkpoint)
     key, family, variant = _recognise(checkpoint, provenance)
     asked = _resolve(family, variant, checkpoint, assumptions or {}, provenance)
@@ -149,7 +156,8 @@ def load_family(key: str) -> AnyFamily:
 def load_state(inspection: Inspection, scratch: Path) -> dict[str, Tensor]:
     """The checkpoint's tensors, by way of a safetensors file at ``scratch``; nothing of the original is unpickled."""
     normalise(inspection.checkpoint, scratch)
-    return load_file(scratch)
+    state: dict[str, Tensor] = import_module("safetensors.torch").load_file(scratch)
+    return state
 
 
 def load(path: Path, assumptions: Mapping[str, Value] | None = None) -> SpikingModel:
@@ -289,8 +297,7 @@ def _details(error: ValidationError) -> str:
 def _check_shapes(path: Path, family: AnyFamily, config: FamilyConfig, shapes: Shapes) -> None:
     """Compare with the model that the config describes, built without memory."""
     try:
-        with torch.device("meta"):
-            wanted = shapes_of(family.build(config).state_dict())
+        wanted: Shapes = import_module("primesvt_core.pruning.surgery").full_shapes(family, config)
     except (RuntimeError, ValueError, ArithmeticError) as error:  # torch's, of widths that no tensor has
         raise CheckpointMismatch(f"{path.name} describes a model that cannot be built ({error})") from None
     missing = [name for name in wanted if name not in shapes]

@@ -1,3 +1,3 @@
-"""The service's commands, one module a noun; `app.cli` puts them beside the library's."""
+"""The service's commands, one module a noun; `whole` puts them beside the library's."""
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from primesvt_core.checkpoints.refusals import Refusal, refuse
 from primesvt_core.checkpoints.tensors import ITEMSIZES
 
-CHUNK = 4 << 20
+CHUNK = 1 << 20
 
 NUMPY_TYPES = {
     name: ("u2" if name == "bfloat16" else "u1" if name == "bool" else np.dtype(name).str[1:]) for name in ITEMSIZES

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from primesvt_core.data import Preprocessing
-from primesvt_core.layers.model import SpikingModel
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
+
+if TYPE_CHECKING:
+    from primesvt_core.layers.model import SpikingModel
 
 Value = int | float | str | bool
 Count = Annotated[int, Field(ge=1)]

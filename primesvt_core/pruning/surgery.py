@@ -28,6 +28,16 @@ def shapes_of(state: State) -> Shapes:
     }
 
 
+def full_shapes(family: Family[C], config: C) -> Shapes:
+    """The state dict of a config's model without its values, and without the memory for them.
+
+    Raises:
+        RuntimeError: torch's, of widths that no tensor has.
+    """
+    with torch.device("meta"):
+        return shapes_of(family.build(config).state_dict())
+
+
 def prune(family: Family[C], config: C, state: State, plan: Plan) -> tuple[C, dict[str, Tensor]]:
     """Remove the channels that ``plan`` does not keep.
 

@@ -6,34 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import torch
 
-from primesvt_core.families import qkformer, sdtv1, sdtv2, sdtv3, spikformer, spikingformer, spikingresformer
+from primesvt_core.families import qkformer, sdtv1, sdtv3, spikingformer, spikingresformer
 from primesvt_core.families._base import FamilyConfig
 from primesvt_core.intake import load_family
-from primesvt_core.pruning.groups import is_buffer
-from primesvt_core.pruning.surgery import shapes_of
-
-IMAGENET: dict[str, Any] = {
-    "variant": "imagenet",
-    "in_channels": 3,
-    "num_classes": 1000,
-    "image_size": 224,
-    "time_steps": 4,
-}
-
-
-def ssa_blocks(dim: int, depth: int, ratio: int = 4) -> tuple[dict[str, int], ...]:
-    return ({"qk_dim": dim, "v_dim": dim, "mlp_dim": ratio * dim},) * depth
-
-
-def a_spikformer(dim: int, depth: int, **changes: Any) -> FamilyConfig:
-    return spikformer.Config.model_validate(
-        {
-            **IMAGENET, "stem": (dim // 8, dim // 4, dim // 2), "embed_dim": dim, "blocks": ssa_blocks(dim, depth),
-            "num_heads": 8, "attention_scale": 0.125, **changes,
-        }
-    )  # fmt: skip
+from primesvt_core.pruning.groups import parameter_count
+from primesvt_core.pruning.surgery import full_shapes
+from tests.support.full_size import IMAGENET, a_spikformer, an_sdtv2, ssa_blocks
 
 
 def a_spikingformer(dim: int, depth: int, **changes: Any) -> FamilyConfig:
@@ -51,22 +30,6 @@ def an_sdtv1(dim: int, depth: int) -> FamilyConfig:
             **IMAGENET, "stem": (dim // 8, dim // 4, dim // 2), "embed_dim": dim, "num_heads": 8, "neuron": "lif",
             "blocks": ({"attention_dim": dim, "mlp_dim": 4 * dim},) * depth, "pooling_stat": "1111",
             "dvs_mode": False, "mlp_residual": False,
-        }
-    )  # fmt: skip
-
-
-def an_sdtv2(dims: tuple[int, int, int, int], *, kd: bool) -> FamilyConfig:
-    streams = (dims[0] // 2, *dims)
-    convs = [{"separable_dim": 2 * width, "hidden_dim": 4 * width} for width in (*streams[:3], streams[2])]
-
-    def block(width: int) -> dict[str, int]:
-        inner = {f"{name}_inner": width for name in ("q", "k", "v", "proj")}
-        return {**inner, "qk_dim": width, "v_dim": width, "mlp_dim": 4 * width}
-
-    return sdtv2.Config.model_validate(
-        {
-            **IMAGENET, "streams": streams, "num_heads": 1, "kd": kd, "conv_blocks": convs,
-            "block3": [block(dims[2])] * 6, "block4": [block(dims[3])] * 2,
         }
     )  # fmt: skip
 
@@ -166,14 +129,12 @@ MODELS: dict[str, tuple[str, Callable[[], FamilyConfig], int]] = {
 def test_it_has_as_many_parameters_as_the_public_code(name: str) -> None:
     key, make, parameters = MODELS[name]
     family, config = load_family(key), make()
-    with torch.device("meta"):
-        state = family.build(config).state_dict()
-    shapes = shapes_of(state)
-    assert sum(tensor.numel() for entry, tensor in state.items() if not is_buffer(entry)) == parameters
+    shapes = full_shapes(family, config)
+    assert parameter_count(shapes) == parameters
     variant = family.recognise(shapes)
     assert variant == config.variant
     asked = {field: getattr(config, field) for field in family.asked}
     assert family.infer(variant, shapes, asked) == config
     named = {name for layer in family.layers(config) for name in layer.tensors}
-    assert named <= state.keys()
-    assert {piece.tensor for group in family.groups(config) for piece in group.slices} <= state.keys()
+    assert named <= shapes.keys()
+    assert {piece.tensor for group in family.groups(config) for piece in group.slices} <= shapes.keys()

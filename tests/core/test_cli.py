@@ -19,7 +19,8 @@ import torch
 from typer.testing import CliRunner
 
 import primesvt_core
-from app.cli import app, main
+from app.cli import main
+from app.commands.whole import app
 from primesvt_core.errors import SpecError
 from tests.support import tiny
 
