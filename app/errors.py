@@ -4,9 +4,10 @@ DomainError
 ├── NotFound                  of the caller's team there is no such thing
 ├── Conflict                  the thing is in a state that does not allow this
 │   ├── JobFinished · UploadNotReady · UploadIncomplete · UploadClosed · UploadInUse
-│   └── IdempotencyConflict   the key was used for another request
+│   ├── IdempotencyConflict   the key was used for another request
+│   └── TooManyWebhooks       the team has as many as it may have
 ├── Invalid                   the request itself is wrong
-│   ├── InvalidCursor · DigestMismatch · PartOutOfRange
+│   ├── InvalidCursor · DigestMismatch · PartOutOfRange · WebhookUrlRefused
 │   └── TooLarge              beyond a limit of this server
 ├── InvalidKey                no such key, or it is revoked
 │   └── ExpiredKey            its time is over
@@ -78,6 +79,12 @@ class IdempotencyConflict(Conflict):
     code = "idempotency_conflict"
 
 
+class TooManyWebhooks(Conflict):
+    """The team has as many webhooks as it may have."""
+
+    code = "too_many_webhooks"
+
+
 class Invalid(DomainError):
     """The request itself is wrong."""
 
@@ -100,6 +107,12 @@ class PartOutOfRange(Invalid):
     """No such part, or it is of another size."""
 
     code = "part_out_of_range"
+
+
+class WebhookUrlRefused(Invalid):
+    """Messages may not be sent there."""
+
+    code = "webhook_url_refused"
 
 
 class TooLarge(Invalid):

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from app.api import artifacts, events, jobs, meta, openapi, problem, uploads
+from app.api import artifacts, events, jobs, meta, openapi, problem, uploads, webhooks
 from app.api.hardening import Hardening
 from app.api.observing import Measuring, Metrics
 from app.services import Services, assemble
@@ -35,7 +35,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app.state.services = found = services or assemble(settings)
     app.state.metrics = Metrics(found.jobs)
     problem.install(app)
-    for router in (uploads.router, jobs.router, events.router, artifacts.router, meta.router):
+    for router in (uploads.router, jobs.router, events.router, artifacts.router, webhooks.router, meta.router):
         app.include_router(router)
     mount(app)
     app.add_middleware(Hardening)

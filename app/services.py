@@ -13,6 +13,7 @@ from app.storage import BlobStore, open_store
 from app.teams.keys import KeyService
 from app.teams.service import TeamService
 from app.teams.sessions import SessionService
+from app.webhooks.service import WebhookService
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Services:
     sessions: SessionService
     catalog: CatalogService
     jobs: JobService
+    webhooks: WebhookService
 
 
 def assemble(settings: Settings, doorbell: Doorbell | None = None) -> Services:
@@ -44,4 +46,5 @@ def assemble(settings: Settings, doorbell: Doorbell | None = None) -> Services:
         sessions=SessionService(database),
         catalog=CatalogService(database, store, bell, settings),
         jobs=JobService(database, store, bell),
+        webhooks=WebhookService(database, settings),
     )

@@ -37,6 +37,9 @@ class Settings(BaseModel):
         default=5, ge=0, description="Wait before a job whose worker died is tried a third time; longer each time."
     )
     child_memory_bytes: int = Field(default=0, ge=0, description="Address space of a child process; 0 for no limit.")
+    webhook_private_network: bool = Field(
+        default=False, description="Webhooks may go to private addresses, any port and http, as in a closed network."
+    )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(default=False, description="One JSON object a line instead of text.")
 

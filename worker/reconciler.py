@@ -1,6 +1,7 @@
 """Puts right what nobody looks after: ``python -m worker.reconciler``.
 
-Leases that ran out are taken back; doorbells that got lost are rung again. Any number of reconcilers may run.
+Leases that ran out are taken back; doorbells that got lost are rung again; webhooks are told what they wait for. Any
+number of reconcilers may run.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from threading import Event
+from threading import Event, Thread
 
 from sqlalchemy.exc import DBAPIError
 
@@ -18,6 +19,9 @@ from app.db import Database, connect
 from app.jobs.work import JobWork
 from app.queue import CeleryDoorbell, Doorbell
 from app.settings import Settings
+from app.webhooks.work import DeliveryWork
+from worker.postman import Postman
+from worker.sending import Sender
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +33,7 @@ def reconcile(database: Database, settings: Settings, doorbell: Doorbell) -> Non
     """
     uploads = UploadWork(database, settings).reconcile()
     jobs = JobWork(database, settings).reconcile()
+    DeliveryWork(database).forget_old()
     if not (uploads or jobs) or doorbell.waiting():
         return
     for upload_id in uploads:
@@ -46,11 +51,15 @@ def main() -> None:
         signal.signal(number, lambda *_: stopping.set())
     database, doorbell = connect(settings.database), CeleryDoorbell(settings.broker_url)
     database.migrate()
+    postman = Postman(DeliveryWork(database), Sender(private=settings.webhook_private_network), stopping)
+    sending = Thread(target=postman.run, name="postman")
+    sending.start()
     while not stopping.wait(settings.reconcile_seconds):
         try:
             reconcile(database, settings, doorbell)
         except DBAPIError as error:
             log.warning("reconcile_failed", extra={"reason": str(error.orig)})
+    sending.join()
 
 
 if __name__ == "__main__":

@@ -98,3 +98,5 @@ Caller = Annotated[Principal, Depends(principal)]
 
 JobId = Annotated[str, Path(examples=["job_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(_of_our_making)]
 UploadId = Annotated[str, Path(examples=["upl_01k2v8r3p5q7s9t1v3w5x7y9z1"]), AfterValidator(_of_our_making)]
+WebhookId = Annotated[str, Path(examples=["whk_01k2v8r6c8d0e2f4g6h8j0k2m4"]), AfterValidator(_of_our_making)]
+DeliveryId = Annotated[str, Path(examples=["msg_01k2v8r7d9e1f3g5h7j9k1m3n5"]), AfterValidator(_of_our_making)]

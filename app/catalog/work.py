@@ -15,6 +15,7 @@ from app.catalog.states import OPEN, UploadKind, UploadState
 from app.db import Database, now
 from app.errors import LostClaim
 from app.settings import Settings
+from app.webhooks.outbox import announce
 
 
 class UploadWork:
@@ -64,14 +65,14 @@ class UploadWork:
     def release(self, claim: UploadClaim, problem: dict[str, Any]) -> None:
         """The child died: try again, until the attempts are used up."""
         with self.database.session() as session:
-            self._requeue(self._held(session, claim), problem)
+            self._requeue(session, self._held(session, claim), problem)
 
     def hand_back(self, claim: UploadClaim) -> None:
         """The worker is being shut down; the attempt does not count."""
         with self.database.session() as session:
             row = self._held(session, claim)
             row.attempts -= 1
-            self._requeue(row, {"code": "worker_lost", "detail": "the worker was shut down"})
+            self._requeue(session, row, {"code": "worker_lost", "detail": "the worker was shut down"})
 
     def reconcile(self) -> list[str]:
         """Take back expired leases, expire what was never completed; returns the uploads to validate."""
@@ -80,7 +81,7 @@ class UploadWork:
             lost = lost.where(UploadRow.lease_expires_at < now())
             # Skipped where locked: somebody is about to give the verdict.
             for row in session.scalars(lost.with_for_update(skip_locked=True)):
-                self._requeue(row, {"code": "worker_lost", "detail": "the worker was not heard of any more"})
+                self._requeue(session, row, {"code": "worker_lost", "detail": "the worker was not heard of any more"})
             oldest = now() - timedelta(seconds=self.settings.upload_expiry_seconds)
             abandoned = update(UploadRow).where(UploadRow.state.in_([s.value for s in OPEN]))
             session.execute(
@@ -96,10 +97,11 @@ class UploadWork:
             rows = select(UploadRow.id).where(UploadRow.id.in_([*upload_ids]), UploadRow.state.in_(states))
             return {*session.scalars(rows)}
 
-    def _requeue(self, row: UploadRow, problem: dict[str, Any]) -> None:
+    def _requeue(self, session: Session, row: UploadRow, problem: dict[str, Any]) -> None:
         if row.attempts >= self.settings.max_attempts:
             row.state = UploadState.REJECTED.value
             row.problem = problem
+            _announce(session, row)
         else:
             row.state = UploadState.STORED.value
         row.owner = row.lease_expires_at = None
@@ -111,6 +113,7 @@ class UploadWork:
             row.owner = row.lease_expires_at = None
             for field, value in verdict.items():
                 setattr(row, field, value)
+            _announce(session, row)
 
     def _lease_end(self) -> Any:
         return now() + timedelta(seconds=self.settings.lease_seconds)
@@ -122,3 +125,8 @@ class UploadWork:
         if row is None or not held or row.owner != claim.owner or row.epoch != claim.epoch:
             raise LostClaim(f"the claim {claim.epoch} on upload {claim.upload_id} does not hold any more")
         return row
+
+
+def _announce(session: Session, row: UploadRow) -> None:
+    told = {name: getattr(row, name) for name in ("id", "name", "kind", "state", "size_bytes", "sha256", "problem")}
+    announce(session, row.team_id, f"upload.{row.state}", told)

@@ -19,6 +19,7 @@ from app.client.errors import ClientError
 from app.client.following import events
 from app.client.packing import as_file
 from app.client.uploading import OnBytes, nobody, read_source, send
+from app.client.webhooks import WebhookClient
 from app.jobs.states import JobState
 
 OnEvent = Callable[[EventView], None]
@@ -38,6 +39,7 @@ class Client:
 
     def __init__(self, server: str, api_key: str, *, transport: httpx.BaseTransport | None = None) -> None:
         self._connection = Connection(server, api_key, transport)
+        self.webhooks = WebhookClient(self._connection)
 
     def __enter__(self) -> Client:
         return self

@@ -58,9 +58,13 @@ class Connection:
         headers = {"Idempotency-Key": key} if key else None
         return self._told(kind, lambda: self.send("POST", path, json=body, headers=headers))
 
-    def post_once(self, kind: type[T], path: str) -> T:
+    def post_once(self, kind: type[T], path: str, body: Mapping[str, Any] | None = None) -> T:
         """Ask for a change that would happen twice if asked for twice."""
-        return self._told(kind, lambda: self.send("POST", path), pauses=())
+        return self._told(kind, lambda: self.send("POST", path, json=body), pauses=())
+
+    def patch(self, kind: type[T], path: str, body: Mapping[str, Any]) -> T:
+        """Say what is to become different."""
+        return self._told(kind, lambda: self.send("PATCH", path, json=body))
 
     def _told(self, kind: type[T], ask: Callable[[], httpx.Response], pauses: tuple[float, ...] = PAUSES) -> T:
         answer = persistently(ask, pauses)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from app.client import ClientError, ServerError, Unusable
-from app.commands import demo, jobs, keys, serving
+from app.commands import demo, jobs, keys, serving, webhooks
 from app.embedded import EmbeddedError
 from primesvt_core import cli as library
 from primesvt_core.console import FAILED, WRONG_INPUT, fail
@@ -24,6 +24,7 @@ for name, command in (
 ):  # fmt: skip
     app.command(name)(command)
 app.add_typer(keys.commands, name="keys")
+app.add_typer(webhooks.commands, name="webhooks")
 
 
 def main() -> None:

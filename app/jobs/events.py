@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import now
 from app.jobs.models import EventRow, JobRow
 from app.jobs.states import TERMINAL, JobState, is_legal
 from app.settings import Settings
+from app.webhooks.outbox import announce
 
 RETRY_FACTORS = (0, 1, 6, 24)
 """Waits before the second, third ... attempt of a job whose worker died, in times of the setting."""
@@ -32,10 +34,27 @@ def move(session: Session, row: JobRow, after: JobState, **data: Any) -> None:
     if after in TERMINAL or after is JobState.QUEUED:
         row.owner = row.lease_expires_at = None
     note(session, row.id, "state", {"state": after.value, **data})
+    if after in TERMINAL:
+        announce(session, row.team_id, f"job.{after}", _told(row))
+
+
+def _told(row: JobRow) -> dict[str, Any]:
+    """What webhooks are told of a job that is over."""
+    fields = ("id", "name", "state", "verdict", "summary", "problem", "retry_of", "checkpoint_id", "dataset_id")
+    times = ("created_at", "started_at", "finished_at")
+    moments = {name: getattr(row, name) for name in times}
+    return {name: getattr(row, name) for name in fields} | {
+        name: moment and moment.isoformat() for name, moment in moments.items()
+    }
 
 
 def note(session: Session, job_id: str, kind: str, data: Mapping[str, Any]) -> None:
-    """Add to a job's events."""
+    """Add to a job's events.
+
+    The job is locked: ids of events are given out in the order in which they are written, and followers go on behind
+    the last one they saw, so that no event may be committed after one with a higher id.
+    """
+    session.execute(select(JobRow.id).where(JobRow.id == job_id).with_for_update())
     session.add(EventRow(job_id=job_id, at=now(), kind=kind, data=dict(data)))
 
 

@@ -1,0 +1,1 @@
+"""Webhooks after Standard Webhooks: a team's addresses are told what happens to its jobs and uploads."""
