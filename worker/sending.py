@@ -75,7 +75,7 @@ class Sender:
         backend = Guarded(deadline, private=self.private, look_up=self.look_up)
         with (
             httpcore.ConnectionPool(ssl_context=self.tls, network_backend=backend) as pool,
-            pool.stream("POST", target, headers={**own, **signed}, content=body) as answer,
+            pool.stream("POST", target, headers=[*(own | signed).items()], content=body) as answer,
         ):
             return answer.status, _beginning(answer)
 

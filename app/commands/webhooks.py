@@ -66,8 +66,8 @@ def change(
     json: Json = False,
 ) -> None:
     """Change a webhook; what is not given stays as it is."""
-    changes = {"url": url, "events": event and [one.value for one in event], "description": description,
-               "enabled": enabled}  # fmt: skip
+    events = [one.value for one in event] if event else None
+    changes = {"url": url, "events": events, "description": description, "enabled": enabled}
     with connect(server, api_key) as client:
         hook = client.webhooks.change(webhook, **changes)
     print_json(_document(hook)) if json else _show(hook)

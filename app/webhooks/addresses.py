@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
 import httpx
 
@@ -12,8 +12,11 @@ from app.webhooks.models import LONGEST_URL
 PORTS = frozenset({443, 8443})
 DEFAULT_PORTS = {"https": 443, "http": 80}
 NAT64 = IPv6Network("64:ff9b::/96")
-AZURE_HOST = IPv4Address("168.63.129.16")
-"""Looks public, and is the machine that a virtual machine of Azure runs on."""
+SPECIAL = (
+    *map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "100::/64", "3fff::/20", "5f00::/16")),
+    ip_network("168.63.129.16/32"),  # looks public, and is the machine that a virtual machine of Azure runs on
+)
+"""Of IANA's special-purpose registries what not every version of Python's `ipaddress` knows."""
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
@@ -29,7 +32,7 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
         if address.sixtofour or address.teredo or address.is_site_local or address.scope_id:
             return False
     unusual = address.is_multicast or address.is_reserved or address.is_unspecified
-    return address.is_global and not unusual and address != AZURE_HOST
+    return address.is_global and not unusual and not any(address in network for network in SPECIAL)
 
 
 def checked_url(url: str, *, private: bool) -> httpx.URL:

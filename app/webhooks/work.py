@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from datetime import timedelta
 from http import HTTPStatus
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db import Database, now
@@ -140,19 +139,20 @@ def _is_due() -> ColumnElement[bool]:
     return (DeliveryRow.state == DeliveryState.PENDING.value) & (DeliveryRow.not_before <= now()) & is_free
 
 
-def _first_due() -> Sequence[str] | object:
-    """Of every webhook that is not busy, the deliveries that are due first."""
+def _first_due() -> Select[str]:
+    """Of every webhook the deliveries that are due first, as many as it may have on their way."""
     on_their_way = (
-        select(DeliveryRow.webhook_id)
+        select(DeliveryRow.webhook_id, func.count().label("messages"))
         .where(DeliveryRow.state == DeliveryState.PENDING.value, DeliveryRow.lease_expires_at >= now())
         .group_by(DeliveryRow.webhook_id)
-        .having(func.count() >= AT_ONCE)
+        .subquery()
     )
     place = func.row_number().over(partition_by=DeliveryRow.webhook_id, order_by=DeliveryRow.not_before)
     ranked = (
-        select(DeliveryRow.id, place.label("place"))
+        select(DeliveryRow.id, (place + func.coalesce(on_their_way.c.messages, 0)).label("place"))
         .join(WebhookRow, WebhookRow.id == DeliveryRow.webhook_id)
-        .where(_is_due(), WebhookRow.enabled, DeliveryRow.webhook_id.not_in(on_their_way))
+        .outerjoin(on_their_way, on_their_way.c.webhook_id == DeliveryRow.webhook_id)
+        .where(_is_due(), WebhookRow.enabled)
         .subquery()
     )
     return select(ranked.c.id).where(ranked.c.place <= AT_ONCE)
