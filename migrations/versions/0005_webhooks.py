@@ -59,7 +59,7 @@ def upgrade() -> None:
         sa.Column("delivery_id", sa.String(40), nullable=False),
         sa.Column("at", TIME, nullable=False),
         sa.Column("status", sa.Integer(), nullable=True),
-        sa.Column("duration_seconds", sa.Float(), nullable=False),
+        sa.Column("duration_seconds", sa.Double(), nullable=False),
         sa.Column("answer", sa.String(1000), nullable=False),
         sa.Column("problem", sa.String(1000), nullable=True),
         sa.ForeignKeyConstraint(

@@ -6,13 +6,16 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import socket
 import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
+from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 import trustme
@@ -22,6 +25,7 @@ from app.errors import WebhookUrlRefused
 from app.webhooks.addresses import checked_url, is_public
 from app.webhooks.records import DeliveryClaim
 from app.webhooks.signing import headers, new_secret, sign
+from app.webhooks.work import WAITS
 from tests.support.receiving import HOST, Receiver, receiver
 from worker import sending
 from worker.sending import Sender
@@ -268,3 +272,26 @@ def test_a_receiver_that_sends_without_end_is_left(sender: Sender, there: Receiv
         thread.join(5)
     assert answer.status is None
     assert answer.problem
+
+
+def test_the_documented_verification_holds_for_what_is_sent(sender: Sender, there: Receiver) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "webhooks.md").read_text()
+    [example] = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "is_genuine" in block]
+    documented: dict[str, Any] = {}
+    exec(compile(example, "docs/webhooks.md", "exec"), documented)
+    is_genuine = documented["is_genuine"]
+    sender.send(claim(there.url(), NEW, OLD))
+    [arrived] = there.received
+    assert is_genuine(NEW, arrived.headers, arrived.body)
+    assert is_genuine(OLD, arrived.headers, arrived.body)
+    assert not is_genuine(new_secret(), arrived.headers, arrived.body)
+    assert not is_genuine(NEW, arrived.headers, arrived.body + b" ")
+    assert not is_genuine(NEW, {**arrived.headers, "webhook-timestamp": "1"}, arrived.body)
+
+
+def test_the_documented_waits_are_those_of_the_code() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "webhooks.md").read_text()
+    told = re.search(r"tried again after (.*?),\s+each", text, re.DOTALL)
+    assert told is not None
+    units = {"s": 1, "min": 60, "h": 3600}
+    assert tuple(int(n) * units[u] for n, u in re.findall(r"(\d+) (s|min|h)\b", told.group(1))) == WAITS
