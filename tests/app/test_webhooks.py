@@ -12,8 +12,8 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from app.cli import app as commands
 from app.client import Client
+from app.commands.whole import app as commands
 from app.db import now
 from app.teams.scopes import Scope
 from app.webhooks.records import Answer
