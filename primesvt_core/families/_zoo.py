@@ -25,6 +25,17 @@ SIZE_NAMES = ("img_size_h", "image_height", "img_size", "image_size", "input_siz
 Positive = Annotated[float, Field(gt=0)]
 TimeConstant = Annotated[float, Field(gt=1)]
 
+COLOURS, EVENTS = 3, 2
+CIFAR_CLASSES = (10, 100)
+IMAGE_SIZE = {"imagenet": 224, "cifar": 32, "dvs": 128}
+
+
+def variant_of(in_channels: int, num_classes: int) -> str:
+    """What a model whose variants differ in nothing was probably made for: its image size and preprocessing follow."""
+    if in_channels == EVENTS:
+        return "dvs"
+    return "cifar" if in_channels == COLOURS and num_classes in CIFAR_CLASSES else "imagenet"
+
 
 class ZooConfig(FamilyConfig):
     """Neurons of a model of the zoo.

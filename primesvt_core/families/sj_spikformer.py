@@ -20,6 +20,8 @@ from primesvt_core.families._base import Asked, Count, Family, Value, Writer, gr
 from primesvt_core.families._blocks import BlockConfig, check_heads, count
 from primesvt_core.families._recipes import as_it_is, cifar10, imagenet
 from primesvt_core.families._zoo import (
+    COLOURS,
+    IMAGE_SIZE,
     NEURON_FIELDS,
     SIZE_NAMES,
     SOURCE,
@@ -28,6 +30,7 @@ from primesvt_core.families._zoo import (
     fused_groups,
     fused_layers,
     fused_widths,
+    variant_of,
 )
 from primesvt_core.layers.folding import Folded, folded
 from primesvt_core.layers.model import SpikingModel, Stage
@@ -38,17 +41,12 @@ from primesvt_core.types import ChannelGroup, Layer, Shapes
 __all__ = ["FAMILY", "BlockConfig", "Config", "Spikformer"]
 
 PATCH = {"imagenet": 16, "cifar": 4, "dvs": 16}
-IMAGE_SIZE = {"imagenet": 224, "cifar": 32, "dvs": 128}
 HEADS = {256: 8, 384: 12}
 """Of the zoo's builders, by width."""
 
 STAGES = 4
 UNPOOLED = {16: 0, 4: 2}
 """Stages of the stem that do not halve the image, by patch size."""
-
-CIFAR_CLASSES = (10, 100)
-COLOURS = 3
-EVENTS = 2
 
 
 class Config(ZooConfig):
@@ -182,10 +180,7 @@ def recognise(shapes: Shapes) -> str | None:
         return None
     if "blocks.0.attn.qkv_conv_bn.0.weight" not in shapes or "head.weight" not in shapes:
         return None
-    channels, classes = shapes[f"{_stem(0).module}.weight"].shape[1], shapes["head.weight"].shape[0]
-    if channels == EVENTS:
-        return "dvs"
-    return "cifar" if channels == COLOURS and classes in CIFAR_CLASSES else "imagenet"
+    return variant_of(shapes[f"{_stem(0).module}.weight"].shape[1], shapes["head.weight"].shape[0])
 
 
 def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from spikingjelly.activation_based.model.spike_driven_transformer import sdt_8_384
 from spikingjelly.activation_based.model.spikformer import spikformer_cifar10, spikformer_s, spikformer_ti
 from torch import nn
 
@@ -24,6 +25,7 @@ BUILDERS: list[tuple[str, Callable[..., nn.Module], dict[str, Value]]] = [
     ("sj_spikformer", spikformer_ti, {"num_heads": 8, "patch_size": 16}),
     ("sj_spikformer", spikformer_s, {"num_heads": 12, "patch_size": 16}),
     ("sj_spikformer", spikformer_cifar10, {"num_heads": 12, "patch_size": 4}),
+    ("sj_sdt", sdt_8_384, {"pooling_stat": "1111"}),
 ]
 """Family, builder, and the defaults that its models need."""
 

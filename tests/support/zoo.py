@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from spikingjelly.activation_based import functional, neuron
+from spikingjelly.activation_based.model.spike_driven_transformer import SpikeDrivenTransformer
 from spikingjelly.activation_based.model.spikformer import Spikformer
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -32,6 +33,7 @@ class ZooModel:
         shape: of the images ``(B, C, H, W)`` or frames ``(B, T, C, H, W)`` that it is run on.
         told: config fields that cannot be read off ``args`` under one of their names.
         seed: of weights and input; one at which double and single precision give the same spikes.
+        bias: between which the biases of BatchNorms lie: lower where currents add up on their way to a neuron.
     """
 
     name: str
@@ -40,6 +42,7 @@ class ZooModel:
     shape: tuple[int, ...]
     told: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    bias: tuple[float, float] = (-0.2, 0.6)
 
     @property
     def family(self) -> str:
@@ -77,7 +80,7 @@ def _record(zoo: ZooModel) -> Golden:
     with torch.inference_mode(mode=False), torch.random.fork_rng():
         model = zoo.build()
         x = torch.randn(zoo.shape)
-        _calibrate(model, x)
+        _calibrate(model, x, zoo.bias)
         state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         tensors = {"input": x} | _computed(model, x)
     family, shapes = load_family(zoo.family), shapes_of(state)
@@ -87,12 +90,12 @@ def _record(zoo: ZooModel) -> Golden:
     return Golden(family, family.infer(variant, shapes, asked_fields(family, variant, shapes, told)), state, tensors)
 
 
-def _calibrate(model: nn.Module, x: Tensor) -> None:
+def _calibrate(model: nn.Module, x: Tensor, bias: tuple[float, float]) -> None:
     """Random BatchNorms whose statistics are those of ``x``, a little off, so that every neuron layer fires."""
     norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
     for module in norms:
         nn.init.uniform_(module.weight, 1.0, 1.6)
-        nn.init.uniform_(module.bias, -0.2, 0.6)
+        nn.init.uniform_(module.bias, *bias)
         module.momentum = 1.0
     run_zoo(model.train(), x)
     for module in norms:
@@ -123,6 +126,10 @@ def _spikformer(name: str, shape: tuple[int, ...], *, seed: int = 0, told: Any =
     return ZooModel(f"sj_spikformer-{name}", Spikformer, args, shape, told or {}, seed)
 
 
+def _sdt(name: str, shape: tuple[int, ...], *, seed: int = 0, told: Any = None, **args: Any) -> ZooModel:
+    return ZooModel(f"sj_sdt-{name}", SpikeDrivenTransformer, args, shape, told or {}, seed, bias=(-0.4, 0.4))
+
+
 MODELS: tuple[ZooModel, ...] = (
     _spikformer("cifar", (2, 3, 32, 32), T=4, embed_dims=64, num_heads=4, depths=2, num_classes=10, patch_size=4),
     _spikformer(
@@ -142,5 +149,26 @@ MODELS: tuple[ZooModel, ...] = (
     _spikformer(
         "if", (2, 1, 32, 32), T=3, in_channels=1, embed_dims=32, num_heads=4, depths=1, num_classes=10, patch_size=4,
         spiking_neuron=neuron.IFNode, v_threshold=2.0, v_reset=-0.1, told={"neuron": "if"},
+    ),
+    _sdt("imagenet", (2, 3, 64, 64), T=4, embed_dims=64, num_heads=4, depths=2, num_classes=12),
+    _sdt(
+        "cifar", (3, 3, 32, 32), T=3, embed_dims=32, num_heads=8, depths=3, num_classes=100, pooling_stat="0011",
+        mlp_ratio=2.5,
+    ),
+    _sdt(
+        "tied", (2, 3, 32, 32), T=4, embed_dims=32, num_heads=2, depths=2, num_classes=10, pooling_stat="0101",
+        mlp_ratio=1.0, seed=4,
+    ),
+    _sdt(
+        "events", (2, 5, 2, 64, 64), T=4, in_channels=2, embed_dims=32, num_heads=1, depths=1, num_classes=11,
+        pooling_stat="1110",
+    ),
+    _sdt(
+        "plif", (2, 3, 32, 32), T=4, embed_dims=32, num_heads=2, depths=1, num_classes=10, pooling_stat="0110",
+        spiking_neuron=neuron.ParametricLIFNode, v_threshold=0.8, seed=1,
+    ),
+    _sdt(
+        "slow", (2, 1, 16, 16), T=4, in_channels=1, embed_dims=32, num_heads=2, depths=1, num_classes=10,
+        pooling_stat="0000", tau=1.5, decay_input=False, v_threshold=1.6,
     ),
 )  # fmt: skip
