@@ -12,6 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 from pydantic import AfterValidator
 
 from app.api.schemas import ID, LONGEST_ID
+from app.api.watching import Watch
 from app.errors import InsufficientScope, InvalidKey, NotFound
 from app.services import Services
 from app.teams.records import Principal
@@ -27,6 +28,12 @@ bearer = HTTPBearer(auto_error=False, description="An API key: psvt_…")
 def services(request: Request) -> Services:
     """The services of this application."""
     found: Services = request.app.state.services
+    return found
+
+
+def watch(request: Request) -> Watch:
+    """What followers of jobs wait with."""
+    found: Watch = request.app.state.watch
     return found
 
 
@@ -93,6 +100,7 @@ def _of_our_making(value: str) -> str:
 
 
 Found = Annotated[Services, Depends(services)]
+Watching = Annotated[Watch, Depends(watch)]
 Caller = Annotated[Principal, Depends(principal)]
 """Whoever is known, whatever they may do; nearly every operation says with `needs` what it takes instead."""
 

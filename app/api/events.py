@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import StreamingResponse
 
-from app.api.deps import Found, JobId, needs
+from app.api.deps import Found, JobId, Watching, needs
 from app.api.following import event_stream, is_over
 from app.api.problem import responses
 from app.teams.records import Principal
@@ -32,6 +32,7 @@ async def job_events(
     job_id: JobId,
     caller: Annotated[Principal, needs(Scope.JOBS_READ)],
     found: Found,
+    watch: Watching,
     last_event_id: Annotated[
         int | None, Header(ge=0, le=LARGEST_EVENT_ID, description="Continue behind this event.")
     ] = None,
@@ -41,5 +42,5 @@ async def job_events(
     over = await is_over(found.jobs, caller.team_id, job_id, after)
     if over and last_event_id is not None:
         return Response(status_code=204)
-    stream = event_stream(found.jobs, caller.team_id, job_id, after)
+    stream = event_stream(found.jobs, watch, caller.team_id, job_id, after)
     return StreamingResponse(stream, media_type="text/event-stream", headers=HEADERS)

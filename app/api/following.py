@@ -1,22 +1,21 @@
 """Waiting for something to happen to a job, without a thread that waits.
 
-The worker is another process, perhaps on another machine: the database is asked again and again.
+The worker is another process, perhaps on another machine: the database is asked again and again, by `Watch` for all.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
 
 from starlette.concurrency import run_in_threadpool
 
+from app.api.watching import Watch
 from app.errors import NotFound
 from app.jobs.records import Job, JobEvent
 from app.jobs.service import JobService
 
-POLL_SECONDS = 0.5
 LONGEST_WAIT = 60
 KEEP_ALIVE_SECONDS = 15.0
 """Proxies close connections that are silent for a minute."""
@@ -25,7 +24,7 @@ RECONNECT_MS = 1000
 EVENTS_AT_ONCE = 500
 
 
-async def changed_job(jobs: JobService, team: str, job_id: str, seconds: float) -> Job:
+async def changed_job(jobs: JobService, watch: Watch, team: str, job_id: str, seconds: float) -> Job:
     """The job as soon as its state changes or is terminal, after ``seconds`` at the most.
 
     Raises:
@@ -33,9 +32,13 @@ async def changed_job(jobs: JobService, team: str, job_id: str, seconds: float) 
     """
     deadline = time.monotonic() + seconds
     job = first = await run_in_threadpool(jobs.get, team, job_id)
-    while job.state is first.state and not job.state.is_terminal and time.monotonic() < deadline:
-        await asyncio.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
-        job = await run_in_threadpool(jobs.get, team, job_id)
+    if not seconds or first.state.is_terminal:
+        return first
+    async with watch.following(job_id):
+        after = 0
+        while job.state is first.state and (left := deadline - time.monotonic()) > 0:
+            after = await watch.news(job_id, after, left) or after
+            job = await run_in_threadpool(jobs.get, team, job_id)
     return job
 
 
@@ -50,21 +53,18 @@ async def is_over(jobs: JobService, team: str, job_id: str, after: int) -> bool:
     return job.state.is_terminal and not await run_in_threadpool(jobs.events, team, job_id, after, 1)
 
 
-async def event_stream(jobs: JobService, team: str, job_id: str, after: int) -> AsyncIterator[str]:
+async def event_stream(jobs: JobService, watch: Watch, team: str, job_id: str, after: int) -> AsyncIterator[str]:
     """Events after ``after`` in the format of server-sent events, until the job is over or was deleted."""
     yield f"retry: {RECONNECT_MS}\n\n"
-    told_at = time.monotonic()
     try:
-        while not await is_over(jobs, team, job_id, after):
-            events = await run_in_threadpool(jobs.events, team, job_id, after, EVENTS_AT_ONCE)
-            for event in events:
-                yield _formatted(event)
-                after, told_at = event.id, time.monotonic()
-            if not events and time.monotonic() - told_at > KEEP_ALIVE_SECONDS:
-                yield ": still here\n\n"
-                told_at = time.monotonic()
-            if not events:
-                await asyncio.sleep(POLL_SECONDS)
+        async with watch.following(job_id):
+            while not await is_over(jobs, team, job_id, after):
+                events = await run_in_threadpool(jobs.events, team, job_id, after, EVENTS_AT_ONCE)
+                for event in events:
+                    yield _formatted(event)
+                    after = event.id
+                if not events and await watch.news(job_id, after, KEEP_ALIVE_SECONDS) is None:
+                    yield ": still here\n\n"
     except NotFound:
         return
 

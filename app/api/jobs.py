@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 
 from app.api.bodies import BoundedRoute
-from app.api.deps import Found, JobId, needs
+from app.api.deps import Found, JobId, Watching, needs
 from app.api.following import LONGEST_WAIT, changed_job
 from app.api.openapi import with_headers
 from app.api.problem import responses
@@ -75,6 +75,7 @@ async def get_job(
     job_id: JobId,
     caller: Reader,
     found: Found,
+    watch: Watching,
     response: Response,
     prefer: Annotated[
         str, Header(max_length=200, description=f"wait=N, N seconds up to {LONGEST_WAIT} (RFC 7240).")
@@ -83,7 +84,7 @@ async def get_job(
     """One job; with ``Prefer: wait=N`` the answer comes when its state changes, after N seconds at the most."""
     asked = WAIT.search(prefer)
     seconds = min(int(asked.group(1)), LONGEST_WAIT) if asked else 0
-    job = await changed_job(found.jobs, caller.team_id, job_id, seconds)
+    job = await changed_job(found.jobs, watch, caller.team_id, job_id, seconds)
     if asked:
         response.headers["Preference-Applied"] = f"wait={seconds}"
     if not job.state.is_terminal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -162,6 +162,13 @@ class JobService:
                 .limit(limit)
             )
             return [JobEvent(id=e.id, at=e.at, kind=e.kind, data=e.data) for e in session.scalars(query)]
+
+    def last_events(self, job_ids: Collection[str]) -> dict[str, int]:
+        """Ids of the last events of those of the jobs that there are, of all teams: for whoever was let in before."""
+        last = select(func.max(EventRow.id)).where(EventRow.job_id == JobRow.id).scalar_subquery()
+        with self.database.session() as session:
+            rows = session.execute(select(JobRow.id, last).where(JobRow.id.in_(job_ids)))
+            return {job_id: event_id or 0 for job_id, event_id in rows}
 
     def artifacts(self, team: str, job_id: str) -> list[Artifact]:
         """The files of a finished job, by name."""

@@ -1,4 +1,4 @@
-"""Webhook endpoints and deliveries."""
+"""Webhook endpoints and deliveries; the last event of a job is found without looking at all of them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
+    op.create_index("ix_job_events_job_id_id", "job_events", ["job_id", "id"])
+    op.drop_index("ix_job_events_job_id", "job_events")
     op.create_table(
         "webhooks",
         sa.Column("id", sa.String(40), nullable=False),
@@ -74,6 +76,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.create_index("ix_job_events_job_id", "job_events", ["job_id"])
+    op.drop_index("ix_job_events_job_id_id", "job_events")
     op.drop_table("webhook_attempts")
     op.drop_table("webhook_deliveries")
     op.drop_table("webhooks")

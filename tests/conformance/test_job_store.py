@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,14 +23,14 @@ from app.errors import (
     UploadInUse,
     UploadNotReady,
 )
-from app.jobs.events import move
+from app.jobs.events import move, note
 from app.jobs.models import JobRow
 from app.jobs.records import Job, JobClaim, NewJob
 from app.jobs.states import TERMINAL, JobState
 from app.paging import encode
 from app.teams.service import TeamService
 from tests.support.databases import KINDS, fresh_url
-from tests.support.shop import MODEL, PROBLEM, SPEC, Shop
+from tests.support.shop import HEAD_START_SECONDS, MODEL, PROBLEM, SPEC, Shop
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -372,3 +372,23 @@ def test_workspaces_of_jobs_that_are_over_are_not_needed(shop: Shop) -> None:
     running, over = shop.claimed(), shop.claimed()
     shop.work.fail(over, PROBLEM)
     assert shop.work.unfinished([running.job_id, over.job_id, "job_unknown"]) == {running.job_id}
+
+
+def test_events_become_visible_in_the_order_of_their_ids(shop: Shop) -> None:
+    """Whoever goes on behind the last event they saw would miss one with a lower id that is committed later."""
+    job = shop.queued()
+
+    def tell(number: int) -> None:
+        with shop.database.session() as session:
+            note(session, job.id, "progress", {"number": number})
+
+    with ThreadPoolExecutor(1) as pool:
+        with shop.database.session() as session:
+            note(session, job.id, "progress", {"number": 1})
+            session.flush()  # it has its id, and nobody sees it yet
+            second = pool.submit(tell, 2)
+            assert not wait([second], timeout=HEAD_START_SECONDS).done
+        second.result()
+    told = shop.jobs.events(shop.team, job.id)
+    assert [event.data.get("number") for event in told] == [None, 1, 2]
+    assert shop.jobs.last_events([job.id, "job_unknown"]) == {job.id: told[-1].id}
