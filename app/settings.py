@@ -36,9 +36,16 @@ class Settings(BaseModel):
     retry_seconds: float = Field(
         default=5, ge=0, description="Wait before a job whose worker died is tried a third time; longer each time."
     )
-    child_memory_bytes: int = Field(default=0, ge=0, description="Address space of a child process; 0 for no limit.")
     webhook_private_network: bool = Field(
         default=False, description="Webhooks may go to private addresses, any port and http, as in a closed network."
+    )
+    child_memory_bytes: int = Field(default=0, ge=0, description="Memory of a computing process; 0 for no limit.")
+    validation_memory_bytes: int = Field(
+        default=8 << 30, ge=0, description="Memory of a process that looks into an upload; 0 for no limit."
+    )
+    validation_cpu_seconds: int = Field(default=600, ge=0, description="Processor time of the same; 0 for no limit.")
+    validation_file_bytes: int = Field(
+        default=64 << 30, ge=0, description="Size of any file that the same writes; 0 for no limit."
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(default=False, description="One JSON object a line instead of text.")

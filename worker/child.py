@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import resource
 import signal
 import sys
 import threading
@@ -23,6 +22,7 @@ from pydantic import JsonValue
 
 from primesvt_core.errors import PrimeSVTError
 from primesvt_core.progress import Progress
+from worker import sandbox
 from worker.protocol import (
     CompressRequest,
     Message,
@@ -30,6 +30,7 @@ from worker.protocol import (
     RefusedMessage,
     Request,
     ResultMessage,
+    SandboxMessage,
     Task,
     ValidateCheckpoint,
 )
@@ -42,14 +43,20 @@ def main() -> int:
     """Carry out the request on standard input."""
     tell = _private_output()
     request = Request.model_validate_json(sys.stdin.readline())
+    missing = sandbox.enter(request.sandbox)
     threading.Thread(target=_end_with_worker, daemon=True).start()
-    if request.memory_bytes:
-        resource.setrlimit(resource.RLIMIT_AS, (request.memory_bytes, request.memory_bytes))
+    if missing:
+        tell(SandboxMessage(missing=missing))
     try:
         tell(ResultMessage(result=carry_out(request.task, tell)))
     except PrimeSVTError as error:
         tell(RefusedMessage(code=error.error_code, detail=error.message))
-    except (OSError, MemoryError):  # a full disk, a store that is away: may be over at the next attempt
+    except MemoryError:
+        traceback.print_exc()
+        if not request.sandbox.memory_bytes:  # another machine may have more
+            return DIED
+        tell(RefusedMessage(code="too_demanding", detail=_too_large(request.sandbox.memory_bytes)))
+    except OSError:  # a full disk, a store that is away: may be over at the next attempt
         traceback.print_exc()
         return DIED
     except Exception as error:  # noqa: BLE001  # a defect: the next attempt would end the same way
@@ -94,6 +101,10 @@ def _compress(task: CompressRequest, tell: Tell) -> dict[str, JsonValue]:
     with _alone_in(task.workspace):
         report = pipeline.compress(request, report_to)
     return {"verdict": report.verdict.value, "summary": dict(report.summary())}
+
+
+def _too_large(memory_bytes: int) -> str:
+    return f"this takes more than the {memory_bytes:,} bytes of memory that this server allows; give a smaller file"
 
 
 @contextmanager

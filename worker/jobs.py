@@ -19,6 +19,7 @@ from app.jobs.records import JobClaim, StoredArtifact
 from app.jobs.work import JobWork
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
+from worker import sandbox
 from worker.materials import materialise, ticking
 from worker.process import ChildDied
 from worker.protocol import CompressRequest, Request
@@ -86,7 +87,7 @@ class JobRunner:
             every_seconds=self.settings.heartbeat_seconds,
             lease_seconds=self.settings.lease_seconds,
         )
-        request = Request(task=self._task(claim, folder, pulse), memory_bytes=self.settings.child_memory_bytes)
+        request = Request(task=self._task(claim, folder, pulse), sandbox=sandbox.for_computing(self.settings))
         result = supervise(
             request, folder / "child.log", pulse, silence_seconds=self.settings.stall_seconds
         )  # fmt: skip

@@ -8,6 +8,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from worker import sandbox
 from worker.protocol import MESSAGE, Message, Request
 
 GRACE_SECONDS = 2.0
@@ -24,11 +26,18 @@ CHILD = "worker.child"
 """Module that a child runs."""
 
 LAST_WORDS_BYTES = 4000
+LONGEST_MESSAGE = 16 << 20
+"""Bytes; the facts of the largest honest upload have a hundredth of that."""
+
 OUT_OF_MEMORY_SIGNAL = signal.SIGKILL
 
 
 class ChildDied(Exception):
     """The child ended without a result; the message says how."""
+
+
+class ChildSpent(ChildDied):
+    """It has used up the processor time that it was given, and would again."""
 
 
 class Child:
@@ -37,6 +46,7 @@ class Child:
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.process, self.log = process, log
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._spoke_nonsense = False
         threading.Thread(target=self._read, daemon=True).start()
 
     def next_message(self, seconds: float) -> Message | None:
@@ -50,41 +60,57 @@ class Child:
         except queue.Empty:
             return None
         if message is None:
-            raise ChildDied(self._how_it_ended())
+            raise self._how_it_ended()
         return message
 
     def stop(self) -> None:
         """End the child and everything that it started."""
         for asked, patience in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, None)):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, asked)
+            self._signal(asked)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(patience)
 
     def _read(self) -> None:
         assert self.process.stdout is not None  # noqa: S101  # it was opened as a pipe
-        with contextlib.suppress(ValidationError, ValueError):  # cut short by a kill, or no message of ours
-            for line in self.process.stdout:
+        try:
+            while line := self.process.stdout.readline(LONGEST_MESSAGE):
                 self._messages.put(MESSAGE.validate_json(line))
+        except ValidationError:  # cut short by a kill, or no message of ours: nobody listens to it any more
+            self._spoke_nonsense = True
+            self._signal(signal.SIGKILL)
+        except ValueError:  # it was stopped, and its output closed
+            pass
         self._messages.put(None)
 
-    def _how_it_ended(self) -> str:
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+    def _how_it_ended(self) -> ChildDied:
         code = self.process.wait()
-        if code < 0:
-            how = f"the computing process was killed by {signal.Signals(-code).name}"
-            return f"{how} (out of memory?)" if -code == OUT_OF_MEMORY_SIGNAL else how
-        return f"the computing process ended with exit status {code}: {last_words(self.log)}"
+        if code == -signal.SIGXCPU:
+            return ChildSpent("the computing process has used up the processor time that this server allows")
+        if code == -OUT_OF_MEMORY_SIGNAL and not self._spoke_nonsense:
+            return ChildDied("the computing process was killed by SIGKILL (out of memory?)")
+        if code < 0 and not self._spoke_nonsense:
+            return ChildDied(f"the computing process was killed by {signal.Signals(-code).name}")
+        return ChildDied(f"the computing process ended with exit status {code}: {last_words(self.log)}")
 
 
 @contextmanager
 def started(request: Request, log: Path) -> Iterator[Child]:
-    """A child at work on ``request``; gone when the block ends, however it ends.
+    """A child at work on ``request``, in an empty folder; both gone when the block ends, however it ends.
 
     Args:
         request: told on its standard input, which stays open: its end tells the child that the worker is gone.
-        log: where its standard error goes.
+        log: where its standard error goes; the folder lies beside it.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="scratch-", dir=log.parent, ignore_cleanup_errors=True) as scratch:
+        yield from _working(request, log, scratch)
+
+
+def _working(request: Request, log: Path, scratch: str) -> Iterator[Child]:
     with log.open("ab") as errors:
         process = subprocess.Popen(  # noqa: S603  # our own module
             [sys.executable, "-P", "-m", CHILD],
@@ -92,7 +118,8 @@ def started(request: Request, log: Path) -> Iterator[Child]:
             stdout=subprocess.PIPE,
             stderr=errors,
             start_new_session=True,
-            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
+            cwd=scratch,
+            env=sandbox.environment(os.environ, request.sandbox, scratch),
         )
     with process:
         child = Child(process, log)

@@ -1,7 +1,7 @@
 """What a worker and its child say to each other: one request, then one JSON document a line.
 
-The child writes ``{"kind": "progress", …}`` any number of times, then one ``{"kind": "result", …}`` or
-``{"kind": "refused", …}``. A child that ends without either has died.
+The child writes ``{"kind": "sandbox", …}`` if its sandbox has gaps, ``{"kind": "progress", …}`` any number of times,
+then one ``{"kind": "result", …}`` or ``{"kind": "refused", …}``. A child that ends without either has died.
 """
 
 from __future__ import annotations
@@ -45,15 +45,29 @@ class ValidateData(_Message):
 Task = CompressRequest | ValidateCheckpoint | ValidateData
 
 
-class Request(_Message):
-    """What a child is started for.
+class Sandbox(_Message):
+    """What a child may use; 0 stands for no limit.
 
     Attributes:
-        memory_bytes: address space that it may use; 0 for no limit.
+        memory_bytes: memory of its own, shared libraries and files that it maps aside.
+        cpu_seconds: of all its threads together.
+        file_bytes: of each file that it writes.
+        open_files: at the same time.
+        programs: whether it may start programs and use sockets of this machine, as computing needs to.
     """
 
-    task: Annotated[Task, Field(discriminator="task")]
     memory_bytes: int = 0
+    cpu_seconds: int = 0
+    file_bytes: int = 0
+    open_files: int = 0
+    programs: bool = True
+
+
+class Request(_Message):
+    """What a child is started for, and what it may use to that end."""
+
+    task: Annotated[Task, Field(discriminator="task")]
+    sandbox: Sandbox = Sandbox()
 
 
 class ProgressMessage(_Message):
@@ -69,6 +83,13 @@ class ProgressMessage(_Message):
     def document(self) -> dict[str, JsonValue]:
         """What a job's events hold."""
         return self.model_dump(exclude={"kind"})
+
+
+class SandboxMessage(_Message):
+    """Limits that the child's machine could not give."""
+
+    kind: Literal["sandbox"] = "sandbox"
+    missing: list[str]
 
 
 class ResultMessage(_Message):
@@ -90,5 +111,5 @@ class RefusedMessage(_Message):
         return {"code": self.code, "detail": self.detail}
 
 
-Message = ProgressMessage | ResultMessage | RefusedMessage
+Message = ProgressMessage | SandboxMessage | ResultMessage | RefusedMessage
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])

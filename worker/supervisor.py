@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from worker.process import ChildDied, started
-from worker.protocol import ProgressMessage, RefusedMessage, Request, ResultMessage
+from worker.protocol import ProgressMessage, RefusedMessage, Request, ResultMessage, SandboxMessage
 from worker.pulse import Pulse
+
+log_of = logging.getLogger(__name__)
 
 LONGEST_WAIT_SECONDS = 0.5
 """How long a child's silence may keep a stop from being heard."""
@@ -35,6 +38,7 @@ def supervise(request: Request, log: Path, pulse: Pulse, *, silence_seconds: flo
     Raises:
         ChildRefused: the inputs are wrong.
         ChildDied: it crashed, was killed, or got stuck.
+        ChildSpent: it has used up its processor time.
         CancelRequested, ShuttingDown, LostClaim: as the pulse says.
     """
     heard_at = time.monotonic()
@@ -48,6 +52,8 @@ def supervise(request: Request, log: Path, pulse: Pulse, *, silence_seconds: flo
                 raise ChildDied(f"the computing process made no progress for {silence_seconds:g} s and was stopped")
             if isinstance(message, ProgressMessage):
                 pulse.report(message.document())
+            elif isinstance(message, SandboxMessage):
+                log_of.warning("sandbox_incomplete", extra={"missing": ", ".join(message.missing)})
             elif isinstance(message, RefusedMessage):
                 raise ChildRefused(message)
             elif isinstance(message, ResultMessage):

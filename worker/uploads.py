@@ -17,8 +17,9 @@ from app.errors import LostClaim
 from app.jobs.records import Beat
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
+from worker import sandbox
 from worker.materials import materialise
-from worker.process import ChildDied
+from worker.process import ChildDied, ChildSpent
 from worker.protocol import Request, ValidateCheckpoint, ValidateData
 from worker.pulse import Document, Pulse, ShuttingDown
 from worker.supervisor import ChildRefused, supervise
@@ -63,6 +64,9 @@ class UploadRunner:
         except ChildRefused as refusal:
             self.work.refuse(claim, refusal.problem)
             log.info("upload_refused", extra={**told, "problem": refusal.problem["code"]})
+        except ChildSpent as error:
+            self.work.refuse(claim, {"code": "too_demanding", "detail": f"{error}; give a smaller or simpler file"})
+            log.info("upload_refused", extra={**told, "problem": "too_demanding"})
         except ShuttingDown:
             self.work.hand_back(claim)
         except (ChildDied, OSError, BlobMissing) as error:
@@ -82,7 +86,7 @@ class UploadRunner:
         )
         path = materialise(self.store, claim.content, folder, pulse)
         task = ValidateCheckpoint(path=path) if claim.kind is UploadKind.CHECKPOINT else ValidateData(path=path)
-        request = Request(task=task, memory_bytes=self.settings.child_memory_bytes)
+        request = Request(task=task, sandbox=sandbox.for_validation(self.settings))
         return supervise(
             request, folder / "child.log", pulse, silence_seconds=self.settings.validation_seconds
         )  # fmt: skip

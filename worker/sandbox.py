@@ -1,0 +1,69 @@
+"""What a child may do and use: decided by the worker, taken on by the child before it opens anything."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+from collections.abc import Mapping
+
+from app.settings import Settings
+from worker import seccomp
+from worker.protocol import Sandbox
+
+PASSED = re.compile(r"PATH|LANG|LC_\w+|TZ|LD_LIBRARY_PATH|MPLCONFIGDIR|(OMP|MKL|OPENBLAS|CUDA|NVIDIA|TORCH|PYTHON)\w*")
+"""Variables that a child gets to see: no address, no credentials, nothing of the service's own."""
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+OPEN_FILES = 256
+GRACE_SECONDS = 5
+"""Between the signal that says that the processor time is used up and the one that kills."""
+
+
+def for_validation(settings: Settings) -> Sandbox:
+    """Of a child that opens an upload which nobody has looked into yet."""
+    return Sandbox(
+        memory_bytes=settings.validation_memory_bytes,
+        cpu_seconds=settings.validation_cpu_seconds,
+        file_bytes=settings.validation_file_bytes,
+        open_files=OPEN_FILES,
+        programs=False,
+    )
+
+
+def for_computing(settings: Settings) -> Sandbox:
+    """Of a child that computes with what was validated: frameworks and drivers start programs and map a lot."""
+    return Sandbox(memory_bytes=settings.child_memory_bytes)
+
+
+def environment(inherited: Mapping[str, str], sandbox: Sandbox, scratch: str) -> dict[str, str]:
+    """A child's variables; ``scratch`` is where its temporary files go."""
+    passed = {name: value for name, value in inherited.items() if PASSED.fullmatch(name)}
+    threads = {} if sandbox.programs else ONE_THREAD
+    return {**passed, **threads, "OMP_WAIT_POLICY": "PASSIVE", "TMPDIR": scratch}
+
+
+def enter(sandbox: Sandbox) -> list[str]:
+    """Take on the limits, while there is a single thread; returns those that this machine cannot give."""
+    os.umask(0o077)
+    wanted = {
+        "RLIMIT_CORE": 0,
+        "RLIMIT_DATA": sandbox.memory_bytes or None,
+        "RLIMIT_CPU": sandbox.cpu_seconds or None,
+        "RLIMIT_FSIZE": sandbox.file_bytes or None,
+        "RLIMIT_NOFILE": sandbox.open_files or None,
+    }
+    missing = [name for name, most in wanted.items() if most is not None and not _limit(name, most)]
+    return missing if seccomp.confine(programs=sandbox.programs) else [*missing, "seccomp"]
+
+
+def _limit(name: str, most: int) -> bool:
+    number = getattr(resource, name)
+    _, hard = resource.getrlimit(number)
+    later = most + GRACE_SECONDS if name == "RLIMIT_CPU" else most
+    most, later = (value if hard == resource.RLIM_INFINITY else min(value, hard) for value in (most, later))
+    try:
+        resource.setrlimit(number, (most, later))
+    except (OSError, ValueError):
+        return False
+    return True
