@@ -134,13 +134,17 @@ def _locked(data_dir: Path) -> Iterator[None]:
 def _listen(place: Place) -> socket.socket:
     try:
         family, *_, address = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=2048)
+        listener = socket.create_server(address[:2], family=family, backlog=2048)
     except (OSError, OverflowError) as error:
         raise EmbeddedError(
             "address_in_use",
             f"cannot listen on {place.host}:{place.port} ({error}); choose another port with --port (0: any free one)",
             is_input=True,
         ) from None
+    # Connections inherit it. asyncio sets it itself, but not on those of a socket that it was handed: the end of an
+    # answer would wait 40 ms for its beginning to be acknowledged.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 @contextmanager
