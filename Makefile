@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 SWIFT := .venv-swift
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help setup demo serve test lint format docs clean
+.PHONY: help setup demo serve test test-contract lint format docs clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ $(SWIFT)/.ready: $(STAMP) constraints.txt
 
 test: setup $(SWIFT)/.ready ## all tests
 	$(BIN)/python -m pytest -q
+
+test-contract: setup ## the HTTP interface against its OpenAPI document, 200 cases an operation
+	PRIMESVT_CONTRACT_CASES=200 $(BIN)/python -m pytest -q tests/contract
 
 lint: setup ## formatting, lints, types, import contracts, published documents, compose file
 	$(BIN)/ruff format --check .

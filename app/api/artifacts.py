@@ -20,7 +20,9 @@ router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=responses(401
 Taker = Annotated[Principal, needs(Scope.ARTIFACTS_READ)]
 
 ArtifactName = Annotated[str, Path(max_length=200, pattern=TEXT, examples=["figures/robustness.png"])]
-BINARY = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+BINARY: dict[str, dict[str, str]] = {"*/*": {}}
+"""Bytes of whatever kind; a schema would say that they are JSON."""
+
 WHAT = {"ETag": header("The file's sha256."), "Repr-Digest": header("The same as RFC 9530 writes it.")}
 WHERE = {"Content-Range": header("Which bytes, and of how many.")}
 

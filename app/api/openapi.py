@@ -57,4 +57,16 @@ def describe(app: FastAPI) -> None:
     components["Problem"] = described
     for leftover in ("HTTPValidationError", "ValidationError"):  # FastAPI's own errors, which are never sent
         components.pop(leftover, None)
+    for item in schema["paths"].values():
+        for operation in item.values():
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"] = _without_null(parameter["schema"])
     app.openapi_schema = schema
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Of a parameter that may be left out: no text in an address or a header is null."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"]
+    if len(kinds) != 1:
+        return schema
+    return {**{key: value for key, value in schema.items() if key != "anyOf"}, **kinds[0]}

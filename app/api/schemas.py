@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from app.catalog.states import UploadKind, UploadState
 from app.jobs.states import JobState
@@ -15,6 +15,16 @@ ID = r"^[0-9a-z_]+$"
 LONGEST_ID = 60
 TEXT = r"^[^\x00]*$"
 """Any text but U+0000, which PostgreSQL does not store."""
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool | str):
+        raise ValueError("should be a number")  # noqa: TRY004  # which pydantic makes a refusal of
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_number)]
+"""A whole number as JSON has it: neither text nor ``true``, which pydantic would take for one."""
 
 
 class _Body(BaseModel):
@@ -35,7 +45,7 @@ class NewUpload(_Body):
 
     kind: UploadKind
     name: str = Field(min_length=1, max_length=1000, description="File name, for people; never used as a path.")
-    size_bytes: int = Field(ge=0)
+    size_bytes: Whole = Field(ge=0)
     sha256: str | None = Field(default=None, pattern=SHA256, description="Of the whole; checked on completion.")
 
 

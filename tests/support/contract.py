@@ -1,0 +1,135 @@
+"""Schemathesis on the real application behind the real server, with things of every state to be found."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.catalog.states import UploadKind
+from tests.support.dashboard import Dashboard, Team
+
+READ_SECONDS = 0.2
+"""After which the reader of an answer that never ends leaves."""
+
+LONGEST_SECONDS = 70
+USUAL_STATUSES = ("2xx", "3xx", "401", "403", "404", "409", "429")
+
+START_SECONDS = 10
+OF_EVERY_STATE = 6
+
+
+@dataclass
+class Answered:
+    """Counts the answers of every operation of the OpenAPI document."""
+
+    app: ASGIApp
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.counts[scope["method"].lower(), getattr(scope.get("route"), "path", "")] += 1
+            await send(message)
+
+        await self.app(scope, receive, send_counted if scope["type"] == "http" else send)
+
+    def of(self, operation: tuple[str, str]) -> int:
+        method, path = operation
+        return self.counts[method, path] + self.counts[method, path.replace("{name}", "{name:path}")]
+
+
+@dataclass(frozen=True)
+class Served:
+    address: str
+    answered: Answered
+
+
+@contextmanager
+def served(board: Dashboard) -> Iterator[Served]:
+    """The application of ``board`` at an address of this machine."""
+    answered = Answered(board.app)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        config = uvicorn.Config(answered, log_level="critical", timeout_graceful_shutdown=1, lifespan="off")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", answered)
+        finally:
+            server.should_exit = True
+            thread.join(START_SECONDS)
+
+
+def furnish(board: Dashboard, team: Team) -> dict[str, list[str]]:
+    """Jobs and uploads in every state; their ids by the name that paths give them."""
+    jobs: list[str] = []
+    uploads: list[str] = []
+    for number in range(OF_EVERY_STATE):
+        failed = board.failed(team, f"failed {number}", "impossible_budget", "nothing fits")
+        cancelled = board.services.jobs.cancel(team.id, board.queued(team, f"cancelled {number}").id)
+        running, _ = board.running(team, f"running {number}")
+        jobs += [failed.id, cancelled.id, running.id, board.succeeded(team, f"done {number}").id]
+        jobs.append(board.queued(team, f"queued {number}").id)
+        created = board.services.catalog.create(team.id, UploadKind.CHECKPOINT, "announced.pth", 3, None)
+        uploads += [created.id, board.ready(team, UploadKind.DATASET, "ready.npz").id]
+        uploads += [board.upload(team, UploadKind.DATASET, "stored.npz").id]
+        uploads += [board.refused(team, "refused.pth", "unsafe_pickle", "it runs something").id]
+    return {"job_id": jobs, "upload_id": uploads}
+
+
+@dataclass(frozen=True)
+class Exempt:
+    """Statuses with which an operation may refuse what its schema allows, and why no schema could say so."""
+
+    operation: str
+    statuses: tuple[int, ...]
+    why: str
+
+
+def settings(ids: dict[str, list[str]], exempt: Sequence[Exempt], endless: Sequence[str]) -> str:
+    """A schemathesis.toml in which half of the ids are of things that exist.
+
+    Args:
+        ids: by the name of the path's parameter.
+        exempt: what may be refused although it fits the schema.
+        endless: operations whose answers go on until their reader leaves.
+    """
+    lines = [f"request-timeout = {LONGEST_SECONDS}", "[cache]", "enabled = false"]
+    for name, values in ids.items():
+        lines += [f"[dictionaries.{name}]", f"values = {json.dumps(values)}"]
+    lines.append("[parameters]")
+    lines += [f'"path.{name}" = {{ dictionary = "{name}", probability = 0.5 }}' for name in ids]
+    for entry in exempt:
+        statuses = [*USUAL_STATUSES, *map(str, entry.statuses)]
+        lines += ["[[operations]]", f'include-operation-id = "{entry.operation}"']
+        lines.append(f"checks.positive_data_acceptance.expected-statuses = {json.dumps(statuses)}")
+    for operation in endless:
+        lines += ["[[operations]]", f'include-operation-id = "{operation}"', f"request-timeout = {READ_SECONDS}"]
+    return "\n".join(lines) + "\n"
+
+
+def explore(
+    place: Served, team: Team, folder: Path, config: str, cases: int, only: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Run every phase and check of Schemathesis, always in the same way; on some operations ``only``, if any."""
+    path = folder / "schemathesis.toml"
+    path.write_text(config)
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")), f"--config-file={path}", "run",
+        f"{place.address}/api/v1/openapi.json", f"--max-examples={cases}", "--checks=all", "--seed=1", "--no-color",
+        "--continue-on-failure", f"--header=Authorization: Bearer {team.secret}",
+        *(f"--include-operation-id={operation}" for operation in only),
+    ]  # fmt: skip
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1500, check=False)
