@@ -17,6 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.catalog.states import UploadKind
+from app.webhooks.states import EventType
 from tests.support.dashboard import Dashboard, Team
 
 READ_SECONDS = 0.2
@@ -73,7 +74,7 @@ def served(board: Dashboard) -> Iterator[Served]:
 
 
 def furnish(board: Dashboard, team: Team) -> dict[str, list[str]]:
-    """Jobs and uploads in every state; their ids by the name that paths give them."""
+    """Jobs and uploads in every state; their ids by where requests name them."""
     jobs: list[str] = []
     uploads: list[str] = []
     for number in range(OF_EVERY_STATE):
@@ -86,7 +87,21 @@ def furnish(board: Dashboard, team: Team) -> dict[str, list[str]]:
         uploads += [created.id, board.ready(team, UploadKind.DATASET, "ready.npz").id]
         uploads += [board.upload(team, UploadKind.DATASET, "stored.npz").id]
         uploads += [board.refused(team, "refused.pth", "unsafe_pickle", "it runs something").id]
-    return {"job_id": jobs, "upload_id": uploads}
+    return {"path.job_id": jobs, "path.upload_id": uploads, **_asked_for(board, team), **_webhooks(board, team)}
+
+
+def _asked_for(board: Dashboard, team: Team) -> dict[str, list[str]]:
+    """What a new job names."""
+    checkpoint = board.ready(team, UploadKind.CHECKPOINT, "spikformer.pth").id
+    data = board.ready(team, UploadKind.DATASET, "digits.npz").id
+    return {"body.checkpoint_id": [checkpoint], "body.dataset_id": [data], "body.train_dataset_id": [data]}
+
+
+def _webhooks(board: Dashboard, team: Team) -> dict[str, list[str]]:
+    hooks = board.services.webhooks
+    made = [hooks.create(team.id, f"https://example.com/{n}", [*EventType]).webhook.id for n in range(2)]
+    told = [hooks.ping(team.id, hook).id for hook in made for _ in range(OF_EVERY_STATE)]
+    return {"path.webhook_id": made, "path.delivery_id": told}
 
 
 @dataclass(frozen=True)
@@ -102,15 +117,15 @@ def settings(ids: dict[str, list[str]], exempt: Sequence[Exempt], endless: Seque
     """A schemathesis.toml in which half of the ids are of things that exist.
 
     Args:
-        ids: by the name of the path's parameter.
+        ids: by where requests name them: ``path.<parameter>`` or ``body.<field>``.
         exempt: what may be refused although it fits the schema.
         endless: operations whose answers go on until their reader leaves.
     """
     lines = [f"request-timeout = {LONGEST_SECONDS}", "[cache]", "enabled = false"]
-    for name, values in ids.items():
-        lines += [f"[dictionaries.{name}]", f"values = {json.dumps(values)}"]
+    for place, values in ids.items():
+        lines += [f'[dictionaries."{place}"]', f"values = {json.dumps(values)}"]
     lines.append("[parameters]")
-    lines += [f'"path.{name}" = {{ dictionary = "{name}", probability = 0.5 }}' for name in ids]
+    lines += [f'"{place}" = {{ dictionary = "{place}", probability = 0.5 }}' for place in ids]
     for entry in exempt:
         statuses = [*USUAL_STATUSES, *map(str, entry.statuses)]
         lines += ["[[operations]]", f'include-operation-id = "{entry.operation}"']
