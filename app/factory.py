@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from app.api import artifacts, events, jobs, meta, openapi, problem, uploads, webhooks
 from app.api.hardening import Hardening
 from app.api.observing import Measuring, Metrics
+from app.api.readiness import readiness
 from app.api.watching import Watch
 from app.services import Services, assemble
 from app.settings import Settings
@@ -35,6 +36,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     )
     app.state.services = found = services or assemble(settings)
     app.state.watch = Watch(found.jobs.last_events)
+    app.state.readiness = readiness(found)
     app.state.metrics = Metrics(found.jobs)
     problem.install(app)
     for router in (uploads.router, jobs.router, events.router, artifacts.router, webhooks.router, meta.router):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from app.api.deps import Found
+from app.api.readiness import Found as Looked
 from app.api.schemas import Health, Plugins
-from app.queue import CeleryDoorbell
 from primesvt_core import registry, report, spec
 
 router = APIRouter()
@@ -50,25 +48,17 @@ async def livez() -> Health:
 @router.get(
     "/readyz", tags=["operation"], responses={503: {"model": Health, "description": "Something it needs is not there."}}
 )
-def readyz(found: Found, response: Response) -> Health:
-    """Whether database, storage and broker answer."""
-    bell = found.doorbell
-    checks = {
-        "database": _is_well(found.database.is_ready),
-        "storage": _is_well(found.store.is_ready),
-        "broker": not isinstance(bell, CeleryDoorbell) or _is_well(bell.is_ready),
-    }
-    if all(checks.values()):
+def readyz(request: Request, response: Response) -> Health:
+    """Whether the database answers with the schema that this version needs, the storage keeps what is written to it,
+    and the broker answers.
+    """
+    looked: Looked = request.app.state.readiness.look()
+    checks = {name: not problem for name, problem in looked.problems.items()}
+    if looked.is_well:
         return Health(status="ok", checks=checks)
     response.status_code = 503
-    return Health(status="not ready", checks=checks)
-
-
-def _is_well(check: Callable[[], bool]) -> bool:
-    try:
-        return check()
-    except OSError:  # a folder that is gone is one way of not being ready
-        return False
+    problems = {name: problem for name, problem in looked.problems.items() if problem}
+    return Health(status="not ready", checks=checks, problems=problems)
 
 
 @router.get(

@@ -158,6 +158,7 @@ class Health(BaseModel):
 
     status: str
     checks: dict[str, bool] = {}
+    problems: dict[str, str] = Field(default={}, description="Of the parts that do not: what is wrong.")
 
 
 class FieldProblem(BaseModel):
