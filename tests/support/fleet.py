@@ -25,7 +25,7 @@ from tests.support.servers import Server, free_port, until
 ROOT = Path(__file__).resolve().parents[2]
 IMPATIENT = {
     "PRIMESVT_LEASE_SECONDS": "3", "PRIMESVT_HEARTBEAT_SECONDS": "0.3", "PRIMESVT_RECONCILE_SECONDS": "0.5",
-    "PRIMESVT_MAX_ATTEMPTS": "50", "PRIMESVT_RETRY_SECONDS": "0.2",
+    "PRIMESVT_MAX_ATTEMPTS": "50", "PRIMESVT_RETRY_SECONDS": "0.05",
 }  # fmt: skip
 SPEC: dict[str, Any] = {"budget": {"max_accuracy_drop": 0.03}}
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,12 +19,13 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from psycopg import sql
 
 from app.embedded import broker
 from tests.support.databases import REQUIRED
 
 PATIENCE_SECONDS = 30.0
-POSTGRES_FOLDERS = "/usr/lib/postgresql/*/bin"
+POSTGRES_PROGRAMS = "usr/lib/postgresql/*/bin/postgres"
 
 
 def until(is_so: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
@@ -92,10 +95,6 @@ class OwnPostgres(Server):
         command = [str(programs / "postgres"), "-D", str(folder), *options]
         super().__init__(command, folder.parent / "postgres.log", user)
 
-    @property
-    def url(self) -> str:
-        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/postgres"
-
     def start(self) -> None:
         super().start()
         until(self.is_up, "PostgreSQL does not start")
@@ -109,7 +108,20 @@ class OwnPostgres(Server):
         return True
 
     def connect(self) -> psycopg.Connection:
-        return psycopg.connect(f"postgresql://postgres@127.0.0.1:{self.port}/postgres", connect_timeout=2)
+        return psycopg.connect(
+            f"postgresql://postgres@127.0.0.1:{self.port}/postgres", connect_timeout=2, autocommit=True
+        )
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """URL of an empty database; gone afterwards."""
+        name = f"faults_{secrets.token_hex(6)}"
+        with self.connect() as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+        until(self.is_up, "PostgreSQL is not there any more")
+        with self.connect() as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 class OwnRedis(Server):
@@ -143,31 +155,32 @@ class OwnRedis(Server):
 
 
 @contextmanager
-def own_postgres(folder: Path) -> Iterator[OwnPostgres]:
+def own_postgres() -> Iterator[OwnPostgres]:
     """A fresh cluster, started."""
-    found = sorted(Path("/").glob(POSTGRES_FOLDERS.lstrip("/") + "/postgres"))
-    on_path = shutil.which("postgres")
-    if not found and on_path is None:
+    programs, user = _postgres_programs(), _unprivileged()
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:  # pytest's folders are closed to other users
+        Path(folder).chmod(0o755)
+        data = Path(folder) / "data"
+        data.mkdir()
+        if user is not None:  # PostgreSQL refuses to run as root
+            shutil.chown(data, user, user)
+        subprocess.run(
+            [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync"], check=True, user=user,
+            group=user, extra_groups=[] if user else None, stdout=subprocess.DEVNULL, cwd="/",
+        )  # fmt: skip
+        server = OwnPostgres(data, free_port(), programs, user)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def _postgres_programs() -> Path:
+    found = sorted(Path("/").glob(POSTGRES_PROGRAMS)) or [Path(found) for found in [shutil.which("postgres")] if found]
+    if not found:
         missing("no PostgreSQL programs on this machine")
-    programs = found[-1].parent if found else Path(str(on_path)).parent
-    user = _unprivileged()
-    data = folder / "postgres"
-    data.mkdir(parents=True)
-    if user is not None:  # PostgreSQL refuses to run as root
-        shutil.chown(data, user, user)
-        for parent in (data, *data.parents):
-            if parent.stat().st_uid == os.getuid() and not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o011)
-    subprocess.run(
-        [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync"], check=True, user=user,
-        group=user, extra_groups=[] if user else None, stdout=subprocess.DEVNULL, cwd="/",
-    )  # fmt: skip
-    server = OwnPostgres(data, free_port(), programs, user)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
+    return found[-1].parent
 
 
 @contextmanager

@@ -35,14 +35,28 @@ def carry_out(task: Task, tell: child.Tell) -> dict[str, JsonValue]:
         tell(ProgressMessage(step="profile", done=number, total=CELLS, note="", facts={"cell": number}))
         cells.append(str(workspace.recall(f"cell/{number}", partial(_cell, seed, number))))
     task.out.mkdir(parents=True, exist_ok=True)
-    write_atomically(task.out / "model.safetensors", hashlib.sha256("".join(cells).encode()).digest() * 100)
+    write_atomically(task.out / "model.safetensors", _model(cells))
     write_atomically(task.out / "report.json", json.dumps({"cells": cells}).encode())
     return {"verdict": "met", "summary": {"cells": len(cells)}}
 
 
+def model_of(checkpoint: bytes, data: bytes, cells: int = CELLS) -> bytes:
+    """The model that a job with these inputs must deliver, whatever happens to it."""
+    seed = hashlib.sha256(checkpoint + data).hexdigest()
+    return _model([_value(seed, number) for number in range(cells)])
+
+
+def _model(cells: list[str]) -> bytes:
+    return hashlib.sha256("".join(cells).encode()).digest() * 100
+
+
+def _value(seed: str, number: int) -> str:
+    return hashlib.sha256(f"{seed}{number}".encode()).hexdigest()
+
+
 def _cell(seed: str, number: int) -> str:
     time.sleep(CELL_SECONDS)
-    return hashlib.sha256(f"{seed}{number}".encode()).hexdigest()
+    return _value(seed, number)
 
 
 if __name__ == "__main__":

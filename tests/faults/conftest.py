@@ -1,0 +1,60 @@
+"""Servers of one's own for all faults; a fleet for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.catalog.states import UploadKind
+from tests.support.databases import KINDS
+from tests.support.fleet import Fleet, fleet
+from tests.support.invariants import check
+from tests.support.servers import OwnPostgres, OwnRedis, own_postgres, own_redis
+
+CHECKPOINT, DATA = b"a checkpoint", b"a data set"
+Made = Callable[..., Fleet]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.faults)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[OwnPostgres]:
+    with own_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnRedis]:
+    with own_redis(tmp_path_factory.mktemp("redis") / "data") as server:
+        yield server
+
+
+@pytest.fixture
+def team(postgres: OwnPostgres, redis: OwnRedis, tmp_path: Path) -> Iterator[Fleet]:
+    """An API, a reconciler and no worker yet over PostgreSQL, Redis and a folder; what must hold is checked after."""
+    with postgres.database() as url, fleet(
+        tmp_path / "fleet", PRIMESVT_DATABASE_URL=url, PRIMESVT_BROKER_URL=redis.url
+    ) as found:  # fmt: skip
+        found.api()
+        found.reconciler()
+        yield found
+        check(found)
+    redis.empty()
+
+
+@pytest.fixture
+def inputs(team: Fleet) -> tuple[str, str]:
+    """A checkpoint and a data set, ready; a worker has looked into them and is gone."""
+    worker = team.worker()
+    found = (team.upload(CHECKPOINT, UploadKind.CHECKPOINT), team.upload(DATA, UploadKind.DATASET))
+    worker.kill()
+    return found
+
+
+__all__ = ["CHECKPOINT", "DATA", "KINDS"]

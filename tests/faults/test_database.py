@@ -1,0 +1,45 @@
+"""PostgreSQL restarted, gently and not, during heartbeats and commits."""
+
+from __future__ import annotations
+
+import random
+import time
+
+from app.client import ClientError
+from app.client.connection import is_passing
+from app.jobs.states import JobState
+from tests.support.fleet import Fleet
+from tests.support.invariants import all_over, check
+from tests.support.servers import OwnPostgres, until
+
+JOBS, RESTARTS = 12, 8
+BUSY = {"PYTHON_STUB_CELLS": "20", "PYTHON_STUB_CELL_SECONDS": "0.05", "PRIMESVT_HEARTBEAT_SECONDS": "0.05"}
+
+
+def patiently(team: Fleet, inputs: tuple[str, str], key: str) -> None:
+    """Submit as a client does whose answer may get lost: again, with the same key."""
+    while True:
+        try:
+            team.client.submit(*inputs, {"budget": {"max_accuracy_drop": 0.03}}, idempotency_key=key)
+        except ClientError as error:
+            assert is_passing(error), error.message
+        else:
+            return
+
+
+def test_a_database_restarted_during_heartbeats_and_commits(
+    team: Fleet, postgres: OwnPostgres, inputs: tuple[str, str]
+) -> None:
+    chance = random.Random(3)
+    for _ in range(2):
+        team.worker(**BUSY)
+    for number in range(JOBS):
+        patiently(team, inputs, f"key-{number}")
+        if number < RESTARTS:
+            time.sleep(chance.uniform(0.1, 1.5))  # a random point, not a condition
+            (postgres.kill if number % 2 else postgres.stop)()
+            postgres.start()
+    until(lambda: all_over(team), "not all jobs end", 120)
+    states = [*check(team).values()]
+    assert states == [JobState.SUCCEEDED] * JOBS  # none lost, none twice
+    assert all(part.process is None or part.process.poll() is None for part in team.parts)
