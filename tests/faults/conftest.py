@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from app.api.schemas import JobView
 from app.catalog.states import UploadKind
-from tests.support.databases import KINDS
 from tests.support.fleet import Fleet, fleet
 from tests.support.invariants import check
 from tests.support.servers import OwnPostgres, OwnRedis, own_postgres, own_redis
+from tests.support.stub_child import model_of
 
 CHECKPOINT, DATA = b"a checkpoint", b"a data set"
-Made = Callable[..., Fleet]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -57,4 +58,11 @@ def inputs(team: Fleet) -> tuple[str, str]:
     return found
 
 
-__all__ = ["CHECKPOINT", "DATA", "KINDS"]
+def delivered(team: Fleet, job: JobView) -> str:
+    """Digest of the model that a job has delivered."""
+    return next(artifact.sha256 for artifact in team.client.artifacts(job.id) if artifact.name == "model.safetensors")
+
+
+def expected(cells: int) -> str:
+    """Digest of the model that an undisturbed job of that many cells delivers."""
+    return hashlib.sha256(model_of(CHECKPOINT, DATA, cells)).hexdigest()

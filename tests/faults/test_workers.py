@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 import signal
@@ -10,17 +9,10 @@ import time
 
 from app.jobs.states import JobState
 from app.queue import CeleryDoorbell
-from tests.faults.conftest import CHECKPOINT, DATA
+from tests.faults.conftest import delivered, expected
 from tests.support.fleet import Fleet
-from tests.support.stub_child import model_of
 
 SLOW = {"PYTHON_STUB_CELLS": "40", "PYTHON_STUB_CELL_SECONDS": "0.1"}
-EXPECTED = hashlib.sha256(model_of(CHECKPOINT, DATA, 40)).hexdigest()
-
-
-def delivered(team: Fleet, job_id: str) -> str:
-    """Digest of the model that a job has delivered."""
-    return next(a.sha256 for a in team.client.artifacts(job_id) if a.name == "model.safetensors")
 
 
 def test_workers_killed_at_random_points(team: Fleet, inputs: tuple[str, str]) -> None:
@@ -34,7 +26,7 @@ def test_workers_killed_at_random_points(team: Fleet, inputs: tuple[str, str]) -
         victim.start()
     for job in jobs:
         assert team.until_over(job).state is JobState.SUCCEEDED
-        assert delivered(team, job.id) == EXPECTED
+        assert delivered(team, job) == expected(40)
 
 
 def test_a_worker_that_hangs_past_its_lease_and_wakes_up(team: Fleet, inputs: tuple[str, str]) -> None:
@@ -47,7 +39,7 @@ def test_a_worker_that_hangs_past_its_lease_and_wakes_up(team: Fleet, inputs: tu
     first.thaw()
     job = team.until_over(job)
     assert (job.state, job.attempts) == (JobState.SUCCEEDED, 2)
-    assert delivered(team, job.id) == EXPECTED
+    assert delivered(team, job) == expected(40)
     assert second.process is not None
     assert first.process is not None
     assert first.process.poll() is None  # it has lost a claim, not its life
@@ -64,7 +56,7 @@ def test_a_doorbell_rung_fifty_times_for_four_workers(team: Fleet, inputs: tuple
         bell.ring_job(job.id)
     job = team.until_over(job)
     assert (job.state, job.attempts) == (JobState.SUCCEEDED, 1)
-    assert delivered(team, job.id) == EXPECTED
+    assert delivered(team, job) == expected(40)
 
 
 def test_children_killed_at_random_points(team: Fleet, inputs: tuple[str, str]) -> None:
@@ -80,4 +72,4 @@ def test_children_killed_at_random_points(team: Fleet, inputs: tuple[str, str]) 
             kills += 1
     for job in jobs:
         assert team.until_over(job).state is JobState.SUCCEEDED
-        assert delivered(team, job.id) == EXPECTED
+        assert delivered(team, job) == expected(40)

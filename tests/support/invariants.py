@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from itertools import pairwise
 
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
@@ -52,7 +53,7 @@ def _at_one_moment(session: Session) -> None:
 def _check_log(job: str, told: list[JobState], state: JobState) -> None:
     assert told, f"{job} has no events"
     assert told[0] is JobState.QUEUED, f"{job} begins {told}"
-    for before, after in zip(told, told[1:], strict=False):
+    for before, after in pairwise(told):
         assert is_legal(before, after), f"{job} went from {before} to {after}: {told}"
     assert sum(moment in TERMINAL for moment in told) <= 1, f"{job} ended more than once: {told}"
     assert told[-1] is state, f"{job} is {state}, but its log ends {told}"

@@ -1,0 +1,48 @@
+"""A file system of a few megabytes that a test can fill."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.servers import missing
+
+FILL = "filling"
+
+
+class SmallDisk:
+    """A mounted folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def fill(self, leave_bytes: int = 0) -> None:
+        """Leave only so much room."""
+        status = os.statvfs(self.folder)
+        room = status.f_bavail * status.f_frsize - leave_bytes
+        with (self.folder / FILL).open("wb") as file:
+            file.write(b"\0" * max(0, room))
+
+    def clear(self) -> None:
+        """Make room again."""
+        (self.folder / FILL).unlink()
+
+
+@contextmanager
+def small_disk(folder: Path, size_bytes: int) -> Iterator[SmallDisk]:
+    """A disk of that size; only root may mount one."""
+    folder.mkdir(parents=True)
+    options = ["-t", "tmpfs", "-o", f"size={size_bytes},mode=700", "tmpfs", str(folder)]
+    try:
+        subprocess.run(["mount", *options], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        missing(f"cannot mount a small file system: {error}")
+    try:
+        yield SmallDisk(folder)
+    finally:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            subprocess.run(["umount", "--lazy", str(folder)], check=True, capture_output=True)
