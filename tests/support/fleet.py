@@ -66,7 +66,7 @@ class Fleet:
         self.folder = folder
         self.env = {
             **os.environ, **IMPATIENT, "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE",
-            "PRIMESVT_DATA_DIR": str(folder / "data"), **env,
+            "PRIMESVT_DATA_DIR": str(folder / "data"), "PRIMESVT_STORAGE_URL": (folder / "blobs").as_uri(), **env,
         }  # fmt: skip
         self.settings = Settings.from_env(self.env)
         self.database: Database = connect(self.settings.database)
@@ -93,8 +93,8 @@ class Fleet:
     def worker(self, *, stub: bool = True, **env: str) -> Part:
         """Start a worker; at stub speed unless told otherwise. Each is a machine: it has a data folder of its own."""
         name = f"worker-{len(self.parts)}"
-        own = {} if self.settings.storage.startswith("file:") else {"PRIMESVT_DATA_DIR": str(self.folder / name)}
-        return self._start(name, ["tests.support.stub_worker" if stub else "worker"], {**own, **env})
+        module = "tests.support.stub_worker" if stub else "worker"
+        return self._start(name, [module], {"PRIMESVT_DATA_DIR": str(self.folder / name), **env})
 
     def reconciler(self, **env: str) -> Part:
         """Start a reconciler."""
