@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 SWIFT := .venv-swift
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help setup demo serve test test-contract lint format docs clean
+.PHONY: help setup demo serve test test-contract test-faults lint format docs clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ test: setup $(SWIFT)/.ready ## all tests
 
 test-contract: setup ## the HTTP interface against its OpenAPI document, 200 cases an operation
 	PRIMESVT_CONTRACT_CASES=200 $(BIN)/python -m pytest -q tests/contract
+
+test-faults: setup $(SWIFT)/.ready ## hurt every part of the real service; at most fifteen minutes
+	$(BIN)/python -m pytest -q -m faults tests/faults
 
 lint: setup ## formatting, lints, types, import contracts, published documents, compose file
 	$(BIN)/ruff format --check .

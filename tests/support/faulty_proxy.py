@@ -52,7 +52,7 @@ class FaultyProxy:
             def do_any(self) -> None:
                 proxy._answer(self)
 
-            do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_any
+            do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_any  # noqa: N815  # names of the standard library
 
             def log_message(self, *_told: object) -> None:
                 pass

@@ -90,10 +90,16 @@ class Fleet:
         until(self._answers, f"the API does not start: {part.log}")
         return part
 
-    def worker(self, *, stub: bool = True, **env: str) -> Part:
-        """Start a worker; at stub speed unless told otherwise. Each is a machine: it has a data folder of its own."""
+    def worker(self, **env: str) -> Part:
+        """Start a worker whose children run at stub speed. Each is a machine: it has a data folder of its own."""
+        return self._worker("tests.support.stub_worker", env)
+
+    def computing_worker(self, **env: str) -> Part:
+        """Start a worker that computes."""
+        return self._worker("worker", env)
+
+    def _worker(self, module: str, env: dict[str, str]) -> Part:
         name = f"worker-{len(self.parts)}"
-        module = "tests.support.stub_worker" if stub else "worker"
         return self._start(name, [module], {"PRIMESVT_DATA_DIR": str(self.folder / name), **env})
 
     def reconciler(self, **env: str) -> Part:
