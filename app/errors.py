@@ -2,17 +2,24 @@
 
 DomainError
 ├── NotFound                  of the caller's team there is no such thing
+│   └── InvalidLink           unknown, used, or too old
 ├── Conflict                  the thing is in a state that does not allow this
 │   ├── JobFinished · UploadNotReady · UploadIncomplete · UploadClosed · UploadInUse
 │   ├── IdempotencyConflict   the key was used for another request
-│   └── TooManyWebhooks       the team has as many as it may have
+│   ├── TooManyWebhooks       the team has as many as it may have
+│   ├── LastAdmin             nobody could administer the team any more
+│   └── QuotaExceeded         the team has used up what it may use
 ├── Invalid                   the request itself is wrong
 │   ├── InvalidCursor · DigestMismatch · PartOutOfRange · WebhookUrlRefused
+│   ├── WeakPassword          too short, or easy to guess
 │   └── TooLarge              beyond a limit of this server
 ├── InvalidKey                no such key, or it is revoked
-│   └── ExpiredKey            its time is over
+│   ├── ExpiredKey            its time is over
+│   └── WrongPassword         nobody has this address and this password
 ├── Forbidden                 the caller is known, and may not do this
-│   └── InsufficientScope     the key or the member's role does not include it
+│   ├── InsufficientScope     the key or the member's role does not include it
+│   └── NotAMember            of no team
+├── RateLimited               too many requests
 └── LostClaim                 another worker has taken over; stop quietly
 """
 
@@ -35,6 +42,12 @@ class NotFound(DomainError):
     """Of the caller's team there is no such thing."""
 
     code = "not_found"
+
+
+class InvalidLink(NotFound):
+    """The link is unknown, was used, or is too old."""
+
+    code = "invalid_link"
 
 
 class Conflict(DomainError):
@@ -85,6 +98,36 @@ class TooManyWebhooks(Conflict):
     code = "too_many_webhooks"
 
 
+class LastAdmin(Conflict):
+    """Nobody could administer the team any more."""
+
+    code = "last_admin"
+
+
+class QuotaExceeded(Conflict):
+    """The team has used up what it may use; the message says how much that is, and what to do."""
+
+    code = "quota_exceeded"
+
+
+class StorageQuotaExceeded(QuotaExceeded):
+    """Bytes of uploads and artifacts."""
+
+    code = "storage_quota_exceeded"
+
+
+class JobQuotaExceeded(QuotaExceeded):
+    """Jobs that are not over."""
+
+    code = "job_quota_exceeded"
+
+
+class GpuQuotaExceeded(QuotaExceeded):
+    """GPU minutes of this month."""
+
+    code = "gpu_quota_exceeded"
+
+
 class Invalid(DomainError):
     """The request itself is wrong."""
 
@@ -115,6 +158,12 @@ class WebhookUrlRefused(Invalid):
     code = "webhook_url_refused"
 
 
+class WeakPassword(Invalid):
+    """Too short, or easy to guess."""
+
+    code = "weak_password"
+
+
 class TooLarge(Invalid):
     """Beyond a limit of this server."""
 
@@ -133,6 +182,12 @@ class ExpiredKey(InvalidKey):
     code = "expired_key"
 
 
+class WrongPassword(InvalidKey):
+    """Nobody has this address and this password."""
+
+    code = "wrong_password"
+
+
 class Forbidden(DomainError):
     """The caller is known, and may not do this."""
 
@@ -143,6 +198,22 @@ class InsufficientScope(Forbidden):
     """The key, or the member's role, does not include what this needs."""
 
     code = "insufficient_scope"
+
+
+class NotAMember(Forbidden):
+    """Of no team."""
+
+    code = "not_a_member"
+
+
+class RateLimited(DomainError):
+    """Too many requests; ``retry_after_seconds`` says when to come again."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class LostClaim(DomainError):

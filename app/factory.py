@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from app.api import artifacts, events, jobs, meta, openapi, problem, uploads, webhooks
+from app.api import artifacts, audit, events, jobs, keys, members, meta, openapi, problem, teams, uploads, webhooks
 from app.api.hardening import Hardening
+from app.api.limiting import Limits
 from app.api.observing import Measuring, Metrics
+from app.api.origins import Origins
 from app.api.readiness import readiness
 from app.api.watching import Watch
 from app.services import Services, assemble
@@ -39,11 +41,13 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app.state.readiness = readiness(found)
     app.state.metrics = Metrics(found.jobs)
     problem.install(app)
-    for router in (uploads.router, jobs.router, events.router, artifacts.router, webhooks.router, meta.router):
-        app.include_router(router)
+    for noun in (uploads, jobs, events, artifacts, webhooks, teams, members, keys, audit, meta):
+        app.include_router(noun.router)
     mount(app)
     app.add_middleware(Hardening)
+    app.add_middleware(Limits)
     app.add_middleware(Measuring, metrics=app.state.metrics)
+    app.add_middleware(Origins)  # the outermost
     openapi.describe(app)
     return app
 

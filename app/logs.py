@@ -1,4 +1,4 @@
-"""Logs on standard error: constant events with fields, the job's id on every line of its task."""
+"""Logs on standard error: constant events with fields, the job's or request's id on every line of its task."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 
 JOB_ID: ContextVar[str] = ContextVar("job_id", default="")
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
 
 
@@ -22,6 +23,16 @@ def bound(job_id: str) -> Iterator[None]:
         yield
     finally:
         JOB_ID.reset(token)
+
+
+@contextmanager
+def answering(request_id: str) -> Iterator[None]:
+    """Put ``request_id`` on every line logged inside."""
+    token = REQUEST_ID.set(request_id)
+    try:
+        yield
+    finally:
+        REQUEST_ID.reset(token)
 
 
 class Lines(logging.Formatter):
@@ -36,6 +47,8 @@ class Lines(logging.Formatter):
         fields = {key: value for key, value in record.__dict__.items() if key not in STANDARD}
         if JOB_ID.get():
             fields.setdefault("job_id", JOB_ID.get())
+        if REQUEST_ID.get():
+            fields.setdefault("request_id", REQUEST_ID.get())
         if record.exc_info:
             fields["error"] = self.formatException(record.exc_info)
         if self.as_json:

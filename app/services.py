@@ -10,7 +10,13 @@ from app.jobs.service import JobService
 from app.queue import CeleryDoorbell, Doorbell
 from app.settings import Settings
 from app.storage import BlobStore, open_store
+from app.teams.audit import AuditLog
+from app.teams.invitations import InvitationService
 from app.teams.keys import KeyService
+from app.teams.limits import RateLimiter
+from app.teams.members import MemberService
+from app.teams.people import PeopleService
+from app.teams.quotas import QuotaService, server_quotas
 from app.teams.service import TeamService
 from app.teams.sessions import SessionService
 from app.webhooks.service import WebhookService
@@ -26,7 +32,13 @@ class Services:
     doorbell: Doorbell
     teams: TeamService
     keys: KeyService
+    people: PeopleService
+    members: MemberService
+    invitations: InvitationService
     sessions: SessionService
+    audit: AuditLog
+    quotas: QuotaService
+    limiter: RateLimiter
     catalog: CatalogService
     jobs: JobService
     webhooks: WebhookService
@@ -43,8 +55,14 @@ def assemble(settings: Settings, doorbell: Doorbell | None = None) -> Services:
         doorbell=bell,
         teams=TeamService(database),
         keys=KeyService(database),
+        people=PeopleService(database),
+        members=MemberService(database),
+        invitations=InvitationService(database),
         sessions=SessionService(database),
+        audit=AuditLog(database),
+        quotas=QuotaService(database, server_quotas(settings)),
+        limiter=RateLimiter(settings),
         catalog=CatalogService(database, store, bell, settings),
-        jobs=JobService(database, store, bell),
         webhooks=WebhookService(database, settings),
+        jobs=JobService(database, store, bell, server_quotas(settings)),
     )

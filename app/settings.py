@@ -47,6 +47,17 @@ class Settings(BaseModel):
     validation_file_bytes: int = Field(
         default=64 << 30, ge=0, description="Size of any file that the same writes; 0 for no limit."
     )
+    public_url: str = Field(default="", description="Address that people reach the service at; the request's if empty.")
+    requests_per_minute: int = Field(default=6000, ge=0, description="Of one key or person; 0 for no limit.")
+    anonymous_requests_per_minute: int = Field(
+        default=300, ge=0, description="From one address, without a valid key; 0 for no limit."
+    )
+    sign_in_attempts: int = Field(
+        default=10, ge=0, description="For one person, and from one address, in a quarter of an hour; 0 for no limit."
+    )
+    team_storage_bytes: int = Field(default=0, ge=0, description="What a team may store; 0 for no limit.")
+    team_unfinished_jobs: int = Field(default=0, ge=0, description="Jobs of a team that wait or run; 0 for no limit.")
+    team_gpu_minutes: int = Field(default=0, ge=0, description="GPU minutes of a team a month; 0 for no limit.")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(default=False, description="One JSON object a line instead of text.")
 

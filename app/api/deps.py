@@ -13,8 +13,10 @@ from pydantic import AfterValidator
 
 from app.api.schemas import ID, LONGEST_ID
 from app.api.watching import Watch
-from app.errors import InsufficientScope, InvalidKey, NotFound
+from app.errors import InsufficientScope, InvalidKey, NotFound, RateLimited
 from app.services import Services
+from app.teams.actors import identified
+from app.teams.limits import Rule, network_of
 from app.teams.records import Principal
 from app.teams.scopes import Scope
 from app.teams.sessions import form_token
@@ -49,9 +51,39 @@ def principal(
         InvalidKey: nobody we know.
         InsufficientScope: somebody who may not do this.
     """
-    caller = _authenticated(request, found, credentials)
+    try:
+        caller = _authenticated(request, found, credentials)
+    except InvalidKey:
+        count_stranger(request, found)
+        raise
+    identified(caller)
+    count(request, found.limiter.callers, caller.key_id or str(caller.user_id), found)
     permitted(caller, needed.scopes)
     return caller
+
+
+def count_stranger(request: Request, found: Annotated[Services, Depends(services)]) -> None:
+    """Count a request that nobody we know has sent.
+
+    Raises:
+        RateLimited: too many come from there.
+    """
+    count(request, found.limiter.strangers, network_of(request.client.host if request.client else None), found)
+
+
+def count(request: Request, rule: Rule, subject: str, found: Services) -> None:
+    """Count a request of somebody; the response will say what is left.
+
+    Raises:
+        RateLimited: it is one too many.
+    """
+    allowance = request.state.allowance = found.limiter.count(rule, subject)
+    if allowance.is_exceeded:
+        raise RateLimited(
+            f"more than {rule.requests} requests in {rule.window_seconds} seconds; go on in"
+            f" {allowance.reset_seconds} seconds",
+            allowance.reset_seconds,
+        )
 
 
 def permitted(caller: Principal, needed: Iterable[str]) -> None:
@@ -105,6 +137,9 @@ Caller = Annotated[Principal, Depends(principal)]
 """Whoever is known, whatever they may do; nearly every operation says with `needs` what it takes instead."""
 
 JobId = Annotated[str, Path(examples=["job_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(_of_our_making)]
+KeyId = Annotated[str, Path(examples=["key_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(_of_our_making)]
+UserId = Annotated[str, Path(examples=["usr_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(_of_our_making)]
+InvitationId = Annotated[str, Path(examples=["lnk_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(_of_our_making)]
 UploadId = Annotated[str, Path(examples=["upl_01k2v8r3p5q7s9t1v3w5x7y9z1"]), AfterValidator(_of_our_making)]
 WebhookId = Annotated[str, Path(examples=["whk_01k2v8r6c8d0e2f4g6h8j0k2m4"]), AfterValidator(_of_our_making)]
 DeliveryId = Annotated[str, Path(examples=["msg_01k2v8r7d9e1f3g5h7j9k1m3n5"]), AfterValidator(_of_our_making)]

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from app.api.deps import count_stranger
 from app.api.readiness import Found as Looked
 from app.api.schemas import Health, Plugins
 from primesvt_core import registry, report, spec
 
 router = APIRouter()
 
+COUNTED = (Depends(count_stranger),)
 
-@router.get("/api/v1/plugins", tags=["meta"])
+
+@router.get("/api/v1/plugins", tags=["meta"], dependencies=COUNTED)
 def list_plugins() -> Plugins:
     """Families, policies and criteria of this server."""
     return Plugins(
@@ -25,14 +28,14 @@ def list_plugins() -> Plugins:
     )
 
 
-@router.get("/api/v1/spec/schema", tags=["meta"])
+@router.get("/api/v1/spec/schema", tags=["meta"], dependencies=COUNTED)
 def spec_schema() -> dict[str, Any]:
     """JSON Schema of a constraint spec."""
     schema: dict[str, Any] = json.loads(spec.json_schema())
     return schema
 
 
-@router.get("/api/v1/report/schema", tags=["meta"])
+@router.get("/api/v1/report/schema", tags=["meta"], dependencies=COUNTED)
 def report_schema() -> dict[str, Any]:
     """JSON Schema of report.json."""
     schema: dict[str, Any] = json.loads(report.json_schema())

@@ -49,8 +49,8 @@ def describe(app: FastAPI) -> None:
     """Put the problem's schema where the operations' responses refer to it; call when all routes are there."""
     schema = app.openapi()
     for operation in _operations(schema):
-        if operation.get("security"):
-            operation["responses"] |= {str(status): told for status, told in responses(401, 403).items()}
+        found = responses(401, 403, 429) if operation.get("security") else responses(429)
+        operation["responses"] |= {str(status): told for status, told in found.items()}
     components = schema.setdefault("components", {}).setdefault("schemas", {})
     described = Problem.model_json_schema(ref_template=REFERENCE)
     components |= described.pop("$defs", {})

@@ -33,6 +33,7 @@ STATUS: Mapping[type[Exception], int] = {
     errors.TooLarge: 413,
     errors.InvalidKey: 401,
     errors.Forbidden: 403,
+    errors.RateLimited: 429,
     errors.LostClaim: 409,
     PrimeSVTError: 422,
 }
@@ -85,7 +86,8 @@ def install(app: FastAPI) -> None:
 
 def _on_domain(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.DomainError)  # noqa: S101  # what it is registered for
-    return answer(request, status_of(error), error.code, error.message)
+    headers = {"Retry-After": str(error.retry_after_seconds)} if isinstance(error, errors.RateLimited) else {}
+    return answer(request, status_of(error), error.code, error.message, headers=headers)
 
 
 def _on_library(request: Request, error: Exception) -> Response:

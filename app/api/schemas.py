@@ -27,16 +27,20 @@ Whole = Annotated[int, BeforeValidator(_number)]
 """A whole number as JSON has it: neither text nor ``true``, which pydantic would take for one."""
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """What a client sends."""
+
     # JSON knows neither NaN nor infinity, though Python's parser takes them.
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-class _View(BaseModel):
+class View(BaseModel):
+    """What a client gets: made of a record."""
+
     model_config = ConfigDict(from_attributes=True)
 
 
-class NewUpload(_Body):
+class NewUpload(Body):
     """An upload that is about to be sent."""
 
     model_config = ConfigDict(
@@ -49,7 +53,7 @@ class NewUpload(_Body):
     sha256: str | None = Field(default=None, pattern=SHA256, description="Of the whole; checked on completion.")
 
 
-class UploadView(_View):
+class UploadView(View):
     """An upload."""
 
     id: str
@@ -74,7 +78,7 @@ class UploadPage(BaseModel):
     next_cursor: str | None
 
 
-class NewJobBody(_Body):
+class NewJobBody(Body):
     """A compression that is asked for."""
 
     model_config = ConfigDict(
@@ -99,7 +103,7 @@ class NewJobBody(_Body):
     name: str = Field(default="", max_length=200)
 
 
-class JobView(_View):
+class JobView(View):
     """A job."""
 
     id: str
@@ -128,7 +132,7 @@ class JobPage(BaseModel):
     next_cursor: str | None
 
 
-class EventView(_View):
+class EventView(View):
     """Something that happened to a job: of a ``state`` event the new state, of a ``progress`` event the report."""
 
     id: int
@@ -136,7 +140,7 @@ class EventView(_View):
     data: dict[str, Any]
 
 
-class ArtifactView(_View):
+class ArtifactView(View):
     """One file of a finished job."""
 
     name: str

@@ -14,11 +14,13 @@ from app.catalog.models import PartRow, UploadRow
 from app.catalog.records import Upload, blob_key, part_count, part_key, record
 from app.catalog.states import OPEN, UploadKind, UploadState
 from app.db import Database, new_id, now
-from app.errors import DigestMismatch, NotFound, PartOutOfRange, TooLarge, UploadClosed, UploadIncomplete, UploadInUse
+from app.errors import DigestMismatch, NotFound, PartOutOfRange, UploadClosed, UploadIncomplete, UploadInUse
 from app.paging import Page, decode, page
 from app.queue import Doorbell
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
+from app.teams import audit
+from app.teams.quotas import admit_upload, server_quotas
 
 LONGEST_NAME = 200
 UPLOAD_PREFIX = "upl"
@@ -34,17 +36,18 @@ class CatalogService:
         """Announce an upload.
 
         Raises:
-            TooLarge: beyond this server's limit.
+            TooLarge: beyond this server's or the team's limit.
+            StorageQuotaExceeded: the team stores as much as it may.
         """
-        if size_bytes > self.settings.max_upload_bytes:
-            raise TooLarge(f"{size_bytes:,} bytes are more than this server takes ({self.settings.max_upload_bytes:,})")
         row = UploadRow(
             id=new_id(UPLOAD_PREFIX), team_id=team, kind=kind.value, name=display_name(name),
             state=UploadState.CREATED.value, size_bytes=size_bytes, sha256=sha256,
             part_bytes=self.settings.part_bytes, created_at=now(), updated_at=now(),
         )  # fmt: skip
         with self.database.session() as session:
+            admit_upload(session, team, size_bytes, server_quotas(self.settings))
             session.add(row)
+            audit.note(session, team, "upload.create", row.id, name=row.name, size_bytes=size_bytes)
         return record(row, ())
 
     def put_part(self, team: str, upload_id: str, number: int, chunks: Iterable[bytes], sha256: str | None) -> Upload:
@@ -92,6 +95,8 @@ class CatalogService:
             values = {"sha256": sha256, "state": UploadState.STORED.value, "updated_at": now()}
             # Somebody who completed it at the same time may have been first, and a worker may have it already.
             is_first = session.execute(stored.values(**values)).rowcount == 1  # type: ignore[attr-defined]
+            if is_first:
+                audit.note(session, team, "upload.complete", upload_id, sha256=sha256)
         if is_first:
             self.doorbell.ring_upload(upload_id)
         try:
@@ -171,6 +176,7 @@ class CatalogService:
             with self.database.session() as session:
                 session.query(PartRow).where(PartRow.upload_id == upload_id).delete()
                 session.delete(self._row(session, team, upload_id))
+                audit.note(session, team, "upload.delete", upload_id, name=upload.name)
         except IntegrityError:
             raise UploadInUse(f"jobs refer to {upload.name}; delete them first") from None
         for number in upload.received_parts:

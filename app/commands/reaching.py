@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
 import os
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import typer
 from app.db import Database, connect
 from app.errors import DomainError
 from app.settings import Settings
+from app.teams.actors import Actor, ActorKind, acting
 from primesvt_core.console import WRONG_INPUT, fail
 
 DEFAULT_FOLDER = Path("primesvt-data")
@@ -36,7 +38,8 @@ def reached(data_dir: Path) -> Iterator[Database]:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         database.migrate()
-        yield database
+        with acting(Actor(kind=ActorKind.OPERATOR, name=getpass.getuser())):
+            yield database
     except DomainError as error:
         fail(error.code, error.message, WRONG_INPUT)
     finally:

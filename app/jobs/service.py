@@ -22,6 +22,8 @@ from app.jobs.states import JobState
 from app.paging import Page, decode, page
 from app.queue import Doorbell
 from app.storage import BlobStore
+from app.teams import audit
+from app.teams.quotas import UNLIMITED, Quotas, admit_job
 from primesvt_core import spec as specs
 
 JOB_PREFIX = "job"
@@ -30,8 +32,9 @@ JOB_PREFIX = "job"
 class JobService:
     """A team's jobs."""
 
-    def __init__(self, database: Database, store: BlobStore, doorbell: Doorbell) -> None:
-        self.database, self.store, self.doorbell = database, store, doorbell
+    def __init__(self, database: Database, store: BlobStore, doorbell: Doorbell, quotas: Quotas = UNLIMITED) -> None:
+        """``quotas`` are those of teams that have none of their own."""
+        self.database, self.store, self.doorbell, self.quotas = database, store, doorbell, quotas
 
     def submit(self, team: str, asked: NewJob, idempotency_key: str | None = None, retry_of: str | None = None) -> Job:
         """Queue a job; with the same idempotency key the same job is returned.
@@ -41,6 +44,7 @@ class JobService:
             NotFound: the team has no such upload.
             UploadNotReady: an upload was rejected or has expired.
             IdempotencyConflict: the key was used for another request.
+            QuotaExceeded: the team has as many jobs, or used as much, as it may.
         """
         spec = specs.parse(asked.spec).model_dump(mode="json", exclude_unset=True)
         try:
@@ -59,6 +63,7 @@ class JobService:
             known = self._answered(session, team, key, digest)
             if known is not None:
                 return known, False
+            admit_job(session, team, self.quotas)
             row = self._new_row(session, team, asked, spec)
             row.retry_of = retry_of
             session.add(row)
@@ -70,6 +75,7 @@ class JobService:
                 answered.created_at = now()
                 session.add(answered)
             note(session, row.id, "state", {"state": row.state})
+            audit.note(session, team, "job.submit", row.id, name=row.name, retry_of=retry_of)
         return row.id, True
 
     def get(self, team: str, job_id: str) -> Job:
@@ -117,6 +123,7 @@ class JobService:
                 move(session, row, JobState.CANCELLING)
             elif state in (JobState.SUCCEEDED, JobState.FAILED):
                 raise JobFinished(f"the job has {state}; there is nothing to cancel")
+            audit.note(session, team, "job.cancel", job_id)
         return self.get(team, job_id)
 
     def retry(self, team: str, job_id: str) -> Job:
@@ -148,6 +155,7 @@ class JobService:
             for table in (ArtifactRow, EventRow, IdempotencyRow):
                 session.query(table).where(table.job_id == job_id).delete()
             session.delete(row)
+            audit.note(session, team, "job.delete", job_id, name=row.name)
         for key in keys:
             self.store.delete(key)
 

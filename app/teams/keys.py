@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Database, new_id, now
 from app.errors import Conflict, ExpiredKey, InvalidKey, NotFound
+from app.teams import audit
 from app.teams.models import KeyRow
 from app.teams.records import Key, NewKey, Principal, key_record
 from app.teams.scopes import ALL_SCOPES, Scope, known_scopes
@@ -46,6 +47,15 @@ class KeyService:
             rows = session.scalars(select(KeyRow).where(KeyRow.team_id == team).order_by(KeyRow.id))
             return [key_record(row) for row in rows]
 
+    def get(self, team: str, key_id: str) -> Key:
+        """One key.
+
+        Raises:
+            NotFound: the team has none of that id.
+        """
+        with self.database.session() as session:
+            return key_record(_row(session, team, key_id))
+
     def rotate(self, team: str, key_id: str, grace_seconds: float, created_by: str | None = None) -> NewKey:
         """A key in place of another one, which opens things for ``grace_seconds`` more.
 
@@ -62,6 +72,7 @@ class KeyService:
             made = add_key(session, team, row.name, known_scopes(row.scopes), row.expires_at, created_by, key_id)
             end = now() + timedelta(seconds=grace_seconds)
             row.expires_at = end if row.expires_at is None else min(end, row.expires_at)
+            audit.note(session, team, "key.rotate", key_id, by=made.id, until=row.expires_at.isoformat())
         return made
 
     def revoke(self, team: str, key_id: str) -> None:
@@ -72,7 +83,9 @@ class KeyService:
         """
         with self.database.session() as session:
             row = _row(session, team, key_id)
-            row.revoked_at = row.revoked_at or now()
+            if row.revoked_at is None:
+                row.revoked_at = now()
+                audit.note(session, team, "key.revoke", key_id, name=row.name)
 
     def authenticate(self, secret: str) -> Principal:
         """Who holds a key.
@@ -105,6 +118,8 @@ def add_key(
         created_by=created_by, expires_at=expires_at, replaces=replaces,
     )  # fmt: skip
     session.add(row)
+    session.flush()
+    audit.note(session, team, "key.create", key_id, name=name, scopes=row.scopes, replaces=replaces)
     return made
 
 

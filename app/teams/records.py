@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.teams.models import KeyRow, TeamRow
-from app.teams.scopes import Scope, known_scopes
+from app.teams.models import KeyRow, MemberRow, TeamRow, UserRow
+from app.teams.scopes import Role, Scope, known_scopes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,25 @@ class Team:
     name: str
     created_at: datetime
     retention_days: int | None
+
+
+@dataclass(frozen=True)
+class Membership:
+    """A team that somebody is in."""
+
+    team: Team
+    role: Role
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """Somebody in a team."""
+
+    user_id: str
+    email: str
+    name: str
+    role: Role
+    created_at: datetime
 
 
 @dataclass(frozen=True)
@@ -77,6 +96,13 @@ class Key:
 def team_record(row: TeamRow) -> Team:
     """The record of a row."""
     return Team(id=row.id, name=row.name, created_at=row.created_at, retention_days=row.retention_days)
+
+
+def member_record(member: MemberRow, user: UserRow) -> Member:
+    """The record of two rows."""
+    return Member(
+        user_id=user.id, email=user.email, name=user.name, role=Role(member.role), created_at=member.created_at
+    )
 
 
 def key_record(row: KeyRow) -> Key:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import Database, new_id, now
+from app.teams import audit
 from app.teams.keys import add_key
+from app.teams.members import lock_team
 from app.teams.models import TeamRow
 from app.teams.records import NewKey, Team, team_record
 
@@ -35,6 +39,20 @@ class TeamService:
             found = session.scalar(select(TeamRow.id).where(TeamRow.name == name))
             return found or _add_team(session, name)
 
+    def get(self, team: str) -> Team:
+        """One team."""
+        with self.database.session() as session:
+            return team_record(session.get_one(TeamRow, team))
+
+    def change(self, team: str, changes: Mapping[str, str | int | None]) -> Team:
+        """Change ``name`` or ``retention_days``; what is not named stays as it is."""
+        with self.database.session() as session:
+            row = lock_team(session, team)
+            for field, value in changes.items():
+                setattr(row, field, value)
+            audit.note(session, team, "team.change", team, **changes)
+            return team_record(row)
+
     def all(self) -> list[Team]:
         """All teams, oldest first; for whoever runs the service."""
         with self.database.session() as session:
@@ -45,4 +63,5 @@ def _add_team(session: Session, name: str) -> str:
     row = TeamRow(id=new_id("team"), name=name, created_at=now())
     session.add(row)
     session.flush()
+    audit.note(session, row.id, "team.create", row.id, name=name)
     return row.id

@@ -10,7 +10,9 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.db import Database, new_id, now
-from app.errors import InvalidKey
+from app.errors import InvalidKey, NotFound
+from app.teams import audit
+from app.teams.actors import identified
 from app.teams.keys import key_holder
 from app.teams.models import KeyRow, MemberRow, SessionRow, UserRow
 from app.teams.records import Principal
@@ -44,6 +46,8 @@ class SessionService:
                 expires_at=now() + timedelta(seconds=LONGEST_SECONDS),
             )  # fmt: skip
             session.add(row)
+            identified(principal)
+            audit.note(session, principal.team_id, "session.open", row.id, name=principal.name)
         return token
 
     def resume(self, token: str) -> Principal:
@@ -61,10 +65,26 @@ class SessionService:
                 return key_holder(session, session.get(KeyRow, row.key_id))
             return _member(session, row)
 
+    def switch(self, token: str, team: str) -> None:
+        """Look at another of one's teams from now on.
+
+        Raises:
+            InvalidKey: the session has ended.
+            NotFound: the person is not in that team.
+        """
+        with self.database.session() as session:
+            row = _live(session, token)
+            if row.user_id is None or session.get(MemberRow, (team, row.user_id)) is None:
+                raise NotFound(f"you are in no team {team[:60]}")
+            row.team_id = team
+
     def close(self, token: str) -> None:
         """End a session, wherever its cookie is."""
         with self.database.session() as session:
-            session.execute(delete(SessionRow).where(SessionRow.token_sha256 == hashed(token)))
+            row = session.scalar(select(SessionRow).where(SessionRow.token_sha256 == hashed(token)))
+            if row is not None:
+                audit.note(session, row.team_id, "session.close", row.id)
+                session.delete(row)
 
     def close_all(self, user_id: str) -> None:
         """End all sessions of a person."""

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from app.api.deps import SESSION_COOKIE, Found, permitted
 from app.errors import InvalidKey
 from app.services import Services
+from app.teams.actors import identified
 from app.teams.records import Principal
 from app.teams.scopes import Scope
 from app.teams.sessions import LONGEST_SECONDS, form_token
@@ -55,6 +56,7 @@ def recognise(request: Request, found: Services) -> Visitor:
         principal = found.sessions.resume(session)
     except InvalidKey:
         raise SignInNeeded from None
+    identified(principal)
     return Visitor(principal, form_token(session))
 
 

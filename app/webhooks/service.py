@@ -13,6 +13,7 @@ from app.db import Database, new_id, now
 from app.errors import Conflict, NotFound, TooManyWebhooks
 from app.paging import Page, decode, page
 from app.settings import Settings
+from app.teams import audit
 from app.webhooks.addresses import checked_url
 from app.webhooks.models import AttemptRow, DeliveryRow, WebhookRow
 from app.webhooks.outbox import DELIVERY_PREFIX, message
@@ -61,6 +62,7 @@ class WebhookService:
             if (session.scalar(select(func.count()).where(WebhookRow.team_id == team)) or 0) >= MOST:
                 raise TooManyWebhooks(f"the team has {MOST} webhooks, which is as many as it may have; delete one")
             session.add(row)
+            audit.note(session, team, "webhook.create", row.id, url=url)
         return WithSecret(webhook(row), row.secret)
 
     def all(self, team: str) -> list[Webhook]:
@@ -96,6 +98,7 @@ class WebhookService:
             elif changes.enabled is False:
                 disable(session, row, None)
             row.updated_at = now()
+            audit.note(session, team, "webhook.change", webhook_id, url=row.url, enabled=row.enabled)
             return webhook(row)
 
     def delete(self, team: str, webhook_id: str) -> None:
@@ -104,6 +107,7 @@ class WebhookService:
             row = _row(session, team, webhook_id, lock=True)
             session.query(DeliveryRow).where(DeliveryRow.webhook_id == webhook_id).delete()
             session.delete(row)
+            audit.note(session, team, "webhook.delete", webhook_id, url=row.url)
 
     def rotate(self, team: str, webhook_id: str) -> WithSecret:
         """A new secret; the one before it goes on to sign beside it for a day, so that receivers can be changed."""
@@ -111,6 +115,7 @@ class WebhookService:
             row = _row(session, team, webhook_id, lock=True)
             row.previous_secret, row.previous_secret_until = row.secret, now() + OVERLAP
             row.secret, row.updated_at = new_secret(), now()
+            audit.note(session, team, "webhook.rotate", webhook_id)
             return WithSecret(webhook(row), row.secret)
 
     def ping(self, team: str, webhook_id: str) -> Delivery:
@@ -124,6 +129,7 @@ class WebhookService:
             _must_be_enabled(hook)
             row = message(hook.id, PING, {"webhook_id": hook.id})
             session.add(row)
+            audit.note(session, team, "webhook.ping", webhook_id)
             return delivery(row)
 
     def deliveries(
@@ -168,6 +174,7 @@ class WebhookService:
             if row.state == DeliveryState.PENDING.value:
                 raise Conflict("the delivery is pending: it is sent anyway")
             row.state, row.tries, row.not_before, row.finished_at = DeliveryState.PENDING.value, 0, now(), None
+            audit.note(session, team, "webhook.replay", webhook_id, delivery=delivery_id)
             return delivery(row)
 
     def replay_failed(self, team: str, webhook_id: str, since: datetime) -> int:
@@ -184,6 +191,7 @@ class WebhookService:
                 DeliveryRow.created_at >= since,
             )
             again = {"state": DeliveryState.PENDING.value, "tries": 0, "not_before": now(), "finished_at": None}
+            audit.note(session, team, "webhook.replay", webhook_id, since=since.isoformat())
             return session.execute(failed.values(**again)).rowcount  # type: ignore[attr-defined,no-any-return]
 
     def count_by_state(self) -> dict[DeliveryState, int]:

@@ -74,7 +74,9 @@ class Dashboard:
     """The services of one test, and short ways to what a page shows."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
-        self.settings = Settings(data_dir=folder, **settings)
+        # No limits of requests, but where a test is about them: tests ask quickly.
+        unlimited = {"requests_per_minute": 0, "anonymous_requests_per_minute": 0, "sign_in_attempts": 0}
+        self.settings = Settings(data_dir=folder, **{"broker_url": "memory://", **unlimited, **settings})
         self.services: Services = assemble(self.settings, SilentDoorbell())
         self.services.database.migrate()
         self.jobs = JobWork(self.services.database, self.settings)

@@ -1,0 +1,44 @@
+"""The audit log, for admins."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
+
+from app.api.deps import Found, needs
+from app.api.problem import responses
+from app.api.schemas import TEXT
+from app.api.team_schemas import AuditPage, AuditView
+from app.paging import LARGEST_PAGE
+from app.teams.records import Principal
+from app.teams.scopes import Scope
+
+router = APIRouter(prefix="/api/v1", tags=["audit"], responses=responses(422))
+
+Admin = Annotated[Principal, needs(Scope.TEAM_ADMIN)]
+AS_FILE = {"Content-Disposition": 'attachment; filename="audit.csv"', "Cache-Control": "no-store"}
+
+
+@router.get("/audit", responses=responses(400))
+def list_audit(
+    caller: Admin,
+    found: Found,
+    action: Annotated[str, Query(max_length=60, pattern=TEXT, description="Only this action, noun.verb.")] = "",
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
+) -> AuditPage:
+    """What was done in the team, by whom and from where; newest first."""
+    page = found.audit.search(caller.team_id, cursor, limit, action)
+    return AuditPage(items=[AuditView.model_validate(entry) for entry in page.items], next_cursor=page.next_cursor)
+
+
+@router.get(
+    "/audit.csv",
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+def export_audit(caller: Admin, found: Found) -> Response:
+    """The same as a table for spreadsheets; no cell is a formula."""
+    return StreamingResponse(found.audit.as_csv(caller.team_id), 200, AS_FILE, "text/csv; charset=utf-8")

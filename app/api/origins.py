@@ -1,0 +1,39 @@
+"""Where a request comes from and what it is called: bound to everything that is done and logged in answer to it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import replace
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import logs
+from app.teams.actors import NOBODY, acting
+
+HEADER = "X-Request-ID"
+GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class Origins:
+    """Gives every request its id, the client's own if it sent a sensible one, and answers with it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(HEADER, "")
+        request_id = given if GIVEN.fullmatch(given) else secrets.token_hex(16)
+
+        async def send_named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[HEADER] = request_id
+            await send(message)
+
+        ip = scope["client"][0] if scope.get("client") else None
+        with acting(replace(NOBODY, ip=ip, request_id=request_id)), logs.answering(request_id):
+            await self.app(scope, receive, send_named)

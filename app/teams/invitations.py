@@ -1,0 +1,238 @@
+"""One-time links: into a team, and to a new password. Whoever holds the link may use it, once, for some days.
+
+An invitation is no membership: people become members when they follow their link, so that nobody is put into a team,
+and no team gets hold of somebody's account, without them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from app.db import Database, new_id, now
+from app.errors import Conflict, InvalidLink, NotFound, WrongPassword
+from app.teams import audit
+from app.teams.actors import identified
+from app.teams.addresses import address
+from app.teams.models import LinkRow, MemberRow, TeamRow, UserRow
+from app.teams.passwords import hash_password, is_right
+from app.teams.records import Principal
+from app.teams.scopes import Role
+from app.teams.sessions import end_sessions
+from app.teams.tokens import hashed, new_token
+
+INVITATION, PASSWORD = "invitation", "password"  # kinds of links
+INVITATION_DAYS, PASSWORD_HOURS = 7, 24
+GONE = "this link is unknown, was used, or is too old; ask for a new one"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invitation:
+    """Somebody who may join a team."""
+
+    id: str
+    email: str
+    role: Role
+    created_by: str | None
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class NewLink:
+    """A link that was just made; its token is shown this once."""
+
+    id: str
+    token: str
+    expires_at: datetime
+
+    @property
+    def path(self) -> str:
+        """Where on the server it leads."""
+        return f"/join/{self.token}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """What somebody with a link sees before they use it.
+
+    Attributes:
+        team: name of the team that invites; None of a link to a new password.
+        is_known: whether somebody has the address already.
+    """
+
+    email: str
+    team: str | None
+    is_known: bool
+
+    @property
+    def has_password(self) -> bool:
+        """Whether the link asks for the password that the person has, rather than for a new one."""
+        return self.is_known and self.team is not None
+
+
+class InvitationService:
+    """Links into teams and to passwords."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def invite(self, team: str, email: str, role: Role, created_by: str | None = None) -> NewLink:
+        """A link with which somebody joins a team.
+
+        Raises:
+            Invalid: this is no e-mail address.
+            Conflict: they are a member already.
+        """
+        email = address(email)
+        with self.database.session() as session:
+            if session.get(TeamRow, team) is None:
+                raise NotFound(f"there is no team {team[:60]}")
+            known = select(MemberRow).join(UserRow, UserRow.id == MemberRow.user_id)
+            if session.scalar(known.where(MemberRow.team_id == team, UserRow.email == email)):
+                raise Conflict(f"{email} is in the team already; change the role instead")
+            end = now() + timedelta(days=INVITATION_DAYS)
+            link = _add_link(session, INVITATION, email, end, team_id=team, role=role.value, created_by=created_by)
+            audit.note(session, team, "member.invite", link.id, email=email, role=role.value)
+        return link
+
+    def all(self, team: str) -> list[Invitation]:
+        """Who was invited and has not joined, oldest first."""
+        with self.database.session() as session:
+            rows = session.scalars(select(LinkRow).where(LinkRow.team_id == team, *_open()).order_by(LinkRow.id))
+            return [_record(row) for row in rows]
+
+    def withdraw(self, team: str, link_id: str) -> None:
+        """Let an invitation's link lead nowhere.
+
+        Raises:
+            NotFound: the team has no such open invitation.
+        """
+        with self.database.session() as session:
+            row = session.scalar(select(LinkRow).where(LinkRow.id == link_id, LinkRow.team_id == team, *_open()))
+            if row is None:
+                raise NotFound(f"there is no open invitation {link_id[:60]}")
+            row.used_at = now()
+            audit.note(session, team, "member.uninvite", link_id, email=row.email)
+
+    def new_password(self, email: str) -> NewLink:
+        """A link with which somebody chooses a new password; for whoever runs the service.
+
+        Raises:
+            NotFound: nobody has that e-mail address.
+        """
+        email = address(email)
+        with self.database.session() as session:
+            user = session.scalar(select(UserRow).where(UserRow.email == email))
+            if user is None:
+                raise NotFound(f"nobody has the address {email}; 'primesvt members add' invites somebody")
+            audit.note(session, None, "password.offer", user.id, email=email)
+            return _add_link(session, PASSWORD, email, now() + timedelta(hours=PASSWORD_HOURS))
+
+    def look(self, token: str) -> Opened:
+        """What a link is for.
+
+        Raises:
+            InvalidLink: it is unknown, was used or is too old.
+        """
+        with self.database.session() as session:
+            row = _row(session, token)
+            user = session.scalar(select(UserRow).where(UserRow.email == row.email))
+            team = session.get(TeamRow, row.team_id) if row.team_id else None
+            return Opened(email=row.email, team=team.name if team else None, is_known=user is not None)
+
+    def use(self, token: str, password: str, name: str = "") -> str:
+        """Join the team, or set a new password; returns the e-mail address to sign in with.
+
+        Args:
+            token: of the link.
+            password: of somebody new the one they choose; of somebody known their own, which proves that it is they.
+            name: of somebody new.
+
+        Raises:
+            InvalidLink: it is unknown, was used or is too old.
+            WeakPassword: the password is no good.
+            WrongPassword: it is not that of the account which has the invited address.
+        """
+        opened = self.look(token)
+        if opened.has_password:
+            self._prove(opened.email, password)
+        kept = None if opened.has_password else hash_password(password, opened.email)
+        with self.database.session() as session:
+            row = _row(session, token)
+            row.used_at = now()
+            user = session.scalar(select(UserRow).where(UserRow.email == row.email).with_for_update())
+            if (user is not None) != opened.is_known:
+                raise InvalidLink("somebody has joined with this address meanwhile; follow the link again")
+            user = user or _new_user(session, row.email, kept, name)
+            identified(Principal(team_id="", user_id=user.id, name=user.email, scopes=frozenset()))
+            if row.kind == INVITATION:
+                _join(session, row, user)
+            else:
+                _set_password(session, user, kept)
+        return row.email
+
+    def _prove(self, email: str, password: str) -> None:
+        with self.database.session() as session:
+            user = session.scalar(select(UserRow).where(UserRow.email == email))
+            kept = user.password_hash if user else None
+        if not is_right(password, kept):
+            raise WrongPassword(f"this is not the password of {email}; sign in as you do otherwise, or ask for a reset")
+
+
+def join_all(session: Session, user: UserRow, email: str) -> None:
+    """Use all open invitations to an address that somebody has proven to be theirs, in the caller's transaction."""
+    for row in session.scalars(select(LinkRow).where(LinkRow.email == email, LinkRow.kind == INVITATION, *_open())):
+        row.used_at = now()
+        _join(session, row, user)
+
+
+def _add_link(session: Session, kind: str, email: str, expires_at: datetime, **values: str | None) -> NewLink:
+    link = NewLink(new_id("lnk"), new_token(), expires_at)
+    row = LinkRow(
+        id=link.id, kind=kind, token_sha256=hashed(link.token), email=email, created_at=now(), expires_at=expires_at,
+        **values,
+    )  # fmt: skip
+    session.add(row)
+    return link
+
+
+def _open() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return LinkRow.used_at.is_(None), LinkRow.expires_at > now()
+
+
+def _row(session: Session, token: str) -> LinkRow:
+    query = select(LinkRow).where(LinkRow.token_sha256 == hashed(token), *_open())
+    row = session.scalar(query.with_for_update())
+    if row is None:
+        raise InvalidLink(GONE)
+    return row
+
+
+def _new_user(session: Session, email: str, kept: str | None, name: str) -> UserRow:
+    user = UserRow(id=new_id("usr"), email=email, name=name.strip()[:200] or email, password_hash=kept)
+    user.created_at = now()
+    session.add(user)
+    session.flush()
+    return user
+
+
+def _join(session: Session, row: LinkRow, user: UserRow) -> None:
+    session.merge(MemberRow(team_id=row.team_id, user_id=user.id, role=row.role, created_at=now()))
+    audit.note(session, row.team_id, "member.join", user.id, email=user.email, role=row.role)
+
+
+def _set_password(session: Session, user: UserRow, kept: str | None) -> None:
+    user.password_hash = kept
+    end_sessions(session, user.id)
+    audit.note(session, None, "password.set", user.id, email=user.email)
+
+
+def _record(row: LinkRow) -> Invitation:
+    return Invitation(
+        id=row.id, email=row.email, role=Role(str(row.role)), created_by=row.created_by, created_at=row.created_at,
+        expires_at=row.expires_at,
+    )  # fmt: skip

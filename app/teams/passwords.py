@@ -1,0 +1,57 @@
+"""Passwords: what may be one, and argon2 hashes of them (RFC 9106, with OWASP's parameters)."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+from threading import BoundedSemaphore
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+
+from app.errors import WeakPassword
+
+SHORTEST, LONGEST = 12, 200
+HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+AT_ONCE = BoundedSemaphore(4)
+"""Every check takes 19 MiB and a core: many sign-ins at once wait instead of taking all there is."""
+
+
+def hash_password(password: str, email: str) -> str:
+    """What is kept of a password.
+
+    Raises:
+        WeakPassword: it is too short, or the address itself.
+    """
+    plain = _normal(password)
+    if not SHORTEST <= len(plain) <= LONGEST:
+        raise WeakPassword(f"a password has {SHORTEST} to {LONGEST} characters; several words make a good one")
+    if len(set(plain)) <= 2 or plain.casefold() == email.casefold():
+        raise WeakPassword("this password is too easy to guess; several words make a good one")
+    with AT_ONCE:
+        return HASHER.hash(plain)
+
+
+def is_right(password: str, kept: str | None) -> bool:
+    """Whether a password is the one that was kept; takes as long where none was."""
+    try:
+        with AT_ONCE:
+            HASHER.verify(kept or _nobodys(), _normal(password[: LONGEST + 1]))
+    except VerificationError:
+        return False
+    return kept is not None
+
+
+def is_outdated(kept: str) -> bool:
+    """Whether a hash was made with parameters of before."""
+    return HASHER.check_needs_rehash(kept)
+
+
+@cache
+def _nobodys() -> str:
+    return HASHER.hash("the password of nobody")
+
+
+def _normal(password: str) -> str:
+    # The same letters may come as different bytes from different keyboards (NIST SP 800-63B).
+    return unicodedata.normalize("NFKC", password)
