@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 from torch import Tensor
 
-from primesvt_core.intake import build
+from primesvt_core.intake import Provenance, build, inspect, load, metadata
 from primesvt_core.pruning.groups import kept_count, memory_bytes, pruned_shapes, select
 from primesvt_core.pruning.surgery import masked, prune, shapes_of, silenced
+from primesvt_core.spec import PreprocessingOverrides, SplitSizes
 from primesvt_core.types import ChannelGroup, Plan
-from tests.support.goldens import Golden, run
+from tests.support.goldens import FAMILIES, Golden, random_plan, run
 from tests.support.references import Reference, references
 
 REFERENCES = references()
@@ -112,10 +115,14 @@ def test_silencing_leaves_nothing_behind(reference: Reference) -> None:
         assert torch.equal(value, golden.state[name].to(value.dtype)), name
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.parametrize("family", FAMILIES)
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_random_plans_over_all_groups(data: st.DataObject) -> None:
-    golden = data.draw(st.sampled_from([reference for reference in REFERENCES if "dvs" not in reference.name])).load()
+def test_random_plans_over_all_groups(family: str, data: st.DataObject) -> None:
+    choices = [reference for reference in REFERENCES if reference.family == family and "dvs" not in reference.name]
+    if not choices:
+        pytest.skip("no ../shared beside this checkout")
+    golden = data.draw(st.sampled_from(choices)).load()
     kept = {}
     for group in golden.family.groups(golden.config):
         rate = data.draw(st.sampled_from((0.0, 0.2, 0.5, 0.8, 0.999)))
@@ -128,9 +135,7 @@ def test_random_plans_over_all_groups(data: st.DataObject) -> None:
 @every_reference
 def test_a_pruned_model_goes_back_to_the_originals_shapes(reference: Reference) -> None:
     golden = reference.load()
-    groups = golden.family.groups(golden.config)
-    generator = torch.Generator().manual_seed(0)
-    plan = Plan({g.name: select(g, torch.rand(g.size, generator=generator).tolist(), 0.5) for g in groups})
+    plan = random_plan(golden, 0.5)
     config, state = prune(golden.family, golden.config, golden.state, plan)
     full = masked(golden.family, golden.config, state, plan, shapes_of(golden.state))
     assert shapes_of(full) == shapes_of(golden.state)
@@ -138,6 +143,22 @@ def test_a_pruned_model_goes_back_to_the_originals_shapes(reference: Reference) 
         small = build(golden.family, config, state).double()(golden.input[:1].double())
         large = build(golden.family, golden.config, full).double()(golden.input[:1].double())
     assert (small - large).abs().max() <= 1e-9
+
+
+@every_reference
+def test_a_pruned_model_is_the_same_after_saving_and_loading(reference: Reference, tmp_path: Path) -> None:
+    golden = reference.load()
+    plan = random_plan(golden, 0.5)
+    config, state = prune(golden.family, golden.config, golden.state, plan)
+    provenance = Provenance(
+        family=reference.family, config=config.model_dump(mode="json"), data_fingerprint="none", splits=SplitSizes(),
+        seed=0, preprocessing=PreprocessingOverrides(), batch_size=1, plan=dict(plan.kept),
+    )  # fmt: skip
+    save_file(state, tmp_path / "model.safetensors", metadata(provenance))
+    assert inspect(tmp_path / "model.safetensors").config == config
+    with torch.inference_mode():
+        before = build(golden.family, config, state)(golden.input)
+        assert torch.equal(load(tmp_path / "model.safetensors")(golden.input), before)
 
 
 @every_reference

@@ -14,10 +14,8 @@ from torch import nn
 
 from primesvt_core.families._base import Value
 from primesvt_core.intake import build, inspect, load_family
-from primesvt_core.pruning.groups import select
 from primesvt_core.pruning.surgery import masked, prune, shapes_of
-from primesvt_core.types import Plan
-from tests.support.goldens import FAMILIES, Golden
+from tests.support.goldens import FAMILIES, Golden, random_plan
 from tests.support.references import Reference, references
 from tests.support.zoo import MODELS, ZooModel, run_zoo
 
@@ -58,9 +56,7 @@ def test_a_training_scripts_arguments_are_heard(model: ZooModel, container: str,
 @models
 def test_spikingjelly_computes_what_the_pruned_model_does(model: ZooModel) -> None:
     golden = model.load()
-    groups = golden.family.groups(golden.config)
-    generator = torch.Generator().manual_seed(3)
-    plan = Plan({g.name: select(g, torch.rand(g.size, generator=generator).tolist(), 0.5) for g in groups})
+    plan = random_plan(golden, 0.5)
     config, state = prune(golden.family, golden.config, golden.state, plan)
     theirs = model.build()
     theirs.load_state_dict(masked(golden.family, golden.config, state, plan, shapes_of(golden.state)), strict=True)

@@ -19,8 +19,9 @@ from primesvt_core.families._base import FamilyConfig, Value
 from primesvt_core.intake import AnyFamily, build, load_family
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import neurons, spikes_of
+from primesvt_core.pruning.groups import select
 from primesvt_core.pruning.surgery import shapes_of
-from primesvt_core.types import Shapes
+from primesvt_core.types import Plan, Shapes
 from tests.support.shared import SHARED
 
 GOLDEN = SHARED / "golden"
@@ -86,6 +87,15 @@ def asked_fields(family: AnyFamily, variant: str, shapes: Shapes, told: Mapping[
         known = next((told[name] for name in (field, *question.aliases) if name in told), None)
         asked[field] = question.default(variant, shapes) if known is None else known
     return asked
+
+
+def random_plan(golden: Golden, rate: float) -> Plan:
+    """Every group at that rate, the channels chosen by chance."""
+    chance = torch.Generator().manual_seed(0)
+    groups = golden.family.groups(golden.config)
+    return Plan(
+        {group.name: select(group, torch.rand(group.size, generator=chance).tolist(), rate) for group in groups}
+    )
 
 
 def run(golden: Golden, dtype: torch.dtype) -> tuple[Tensor, dict[str, Tensor]]:
