@@ -25,7 +25,8 @@ IMAGES = 200
 class Fit:
     """One choice, and how many of the same images it is right on."""
 
-    num_heads: int | None
+    num_heads: int | str | None
+    """Of every stage, or of each, separated by commas."""
     time_steps: int
     accuracy: float
 

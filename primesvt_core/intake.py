@@ -20,7 +20,7 @@ from pydantic_core import to_jsonable_python
 from primesvt_core import registry
 from primesvt_core.checkpoints import Checkpoint, normalise, read
 from primesvt_core.errors import CheckpointMismatch, SpecError, UnknownFamily
-from primesvt_core.families._base import Family, FamilyConfig, Value
+from primesvt_core.families._base import Asked, Family, FamilyConfig, Value
 from primesvt_core.pruning.groups import memory_bytes, parameter_count
 from primesvt_core.sorting import sort_groups, sort_layers
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes
@@ -242,7 +242,7 @@ def _resolve(
     stored = provenance.config if provenance else {}
     found = []
     for name, asked in family.asked.items():
-        args = next((checkpoint.args[a] for a in (name, *asked.aliases) if _plain(checkpoint.args.get(a))), None)
+        args = next(filter(_plain, (_told(checkpoint, a, asked) for a in (name, *asked.aliases))), None)
         if name in given:
             found.append(Assumption(field=name, value=given[name], source="caller"))
         elif (told := stored.get(name, args)) is not None:
@@ -253,6 +253,12 @@ def _resolve(
             default = asked.default(variant, checkpoint.tensors)
             found.append(Assumption(field=name, value=default, source="default"))
     return found
+
+
+def _told(checkpoint: Checkpoint, name: str, asked: Asked) -> object:
+    """What the training script's arguments say under that name."""
+    value = checkpoint.args.get(name)
+    return ",".join(map(str, value)) if asked.per_stage and isinstance(value, tuple) else value
 
 
 def _plain(value: object) -> bool:

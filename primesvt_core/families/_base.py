@@ -40,10 +40,12 @@ class Asked:
     Attributes:
         default: its value where nobody says otherwise, from the variant and the shapes.
         aliases: names under which training scripts keep it in a checkpoint's ``args``.
+        per_stage: whether it may be given as one value a stage: a list there, separated by commas here.
     """
 
     default: Callable[[str, Shapes], Value]
     aliases: tuple[str, ...] = ()
+    per_stage: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

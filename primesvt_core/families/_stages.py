@@ -13,6 +13,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from primesvt_core.families._base import Writer, group, layer
+from primesvt_core.families._blocks import count
 from primesvt_core.layers.folding import folded
 from primesvt_core.layers.model import SpikingModel, Stage
 from primesvt_core.layers.neurons import lif
@@ -27,14 +28,14 @@ class Unit:
         name: for people, beside the patch embedding's.
         conv: its module in the patch embedding.
         norm: its BatchNorm's.
-        neuron: its neuron's.
+        neuron: its neuron's; of an embedding that is built by `PatchEmbedding`.
         pooled: whether maxima are taken between BatchNorm and neuron.
     """
 
     name: str
     conv: str
     norm: str
-    neuron: str
+    neuron: str = ""
     pooled: bool = False
 
 
@@ -138,8 +139,39 @@ class PatchEmbedding(nn.Module):
         return x + self._fire(self.embedding.shortcut, start)
 
 
+def patch_embeddings(
+    in_channels: int,
+    streams: Sequence[int],
+    inner: Sequence[Sequence[int]],
+    embeddings: Sequence[Embedding],
+    neuron: Callable[[], nn.Module] = lif,
+) -> list[nn.Module]:
+    """One for every stage, from the image and from stream to stream."""
+    places = zip(pairwise((in_channels, *streams)), inner, embeddings, strict=True)
+    return [PatchEmbedding(source, widths, target, e, neuron) for (source, target), widths, e in places]
+
+
+class Block(nn.Module):
+    """Attention and MLP, their spikes added to the stream of integers."""
+
+    def __init__(self, name: str, attention: nn.Module, mlp: nn.Module) -> None:
+        super().__init__()
+        self.attention = name
+        self.add_module(name, attention)
+        self.mlp = mlp
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(T, B, D, H, W)``."""
+        tokens = x.flatten(3)
+        tokens = tokens + self.get_submodule(self.attention)(tokens)
+        out: Tensor = tokens + self.mlp(tokens)
+        return out.view(x.shape)
+
+
 class Staged(SpikingModel):
     """The network: patch embeddings and stages by turns, mean over tokens and time, linear head."""
+
+    head_modules: tuple[str, ...] = ("head",)
 
     def __init__(
         self,
@@ -165,7 +197,7 @@ class Staged(SpikingModel):
         for n, blocks in enumerate(self.counts):
             names += [f"patch_embed{n + 1}", *(f"stage{n + 1}.{i}" for i in range(blocks))]
         body = (Stage(name, self.get_submodule(name), (name,)) for name in names)
-        return (*body, Stage("head", self.classify, ("head",)))
+        return (*body, Stage("head", self.classify, self.head_modules))
 
 
 @dataclass(frozen=True)
@@ -193,6 +225,15 @@ def stream_groups(
             extra=[piece for block in blocks for piece in block.extra],
             scope="global",
         )
+
+
+def block_names(shapes: Shapes, stages: int) -> list[list[str]]:
+    """Modules of the blocks of every stage; a stage may have none."""
+    names = (f"stage{n}" for n in range(1, stages + 1))
+    return [
+        [f"{name}.{i}" for i in range(count(shapes, name) if any(key.startswith(f"{name}.") for key in shapes) else 0)]
+        for name in names
+    ]
 
 
 def infer_embeddings(embeddings: Sequence[Embedding], shapes: Shapes) -> dict[str, object]:

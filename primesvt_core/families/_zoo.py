@@ -1,4 +1,4 @@
-"""What the models of spikingjelly's own model zoo share: neurons that the caller chooses, fused attention.
+"""What the models of spikingjelly's own model zoo share: neurons that the caller chooses.
 
 Their constructors hand neuron arguments on to every neuron, and the state dict tells none of them but whether the time
 constants are trained; so all are asked. Defaults are those of the constructors. Neuron classes of one's own are not
@@ -7,17 +7,16 @@ known to PrimeSVT.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field, model_validator
 from torch import nn
 
-from primesvt_core.families._base import Asked, FamilyConfig, columns, layer, norm, rows
+from primesvt_core.families._base import Asked, FamilyConfig
 from primesvt_core.layers.neurons import Kind, chosen
 from primesvt_core.layers.self_attention import ATTENTION_THRESHOLD
-from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
+from primesvt_core.types import Shapes
 
 SOURCE = "spikingjelly 2.0.0, spikingjelly.activation_based.model"
 TIME_NAMES = ("T", "time_steps", "time_step")
@@ -63,9 +62,7 @@ class ZooConfig(FamilyConfig):
     @model_validator(mode="after")
     def _rests_below_the_threshold(self) -> ZooConfig:
         lowest = min(self.threshold, self.attention_threshold)
-        if (
-            not self.soft_reset and self.v_reset >= lowest
-        ):  # it would fire without input, and no channel could be silenced
+        if not self.soft_reset and self.v_reset >= lowest:  # it would fire without input: no channel could be silenced
             raise ValueError(f"v_reset {self.v_reset} is not below the threshold {lowest}")
         return self
 
@@ -104,38 +101,3 @@ NEURON_FIELDS: Mapping[str, Asked] = {
     "soft_reset": Asked(lambda *_: False),
 }
 """What to ask of every model of the zoo; some override an entry."""
-
-
-def fused_layers(base: str, qk_dim: int, v_dim: int, stream: str) -> Iterator[Layer]:
-    """Queries, keys and values of the fused attention at ``base`` as layers of their own, and its projection."""
-    fused = layer(f"{base}.q", f"{base}.qkv_conv_bn.0", f"{base}.qkv_conv_bn.1", bias=False, group=f"{base}.qk")
-    *shared, _batches = fused.tensors  # the counter of batches is one for all: it is the first's
-    yield replace(fused, rows=qk_dim)
-    yield replace(fused, name=f"{base}.k", tensors=tuple(shared), rows=qk_dim)
-    yield replace(fused, name=f"{base}.v", tensors=tuple(shared), rows=v_dim, group=f"{base}.v")
-    yield layer(f"{base}.proj", f"{base}.proj_conv_bn.0", f"{base}.proj_conv_bn.1", bias=False, group=stream)
-
-
-def fused_groups(base: str, path: str, qk_dim: int, v_dim: int, heads: int) -> tuple[ChannelGroup, ChannelGroup]:
-    """Queries with keys, and values, of the fused attention at ``base``; ``path`` is its block's in the config."""
-    conv, bn = f"{base}.qkv_conv_bn.0", f"{base}.qkv_conv_bn.1"
-
-    def place(offset: int) -> tuple[TensorSlice, ...]:
-        return (*rows(conv, bias=False, offset=offset), *norm(bn, offset=offset))
-
-    qk = ChannelGroup(
-        name=f"{base}.qk", size=qk_dim, width=f"{path}.qk_dim", slices=(*place(0), *place(qk_dim)),
-        producers=(f"{conv}.weight",), silencers=(bn,), consumers=(), parts=heads, min_size=heads,
-    )  # fmt: skip
-    reader = f"{base}.proj_conv_bn.0"
-    v = replace(
-        qk, name=f"{base}.v", size=v_dim, width=f"{path}.v_dim", slices=(*place(2 * qk_dim), *columns(reader)),
-        consumers=(f"{reader}.weight",),
-    )  # fmt: skip
-    return qk, v
-
-
-def fused_widths(shapes: Shapes, base: str) -> tuple[int, int]:
-    """Channels of the queries and of the values of the fused attention at ``base``."""
-    v_dim = shapes[f"{base}.proj_conv_bn.0.weight"].shape[1]
-    return (shapes[f"{base}.qkv_conv_bn.0.weight"].shape[0] - v_dim) // 2, v_dim

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -28,12 +27,13 @@ from primesvt_core.families._blocks import (
 )
 from primesvt_core.families._recipes import as_it_is, cifar10, imagenet_cropped
 from primesvt_core.families._stages import (
+    Block,
     Embedding,
     Ends,
-    PatchEmbedding,
     Staged,
     Unit,
     infer_embeddings,
+    patch_embeddings,
     stream_groups,
 )
 from primesvt_core.layers.mixing import Mixing, Mlp
@@ -166,32 +166,14 @@ class LeakingAttention(SelfAttention):
         return self.spike("proj", currents.flatten(0, 1).unsqueeze(1)).view(currents.shape)
 
 
-class Block(nn.Module):
-    """Attention and MLP, their spikes added to the stream of integers."""
-
-    def __init__(self, name: str, attention: nn.Module, mlp: nn.Module) -> None:
-        super().__init__()
-        self.attention = name
-        self.add_module(name, attention)
-        self.mlp = mlp
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(T, B, D, H, W)``."""
-        tokens = x.flatten(3)
-        tokens = tokens + self.get_submodule(self.attention)(tokens)
-        out: Tensor = tokens + self.mlp(tokens)
-        return out.view(x.shape)
-
-
 class QKFormer(Staged):
     """The network."""
 
     def __init__(self, config: Config) -> None:
         dialect = DIALECTS[config.variant]
-        places = zip(pairwise((config.in_channels, *config.streams)), config.patch_embeds, strict=True)
         super().__init__(
             config.time_steps,
-            [PatchEmbedding(a, inner, b, e) for ((a, b), inner), e in zip(places, dialect.embeddings, strict=True)],
+            patch_embeddings(config.in_channels, config.streams, config.patch_embeds, dialect.embeddings),
             [
                 [self._block(config, dialect, width, block) for block in blocks]
                 for width, blocks in zip(config.streams, stages_of(config), strict=True)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from primesvt_core.data import Preprocessing
 from primesvt_core.families._base import Asked, Count, Family, Value, Writer, group, layer
 from primesvt_core.families._blocks import BlockConfig, check_heads, count
+from primesvt_core.families._fused import fused_groups, fused_layers, fused_widths
 from primesvt_core.families._recipes import as_it_is, cifar10, imagenet
 from primesvt_core.families._zoo import (
     COLOURS,
@@ -27,9 +28,6 @@ from primesvt_core.families._zoo import (
     SOURCE,
     TIME_NAMES,
     ZooConfig,
-    fused_groups,
-    fused_layers,
-    fused_widths,
     variant_of,
 )
 from primesvt_core.layers.folding import Folded, folded

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from spikingjelly.activation_based.model.maxformer import maxformer_10_384, maxformer_cifar
+from spikingjelly.activation_based.model.qkformer import qkformer_10_384
 from spikingjelly.activation_based.model.spike_driven_transformer import sdt_8_384
 from spikingjelly.activation_based.model.spikformer import spikformer_cifar10, spikformer_s, spikformer_ti
 from torch import nn
 
+from primesvt_core.errors import SpecError
 from primesvt_core.families._base import Value
 from primesvt_core.intake import build, inspect, load_family
 from primesvt_core.pruning.surgery import masked, prune, shapes_of
@@ -24,6 +27,9 @@ BUILDERS: list[tuple[str, Callable[..., nn.Module], dict[str, Value]]] = [
     ("sj_spikformer", spikformer_s, {"num_heads": 12, "patch_size": 16}),
     ("sj_spikformer", spikformer_cifar10, {"num_heads": 12, "patch_size": 4}),
     ("sj_sdt", sdt_8_384, {"pooling_stat": "1111"}),
+    ("sj_qkformer", qkformer_10_384, {"num_heads": 6}),
+    ("sj_maxformer", maxformer_10_384, {"num_heads": 6}),
+    ("sj_maxformer", maxformer_cifar, {"num_heads": 8}),
 ]
 """Family, builder, and the defaults that its models need."""
 
@@ -46,7 +52,7 @@ def test_a_bare_state_dict_is_what_the_caller_says_it_is(model: ZooModel, tmp_pa
 @pytest.mark.parametrize("container", ["model", "state_dict"])
 def test_a_training_scripts_arguments_are_heard(model: ZooModel, container: str, tmp_path: Path) -> None:
     golden = model.load()
-    args = {name: value for name, value in model.args.items() if isinstance(value, int | float | str)}
+    args = {name: value for name, value in model.args.items() if isinstance(value, int | float | str | tuple)}
     checkpoint = {container: golden.state, "epoch": 3, "args": Namespace(**args, image_size=golden.config.image_size)}
     torch.save(checkpoint, tmp_path / "model.pth")
     found = inspect(tmp_path / "model.pth", told(golden, *model.told))
@@ -89,3 +95,18 @@ def test_full_size_models_are_what_spikingjelly_builds(
 def test_no_model_is_taken_for_one_of_another_family(reference: Reference) -> None:
     shapes = shapes_of(reference.load().state)
     assert [key for key in FAMILIES if load_family(key).recognise(shapes) is not None] == [reference.family]
+
+
+@pytest.mark.parametrize("heads", ["3,6", "3,x,2", "3,0,2", "3,6,5", 5])
+def test_heads_of_stages_that_cannot_be_are_refused(heads: Value, tmp_path: Path) -> None:
+    [model] = [model for model in MODELS if model.name == "sj_qkformer-uneven"]
+    golden = model.load()
+    torch.save(golden.state, tmp_path / "model.pth")
+    with pytest.raises(SpecError, match="num_heads"):
+        inspect(tmp_path / "model.pth", told(golden, *golden.family.asked) | {"num_heads": heads})
+
+
+def test_equal_heads_of_stages_are_one_number(tmp_path: Path) -> None:
+    [model] = [model for model in MODELS if model.name == "sj_qkformer-builder"]
+    torch.save({"model": model.load().state, "args": Namespace(num_heads=[6, 6, 6])}, tmp_path / "model.pth")
+    assert inspect(tmp_path / "model.pth").config.model_dump()["num_heads"] == 6

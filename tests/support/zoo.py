@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from functools import cache
 from typing import Any
 
 import torch
 from spikingjelly.activation_based import functional, neuron
+from spikingjelly.activation_based.model.maxformer import MaxFormer
+from spikingjelly.activation_based.model.qkformer import QKFormer
 from spikingjelly.activation_based.model.spike_driven_transformer import SpikeDrivenTransformer
 from spikingjelly.activation_based.model.spikformer import Spikformer
 from torch import Tensor, nn
@@ -33,7 +36,8 @@ class ZooModel:
         shape: of the images ``(B, C, H, W)`` or frames ``(B, T, C, H, W)`` that it is run on.
         told: config fields that cannot be read off ``args`` under one of their names.
         seed: of weights and input; one at which double and single precision give the same spikes.
-        bias: between which the biases of BatchNorms lie: lower where currents add up on their way to a neuron.
+        shifts: by patterns of names, what is added to the biases of BatchNorms, so that neurons fire neither too
+            little nor too much.
     """
 
     name: str
@@ -42,7 +46,7 @@ class ZooModel:
     shape: tuple[int, ...]
     told: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
-    bias: tuple[float, float] = (-0.2, 0.6)
+    shifts: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def family(self) -> str:
@@ -80,7 +84,7 @@ def _record(zoo: ZooModel) -> Golden:
     with torch.inference_mode(mode=False), torch.random.fork_rng():
         model = zoo.build()
         x = torch.randn(zoo.shape)
-        _calibrate(model, x, zoo.bias)
+        _calibrate(model, x, zoo.shifts)
         state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         tensors = {"input": x} | _computed(model, x)
     family, shapes = load_family(zoo.family), shapes_of(state)
@@ -90,15 +94,16 @@ def _record(zoo: ZooModel) -> Golden:
     return Golden(family, family.infer(variant, shapes, asked_fields(family, variant, shapes, told)), state, tensors)
 
 
-def _calibrate(model: nn.Module, x: Tensor, bias: tuple[float, float]) -> None:
+def _calibrate(model: nn.Module, x: Tensor, shifts: Mapping[str, float]) -> None:
     """Random BatchNorms whose statistics are those of ``x``, a little off, so that every neuron layer fires."""
-    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
-    for module in norms:
+    norms = {name: module for name, module in model.named_modules() if isinstance(module, _BatchNorm)}
+    for name, module in norms.items():
+        shift = sum(value for pattern, value in shifts.items() if fnmatch(name, pattern))
         nn.init.uniform_(module.weight, 1.0, 1.6)
-        nn.init.uniform_(module.bias, *bias)
+        nn.init.uniform_(module.bias, -0.2 + shift, 0.6 + shift)
         module.momentum = 1.0
     run_zoo(model.train(), x)
-    for module in norms:
+    for module in norms.values():
         module.momentum = 0.1
         assert module.running_mean is not None
         assert module.running_var is not None
@@ -127,7 +132,32 @@ def _spikformer(name: str, shape: tuple[int, ...], *, seed: int = 0, told: Any =
 
 
 def _sdt(name: str, shape: tuple[int, ...], *, seed: int = 0, told: Any = None, **args: Any) -> ZooModel:
-    return ZooModel(f"sj_sdt-{name}", SpikeDrivenTransformer, args, shape, told or {}, seed, bias=(-0.4, 0.4))
+    return ZooModel(f"sj_sdt-{name}", SpikeDrivenTransformer, args, shape, told or {}, seed, shifts={"*": -0.2})
+
+
+def _qkformer(name: str, shape: tuple[int, ...], **args: Any) -> ZooModel:
+    return _staged(f"sj_qkformer-{name}", QKFormer, shape, **args)
+
+
+def _maxformer(name: str, shape: tuple[int, ...], **args: Any) -> ZooModel:
+    return _staged(f"sj_maxformer-{name}", MaxFormer, shape, **args)
+
+
+def _staged(
+    name: str,
+    make: Callable[..., nn.Module],
+    shape: tuple[int, ...],
+    *,
+    seed: int = 0,
+    told: Any = None,
+    lower: float = 0.2,
+    attention: float = 0.4,
+    masking: float = 0.0,
+    **args: Any,
+) -> ZooModel:
+    """Shifts of all biases downwards, of those in self-attention and in masking attention."""
+    shifts = {"*": -lower, "*.qkv*": attention, "*.qk_conv_bn*": masking}
+    return ZooModel(name, make, args, shape, told or {}, seed, shifts)
 
 
 MODELS: tuple[ZooModel, ...] = (
@@ -170,5 +200,42 @@ MODELS: tuple[ZooModel, ...] = (
     _sdt(
         "slow", (2, 1, 16, 16), T=4, in_channels=1, embed_dims=32, num_heads=2, depths=1, num_classes=10,
         pooling_stat="0000", tau=1.5, decay_input=False, v_threshold=1.6,
+    ),
+    _qkformer(
+        "builder", (2, 3, 64, 64), T=4, embed_dims=96, num_heads=(6, 6, 6), depths=(1, 1, 2), num_classes=7,
+        masking=-0.3,
+    ),
+    _qkformer(
+        "uneven", (3, 3, 32, 32), T=2, embed_dims=96, num_heads=(3, 6, 2), depths=(1, 2, 1), num_classes=10,
+        mlp_ratio=3.0, masking=-0.3,
+    ),
+    _qkformer(
+        "channel", (2, 3, 48, 48), T=4, embed_dims=64, num_heads=(2, 2, 2), depths=(1, 1, 1), num_classes=10,
+        qka_type="channel", lower=0.3, masking=-0.9,
+    ),
+    _qkformer(
+        "plif", (2, 3, 64, 64), T=3, embed_dims=64, num_heads=(4, 4, 1), depths=(1, 1, 1), num_classes=10,
+        spiking_neuron=neuron.ParametricLIFNode, seed=2,
+    ),
+    _qkformer(
+        "events", (2, 5, 2, 64, 64), T=4, in_channels=2, embed_dims=32, num_heads=(1, 2, 1), depths=(1, 0, 1),
+        num_classes=11, tau=3.0, v_threshold=0.7, v_reset=None, told={"soft_reset": True}, lower=0.3, masking=-0.15,
+        seed=3,
+    ),
+    _maxformer("imagenet", (2, 3, 64, 64), T=4, embed_dims=64, depths=(1, 1, 2), num_classes=7),
+    _maxformer("uneven", (2, 3, 64, 64), T=2, embed_dims=128, depths=(1, 2, 1), num_classes=7, mlp_ratio=2.0),
+    _maxformer("tied", (2, 3, 64, 64), T=3, embed_dims=64, depths=(2, 1, 1), num_classes=7, mlp_ratio=1.01),
+    _maxformer("cifar", (2, 3, 32, 32), T=4, embed_dims=64, depths=(1, 1, 2), num_classes=100, cifar=True),
+    _maxformer(
+        "cifar-tied", (3, 3, 32, 32), T=3, embed_dims=64, depths=(1, 1, 1), num_classes=10, mlp_ratio=1.0, cifar=True,
+        decay_input=False, v_threshold=1.2, lower=0.6,
+    ),
+    _maxformer(
+        "plif", (2, 1, 32, 32), T=3, in_channels=1, embed_dims=64, depths=(1, 1, 1), num_classes=10, cifar=True,
+        spiking_neuron=neuron.ParametricLIFNode, attention=0.7,
+    ),
+    _maxformer(
+        "events", (2, 3, 2, 64, 64), T=4, in_channels=2, embed_dims=64, depths=(1, 1, 1), num_classes=11,
+        spiking_neuron=neuron.IFNode, v_threshold=1.5, v_reset=-0.1, told={"neuron": "if"}, lower=0.3,
     ),
 )  # fmt: skip
