@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -17,7 +15,7 @@ from primesvt_core.pruning.groups import kept_count, memory_bytes, pruned_shapes
 from primesvt_core.pruning.surgery import masked, prune, shapes_of, silenced
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes
 from primesvt_core.types import ChannelGroup, Plan
-from tests.support.goldens import FAMILIES, Golden, random_plan, run
+from tests.support.goldens import Golden, random_plan, run
 from tests.support.references import Reference, references
 
 REFERENCES = references()
@@ -113,23 +111,6 @@ def test_silencing_leaves_nothing_behind(reference: Reference) -> None:
         assert not torch.equal(golden.double(golden.input[:1].double()), before)
     for name, value in golden.double.state_dict().items():
         assert torch.equal(value, golden.state[name].to(value.dtype)), name
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-def test_random_plans_over_all_groups(family: str, data: st.DataObject) -> None:
-    choices = [reference for reference in REFERENCES if reference.family == family and "dvs" not in reference.name]
-    if not choices:
-        pytest.skip("no ../shared beside this checkout")
-    golden = data.draw(st.sampled_from(choices)).load()
-    kept = {}
-    for group in golden.family.groups(golden.config):
-        rate = data.draw(st.sampled_from((0.0, 0.2, 0.5, 0.8, 0.999)))
-        scores = torch.rand(group.size, generator=torch.Generator().manual_seed(data.draw(st.integers(0, 99)))).tolist()
-        if kept_count(group, rate) < group.size:
-            kept[group.name] = select(group, scores, rate)
-    _check(golden, Plan(kept))
 
 
 @every_reference

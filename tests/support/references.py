@@ -22,6 +22,8 @@ class Reference(Protocol):
     def load(self) -> Golden:
         """The record; the same one every time."""
 
+    def __hash__(self) -> int: ...
+
 
 @dataclass(frozen=True)
 class GoldenFile:
