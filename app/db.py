@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 BUSY_SECONDS = 30
+IDLE_SECONDS = 60
 MIGRATION_LOCK = 0x70737674
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -109,7 +110,9 @@ class Database:
 def connect(url: str) -> Database:
     """Open a database; a SQLite file's folder is made."""
     if not url.startswith("sqlite"):
-        return Database(create_engine(url, pool_pre_ping=True))
+        # A process that is stopped in the middle of a transaction must not keep its rows locked.
+        options = f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000}"
+        return Database(create_engine(url, pool_pre_ping=True, connect_args={"options": options}))
     Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
     event.listen(engine, "connect", _configure_sqlite)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Protocol
 
 from celery import Celery
@@ -18,8 +19,8 @@ SOCKET_SECONDS = 2.0
 class Doorbell(Protocol):
     """Tells a worker that there is something to do."""
 
-    def ring_job(self, job_id: str) -> None:
-        """Some worker should look at the job."""
+    def ring_job(self, job_id: str, heard_by: Sequence[str] = ()) -> None:
+        """Some worker should look for work; the job says only why. ``heard_by``: busy workers that it has been to."""
 
     def ring_upload(self, upload_id: str) -> None:
         """Some worker should look at the upload."""
@@ -60,8 +61,8 @@ class CeleryDoorbell:
     def __init__(self, broker_url: str) -> None:
         self.celery = make_celery(broker_url)
 
-    def ring_job(self, job_id: str) -> None:
-        self._ring(RUN_JOB, job_id)
+    def ring_job(self, job_id: str, heard_by: Sequence[str] = ()) -> None:
+        self._ring(RUN_JOB, job_id, [*heard_by])
 
     def ring_upload(self, upload_id: str) -> None:
         self._ring(VALIDATE_UPLOAD, upload_id)
@@ -83,8 +84,8 @@ class CeleryDoorbell:
             return False
         return True
 
-    def _ring(self, task: str, subject: str) -> None:
+    def _ring(self, task: str, subject: str, *more: object) -> None:
         try:
-            self.celery.send_task(task, args=[subject], ignore_result=True, retry=False)
+            self.celery.send_task(task, args=[subject, *more], ignore_result=True, retry=False)
         except (OperationalError, OSError) as error:
             log.warning("doorbell_failed", extra={"task": task, "subject": subject, "reason": str(error)})

@@ -20,6 +20,7 @@ from app.teams.quotas import QuotaService, server_quotas
 from app.teams.service import TeamService
 from app.teams.sessions import SessionService
 from app.webhooks.service import WebhookService
+from app.workers.service import WorkerService
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Services:
     catalog: CatalogService
     jobs: JobService
     webhooks: WebhookService
+    workers: WorkerService
 
 
 def assemble(settings: Settings, doorbell: Doorbell | None = None) -> Services:
@@ -65,4 +67,5 @@ def assemble(settings: Settings, doorbell: Doorbell | None = None) -> Services:
         catalog=CatalogService(database, store, bell, settings),
         webhooks=WebhookService(database, settings),
         jobs=JobService(database, store, bell, server_quotas(settings)),
+        workers=WorkerService(database, settings),
     )

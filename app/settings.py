@@ -36,6 +36,9 @@ class Settings(BaseModel):
     retry_seconds: float = Field(
         default=5, ge=0, description="Wait before a job whose worker died is tried a third time; longer each time."
     )
+    worker_devices: str = Field(
+        default="", pattern=r"^$|^(cpu|cuda)(,(cpu|cuda))*$", description="cpu or cpu,cuda; found out if empty."
+    )
     webhook_private_network: bool = Field(
         default=False, description="Webhooks may go to private addresses, any port and http, as in a closed network."
     )

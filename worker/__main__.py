@@ -10,6 +10,7 @@ from celery.signals import worker_shutting_down
 from app import logs
 from app.queue import RUN_JOB, VALIDATE_UPLOAD, make_celery
 from app.settings import Settings
+from app.workers.records import WorkerState
 from worker.station import Station, open_station
 
 THREADS = 3
@@ -24,6 +25,7 @@ def make_worker(station: Station) -> Celery:
 
     def stop(**_told: object) -> None:
         station.stopping.set()
+        station.presence.show(WorkerState.STOPPING)
 
     worker_shutting_down.connect(stop, weak=False)
     return celery
@@ -36,7 +38,8 @@ def main() -> None:
     station = open_station(settings)
     station.sweep()
     options = ["--pool=threads", f"--concurrency={THREADS}", "--without-gossip", "--without-mingle"]
-    make_worker(station).worker_main(["worker", *options, f"--loglevel={settings.log_level}"])
+    with station.presence.told():
+        make_worker(station).worker_main(["worker", *options, f"--loglevel={settings.log_level}"])
 
 
 if __name__ == "__main__":

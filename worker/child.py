@@ -45,6 +45,8 @@ def main() -> int:
     request = Request.model_validate_json(sys.stdin.readline())
     missing = sandbox.enter(request.sandbox)
     threading.Thread(target=_end_with_worker, daemon=True).start()
+    if request.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch is loaded
     if missing:
         tell(SandboxMessage(missing=missing))
     try:

@@ -16,7 +16,7 @@ from app import logs
 from app.db import Database
 from app.errors import LostClaim
 from app.jobs.records import JobClaim, StoredArtifact
-from app.jobs.work import JobWork
+from app.jobs.work import CPU_ONLY, JobWork
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
 from worker import sandbox
@@ -40,24 +40,21 @@ class JobRunner:
     settings: Settings
     owner: str
     stopping: Event
+    devices: tuple[str, ...] = CPU_ONLY
 
     @property
     def work(self) -> JobWork:
         """The jobs' claims."""
         return JobWork(self.database, self.settings)
 
-    def run(self, job_id: str) -> bool:
-        """Run a job if it can be claimed; say whether it could. Whatever happens is written to the database."""
-        claim = self.work.claim(job_id, self.owner)
-        if claim is None:
-            return False
-        with logs.bound(job_id):
+    def run(self, claim: JobClaim) -> None:
+        """Run a job. Whatever happens is written to the database."""
+        with logs.bound(claim.job_id):
             log.info("job_claimed", extra={"epoch": claim.epoch})
             try:
                 self._run(claim)
             except LostClaim as error:
                 log.warning("claim_lost", extra={"reason": error.message})
-        return True
 
     def _run(self, claim: JobClaim) -> None:
         folder = self.settings.workspaces / claim.job_id
@@ -82,12 +79,14 @@ class JobRunner:
 
     def _carry_out(self, claim: JobClaim, folder: Path) -> None:
         pulse = Pulse(
-            lambda reports: self.work.heartbeat(claim, reports),
+            lambda reports, seconds: self.work.heartbeat(claim, reports, seconds),
             self.stopping,
             every_seconds=self.settings.heartbeat_seconds,
             lease_seconds=self.settings.lease_seconds,
         )
-        request = Request(task=self._task(claim, folder, pulse), sandbox=sandbox.for_computing(self.settings))
+        request = Request(
+            task=self._task(claim, folder, pulse), sandbox=sandbox.for_computing(self.settings), device=claim.device
+        )
         result = supervise(
             request, folder / "child.log", pulse, silence_seconds=self.settings.stall_seconds
         )  # fmt: skip

@@ -64,10 +64,15 @@ class Sandbox(_Message):
 
 
 class Request(_Message):
-    """What a child is started for, and what it may use to that end."""
+    """What a child is started for, and what it may use to that end.
+
+    Attributes:
+        device: ``cpu`` hides the machine's GPUs from it.
+    """
 
     task: Annotated[Task, Field(discriminator="task")]
     sandbox: Sandbox = Sandbox()
+    device: Literal["cpu", "cuda"] = "cpu"
 
 
 class ProgressMessage(_Message):

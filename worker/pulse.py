@@ -16,7 +16,8 @@ from app.jobs.records import Beat
 log = logging.getLogger(__name__)
 
 Document = dict[str, JsonValue]
-SendBeat = Callable[[Sequence[Document]], Beat]
+SendBeat = Callable[[Sequence[Document], float], Beat]
+"""Given what was reported, and the seconds, since the beat before."""
 
 
 class CancelRequested(Exception):
@@ -63,7 +64,7 @@ class Pulse:
         """
         self.tried_at = time.monotonic()
         try:
-            answer = self.send(self._reports)
+            answer = self.send(self._reports, self.tried_at - self.renewed_at)
         except DBAPIError as error:
             if self.tried_at - self.renewed_at > self.lease_seconds:
                 raise LostClaim("the database was away for longer than the lease") from error

@@ -17,29 +17,43 @@ from app import logs
 from app.catalog.work import UploadWork
 from app.db import Database, connect
 from app.jobs.work import JobWork
+from app.leases import LeaseWatch
 from app.queue import CeleryDoorbell, Doorbell
 from app.settings import Settings
 from app.webhooks.work import DeliveryWork
+from app.workers.service import WorkerService
 from worker.postman import Postman
 from worker.sending import Sender
 
 log = logging.getLogger(__name__)
 
 
-def reconcile(database: Database, settings: Settings, doorbell: Doorbell) -> None:
-    """Once over everything.
+class Reconciler:
+    """What one reconciler does again and again, and what it has seen of the leases."""
 
-    Doorbells are rung only where none wait: a queue that no worker empties does not grow.
-    """
-    uploads = UploadWork(database, settings).reconcile()
-    jobs = JobWork(database, settings).reconcile()
-    DeliveryWork(database).forget_old()
-    if not (uploads or jobs) or doorbell.waiting():
-        return
-    for upload_id in uploads:
-        doorbell.ring_upload(upload_id)
-    for job_id in jobs:
-        doorbell.ring_job(job_id)
+    def __init__(self, database: Database, settings: Settings, doorbell: Doorbell) -> None:
+        self.doorbell = doorbell
+        self.uploads, self.jobs = UploadWork(database, settings), JobWork(database, settings)
+        self.workers, self.deliveries = WorkerService(database, settings), DeliveryWork(database)
+        self.upload_leases, self.job_leases = (
+            LeaseWatch(settings.lease_seconds, settings.reconcile_seconds) for _ in range(2)
+        )
+
+    def reconcile(self) -> None:
+        """Once over everything.
+
+        Doorbells are rung only where none wait: a queue that no worker empties does not grow.
+        """
+        uploads = self.uploads.reconcile(self.upload_leases)
+        jobs = self.jobs.reconcile(self.job_leases)
+        self.workers.forget_lost()
+        self.deliveries.forget_old()
+        if not (uploads or jobs) or self.doorbell.waiting():
+            return
+        for upload_id in uploads:
+            self.doorbell.ring_upload(upload_id)
+        for job_id in jobs:
+            self.doorbell.ring_job(job_id)
 
 
 def main() -> None:
@@ -54,9 +68,10 @@ def main() -> None:
     postman = Postman(DeliveryWork(database), Sender(private=settings.webhook_private_network), stopping)
     sending = Thread(target=postman.run, name="postman")
     sending.start()
+    reconciler = Reconciler(database, settings, doorbell)
     while not stopping.wait(settings.reconcile_seconds):
         try:
-            reconcile(database, settings, doorbell)
+            reconciler.reconcile()
         except DBAPIError as error:
             log.warning("reconcile_failed", extra={"reason": str(error.orig)})
     sending.join()

@@ -7,17 +7,26 @@ import shutil
 import socket
 import threading
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Event
 
 from app.catalog.work import UploadWork
 from app.db import Database, connect
-from app.jobs.work import JobWork
+from app.jobs.work import CPU_ONLY, JobWork
 from app.queue import CeleryDoorbell, Doorbell
 from app.settings import Settings
 from app.storage import BlobStore, open_store
+from app.workers.records import WorkerState
+from app.workers.service import WorkerService
+from worker.devices import devices
 from worker.jobs import JobRunner
+from worker.presence import Presence
 from worker.uploads import UploadRunner
+
+MOST_HEARERS = 32
+"""A doorbell that so many busy workers have heard is dropped; where one is idle nevertheless, the reconciler rings."""
 
 
 def name_of_this_process() -> str:
@@ -33,21 +42,38 @@ class Station:
     database: Database
     store: BlobStore
     doorbell: Doorbell
+    devices: tuple[str, ...] = CPU_ONLY
     owner: str = field(default_factory=name_of_this_process)
     stopping: Event = field(default_factory=Event)
     _busy: threading.Lock = field(default_factory=threading.Lock)
 
-    def run_job(self, job_id: str) -> None:
-        """Answer a doorbell. A worker that has a job lets it ring: the job stays queued, and the next due one is rung
-        for when this one is over.
+    def run_job(self, job_id: str, heard_by: Sequence[str] = ()) -> None:
+        """Answer a doorbell: run the job whose turn it is. A worker that has one passes the doorbell on, until all that
+        hear it are busy: each of them looks for the next job when its own is over.
         """
         if self.stopping.is_set() or not self._busy.acquire(blocking=False):
+            if self.owner not in heard_by and len(heard_by) < MOST_HEARERS:
+                self.doorbell.ring_job(job_id, [*heard_by, self.owner])
             return
         try:
-            JobRunner(self.database, self.store, self.settings, self.owner, self.stopping).run(job_id)
+            self._work()
         finally:
+            self.presence.show(WorkerState.STOPPING if self.stopping.is_set() else WorkerState.IDLE)
             self._busy.release()
         self.ring_next()
+
+    def _work(self) -> None:
+        """Run the next job that this worker can run."""
+        runner = JobRunner(self.database, self.store, self.settings, self.owner, self.stopping, self.devices)
+        claim = runner.work.claim_next(self.owner, self.devices)
+        if claim is not None:
+            self.presence.show(WorkerState.BUSY, claim.job_id)
+            runner.run(claim)
+
+    @cached_property
+    def presence(self) -> Presence:
+        """What the list of workers shows of this one."""
+        return Presence(WorkerService(self.database, self.settings), self.owner, self.devices)
 
     def validate_upload(self, upload_id: str) -> None:
         """Answer a doorbell; jobs may have waited for the upload."""
@@ -57,8 +83,8 @@ class Station:
             self.ring_next()
 
     def ring_next(self) -> None:
-        """Ring for the job that has waited longest."""
-        due = [] if self.stopping.is_set() else JobWork(self.database, self.settings).due(limit=1)
+        """Ring for the job whose turn it is."""
+        due = [] if self.stopping.is_set() else JobWork(self.database, self.settings).due(1, self.devices)
         for job_id in due:
             self.doorbell.ring_job(job_id)
 
@@ -78,4 +104,4 @@ def open_station(settings: Settings) -> Station:
     database = connect(settings.database)
     database.migrate()
     store = open_store(settings.storage, settings.s3_endpoint)
-    return Station(settings, database, store, CeleryDoorbell(settings.broker_url))
+    return Station(settings, database, store, CeleryDoorbell(settings.broker_url), devices(settings))

@@ -74,7 +74,7 @@ class UploadRunner:
             log.warning("upload_released", extra={**told, "reason": str(error)})
 
     def _look_into(self, claim: UploadClaim, folder: Path) -> Document:
-        def beat(_reports: Sequence[Document]) -> Beat:
+        def beat(_reports: Sequence[Document], _seconds: float) -> Beat:
             self.work.heartbeat(claim)
             return Beat(cancel_requested=False)
 

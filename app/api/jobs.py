@@ -12,7 +12,7 @@ from app.api.deps import Found, JobId, Watching, needs
 from app.api.following import LONGEST_WAIT, changed_job
 from app.api.openapi import with_headers
 from app.api.problem import responses
-from app.api.schemas import TEXT, JobPage, JobView, NewJobBody
+from app.api.schemas import TEXT, JobChange, JobPage, JobView, NewJobBody
 from app.jobs.records import NewJob
 from app.jobs.states import JobState
 from app.paging import LARGEST_PAGE
@@ -90,6 +90,12 @@ async def get_job(
     if not job.state.is_terminal:
         response.headers["Retry-After"] = RETRY_AFTER
     return JobView.model_validate(job)
+
+
+@router.patch("/{job_id}", responses=responses(404, 409, 413, 415))
+def change_job(job_id: JobId, body: JobChange, caller: Writer, found: Found) -> JobView:
+    """Give a job that waits another priority."""
+    return JobView.model_validate(found.jobs.prioritise(caller.team_id, job_id, body.priority))
 
 
 @router.post("/{job_id}/cancel", status_code=202, responses=responses(404, 409))

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from app.catalog.states import UploadKind, UploadState
+from app.jobs.priorities import Priority
 from app.jobs.states import JobState
 
 SHA256 = r"^[0-9a-fA-F]{64}$"
@@ -101,6 +102,13 @@ class NewJobBody(Body):
     )
     spec: dict[str, JsonValue] = Field(description="Constraint spec; its JSON Schema is at /api/v1/spec/schema.")
     name: str = Field(default="", max_length=200)
+    priority: Priority = Field(default=Priority.NORMAL, description="Among the team's waiting jobs.")
+
+
+class JobChange(Body):
+    """What may be changed of a job that waits."""
+
+    priority: Priority
 
 
 class JobView(View):
@@ -119,10 +127,13 @@ class JobView(View):
     summary: dict[str, Any] | None
     problem: dict[str, Any] | None
     attempts: int
+    priority: Priority
+    run_seconds: float = Field(description="Computed so far, over all attempts and workers; waiting is not counted.")
+    gpu_seconds: float = Field(description="Of these, on a GPU.")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    queue_position: int | None
+    queue_position: int | None = Field(description="Of a job that waits, from 1: fair between teams, then by priority.")
 
 
 class JobPage(BaseModel):

@@ -14,6 +14,7 @@ from app.catalog.records import UploadClaim, content
 from app.catalog.states import OPEN, UploadKind, UploadState
 from app.db import Database, now
 from app.errors import LostClaim
+from app.leases import LeaseWatch
 from app.settings import Settings
 from app.webhooks.outbox import announce
 
@@ -74,14 +75,22 @@ class UploadWork:
             row.attempts -= 1
             self._requeue(session, row, {"code": "worker_lost", "detail": "the worker was shut down"})
 
-    def reconcile(self) -> list[str]:
-        """Take back expired leases, expire what was never completed; returns the uploads to validate."""
+    def reconcile(self, watch: LeaseWatch) -> list[str]:
+        """Take back leases that fell silent, expire what was never completed; returns the uploads to validate.
+
+        Args:
+            watch: of the uploads' leases, kept from one call to the next.
+        """
+        held = select(UploadRow).where(UploadRow.state == UploadState.VALIDATING.value)
         with self.database.session() as session:
-            lost = select(UploadRow).where(UploadRow.state == UploadState.VALIDATING.value)
-            lost = lost.where(UploadRow.lease_expires_at < now())
+            renewals = {row.id: (row.epoch, row.lease_expires_at) for row in session.scalars(held)}
             # Skipped where locked: somebody is about to give the verdict.
-            for row in session.scalars(lost.with_for_update(skip_locked=True)):
-                self._requeue(session, row, {"code": "worker_lost", "detail": "the worker was not heard of any more"})
+            lost = held.where(UploadRow.id.in_(watch.silent(renewals))).with_for_update(skip_locked=True)
+            for row in session.scalars(lost.execution_options(populate_existing=True)):
+                if (row.epoch, row.lease_expires_at) == renewals[row.id]:
+                    self._requeue(
+                        session, row, {"code": "worker_lost", "detail": "the worker was not heard of any more"}
+                    )
             oldest = now() - timedelta(seconds=self.settings.upload_expiry_seconds)
             abandoned = update(UploadRow).where(UploadRow.state.in_([s.value for s in OPEN]))
             session.execute(

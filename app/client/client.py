@@ -20,6 +20,7 @@ from app.client.following import events
 from app.client.packing import as_file
 from app.client.uploading import OnBytes, nobody, read_source, send
 from app.client.webhooks import WebhookClient
+from app.jobs.priorities import Priority
 from app.jobs.states import JobState
 
 OnEvent = Callable[[EventView], None]
@@ -82,6 +83,7 @@ class Client:
         *,
         name: str = "",
         train_dataset_id: str | None = None,
+        priority: Priority = Priority.NORMAL,
         idempotency_key: str | None = None,
     ) -> JobView:
         """Queue a compression; of a request that is sent again because no answer came only one job is made."""
@@ -91,6 +93,7 @@ class Client:
             "train_dataset_id": train_dataset_id,
             "spec": dict(spec),
             "name": name,
+            "priority": priority.value,
         }
         key = idempotency_key or secrets.token_hex(16)
         return self._connection.post(JobView, "jobs", body, key)
@@ -113,6 +116,10 @@ class Client:
     def cancel(self, job_id: str) -> JobView:
         """Stop a job: at once if it waits, otherwise soon."""
         return self._connection.post(JobView, f"jobs/{job_id}/cancel")
+
+    def prioritise(self, job_id: str, priority: Priority) -> JobView:
+        """Let a job that waits go before or behind the team's others."""
+        return self._connection.patch(JobView, f"jobs/{job_id}", {"priority": priority.value})
 
     def retry(self, job_id: str) -> JobView:
         """A new job with the inputs of one that failed or was cancelled. Sent once: twice would make two jobs."""

@@ -25,6 +25,7 @@ from app.commands.connecting import (
     follow,
     print_job,
 )
+from app.jobs.priorities import Priority
 from app.jobs.states import JobState
 from primesvt_core.cli import Checkpoint, Data, Json, TrainData
 from primesvt_core.console import WRONG_INPUT, err, fail, out, print_json
@@ -42,6 +43,7 @@ def submit(
     asked: dict[str, JsonValue],
     train_data: TrainData = None,
     name: Annotated[str, typer.Option(help="For people; the files' names if not given.")] = "",
+    priority: Annotated[Priority, typer.Option(help="Among the team's waiting jobs.")] = Priority.NORMAL,
     wait: Wait = False,
     server: Server = DEFAULT_SERVER,
     api_key: Key = "",
@@ -54,7 +56,8 @@ def submit(
         training = send(client, train_data, UploadKind.DATASET) if train_data else None
         for upload in (model, images, *([training] if training else [])):
             looked_into(client, upload)
-        job = client.submit(model.id, images.id, asked, name=name, train_dataset_id=training.id if training else None)
+        training_id = training.id if training else None
+        job = client.submit(model.id, images.id, asked, name=name, train_dataset_id=training_id, priority=priority)
         _finish(client, job, wait=wait, json=json)
 
 
@@ -112,6 +115,18 @@ def cancel(job: JobId, server: Server = DEFAULT_SERVER, api_key: Key = "", json:
     """Stop a job: at once if it waits, otherwise within a few seconds."""
     with connect(server, api_key) as client:
         _finish(client, client.cancel(job), wait=False, json=json)
+
+
+def prioritise(
+    job: JobId,
+    priority: Annotated[Priority, typer.Argument(help="low, normal or high.")],
+    server: Server = DEFAULT_SERVER,
+    api_key: Key = "",
+    json: Json = False,
+) -> None:
+    """Give a job that waits another priority among the team's waiting jobs."""
+    with connect(server, api_key) as client:
+        _finish(client, client.prioritise(job, priority), wait=False, json=json)
 
 
 def retry(

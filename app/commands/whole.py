@@ -20,7 +20,7 @@ app.command()(serving.serve)
 app.command()(demo.demo)
 for name, command in (
     ("submit", jobs.submit), ("status", jobs.status), ("list", jobs.list_jobs), ("cancel", jobs.cancel),
-    ("retry", jobs.retry), ("download", jobs.download), ("delete", jobs.delete),
+    ("prioritise", jobs.prioritise), ("retry", jobs.retry), ("download", jobs.download), ("delete", jobs.delete),
 ):  # fmt: skip
     app.command(name)(command)
 app.add_typer(keys.commands, name="keys")

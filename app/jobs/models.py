@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Date, Float, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UtcTime
@@ -20,6 +20,8 @@ class JobRow(Base):
     __table_args__ = (
         Index("ix_jobs_state_not_before", "state", "not_before"),
         Index("ix_jobs_team_id_id", "team_id", "id"),
+        Index("ix_jobs_team_id_turn", "team_id", "turn"),
+        Index("ix_jobs_likeness", "likeness", "finished_at"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -44,6 +46,14 @@ class JobRow(Base):
     epoch: Mapped[int] = mapped_column(default=0)
     attempts: Mapped[int] = mapped_column(default=0)
     lease_expires_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    priority: Mapped[int] = mapped_column(default=0, server_default="0")
+    device: Mapped[str] = mapped_column(String(10), default="auto", server_default="auto")
+    runs_on: Mapped[str | None] = mapped_column(String(10))
+    turn: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    run_seconds: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
+    gpu_seconds: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
+    step_seconds: Mapped[dict[str, float] | None] = mapped_column(JSON)
+    likeness: Mapped[str | None] = mapped_column(String(80))
 
 
 class EventRow(Base):
@@ -84,3 +94,14 @@ class IdempotencyRow(Base):
     request_sha256: Mapped[str] = mapped_column(String(64))
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
     created_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class UsageRow(Base):
+    """What a team has used on one day; stays when its jobs are deleted."""
+
+    __tablename__ = "team_usage"
+
+    team_id: Mapped[str] = mapped_column(ForeignKey("teams.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    run_seconds: Mapped[float] = mapped_column(Float, default=0.0)
+    gpu_seconds: Mapped[float] = mapped_column(Float, default=0.0)

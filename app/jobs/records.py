@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from app.catalog.records import Content
 from app.jobs.models import JobRow
+from app.jobs.priorities import Priority
 from app.jobs.states import JobState
+
+Device = Literal["cpu", "cuda"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +23,7 @@ class NewJob:
     spec: dict[str, Any]
     name: str = ""
     train_dataset_id: str | None = None
+    priority: Priority = Priority.NORMAL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +37,9 @@ class Job:
         summary: of a succeeded job: accuracy before and after, drop, saving, bytes before and after.
         problem: of a failed job: ``code`` and ``detail``.
         attempts: how often a worker has begun it.
+        priority: among the waiting jobs of its team.
+        run_seconds: computed so far, over all attempts and workers; waiting is not counted.
+        gpu_seconds: of these, on a GPU.
         queue_position: of a queued job, from 1, over all teams.
     """
 
@@ -52,6 +59,9 @@ class Job:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    priority: Priority = Priority.NORMAL
+    run_seconds: float = 0.0
+    gpu_seconds: float = 0.0
     queue_position: int | None = None
 
 
@@ -84,11 +94,16 @@ class StoredArtifact(Artifact):
 
 @dataclass(frozen=True, kw_only=True)
 class JobClaim:
-    """A worker's right to run a job, until its lease ends or another takes it."""
+    """A worker's right to run a job, until its lease ends or another takes it.
+
+    Attributes:
+        device: where it is computed: ``cpu`` or ``cuda``.
+    """
 
     job_id: str
     owner: str
     epoch: int
+    device: Device
     spec: dict[str, Any]
     checkpoint: Content
     dataset: Content
@@ -118,6 +133,9 @@ def record(row: JobRow, queue_position: int | None = None) -> Job:
         summary=row.summary,
         problem=row.problem,
         attempts=row.attempts,
+        priority=Priority.of_rank(row.priority),
+        run_seconds=row.run_seconds,
+        gpu_seconds=row.gpu_seconds,
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,

@@ -17,8 +17,10 @@ from app.db import Database, new_id, now
 from app.errors import Conflict, IdempotencyConflict, Invalid, JobFinished, NotFound, UploadNotReady
 from app.jobs.events import move, note
 from app.jobs.models import ArtifactRow, EventRow, IdempotencyRow, JobRow
+from app.jobs.order import position, queues, ranks
+from app.jobs.priorities import Priority
 from app.jobs.records import Artifact, Job, JobEvent, NewJob, record
-from app.jobs.states import JobState
+from app.jobs.states import ANY_DEVICE, JobState
 from app.paging import Page, decode, page
 from app.queue import Doorbell
 from app.storage import BlobStore
@@ -86,7 +88,7 @@ class JobService:
         """
         with self.database.session() as session:
             row = _row(session, team, job_id)
-            return record(row, _queue_position(session, row))
+            return record(row, _positions(session, team, [row]).get(job_id))
 
     def search(
         self,
@@ -105,7 +107,9 @@ class JobService:
         if cursor is not None:
             rows = rows.where(JobRow.id < decode(cursor, JOB_PREFIX))
         with self.database.session() as session:
-            jobs = [record(row, _queue_position(session, row)) for row in session.scalars(rows)]
+            found = [*session.scalars(rows)]
+            positions = _positions(session, team, found)
+            jobs = [record(row, positions.get(row.id)) for row in found]
         return page(jobs, limit, [job.id for job in jobs])
 
     def cancel(self, team: str, job_id: str) -> Job:
@@ -126,6 +130,20 @@ class JobService:
             audit.note(session, team, "job.cancel", job_id)
         return self.get(team, job_id)
 
+    def prioritise(self, team: str, job_id: str, priority: Priority) -> Job:
+        """Let a waiting job go before or behind the team's others.
+
+        Raises:
+            Conflict: it does not wait any more.
+        """
+        with self.database.session() as session:
+            row = _row(session, team, job_id, lock=True)
+            if row.state != JobState.QUEUED.value:
+                raise Conflict(f"the job is {row.state}; only a job that waits has a priority to change")
+            row.priority = priority.rank
+            audit.note(session, team, "job.prioritise", job_id, priority=priority.value)
+        return self.get(team, job_id)
+
     def retry(self, team: str, job_id: str) -> Job:
         """A new job with the inputs of one that failed or was cancelled.
 
@@ -137,7 +155,7 @@ class JobService:
             raise Conflict(f"the job is {job.state}; only failed and cancelled jobs can be tried again")
         asked = NewJob(
             checkpoint_id=job.checkpoint_id, dataset_id=job.dataset_id, spec=job.spec, name=job.name,
-            train_dataset_id=job.train_dataset_id,
+            train_dataset_id=job.train_dataset_id, priority=job.priority,
         )  # fmt: skip
         return self.submit(team, asked, retry_of=job_id)
 
@@ -235,6 +253,7 @@ class JobService:
             id=new_id(JOB_PREFIX), team_id=team, name=printable(asked.name or f"{checkpoint.name} on {data.name}"),
             checkpoint_id=checkpoint.id, dataset_id=data.id, train_dataset_id=asked.train_dataset_id, spec=spec,
             state=JobState.QUEUED.value, created_at=now(), not_before=now(), epoch=0, attempts=0,
+            priority=asked.priority.rank, device=str(spec.get("device", ANY_DEVICE)).partition(":")[0],
         )  # fmt: skip
 
 
@@ -261,11 +280,13 @@ def _upload(session: Session, team: str, upload_id: str, kind: UploadKind) -> Up
     return row
 
 
-def _queue_position(session: Session, row: JobRow) -> int | None:
-    if row.state != JobState.QUEUED.value:
-        return None
-    earlier = select(func.count()).where(JobRow.state == JobState.QUEUED.value, JobRow.id < row.id)
-    return 1 + (session.scalar(earlier) or 0)
+def _positions(session: Session, team: str, rows: Sequence[JobRow]) -> dict[str, int]:
+    """Where in the queue those of the team's jobs are that wait."""
+    waiting = [row.id for row in rows if row.state == JobState.QUEUED.value]
+    if not waiting:
+        return {}
+    found = queues(session)
+    return {job_id: position(team, rank, found) for job_id, rank in ranks(session, team, waiting).items()}
 
 
 def _artifact(row: ArtifactRow) -> Artifact:

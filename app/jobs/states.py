@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+ANY_DEVICE = "auto"
+"""What a job asks for that runs on a GPU where its worker has one."""
+
 
 class JobState(StrEnum):
     """``queued -> running -> finalizing -> succeeded``, with ``cancelling -> cancelled`` and ``failed``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -14,11 +14,18 @@ from app.catalog.records import content
 from app.catalog.states import DEAD, UploadState
 from app.db import Database, now
 from app.errors import LostClaim
-from app.jobs.events import move, note, put_back, requeue
+from app.jobs import usage
+from app.jobs.events import RETRY_FACTORS, move, note, put_back, requeue
 from app.jobs.models import ArtifactRow, JobRow
-from app.jobs.records import Beat, JobClaim, StoredArtifact
-from app.jobs.states import HELD, TERMINAL, JobState
+from app.jobs.order import in_order, next_turn
+from app.jobs.records import Beat, Device, JobClaim, StoredArtifact
+from app.jobs.states import ANY_DEVICE, HELD, TERMINAL, JobState
+from app.leases import LeaseWatch
 from app.settings import Settings
+
+CPU_ONLY = ("cpu",)
+DUE_AT_ONCE = 100
+"""Jobs that a reconciler rings for: whoever has answered a doorbell looks for the next job by itself."""
 
 
 class JobWork:
@@ -27,39 +34,60 @@ class JobWork:
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database, self.settings = database, settings
 
-    def claim(self, job_id: str, owner: str) -> JobClaim | None:
-        """Take a queued job whose uploads are ready; of many claims at once one wins. None: nothing to do."""
-        with self.database.session() as session:
-            taken = session.execute(
-                update(JobRow)
-                .where(JobRow.id == job_id, JobRow.state == JobState.QUEUED.value, JobRow.not_before <= now())
-                .where(_uploads_ready())
-                .values(
-                    state=JobState.RUNNING.value,
-                    owner=owner,
-                    epoch=JobRow.epoch + 1,
-                    attempts=JobRow.attempts + 1,
-                    lease_expires_at=self._lease_end(),
-                )
-            )
-            if taken.rowcount != 1:  # type: ignore[attr-defined]
-                return None
-            row = session.get_one(JobRow, job_id)
-            row.started_at = row.started_at or now()
-            note(session, job_id, "state", {"state": row.state, "attempt": row.attempts})
-            training = session.get_one(UploadRow, row.train_dataset_id) if row.train_dataset_id else None
-            return JobClaim(
-                job_id=job_id,
-                owner=owner,
-                epoch=row.epoch,
-                spec=row.spec,
-                checkpoint=content(session.get_one(UploadRow, row.checkpoint_id)),
-                dataset=content(session.get_one(UploadRow, row.dataset_id)),
-                train_dataset=content(training) if training else None,
-            )
+    def claim_next(self, owner: str, devices: Collection[str] = CPU_ONLY) -> JobClaim | None:
+        """Take the next job by fair order that the devices can run; None: there is none.
 
-    def heartbeat(self, claim: JobClaim, reports: Iterable[Mapping[str, Any]] = ()) -> Beat:
+        Workers that claim at the same moment take different jobs: what another is about to take is skipped.
+        """
+        with self.database.session() as session:
+            first = in_order(self._due_on(devices)).limit(1).with_for_update(skip_locked=True, of=JobRow)
+            job_id = session.scalar(first)
+            return None if job_id is None else self._take(session, job_id, owner, devices)
+
+    def claim(self, job_id: str, owner: str, devices: Collection[str] = CPU_ONLY) -> JobClaim | None:
+        """Take this job, if it is due; of many claims at once one wins. None: there is nothing to do."""
+        with self.database.session() as session:
+            return self._take(session, job_id, owner, devices)
+
+    def _take(self, session: Session, job_id: str, owner: str, devices: Collection[str]) -> JobClaim | None:
+        taken = session.execute(
+            update(JobRow)
+            .where(JobRow.id == job_id, JobRow.id.in_(self._due_on(devices)), JobRow.state == JobState.QUEUED.value)
+            .values(
+                state=JobState.RUNNING.value,
+                owner=owner,
+                epoch=JobRow.epoch + 1,
+                attempts=JobRow.attempts + 1,
+                turn=next_turn(),
+                lease_expires_at=self._lease_end(),
+            )
+        )
+        if taken.rowcount != 1:  # type: ignore[attr-defined]
+            return None
+        row = session.get_one(JobRow, job_id)
+        row.started_at = row.started_at or now()
+        device: Device = "cuda" if "cuda" in devices and row.device != "cpu" else "cpu"
+        row.runs_on = device
+        note(session, job_id, "state", {"state": row.state, "attempt": row.attempts})
+        training = session.get_one(UploadRow, row.train_dataset_id) if row.train_dataset_id else None
+        return JobClaim(
+            job_id=job_id,
+            owner=owner,
+            epoch=row.epoch,
+            device=device,
+            spec=row.spec,
+            checkpoint=content(session.get_one(UploadRow, row.checkpoint_id)),
+            dataset=content(session.get_one(UploadRow, row.dataset_id)),
+            train_dataset=content(training) if training else None,
+        )
+
+    def heartbeat(self, claim: JobClaim, reports: Iterable[Mapping[str, Any]] = (), seconds: float = 0.0) -> Beat:
         """Renew the lease, keep what was reported since, and hear whether to stop.
+
+        Args:
+            claim: what is renewed.
+            reports: progress since the last heartbeat, oldest first.
+            seconds: computed since the last heartbeat.
 
         Raises:
             LostClaim: the job is another's.
@@ -70,6 +98,8 @@ class JobWork:
             for report in reports:
                 row.progress = dict(report)
                 note(session, row.id, "progress", report)
+                _keep_seconds(row, report)
+            usage.add(session, row, seconds, claim.device)
             return Beat(cancel_requested=row.state == JobState.CANCELLING.value)
 
     def finalize(self, claim: JobClaim) -> Beat:
@@ -119,20 +149,35 @@ class JobWork:
             else:
                 put_back(session, row, "the worker was shut down", 0.0)
 
-    def reconcile(self) -> list[str]:
-        """Put right what nobody looks after; returns the queued jobs that could be claimed now."""
-        with self.database.session() as session:
-            expired = select(JobRow).where(JobRow.state.in_([s.value for s in HELD]), JobRow.lease_expires_at < now())
-            for row in session.scalars(expired.with_for_update(skip_locked=True)):
-                problem = {"detail": "the worker was not heard of any more"}
-                requeue(session, row, problem, self.settings)
-            self._fail_dependents(session)
-            return [*session.scalars(_due())]
+    def reconcile(self, watch: LeaseWatch) -> list[str]:
+        """Put right what nobody looks after; returns the queued jobs that could be claimed now, in fair order.
 
-    def due(self, limit: int) -> list[str]:
-        """Queued jobs that could be claimed now, oldest first."""
+        Args:
+            watch: of the jobs' leases, kept from one call to the next.
+        """
+        self._take_back(watch)
         with self.database.session() as session:
-            return [*session.scalars(_due().limit(limit))]
+            self._fail_dependents(session)
+        return self.due(DUE_AT_ONCE)
+
+    def _take_back(self, watch: LeaseWatch) -> None:
+        """Requeue jobs whose workers have fallen silent."""
+        held = JobRow.state.in_([state.value for state in HELD])
+        with self.database.session() as session:
+            columns = select(JobRow.id, JobRow.epoch, JobRow.lease_expires_at).where(held)
+            renewals = {job_id: (epoch, renewed) for job_id, epoch, renewed in session.execute(columns)}
+        for job_id in sorted(watch.silent(renewals)):
+            with self.database.session() as session:
+                row = session.get(JobRow, job_id, with_for_update={"skip_locked": True})
+                # A heartbeat, or another reconciler, may have been faster.
+                if row is not None and row.state in HELD and (row.epoch, row.lease_expires_at) == renewals[job_id]:
+                    requeue(session, row, {"detail": "the worker was not heard of any more"}, self.settings)
+
+    def due(self, limit: int, devices: Collection[str] | None = None) -> list[str]:
+        """Queued jobs that could be claimed now, in fair order; only those for the devices, if any are given."""
+        waiting = self._due() if devices is None else self._due_on(devices)
+        with self.database.session() as session:
+            return [*session.scalars(in_order(waiting).limit(limit))]
 
     def unfinished(self, job_ids: Iterable[str]) -> set[str]:
         """Those of the jobs that are not over."""
@@ -155,6 +200,16 @@ class JobWork:
                 }
                 move(session, row, JobState.FAILED, problem=row.problem)
 
+    def _due_on(self, devices: Collection[str]) -> Select[str]:
+        return self._due().where(JobRow.device.in_([*devices, ANY_DEVICE]))
+
+    def _due(self) -> Select[str]:
+        """Queued jobs whose uploads are ready and whose wait between attempts is over."""
+        longest = timedelta(seconds=self.settings.retry_seconds * max(RETRY_FACTORS))
+        # No wait is longer than the longest: one that ends later was begun before the wall clock was set back.
+        waited = or_(JobRow.not_before <= now(), JobRow.not_before > now() + longest)
+        return select(JobRow.id).where(JobRow.state == JobState.QUEUED.value, waited, _uploads_ready())
+
     def _lease_end(self) -> Any:
         return now() + timedelta(seconds=self.settings.lease_seconds)
 
@@ -170,9 +225,11 @@ def _uses(upload_id: Any) -> Any:
     return or_(JobRow.checkpoint_id == upload_id, JobRow.dataset_id == upload_id, JobRow.train_dataset_id == upload_id)
 
 
-def _due() -> Select[str]:
-    waiting = select(JobRow.id).where(JobRow.state == JobState.QUEUED.value, JobRow.not_before <= now())
-    return waiting.where(_uploads_ready()).order_by(JobRow.id)
+def _keep_seconds(row: JobRow, report: Mapping[str, Any]) -> None:
+    """A finished step tells how long it took."""
+    seconds = (report.get("facts") or {}).get("seconds")
+    if isinstance(seconds, int | float) and "step" in report:
+        row.step_seconds = {**(row.step_seconds or {}), str(report["step"]): float(seconds)}
 
 
 def _uploads_ready() -> Any:

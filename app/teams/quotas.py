@@ -14,6 +14,7 @@ from app.db import Database, now
 from app.errors import JobQuotaExceeded, StorageQuotaExceeded, TooLarge
 from app.jobs.models import ArtifactRow, JobRow
 from app.jobs.states import TERMINAL
+from app.jobs.usage import gpu_seconds
 from app.settings import Settings
 from app.teams import audit
 from app.teams.members import lock_team
@@ -78,7 +79,7 @@ class QuotaService:
         with self.database.session() as session:
             return Usage(
                 storage_bytes=stored_bytes(session, team), unfinished_jobs=unfinished_jobs(session, team),
-                gpu_minutes=0.0, since=month_begin(now()),
+                gpu_minutes=gpu_seconds(session, team, month_begin(now()).date()) / 60, since=month_begin(now()),
             )  # fmt: skip
 
     def change(self, team: str, quotas: dict[str, int | None]) -> Quotas:

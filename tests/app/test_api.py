@@ -350,3 +350,18 @@ def test_unknown_addresses_and_methods_are_problems(api: Api) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
     assert api.post("/jobs", content=b"{", headers={"Content-Type": "application/json"}).status_code == 422
     assert api.get("/jobs/" + "x" * 500).status_code == 404
+
+
+def test_a_priority_is_given_and_changed(board: Dashboard, ours: Team, api: Api) -> None:
+    other = board.queued(ours)
+    body = {"checkpoint_id": other.checkpoint_id, "dataset_id": other.dataset_id, "spec": {"budget": BUDGET}}
+    job = api.post("/jobs", json={**body, "priority": "low"}).json()
+    assert job["priority"] == "low"
+    changed = api("PATCH", f"/api/v1/jobs/{job['id']}", json={"priority": "high"})
+    assert (changed.status_code, changed.json()["priority"]) == (200, "high")
+    assert changed.json()["queue_position"] < board.services.jobs.get(ours.id, other.id).queue_position
+    with problem(api("PATCH", f"/api/v1/jobs/{job['id']}", json={"priority": "urgent"}), 422, "invalid_request"):
+        pass
+    board.services.jobs.cancel(ours.id, job["id"])
+    with problem(api("PATCH", f"/api/v1/jobs/{job['id']}", json={"priority": "low"}), 409, "conflict"):
+        pass

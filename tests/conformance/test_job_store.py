@@ -103,8 +103,8 @@ WRITES: dict[str, Callable[[Shop, JobClaim], object]] = {
 @pytest.mark.parametrize("write", WRITES)
 def test_who_has_lost_a_claim_writes_nothing(shop: Shop, write: str) -> None:
     stale = shop.claimed()
-    shop.forget_worker(stale.job_id)
-    shop.work.reconcile()
+    shop.forget_workers()
+    shop.reconcile()
     shop.claimed(shop.job(stale))
     before = shop.job(stale)
     with pytest.raises(LostClaim):
@@ -124,16 +124,16 @@ def test_a_finished_job_never_changes(shop: Shop, write: str) -> None:
     with pytest.raises(JobFinished):
         shop.jobs.cancel(shop.team, claim.job_id)
     assert shop.work.claim(claim.job_id, "w") is None
-    shop.forget_worker(claim.job_id)
-    shop.work.reconcile()
+    shop.forget_workers()
+    shop.reconcile()
     assert shop.job(claim) == before
 
 
 def test_a_worker_that_is_not_heard_of_loses_its_job(shop: Shop) -> None:
     claim = shop.claimed()
-    assert claim.job_id not in shop.work.reconcile()
-    shop.forget_worker(claim.job_id)
-    assert claim.job_id in shop.work.reconcile()
+    assert claim.job_id not in shop.reconcile()
+    shop.forget_workers()
+    assert claim.job_id in shop.reconcile()
     assert shop.claimed(shop.job(claim)).epoch == claim.epoch + 1
 
 
@@ -158,9 +158,9 @@ def test_a_job_whose_workers_vanish_waits_longer_each_time_and_not_for_ever(shop
     job, waits = shop.queued(), []
     for _ in range(3):
         claim = shop.claimed(job)
-        shop.forget_worker(job.id)
+        shop.forget_workers()
         began = now()
-        shop.work.reconcile()
+        shop.reconcile()
         with shop.database.session() as session:
             waits.append((session.get_one(JobRow, job.id).not_before - began).total_seconds())
         with pytest.raises(LostClaim):
@@ -174,7 +174,7 @@ def test_a_job_that_must_wait_is_not_claimed_before(shop: Shop) -> None:
     job = shop.queued()
     shop.set(job.id, not_before=now() + timedelta(seconds=60))
     assert shop.work.claim(job.id, "w") is None
-    assert job.id not in shop.work.reconcile()
+    assert job.id not in shop.reconcile()
     assert job.id not in shop.work.due(1000)
 
 
@@ -247,8 +247,8 @@ def test_cancel_in_every_state(shop: Shop, state: JobState) -> None:
 
 def test_a_cancel_whose_worker_died_is_carried_out_by_the_reconciler(shop: Shop) -> None:
     job, _ = in_state(shop, JobState.CANCELLING)
-    shop.forget_worker(job.id)
-    shop.work.reconcile()
+    shop.forget_workers()
+    shop.reconcile()
     assert shop.job(job).state is JobState.CANCELLED
 
 
@@ -290,7 +290,7 @@ def test_a_job_waits_for_its_uploads_and_fails_with_a_rejected_one(shop: Shop) -
     claim = shop.uploads.claim(second.dataset_id, "w")
     assert claim is not None
     shop.uploads.refuse(claim, {"code": "data_empty", "detail": "nothing in it"})
-    shop.work.reconcile()
+    shop.reconcile()
     failed = shop.job(second)
     assert (failed.state, failed.problem) == (JobState.FAILED, {"code": "data_empty", "detail": "nothing in it"})
     with pytest.raises(UploadNotReady):
@@ -300,15 +300,15 @@ def test_a_job_waits_for_its_uploads_and_fails_with_a_rejected_one(shop: Shop) -
 def test_a_cancel_under_way_is_not_written_over_by_the_reconciler(shop: Shop) -> None:
     job = shop.jobs.submit(shop.team, shop.asked(ready=False))
     shop.uploads.refuse(shop.upload_claim(job.dataset_id), PROBLEM)
-    with shop.uncommitted(shop.work.reconcile) as session:
+    with shop.uncommitted(shop.reconcile) as session:
         move(session, session.get_one(JobRow, job.id, with_for_update=True), JobState.CANCELLED)
     assert (shop.job(job).state, shop.job(job).problem) == (JobState.CANCELLED, None)
 
 
 def test_a_heartbeat_under_way_keeps_the_job(shop: Shop) -> None:
     claim = shop.claimed()
-    shop.forget_worker(claim.job_id)
-    with shop.uncommitted(shop.work.reconcile) as session:
+    shop.forget_workers()
+    with shop.uncommitted(shop.reconcile) as session:
         row = session.get_one(JobRow, claim.job_id, with_for_update=True)
         row.lease_expires_at = now() + timedelta(seconds=30)
     shop.work.heartbeat(claim)

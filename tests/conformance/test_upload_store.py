@@ -108,8 +108,8 @@ def test_a_part_that_comes_late_does_not_open_a_completed_upload(shop: Shop) -> 
 def test_a_verdict_under_way_is_not_taken_back_by_the_reconciler(shop: Shop) -> None:
     upload = shop.upload(UploadKind.CHECKPOINT, ready=False)
     shop.upload_claim(upload.id)
-    shop.set_upload(upload.id, lease_expires_at=now() - timedelta(seconds=1))
-    with shop.uncommitted(shop.uploads.reconcile) as session:
+    shop.forget_workers()
+    with shop.uncommitted(shop.reconcile_uploads) as session:
         session.get_one(UploadRow, upload.id, with_for_update=True).state = UploadState.READY.value
     assert state(shop, upload) is UploadState.READY
 
@@ -117,7 +117,7 @@ def test_a_verdict_under_way_is_not_taken_back_by_the_reconciler(shop: Shop) -> 
 def test_a_completion_under_way_does_not_expire(shop: Shop) -> None:
     upload = begun(shop)
     shop.set_upload(upload.id, updated_at=now() - timedelta(days=2))
-    with shop.uncommitted(shop.uploads.reconcile) as session:
+    with shop.uncommitted(shop.reconcile_uploads) as session:
         session.get_one(UploadRow, upload.id, with_for_update=True).state = UploadState.STORED.value
     assert state(shop, upload) is UploadState.STORED
 
@@ -157,8 +157,8 @@ def test_of_many_claims_on_an_upload_one_wins_and_a_lost_one_writes_nothing(shop
     with ThreadPoolExecutor(8) as pool:
         claims = [*pool.map(lambda number: shop.uploads.claim(upload.id, f"w{number}"), range(16))]
     [stale] = [claim for claim in claims if claim is not None]
-    shop.set_upload(upload.id, lease_expires_at=now() - timedelta(seconds=1))
-    assert upload.id in shop.uploads.reconcile()
+    shop.forget_workers()
+    assert upload.id in shop.reconcile_uploads()
     claim = shop.upload_claim(upload.id, "another")
     writes: tuple[Callable[[], None], ...] = (
         lambda: shop.uploads.heartbeat(stale), lambda: shop.uploads.accept(stale, {}),
@@ -177,8 +177,8 @@ def test_of_many_claims_on_an_upload_one_wins_and_a_lost_one_writes_nothing(shop
 
 def test_an_upload_that_is_never_completed_expires(shop: Shop) -> None:
     upload = shop.catalog.create(shop.team, UploadKind.DATASET, "half", 3, None)
-    shop.uploads.reconcile()
+    shop.reconcile_uploads()
     assert shop.catalog.get(shop.team, upload.id).state is UploadState.CREATED
     shop.set_upload(upload.id, updated_at=now() - timedelta(days=2))
-    shop.uploads.reconcile()
+    shop.reconcile_uploads()
     assert shop.catalog.get(shop.team, upload.id).state is UploadState.EXPIRED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -47,7 +47,7 @@ RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 class SilentDoorbell:
     """Nobody listens: tests move the jobs themselves."""
 
-    def ring_job(self, job_id: str) -> None:
+    def ring_job(self, job_id: str, heard_by: Sequence[str] = ()) -> None:
         pass
 
     def ring_upload(self, upload_id: str) -> None:

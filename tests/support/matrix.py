@@ -142,6 +142,12 @@ MATRIX: dict[tuple[str, str], Entry] = {
     ("delete", "/api/v1/jobs/{job_id}"): Entry(
         scope=Scope.JOBS_WRITE, ids=lambda w: {JOB: w.finished_job()}, action="job.delete"
     ),
+    ("patch", "/api/v1/jobs/{job_id}"): Entry(
+        scope=Scope.JOBS_WRITE,
+        ids=lambda w: {JOB: w.queued_job()},
+        request=lambda w: {"json": {"priority": "high"}},
+        action="job.prioritise",
+    ),
     ("post", "/api/v1/jobs/{job_id}/cancel"): Entry(
         scope=Scope.JOBS_WRITE, ids=lambda w: {JOB: w.queued_job()}, action="job.cancel"
     ),

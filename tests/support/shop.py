@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,6 +22,7 @@ from app.jobs.models import JobRow
 from app.jobs.records import Job, JobClaim, NewJob, StoredArtifact
 from app.jobs.service import JobService
 from app.jobs.work import JobWork
+from app.leases import LeaseWatch
 from app.settings import Settings
 from app.storage.local import LocalStore
 from app.teams.service import TeamService
@@ -41,7 +42,7 @@ class Bell:
     def __init__(self) -> None:
         self.rung: list[str] = []
 
-    def ring_job(self, job_id: str) -> None:
+    def ring_job(self, job_id: str, heard_by: Sequence[str] = ()) -> None:
         self.rung.append(job_id)
 
     def ring_upload(self, upload_id: str) -> None:
@@ -62,6 +63,10 @@ class Shop:
         self.jobs = JobService(database, self.store, self.bell)
         self.work, self.uploads = JobWork(database, self.settings), UploadWork(database, self.settings)
         self.team = TeamService(database).create_team("ours").team_id
+        self.steady_seconds = 0.0
+        self.job_leases, self.upload_leases = (
+            LeaseWatch(self.settings.lease_seconds, 1e6, lambda: self.steady_seconds) for _ in range(2)
+        )
 
     def upload(self, kind: UploadKind, *, ready: bool = True) -> Upload:
         upload = self.catalog.create(self.team, kind, f"a {kind}", 3, None)
@@ -93,8 +98,18 @@ class Shop:
     def make_due(self, job_id: str) -> None:
         self.set(job_id, not_before=now() - timedelta(seconds=1))
 
-    def forget_worker(self, job_id: str) -> None:
-        self.set(job_id, lease_expires_at=now() - timedelta(seconds=1))
+    def reconcile(self) -> list[str]:
+        """Once over the jobs, as a reconciler does that has been there all the time."""
+        return self.work.reconcile(self.job_leases)
+
+    def reconcile_uploads(self) -> list[str]:
+        return self.uploads.reconcile(self.upload_leases)
+
+    def forget_workers(self) -> None:
+        """Let the leases of all that are not heard of from now on run out."""
+        self.reconcile()
+        self.reconcile_uploads()
+        self.steady_seconds += self.settings.lease_seconds
 
     def upload_claim(self, upload_id: str, owner: str = "w") -> UploadClaim:
         claim = self.uploads.claim(upload_id, owner)

@@ -1,0 +1,1 @@
+"""Workers: who is there, what they compute on, and what they are doing."""

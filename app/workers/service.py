@@ -1,0 +1,80 @@
+"""Who works: workers tell of themselves; pages, metrics and estimates read it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+
+from sqlalchemy import delete
+
+from app.db import Database, now
+from app.settings import Settings
+from app.workers.models import WorkerRow
+from app.workers.records import Worker, WorkerState
+
+FORGOTTEN_SECONDS = 86_400.0
+"""A worker that was not heard of for so long is no longer listed."""
+
+BEATS_A_LEASE = 3
+"""How often a worker tells of itself while a lease lasts."""
+
+
+class WorkerService:
+    """The workers of this service, of all teams."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self.database, self.settings = database, settings
+
+    @property
+    def beat_seconds(self) -> float:
+        """How often a worker tells of itself."""
+        return self.settings.lease_seconds / BEATS_A_LEASE
+
+    def tell(
+        self, worker_id: str, host: str, devices: Collection[str], version: str, state: WorkerState, job_id: str | None
+    ) -> None:
+        """What a worker says of itself: at its start, when what it does changes, and now and then."""
+        with self.database.session() as session:
+            row = session.get(WorkerRow, worker_id)
+            if row is None:
+                row = WorkerRow(
+                    id=worker_id, host=host[:200], devices=sorted(devices), version=version, started_at=now()
+                )
+                session.add(row)
+            row.state, row.job_id, row.seen_at = state.value, job_id, now()
+
+    def leave(self, worker_id: str) -> None:
+        """A worker has ended in order."""
+        with self.database.session() as session:
+            session.execute(delete(WorkerRow).where(WorkerRow.id == worker_id))
+
+    def forget_lost(self) -> None:
+        """Drop those that were not heard of for a day."""
+        oldest = now() - timedelta(seconds=FORGOTTEN_SECONDS)
+        with self.database.session() as session:
+            session.execute(delete(WorkerRow).where(WorkerRow.seen_at < oldest))
+
+    def all(self) -> list[Worker]:
+        """Every worker that was heard of within a day, by host and id."""
+        with self.database.session() as session:
+            rows = session.query(WorkerRow).order_by(WorkerRow.host, WorkerRow.id).all()
+        return [self._record(row) for row in rows]
+
+    def live(self, device: str | None = None) -> list[Worker]:
+        """Workers that take jobs: neither lost nor stopping, and with the device if one is named."""
+        away = (WorkerState.LOST, WorkerState.STOPPING)
+        found = [worker for worker in self.all() if worker.state not in away]
+        return [worker for worker in found if device is None or device in worker.devices]
+
+    def _record(self, row: WorkerRow) -> Worker:
+        is_lost = now() - row.seen_at > timedelta(seconds=self.settings.lease_seconds)
+        return Worker(
+            id=row.id,
+            host=row.host,
+            devices=tuple(row.devices),
+            version=row.version,
+            state=WorkerState.LOST if is_lost else WorkerState(row.state),
+            job_id=row.job_id,
+            started_at=row.started_at,
+            seen_at=row.seen_at,
+        )

@@ -1,0 +1,39 @@
+"""What this worker computes on, found out without loading torch into the worker."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+from app.settings import Settings
+
+log = logging.getLogger(__name__)
+
+CPU, GPU = "cpu", "cuda"
+DRIVERS = ("nvidiactl", "kfd", "dxg")
+"""Files below /dev of which a machine with a GPU that torch can use has one: NVIDIA, AMD, Windows' Linux."""
+
+ASKING = "import sys, torch; sys.exit(0 if torch.cuda.is_available() else 1)"
+ASKING_SECONDS = 300.0
+
+
+def devices(settings: Settings) -> tuple[str, ...]:
+    """``cpu``, and ``cuda`` where torch finds a GPU; or what the settings say."""
+    if settings.worker_devices:
+        return tuple(sorted({CPU, *settings.worker_devices.split(",")}))
+    return (CPU, GPU) if _has_driver() and _torch_finds_one() else (CPU,)
+
+
+def _has_driver() -> bool:
+    return any(Path("/dev", name).exists() for name in DRIVERS)
+
+
+def _torch_finds_one() -> bool:
+    try:
+        asked = subprocess.run([sys.executable, "-P", "-c", ASKING], timeout=ASKING_SECONDS, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        log.warning("gpu_not_asked", extra={"reason": f"torch did not answer within {ASKING_SECONDS:g} s"})
+        return False
+    return asked.returncode == 0
