@@ -19,7 +19,7 @@ from primesvt_core.families._stages import (
     infer_embeddings,
     stream_groups,
 )
-from primesvt_core.families._zoo import COLOURS, IMAGE_SIZE, NEURON_FIELDS, SIZE_NAMES, SOURCE, TIME_NAMES
+from primesvt_core.families._zoo import COLOURS, EVENTS, IMAGE_SIZE, NEURON_FIELDS, SIZE_NAMES, SOURCE, TIME_NAMES
 from primesvt_core.types import ChannelGroup, Layer, Shapes
 
 __all__ = ["FAMILY", "BlockConfig", "Config", "MaxFormer"]
@@ -148,6 +148,11 @@ def preprocessing(config: Config) -> Preprocessing:
     return imagenet_cropped(size, CROP_SHARE)
 
 
+def _default_size(variant: str, shapes: Shapes) -> int:
+    channels = infer_embeddings(DIALECTS[variant].embeddings, shapes)["in_channels"]
+    return IMAGE_SIZE["dvs" if channels == EVENTS else variant]
+
+
 FAMILY = Family(
     title="Max-Former (spikingjelly)",
     paper="arXiv 2505.18608",
@@ -157,7 +162,7 @@ FAMILY = Family(
     recognise=recognise,
     asked={
         "time_steps": Asked(lambda *_: 4, TIME_NAMES),
-        "image_size": Asked(lambda variant, _: IMAGE_SIZE[variant], SIZE_NAMES),
+        "image_size": Asked(_default_size, SIZE_NAMES),
         **NEURON_FIELDS,
     },
     infer=infer,

@@ -7,6 +7,7 @@ of the patch embeddings have one; heads may differ from stage to stage; queries 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Literal
 
@@ -306,8 +307,12 @@ def preprocessing(config: Config) -> Preprocessing:
 
 
 def _default_heads(_variant: str, shapes: Shapes) -> Value:
+    """The builder's at its width; its class's at any other that they divide."""
     D = shapes["head.weight"].shape[1]
-    return BUILDER[1] if BUILDER[0] == D else ",".join(map(str, CLASS_HEADS))
+    if BUILDER[0] == D:
+        return BUILDER[1]
+    fits = all(width % heads == 0 for width, heads in zip((D // 4, D // 2, D), CLASS_HEADS, strict=True))
+    return ",".join(map(str, CLASS_HEADS)) if fits else math.gcd(D // 4, 8)
 
 
 FAMILY = Family(

@@ -110,3 +110,19 @@ def test_equal_heads_of_stages_are_one_number(tmp_path: Path) -> None:
     [model] = [model for model in MODELS if model.name == "sj_qkformer-builder"]
     torch.save({"model": model.load().state, "args": Namespace(num_heads=[6, 6, 6])}, tmp_path / "model.pth")
     assert inspect(tmp_path / "model.pth").config.model_dump()["num_heads"] == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "defaults"),
+    [
+        ("sj_qkformer-uneven", {"num_heads": "3,6,6", "image_size": 32}),
+        ("sj_qkformer-plif", {"num_heads": 8, "attention_threshold": 1.0}),
+        ("sj_qkformer-events", {"num_heads": 8, "image_size": 128}),
+        ("sj_maxformer-events", {"num_heads": 1, "image_size": 128}),
+        ("sj_maxformer-uneven", {"num_heads": 2, "image_size": 224}),
+    ],
+)
+def test_what_nobody_tells_fits_the_shapes(name: str, defaults: dict[str, Value], tmp_path: Path) -> None:
+    [model] = [model for model in MODELS if model.name == name]
+    torch.save(model.load().state, tmp_path / "model.pth")
+    assert inspect(tmp_path / "model.pth").config.model_dump().items() >= defaults.items()

@@ -224,7 +224,7 @@ MODELS: tuple[ZooModel, ...] = (
     ),
     _maxformer("imagenet", (2, 3, 64, 64), T=4, embed_dims=64, depths=(1, 1, 2), num_classes=7),
     _maxformer("uneven", (2, 3, 64, 64), T=2, embed_dims=128, depths=(1, 2, 1), num_classes=7, mlp_ratio=2.0),
-    _maxformer("tied", (2, 3, 64, 64), T=3, embed_dims=64, depths=(2, 1, 1), num_classes=7, mlp_ratio=1.01),
+    _maxformer("tied", (2, 3, 64, 64), T=3, embed_dims=128, depths=(2, 1, 1), num_classes=7, mlp_ratio=1.01),
     _maxformer("cifar", (2, 3, 32, 32), T=4, embed_dims=64, depths=(1, 1, 2), num_classes=100, cifar=True),
     _maxformer(
         "cifar-tied", (3, 3, 32, 32), T=3, embed_dims=64, depths=(1, 1, 1), num_classes=10, mlp_ratio=1.0, cifar=True,
