@@ -51,6 +51,10 @@ class Settings(BaseModel):
         default=64 << 30, ge=0, description="Size of any file that the same writes; 0 for no limit."
     )
     public_url: str = Field(default="", description="Address that people reach the service at; the request's if empty.")
+    oidc_issuer: str = Field(default="", description="OpenID provider that people may sign in with; none if empty.")
+    oidc_client_id: str = Field(default="", description="What the provider calls this service.")
+    oidc_client_secret: str = Field(default="", repr=False, description="The secret shared with the provider.")
+    oidc_name: str = Field(default="single sign-on", description="What the sign-in page calls the provider.")
     requests_per_minute: int = Field(default=6000, ge=0, description="Of one key or person; 0 for no limit.")
     anonymous_requests_per_minute: int = Field(
         default=300, ge=0, description="From one address, without a valid key; 0 for no limit."

@@ -68,7 +68,12 @@ def count_stranger(request: Request, found: Annotated[Services, Depends(services
     Raises:
         RateLimited: too many come from there.
     """
-    count(request, found.limiter.strangers, network_of(request.client.host if request.client else None), found)
+    count(request, found.limiter.strangers, network_of_request(request), found)
+
+
+def network_of_request(request: Request) -> str:
+    """Whom the sender of a request is counted as."""
+    return network_of(request.client.host if request.client else None)
 
 
 def count(request: Request, rule: Rule, subject: str, found: Services) -> None:

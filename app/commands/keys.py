@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from rich.markup import escape
 from rich.table import Column, Table
 
-from app.commands.reaching import DEFAULT_FOLDER, DEFAULT_TEAM, DataDir, reached
+from app.commands.reaching import DEFAULT_FOLDER, DEFAULT_TEAM, ID_WIDTH, DataDir, reached
 from app.db import now
 from app.errors import NotFound
 from app.teams.keys import KeyService
@@ -21,7 +21,6 @@ from primesvt_core.cli import Json
 from primesvt_core.console import err, out, print_json
 
 GRACE_HOURS = 24.0
-ID_WIDTH = 30
 
 commands = typer.Typer(help="API keys of a service whose database this machine reaches.", no_args_is_help=True)
 KeyId = Annotated[str, typer.Argument(metavar="KEY", help="Id of the key: key_…", show_default=False)]

@@ -20,6 +20,8 @@ from primesvt_core.console import WRONG_INPUT, fail
 
 DEFAULT_FOLDER = Path("primesvt-data")
 DEFAULT_TEAM = "default"
+ID_WIDTH = 31
+"""Of an id, which people copy: it is never cut."""
 
 DataDir = Annotated[
     Path, typer.Option("--data-dir", envvar="PRIMESVT_DATA_DIR", help="Folder for everything the service keeps.")

@@ -51,6 +51,9 @@ def _announce(found: Running, *, json: bool) -> None:
         out.print("\nThe first API key, shown this once:\n")
         out.print(f"    export {SERVER_VARIABLE}={found.address}", soft_wrap=True)
         out.print(f"    export {KEY_VARIABLE}={found.first_key}\n", soft_wrap=True)
+        out.print("The first person who signs in with a password is invited with\n")
+        folder = f" --data-dir {found.settings.data_dir}"
+        out.print(f"    primesvt members add you@example.org --role admin{folder}\n", soft_wrap=True, markup=False)
     out.print(f"data and logs: {found.settings.data_dir}", soft_wrap=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from app.client import ClientError, ServerError, Unusable
-from app.commands import demo, jobs, keys, serving, webhooks
+from app.commands import demo, jobs, keys, members, serving, teams, webhooks
 from app.embedded import EmbeddedError
 from primesvt_core import cli as library
 from primesvt_core.console import FAILED, WRONG_INPUT, fail
@@ -23,6 +23,8 @@ for name, command in (
     ("prioritise", jobs.prioritise), ("retry", jobs.retry), ("download", jobs.download), ("delete", jobs.delete),
 ):  # fmt: skip
     app.command(name)(command)
+app.add_typer(teams.commands, name="teams")
+app.add_typer(members.commands, name="members")
 app.add_typer(keys.commands, name="keys")
 app.add_typer(webhooks.commands, name="webhooks")
 

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import Database, new_id, now
+from app.errors import NotFound
 from app.teams import audit
 from app.teams.keys import add_key
 from app.teams.members import lock_team
@@ -52,6 +53,18 @@ class TeamService:
                 setattr(row, field, value)
             audit.note(session, team, "team.change", team, **changes)
             return team_record(row)
+
+    def id_of(self, name: str) -> str:
+        """Id of the team of that name.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self.database.session() as session:
+            found = session.scalar(select(TeamRow.id).where(TeamRow.name == name))
+        if found is None:
+            raise NotFound(f"there is no team {name}; 'primesvt teams list' shows them")
+        return found
 
     def all(self) -> list[Team]:
         """All teams, oldest first; for whoever runs the service."""

@@ -25,6 +25,7 @@ TITLES = {
     404: "Not found",
     409: "Not possible now",
     413: "Too large",
+    429: "Too many requests",
     500: "Something went wrong",
 }
 UNKNOWN_PAGE = "There is no such page."

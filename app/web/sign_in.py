@@ -1,4 +1,4 @@
-"""Signing in with an API key, and out."""
+"""Signing in with a password or an API key, and out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
-from app.api.deps import SESSION_COOKIE, Found
-from app.errors import InvalidKey
+from app.api.deps import SESSION_COOKIE, Found, count, network_of_request
+from app.errors import DomainError, InvalidKey, NotAMember, RateLimited, WrongPassword
+from app.services import Services
+from app.teams.records import Principal
 from app.web.rendering import HEADERS, page
 from app.web.sessions import FOREIGN_FORM, FormSender, SignInNeeded, is_same_origin, keep_session, recognise, safe_next
 
@@ -29,8 +31,17 @@ def show_sign_in(
     try:
         recognise(request, found)
     except SignInNeeded:
-        return page(request, "sign_in.html", next_page=safe_next(next_page), problem="")
+        return sign_in_page(request, found, next_page)
     return RedirectResponse(safe_next(next_page), 303, HEADERS)
+
+
+def sign_in_page(
+    request: Request, found: Services, next_page: str, problem: str = "", email: str = "", status: int = 200
+) -> Response:
+    """The sign-in, with what was wrong with the last attempt."""
+    provider = found.settings.oidc_name if found.settings.oidc_issuer else ""
+    target = safe_next(next_page)
+    return page(request, "sign_in.html", status, next_page=target, problem=problem, email=email, provider=provider)
 
 
 @router.post("/sign-in")
@@ -38,17 +49,46 @@ def sign_in(
     request: Request,
     found: Found,
     key: Annotated[str, Form(max_length=500)] = "",
+    email: Annotated[str, Form(max_length=300)] = "",
+    password: Annotated[str, Form(max_length=1000)] = "",
     next_page: Annotated[str, Form(alias="next", max_length=2000)] = "/",
 ) -> Response:
-    """Trade an API key for a session."""
+    """Trade a password or an API key for a session."""
     if not is_same_origin(request):  # another site must not sign somebody in as somebody else
         raise HTTPException(403, FOREIGN_FORM)
     try:
-        session = found.sessions.open(found.keys.authenticate(key.strip()))
-    except InvalidKey:
-        return page(request, "sign_in.html", 422, next_page=safe_next(next_page), problem=WRONG_KEY)
+        count_attempt(request, found, email)
+        who = found.keys.authenticate(key.strip()) if key else found.people.sign_in(email, password)
+    except (InvalidKey, NotAMember, RateLimited) as error:
+        return _refused(request, found, next_page, error, email)
+    return signed_in(request, found, who, next_page)
+
+
+def _refused(request: Request, found: Services, next_page: str, error: DomainError, email: str) -> Response:
+    is_of_key = isinstance(error, InvalidKey) and not isinstance(error, WrongPassword)
+    status = 429 if isinstance(error, RateLimited) else 422
+    response = sign_in_page(request, found, next_page, WRONG_KEY if is_of_key else error.message, email, status)
+    if isinstance(error, RateLimited):
+        response.headers["Retry-After"] = str(error.retry_after_seconds)
+    return response
+
+
+def count_attempt(request: Request, found: Services, email: str = "") -> None:
+    """Count somebody's attempt to sign in, by where they are and by whom they say to be.
+
+    Raises:
+        RateLimited: there were too many.
+    """
+    count(request, found.limiter.sign_ins, f"from {network_of_request(request)}", found)
+    if email:
+        count(request, found.limiter.sign_ins, f"as {email.strip().lower()}", found)
+
+
+def signed_in(request: Request, found: Services, who: Principal, next_page: str) -> Response:
+    """Where somebody was going, with a session of theirs; one that the browser had ends."""
+    found.sessions.close(request.cookies.get(SESSION_COOKIE, ""))
     response = RedirectResponse(safe_next(next_page), 303, HEADERS)
-    keep_session(request, response, session)
+    keep_session(request, response, found.sessions.open(who))
     return response
 
 

@@ -1,0 +1,104 @@
+"""teams: the teams of a service whose database this machine reaches, and what they may use."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from pydantic import JsonValue
+from rich.markup import escape
+from rich.table import Column, Table
+
+from app.commands.reaching import DEFAULT_FOLDER, ID_WIDTH, DataDir, reached, settings_of
+from app.db import Database
+from app.errors import Conflict, Invalid
+from app.settings import Settings
+from app.teams.quotas import Quotas, QuotaService, Usage, server_quotas
+from app.teams.service import TeamService
+from primesvt_core.cli import Json
+from primesvt_core.console import err, out, print_json
+
+commands = typer.Typer(help="Teams of a service whose database this machine reaches.", no_args_is_help=True)
+TeamName = Annotated[str, typer.Argument(metavar="TEAM", help="Name of the team.", show_default=False)]
+Limit = Annotated[str | None, typer.Option(metavar="NUMBER", help="A whole number, or 'unlimited'.")]
+
+
+@commands.command("create")
+def create_team(name: TeamName, data_dir: DataDir = DEFAULT_FOLDER, json: Json = False) -> None:
+    """Make a team with one API key, which is shown this once."""
+    with reached(data_dir) as database:
+        teams = TeamService(database)
+        if any(team.name == name for team in teams.all()):
+            raise Conflict(f"there is a team {name} already; 'primesvt keys create --team' makes keys for it")
+        made = teams.create_team(name)
+    if json:
+        print_json({"team_id": made.team_id, "key_id": made.id, "api_key": made.secret})
+    else:
+        out.print(made.secret, soft_wrap=True, markup=False)
+
+
+@commands.command("list")
+def list_teams(data_dir: DataDir = DEFAULT_FOLDER, json: Json = False) -> None:
+    """List all teams, what they use and what they may use."""
+    with reached(data_dir) as database:
+        quotas = _quotas(database, settings_of(data_dir))
+        found = [(team, quotas.usage(team.id), quotas.of(team.id)) for team in TeamService(database).all()]
+    if json:
+        print_json([_as_json(team.id, team.name, used, may) for team, used, may in found])
+        return
+    titles = ("name", "stored bytes", "unfinished jobs", "GPU minutes")
+    table = Table(Column("team", min_width=ID_WIDTH, no_wrap=True), *titles, box=None)
+    for team, used, may in found:
+        table.add_row(
+            team.id, escape(team.name), _of(used.storage_bytes, may.storage_bytes),
+            _of(used.unfinished_jobs, may.unfinished_jobs), _of(round(used.gpu_minutes), may.gpu_minutes),
+        )  # fmt: skip
+    out.print(table)
+
+
+@commands.command("quota")
+def set_quota(
+    name: TeamName,
+    storage_bytes: Limit = None,
+    unfinished_jobs: Limit = None,
+    gpu_minutes: Limit = None,
+    upload_bytes: Limit = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Let the server's quotas hold again.")] = False,
+    data_dir: DataDir = DEFAULT_FOLDER,
+) -> None:
+    """Say what a team may use; what is not named stays as it is."""
+    asked = {
+        "storage_bytes": storage_bytes, "unfinished_jobs": unfinished_jobs, "gpu_minutes": gpu_minutes,
+        "upload_bytes": upload_bytes,
+    }  # fmt: skip
+    with reached(data_dir) as database:
+        team = TeamService(database).id_of(name)
+        quotas = _quotas(database, settings_of(data_dir))
+        if reset:
+            quotas.reset(team)
+        found = quotas.change(team, {key: _number(text) for key, text in asked.items() if text is not None})
+    err.print(", ".join(f"{key}: {'unlimited' if most is None else most}" for key, most in asdict(found).items()))
+
+
+def _quotas(database: Database, settings: Settings) -> QuotaService:
+    return QuotaService(database, server_quotas(settings))
+
+
+def _number(text: str) -> int | None:
+    if text == "unlimited":
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise Invalid(f"{text!r} is neither a whole number nor 'unlimited'")
+    return int(text)
+
+
+def _of(used: int, most: int | None) -> str:
+    return f"{used:,} of {'unlimited' if most is None else f'{most:,}'}"
+
+
+def _as_json(team: str, name: str, used: Usage, may: Quotas) -> dict[str, JsonValue]:
+    return {
+        "id": team, "name": name, "storage_bytes": used.storage_bytes, "unfinished_jobs": used.unfinished_jobs,
+        "gpu_minutes": used.gpu_minutes, "quotas": asdict(may),
+    }  # fmt: skip
