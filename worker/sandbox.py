@@ -11,8 +11,11 @@ from app.settings import Settings
 from worker import seccomp
 from worker.protocol import Sandbox
 
-PASSED = re.compile(r"PATH|LANG|LC_\w+|TZ|LD_LIBRARY_PATH|MPLCONFIGDIR|(OMP|MKL|OPENBLAS|CUDA|NVIDIA|TORCH|PYTHON)\w*")
-"""Variables that a child gets to see: no address, no credentials, nothing of the service's own."""
+PASSED = re.compile(
+    r"PATH|LANG|LC_\w+|TZ|LD_LIBRARY_PATH|MPLCONFIGDIR|(OMP|MKL|OPENBLAS|CUDA|NVIDIA|TORCH|PYTHON)\w*"
+    r"|PRIMESVT_(FAMILIES|POLICIES|CRITERIA|EXPORTERS)"
+)
+"""Variables that a child gets to see: no address, no credentials, of the service's own only where its plug-ins lie."""
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 OPEN_FILES = 256

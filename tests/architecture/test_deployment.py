@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {PREFIX + name.upper(): field.description for name, field in Settings.model_fields.items()}
 OF_COMPOSE = {"PRIMESVT_PORT", "PRIMESVT_VERSION"}
 OF_CLIENTS = {"PRIMESVT_SERVER", "PRIMESVT_API_KEY"}
+OF_PLUG_INS = {f"{PREFIX}{kind}" for kind in ("FAMILIES", "POLICIES", "CRITERIA", "EXPORTERS")}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def test_every_setting_is_documented_with_its_meaning() -> None:
     text = (ROOT / "docs" / "deployment.md").read_text()
     rows = dict(re.findall(r"^\| `(PRIMESVT_\w+)` \| [^|]+ \| (.+) \|$", text, re.MULTILINE))
     assert rows == SETTINGS
-    assert named(text) <= SETTINGS.keys() | OF_CLIENTS
+    assert named(text) <= SETTINGS.keys() | OF_CLIENTS | OF_PLUG_INS
 
 
 def test_services_use_settings_that_exist(compose: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -24,7 +25,9 @@ from primesvt_core.pruning.surgery import shapes_of
 from primesvt_core.types import Plan, Shapes
 from tests.support.shared import SHARED
 
-GOLDEN = SHARED / "golden"
+GOLDEN = Path(os.environ.get("PRIMESVT_GOLDEN", SHARED / "golden"))
+"""Folder of the files; another one for a family of one's own."""
+
 FAMILIES = registry.available("families")
 
 
