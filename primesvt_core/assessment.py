@@ -113,7 +113,9 @@ def evaluate(
     Raises:
         CheckpointError: if the model cannot be read.
         DataError: if the data set cannot be read or does not fit.
+        SpecError: if this machine has no such device.
     """
+    place = pick_device(device)
     inspection = inspect(model, assumptions)
     own = inspection.provenance
     images = lay_out(
@@ -133,7 +135,7 @@ def evaluate(
     def tick(done: int) -> None:
         report(Progress(step=Step.BASELINE, done=done, total=len(chosen), note=f"{split_name} images"))
 
-    right = correct(network.to(pick_device(device)), images.batches(chosen), tick)
+    right = correct(network.to(place), images.batches(chosen), tick)
     return Evaluation(
         accuracy=sum(right) / len(right),
         correct=sum(right),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from primesvt_core.data import Batch
+from primesvt_core.errors import SpecError
 from primesvt_core.layers.model import SpikingModel, Stage
 from primesvt_core.layers.neurons import neurons, reset
 from primesvt_core.pruning.surgery import silenced
+from primesvt_core.spec import DEVICES
 from primesvt_core.types import ChannelGroup, Plan
 
 PREFIX_BYTES = 2 << 30
@@ -23,10 +26,20 @@ LARGEST_BYTE = 255
 
 
 def pick_device(name: str) -> torch.device:
-    """``auto`` is the first GPU, or the CPU where there is none."""
+    """``auto`` is the first GPU, or the CPU where there is none.
+
+    Raises:
+        SpecError: if the name is none of a device, or this machine has no such device.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
+    if not re.fullmatch(DEVICES, name):
+        raise SpecError(f"there is no device {name!r}: use auto, cpu, cuda or cuda:N")
+    device, gpus = torch.device(name), torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= gpus:
+        told = f"its GPUs are cuda:0 to cuda:{gpus - 1}" if gpus else "torch finds no GPU on it"
+        raise SpecError(f"this machine has no {name}: {told}; use another device, or auto")
+    return device
 
 
 Tick = Callable[[int], None]

@@ -17,7 +17,7 @@ from primesvt_core import __version__, confirmation, profiling, registry, search
 from primesvt_core.assessment import SplitImages, lay_out
 from primesvt_core.candidates import Candidates
 from primesvt_core.confirmation import Paired
-from primesvt_core.data import check_classes, open_data
+from primesvt_core.data import check_classes, check_same_classes, open_data
 from primesvt_core.errors import BaselineNearChance
 from primesvt_core.evaluation import pick_device
 from primesvt_core.finetuning import TrainingSet
@@ -114,27 +114,28 @@ def compress(request: Request, report_to: Reporter = silent) -> Report:
 
 def take_in(request: Request) -> Candidates:
     """Read the checkpoint without running it, open the data set, and refuse what cannot work before any evaluation."""
-    spec = request.spec
+    spec, device = request.spec, pick_device(request.spec.device)
     inspection = inspect(request.checkpoint, spec.assumptions)
     images = lay_out(
         inspection, request.data, spec.preprocessing, spec.splits, seed=spec.seed, batch_size=spec.batch_size
     )
+    training = training_set(inspection, images, request.train_data) if spec.fine_tuning.epochs else None
     workspace = Workspace(request.workspace)
     workspace.bind(
         {
             "spec": spec.model_dump(mode="json"),
             "checkpoint": inspection.checkpoint.sha256,
             "data set": images.data.fingerprint(),
+            "training data": training.data.fingerprint() if training else None,
             "version of PrimeSVT": __version__,
         }
     )
     state = load_state(inspection, workspace.path("checkpoint.safetensors"))
-    candidates = Candidates(inspection, state, images, spec, workspace, pick_device(spec.device))
+    candidates = Candidates(inspection, state, images, spec, workspace, device)
     search.check_reachable(
         spec.budget, parameter_bytes=candidates.memory_before, smallest_bytes=candidates.smallest_memory()
     )
-    if spec.fine_tuning.epochs:
-        candidates.training = training_set(inspection, images, request.train_data)
+    candidates.training = training
     return candidates
 
 
@@ -144,6 +145,7 @@ def training_set(inspection: Inspection, images: SplitImages, path: Path | None)
         return TrainingSet(data=images.data, indices=images.splits.search, preprocessing=images.preprocessing)
     data = open_data(path, part="train")
     check_classes(data, inspection.config.num_classes)
+    check_same_classes(data, images.data)
     return TrainingSet(data=data, indices=range(len(data)), preprocessing=images.preprocessing)
 
 

@@ -23,6 +23,7 @@ Side = Annotated[int, Field(ge=1, le=4096)]
 Deviation = Annotated[float, Field(gt=0.0)]
 AssumptionValue = bool | int | float | str
 
+DEVICES = r"^(auto|cpu|cuda(:\d+)?)$"
 DEFAULT_RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -115,7 +116,7 @@ class CompressionSpec(_Frozen):
         default=0.95, description="Confidence with which the accuracy floor must hold on unseen data."
     )
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 50
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    device: str = Field(default="auto", pattern=DEVICES)
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     @field_validator("rates")

@@ -88,10 +88,13 @@ def _read_cells(path: Path) -> dict[str, JsonValue]:
 def whole_file(path: Path) -> Iterator[Path]:
     """Where to write a file so that it is at ``path`` either whole or not at all."""
     temporary = path.with_name(path.name + ".part")
-    yield temporary
-    with temporary.open("r+b") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        yield temporary
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -74,4 +75,22 @@ def check_classes(data: DataSet, num_classes: int) -> None:
         raise refuse(
             "data_classes",
             f"{data.name} has {len(data.classes)} classes, but the model tells {num_classes} apart; too many: {names}",
+        )
+
+
+def check_same_classes(training: DataSet, evaluation: DataSet) -> None:
+    """Refuse training data whose classes are numbered otherwise; sets that do not name their classes fit all.
+
+    Raises:
+        DataError: naming the first class that differs.
+    """
+    pairs = [*zip_longest(training.classes, evaluation.classes)]
+    numbered = any(data.classes == tuple(map(str, range(len(data.classes)))) for data in (training, evaluation))
+    different = next((number for number, (ours, theirs) in enumerate(pairs) if ours != theirs), None)
+    if different is not None and not numbered:
+        ours, theirs = (name or "missing" for name in pairs[different])
+        raise refuse(
+            "data_classes",
+            f"class {different} is {ours} in the training data {training.name}, but {theirs} in {evaluation.name}:"
+            " both need the same classes, or the model would learn wrong labels",
         )

@@ -12,6 +12,7 @@ from primesvt_core.exporters._base import Exporter
 from primesvt_core.intake import inspect
 from primesvt_core.pruning.surgery import masked
 from primesvt_core.types import Plan
+from primesvt_core.workspace import whole_file
 
 
 def export(model: Path, original: Path, out: Path) -> None:
@@ -35,10 +36,11 @@ def export(model: Path, original: Path, out: Path) -> None:
         raise CheckpointMismatch(f"{model.name} was not pruned from {original.name}: {error}") from None
     if {name: tuple(tensor.shape) for name, tensor in state.items()} != {n: s.shape for n, s in source.shapes.items()}:
         raise CheckpointMismatch(f"{model.name} was not pruned from {original.name}: their shapes do not fit")
-    if out.suffix == ".safetensors":
-        save_file(state, out)
-    else:
-        torch.save(state, out)
+    with whole_file(out) as temporary:
+        if out.suffix == ".safetensors":
+            save_file(state, temporary)
+        else:
+            torch.save(state, temporary)
 
 
 EXPORTER: Exporter = export

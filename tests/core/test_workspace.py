@@ -59,6 +59,7 @@ def test_a_file_that_could_not_be_finished_leaves_the_last_one(tmp_path: Path) -
     with pytest.raises(KeyboardInterrupt):
         _write_and_stop(tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == b"one"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 @pytest.mark.parametrize("line", ["7", "{}", "[1, 2]", '{"key": []'])
