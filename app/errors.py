@@ -18,7 +18,9 @@ DomainError
 │   └── WrongPassword         nobody has this address and this password
 ├── Forbidden                 the caller is known, and may not do this
 │   ├── InsufficientScope     the key or the member's role does not include it
-│   └── NotAMember            of no team
+│   ├── NotAMember            of no team
+│   └── ProviderRefused       the identity provider does not vouch for them
+├── ProviderUnreachable       the identity provider does not answer as it should
 ├── RateLimited               too many requests
 └── LostClaim                 another worker has taken over; stop quietly
 """
@@ -204,6 +206,18 @@ class NotAMember(Forbidden):
     """Of no team."""
 
     code = "not_a_member"
+
+
+class ProviderRefused(Forbidden):
+    """The identity provider does not vouch for somebody."""
+
+    code = "provider_refused"
+
+
+class ProviderUnreachable(DomainError):
+    """The identity provider does not answer as it should."""
+
+    code = "provider_unreachable"
 
 
 class RateLimited(DomainError):

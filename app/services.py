@@ -15,6 +15,7 @@ from app.teams.invitations import InvitationService
 from app.teams.keys import KeyService
 from app.teams.limits import RateLimiter
 from app.teams.members import MemberService
+from app.teams.oidc import Provider
 from app.teams.people import PeopleService
 from app.teams.quotas import QuotaService, server_quotas
 from app.teams.service import TeamService
@@ -40,6 +41,7 @@ class Services:
     audit: AuditLog
     quotas: QuotaService
     limiter: RateLimiter
+    provider: Provider | None
     catalog: CatalogService
     jobs: JobService
     webhooks: WebhookService
@@ -64,6 +66,7 @@ def assemble(settings: Settings, doorbell: Doorbell | None = None) -> Services:
         audit=AuditLog(database),
         quotas=QuotaService(database, server_quotas(settings)),
         limiter=RateLimiter(settings),
+        provider=Provider(settings) if settings.oidc_issuer else None,
         catalog=CatalogService(database, store, bell, settings),
         webhooks=WebhookService(database, settings),
         jobs=JobService(database, store, bell, server_quotas(settings)),

@@ -34,6 +34,7 @@ STATUS: Mapping[type[Exception], int] = {
     errors.InvalidKey: 401,
     errors.Forbidden: 403,
     errors.RateLimited: 429,
+    errors.ProviderUnreachable: 502,
     errors.LostClaim: 409,
     PrimeSVTError: 422,
 }
