@@ -20,7 +20,7 @@ def test_the_clock_of_a_workers_machine_jumps(
     team: Fleet, inputs: tuple[str, str], tmp_path: Path, seconds: int
 ) -> None:
     """The worker keeps its job, and nobody takes it for dead."""
-    clock = Clock(tmp_path / "clock")
+    clock = Clock(tmp_path)
     team.worker(**SLOW, **clock.env)
     job = team.submit(*inputs)
     team.until_job(job, lambda found: bool(found.progress and found.progress["done"] > 3))
@@ -35,7 +35,7 @@ def test_the_clock_of_api_and_reconciler_jumps(
     team: Fleet, inputs: tuple[str, str], tmp_path: Path, seconds: int
 ) -> None:
     """Jobs that are submitted by a wrong clock are claimed all the same, and leases are not taken for expired."""
-    clock = Clock(tmp_path / "clock")
+    clock = Clock(tmp_path)
     for part in team.parts:
         if part.name == "api" or part.name.startswith("reconciler"):
             part.kill()
