@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from app.storage._base import BlobMissing, BlobStore, StoredBlob
+from app.storage._base import BlobMissing, BlobStore, Draft, Parts, SavedAs, StoredBlob, StoreUnavailable
 from app.storage.local import LocalStore
 
-__all__ = ["BlobMissing", "BlobStore", "StoredBlob", "open_store"]
+__all__ = [
+    "BlobMissing", "BlobStore", "Draft", "Parts", "SavedAs", "StoreUnavailable", "StoredBlob", "open_store",
+]  # fmt: skip
 
 
-def open_store(url: str, endpoint: str = "") -> BlobStore:
+def open_store(url: str, endpoint: str = "", public_endpoint: str = "") -> BlobStore:
     """The store of a ``file:///…`` or ``s3://bucket/prefix`` URL.
 
     Raises:
@@ -23,5 +25,5 @@ def open_store(url: str, endpoint: str = "") -> BlobStore:
     if parts.scheme == "s3":
         from app.storage.s3 import S3Store  # boto3 takes a while to import
 
-        return S3Store(url, endpoint)
+        return S3Store(url, endpoint, public_endpoint)
     raise ValueError(f"storage_url {url!r}: use file:///folder or s3://bucket/prefix")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -20,12 +22,57 @@ class StoredBlob:
     sha256: str
 
 
+@dataclass(frozen=True)
+class Parts:
+    """How a blob of ``size`` bytes is cut: equal parts, numbered from 1, the last one smaller."""
+
+    size: int
+    part_bytes: int
+
+    @property
+    def count(self) -> int:
+        """How many; an empty blob has one, empty."""
+        return max(1, math.ceil(self.size / self.part_bytes))
+
+    def offset(self, number: int) -> int:
+        """Where a part begins."""
+        return (number - 1) * self.part_bytes
+
+    def size_of(self, number: int) -> int:
+        """Bytes of a part."""
+        return min(self.part_bytes, self.size - self.offset(number))
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A blob that is being written in parts; the token is what its store knows it by."""
+
+    key: str
+    token: str
+
+
+@dataclass(frozen=True)
+class SavedAs:
+    """What a browser that fetches a blob from the store itself is told about it."""
+
+    disposition: str
+    media_type: str
+
+
 class BlobMissing(KeyError):
-    """There is no blob of that key."""
+    """There is no blob of that key, or no draft of that token any more."""
+
+
+class StoreUnavailable(OSError):
+    """The store does not answer, or refuses this server; the same may work in a moment."""
 
 
 class BlobStore(Protocol):
-    """Bytes by key. Keys are made by the server, never by a client."""
+    """Bytes by key. Keys are made by the server, never by a client.
+
+    A draft's parts may be written in any order, at the same time and again; the blob is there once it is finished, and
+    nothing that was ever handed out can change it then. Every method may raise `StoreUnavailable`.
+    """
 
     def put(self, key: str, chunks: Iterable[bytes]) -> StoredBlob:
         """Write a blob, whole or not at all; replaces an older one."""
@@ -36,11 +83,38 @@ class BlobStore(Protocol):
     def size(self, key: str) -> int | None:
         """Bytes of a blob; None if there is none."""
 
-    def compose(self, key: str, parts: Sequence[str]) -> StoredBlob:
-        """Join blobs into one and delete them. Raises `BlobMissing`."""
-
     def delete(self, key: str) -> None:
         """Forget a blob; no error if there is none."""
+
+    def cut(self, size: int, part_bytes: int) -> Parts:
+        """How a blob is cut here, if possible into parts of ``part_bytes``."""
+
+    def begin(self, key: str, parts: Parts) -> Draft:
+        """Begin a blob that comes in parts."""
+
+    def put_part(self, draft: Draft, parts: Parts, number: int, chunks: Iterable[bytes]) -> None:
+        """Write a part, whole or not at all; replaces an older one. Raises `BlobMissing` if the draft is gone."""
+
+    def arrived(self, draft: Draft, parts: Parts) -> frozenset[int]:
+        """Numbers of the parts that are there whole; none of a draft that is gone."""
+
+    def finish(self, draft: Draft, parts: Parts) -> None:
+        """Make the blob of its parts; doing so again changes nothing. Raises `BlobMissing` if a part is missing."""
+
+    def abandon(self, draft: Draft) -> None:
+        """Forget a draft and its parts; no error if there is none."""
+
+    def drafts(self, begun_before: datetime) -> Iterator[Draft]:
+        """Drafts that were begun before a time and neither finished nor abandoned."""
+
+    def part_address(self, draft: Draft, parts: Parts, number: int, seconds: int) -> str | None:
+        """Where a client may send (PUT) a part itself, for so long; None where it cannot reach the store."""
+
+    def address(self, key: str, saved_as: SavedAs, seconds: int) -> str | None:
+        """Where a client may fetch (GET) a blob itself, for so long; None where it cannot reach the store."""
+
+    def public_origin(self) -> str:
+        """Scheme, host and port of those addresses; empty where there are none."""
 
     def local_path(self, key: str) -> Path | None:
         """The blob as a file of this machine, for reading; None where the store is elsewhere."""

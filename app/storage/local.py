@@ -7,11 +7,14 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
-from app.storage._base import CHUNK, BlobMissing, StoredBlob, check_key
+from app.storage._base import CHUNK, BlobMissing, Draft, Parts, SavedAs, StoredBlob, check_key
+from app.storage.drafts import DraftFolder
 
 ROOM_TO_LEAVE = 64 << 20
 """Free space below which the store calls itself not ready, bytes."""
@@ -25,26 +28,22 @@ class LocalStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        (root / "incoming").mkdir(parents=True, exist_ok=True)
+        for name in ("incoming", "drafts"):
+            (root / name).mkdir(parents=True, exist_ok=True)
         self._clear_incoming()
 
     def put(self, key: str, chunks: Iterable[bytes]) -> StoredBlob:
         target = self._path(key)
         digest, size = hashlib.sha256(), 0
-        descriptor, name = tempfile.mkstemp(dir=self.root / "incoming")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                for chunk in chunks:
-                    file.write(chunk)
-                    digest.update(chunk)
-                    size += len(chunk)
-                file.flush()
-                os.fsync(file.fileno())
+        with self._incoming() as (file, path):
+            for chunk in chunks:
+                file.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
+            file.flush()
+            os.fsync(file.fileno())
             target.parent.mkdir(parents=True, exist_ok=True)
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+            path.replace(target)
         return StoredBlob(size, digest.hexdigest())
 
     def open(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
@@ -69,14 +68,50 @@ class LocalStore:
         path = self._path(key)
         return path.stat().st_size if path.is_file() else None
 
-    def compose(self, key: str, parts: Sequence[str]) -> StoredBlob:
-        stored = self.put(key, (chunk for part in parts for chunk in self.open(part)))
-        for part in parts:
-            self.delete(part)
-        return stored
-
     def delete(self, key: str) -> None:
         self._path(key).unlink(missing_ok=True)
+
+    def cut(self, size: int, part_bytes: int) -> Parts:
+        return Parts(size, part_bytes)
+
+    def begin(self, key: str, parts: Parts) -> Draft:
+        return Draft(check_key(key), DraftFolder.make(self.root / "drafts", parts.size).token)
+
+    def put_part(self, draft: Draft, parts: Parts, number: int, chunks: Iterable[bytes]) -> None:
+        with self._incoming() as (file, path):
+            for chunk in chunks:
+                file.write(chunk)
+            file.flush()
+            # Only what has arrived whole goes to its place. The pages of the file that is deleted at once hardly ever
+            # reach the disk, and those of the draft all at once, when it is finished.
+            self._folder(draft).place(file, number, parts.offset(number))
+            path.unlink()
+
+    def arrived(self, draft: Draft, parts: Parts) -> frozenset[int]:
+        return self._folder(draft).numbers()
+
+    def finish(self, draft: Draft, parts: Parts) -> None:
+        target = self._path(draft.key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._folder(draft).finish(target, parts)
+
+    def abandon(self, draft: Draft) -> None:
+        self._folder(draft).remove()
+
+    def drafts(self, begun_before: datetime) -> Iterator[Draft]:
+        for folder in (self.root / "drafts").iterdir():
+            with suppress(FileNotFoundError):  # finished meanwhile
+                if folder.stat().st_mtime < begun_before.timestamp():
+                    yield Draft("", folder.name)
+
+    def part_address(self, draft: Draft, parts: Parts, number: int, seconds: int) -> str | None:
+        return None
+
+    def address(self, key: str, saved_as: SavedAs, seconds: int) -> str | None:
+        return None
+
+    def public_origin(self) -> str:
+        return ""
 
     def local_path(self, key: str) -> Path | None:
         return self._path(key)
@@ -84,12 +119,27 @@ class LocalStore:
     def is_ready(self) -> bool:
         return shutil.disk_usage(self.root).free > ROOM_TO_LEAVE
 
+    @contextmanager
+    def _incoming(self) -> Iterator[tuple[BinaryIO, Path]]:
+        """A file beside the blobs; gone afterwards, unless it was moved to its place."""
+        descriptor, name = tempfile.mkstemp(dir=self.root / "incoming")
+        path = Path(name)
+        try:
+            with os.fdopen(descriptor, "w+b") as file:
+                yield file, path
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
     def _clear_incoming(self) -> None:
         """Delete what processes that were killed have left; who still writes has written lately."""
         for path in (self.root / "incoming").iterdir():
             with suppress(FileNotFoundError):  # finished meanwhile, or another process clears too
                 if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
                     path.unlink()
+
+    def _folder(self, draft: Draft) -> DraftFolder:
+        return DraftFolder(self.root / "drafts", draft.token)
 
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)

@@ -3,73 +3,173 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from itertools import chain
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from app.storage._base import CHUNK, BlobMissing, StoredBlob, check_key
+from app.storage._base import CHUNK, BlobMissing, Draft, Parts, SavedAs, StoredBlob, StoreUnavailable, check_key
 
-SPOOL_BYTES = 32 << 20
-MISSING = {"404", "NoSuchKey", "NotFound"}
+SPOOL_BYTES = 1 << 20
+SMALLEST_PART, MOST_PARTS = 5 << 20, 10_000
+"""S3's limits of a multipart upload; the last part may be smaller."""
+
+PIECE_BYTES = 8 << 20
+"""What is put without its size being known goes in parts of this size, kept in memory one at a time."""
+
+READ_TRIES = 4
+MISSING = {"404", "NoSuchKey", "NotFound", "NoSuchUpload", "InvalidPart", "InvalidPartOrder"}
 
 
 class S3Store:
-    """Every blob an object below the URL's prefix; credentials as boto3 finds them."""
+    """Every blob an object below the URL's prefix; credentials as boto3 finds them.
 
-    def __init__(self, url: str, endpoint: str) -> None:
+    A draft is a multipart upload. Addresses of its parts die with it: what was finished cannot be written over.
+    """
+
+    def __init__(self, url: str, endpoint: str, public_endpoint: str = "") -> None:
         parts = urlsplit(url)
         self.bucket, self.prefix = parts.netloc, parts.path.strip("/")
-        config = Config(retries={"max_attempts": 5, "mode": "standard"}, connect_timeout=5, read_timeout=60)
-        self.client = boto3.client("s3", endpoint_url=endpoint or None, config=config)
+        self.client = _client(endpoint)
+        self.signer = _client(public_endpoint) if public_endpoint else None
 
     def put(self, key: str, chunks: Iterable[bytes]) -> StoredBlob:
         digest, size = hashlib.sha256(), 0
-        with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
+
+        def counted() -> Iterator[bytes]:
+            nonlocal size
             for chunk in chunks:
-                spool.write(chunk)
                 digest.update(chunk)
                 size += len(chunk)
-            spool.seek(0)
-            self.client.upload_fileobj(spool, self.bucket, self._name(key))
+                yield chunk
+
+        pieces = _pieces(counted())
+        first, second = next(pieces, b""), next(pieces, None)
+        if second is None:
+            with self._asking(key):
+                self.client.put_object(**self._at(key), Body=first)
+        else:
+            self._put_pieces(key, chain((first, second), pieces))
         return StoredBlob(size, digest.hexdigest())
 
-    def open(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
-        size = self.size(key)
-        if size is None:
-            raise BlobMissing(key)
-        end = size if length is None else min(size, start + length)
-        if end <= start:
-            return iter(())
+    def _put_pieces(self, key: str, pieces: Iterable[bytes]) -> None:
+        draft = self._begin(key)
         try:
-            answer = self.client.get_object(Bucket=self.bucket, Key=self._name(key), Range=f"bytes={start}-{end - 1}")
-        except ClientError as error:
-            if _is_missing(error):  # deleted since it was asked for
-                raise BlobMissing(key) from None
+            tags = [self._put_part(draft, number, piece) for number, piece in enumerate(pieces, start=1)]
+            self._complete(draft, tags)
+        except BaseException:
+            with suppress(StoreUnavailable):  # the reconciler finds it
+                self.abandon(draft)
             raise
-        chunks: Iterator[bytes] = answer["Body"].iter_chunks(CHUNK)
-        return chunks
+
+    def open(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        with self._asking(key):
+            found = self.client.head_object(**self._at(key))
+        size, tag = int(found["ContentLength"]), str(found["ETag"])
+        return self._read(key, tag, start, size if length is None else min(size, start + length))
+
+    def _read(self, key: str, tag: str, start: int, end: int) -> Iterator[bytes]:
+        """The bytes from ``start`` to ``end``, asked for again from where an answer broke off."""
+        failures = 0
+        while start < end:
+            try:
+                with self._asking(key):
+                    wanted = {"Range": f"bytes={start}-{end - 1}", "IfMatch": tag}
+                    body = self.client.get_object(**self._at(key), **wanted)["Body"]
+                with body:
+                    for chunk in body.iter_chunks(CHUNK):
+                        start, failures = start + len(chunk), 0
+                        yield chunk
+            except BotoCoreError as error:
+                failures += 1
+                if failures == READ_TRIES:
+                    raise StoreUnavailable(f"reading {key} broke off {READ_TRIES} times: {error}") from error
 
     def size(self, key: str) -> int | None:
         try:
-            return int(self.client.head_object(Bucket=self.bucket, Key=self._name(key))["ContentLength"])
-        except ClientError as error:
-            if _is_missing(error):
-                return None
-            raise
-
-    def compose(self, key: str, parts: Sequence[str]) -> StoredBlob:
-        stored = self.put(key, (chunk for part in parts for chunk in self.open(part)))
-        for part in parts:
-            self.delete(part)
-        return stored
+            with self._asking(key):
+                return int(self.client.head_object(**self._at(key))["ContentLength"])
+        except BlobMissing:
+            return None
 
     def delete(self, key: str) -> None:
-        self.client.delete_object(Bucket=self.bucket, Key=self._name(key))
+        with suppress(BlobMissing), self._asking(key):
+            self.client.delete_object(**self._at(key))
+
+    def cut(self, size: int, part_bytes: int) -> Parts:
+        return Parts(size, max(part_bytes, SMALLEST_PART, math.ceil(size / MOST_PARTS)))
+
+    def begin(self, key: str, parts: Parts) -> Draft:
+        return self._begin(key)
+
+    def put_part(self, draft: Draft, parts: Parts, number: int, chunks: Iterable[bytes]) -> None:
+        # Spooled, because boto3 sends a part again where that helps, and signs its digest.
+        with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
+            for chunk in chunks:
+                spool.write(chunk)
+            spool.seek(0)
+            self._put_part(draft, number, spool)
+
+    def arrived(self, draft: Draft, parts: Parts) -> frozenset[int]:
+        try:
+            found = self._parts(draft)
+        except BlobMissing:
+            return frozenset()
+        return frozenset(
+            number for number, (size, _) in found.items() if number <= parts.count and size == parts.size_of(number)
+        )
+
+    def finish(self, draft: Draft, parts: Parts) -> None:
+        if self.size(draft.key) == parts.size:  # finished before, and the answer got lost
+            return
+        found, tags = self._parts(draft), []
+        for number in range(1, parts.count + 1):
+            size, tag = found.get(number, (-1, ""))
+            if size != parts.size_of(number):
+                raise BlobMissing(f"part {number} of {draft.key}")
+            tags.append(tag)
+        if parts.size:
+            self._complete(draft, tags)
+        else:  # stores differ in whether a multipart upload may be empty
+            self.put(draft.key, ())
+            self.abandon(draft)
+
+    def abandon(self, draft: Draft) -> None:
+        with suppress(BlobMissing), self._asking(draft.key):
+            self.client.abort_multipart_upload(**self._of(draft))
+
+    def drafts(self, begun_before: datetime) -> Iterator[Draft]:
+        listing = self.client.get_paginator("list_multipart_uploads")
+        with self._asking(self.prefix):
+            for page in listing.paginate(Bucket=self.bucket, Prefix=f"{self.prefix}/" if self.prefix else ""):
+                for found in page.get("Uploads", ()):
+                    if found["Initiated"] < begun_before:
+                        yield Draft(found["Key"].removeprefix(f"{self.prefix}/"), found["UploadId"])
+
+    def part_address(self, draft: Draft, parts: Parts, number: int, seconds: int) -> str | None:
+        if self.signer is None or not parts.size:
+            return None
+        # The length is signed: what is stored is never more than was announced.
+        asked = {**self._of(draft), "PartNumber": number, "ContentLength": parts.size_of(number)}
+        return str(self.signer.generate_presigned_url("upload_part", asked, seconds))
+
+    def address(self, key: str, saved_as: SavedAs, seconds: int) -> str | None:
+        if self.signer is None:
+            return None
+        told = {"ResponseContentDisposition": saved_as.disposition, "ResponseContentType": saved_as.media_type}
+        return str(self.signer.generate_presigned_url("get_object", {**self._at(key), **told}, seconds))
+
+    def public_origin(self) -> str:
+        return "" if self.signer is None else "{0.scheme}://{0.netloc}".format(urlsplit(self.signer.meta.endpoint_url))
 
     def local_path(self, key: str) -> Path | None:
         return None
@@ -81,9 +181,67 @@ class S3Store:
             return False
         return True
 
-    def _name(self, key: str) -> str:
-        return f"{self.prefix}/{check_key(key)}" if self.prefix else check_key(key)
+    def _begin(self, key: str) -> Draft:
+        with self._asking(key):
+            return Draft(key, self.client.create_multipart_upload(**self._at(key))["UploadId"])
+
+    def _put_part(self, draft: Draft, number: int, body: Any) -> str:
+        with self._asking(draft.key):
+            return str(self.client.upload_part(**self._of(draft), PartNumber=number, Body=body)["ETag"])
+
+    def _parts(self, draft: Draft) -> dict[int, tuple[int, str]]:
+        """Sizes and tags of the parts that the store has."""
+        with self._asking(draft.key):
+            pages = self.client.get_paginator("list_parts").paginate(**self._of(draft))
+            found = [part for page in pages for part in page.get("Parts", ())]
+        return {part["PartNumber"]: (part["Size"], part["ETag"]) for part in found}
+
+    def _complete(self, draft: Draft, tags: Iterable[str]) -> None:
+        parts = [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(tags, start=1)]
+        with self._asking(draft.key):
+            self.client.complete_multipart_upload(**self._of(draft), MultipartUpload={"Parts": parts})
+
+    def _at(self, key: str) -> dict[str, Any]:
+        return {"Bucket": self.bucket, "Key": f"{self.prefix}/{check_key(key)}" if self.prefix else check_key(key)}
+
+    def _of(self, draft: Draft) -> dict[str, Any]:
+        return {**self._at(draft.key), "UploadId": draft.token}
+
+    @contextmanager
+    def _asking(self, subject: str) -> Iterator[None]:
+        """Tells what the store refuses in this program's words."""
+        try:
+            yield
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            if code in MISSING:
+                raise BlobMissing(subject) from None
+            raise StoreUnavailable(f"the object store refuses {error.operation_name}: {code}") from error
+        except BotoCoreError as error:
+            raise StoreUnavailable(f"the object store does not answer: {error}") from error
 
 
-def _is_missing(error: ClientError) -> bool:
-    return error.response.get("Error", {}).get("Code") in MISSING
+def _client(endpoint: str) -> Any:
+    config = Config(
+        retries={"max_attempts": 5, "mode": "standard"},
+        connect_timeout=5,
+        read_timeout=60,
+        max_pool_connections=64,
+        signature_version="s3v4",
+        # Trailing checksums are unknown to many S3-compatible stores; bodies are covered by the signature instead.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    return boto3.client("s3", endpoint_url=endpoint or None, config=config)
+
+
+def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of `PIECE_BYTES`, the last one smaller."""
+    gathered = bytearray()
+    for chunk in chunks:
+        gathered += chunk
+        while len(gathered) >= PIECE_BYTES:
+            yield bytes(gathered[:PIECE_BYTES])
+            del gathered[:PIECE_BYTES]
+    if gathered:
+        yield bytes(gathered)

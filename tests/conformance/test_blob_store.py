@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.storage import BlobMissing, BlobStore, open_store
-from tests.support.stores import KINDS, store_url
+from tests.support.stores import KINDS, fresh_store, store_url
 from tests.support.swift import Swift
 
 MIB = 1 << 20
@@ -22,7 +22,7 @@ LARGE = secrets.token_bytes(MIB) * 21
 
 @pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
-    return open_store(*store_url(request.param, tmp_path, request))
+    return fresh_store(request.param, tmp_path, request)
 
 
 def read(store: BlobStore, key: str, start: int = 0, length: int | None = None) -> bytes:
