@@ -50,7 +50,8 @@ class Services:
 
 def assemble(settings: Settings, doorbell: Doorbell | None = None) -> Services:
     """Open database and store; ``doorbell`` replaces Celery's in tests."""
-    database, store = connect(settings.database), open_store(settings.storage, settings.s3_endpoint)
+    database = connect(settings.database)
+    store = open_store(settings.storage, settings.s3_endpoint, settings.s3_public_endpoint)
     bell = doorbell or CeleryDoorbell(settings.broker_url)
     return Services(
         settings=settings,

@@ -22,6 +22,10 @@ class Settings(BaseModel):
     broker_url: str = Field(default="redis://127.0.0.1:6379/0", description="redis://… or redis+socket:///….")
     storage_url: str = Field(default="", description="file:///… or s3://bucket/prefix; a folder in data_dir if empty.")
     s3_endpoint: str = Field(default="", description="Endpoint of an S3-compatible store; AWS if empty.")
+    s3_public_endpoint: str = Field(
+        default="",
+        description="Where clients reach that store, to send and fetch files themselves; through the API if empty.",
+    )
     max_upload_bytes: int = Field(default=64 << 30, gt=0, description="Largest upload.")
     part_bytes: int = Field(default=16 << 20, gt=0, description="Size of an upload's parts, the last one aside.")
     upload_expiry_seconds: float = Field(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from app.catalog.records import Content
@@ -13,10 +15,20 @@ from worker.pulse import Pulse
 
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 LONGEST_NAME = 100
+CHUNK = 1 << 20
+
+
+class Altered(OSError):
+    """Storage does not hold what was verified."""
 
 
 def materialise(store: BlobStore, content: Content, folder: Path, pulse: Pulse) -> Path:
-    """A file of the content, in ``folder``, which is made anew; a link where the store lies on this machine."""
+    """A file of the content, in ``folder``, which is made anew; a link where the store lies on this machine.
+
+    Raises:
+        Altered: it has been verified, and is not what it was then.
+        BlobMissing: it is gone.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     path = folder / safe_name(content.name)
@@ -24,10 +36,33 @@ def materialise(store: BlobStore, content: Content, folder: Path, pulse: Pulse) 
     if local is not None:
         path.symlink_to(local)
         return path
+    digest = hashlib.sha256()
     with path.open("wb") as file:
         for chunk in ticking(store.open(content.blob_key), pulse):
             file.write(chunk)
+            if content.sha256 is not None:
+                digest.update(chunk)
+    if content.sha256 not in (None, digest.hexdigest()):
+        raise Altered(f"what is stored of {content.name} is not what was verified: its SHA-256 is {digest.hexdigest()}")
     return path
+
+
+def sha256_of(path: Path, pulse: Pulse) -> str:
+    """The digest of a file, with the pulse going on meanwhile."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for chunk in ticking(iter(lambda: file.read(CHUNK), b""), pulse):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def alongside(act: Callable[[], None], pulse: Pulse) -> None:
+    """Do something that takes its time and cannot be interrupted, with the pulse going on meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        acting = pool.submit(act)
+        while wait([acting], timeout=pulse.every_seconds).not_done:
+            pulse.tick()
+        acting.result()
 
 
 def ticking(chunks: Iterator[bytes], pulse: Pulse) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """Puts right what nobody looks after: ``python -m worker.reconciler``.
 
-Leases that ran out are taken back; doorbells that got lost are rung again; webhooks are told what they wait for. Any
-number of reconcilers may run.
+Leases that ran out are taken back; doorbells that got lost are rung again; webhooks are told what they wait for; bytes
+that no upload needs are deleted. Any number of reconcilers may run.
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ from threading import Event, Thread
 from sqlalchemy.exc import DBAPIError
 
 from app import logs
+from app.catalog.contents import Contents
 from app.catalog.work import UploadWork
 from app.db import Database, connect
 from app.jobs.work import JobWork
 from app.leases import LeaseWatch
 from app.queue import CeleryDoorbell, Doorbell
 from app.settings import Settings
+from app.storage import open_store
 from app.webhooks.work import DeliveryWork
 from app.workers.service import WorkerService
 from worker.postman import Postman
 from worker.sending import Sender
+from worker.sweeper import Sweeper
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +68,7 @@ def main() -> None:
         signal.signal(number, lambda *_: stopping.set())
     database, doorbell = connect(settings.database), CeleryDoorbell(settings.broker_url)
     database.migrate()
+    sweeper = Sweeper(Contents(database, open_store(settings.storage, settings.s3_endpoint)))
     postman = Postman(DeliveryWork(database), Sender(private=settings.webhook_private_network), stopping)
     sending = Thread(target=postman.run, name="postman")
     sending.start()
@@ -72,6 +76,7 @@ def main() -> None:
     while not stopping.wait(settings.reconcile_seconds):
         try:
             reconciler.reconcile()
+            sweeper.sweep()
         except DBAPIError as error:
             log.warning("reconcile_failed", extra={"reason": str(error.orig)})
     sending.join()

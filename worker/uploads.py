@@ -13,18 +13,22 @@ from app.catalog.records import UploadClaim
 from app.catalog.states import UploadKind
 from app.catalog.work import UploadWork
 from app.db import Database
-from app.errors import LostClaim
+from app.errors import DigestMismatch, LostClaim
 from app.jobs.records import Beat
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
 from worker import sandbox
-from worker.materials import materialise
+from worker.materials import alongside, materialise, sha256_of
 from worker.process import ChildDied, ChildSpent
 from worker.protocol import Request, ValidateCheckpoint, ValidateData
 from worker.pulse import Document, Pulse, ShuttingDown
 from worker.supervisor import ChildRefused, supervise
 
 log = logging.getLogger(__name__)
+
+
+class NotAsAnnounced(Exception):
+    """What has arrived is not what the client said that it would send."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,9 @@ class UploadRunner:
         except ChildSpent as error:
             self.work.refuse(claim, {"code": "too_demanding", "detail": f"{error}; give a smaller or simpler file"})
             log.info("upload_refused", extra={**told, "problem": "too_demanding"})
+        except NotAsAnnounced as error:
+            self.work.refuse(claim, {"code": DigestMismatch.code, "detail": str(error)})
+            log.info("upload_refused", extra={**told, "problem": DigestMismatch.code})
         except ShuttingDown:
             self.work.hand_back(claim)
         except (ChildDied, OSError, BlobMissing) as error:
@@ -84,9 +91,25 @@ class UploadRunner:
             every_seconds=self.settings.heartbeat_seconds,
             lease_seconds=self.settings.lease_seconds,
         )
+        self._assemble(claim, pulse)
         path = materialise(self.store, claim.content, folder, pulse)
+        if claim.content.sha256 is None:
+            self._verify(claim, path, pulse)
         task = ValidateCheckpoint(path=path) if claim.kind is UploadKind.CHECKPOINT else ValidateData(path=path)
         request = Request(task=task, sandbox=sandbox.for_validation(self.settings))
         return supervise(
             request, folder / "child.log", pulse, silence_seconds=self.settings.validation_seconds
         )  # fmt: skip
+
+    def _assemble(self, claim: UploadClaim, pulse: Pulse) -> None:
+        """Make the content of its draft; from then on nothing that a client was ever given can change it."""
+        draft = claim.draft
+        if draft is not None:
+            alongside(lambda: self.store.finish(draft, claim.parts), pulse)
+            self.work.assembled(claim)
+
+    def _verify(self, claim: UploadClaim, path: Path, pulse: Pulse) -> None:
+        sha256 = sha256_of(path, pulse)
+        if claim.sha256 not in (None, sha256):
+            raise NotAsAnnounced(f"the file has the sha256 {sha256}, not {claim.sha256}; send it again")
+        self.work.verified(claim, sha256)

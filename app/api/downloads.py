@@ -16,8 +16,10 @@ from app.jobs.records import Artifact
 RANGE = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*\Z", re.ASCII | re.IGNORECASE)
 
 
-def download(request: Request, artifact: Artifact, read: Callable[[int, int], Iterator[bytes]]) -> Response:
-    """The whole file, a range of it, or nothing if the client has it already."""
+def download(
+    request: Request, artifact: Artifact, read: Callable[[int, int], Iterator[bytes]], address: str | None = None
+) -> Response:
+    """The whole file, a range of it, or nothing if the client has it already; or where storage gives it."""
     tag, size = f'"{artifact.sha256}"', artifact.size_bytes
     headers = {
         "ETag": tag,
@@ -28,6 +30,8 @@ def download(request: Request, artifact: Artifact, read: Callable[[int, int], It
     }
     if _is_known(request, tag):
         return Response(status_code=304, headers=headers)
+    if address is not None:
+        return Response(status_code=307, headers={**headers, "Location": address, "Cache-Control": "private, no-store"})
     wanted = _range(request, size, tag)
     if wanted is None:
         headers |= {"Content-Length": str(size), "Content-Digest": digest_field(artifact.sha256)}

@@ -18,6 +18,7 @@ from starlette.routing import Match
 from app import errors
 from app.api.hardening import HEADERS
 from app.api.schemas import FieldProblem, Problem
+from app.storage import StoreFull, StoreUnavailable
 from primesvt_core.errors import PrimeSVTError
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,10 @@ STATUS: Mapping[type[Exception], int] = {
     errors.ProviderUnreachable: 502,
     errors.LostClaim: 409,
     PrimeSVTError: 422,
+    StoreUnavailable: 503,
+    StoreFull: 507,
 }
+RETRY_SECONDS = 5
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -79,6 +83,7 @@ def install(app: FastAPI) -> None:
     """Answer every error with a problem."""
     app.add_exception_handler(errors.DomainError, _on_domain)
     app.add_exception_handler(PrimeSVTError, _on_library)
+    app.add_exception_handler(StoreUnavailable, _on_storage)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
@@ -97,6 +102,16 @@ def _on_library(request: Request, error: Exception) -> Response:
     pairs = [str(line).partition(": ") for line in told] if isinstance(told, list) else []
     fields = [FieldProblem(field=f"spec.{name}", detail=detail) for name, _, detail in pairs]
     return answer(request, status_of(error), error.error_code, error.message, fields)
+
+
+def _on_storage(request: Request, error: Exception) -> Response:
+    log.error("storage_failed", extra={"path": request.url.path, "reason": str(error)})
+    if isinstance(error, StoreFull):
+        return answer(
+            request, status_of(error), "storage_full", "the server's storage has no room left; ask who runs it"
+        )
+    told = "the server's storage does not answer; the same request may work in a moment"
+    return answer(request, status_of(error), "storage_unavailable", told, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
 def _on_validation(request: Request, error: Exception) -> Response:

@@ -51,7 +51,9 @@ class NewUpload(Body):
     kind: UploadKind
     name: str = Field(min_length=1, max_length=1000, description="File name, for people; never used as a path.")
     size_bytes: Whole = Field(ge=0)
-    sha256: str | None = Field(default=None, pattern=SHA256, description="Of the whole; checked on completion.")
+    sha256: str | None = Field(
+        default=None, pattern=SHA256, description="Of the whole; what the team has already need not be sent."
+    )
 
 
 class UploadView(View):
@@ -70,6 +72,26 @@ class UploadView(View):
     problem: dict[str, Any] | None = Field(description="Why it was rejected: code and detail.")
     created_at: datetime
     updated_at: datetime
+
+
+class PartNumbers(_Body):
+    """Parts that a client would send to storage itself."""
+
+    numbers: list[int] = Field(min_length=1, max_length=100, examples=[[1, 2, 3]])
+
+
+class PartAddressView(_View):
+    """Where one part may be sent by ``PUT``, with no other headers than its length."""
+
+    number: int
+    url: str = Field(description="Good for this part alone. Whoever has it may send the part.")
+    expires_at: datetime
+
+
+class PartAddresses(BaseModel):
+    """Where parts may be sent; empty where they go through this server."""
+
+    items: list[PartAddressView]
 
 
 class UploadPage(BaseModel):

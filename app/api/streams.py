@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -44,6 +45,13 @@ class Chunks:
             self.rest = chunk[size:]
             yield chunk[:size]
             size -= len(chunk[:size])
+
+
+def digested(chunks: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
+    """The same chunks, with a digest taking note of them."""
+    for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from typing import Annotated
 
@@ -14,16 +15,19 @@ from app.api.deps import Found, UploadId, needs
 from app.api.digests import DeclaredDigest
 from app.api.openapi import BINARY_BODY, with_headers
 from app.api.problem import responses
-from app.api.schemas import NewUpload, UploadPage, UploadView
-from app.api.streams import Chunks, store_body
+from app.api.schemas import NewUpload, PartAddresses, PartAddressView, PartNumbers, UploadPage, UploadView
+from app.api.streams import Chunks, digested, store_body
 from app.catalog.records import Upload
 from app.catalog.service import CatalogService
 from app.catalog.states import UploadKind, UploadState
+from app.errors import DigestMismatch
 from app.paging import LARGEST_PAGE
 from app.teams.records import Principal
 from app.teams.scopes import Scope
 
-router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"], responses=responses(401, 422), route_class=BoundedRoute)
+router = APIRouter(
+    prefix="/api/v1/uploads", tags=["uploads"], responses=responses(401, 422, 503), route_class=BoundedRoute
+)
 
 Reader = Annotated[Principal, needs(Scope.UPLOADS_READ)]
 Writer = Annotated[Principal, needs(Scope.UPLOADS_WRITE)]
@@ -36,7 +40,7 @@ NO_FORM = "send the file itself as the body (curl --data-binary @FILE), not a fo
 
 @router.post("", status_code=201, responses={**with_headers(201, Location=FOUND_AT), **responses(400, 413, 415)})
 def create_upload(body: NewUpload, caller: Writer, found: Found, response: Response) -> UploadView:
-    """Announce an upload; its parts follow."""
+    """Announce an upload; its parts follow, unless the team has the same bytes already."""
     upload = found.catalog.create(caller.team_id, body.kind, body.name, body.size_bytes, body.sha256)
     response.headers["Location"] = f"{router.prefix}/{upload.id}"
     return UploadView.model_validate(upload)
@@ -62,7 +66,7 @@ def get_upload(upload_id: UploadId, caller: Reader, found: Found) -> UploadView:
     return UploadView.model_validate(found.catalog.get(caller.team_id, upload_id))
 
 
-@router.put("/{upload_id}/parts/{number}", responses=responses(404, 409), openapi_extra=BINARY_BODY)
+@router.put("/{upload_id}/parts/{number}", responses=responses(404, 409, 507), openapi_extra=BINARY_BODY)
 async def put_part(
     upload_id: UploadId,
     number: Annotated[int, Path(ge=1, le=1_000_000)],
@@ -79,13 +83,23 @@ async def put_part(
     return UploadView.model_validate(await store_body(request, store))
 
 
+@router.post("/{upload_id}/part-urls", responses=responses(400, 404, 409, 413, 415))
+def address_parts(
+    upload_id: UploadId, body: PartNumbers, caller: Writer, found: Found, response: Response
+) -> PartAddresses:
+    """Where to send parts straight to storage; those that get no address go through this server."""
+    addresses = found.catalog.addresses(caller.team_id, upload_id, body.numbers)
+    response.headers["Cache-Control"] = "no-store"
+    return PartAddresses(items=[PartAddressView.model_validate(address) for address in addresses])
+
+
 @router.post(
     "/{upload_id}/complete",
     status_code=202,
     responses={**with_headers(202, Retry_After="Seconds until the verdict may be there."), **responses(404, 409)},
 )
 def complete_upload(upload_id: UploadId, caller: Writer, found: Found, response: Response) -> UploadView:
-    """Everything is sent: check the whole and validate its content. Asking again is harmless."""
+    """Everything is sent: have the whole verified and its content validated. Asking again is harmless."""
     upload = found.catalog.complete(caller.team_id, upload_id)
     response.headers["Retry-After"] = RETRY_AFTER
     return UploadView.model_validate(upload)
@@ -94,7 +108,7 @@ def complete_upload(upload_id: UploadId, caller: Writer, found: Found, response:
 @router.post(
     "/whole",
     status_code=202,
-    responses={**with_headers(202, Location=FOUND_AT), **responses(411, 413, 415)},
+    responses={**with_headers(202, Location=FOUND_AT), **responses(411, 413, 415, 507)},
     openapi_extra=BINARY_BODY,
 )
 async def upload_whole(
@@ -108,10 +122,14 @@ async def upload_whole(
 ) -> UploadView:
     """Upload a small file in a single request."""
     size = _declared_size(request)
-    upload = await run_in_threadpool(found.catalog.create, caller.team_id, kind, name, size, sha256)
+    upload = await run_in_threadpool(_announce, found.catalog, caller.team_id, kind, name, size, sha256)
     stored = await store_body(request, partial(_store_whole, found.catalog, caller.team_id, upload))
     response.headers["Location"] = f"{router.prefix}/{upload.id}"
     return UploadView.model_validate(stored)
+
+
+def _announce(catalog: CatalogService, team: str, kind: UploadKind, name: str, size: int, sha256: str | None) -> Upload:
+    return catalog.create(team, kind, name, size, sha256, share=False)  # the bytes come in any case
 
 
 def _declared_size(request: Request) -> int:
@@ -125,14 +143,22 @@ def _declared_size(request: Request) -> int:
 
 def _store_whole(catalog: CatalogService, team: str, upload: Upload, chunks: Chunks) -> Upload:
     """Store every part and complete; what cannot be stored leaves nothing behind."""
+    digest = hashlib.sha256()
     try:
         for number in range(1, upload.parts + 1):
             left = upload.size_bytes - (number - 1) * upload.part_bytes
-            catalog.put_part(team, upload.id, number, chunks.take(min(left, upload.part_bytes)), None)
+            taken = digested(chunks.take(min(left, upload.part_bytes)), digest)
+            catalog.put_part(team, upload.id, number, taken, None)
+        _check(upload, digest.hexdigest())
         return catalog.complete(team, upload.id)
     except BaseException:
         catalog.delete(team, upload.id)
         raise
+
+
+def _check(upload: Upload, sha256: str) -> None:
+    if upload.sha256 not in (None, sha256):
+        raise DigestMismatch(f"the file has the sha256 {sha256}, not {upload.sha256}; send it again")
 
 
 @router.delete("/{upload_id}", status_code=204, responses=responses(404, 409))

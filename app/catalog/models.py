@@ -5,10 +5,27 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base, UtcTime
+
+
+class ContentRow(Base):
+    """Bytes that one upload brought, or several of the same team share; a draft while they arrive."""
+
+    __tablename__ = "contents"
+    __table_args__ = (Index("ix_contents_team_id_sha256", "team_id", "sha256"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    team_id: Mapped[str] = mapped_column(ForeignKey("teams.id"))
+    blob_key: Mapped[str] = mapped_column(String(300))
+    draft: Mapped[str | None] = mapped_column(String(1024))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    """As found by this server; None until it has read the whole."""
+
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
 class UploadRow(Base):
@@ -33,13 +50,7 @@ class UploadRow(Base):
     epoch: Mapped[int] = mapped_column(default=0)
     attempts: Mapped[int] = mapped_column(default=0)
     lease_expires_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    content_id: Mapped[str | None] = mapped_column(ForeignKey("contents.id"), index=True)
+    """None once the upload has expired."""
 
-
-class PartRow(Base):
-    """One part of an upload that has arrived."""
-
-    __tablename__ = "upload_parts"
-
-    upload_id: Mapped[str] = mapped_column(ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True)
-    number: Mapped[int] = mapped_column(primary_key=True)
-    sha256: Mapped[str] = mapped_column(String(64))
+    content: Mapped[ContentRow | None] = relationship(lazy="select")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +9,8 @@ from typing import Any
 
 from app.catalog.models import UploadRow
 from app.catalog.states import UploadKind, UploadState
+from app.errors import UploadClosed
+from app.storage import Draft, Parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +18,7 @@ class Upload:
     """One upload.
 
     Attributes:
-        sha256: as declared by the client, or as found once everything has arrived.
+        sha256: as declared by the client, or as found once the whole was looked into.
         part_bytes: size of every part but the last.
         received_parts: numbers, from 1, of the parts that have arrived.
         facts: what validation found: of a checkpoint its family, config and layers, of a data set its classes.
@@ -40,42 +41,67 @@ class Upload:
 
 
 @dataclass(frozen=True)
+class PartAddress:
+    """Where a client may send one part itself."""
+
+    number: int
+    url: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
 class Content:
-    """What a worker reads of an upload: where it lies, and what the client called it."""
+    """What a worker reads of an upload: where it lies, what the client called it, and its digest if it is known."""
 
     blob_key: str
     name: str
+    sha256: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class UploadClaim:
-    """A worker's right to validate an upload, until its lease ends or another takes it."""
+    """A worker's right to validate an upload, until its lease ends or another takes it.
+
+    Attributes:
+        sha256: what the client says that it is; None if it says nothing.
+        draft: what the content is still to be made of; None once it is.
+    """
 
     upload_id: str
     owner: str
     epoch: int
     kind: UploadKind
     content: Content
-
-
-def part_count(size_bytes: int, part_bytes: int) -> int:
-    """Parts of an upload; an empty file has one, empty."""
-    return max(1, math.ceil(size_bytes / part_bytes))
+    sha256: str | None
+    draft: Draft | None
+    parts: Parts
 
 
 def blob_key(upload_id: str) -> str:
-    """Where an upload's content lies."""
+    """Where the content lies that an upload brought."""
     return f"uploads/{upload_id}"
 
 
-def part_key(upload_id: str, number: int) -> str:
-    """Where a part lies until the upload is complete."""
-    return f"parts/{upload_id}/{number}"
-
-
 def content(row: UploadRow) -> Content:
-    """What a worker reads of a row's upload."""
-    return Content(blob_key(row.id), row.name)
+    """What a worker reads of a row's upload.
+
+    Raises:
+        UploadClosed: the upload has expired.
+    """
+    if row.content is None:
+        raise UploadClosed(f"the upload {row.id} has expired")
+    return Content(row.content.blob_key, row.name, row.content.sha256)
+
+
+def draft(row: UploadRow) -> Draft | None:
+    """What the content of a row's upload is still to be made of."""
+    found = row.content
+    return Draft(found.blob_key, found.draft) if found is not None and found.draft is not None else None
+
+
+def cut(row: UploadRow) -> Parts:
+    """The parts of a row's upload."""
+    return Parts(row.size_bytes, row.part_bytes)
 
 
 def record(row: UploadRow, received: Iterable[int]) -> Upload:
@@ -88,7 +114,7 @@ def record(row: UploadRow, received: Iterable[int]) -> Upload:
         size_bytes=row.size_bytes,
         sha256=row.sha256,
         part_bytes=row.part_bytes,
-        parts=part_count(row.size_bytes, row.part_bytes),
+        parts=cut(row).count,
         received_parts=tuple(sorted(received)),
         facts=row.facts,
         problem=row.problem,

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import PurePosixPath
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
-from app.catalog.models import PartRow, UploadRow
-from app.catalog.records import Upload, blob_key, part_count, part_key, record
+from app.catalog import contents, records
+from app.catalog.contents import Contents
+from app.catalog.models import UploadRow
+from app.catalog.records import PartAddress, Upload, blob_key, record
 from app.catalog.states import OPEN, UploadKind, UploadState
 from app.db import Database, new_id, now
 from app.errors import DigestMismatch, NotFound, PartOutOfRange, UploadClosed, UploadIncomplete, UploadInUse
 from app.paging import Page, decode, page
 from app.queue import Doorbell
 from app.settings import Settings
-from app.storage import BlobMissing, BlobStore
+from app.storage import ADDRESS_SECONDS, BlobMissing, BlobStore, Draft, Parts
 from app.teams import audit
 from app.teams.quotas import admit_upload, server_quotas
 
@@ -32,52 +35,107 @@ class CatalogService:
     def __init__(self, database: Database, store: BlobStore, doorbell: Doorbell, settings: Settings) -> None:
         self.database, self.store, self.doorbell, self.settings = database, store, doorbell, settings
 
-    def create(self, team: str, kind: UploadKind, name: str, size_bytes: int, sha256: str | None) -> Upload:
-        """Announce an upload.
+    def create(
+        self, team: str, kind: UploadKind, name: str, size_bytes: int, sha256: str | None, *, share: bool = True
+    ) -> Upload:
+        """Announce an upload. Of bytes that the team has already, found by their digest, nothing need be sent.
+
+        Args:
+            team: whose it is.
+            kind: what it is meant to be.
+            name: what the client calls it.
+            size_bytes: of the whole.
+            sha256: of the whole, if the client knows it.
+            share: whether to look for the same bytes.
 
         Raises:
             TooLarge: beyond this server's or the team's limit.
             StorageQuotaExceeded: the team stores as much as it may.
         """
+        with self.database.session() as session:  # before anything is begun for what will be refused
+            admit_upload(session, team, size_bytes, server_quotas(self.settings))
+        parts = self.store.cut(size_bytes, self.settings.part_bytes)
         row = UploadRow(
             id=new_id(UPLOAD_PREFIX), team_id=team, kind=kind.value, name=display_name(name),
-            state=UploadState.CREATED.value, size_bytes=size_bytes, sha256=sha256,
-            part_bytes=self.settings.part_bytes, created_at=now(), updated_at=now(),
+            state=UploadState.CREATED.value, size_bytes=size_bytes, sha256=sha256.lower() if sha256 else None,
+            part_bytes=parts.part_bytes, created_at=now(), updated_at=now(),
         )  # fmt: skip
+        if share and self._add_shared(row):
+            return self.get(team, row.id)
+        # The draft first: one that no row speaks of is found and abandoned, a row without its draft would be of no use.
+        begun = contents.begun(team, self.store.begin(blob_key(row.id), parts), size_bytes)
         with self.database.session() as session:
             admit_upload(session, team, size_bytes, server_quotas(self.settings))
+            session.add(begun)
+            session.flush()
+            row.content_id = begun.id
             session.add(row)
             audit.note(session, team, "upload.create", row.id, name=row.name, size_bytes=size_bytes)
         return record(row, ())
 
+    def _add_shared(self, row: UploadRow) -> bool:
+        """Keep an upload of bytes that the team has; say whether it has them."""
+        if row.sha256 is None:
+            return False
+        with self.database.session() as session:
+            same = contents.known(session, row.team_id, row.sha256, row.size_bytes)
+            if same is None:
+                return False
+            row.content_id, row.state = same.id, UploadState.STORED.value
+            # Under the same name it would be looked into in the same way.
+            twin = select(UploadRow).where(UploadRow.content_id == same.id, UploadRow.team_id == row.team_id)
+            twin = twin.where(UploadRow.kind == row.kind, UploadRow.name == row.name)
+            checked = session.scalar(twin.where(UploadRow.state == UploadState.READY.value).limit(1))
+            if checked is not None:
+                row.state, row.facts = UploadState.READY.value, checked.facts
+            session.add(row)
+            audit.note(session, row.team_id, "upload.create", row.id, name=row.name, size_bytes=row.size_bytes)
+        if row.state == UploadState.STORED.value:
+            self.doorbell.ring_upload(row.id)
+        return True
+
     def put_part(self, team: str, upload_id: str, number: int, chunks: Iterable[bytes], sha256: str | None) -> Upload:
-        """Take one part; parts come in any order, and may come again.
+        """Take one part; parts come in any order, at the same time, and may come again.
 
         Raises:
             PartOutOfRange: no such part, or of another size.
             DigestMismatch: it is not what was sent.
             UploadClosed: the upload takes no more parts.
         """
-        upload = self._open(team, upload_id)
-        if not 1 <= number <= upload.parts:
-            raise PartOutOfRange(f"the upload has the parts 1 to {upload.parts}, not {number}")
-        size = min(upload.part_bytes, upload.size_bytes - (number - 1) * upload.part_bytes)
-        key = part_key(upload_id, number)
+        draft, parts = self._open(team, upload_id, [number])
         # Checked as it comes: a part that does not fit never replaces one that did.
-        stored = self.store.put(key, _checked_part(chunks, number, size, sha256))
+        checked = _checked_part(chunks, number, parts.size_of(number), sha256)
         try:
-            self._note_part(team, upload_id, number, stored.sha256)
-        except (NotFound, UploadClosed):  # deleted or completed while the part was on its way
-            self.store.delete(key)
+            self.store.put_part(draft, parts, number, checked)
+        except BlobMissing:  # deleted or completed while the part was on its way
+            self._open(team, upload_id)
+            raise UploadClosed("the upload takes no more parts") from None
+        try:
+            self._note_arrival(team, upload_id)
+        except NotFound:  # deleted just now
+            self.store.abandon(draft)
             raise
         return self.get(team, upload_id)
 
+    def addresses(self, team: str, upload_id: str, numbers: Sequence[int]) -> list[PartAddress]:
+        """Where a client may send parts itself; none where it cannot reach the storage: they go through this server.
+
+        Raises:
+            PartOutOfRange: no such part.
+            UploadClosed: the upload takes no more parts.
+        """
+        draft, parts = self._open(team, upload_id, numbers)
+        expires_at = now() + timedelta(seconds=ADDRESS_SECONDS)
+        urls = {number: self.store.part_address(draft, parts, number, ADDRESS_SECONDS) for number in numbers}
+        if any(urls.values()):
+            self._note_arrival(team, upload_id)
+        return [PartAddress(number, url, expires_at) for number, url in urls.items() if url is not None]
+
     def complete(self, team: str, upload_id: str) -> Upload:
-        """Everything was sent: join the parts, check the whole, have it validated. Asking again changes nothing.
+        """Everything was sent: have a worker make it whole, verify and validate it. Asking again changes nothing.
 
         Raises:
             UploadIncomplete: parts are missing.
-            DigestMismatch: the whole is not what was announced; the upload stays open.
         """
         upload = self.get(team, upload_id)
         if upload.state not in OPEN:
@@ -85,56 +143,16 @@ class CatalogService:
         missing = sorted(set(range(1, upload.parts + 1)) - set(upload.received_parts))
         if missing:
             raise UploadIncomplete(f"{len(missing)} of {upload.parts} parts are missing, the first is {missing[0]}")
-        try:
-            sha256 = self._join(upload)
-        except BlobMissing:
-            self.get(team, upload_id)  # tells if the upload was deleted meanwhile
-            raise
         with self.database.session() as session:
             stored = update(UploadRow).where(UploadRow.id == upload_id, UploadRow.state.in_([s.value for s in OPEN]))
-            values = {"sha256": sha256, "state": UploadState.STORED.value, "updated_at": now()}
+            values = {"state": UploadState.STORED.value, "updated_at": now()}
             # Somebody who completed it at the same time may have been first, and a worker may have it already.
             is_first = session.execute(stored.values(**values)).rowcount == 1  # type: ignore[attr-defined]
             if is_first:
-                audit.note(session, team, "upload.complete", upload_id, sha256=sha256)
+                audit.note(session, team, "upload.complete", upload_id)
         if is_first:
             self.doorbell.ring_upload(upload_id)
-        try:
-            return self.get(team, upload_id)
-        except NotFound:  # deleted while the parts were joined
-            self.store.delete(blob_key(upload_id))
-            raise
-
-    def _join(self, upload: Upload) -> str:
-        """Make one blob of the parts, unless that was done before; returns its sha256.
-
-        Raises:
-            DigestMismatch: it is not what was announced.
-        """
-        whole, parts = blob_key(upload.id), [part_key(upload.id, number) for number in range(1, upload.parts + 1)]
-        try:
-            sha256 = self._checked(upload, [whole] if self._is_joined(upload) else parts)
-            if not self._is_joined(upload):
-                self.store.compose(whole, parts)
-        except BlobMissing:  # somebody has joined them meanwhile
-            sha256 = self._checked(upload, [whole])
-        for key in parts:  # what a join that was cut short has left
-            self.store.delete(key)
-        return sha256
-
-    def _is_joined(self, upload: Upload) -> bool:
-        return self.store.size(blob_key(upload.id)) == upload.size_bytes
-
-    def _checked(self, upload: Upload, keys: Iterable[str]) -> str:
-        digest = hashlib.sha256()
-        for key in keys:
-            for chunk in self.store.open(key):
-                digest.update(chunk)
-        if upload.sha256 is not None and digest.hexdigest() != upload.sha256.lower():
-            raise DigestMismatch(
-                f"the upload has the sha256 {digest.hexdigest()}, not {upload.sha256}; send the parts again"
-            )
-        return digest.hexdigest()
+        return self.get(team, upload_id)
 
     def get(self, team: str, upload_id: str) -> Upload:
         """One upload.
@@ -143,7 +161,9 @@ class CatalogService:
             NotFound: the team has none of that id.
         """
         with self.database.session() as session:
-            return record(self._row(session, team, upload_id), self._received(session, upload_id))
+            row = self._row(session, team, upload_id)
+            draft = records.draft(row)
+        return record(row, self._received(row, draft))
 
     def search(
         self,
@@ -162,7 +182,8 @@ class CatalogService:
         if cursor is not None:
             query = query.where(UploadRow.id < decode(cursor, UPLOAD_PREFIX))
         with self.database.session() as session:
-            uploads = [record(row, self._received(session, row.id)) for row in session.scalars(query)]
+            rows = [(row, records.draft(row)) for row in session.scalars(query.options(joinedload(UploadRow.content)))]
+        uploads = [record(row, self._received(row, draft)) for row, draft in rows]
         return page(uploads, limit, [upload.id for upload in uploads])
 
     def delete(self, team: str, upload_id: str) -> None:
@@ -171,32 +192,46 @@ class CatalogService:
         Raises:
             UploadInUse: jobs refer to it.
         """
-        upload = self.get(team, upload_id)
-        try:
-            with self.database.session() as session:
-                session.query(PartRow).where(PartRow.upload_id == upload_id).delete()
-                session.delete(self._row(session, team, upload_id))
-                audit.note(session, team, "upload.delete", upload_id, name=upload.name)
-        except IntegrityError:
-            raise UploadInUse(f"jobs refer to {upload.name}; delete them first") from None
-        for number in upload.received_parts:
-            self.store.delete(part_key(upload_id, number))
-        self.store.delete(blob_key(upload_id))
-
-    def _open(self, team: str, upload_id: str) -> Upload:
-        upload = self.get(team, upload_id)
-        if upload.state not in OPEN:
-            raise _closed(upload.state)
-        return upload
-
-    def _note_part(self, team: str, upload_id: str, number: int, sha256: str) -> None:
         with self.database.session() as session:
-            # Locked: the same part may come twice at once, and the upload may be completed or expire meanwhile.
+            row = self._row(session, team, upload_id, lock=True)
+            name, content_id = row.name, row.content_id
+            try:
+                session.delete(row)
+                session.flush()
+            except IntegrityError:
+                raise UploadInUse(f"jobs refer to {name}; delete them first") from None
+            audit.note(session, team, "upload.delete", upload_id, name=name)
+        if content_id is not None:
+            Contents(self.database, self.store).forget_unused(content_id)
+
+    def _open(self, team: str, upload_id: str, numbers: Iterable[int] = ()) -> tuple[Draft, Parts]:
+        """The draft of an upload that takes these parts."""
+        with self.database.session() as session:
+            row = self._row(session, team, upload_id)
+            draft, parts = records.draft(row), records.cut(row)
+        if UploadState(row.state) not in OPEN or draft is None:
+            raise _closed(UploadState(row.state))
+        for number in numbers:
+            if not 1 <= number <= parts.count:
+                raise PartOutOfRange(f"the upload has the parts 1 to {parts.count}, not {number}")
+        return draft, parts
+
+    def _note_arrival(self, team: str, upload_id: str) -> None:
+        with self.database.session() as session:
+            # Locked: parts come at the same time, and the upload may be completed or expire meanwhile.
             row = self._row(session, team, upload_id, lock=True)
             if UploadState(row.state) not in OPEN:
                 raise _closed(UploadState(row.state))
             row.state, row.updated_at = UploadState.UPLOADING.value, now()
-            session.merge(PartRow(upload_id=upload_id, number=number, sha256=sha256))
+
+    def _received(self, row: UploadRow, draft: Draft | None) -> Iterable[int]:
+        """The parts that have arrived: while the upload is open, those that the store has."""
+        parts, state = records.cut(row), UploadState(row.state)
+        if state is UploadState.EXPIRED:
+            return ()
+        if state not in OPEN or draft is None:
+            return range(1, parts.count + 1)
+        return self.store.arrived(draft, parts)
 
     @staticmethod
     def _row(session: Session, team: str, upload_id: str, *, lock: bool = False) -> UploadRow:
@@ -204,10 +239,6 @@ class CatalogService:
         if row is None or row.team_id != team:
             raise NotFound(f"there is no upload {upload_id[:60]}")
         return row
-
-    @staticmethod
-    def _received(session: Session, upload_id: str) -> list[int]:
-        return [*session.scalars(select(PartRow.number).where(PartRow.upload_id == upload_id))]
 
 
 def display_name(name: str) -> str:
@@ -231,7 +262,8 @@ def _checked_part(chunks: Iterable[bytes], number: int, size: int, sha256: str |
         seen += len(chunk)
         if seen > size:
             raise PartOutOfRange(f"part {number} has more than the {size:,} bytes that belong to it")
-        digest.update(chunk)
+        if sha256 is not None:
+            digest.update(chunk)
         yield chunk
     if seen != size:
         raise PartOutOfRange(f"part {number} has {seen:,} bytes; {size:,} belong to it")
@@ -239,4 +271,4 @@ def _checked_part(chunks: Iterable[bytes], number: int, size: int, sha256: str |
         raise DigestMismatch(f"part {number} has the sha256 {digest.hexdigest()}, not {sha256}; send it again")
 
 
-__all__ = ["CatalogService", "display_name", "part_count", "printable"]
+__all__ = ["CatalogService", "display_name", "printable"]

@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.catalog.models import UploadRow
-from app.catalog.records import UploadClaim, content
+from app.catalog.contents import known
+from app.catalog.models import ContentRow, UploadRow
+from app.catalog.records import UploadClaim, content, cut, draft
 from app.catalog.states import OPEN, UploadKind, UploadState
 from app.db import Database, now
 from app.errors import LostClaim
@@ -44,7 +45,10 @@ class UploadWork:
                 return None
             row = session.get_one(UploadRow, upload_id)
             kind = UploadKind(row.kind)
-            return UploadClaim(upload_id=row.id, owner=owner, epoch=row.epoch, kind=kind, content=content(row))
+            return UploadClaim(
+                upload_id=row.id, owner=owner, epoch=row.epoch, kind=kind, content=content(row), sha256=row.sha256,
+                draft=draft(row), parts=cut(row),
+            )  # fmt: skip
 
     def heartbeat(self, claim: UploadClaim) -> None:
         """Renew the lease.
@@ -55,8 +59,23 @@ class UploadWork:
         with self.database.session() as session:
             self._held(session, claim).lease_expires_at = self._lease_end()
 
+    def assembled(self, claim: UploadClaim) -> None:
+        """The content was made of its draft."""
+        with self.database.session() as session:
+            self._content(session, claim).draft = None
+
+    def verified(self, claim: UploadClaim, sha256: str) -> None:
+        """The whole was read: this is what it is."""
+        with self.database.session() as session:
+            row = self._held(session, claim)
+            self._content(session, claim).sha256 = row.sha256 = sha256
+
     def accept(self, claim: UploadClaim, facts: dict[str, Any]) -> None:
-        """The content is what it should be."""
+        """The content is what it should be. If the team had the same bytes already, these are shared from now on."""
+        with self.database.session() as session:
+            row, own = self._held(session, claim), self._content(session, claim)
+            same = known(session, own.team_id, own.sha256, own.size_bytes) if own.sha256 else None
+            row.content_id = same.id if same is not None else own.id
         self._close(claim, UploadState.READY, facts=facts)
 
     def refuse(self, claim: UploadClaim, problem: dict[str, Any]) -> None:
@@ -126,6 +145,9 @@ class UploadWork:
 
     def _lease_end(self) -> Any:
         return now() + timedelta(seconds=self.settings.lease_seconds)
+
+    def _content(self, session: Session, claim: UploadClaim) -> ContentRow:
+        return session.get_one(ContentRow, self._held(session, claim).content_id)
 
     @staticmethod
     def _held(session: Session, claim: UploadClaim) -> UploadRow:

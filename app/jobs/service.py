@@ -23,7 +23,7 @@ from app.jobs.records import Artifact, Job, JobEvent, NewJob, record
 from app.jobs.states import ANY_DEVICE, JobState
 from app.paging import Page, decode, page
 from app.queue import Doorbell
-from app.storage import BlobStore
+from app.storage import ADDRESS_SECONDS, BlobStore, SavedAs
 from app.teams import audit
 from app.teams.quotas import UNLIMITED, Quotas, admit_job
 from primesvt_core import spec as specs
@@ -224,6 +224,13 @@ class JobService:
         with self.database.session() as session:
             key = session.get_one(ArtifactRow, (job_id, name)).blob_key
         return self.store.open(key, start, length)
+
+    def artifact_address(self, team: str, job_id: str, name: str, saved_as: SavedAs) -> str | None:
+        """Where a client may fetch one file itself; None where it cannot reach the storage."""
+        self.artifact(team, job_id, name)
+        with self.database.session() as session:
+            key = session.get_one(ArtifactRow, (job_id, name)).blob_key
+        return self.store.address(key, saved_as, ADDRESS_SECONDS)
 
     def count_by_state(self) -> dict[JobState, int]:
         """Jobs of all teams, for the metrics."""

@@ -5,12 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from app.storage._base import BlobMissing, BlobStore, Draft, Parts, SavedAs, StoredBlob, StoreUnavailable
+from app.storage._base import (
+    ADDRESS_SECONDS,
+    BlobMissing,
+    BlobStore,
+    Draft,
+    Parts,
+    SavedAs,
+    StoredBlob,
+    StoreFull,
+    StoreUnavailable,
+)
 from app.storage.local import LocalStore
 
 __all__ = [
-    "BlobMissing", "BlobStore", "Draft", "Parts", "SavedAs", "StoreUnavailable", "StoredBlob", "open_store",
-]  # fmt: skip
+    "ADDRESS_SECONDS",
+    "BlobMissing",
+    "BlobStore",
+    "Draft",
+    "Parts",
+    "SavedAs",
+    "StoreFull",
+    "StoreUnavailable",
+    "StoredBlob",
+    "open_store",
+]
 
 
 def open_store(url: str, endpoint: str = "", public_endpoint: str = "") -> BlobStore:

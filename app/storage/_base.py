@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 CHUNK = 1 << 20
+ADDRESS_SECONDS = 900
+"""How long clients may begin a transfer of their own; a part takes less on any line that is of use."""
+
 KEY = re.compile(r"[a-z0-9][a-z0-9_\-]*(/[a-z0-9][a-z0-9_.\-]*)*\Z")
 
 
@@ -65,6 +68,10 @@ class BlobMissing(KeyError):
 
 class StoreUnavailable(OSError):
     """The store does not answer, or refuses this server; the same may work in a moment."""
+
+
+class StoreFull(StoreUnavailable):
+    """There is no room left."""
 
 
 class BlobStore(Protocol):

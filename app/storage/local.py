@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -13,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from app.storage._base import CHUNK, BlobMissing, Draft, Parts, SavedAs, StoredBlob, check_key
+from app.storage._base import CHUNK, BlobMissing, Draft, Parts, SavedAs, StoredBlob, StoreFull, check_key
 from app.storage.drafts import DraftFolder
 
 ROOM_TO_LEAVE = 64 << 20
@@ -21,6 +22,8 @@ ROOM_TO_LEAVE = 64 << 20
 
 ABANDONED_SECONDS = 86_400.0
 """A blob that nobody has written to for so long was left by a process that is gone."""
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class LocalStore:
@@ -127,8 +130,10 @@ class LocalStore:
         try:
             with os.fdopen(descriptor, "w+b") as file:
                 yield file, path
-        except BaseException:
+        except BaseException as error:
             path.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise StoreFull(error.errno, f"there is no room left in {self.root}") from error
             raise
 
     def _clear_incoming(self) -> None:

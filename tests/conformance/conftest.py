@@ -10,6 +10,7 @@ import pytest
 from app.db import Database
 from tests.support.databases import KINDS, fresh
 from tests.support.shop import Shop
+from tests.support.stores import fresh_store
 
 
 @pytest.fixture(params=KINDS, scope="module")
@@ -19,5 +20,7 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture
-def shop(database: Database, tmp_path: Path) -> Shop:
-    return Shop(database, tmp_path)
+def shop(database: Database, tmp_path: Path, request: pytest.FixtureRequest) -> Shop:
+    """The parts that go together: SQLite with a folder, PostgreSQL with S3."""
+    kind = "file" if database.engine.dialect.name == "sqlite" else "s3"
+    return Shop(database, tmp_path, fresh_store(kind, tmp_path, request))

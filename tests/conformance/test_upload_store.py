@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
-from app.catalog.models import UploadRow
-from app.catalog.records import Upload, blob_key, part_key
+from app.catalog.models import ContentRow, UploadRow
+from app.catalog.records import Upload
 from app.catalog.states import UploadKind, UploadState
 from app.db import now
 from app.errors import DigestMismatch, InvalidCursor, LostClaim, NotFound, PartOutOfRange, UploadClosed
 from app.paging import encode
-from app.storage import StoredBlob
-from app.storage.local import LocalStore
+from app.storage import BlobMissing
 from app.teams.service import TeamService
 from tests.support.shop import PROBLEM, Shop
 
@@ -27,6 +27,12 @@ def begun(shop: Shop, sha256: str | None = None) -> Upload:
 
 def put(shop: Shop, upload: Upload, chunks: Iterable[bytes] = (b"abc",), sha256: str | None = None) -> Upload:
     return shop.catalog.put_part(shop.team, upload.id, 1, chunks, sha256)
+
+
+def nothing_is_left(shop: Shop) -> bool:
+    with shop.database.session() as session:
+        left = [*session.scalars(select(ContentRow).where(ContentRow.team_id == shop.team))]
+    return not left and not [*shop.store.drafts(now() + timedelta(days=1))]
 
 
 def state(shop: Shop, upload: Upload) -> UploadState:
@@ -49,7 +55,7 @@ def test_a_part_that_does_not_fit_never_replaces_one_that_did(
     with pytest.raises(refusal):
         put(shop, upload, chunks, sha256)
     assert shop.catalog.complete(shop.team, upload.id).state is UploadState.STORED
-    assert b"".join(shop.store.open(blob_key(upload.id))) == b"abc"
+    assert shop.assemble(shop.upload_claim(upload.id)) == b"abc"
 
 
 def test_an_upload_deleted_while_a_part_arrives_leaves_nothing(shop: Shop) -> None:
@@ -62,34 +68,21 @@ def test_an_upload_deleted_while_a_part_arrives_leaves_nothing(shop: Shop) -> No
 
     with pytest.raises(NotFound):
         put(shop, upload, arriving())
-    assert shop.store.size(part_key(upload.id, 1)) is None
+    assert nothing_is_left(shop)
 
 
-class Overtaken(LocalStore):
-    """A store in which somebody does something while parts are joined."""
-
-    meanwhile: Callable[[], None]
-    when = "before"
-
-    def compose(self, key: str, parts: Sequence[str]) -> StoredBlob:
-        if self.when == "before":
-            self.meanwhile()
-            return super().compose(key, parts)
-        content = [*self.open(parts[0])]  # read already, written when the upload is gone
-        self.meanwhile()
-        return self.put(key, content)
-
-
-@pytest.mark.parametrize("when", ["before", "between"])
-def test_an_upload_deleted_while_it_is_completed_leaves_nothing(shop: Shop, when: str) -> None:
+def test_an_upload_deleted_while_it_is_completed_leaves_nothing(shop: Shop) -> None:
     upload = begun(shop)
     put(shop, upload)
-    store = Overtaken(shop.store.root)
-    store.meanwhile, store.when = lambda: shop.catalog.delete(shop.team, upload.id), when
-    shop.catalog.store = store
-    with pytest.raises(NotFound):
-        shop.catalog.complete(shop.team, upload.id)
-    assert [store.size(key) for key in (blob_key(upload.id), part_key(upload.id, 1))] == [None, None]
+    shop.catalog.complete(shop.team, upload.id)
+    claim = shop.upload_claim(upload.id)
+    shop.catalog.delete(shop.team, upload.id)
+    assert claim.draft is not None
+    with pytest.raises(BlobMissing):
+        shop.store.finish(claim.draft, claim.parts)
+    with pytest.raises(LostClaim):
+        shop.uploads.assembled(claim)
+    assert nothing_is_left(shop)
 
 
 def test_a_part_that_comes_late_does_not_open_a_completed_upload(shop: Shop) -> None:
@@ -102,7 +95,6 @@ def test_a_part_that_comes_late_does_not_open_a_completed_upload(shop: Shop) -> 
     with shop.uncommitted(late) as session:
         session.get_one(UploadRow, upload.id, with_for_update=True).state = UploadState.STORED.value
     assert state(shop, upload) is UploadState.STORED
-    assert shop.store.size(part_key(upload.id, 1)) is None
 
 
 def test_a_verdict_under_way_is_not_taken_back_by_the_reconciler(shop: Shop) -> None:

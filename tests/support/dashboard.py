@@ -102,6 +102,15 @@ class Dashboard:
         self.services.catalog.put_part(team.id, upload.id, 1, [content], None)
         return self.services.catalog.complete(team.id, upload.id)
 
+    def assembled(self, upload_id: str) -> bytes:
+        """The content of a stored upload, made whole as a worker does."""
+        claim = self.uploads.claim(upload_id, "worker")
+        assert claim is not None
+        assert claim.draft is not None
+        self.services.store.finish(claim.draft, claim.parts)
+        self.uploads.assembled(claim)
+        return b"".join(self.services.store.open(claim.content.blob_key))
+
     def ready(self, team: Team, kind: UploadKind, name: str, facts: dict[str, Any] | None = None) -> Upload:
         upload = self.upload(team, kind, name)
         claim = self.uploads.claim(upload.id, "worker")

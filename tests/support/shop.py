@@ -24,6 +24,7 @@ from app.jobs.service import JobService
 from app.jobs.work import JobWork
 from app.leases import LeaseWatch
 from app.settings import Settings
+from app.storage import BlobStore
 from app.storage.local import LocalStore
 from app.teams.service import TeamService
 
@@ -55,10 +56,10 @@ class Bell:
 class Shop:
     """The domains over one database, and one team."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, folder: Path, store: BlobStore | None = None) -> None:
         self.database, self.bell = database, Bell()
         self.settings = Settings(data_dir=folder, max_attempts=3, lease_seconds=30)
-        self.store = LocalStore(folder / "blobs")
+        self.store = store or LocalStore(folder / "blobs")
         self.catalog = CatalogService(database, self.store, self.bell, self.settings)
         self.jobs = JobService(database, self.store, self.bell)
         self.work, self.uploads = JobWork(database, self.settings), UploadWork(database, self.settings)
@@ -73,8 +74,17 @@ class Shop:
         self.catalog.put_part(self.team, upload.id, 1, [b"abc"], None)
         self.catalog.complete(self.team, upload.id)
         if ready:
-            self.uploads.accept(self.upload_claim(upload.id), {})
+            claim = self.upload_claim(upload.id)
+            self.assemble(claim)
+            self.uploads.accept(claim, {})
         return self.catalog.get(self.team, upload.id)
+
+    def assemble(self, claim: UploadClaim) -> bytes:
+        """Make the content whole, as a worker does; returns it."""
+        assert claim.draft is not None
+        self.store.finish(claim.draft, claim.parts)
+        self.uploads.assembled(claim)
+        return b"".join(self.store.open(claim.content.blob_key))
 
     def asked(self, *, ready: bool = True) -> NewJob:
         checkpoint, data = (self.upload(kind, ready=ready) for kind in (UploadKind.CHECKPOINT, UploadKind.DATASET))

@@ -1,0 +1,72 @@
+"""The bytes behind uploads: shared where a team brings the same twice, gone when no upload needs them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.catalog.models import ContentRow, UploadRow
+from app.catalog.states import UploadState
+from app.db import Database, new_id, now
+from app.storage import BlobStore, Draft
+
+CONTENT_PREFIX = "con"
+UNKNOWN_SECONDS = 3600.0
+"""A draft that no row speaks of is this old before it is abandoned: who began it was about to write the row."""
+
+
+def begun(team: str, draft: Draft, size_bytes: int) -> ContentRow:
+    """The row of bytes that are about to arrive."""
+    return ContentRow(
+        id=new_id(CONTENT_PREFIX), team_id=team, blob_key=draft.key, draft=draft.token, size_bytes=size_bytes,
+        sha256=None, created_at=now(),
+    )  # fmt: skip
+
+
+def known(session: Session, team: str, sha256: str, size_bytes: int) -> ContentRow | None:
+    """What a team has of a digest, oldest first. Locked, so that it is not forgotten before it is referred to."""
+    same = select(ContentRow).where(ContentRow.team_id == team, ContentRow.sha256 == sha256)
+    same = same.where(ContentRow.size_bytes == size_bytes).order_by(ContentRow.id).limit(1)
+    return session.scalar(same.with_for_update())
+
+
+class Contents:
+    """Forgets what nobody needs."""
+
+    def __init__(self, database: Database, store: BlobStore) -> None:
+        self.database, self.store = database, store
+
+    def forget_unused(self, content_id: str) -> None:
+        """Delete bytes that no upload needs: expired ones do not."""
+        with self.database.session() as session:
+            row = session.get(ContentRow, content_id, with_for_update={"skip_locked": True})
+            users = select(UploadRow.id).where(UploadRow.content_id == content_id)
+            needed = users.where(UploadRow.state != UploadState.EXPIRED.value).limit(1)
+            if row is None or session.scalar(needed) is not None:
+                return
+            # The bytes first: a row that is left over is found again, bytes without a row would not be.
+            if row.draft is not None:
+                self.store.abandon(Draft(row.blob_key, row.draft))
+            self.store.delete(row.blob_key)
+            session.execute(update(UploadRow).where(UploadRow.content_id == content_id).values(content_id=None))
+            session.delete(row)
+
+    def sweep(self) -> None:
+        """Forget what deletions that were cut short and expired uploads have left."""
+        needed = select(UploadRow.id).where(UploadRow.content_id == ContentRow.id)
+        needed = needed.where(UploadRow.state != UploadState.EXPIRED.value)
+        with self.database.session() as session:
+            unused = [*session.scalars(select(ContentRow.id).where(~needed.exists()))]
+        for content_id in unused:
+            self.forget_unused(content_id)
+
+    def sweep_drafts(self) -> None:
+        """Abandon drafts whose beginner died before it could write down that there is one."""
+        left = [*self.store.drafts(now() - timedelta(seconds=UNKNOWN_SECONDS))]
+        for draft in left:
+            with self.database.session() as session:
+                is_known = session.scalar(select(ContentRow.id).where(ContentRow.draft == draft.token))
+            if is_known is None:
+                self.store.abandon(draft)
