@@ -16,6 +16,7 @@ from app.catalog.contents import Contents
 from app.catalog.models import UploadRow
 from app.catalog.records import PartAddress, Upload, blob_key, record
 from app.catalog.states import OPEN, UploadKind, UploadState
+from app.catalog.work import announce_verdict
 from app.db import Database, new_id, now
 from app.errors import DigestMismatch, NotFound, PartOutOfRange, UploadClosed, UploadIncomplete, UploadInUse
 from app.paging import Page, decode, page
@@ -52,8 +53,6 @@ class CatalogService:
             TooLarge: beyond this server's or the team's limit.
             StorageQuotaExceeded: the team stores as much as it may.
         """
-        with self.database.session() as session:  # before anything is begun for what will be refused
-            admit_upload(session, team, size_bytes, server_quotas(self.settings))
         parts = self.store.cut(size_bytes, self.settings.part_bytes)
         row = UploadRow(
             id=new_id(UPLOAD_PREFIX), team_id=team, kind=kind.value, name=display_name(name),
@@ -62,6 +61,8 @@ class CatalogService:
         )  # fmt: skip
         if share and self._add_shared(row):
             return self.get(team, row.id)
+        with self.database.session() as session:  # before anything is begun for what will be refused
+            admit_upload(session, team, size_bytes, server_quotas(self.settings))
         # The draft first: one that no row speaks of is found and abandoned, a row without its draft would be of no use.
         begun = contents.begun(team, self.store.begin(blob_key(row.id), parts), size_bytes)
         with self.database.session() as session:
@@ -88,6 +89,7 @@ class CatalogService:
             checked = session.scalar(twin.where(UploadRow.state == UploadState.READY.value).limit(1))
             if checked is not None:
                 row.state, row.facts = UploadState.READY.value, checked.facts
+                announce_verdict(session, row)
             session.add(row)
             audit.note(session, row.team_id, "upload.create", row.id, name=row.name, size_bytes=row.size_bytes)
         if row.state == UploadState.STORED.value:

@@ -129,7 +129,7 @@ class UploadWork:
         if row.attempts >= self.settings.max_attempts:
             row.state = UploadState.REJECTED.value
             row.problem = problem
-            _announce(session, row)
+            announce_verdict(session, row)
         else:
             row.state = UploadState.STORED.value
         row.owner = row.lease_expires_at = None
@@ -141,7 +141,7 @@ class UploadWork:
             row.owner = row.lease_expires_at = None
             for field, value in verdict.items():
                 setattr(row, field, value)
-            _announce(session, row)
+            announce_verdict(session, row)
 
     def _lease_end(self) -> Any:
         return now() + timedelta(seconds=self.settings.lease_seconds)
@@ -158,6 +158,7 @@ class UploadWork:
         return row
 
 
-def _announce(session: Session, row: UploadRow) -> None:
+def announce_verdict(session: Session, row: UploadRow) -> None:
+    """Tell webhooks how an upload has ended, once this transaction is committed."""
     told = {name: getattr(row, name) for name in ("id", "name", "kind", "state", "size_bytes", "sha256", "problem")}
     announce(session, row.team_id, f"upload.{row.state}", told)

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.catalog.models import UploadRow
+from app.catalog.models import ContentRow
 from app.catalog.states import UploadState
 from app.db import Database, now
 from app.errors import JobQuotaExceeded, StorageQuotaExceeded, TooLarge
@@ -144,10 +144,8 @@ def admit_job(session: Session, team: str, defaults: Quotas) -> None:
 
 
 def stored_bytes(session: Session, team: str) -> int:
-    """Bytes of a team's uploads, as announced, and artifacts."""
-    uploads = select(func.coalesce(func.sum(UploadRow.size_bytes), 0)).where(
-        UploadRow.team_id == team, UploadRow.state != UploadState.EXPIRED.value
-    )
+    """Bytes of a team's uploads, as announced, and artifacts; what uploads share counts once."""
+    uploads = select(func.coalesce(func.sum(ContentRow.size_bytes), 0)).where(ContentRow.team_id == team)
     artifacts = select(func.coalesce(func.sum(ArtifactRow.size_bytes), 0)).join(JobRow, JobRow.id == ArtifactRow.job_id)
     return int(session.scalar(uploads) or 0) + int(session.scalar(artifacts.where(JobRow.team_id == team)) or 0)
 
