@@ -74,13 +74,13 @@ class UploadView(View):
     updated_at: datetime
 
 
-class PartNumbers(_Body):
+class PartNumbers(Body):
     """Parts that a client would send to storage itself."""
 
-    numbers: list[int] = Field(min_length=1, max_length=100, examples=[[1, 2, 3]])
+    numbers: list[Whole] = Field(min_length=1, max_length=100, examples=[[1, 2, 3]])
 
 
-class PartAddressView(_View):
+class PartAddressView(View):
     """Where one part may be sent by ``PUT``, with no other headers than its length."""
 
     number: int

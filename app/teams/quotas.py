@@ -9,7 +9,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.catalog.models import ContentRow
-from app.catalog.states import UploadState
 from app.db import Database, now
 from app.errors import JobQuotaExceeded, StorageQuotaExceeded, TooLarge
 from app.jobs.models import ArtifactRow, JobRow

@@ -15,7 +15,6 @@ import pytest
 from app import errors
 from app.api import readiness
 from app.api.problem import STATUS
-from app.catalog.states import UploadKind
 from app.settings import Settings
 from tests.support.api import Api, problem
 from tests.support.dashboard import BUDGET, Dashboard, Team

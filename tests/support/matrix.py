@@ -182,6 +182,12 @@ MATRIX: dict[tuple[str, str], Entry] = {
         request=lambda w: {"content": b"abc"},
         unlogged="a large file has thousands of parts; that it was announced and completed is written down",
     ),
+    ("post", "/api/v1/uploads/{upload_id}/part-urls"): Entry(
+        scope=Scope.UPLOADS_WRITE,
+        ids=lambda w: {UPLOAD: w.open_upload()},
+        request=_json(numbers=[1]),
+        unlogged="as the parts themselves",
+    ),
     ("post", "/api/v1/uploads/{upload_id}/complete"): Entry(
         scope=Scope.UPLOADS_WRITE, ids=lambda w: {UPLOAD: w.sent_upload()}, action="upload.complete"
     ),
