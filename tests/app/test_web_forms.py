@@ -47,7 +47,7 @@ def test_a_plain_form_uploads_a_file_of_several_parts(tmp_path: Path) -> None:
     assert answer.status_code == 303
     upload = board.services.catalog.search(team.id).items[0]
     assert (upload.state, upload.size_bytes, upload.kind) == (UploadState.STORED, 2560, UploadKind.DATASET)
-    assert b"".join(board.services.store.open(f"uploads/{upload.id}")) == content
+    assert board.assembled(upload.id) == content
     missing = post(board, team, "/uploads", {"kind": "dataset"}, files={"other": ("x", b"")})
     assert missing.status_code == 422
     assert "Choose a file" in missing.text

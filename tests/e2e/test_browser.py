@@ -253,7 +253,7 @@ def test_a_new_job_is_checked_where_it_is_typed_and_brings_its_files_in_parts(
     uploads = site.board.services.catalog.search(site.team.id, UploadKind.CHECKPOINT).items
     upload = next(upload for upload in uploads if upload.name == "weights.safetensors")
     assert (upload.state, upload.parts) == (UploadState.STORED, 4)
-    assert b"".join(site.board.services.store.open(f"uploads/{upload.id}")) == content
+    assert site.board.assembled(upload.id) == content
 
 
 def test_pages_are_read_without_scripts(chrome: Chrome, site: Site) -> None:
