@@ -97,6 +97,7 @@ def evaluate(
     *,
     split_name: SplitName = "auto",
     assumptions: Mapping[str, Value] | None = None,
+    container: str | None = None,
     preprocessing: PreprocessingOverrides | None = None,
     sizes: SplitSizes | None = None,
     seed: int | None = None,
@@ -116,7 +117,7 @@ def evaluate(
         SpecError: if this machine has no such device.
     """
     place = pick_device(device)
-    inspection = inspect(model, assumptions)
+    inspection = inspect(model, assumptions, container=container)
     own = inspection.provenance
     images = lay_out(
         inspection,
@@ -130,7 +131,7 @@ def evaluate(
         confirmed_here = own is not None and own.data_fingerprint == images.data.fingerprint()
         split_name = "confirmation" if confirmed_here else "all"
     chosen = _indices(images, split_name)
-    network = load(model, assumptions)
+    network = load(model, assumptions, container=container)
 
     def tick(done: int) -> None:
         report(Progress(step=Step.BASELINE, done=done, total=len(chosen), note=f"{split_name} images"))

@@ -20,7 +20,7 @@ from primesvt_core import registry
 from primesvt_core import spec as specs
 from primesvt_core.console import INPUT_ERRORS, err, out, print_json, progress_bars
 from primesvt_core.errors import SpecError
-from primesvt_core.options import Assume, Heads, TimeSteps, assumptions, takes_spec
+from primesvt_core.options import Assume, Container, Heads, TimeSteps, assumptions, takes_spec
 from primesvt_core.progress import Progress
 from primesvt_core.types import Step
 
@@ -61,6 +61,7 @@ def inspect(
     time_steps: TimeSteps = None,
     heads: Heads = None,
     assume: Assume = None,
+    container: Container = None,
     data: Annotated[
         Path | None, typer.Option(help="Labelled images: try which heads and time steps fit the weights best.")
     ] = None,
@@ -68,10 +69,10 @@ def inspect(
 ) -> None:
     """Say what a checkpoint is: family, config, what had to be assumed, layers by size. Nothing of it is run."""
     known = assumptions(time_steps, heads, assume)
-    found = import_module("primesvt_core.intake").inspect(checkpoint, known)
+    found = import_module("primesvt_core.intake").inspect(checkpoint, known, container=container)
     document = found.to_json()
     if data is not None:
-        document["fits"] = _fits(checkpoint, data, known)
+        document["fits"] = _fits(checkpoint, data, known, container)
     if json:
         print_json(document)
         return
@@ -97,13 +98,15 @@ def inspect(
     out.print(table)
 
 
-def _fits(checkpoint: Path, data: Path, known: dict[str, bool | int | float | str]) -> list[dict[str, JsonValue]]:
+def _fits(
+    checkpoint: Path, data: Path, known: dict[str, bool | int | float | str], container: str | None
+) -> list[dict[str, JsonValue]]:
     with progress_bars(baseline="trying what fits") as report:
 
         def told(done: int, total: int) -> None:
             report(Progress(step=Step.BASELINE, done=done, total=total))
 
-        found = import_module("primesvt_core.fitting").fits(checkpoint, data, known, told)
+        found = import_module("primesvt_core.fitting").fits(checkpoint, data, known, told, container=container)
     return [fit.to_json() for fit in found]
 
 
@@ -121,6 +124,7 @@ def evaluate(
     time_steps: TimeSteps = None,
     heads: Heads = None,
     assume: Assume = None,
+    container: Container = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images at a time.")] = None,
     device: Device = "auto",
     json: Json = False,
@@ -134,6 +138,7 @@ def evaluate(
             data,
             split_name=split,
             assumptions=assumptions(time_steps, heads, assume),
+            container=container,
             batch_size=batch_size,
             device=device,
             report=report,

@@ -35,7 +35,14 @@ class Fit:
         return {"num_heads": self.num_heads, "time_steps": self.time_steps, "accuracy": self.accuracy}
 
 
-def fits(path: Path, data: Path, given: Mapping[str, Value], told: Callable[[int, int], None]) -> list[Fit]:
+def fits(
+    path: Path,
+    data: Path,
+    given: Mapping[str, Value],
+    told: Callable[[int, int], None],
+    *,
+    container: str | None = None,
+) -> list[Fit]:
     """Accuracy under every number of heads that fits the shapes, then of time steps under the best of them, best first.
 
     What the caller gives is not varied; of equals the one that would be assumed comes first.
@@ -45,11 +52,12 @@ def fits(path: Path, data: Path, given: Mapping[str, Value], told: Callable[[int
         data: labelled images.
         given: assumptions of the caller.
         told: how many choices of how many have been tried.
+        container: which weights of a file that has several.
 
     Raises:
         PrimeSVTError: if the checkpoint or the data cannot be read.
     """
-    first = inspect(path, given)
+    first = inspect(path, given, container=container)
     heads = [{"num_heads": n} for n in _varied(first, given, "num_heads", HEADS)]
     steps = [{"time_steps": n} for n in _varied(first, given, "time_steps", TIME_STEPS)]
     total = 1 + len(heads) + len(steps)
@@ -77,7 +85,7 @@ def _inspected(path: Path, known: Mapping[str, Value], first: Inspection) -> Ite
     """The checkpoint under other assumptions, if it allows them."""
     asked = {name: value for name, value in known.items() if name in first.family.asked}
     try:
-        yield inspect(path, asked)
+        yield inspect(path, asked, container=first.checkpoint.container or None)
     except PrimeSVTError:
         return
 

@@ -111,12 +111,13 @@ class Inspection:
         return document
 
 
-def inspect(path: Path, assumptions: Mapping[str, Value] | None = None) -> Inspection:
+def inspect(path: Path, assumptions: Mapping[str, Value] | None = None, *, container: str | None = None) -> Inspection:
     """Read a checkpoint without running it and recognise what it is.
 
     Args:
         path: original or pruned, in any format `primesvt_core.checkpoints` reads.
         assumptions: config fields that weights cannot tell, which the caller knows.
+        container: which weights of a file that has several (``state_dict_ema``); as they were trained unless given.
 
     Raises:
         CheckpointRefused: if the file is damaged, unsafe or no checkpoint.
@@ -126,7 +127,7 @@ def inspect(path: Path, assumptions: Mapping[str, Value] | None = None) -> Inspe
     """
     with ThreadPoolExecutor(1) as beside:
         beside.submit(lambda: [*_families()])
-        checkpoint = read(path)
+        checkpoint = read(path, container=container)
     provenance = _provenance(checkpoint)
     key, family, variant = _recognise(checkpoint, provenance)
     asked = _resolve(family, variant, checkpoint, assumptions or {}, provenance)
@@ -160,12 +161,14 @@ def load_state(inspection: Inspection, scratch: Path) -> dict[str, Tensor]:
     return state
 
 
-def load(path: Path, assumptions: Mapping[str, Value] | None = None) -> SpikingModel:
+def load(path: Path, assumptions: Mapping[str, Value] | None = None, *, container: str | None = None) -> SpikingModel:
     """A checkpoint as a ready model; see `primesvt_core.load`."""
-    inspection = inspect(path, assumptions)
+    inspection = inspect(path, assumptions, container=container)
     with TemporaryDirectory() as folder:
         state = load_state(inspection, Path(folder) / "model.safetensors")
-    return build(inspection.family, inspection.config, state)
+    model = build(inspection.family, inspection.config, state)
+    model.assumptions = inspection.assumptions
+    return model
 
 
 def build(family: AnyFamily, config: FamilyConfig, state: Mapping[str, Tensor]) -> SpikingModel:
@@ -318,7 +321,8 @@ def _check_shapes(path: Path, family: AnyFamily, config: FamilyConfig, shapes: S
     ]
     raise CheckpointMismatch(
         f"{path.name} looks like {family.title} ({config.variant}), but its tensors do not fit: {'; '.join(parts)}."
-        " A fork of the public code, perhaps, or a file that is not complete",
+        " The file is not complete, or of a fork: save the whole state_dict() of the public model; forks that add or"
+        " change layers are not supported",
         facts={"missing": missing, "unexpected": unexpected, "misshapen": misshapen},
     )
 

@@ -19,6 +19,13 @@ Heads = Annotated[int | None, typer.Option("--heads", min=1, help="Attention hea
 Assume = Annotated[
     list[str] | None, typer.Option("--assume", help="Any other config field that weights cannot tell: FIELD=VALUE.")
 ]
+Container = Annotated[
+    str | None,
+    typer.Option(
+        "--container",
+        help="Which weights of a file that has several: state_dict_ema ... (default: as trained)",
+    ),
+]
 
 ASKED = "asked"
 """The parameter in which a command gets its constraint spec."""
@@ -55,6 +62,7 @@ def spec_document(
     time_steps: TimeSteps = None,
     heads: Heads = None,
     assume: Assume = None,
+    container: Container = None,
     search_images: Annotated[int | None, typer.Option(min=1, help="Images the search sees. (default: 1000)")] = None,
     confirmation_images: Annotated[
         int | None, typer.Option(min=1, help="Unseen images that check the promise. (default: 4000)")
@@ -78,7 +86,7 @@ def spec_document(
     })  # fmt: skip
     _lay_over(document, (), {
         "policy": policy, "criterion": criterion, "rates": _rates(rates), "batch_size": batch_size, "device": device,
-        "seed": seed, "excluded_groups": [*exclude] if exclude else None,
+        "seed": seed, "container": container, "excluded_groups": [*exclude] if exclude else None,
     })  # fmt: skip
     _lay_over(document, ("splits",), {"search_images": search_images, "confirmation_images": confirmation_images})
     _lay_over(document, ("fine_tuning",), {"epochs": fine_tune_epochs})

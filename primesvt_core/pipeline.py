@@ -115,7 +115,7 @@ def compress(request: Request, report_to: Reporter = silent) -> Report:
 def take_in(request: Request) -> Candidates:
     """Read the checkpoint without running it, open the data set, and refuse what cannot work before any evaluation."""
     spec, device = request.spec, pick_device(request.spec.device)
-    inspection = inspect(request.checkpoint, spec.assumptions)
+    inspection = inspect(request.checkpoint, spec.assumptions, container=spec.container)
     images = lay_out(
         inspection, request.data, spec.preprocessing, spec.splits, seed=spec.seed, batch_size=spec.batch_size
     )

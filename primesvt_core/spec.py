@@ -112,6 +112,10 @@ class CompressionSpec(_Frozen):
         default_factory=dict,
         description="Config fields that weights cannot tell: time_steps, num_heads, image_size ...",
     )
+    container: Annotated[str, Field(min_length=1, max_length=256)] | None = Field(
+        default=None,
+        description="Which weights of a file that has several (state_dict_ema ...); as they were trained if not given.",
+    )
     confidence: Annotated[float, Field(ge=0.5, lt=1.0)] = Field(
         default=0.95, description="Confidence with which the accuracy floor must hold on unseen data."
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from primesvt_core.layers.neurons import reset
+from primesvt_core.types import Assumption
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,12 @@ class SpikingModel(nn.Module):
 
     Images are shown ``time_steps`` times (direct encoding); frames bring their own T. Every call starts from resting
     neurons, so that a second call equals the first.
+
+    Attributes:
+        assumptions: of a loaded model, what its weights could not tell and who said it; otherwise none.
     """
+
+    assumptions: tuple[Assumption, ...] = ()
 
     def __init__(self, time_steps: int) -> None:
         super().__init__()

@@ -1,0 +1,144 @@
+"""Loading a file of every family: what comes out, what it does at every call, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import primesvt_core
+from primesvt_core.errors import CheckpointMismatch, CheckpointRefused, UnknownFamily
+from primesvt_core.intake import inspect
+from primesvt_core.layers.model import SpikingModel
+from primesvt_core.layers.neurons import neurons
+from tests.support.goldens import Golden
+from tests.support.references import Reference, references
+
+every_reference = pytest.mark.parametrize("reference", references(), ids=lambda reference: reference.name)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def saved(golden: Golden, folder: Path) -> Path:
+    """As a training script does, with the moving average of the weights beside them."""
+    args = {field: getattr(golden.config, field) for field in golden.family.asked}
+    average = {name: tensor * 1.25 if "head" in name else tensor for name, tensor in golden.state.items()}
+    torch.save({"state_dict": golden.state, "state_dict_ema": average, "args": args}, folder / "model.pth")
+    return folder / "model.pth"
+
+
+@every_reference
+def test_a_loaded_model_starts_anew_at_every_call(reference: Reference, tmp_path: Path) -> None:
+    golden = reference.load()
+    model = primesvt_core.load(saved(golden, tmp_path))
+    assert isinstance(model, SpikingModel)
+    assert not model.training
+    images = golden.input[:2]
+    with torch.no_grad():
+        first = model(images)
+        assert first.shape == (2, golden.config.num_classes)
+        assert (first - golden.logits("logits_batch1")[:2]).abs().max() <= 1e-4
+        assert torch.equal(model(images), first)
+        model(images[:1])  # another size of batch leaves nothing behind
+        assert torch.equal(model(images), first)
+        _break_once(model, images)
+        assert torch.equal(model(images), first)
+
+
+def _break_once(model: nn.Module, images: Tensor) -> None:
+    """A call that ends in the middle, with charged membranes."""
+
+    def stop(_module: nn.Module, _x: object) -> None:
+        raise KeyboardInterrupt
+
+    *_, (_, last) = neurons(model)
+    hook = last.register_forward_pre_hook(stop)
+    with pytest.raises(KeyboardInterrupt):
+        model(images)
+    hook.remove()
+
+
+@every_reference
+def test_an_image_is_shown_at_every_time_step(reference: Reference, tmp_path: Path) -> None:
+    golden = reference.load()
+    model = primesvt_core.load(saved(golden, tmp_path))
+    with torch.no_grad():
+        image = golden.input[:1, 0] if golden.input.dim() == 5 else golden.input[:1]
+        frames = image.unsqueeze(1).expand(1, golden.config.time_steps, *image.shape[-3:]).contiguous()
+        assert torch.allclose(model(frames), model(image), atol=1e-5)
+
+
+@every_reference
+def test_the_result_says_what_was_assumed_from_where(reference: Reference, tmp_path: Path) -> None:
+    golden = reference.load()
+    path = saved(golden, tmp_path)
+    fields = [*golden.family.asked]
+    model = primesvt_core.load(path, **{fields[0]: getattr(golden.config, fields[0])})
+    assert isinstance(model, SpikingModel)
+    sources = {assumption.field: assumption.source for assumption in model.assumptions}
+    assert sources == {field: "caller" if field == fields[0] else "checkpoint" for field in fields}
+    assert {a.field: a.value for a in model.assumptions} == {f: getattr(golden.config, f) for f in fields}
+    told = inspect(path).to_json()["assumptions"]
+    assert isinstance(told, list)
+    assert [entry["field"] for entry in told if isinstance(entry, dict)] == fields
+
+
+@every_reference
+def test_the_caller_chooses_between_the_weights_and_their_average(reference: Reference, tmp_path: Path) -> None:
+    golden = reference.load()
+    path = saved(golden, tmp_path)
+    assert inspect(path).checkpoint.container == "state_dict"
+    plain, same, average = (
+        primesvt_core.load(path, container=name).state_dict() for name in (None, "state_dict", "state_dict_ema")
+    )
+    assert [name for name in plain if not torch.equal(plain[name], same[name])] == []
+    assert {name for name in plain if not torch.equal(plain[name], average[name])} == {
+        name for name in plain if "head" in name and plain[name].any()
+    }
+    with pytest.raises(CheckpointRefused, match="it has: state_dict, state_dict_ema"):
+        primesvt_core.load(path, container="model")
+
+
+FIRST = {reference.family: reference for reference in reversed(references())}
+
+
+@pytest.mark.parametrize("family", FIRST)
+def test_what_is_missing_too_much_or_misshapen_is_named_with_what_to_do(family: str, tmp_path: Path) -> None:
+    golden = FIRST[family].load()
+    state = dict(golden.state)
+    *_, gone, wrong = (name for name in state if name.endswith("num_batches_tracked"))
+    del state[gone]
+    state |= {wrong: torch.ones(3, dtype=torch.int64), "extra.weight": torch.ones(2)}
+    args = {field: getattr(golden.config, field) for field in golden.family.asked}
+    torch.save({"model": state, "args": args}, tmp_path / "m.pth")
+    with pytest.raises(CheckpointMismatch) as refusal:
+        inspect(tmp_path / "m.pth")
+    told = refusal.value.message
+    assert f"looks like {golden.family.title}" in told
+    assert f"missing: {gone}; unexpected: extra.weight; misshapen: {wrong} is [3], should be []" in told
+    assert "save the whole state_dict() of the public model" in told
+    assert refusal.value.facts == {"missing": [gone], "unexpected": ["extra.weight"], "misshapen": [wrong]}
+
+
+@pytest.mark.parametrize("family", FIRST)
+def test_a_file_without_the_marks_of_its_family_is_told_a_near_one_and_what_to_save(
+    family: str, tmp_path: Path
+) -> None:
+    golden = FIRST[family].load()
+    torch.save({f"encoder.{name}": tensor for name, tensor in golden.state.items()}, tmp_path / "m.pth")
+    with pytest.raises(UnknownFamily) as refusal:
+        inspect(tmp_path / "m.pth")
+    told = refusal.value.message
+    assert f"encoder.{next(iter(golden.state))}" in told
+    assert "The nearest is " in told
+    assert "is missing" in told
+    assert "save the model's own state_dict()" in told
