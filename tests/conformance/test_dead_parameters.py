@@ -1,0 +1,79 @@
+"""Parameters that no forward pass reads: they load, are told, and count neither as savings nor as layers to sort."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from primesvt_core.intake import build, inspect
+from primesvt_core.pruning.groups import is_buffer, memory_bytes, parameter_count
+from primesvt_core.pruning.surgery import prune, shapes_of
+from primesvt_core.sorting import sort_layers
+from tests.support.goldens import random_plan
+from tests.support.references import Reference, references
+
+REFERENCES = references()
+every_reference = pytest.mark.parametrize("reference", REFERENCES, ids=lambda reference: reference.name)
+
+
+def unused(reference: Reference) -> frozenset[str]:
+    golden = reference.load()
+    return golden.family.unused(golden.config)
+
+
+WITH_DEAD = [reference for reference in REFERENCES if unused(reference)]
+every_with_dead = pytest.mark.parametrize("reference", WITH_DEAD, ids=lambda reference: reference.name)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@every_reference
+def test_what_is_called_unused_is_what_no_gradient_reaches(reference: Reference) -> None:
+    golden = reference.load()
+    model = build(golden.family, golden.config, golden.state)
+    model(golden.input[:1]).sum().backward()
+    dead = {name for name, parameter in model.named_parameters() if parameter.grad is None}
+    declared = unused(reference)
+    assert dead == {name for name in declared if not is_buffer(name)}
+    assert declared <= golden.state.keys()
+
+
+@every_with_dead
+def test_dead_parameters_change_nothing_and_count_nowhere(reference: Reference, tmp_path: Path) -> None:
+    golden, dead = reference.load(), unused(reference)
+    other = {n: torch.rand_like(x) if n in dead and x.is_floating_point() else x for n, x in golden.state.items()}
+    with torch.no_grad():
+        logits = [build(golden.family, golden.config, state)(golden.input[:1]) for state in (golden.state, other)]
+    assert torch.equal(*logits)
+    save_file(golden.state, tmp_path / "model.safetensors")
+    told = {field: getattr(golden.config, field) for field in golden.family.asked}
+    found = inspect(tmp_path / "model.safetensors", told).to_json()
+    assert found["unused_tensors"] == sorted(dead)
+    alive = {name: tensor for name, tensor in golden.state.items() if name not in dead}
+    assert found["parameters"] == sum(tensor.numel() for name, tensor in alive.items() if not is_buffer(name))
+    assert found["parameter_bytes"] == sum(tensor.nbytes for tensor in alive.values())
+    assert found["file_bytes"] == (tmp_path / "model.safetensors").stat().st_size
+    sorted_layers = sort_layers(golden.family.layers(golden.config), shapes_of(golden.state))
+    named = {tensor for layer in golden.family.layers(golden.config) for tensor in layer.tensors}
+    assert not named & dead
+    assert sum(layer.parameters for layer in sorted_layers) <= parameter_count(shapes_of(alive))
+
+
+@every_with_dead
+def test_dead_parameters_are_sliced_where_they_must_be_but_are_no_saving(reference: Reference) -> None:
+    golden, dead = reference.load(), unused(reference)
+    config, state = prune(golden.family, golden.config, golden.state, random_plan(golden, 0.5))
+    build(golden.family, config, state)  # loads strictly: their shapes are those of the smaller model
+    assert golden.family.unused(config) == dead
+    saved = memory_bytes(shapes_of(golden.state), dead) - memory_bytes(shapes_of(state), dead)
+    assert saved == sum(golden.state[n].nbytes - state[n].nbytes for n in state if n not in dead)
