@@ -26,6 +26,7 @@ from app.queue import Doorbell
 from app.storage import ADDRESS_SECONDS, BlobStore, SavedAs
 from app.teams import audit
 from app.teams.quotas import UNLIMITED, Quotas, admit_job
+from app.teams.retention import touch_job, touch_uploads
 from primesvt_core import spec as specs
 
 JOB_PREFIX = "job"
@@ -210,10 +211,11 @@ class JobService:
             NotFound: the job has none of that name.
         """
         with self.database.session() as session:
-            _row(session, team, job_id)
+            job = _row(session, team, job_id)
             row = session.get(ArtifactRow, (job_id, name))
             if row is None:
                 raise NotFound(f"the job has no artifact {name[:100]!r}")
+            touch_job(session, job)
             return _artifact(row)
 
     def open_artifact(
@@ -252,6 +254,8 @@ class JobService:
 
     @staticmethod
     def _new_row(session: Session, team: str, asked: NewJob, spec: dict[str, object]) -> JobRow:
+        used = [asked.checkpoint_id, asked.dataset_id, asked.train_dataset_id]
+        touch_uploads(session, team, [upload_id for upload_id in used if upload_id])
         checkpoint = _upload(session, team, asked.checkpoint_id, UploadKind.CHECKPOINT)
         data = _upload(session, team, asked.dataset_id, UploadKind.DATASET)
         if asked.train_dataset_id is not None:

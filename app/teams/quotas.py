@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.catalog.models import ContentRow
 from app.db import Database, now
-from app.errors import JobQuotaExceeded, StorageQuotaExceeded, TooLarge
+from app.errors import GpuQuotaExceeded, JobQuotaExceeded, StorageQuotaExceeded, TooLarge
 from app.jobs.models import ArtifactRow, JobRow
 from app.jobs.states import TERMINAL
 from app.jobs.usage import gpu_seconds
@@ -78,7 +78,7 @@ class QuotaService:
         with self.database.session() as session:
             return Usage(
                 storage_bytes=stored_bytes(session, team), unfinished_jobs=unfinished_jobs(session, team),
-                gpu_minutes=gpu_seconds(session, team, month_begin(now()).date()) / 60, since=month_begin(now()),
+                gpu_minutes=gpu_minutes(session, team), since=month_begin(now()),
             )  # fmt: skip
 
     def change(self, team: str, quotas: dict[str, int | None]) -> Quotas:
@@ -130,12 +130,17 @@ def admit_job(session: Session, team: str, defaults: Quotas) -> None:
 
     Raises:
         JobQuotaExceeded: it has as many as it may.
+        GpuQuotaExceeded: it has used as much GPU time this month as it may. What runs already goes on.
     """
     quotas = _locked(session, team, defaults)
-    if quotas.unfinished_jobs is None:
-        return
-    used = unfinished_jobs(session, team)
-    if used >= quotas.unfinished_jobs:
+    spent = gpu_minutes(session, team) if quotas.gpu_minutes is not None else 0.0
+    if quotas.gpu_minutes is not None and spent >= quotas.gpu_minutes:
+        raise GpuQuotaExceeded(
+            f"the team has used {spent:,.0f} of the {quotas.gpu_minutes:,} GPU minutes that it may use this month;"
+            f" wait for the next one, or {ASK}"
+        )
+    used = unfinished_jobs(session, team) if quotas.unfinished_jobs is not None else 0
+    if quotas.unfinished_jobs is not None and used >= quotas.unfinished_jobs:
         raise JobQuotaExceeded(
             f"the team has {used} unfinished jobs and may have {quotas.unfinished_jobs}; wait for one to end,"
             f" cancel one, or {ASK}"
@@ -154,6 +159,11 @@ def unfinished_jobs(session: Session, team: str) -> int:
     over = [state.value for state in TERMINAL]
     query = select(func.count()).select_from(JobRow).where(JobRow.team_id == team, JobRow.state.not_in(over))
     return session.scalar(query) or 0
+
+
+def gpu_minutes(session: Session, team: str) -> float:
+    """GPU time that a team has used this month."""
+    return gpu_seconds(session, team, month_begin(now()).date()) / 60
 
 
 def month_begin(at: datetime) -> datetime:

@@ -20,6 +20,7 @@ from app.errors import (
     Conflict,
     DomainError,
     ExpiredKey,
+    GpuQuotaExceeded,
     Invalid,
     InvalidKey,
     InvalidLink,
@@ -32,6 +33,7 @@ from app.errors import (
     WeakPassword,
     WrongPassword,
 )
+from app.jobs.models import UsageRow
 from app.jobs.records import NewJob
 from app.jobs.service import JobService
 from app.teams import audit
@@ -41,7 +43,7 @@ from app.teams.keys import USE_NOTED_SECONDS, KeyService
 from app.teams.members import MemberService
 from app.teams.models import AuditRow, KeyRow, LinkRow, SessionRow, UserRow
 from app.teams.people import PeopleService
-from app.teams.quotas import Quotas, QuotaService
+from app.teams.quotas import Quotas, QuotaService, month_begin
 from app.teams.scopes import ALL_SCOPES, Role, Scope
 from app.teams.service import TeamService
 from app.teams.sessions import IDLE_SECONDS, LONGEST_SECONDS, SessionService
@@ -448,6 +450,20 @@ def test_unfinished_jobs_are_bounded(access: Access, shop: Shop) -> None:
     shop.jobs.cancel(shop.team, made[0])
     assert submit(0)
     assert access.quotas.usage(shop.team).unfinished_jobs == 2
+
+
+def test_gpu_minutes_of_a_month_are_bounded(access: Access, shop: Shop) -> None:
+    jobs = JobService(shop.database, shop.store, shop.bell, Quotas(gpu_minutes=10))
+    first = shop.queued()
+    begin = month_begin(now()).date()
+    with shop.database.session() as session:
+        for day, seconds in ((begin - timedelta(days=1), 6000.0), (begin, 599.0)):
+            session.add(UsageRow(team_id=shop.team, day=day, run_seconds=seconds, gpu_seconds=seconds))
+    assert jobs.submit(shop.team, same_again(shop, first.id))
+    assert access.quotas.usage(shop.team).gpu_minutes == pytest.approx(599 / 60)
+    access.change(UsageRow, UsageRow.team_id == shop.team, gpu_seconds=600.0)
+    with pytest.raises(GpuQuotaExceeded, match="used 10 of the 10 GPU minutes"):
+        jobs.submit(shop.team, same_again(shop, first.id))
 
 
 def test_a_request_sent_again_is_no_second_job(access: Access, shop: Shop) -> None:
