@@ -22,6 +22,7 @@ from app.leases import LeaseWatch
 from app.queue import CeleryDoorbell, Doorbell
 from app.settings import Settings
 from app.storage import open_store
+from app.teams.retention import Retention
 from app.webhooks.work import DeliveryWork
 from app.workers.service import WorkerService
 from worker.postman import Postman
@@ -68,7 +69,8 @@ def main() -> None:
         signal.signal(number, lambda *_: stopping.set())
     database, doorbell = connect(settings.database), CeleryDoorbell(settings.broker_url)
     database.migrate()
-    sweeper = Sweeper(Contents(database, open_store(settings.storage, settings.s3_endpoint)))
+    store = open_store(settings.storage, settings.s3_endpoint)
+    sweeper = Sweeper(Contents(database, store), Retention(database, store))
     postman = Postman(DeliveryWork(database), Sender(private=settings.webhook_private_network), stopping)
     sending = Thread(target=postman.run, name="postman")
     sending.start()

@@ -7,26 +7,28 @@ import time
 
 from app.catalog.contents import Contents
 from app.storage import StoreUnavailable
+from app.teams.retention import Retention
 
 log = logging.getLogger(__name__)
 
-DRAFTS_SECONDS = 600.0
-"""How often storage is searched for drafts that no row speaks of; listing them is a request to it."""
+RARELY_SECONDS = 600.0
+"""How often storage is searched for drafts that no row speaks of, and for what teams have not used for days."""
 
 
 class Sweeper:
-    """Bytes that no upload needs go at once, drafts that nobody knows of in time."""
+    """Bytes that no upload needs go at once, drafts that nobody knows of and what teams do not use any more in time."""
 
-    def __init__(self, contents: Contents) -> None:
-        self.contents = contents
+    def __init__(self, contents: Contents, retention: Retention) -> None:
+        self.contents, self.retention = contents, retention
         self.next_at = time.monotonic()
 
     def sweep(self) -> None:
         """Once; a store that is away is asked again the next time."""
         try:
-            self.contents.sweep()
             if time.monotonic() >= self.next_at:
+                self.retention.enforce()
                 self.contents.sweep_drafts()
-                self.next_at = time.monotonic() + DRAFTS_SECONDS
+                self.next_at = time.monotonic() + RARELY_SECONDS
+            self.contents.sweep()
         except StoreUnavailable as error:
             log.warning("sweep_failed", extra={"reason": str(error)})

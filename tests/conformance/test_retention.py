@@ -9,17 +9,19 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from app.catalog.models import UploadRow
+from app.catalog.contents import Contents
+from app.catalog.models import ContentRow, UploadRow
 from app.catalog.states import UploadState
 from app.db import now
 from app.errors import UploadNotReady
 from app.jobs.models import ArtifactRow, JobRow
-from app.jobs.records import Job
+from app.jobs.records import Job, NewJob
 from app.jobs.states import JobState
 from app.teams.audit import AuditLog
 from app.teams.retention import Retention
 from app.teams.service import TeamService
 from tests.support.shop import MODEL, Shop
+from worker.sweeper import Sweeper
 
 DAYS = 30
 
@@ -56,6 +58,12 @@ def states(shop: Shop, job: Job) -> list[str]:
         return [*session.scalars(rows)]
 
 
+def blobs(shop: Shop, job: Job) -> list[str]:
+    with shop.database.session() as session:
+        rows = select(ContentRow.blob_key).join(UploadRow, UploadRow.content_id == ContentRow.id)
+        return [*session.scalars(rows.where(UploadRow.id.in_([job.checkpoint_id, job.dataset_id])))]
+
+
 def artifacts(shop: Shop, job: Job) -> list[str]:
     with shop.database.session() as session:
         return [*session.scalars(select(ArtifactRow.name).where(ArtifactRow.job_id == job.id))]
@@ -64,8 +72,11 @@ def artifacts(shop: Shop, job: Job) -> list[str]:
 def test_what_was_not_used_for_long_goes_and_the_job_stays(shop: Shop, retention: Retention) -> None:
     job = finished(shop)
     age(shop, DAYS + 1, job)
+    bytes_of = blobs(shop, job)
+    assert all(shop.store.size(key) for key in bytes_of)
     for _ in range(2):
-        retention.enforce()
+        Sweeper(Contents(shop.database, shop.store), retention).sweep()
+    assert [shop.store.size(key) for key in bytes_of] == [None, None]
     assert states(shop, job) == [UploadState.EXPIRED.value] * 2
     assert artifacts(shop, job) == []
     assert shop.store.size(MODEL.blob_key) is None
@@ -78,9 +89,7 @@ def test_what_was_not_used_for_long_goes_and_the_job_stays(shop: Shop, retention
         shop.jobs.submit(shop.team, same(shop, job))
 
 
-def same(shop: Shop, job: Job) -> Any:
-    from app.jobs.records import NewJob
-
+def same(shop: Shop, job: Job) -> NewJob:
     return NewJob(checkpoint_id=job.checkpoint_id, dataset_id=job.dataset_id, spec=job.spec)
 
 
@@ -140,7 +149,7 @@ def test_teams_that_keep_everything_keep_everything(shop: Shop, retention: Reten
 
 
 def test_a_job_that_is_submitted_meanwhile_has_its_data_or_is_refused(shop: Shop, retention: Retention) -> None:
-    for _ in range(8):
+    for _ in range(4):
         job = finished(shop)
         age(shop, DAYS + 1, job)
 
