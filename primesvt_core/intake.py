@@ -1,6 +1,7 @@
 """From a file to a model: recognise the family, infer the config, say what had to be assumed.
 
-Importing this module does not load torch, which takes longer than to read a large file: so both are done at once.
+Importing this module does not load torch, which takes longer than to read a large file: so both are done at once. A
+small one is read first: where it is refused, torch is not loaded at all.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 METADATA_KEY = "primesvt"
 SHOWN = 5
 """Tensors that an error names of each kind."""
+
+SMALL_BYTES = 64 << 20
+"""Read within a tenth of a second."""
 
 AnyFamily = Family[FamilyConfig]
 
@@ -126,7 +130,8 @@ def inspect(path: Path, assumptions: Mapping[str, Value] | None = None, *, conta
         SpecError: if an assumption is not one of the family's, or does not fit the weights.
     """
     with ThreadPoolExecutor(1) as beside:
-        beside.submit(lambda: [*_families()])
+        if path.is_file() and path.stat().st_size > SMALL_BYTES:
+            beside.submit(lambda: [*_families()])
         checkpoint = read(path, container=container)
     provenance = _provenance(checkpoint)
     key, family, variant = _recognise(checkpoint, provenance)

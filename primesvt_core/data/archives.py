@@ -95,7 +95,7 @@ def _of_zip(path: Path) -> Iterator[Member]:
                 raise refuse("data_format", f"{entry.filename} in {path.name} is encrypted; pack it without a password")
             if not entry.is_dir():
                 yield Member(
-                    name=entry.filename,
+                    name=entry.orig_filename,  # the other one ends where a NUL is, for which other readers look not
                     size=entry.file_size,
                     is_plain=not stat.S_ISLNK(entry.external_attr >> 16),
                     open=lambda entry=entry: archive.open(entry),  # type: ignore[misc]

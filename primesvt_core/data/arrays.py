@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def _npz_array(path: Path, name: str) -> NDArray[Any]:
             return found
     except KeyError:
         raise refuse("data_format", f"{path.name} has no array {name!r}; it needs 'images' and 'labels'") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, TokenError) as error:
         raise refuse("data_undecodable", f"{name} in {path.name} cannot be read ({error})") from None
 
 

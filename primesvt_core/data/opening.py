@@ -26,6 +26,9 @@ CIFAR_FILES = ({"batches.meta", "test_batch"}, {"batches.meta", "data_batch_1"},
 DEEPEST = 2
 """Archives within archives that are opened; a folder that holds one and is packed to be sent makes two."""
 
+MAX_NAMES = 1 << 20
+"""Characters of all classes' names together; those of ImageNet-21k have a fifth of it."""
+
 UNDERSTOOD = (
     "an ImageFolder folder or archive (.zip, .tar, .tar.gz, .tar.xz), an .npz with 'images' and 'labels',"
     " the MNIST family's IDX files, or CIFAR's python archive"
@@ -45,7 +48,7 @@ def open_data(path: Path, part: Part | None = None) -> DataSet:
     if not path.exists():
         raise refuse("data_format", f"there is no data set at {path}")
     try:
-        return _open(path, part)
+        return _bounded(_open(path, part))
     except (
         OSError,
         EOFError,
@@ -58,6 +61,16 @@ def open_data(path: Path, part: Part | None = None) -> DataSet:
         raise refuse(
             "data_undecodable", f"{path.name} cannot be read ({error}); it may be cut short or damaged"
         ) from None
+
+
+def _bounded(data: DataSet) -> DataSet:
+    """The data set, if the names of its classes can be shown and kept."""
+    characters = sum(map(len, data.classes))
+    if characters > MAX_NAMES:
+        raise refuse(
+            "data_classes", f"the {len(data.classes):,} classes of {data.name} have names of {characters:,} characters"
+        )
+    return data
 
 
 def _open(path: Path, part: Part | None, depth: int = 0) -> DataSet:

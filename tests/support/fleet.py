@@ -102,6 +102,10 @@ class Fleet:
         name = f"worker-{len(self.parts)}"
         return self._start(name, [module], {"PRIMESVT_DATA_DIR": str(self.folder / name), **env})
 
+    def part(self, name: str, module: str, **env: str) -> Part:
+        """Start a process of a test's own making."""
+        return self._start(name, [module], env)
+
     def reconciler(self, **env: str) -> Part:
         """Start a reconciler."""
         return self._start(f"reconciler-{len(self.parts)}", ["worker.reconciler"], env)
