@@ -150,7 +150,7 @@ def test_one_signs_in_with_a_key_and_out_again(chrome: Chrome, site: Site) -> No
     chrome.delete_all_cookies()
     chrome.get(f"{site.address}/uploads")
     _find(chrome, "#key").send_keys(site.team.secret)
-    _find(chrome, "main button").click()
+    _find(chrome, "form:has(#key) button").click()
     _wait_for_address(chrome, "/uploads")
     _find(chrome, ".top button").click()
     _wait_for_address(chrome, "/sign-in")
