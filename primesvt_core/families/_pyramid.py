@@ -6,6 +6,7 @@ streams are read and written, and the head are the same.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +25,7 @@ DOWNSAMPLINGS = ("downsample1_1", "downsample1_2", "downsample2", "downsample3",
 CONV_BLOCKS = {"ConvBlock1_1.0": 0, "ConvBlock1_2.0": 1, "ConvBlock2_1.0": 2, "ConvBlock2_2.0": 2}
 """Convolution blocks and the level that each belongs to."""
 
+USUAL_HEADS = 8
 TRANSFORMER_BLOCKS = {"block3": 3, "block4": 4}
 Neuron = Callable[[], nn.Module]
 
@@ -138,6 +140,12 @@ def downsampling_layers(config: PyramidConfig) -> dict[str, Layer]:
         name: layer(name, f"{name}.encode_conv", f"{name}.encode_bn", bias=True, group=f"stream.{level}")
         for level, name in enumerate(DOWNSAMPLINGS[: len(config.streams)])
     }
+
+
+def default_heads(_variant: str, shapes: Shapes) -> int:
+    """The public models' 8, or what of it divides the width of every level with attention."""
+    modules = (f"{name}.encode_conv.weight" for name in DOWNSAMPLINGS[-2:])
+    return math.gcd(USUAL_HEADS, *(shapes[module].shape[0] for module in modules if module in shapes))
 
 
 def head_layers(config: PyramidConfig) -> tuple[Layer, ...]:

@@ -22,6 +22,7 @@ from primesvt_core.families._pyramid import (
     Pyramid,
     PyramidConfig,
     block_names,
+    default_heads,
     downsampling_layers,
     head_layers,
     infer_pyramid,
@@ -368,7 +369,7 @@ FAMILY = Family(
     recognise=recognise,
     asked={
         "time_steps": Asked(lambda _variant, _shapes: 1, ("time_steps", "time_step", "T")),
-        "num_heads": Asked(lambda _variant, _shapes: 8, ("num_heads", "heads")),
+        "num_heads": Asked(default_heads, ("num_heads", "heads")),
         "image_size": Asked(lambda _variant, _shapes: 224, ("img_size", "image_size", "input_size")),
     },
     infer=infer,

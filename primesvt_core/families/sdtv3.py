@@ -21,6 +21,7 @@ from primesvt_core.families._pyramid import (
     Pyramid,
     PyramidConfig,
     block_names,
+    default_heads,
     downsampling_layers,
     head_layers,
     infer_pyramid,
@@ -149,7 +150,7 @@ FAMILY = Family(
     landmarks=("block3.0.conv.pwconv1.0.weight", "block3.0.layer_scale1"),
     recognise=recognise,
     asked={
-        "num_heads": Asked(lambda _variant, _shapes: 8, ("num_heads", "heads")),
+        "num_heads": Asked(default_heads, ("num_heads", "heads")),
         "image_size": Asked(lambda _variant, _shapes: 224, ("img_size", "image_size", "input_size")),
     },
     infer=infer,

@@ -93,6 +93,19 @@ def test_the_result_says_what_was_assumed_from_where(reference: Reference, tmp_p
 
 
 @every_reference
+def test_defaults_fit_every_file(reference: Reference, tmp_path: Path) -> None:
+    """So that a service takes a bare state dict in; what is right can be said with the job."""
+    golden = reference.load()
+    torch.save(golden.state, tmp_path / "model.pth")
+    found = inspect(tmp_path / "model.pth")
+    assert {assumption.source for assumption in found.assumptions} == {"default"}
+    assert (
+        inspect(tmp_path / "model.pth", {f: getattr(golden.config, f) for f in golden.family.asked}).config
+        == golden.config
+    )
+
+
+@every_reference
 def test_the_caller_chooses_between_the_weights_and_their_average(reference: Reference, tmp_path: Path) -> None:
     golden = reference.load()
     path = saved(golden, tmp_path)

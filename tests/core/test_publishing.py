@@ -16,7 +16,7 @@ from PIL import Image
 from primesvt_core import report as reports
 from primesvt_core.figures import draw
 from primesvt_core.publishing import html, layers_csv, points, size, write_report
-from primesvt_core.report import FineTuningFigures, Report
+from primesvt_core.report import AssumptionFigures, FineTuningFigures, Report
 from primesvt_core.spec import Budget
 from primesvt_core.types import Verdict
 from tests.support.dashboard import sample_report
@@ -60,6 +60,19 @@ def test_the_json_has_what_scripts_rely_on(report: Report) -> None:
     for key in ("verdict", "accuracy_drop", "memory_saving", "layers", "profile", "curve"):
         assert key in document
     assert {"accuracy"} <= document["baseline"].keys() & document["pruned"].keys()
+
+
+def test_page_and_json_say_what_was_assumed_from_where(report: Report) -> None:
+    sources = {"caller": "you", "checkpoint": "the checkpoint", "default": "the family&#39;s default"}
+    assumed = tuple(
+        AssumptionFigures.model_validate({"field": f"field_{source}", "value": 7, "source": source})
+        for source in sources
+    )
+    document = report.model_copy(update={"assumptions": assumed})
+    assert [entry["source"] for entry in json.loads(document.model_dump_json())["assumptions"]] == [*sources]
+    page = html(document, {})
+    for source, told in sources.items():
+        assert f"<td>field_{source}</td><td>7</td><td>{told}</td>" in page
 
 
 @pytest.mark.parametrize("verdict", Verdict)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from primesvt_core.errors import CheckpointMismatch, UnknownFamily
-from primesvt_core.intake import inspect
+from primesvt_core.intake import inspect, load_family
+from primesvt_core.types import TensorSpec
 from tests.support.goldens import GOLDEN, load_golden
 from tests.support.shared import needs_shared
 
@@ -55,6 +56,18 @@ def test_what_is_missing_too_much_or_misshapen_is_named(tmp_path: Path) -> None:
         inspect(saved(state, tmp_path))
     for name in ("stage3.0.ssa.proj_conv.bias", "stage3.0.ssa.surplus", "stage1.0.tssa.k_bn.weight"):
         assert name in refusal.value.message
+
+
+def test_heads_that_nobody_knows_divide_the_widths() -> None:
+    for key in ("sdtv2", "sdtv3"):
+        for widths, heads in (((256, 360), 8), ((60, 90), 2), ((36, 20), 4), ((96,), 8), ((75, 15), 1)):
+            shapes = {
+                f"downsample{3 + level}.encode_conv.weight": TensorSpec(
+                    shape=(width, 8, 3, 3), dtype="float32", itemsize=4
+                )
+                for level, width in enumerate(widths)
+            }
+            assert load_family(key).asked["num_heads"].default("any", shapes) == heads
 
 
 def test_heads_that_do_not_divide_are_refused(tmp_path: Path) -> None:

@@ -1,0 +1,23 @@
+"""What a child answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from worker.child import carry_out
+from worker.protocol import Message, ValidateCheckpoint
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def test_an_uploads_facts_say_what_was_assumed_from_where() -> None:
+    def nobody(_message: Message) -> None:
+        raise AssertionError
+
+    facts = carry_out(ValidateCheckpoint(path=EXAMPLES / "spikformer-digits.pth.tar"), nobody)
+    told = facts["assumptions"]
+    assert isinstance(told, list)
+    assumed = {str(entry["field"]): entry["source"] for entry in told if isinstance(entry, dict)}
+    assert assumed.keys() == {"time_steps", "num_heads", "image_size"}
+    assert set(assumed.values()) <= {"checkpoint", "default"}
+    assert facts["container"] in facts["containers"]  # type: ignore[operator]
