@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app.api import artifacts, audit, events, jobs, keys, members, meta, openapi, problem, teams, uploads, webhooks
+from app.api.batching import Batch
+from app.api.following import JobLooker
 from app.api.hardening import Hardening
 from app.api.limiting import Limits
 from app.api.observing import Measuring, Metrics
@@ -37,11 +39,13 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.services = found = services or assemble(settings)
+    app.state.holders = Batch(found.keys.holders)
     app.state.watch = Watch(found.jobs.last_events)
+    app.state.looker = JobLooker(found.jobs, app.state.watch, Batch(found.jobs.many))
     app.state.readiness = readiness(found)
     app.state.metrics = Metrics(found.jobs)
     problem.install(app)
-    for noun in (uploads, jobs, events, artifacts, webhooks, teams, members, keys, audit, meta):
+    for noun in (jobs, uploads, events, artifacts, webhooks, teams, members, keys, audit, meta):
         app.include_router(noun.router)
     mount(app)
     app.add_middleware(Hardening)

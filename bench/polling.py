@@ -31,7 +31,7 @@ from app.settings import Settings
 from tests.support.dashboard import Dashboard, SilentDoorbell
 from tests.support.databases import fresh_url
 
-CONNECTIONS = 16
+CONNECTIONS = 64
 WANTED = 0.25
 
 
@@ -135,12 +135,12 @@ def main() -> None:
     parser.add_argument("--waiting", type=int, default=100)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, fresh_url("postgresql", Path(folder)) as url:
-        settings = Settings(data_dir=Path(folder), database_url=url)
+        settings = Settings(data_dir=Path(folder), database_url=url, requests_per_minute=100_000_000)
         key, job = prepared(settings, asked.waiting)
         with served("bench.polling:empty", {}) as nothing, served("app.main:create", settings.environment()) as api:
             requests = {"empty": (nothing, get("/")), "polling": (api, get(f"/api/v1/jobs/{job}", key))}
             rates: dict[str, list[float]] = {name: [] for name in requests}
-            used: dict[str, float] = {name: 0.0 for name in requests}
+            used: dict[str, float] = dict.fromkeys(requests, 0.0)
             for (port, _), request in requests.values():
                 rate(port, request, CONNECTIONS * 10)  # until everything is loaded and connected
             for _ in range(asked.rounds):

@@ -10,13 +10,15 @@ from typing import Annotated, Any
 from fastapi import Depends, Path, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from pydantic import AfterValidator
+from starlette.concurrency import run_in_threadpool
 
+from app.api.batching import Batch
 from app.api.schemas import ID, LONGEST_ID
 from app.api.watching import Watch
 from app.errors import InsufficientScope, InvalidKey, NotFound, RateLimited
 from app.services import Services
 from app.teams.actors import identified
-from app.teams.limits import Rule, network_of
+from app.teams.limits import Allowance, Rule, network_of
 from app.teams.records import Principal
 from app.teams.scopes import Scope
 from app.teams.sessions import form_token
@@ -24,42 +26,54 @@ from app.teams.sessions import form_token
 SESSION_COOKIE = "primesvt_session"
 FORM_HEADER = "x-form-token"
 SAFE_METHODS = ("GET", "HEAD")
-bearer = HTTPBearer(auto_error=False, description="An API key: psvt_…")
 
 
-def services(request: Request) -> Services:
+async def services(request: Request) -> Services:
     """The services of this application."""
     found: Services = request.app.state.services
     return found
 
 
-def watch(request: Request) -> Watch:
+async def watch(request: Request) -> Watch:
     """What followers of jobs wait with."""
     found: Watch = request.app.state.watch
     return found
 
 
-def principal(
-    request: Request,
-    needed: SecurityScopes,
-    found: Annotated[Services, Depends(services)],
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)] = None,
-) -> Principal:
+class Authentication(HTTPBearer):
     """Who asks: by API key, or by a page's session, which for more than reading proves with a header that it is ours.
 
-    Raises:
-        InvalidKey: nobody we know.
-        InsufficientScope: somebody who may not do this.
+    The security scheme itself, so that a request is authenticated in one step.
     """
-    try:
-        caller = _authenticated(request, found, credentials)
-    except InvalidKey:
-        count_stranger(request, found)
-        raise
-    identified(caller)
-    count(request, found.limiter.callers, caller.key_id or str(caller.user_id), found)
-    permitted(caller, needed.scopes)
-    return caller
+
+    def __init__(self) -> None:
+        super().__init__(scheme_name="HTTPBearer", auto_error=False, description="An API key: psvt_…")
+
+    async def __call__(self, request: Request, needed: SecurityScopes) -> Principal:  # type: ignore[override]
+        """The caller, who may do what needs these scopes.
+
+        Raises:
+            InvalidKey: nobody we know.
+            InsufficientScope: somebody who may not do this.
+            RateLimited: somebody who asks too often.
+        """
+        found: Services = request.app.state.services
+        try:
+            caller = await _authenticated(request, found, await super().__call__(request))
+        except InvalidKey:
+            await run_in_threadpool(count_stranger, request, found)
+            raise
+        identified(caller)
+        rule, subject = found.limiter.callers, caller.key_id or str(caller.user_id)
+        allowance = found.limiter.count_here(rule, subject)
+        if allowance is None:
+            allowance = await run_in_threadpool(found.limiter.count, rule, subject)
+        _tell(request, allowance)
+        permitted(caller, needed.scopes)
+        return caller
+
+
+authentication = Authentication()
 
 
 def count_stranger(request: Request, found: Annotated[Services, Depends(services)]) -> None:
@@ -82,8 +96,13 @@ def count(request: Request, rule: Rule, subject: str, found: Services) -> None:
     Raises:
         RateLimited: it is one too many.
     """
-    allowance = request.state.allowance = found.limiter.count(rule, subject)
+    _tell(request, found.limiter.count(rule, subject))
+
+
+def _tell(request: Request, allowance: Allowance) -> None:
+    request.state.allowance = allowance
     if allowance.is_exceeded:
+        rule = allowance.rule
         raise RateLimited(
             f"more than {rule.requests} requests in {rule.window_seconds} seconds; go on in"
             f" {allowance.reset_seconds} seconds",
@@ -102,12 +121,19 @@ def permitted(caller: Principal, needed: Iterable[str]) -> None:
         raise InsufficientScope(f"this needs the scope {missing[0]}, which {caller.name} does not have")
 
 
-def _authenticated(request: Request, found: Services, credentials: HTTPAuthorizationCredentials | None) -> Principal:
+async def _authenticated(
+    request: Request, found: Services, credentials: HTTPAuthorizationCredentials | None
+) -> Principal:
     if credentials is not None:
-        return found.keys.authenticate(credentials.credentials)
+        holders: Batch[str, Principal | InvalidKey] = request.app.state.holders
+        holder = await holders.get(credentials.credentials)
+        if isinstance(holder, Principal):
+            return holder
+        refusal = holder or InvalidKey("the API key is unknown")
+        raise type(refusal)(refusal.message)  # others may have the same answer
     session = request.cookies.get(SESSION_COOKIE)
     if session and session.isascii() and (request.method in SAFE_METHODS or is_from_our_page(request, session)):
-        return found.sessions.resume(session)
+        return await run_in_threadpool(found.sessions.resume, session)
     raise InvalidKey("no API key; send it as 'Authorization: Bearer psvt_…'")
 
 
@@ -122,7 +148,7 @@ def needs(scope: Scope) -> Any:
     ``caller: Annotated[Principal, needs(Scope.JOBS_READ)]``: declared once, where the operation is; the OpenAPI
     document and the test of the authorisation matrix read it there.
     """
-    return Security(principal, scopes=[scope.value])
+    return Security(authentication, scopes=[scope.value])
 
 
 def _of_our_making(value: str) -> str:
@@ -138,7 +164,7 @@ def _of_our_making(value: str) -> str:
 
 Found = Annotated[Services, Depends(services)]
 Watching = Annotated[Watch, Depends(watch)]
-Caller = Annotated[Principal, Depends(principal)]
+Caller = Annotated[Principal, Security(authentication)]
 """Whoever is known, whatever they may do; nearly every operation says with `needs` what it takes instead."""
 
 JobId = Annotated[str, Path(examples=["job_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(_of_our_making)]

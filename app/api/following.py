@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
 
+from app.api.batching import Batch
 from app.api.watching import Watch
 from app.errors import NotFound
 from app.jobs.records import Job, JobEvent
@@ -24,22 +26,41 @@ RECONNECT_MS = 1000
 EVENTS_AT_ONCE = 500
 
 
-async def changed_job(jobs: JobService, watch: Watch, team: str, job_id: str, seconds: float) -> Job:
-    """The job as soon as its state changes or is terminal, after ``seconds`` at the most.
+@dataclass(frozen=True)
+class JobLooker:
+    """One job, for those who ask for it over and over."""
 
-    Raises:
-        NotFound: the team has no such job.
-    """
-    deadline = time.monotonic() + seconds
-    job = first = await run_in_threadpool(jobs.get, team, job_id)
-    if not seconds or first.state.is_terminal:
-        return first
-    async with watch.following(job_id):
-        after = 0
-        while job.state is first.state and (left := deadline - time.monotonic()) > 0:
-            after = await watch.news(job_id, after, left) or after
-            job = await run_in_threadpool(jobs.get, team, job_id)
-    return job
+    jobs: JobService
+    watch: Watch
+    batch: Batch[tuple[str, str], Job]
+
+    async def get(self, team: str, job_id: str) -> Job:
+        """The job as it is now.
+
+        Raises:
+            NotFound: the team has no such job.
+        """
+        job = await self.batch.get((team, job_id))
+        if job is None:
+            raise NotFound(f"there is no job {job_id[:60]}")
+        return job
+
+    async def changed(self, team: str, job_id: str, seconds: float) -> Job:
+        """The job as soon as its state changes or is terminal, after ``seconds`` at the most.
+
+        Raises:
+            NotFound: the team has no such job.
+        """
+        deadline = time.monotonic() + seconds
+        job = first = await self.get(team, job_id)
+        if not seconds or first.state.is_terminal:
+            return first
+        async with self.watch.following(job_id):
+            after = 0
+            while job.state is first.state and (left := deadline - time.monotonic()) > 0:
+                after = await self.watch.news(job_id, after, left) or after
+                job = await self.get(team, job_id)
+        return job
 
 
 async def is_over(jobs: JobService, team: str, job_id: str, after: int) -> bool:

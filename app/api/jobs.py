@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from app.api.bodies import BoundedRoute
-from app.api.deps import Found, JobId, Watching, needs
-from app.api.following import LONGEST_WAIT, changed_job
+from app.api.deps import Found, JobId, needs
+from app.api.following import LONGEST_WAIT, JobLooker
 from app.api.openapi import with_headers
 from app.api.problem import responses
 from app.api.schemas import TEXT, JobChange, JobPage, JobView, NewJobBody
@@ -70,26 +70,25 @@ def list_jobs(
     return JobPage(items=[JobView.model_validate(job) for job in page.items], next_cursor=page.next_cursor)
 
 
-@router.get("/{job_id}", responses={**LOOKED_UP, **responses(404)})
+@router.get("/{job_id}", response_model=JobView, responses={**LOOKED_UP, **responses(404)})
 async def get_job(
     job_id: JobId,
     caller: Reader,
-    found: Found,
-    watch: Watching,
-    response: Response,
+    request: Request,
     prefer: Annotated[
         str, Header(max_length=200, description=f"wait=N, N seconds up to {LONGEST_WAIT} (RFC 7240).")
     ] = "",
-) -> JobView:
+) -> Response:
     """One job; with ``Prefer: wait=N`` the answer comes when its state changes, after N seconds at the most."""
+    looker: JobLooker = request.app.state.looker
     asked = WAIT.search(prefer)
     seconds = min(int(asked.group(1)), LONGEST_WAIT) if asked else 0
-    job = await changed_job(found.jobs, watch, caller.team_id, job_id, seconds)
-    if asked:
-        response.headers["Preference-Applied"] = f"wait={seconds}"
+    job = await looker.changed(caller.team_id, job_id, seconds)
+    headers = {"Preference-Applied": f"wait={seconds}"} if asked else {}
     if not job.state.is_terminal:
-        response.headers["Retry-After"] = RETRY_AFTER
-    return JobView.model_validate(job)
+        headers["Retry-After"] = RETRY_AFTER
+    # Asked more than everything else together: as text at once, without FastAPI's second look at it.
+    return Response(JobView.model_validate(job).model_dump_json(), media_type="application/json", headers=headers)
 
 
 @router.patch("/{job_id}", responses=responses(404, 409, 413, 415))

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterator, Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,7 @@ from app.errors import Conflict, IdempotencyConflict, Invalid, JobFinished, NotF
 from app.jobs.events import move, note
 from app.jobs.models import ArtifactRow, EventRow, IdempotencyRow, JobRow
 from app.jobs.order import position, queues, ranks
+from app.jobs.places import Places
 from app.jobs.priorities import Priority
 from app.jobs.records import Artifact, Job, JobEvent, NewJob, record
 from app.jobs.states import ANY_DEVICE, JobState
@@ -38,6 +39,7 @@ class JobService:
     def __init__(self, database: Database, store: BlobStore, doorbell: Doorbell, quotas: Quotas = UNLIMITED) -> None:
         """``quotas`` are those of teams that have none of their own."""
         self.database, self.store, self.doorbell, self.quotas = database, store, doorbell, quotas
+        self.places = Places()
 
     def submit(self, team: str, asked: NewJob, idempotency_key: str | None = None, retry_of: str | None = None) -> Job:
         """Queue a job; with the same idempotency key the same job is returned.
@@ -90,6 +92,18 @@ class JobService:
         with self.database.session() as session:
             row = _row(session, team, job_id)
             return record(row, _positions(session, team, [row]).get(job_id))
+
+    def many(self, asked: Collection[tuple[str, str]]) -> dict[tuple[str, str], Job]:
+        """Those of the jobs, each of a team, that there are; their places in the queue as of up to a second ago."""
+        with self.database.reading() as session:
+            query = select(JobRow).where(tuple_(JobRow.team_id, JobRow.id).in_(asked))
+            rows = {(row.team_id, row.id): row for row in session.scalars(query)}
+            waiting: dict[str, list[str]] = {}
+            for (team, job_id), row in rows.items():
+                if row.state == JobState.QUEUED.value:
+                    waiting.setdefault(team, []).append(job_id)
+            places = {team: self.places.of(session, team, ids) for team, ids in waiting.items()}
+            return {key: record(row, places.get(key[0], {}).get(key[1])) for key, row in rows.items()}
 
     def search(
         self,
@@ -193,7 +207,7 @@ class JobService:
     def last_events(self, job_ids: Collection[str]) -> dict[str, int]:
         """Ids of the last events of those of the jobs that there are, of all teams: for whoever was let in before."""
         last = select(func.max(EventRow.id)).where(EventRow.job_id == JobRow.id).scalar_subquery()
-        with self.database.session() as session:
+        with self.database.reading() as session:
             rows = session.execute(select(JobRow.id, last).where(JobRow.id.in_(job_ids)))
             return {job_id: event_id or 0 for job_id, event_id in rows}
 

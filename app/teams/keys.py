@@ -94,11 +94,27 @@ class KeyService:
             InvalidKey: if nobody does, or it is mistyped or revoked.
             ExpiredKey: its time is over.
         """
-        if not is_well_formed(secret):
-            raise InvalidKey(MISTYPED)
-        with self.database.session() as session:
-            row = session.scalar(select(KeyRow).where(KeyRow.secret_sha256 == hashed(secret)))
-            return key_holder(session, row)
+        found = self.holders([secret])[secret]
+        if isinstance(found, InvalidKey):
+            raise found
+        return found
+
+    def holders(self, secrets: Collection[str]) -> dict[str, Principal | InvalidKey]:
+        """Who holds each of some keys, or why it opens nothing."""
+        known = {secret: hashed(secret) for secret in secrets if is_well_formed(secret)}
+        found: dict[str, Principal | InvalidKey] = {secret: InvalidKey(MISTYPED) for secret in secrets}
+        if not known:
+            return found
+        with self.database.reading() as session:
+            rows = session.scalars(select(KeyRow).where(KeyRow.secret_sha256.in_(known.values())))
+            by_hash = {row.secret_sha256: row for row in rows}
+        found |= {secret: _judged(by_hash.get(digest)) for secret, digest in known.items()}
+        unnoted = [row for row in by_hash.values() if isinstance(_judged(row), Principal) and _is_use_to_note(row)]
+        if unnoted:
+            with self.database.session() as session:
+                for row in unnoted:
+                    _note_use(session, row)
+        return found
 
 
 def add_key(
@@ -130,15 +146,31 @@ def key_holder(session: Session, row: KeyRow | None) -> Principal:
         InvalidKey: there is no such row, or it is revoked.
         ExpiredKey: its time is over.
     """
+    holder = _judged(row)
+    if isinstance(holder, InvalidKey):
+        raise holder
+    if row is not None and _is_use_to_note(row):
+        _note_use(session, row)
+    return holder
+
+
+def _judged(row: KeyRow | None) -> Principal | InvalidKey:
+    """Who holds the key of a row, or why it opens nothing."""
     if row is None or row.revoked_at is not None:
-        raise InvalidKey(UNKNOWN)
+        return InvalidKey(UNKNOWN)
     if row.expires_at is not None and row.expires_at <= now():
-        raise ExpiredKey(f"the API key {row.name} has expired; make a new one")
-    before = now() - timedelta(seconds=USE_NOTED_SECONDS)
-    if row.last_used_at is None or row.last_used_at < before:
-        unnoted = or_(KeyRow.last_used_at.is_(None), KeyRow.last_used_at < before)
-        session.execute(update(KeyRow).where(KeyRow.id == row.id, unnoted).values(last_used_at=now()))
+        return ExpiredKey(f"the API key {row.name} has expired; make a new one")
     return Principal(team_id=row.team_id, key_id=row.id, name=row.name, scopes=known_scopes(row.scopes))
+
+
+def _is_use_to_note(row: KeyRow) -> bool:
+    return row.last_used_at is None or row.last_used_at < now() - timedelta(seconds=USE_NOTED_SECONDS)
+
+
+def _note_use(session: Session, row: KeyRow) -> None:
+    before = now() - timedelta(seconds=USE_NOTED_SECONDS)
+    unnoted = or_(KeyRow.last_used_at.is_(None), KeyRow.last_used_at < before)
+    session.execute(update(KeyRow).where(KeyRow.id == row.id, unnoted).values(last_used_at=now()))
 
 
 def _row(session: Session, team: str, key_id: str) -> KeyRow:

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from app.api.following import changed_job, event_stream
+from app.api.batching import Batch
+from app.api.following import JobLooker, event_stream
 from app.api.watching import GONE, Watch
 from app.errors import NotFound
 from app.factory import create_app
@@ -111,7 +112,8 @@ def test_a_wait_on_a_job_that_is_deleted_ends(board: Dashboard, team: Team) -> N
 
     async def follow() -> None:
         watch = watch_over(board)
-        waiting = asyncio.create_task(changed_job(board.services.jobs, watch, team.id, job.id, 30))
+        looker = JobLooker(board.services.jobs, watch, Batch(board.services.jobs.many))
+        waiting = asyncio.create_task(looker.changed(team.id, job.id, 30))
         await until(lambda: watch._known.get(job.id))
         await asyncio.to_thread(board.services.jobs.cancel, team.id, job.id)
         assert (await waiting).state is JobState.CANCELLED
