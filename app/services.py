@@ -51,7 +51,9 @@ class Services:
 def assemble(settings: Settings, doorbell: Doorbell | None = None) -> Services:
     """Open database and store; ``doorbell`` replaces Celery's in tests."""
     database = connect(settings.database)
-    store = open_store(settings.storage, settings.s3_endpoint, settings.s3_public_endpoint)
+    store = open_store(
+        settings.storage, settings.s3_endpoint, settings.s3_public_endpoint, timeout_seconds=settings.s3_timeout_seconds
+    )
     bell = doorbell or CeleryDoorbell(settings.broker_url)
     return Services(
         settings=settings,

@@ -26,6 +26,9 @@ class Settings(BaseModel):
         default="",
         description="Where clients reach that store, to send and fetch files themselves; through the API if empty.",
     )
+    s3_timeout_seconds: float = Field(
+        default=20, gt=0, description="A store that is silent this long is asked again; keep it under the lease."
+    )
     max_upload_bytes: int = Field(default=64 << 30, gt=0, description="Largest upload.")
     part_bytes: int = Field(default=16 << 20, gt=0, description="Size of an upload's parts, the last one aside.")
     upload_expiry_seconds: float = Field(

@@ -69,7 +69,7 @@ def main() -> None:
         signal.signal(number, lambda *_: stopping.set())
     database, doorbell = connect(settings.database), CeleryDoorbell(settings.broker_url)
     database.migrate()
-    store = open_store(settings.storage, settings.s3_endpoint)
+    store = open_store(settings.storage, settings.s3_endpoint, timeout_seconds=settings.s3_timeout_seconds)
     sweeper = Sweeper(Contents(database, store), Retention(database, store))
     postman = Postman(DeliveryWork(database), Sender(private=settings.webhook_private_network), stopping)
     sending = Thread(target=postman.run, name="postman")

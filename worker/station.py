@@ -103,5 +103,5 @@ def open_station(settings: Settings) -> Station:
     """The station of these settings; the database's schema is brought up to date first."""
     database = connect(settings.database)
     database.migrate()
-    store = open_store(settings.storage, settings.s3_endpoint)
+    store = open_store(settings.storage, settings.s3_endpoint, timeout_seconds=settings.s3_timeout_seconds)
     return Station(settings, database, store, CeleryDoorbell(settings.broker_url), devices(settings))

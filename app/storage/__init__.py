@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-def open_store(url: str, endpoint: str = "", public_endpoint: str = "") -> BlobStore:
+def open_store(url: str, endpoint: str = "", public_endpoint: str = "", *, timeout_seconds: float = 20) -> BlobStore:
     """The store of a ``file:///…`` or ``s3://bucket/prefix`` URL.
 
     Raises:
@@ -44,5 +44,5 @@ def open_store(url: str, endpoint: str = "", public_endpoint: str = "") -> BlobS
     if parts.scheme == "s3":
         from app.storage.s3 import S3Store  # boto3 takes a while to import
 
-        return S3Store(url, endpoint, public_endpoint)
+        return S3Store(url, endpoint, public_endpoint, timeout_seconds=timeout_seconds)
     raise ValueError(f"storage_url {url!r}: use file:///folder or s3://bucket/prefix")

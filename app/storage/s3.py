@@ -36,11 +36,11 @@ class S3Store:
     A draft is a multipart upload. Addresses of its parts die with it: what was finished cannot be written over.
     """
 
-    def __init__(self, url: str, endpoint: str, public_endpoint: str = "") -> None:
+    def __init__(self, url: str, endpoint: str, public_endpoint: str = "", *, timeout_seconds: float) -> None:
         parts = urlsplit(url)
         self.bucket, self.prefix = parts.netloc, parts.path.strip("/")
-        self.client = _client(endpoint)
-        self.signer = _client(public_endpoint) if public_endpoint else None
+        self.client = _client(endpoint, timeout_seconds)
+        self.signer = _client(public_endpoint, timeout_seconds) if public_endpoint else None
 
     def put(self, key: str, chunks: Iterable[bytes]) -> StoredBlob:
         digest, size = hashlib.sha256(), 0
@@ -221,11 +221,11 @@ class S3Store:
             raise StoreUnavailable(f"the object store does not answer: {error}") from error
 
 
-def _client(endpoint: str) -> Any:
+def _client(endpoint: str, timeout_seconds: float) -> Any:
     config = Config(
         retries={"max_attempts": 5, "mode": "standard"},
-        connect_timeout=5,
-        read_timeout=60,
+        connect_timeout=min(5, timeout_seconds),
+        read_timeout=timeout_seconds,
         max_pool_connections=64,
         signature_version="s3v4",
         # Trailing checksums are unknown to many S3-compatible stores; bodies are covered by the signature instead.
