@@ -163,6 +163,14 @@ def test_a_job_is_accepted_and_found(api: Api, asked: dict[str, Any]) -> None:
     assert (job["name"], job["state"], job["spec"]["budget"]) == ("mine", "queued", BUDGET)
 
 
+def test_a_client_says_what_weights_cannot_tell_and_which_weights_it_means(api: Api, asked: dict[str, Any]) -> None:
+    told = {"assumptions": {"num_heads": 6, "time_steps": 2, "dvs_mode": True}, "container": "state_dict_ema"}
+    answer = api.post("/jobs", json={**asked, "spec": {"budget": BUDGET, **told}})
+    assert answer.status_code == 202
+    spec = api.get(f"/jobs/{answer.json()['id']}").json()["spec"]
+    assert {name: spec[name] for name in told} == told
+
+
 def test_the_same_request_with_the_same_key_makes_one_job(api: Api, asked: dict[str, Any]) -> None:
     first, again = (api.post("/jobs", json=asked, headers={"Idempotency-Key": "k1"}) for _ in range(2))
     assert (first.status_code, again.status_code, first.json()["id"]) == (202, 202, again.json()["id"])
