@@ -50,6 +50,8 @@ def describe(app: FastAPI) -> None:
     schema = app.openapi()
     for operation in _operations(schema):
         found = responses(401, 403, 429) if operation.get("security") else responses(429)
+        if "application/json" in operation.get("requestBody", {}).get("content", ()):
+            found |= responses(400)  # no text at all
         operation["responses"] |= {str(status): told for status, told in found.items()}
     components = schema.setdefault("components", {}).setdefault("schemas", {})
     described = Problem.model_json_schema(ref_template=REFERENCE)
@@ -57,10 +59,9 @@ def describe(app: FastAPI) -> None:
     components["Problem"] = described
     for leftover in ("HTTPValidationError", "ValidationError"):  # FastAPI's own errors, which are never sent
         components.pop(leftover, None)
-    for item in schema["paths"].values():
-        for operation in item.values():
-            for parameter in operation.get("parameters", ()):
-                parameter["schema"] = _without_null(parameter["schema"])
+    for operation in _operations(schema):
+        for parameter in operation.get("parameters", ()):
+            parameter["schema"] = _without_null(parameter["schema"])
     app.openapi_schema = schema
 
 

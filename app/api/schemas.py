@@ -14,6 +14,9 @@ from app.jobs.states import JobState
 SHA256 = r"^[0-9a-fA-F]{64}$"
 ID = r"^[0-9a-z_]+$"
 LONGEST_ID = 60
+LARGEST_SIZE = 1 << 50
+"""Bytes; far beyond every setting, and still a number that JSON, databases and clients count exactly."""
+
 TEXT = r"^[^\x00]*$"
 """Any text but U+0000, which PostgreSQL does not store."""
 
@@ -24,8 +27,10 @@ def _number(value: object) -> object:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_number)]
-"""A whole number as JSON has it: neither text nor ``true``, which pydantic would take for one."""
+A_NUMBER = BeforeValidator(_number)
+"""A number as JSON has it: neither text nor ``true``, which pydantic would take for one. Goes behind the bounds, or
+these would be in no schema.
+"""
 
 
 class Body(BaseModel):
@@ -50,7 +55,7 @@ class NewUpload(Body):
 
     kind: UploadKind
     name: str = Field(min_length=1, max_length=1000, description="File name, for people; never used as a path.")
-    size_bytes: Whole = Field(ge=0)
+    size_bytes: Annotated[int, Field(ge=0, le=LARGEST_SIZE), A_NUMBER]
     sha256: str | None = Field(
         default=None, pattern=SHA256, description="Of the whole; what the team has already need not be sent."
     )
@@ -77,7 +82,7 @@ class UploadView(View):
 class PartNumbers(Body):
     """Parts that a client would send to storage itself."""
 
-    numbers: list[Whole] = Field(min_length=1, max_length=100, examples=[[1, 2, 3]])
+    numbers: list[Annotated[int, A_NUMBER]] = Field(min_length=1, max_length=100, examples=[[1, 2, 3]])
 
 
 class PartAddressView(View):

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
 
-from app.api.schemas import TEXT, Body, View
+from app.api.schemas import A_NUMBER, TEXT, Body, View
 from app.teams.quotas import Quotas
 from app.teams.scopes import Role, Scope
 
@@ -29,8 +30,10 @@ class TeamView(View):
 class TeamPatch(Body):
     """What changes about the team; what is left out stays."""
 
-    name: Name | None = None
-    retention_days: int | None = Field(default=None, ge=1, le=36_500, description="null keeps everything.")
+    name: Name | SkipJsonSchema[None] = None
+    retention_days: Annotated[int, Field(ge=1, le=36_500), A_NUMBER] | None = Field(
+        default=None, description="null keeps everything."
+    )
 
 
 class UsageView(BaseModel):
@@ -96,8 +99,8 @@ class NewKeyBody(Body):
 class Rotation(Body):
     """How a key is replaced."""
 
-    grace_hours: float = Field(
-        default=24.0, ge=0, le=LONGEST_GRACE_HOURS, description="The old key goes on for so long."
+    grace_hours: Annotated[float, Field(ge=0, le=LONGEST_GRACE_HOURS), A_NUMBER] = Field(
+        default=24.0, description="The old key goes on for so long."
     )
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.contract import Exempt, explore, furnish, served, settings
+from tests.support.api import Api
+from tests.support.contract import Exempt, explore, furnish, key_id, served, settings
 from tests.support.dashboard import Dashboard
 
 CASES = int(os.environ.get("PRIMESVT_CONTRACT_CASES", "20"))
@@ -22,10 +23,14 @@ EXEMPT = (
     Exempt("list_jobs", (400,), A_CURSOR),
     Exempt("list_uploads", (400,), A_CURSOR),
     Exempt("list_deliveries", (400,), A_CURSOR),
+    Exempt("list_audit", (400,), A_CURSOR),
+    Exempt("invite_member", (422,), "what an e-mail address is, no schema says well"),
+    Exempt("create_key", (422,), "a key must not have expired, and have no more scopes than its maker"),
     Exempt("create_webhook", (422,), AN_ADDRESS),
     Exempt("change_webhook", (422,), AN_ADDRESS),
     Exempt("create_upload", (413,), "how large a file may be is a setting of the server"),
     Exempt("upload_whole", (411, 413, 422), A_DIGEST),
+    Exempt("address_parts", (422,), "which parts there are depends on the upload's size"),
     Exempt("put_part", (422,), A_DIGEST),
     Exempt("submit_job", (422,), "the constraint spec has a schema of its own, and rules that no schema can say"),
 )
@@ -57,10 +62,11 @@ def test_the_document_is_true(tmp_path: Path) -> None:
     def asked_too_little() -> list[str]:
         return [name for name, operation in known.items() if place.answered.of(operation) < CASES]
 
-    with served(board) as place:
+    with served(board, spared=key_id(board, team)) as place:
         check(explore(place, team, tmp_path, config, CASES))
         # It stops early where what it asks about is gone, as after DELETE; asked for such an operation alone, not.
         if few := asked_too_little():
             check(explore(place, team, tmp_path, config, CASES, few))
     assert not asked_too_little()
+    assert Api(board, team).get("/team").status_code == 200, "its own key was revoked: whatever came after is no test"
     board.close()

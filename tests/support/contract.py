@@ -17,8 +17,10 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.catalog.states import UploadKind
+from app.teams.scopes import Role
 from app.webhooks.states import EventType
 from tests.support.dashboard import Dashboard, Team
+from tests.support.matrix import joined
 
 READ_SECONDS = 0.2
 """After which the reader of an answer that never ends leaves."""
@@ -32,9 +34,14 @@ OF_EVERY_STATE = 6
 
 @dataclass
 class Answered:
-    """Counts the answers of every operation of the OpenAPI document."""
+    """Counts the answers of every operation of the OpenAPI document.
+
+    Attributes:
+        spared: id of the key that asks, which it must not revoke; there is none of that id.
+    """
 
     app: ASGIApp
+    spared: str
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,6 +50,8 @@ class Answered:
                 self.counts[scope["method"].lower(), getattr(scope.get("route"), "path", "")] += 1
             await send(message)
 
+        if scope["type"] == "http":
+            scope = {**scope, "path": scope["path"].replace(self.spared, "key_0")}
         await self.app(scope, receive, send_counted if scope["type"] == "http" else send)
 
     def of(self, operation: tuple[str, str]) -> int:
@@ -57,9 +66,9 @@ class Served:
 
 
 @contextmanager
-def served(board: Dashboard) -> Iterator[Served]:
+def served(board: Dashboard, spared: str) -> Iterator[Served]:
     """The application of ``board`` at an address of this machine."""
-    answered = Answered(board.app)
+    answered = Answered(board.app, spared)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(answered, log_level="critical", timeout_graceful_shutdown=1, lifespan="off")
@@ -87,7 +96,8 @@ def furnish(board: Dashboard, team: Team) -> dict[str, list[str]]:
         uploads += [created.id, board.ready(team, UploadKind.DATASET, "ready.npz").id]
         uploads += [board.upload(team, UploadKind.DATASET, "stored.npz").id]
         uploads += [board.refused(team, "refused.pth", "unsafe_pickle", "it runs something").id]
-    return {"path.job_id": jobs, "path.upload_id": uploads, **_asked_for(board, team), **_webhooks(board, team)}
+    return {"path.job_id": jobs, "path.upload_id": uploads, **_asked_for(board, team), **_webhooks(board, team),
+            **_access(board, team)}  # fmt: skip
 
 
 def _asked_for(board: Dashboard, team: Team) -> dict[str, list[str]]:
@@ -95,6 +105,19 @@ def _asked_for(board: Dashboard, team: Team) -> dict[str, list[str]]:
     checkpoint = board.ready(team, UploadKind.CHECKPOINT, "spikformer.pth").id
     data = board.ready(team, UploadKind.DATASET, "digits.npz").id
     return {"body.checkpoint_id": [checkpoint], "body.dataset_id": [data], "body.train_dataset_id": [data]}
+
+
+def _access(board: Dashboard, team: Team) -> dict[str, list[str]]:
+    found = board.services
+    keys = [found.keys.create(team.id, f"key {number}").id for number in range(OF_EVERY_STATE)]
+    asked = [found.invitations.invite(team.id, f"{n}@example.com", Role.MEMBER).id for n in range(OF_EVERY_STATE)]
+    people = [joined(board, team.id, Role.MEMBER) for _ in range(OF_EVERY_STATE)]
+    return {"path.key_id": keys, "path.invitation_id": asked, "path.user_id": people}
+
+
+def key_id(board: Dashboard, team: Team) -> str:
+    """Of the key that a team asks with."""
+    return board.services.keys.authenticate(team.secret).key_id or ""
 
 
 def _webhooks(board: Dashboard, team: Team) -> dict[str, list[str]]:
