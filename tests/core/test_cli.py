@@ -206,6 +206,7 @@ def test_load_gives_a_model_that_starts_anew_at_every_call(checkpoint: Path) -> 
 def test_load_refuses_assumptions_that_do_not_fit(checkpoint: Path) -> None:
     with pytest.raises(SpecError, match="widths"):
         primesvt_core.load(checkpoint, widths=3)
-    for assumed in ({"num_heads": 5}, {"num_heads": 0}, {"time_steps": 0}, {"time_steps": 10**9}, {"image_size": -1}):
+    wrong: list[dict[str, Any]] = [{"num_heads": 5}, {"num_heads": 0}, {"time_steps": 0}, {"time_steps": 10**9}]
+    for assumed in (*wrong, {"image_size": -1}):
         with pytest.raises(SpecError, match=next(iter(assumed))):
             primesvt_core.load(checkpoint, **assumed)
