@@ -17,6 +17,9 @@ T = TypeVar("T")
 UPLOAD_THREADS = 64
 """Bodies that are stored at the same time; further ones wait."""
 
+PULLED_BYTES = 1 << 18
+"""What goes from the event loop to a thread at a time: the way costs as much as receiving four pieces."""
+
 _limiter: RunVar[CapacityLimiter] = RunVar("upload_threads")
 
 
@@ -29,7 +32,10 @@ class Chunks:
 
     def _next(self) -> bytes:
         async def pull() -> bytes:
-            return await anext(self.source, b"")
+            gathered = bytearray()
+            while len(gathered) < PULLED_BYTES and (piece := await anext(self.source, b"")):
+                gathered += piece
+            return bytes(gathered)
 
         chunk = self.rest or asyncio.run_coroutine_threadsafe(pull(), self.loop).result()
         self.rest = b""

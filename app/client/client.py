@@ -18,7 +18,8 @@ from app.client.downloading import fetch
 from app.client.errors import ClientError
 from app.client.following import events
 from app.client.packing import as_file
-from app.client.uploading import OnBytes, nobody, read_source, send
+from app.client.parts import OnBytes
+from app.client.uploading import nobody, read_source, send
 from app.client.webhooks import WebhookClient
 from app.jobs.priorities import Priority
 from app.jobs.states import JobState

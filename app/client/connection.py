@@ -44,10 +44,12 @@ class Connection:
             timeout=TIMEOUT,
             transport=transport,
         )
+        self._storage = httpx.Client(timeout=TIMEOUT, transport=transport)
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+        self._storage.close()
 
     def get(self, kind: type[T], path: str, params: Params | None = None) -> T:
         """Ask for something."""
@@ -86,6 +88,19 @@ class Connection:
             raise self._unreachable(error) from None
         self._check(answer)
         return answer
+
+    def deliver(self, address: str, content: Iterator[bytes], headers: Mapping[str, str]) -> None:
+        """Send something to an address of the server's storage, once. The key is not shown there.
+
+        Raises:
+            ServerError: the storage refused.
+            Unreachable: nobody answered.
+        """
+        try:
+            answer = self._storage.put(address, content=content, headers=headers)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from None
+        self._check(answer)
 
     @contextmanager
     def stream(self, path: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:

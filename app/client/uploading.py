@@ -1,21 +1,18 @@
-"""Sending a file in parts: each checked and sent again alone, the whole resumed where an earlier attempt broke off."""
+"""Sending a file: what the server has already is not sent, what broke off is gone on with."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.api.schemas import UploadPage, UploadView
-from app.catalog.states import UploadKind, UploadState
-from app.client.connection import Connection, persistently
-from app.client.errors import ClientError, ServerError, Unusable
+from app.catalog.states import OPEN, UploadKind, UploadState
+from app.client.connection import Connection
+from app.client.errors import ServerError, Unusable
+from app.client.parts import OnBytes, PartSender, Progress
 from app.errors import UploadClosed
-
-CHUNK = 1 << 18
-OnBytes = Callable[[int, int], None]
-"""Told how many bytes of how many are done."""
+from app.storage import Parts
 
 
 def nobody(_done: int, _total: int) -> None:
@@ -63,6 +60,9 @@ def send(connection: Connection, source: Source, kind: UploadKind, on_bytes: OnB
         on_bytes(source.size_bytes, source.size_bytes)
         return ready
     upload = _same(connection, source, kind, UploadState.UPLOADING) or _begin(connection, source, kind)
+    if upload.state not in OPEN:  # the team has the same bytes
+        on_bytes(source.size_bytes, source.size_bytes)
+        return upload
     try:
         _send_missing(connection, source, upload, on_bytes)
     except ServerError as refusal:
@@ -73,12 +73,10 @@ def send(connection: Connection, source: Source, kind: UploadKind, on_bytes: OnB
 
 def _send_missing(connection: Connection, source: Source, upload: UploadView, on_bytes: OnBytes) -> None:
     missing = sorted(set(range(1, upload.parts + 1)) - set(upload.received_parts))
-    done = source.size_bytes - sum(_size(upload, number) for number in missing)
+    parts = Parts(upload.size_bytes, upload.part_bytes)
+    done = source.size_bytes - sum(parts.size_of(number) for number in missing)
     on_bytes(done, source.size_bytes)
-    for number in missing:
-        _send_part(connection, source, upload, number, done, on_bytes)
-        done += _size(upload, number)
-        on_bytes(done, source.size_bytes)
+    PartSender(connection, upload, source.path, Progress(source.size_bytes, done, on_bytes)).send(missing)
 
 
 def _begin(connection: Connection, source: Source, kind: UploadKind) -> UploadView:
@@ -91,41 +89,3 @@ def _same(connection: Connection, source: Source, kind: UploadKind, state: Uploa
     params = {"kind": kind.value, "state": state.value, "limit": 200}
     page = connection.get(UploadPage, "uploads", params)
     return next((u for u in page.items if u.sha256 == source.sha256 and u.size_bytes == source.size_bytes), None)
-
-
-def _size(upload: UploadView, number: int) -> int:
-    return min(upload.part_bytes, upload.size_bytes - (number - 1) * upload.part_bytes)
-
-
-def _send_part(
-    connection: Connection, source: Source, upload: UploadView, number: int, done: int, on_bytes: OnBytes
-) -> None:
-    start, size = (number - 1) * upload.part_bytes, _size(upload, number)
-    sha256 = hashlib.sha256()
-    for chunk in _chunks(source.path, start, size):
-        sha256.update(chunk)
-    headers = {
-        "Content-Type": "application/octet-stream",
-        "Content-Length": str(size),
-        "X-Content-SHA256": sha256.hexdigest(),
-    }
-
-    def told() -> Iterator[bytes]:
-        sent = 0
-        for chunk in _chunks(source.path, start, size):
-            yield chunk
-            sent += len(chunk)
-            on_bytes(done + sent, source.size_bytes)
-
-    path = f"uploads/{upload.id}/parts/{number}"
-    persistently(lambda: connection.send("PUT", path, content=told(), headers=headers))
-
-
-def _chunks(path: Path, start: int, size: int) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        file.seek(start)
-        while size and (chunk := file.read(min(CHUNK, size))):
-            size -= len(chunk)
-            yield chunk
-    if size:
-        raise ClientError(f"{path} became shorter while it was sent; send it again when it is complete")

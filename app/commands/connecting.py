@@ -13,7 +13,8 @@ from rich.progress import Progress as Bars
 from app.api.schemas import EventView, JobView
 from app.client import Client
 from app.client.client import OnEvent
-from app.client.uploading import OnBytes, nobody
+from app.client.parts import OnBytes
+from app.client.uploading import nobody
 from app.jobs.states import JobState
 from primesvt_core.console import FAILED, err, fail, out, progress_bars
 from primesvt_core.errors import SpecError

@@ -7,7 +7,7 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +15,13 @@ from typing import BinaryIO
 
 from app.storage._base import CHUNK, BlobMissing, Parts
 
-CONTENT = "content"
+CONTENT, WRITING = "content", ".writing"
 UNSUPPORTED = {errno.ENOSYS, errno.EXDEV, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 @dataclass(frozen=True)
 class DraftFolder:
-    """One draft. Who changes the content holds its lock, so that nobody does once it is finished."""
+    """One draft. Who changes the content holds its lock: writers of new parts share it, all others have it alone."""
 
     parent: Path
     token: str
@@ -39,23 +39,58 @@ class DraftFolder:
     def path(self) -> Path:
         return self.parent / self.token
 
-    def place(self, part: BinaryIO, number: int, offset: int) -> None:
-        """Copy a part to its place.
+    @contextmanager
+    def claimed(self, number: int) -> Iterator[bool]:
+        """Whether a part may be written straight to its place: it is not there, and nobody else writes it meanwhile.
+
+        Who dies while writing leaves the claim; the part then comes by `place`.
 
         Raises:
             BlobMissing: the draft was finished or abandoned.
         """
-        with self._locked() as content:
+        claim = self.path / f"{number}{WRITING}"
+        try:
+            claim.touch(exist_ok=False)
+        except FileNotFoundError:
+            raise BlobMissing(self.token) from None
+        except FileExistsError:
+            yield False
+            return
+        try:
+            yield not self._mark(number).exists()
+        finally:
+            claim.unlink(missing_ok=True)
+
+    def write(self, number: int, offset: int, chunks: Iterable[bytes]) -> None:
+        """Write a claimed part to its place, unless somebody else places it meanwhile.
+
+        Raises:
+            BlobMissing: the draft was finished or abandoned.
+        """
+        with self._opened() as content:
+            content.seek(offset)
+            for chunk in chunks:
+                with self._locked(content, fcntl.LOCK_SH):
+                    if not self._mark(number).exists():
+                        content.write(chunk)
+                        content.flush()
+            with self._locked(content, fcntl.LOCK_SH):
+                self._note(number)
+
+    def place(self, part: BinaryIO, number: int, offset: int) -> None:
+        """Copy a part that has arrived whole to its place.
+
+        Raises:
+            BlobMissing: the draft was finished or abandoned.
+        """
+        with self._opened() as content, self._locked(content, fcntl.LOCK_EX):
             _copy(part, content, offset)
-            try:
-                (self.path / str(number)).touch()
-            except FileNotFoundError:  # abandoned meanwhile
-                raise BlobMissing(self.token) from None
+            self._note(number)
 
     def numbers(self) -> frozenset[int]:
         """The parts that are there."""
         try:
-            return frozenset(int(name) for name in os.listdir(self.path) if name != CONTENT)  # noqa: PTH208
+            return frozenset(int(name) for name in os.listdir(self.path) if name.isdecimal())  # noqa: PTH208
         except FileNotFoundError:
             return frozenset()
 
@@ -68,7 +103,7 @@ class DraftFolder:
         if target.is_file():  # finished before, and perhaps interrupted right then
             self.remove()
             return
-        with self._locked() as content:
+        with self._opened() as content, self._locked(content, fcntl.LOCK_EX):
             missing = set(range(1, parts.count + 1)) - self.numbers()
             if missing:
                 raise BlobMissing(f"part {min(missing)} of draft {self.token}")
@@ -80,18 +115,34 @@ class DraftFolder:
         """Forget it."""
         shutil.rmtree(self.path, ignore_errors=True)
 
-    @contextmanager
-    def _locked(self) -> Iterator[BinaryIO]:
-        path = self.path / CONTENT
+    def _mark(self, number: int) -> Path:
+        return self.path / str(number)
+
+    def _note(self, number: int) -> None:
         try:
-            content = path.open("r+b")
+            self._mark(number).touch()
+        except FileNotFoundError:  # abandoned meanwhile
+            raise BlobMissing(self.token) from None
+
+    @contextmanager
+    def _opened(self) -> Iterator[BinaryIO]:
+        try:
+            content = (self.path / CONTENT).open("r+b")
         except FileNotFoundError:
             raise BlobMissing(self.token) from None
         with content:
-            fcntl.flock(content, fcntl.LOCK_EX)
-            if not path.exists():  # finished or abandoned while this waited
-                raise BlobMissing(self.token)
             yield content
+
+    @contextmanager
+    def _locked(self, content: BinaryIO, kind: int) -> Iterator[None]:
+        """Nobody finishes or replaces anything meanwhile."""
+        fcntl.flock(content, kind)
+        try:
+            if not (self.path / CONTENT).exists():  # finished or abandoned
+                raise BlobMissing(self.token)
+            yield
+        finally:
+            fcntl.flock(content, fcntl.LOCK_UN)
 
 
 def _copy(source: BinaryIO, target: BinaryIO, offset: int) -> None:

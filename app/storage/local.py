@@ -81,13 +81,16 @@ class LocalStore:
         return Draft(check_key(key), DraftFolder.make(self.root / "drafts", parts.size).token)
 
     def put_part(self, draft: Draft, parts: Parts, number: int, chunks: Iterable[bytes]) -> None:
-        with self._incoming() as (file, path):
+        folder = self._folder(draft)
+        with self._roomy(), folder.claimed(number) as is_first:
+            if is_first:
+                folder.write(number, parts.offset(number), chunks)
+                return
+        with self._incoming() as (file, path):  # only what has arrived whole replaces what is there
             for chunk in chunks:
                 file.write(chunk)
             file.flush()
-            # Only what has arrived whole goes to its place. The pages of the file that is deleted at once hardly ever
-            # reach the disk, and those of the draft all at once, when it is finished.
-            self._folder(draft).place(file, number, parts.offset(number))
+            folder.place(file, number, parts.offset(number))
             path.unlink()
 
     def arrived(self, draft: Draft, parts: Parts) -> frozenset[int]:
@@ -128,11 +131,19 @@ class LocalStore:
         descriptor, name = tempfile.mkstemp(dir=self.root / "incoming")
         path = Path(name)
         try:
-            with os.fdopen(descriptor, "w+b") as file:
+            with self._roomy(), os.fdopen(descriptor, "w+b") as file:
                 yield file, path
-        except BaseException as error:
+        except BaseException:
             path.unlink(missing_ok=True)
-            if isinstance(error, OSError) and error.errno in FULL:
+            raise
+
+    @contextmanager
+    def _roomy(self) -> Iterator[None]:
+        """Tells a full disk from other faults."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno in FULL:
                 raise StoreFull(error.errno, f"there is no room left in {self.root}") from error
             raise
 

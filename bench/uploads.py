@@ -1,0 +1,88 @@
+"""Time of a large upload, and the API's memory: ``python -m bench.uploads [--gib 2] [--runs 3]``.
+
+Compared, in the same run, with copying the file and hashing it once. The service is the real one, on one machine: the
+Python client, the API's process, a worker that verifies. On S3 instead where ``AWS_ACCESS_KEY_ID`` and the settings of
+the storage are in the environment; ``PRIMESVT_S3_PUBLIC_ENDPOINT`` decides whether parts go through the API.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from app.catalog.states import UploadKind
+from app.client import Client
+from app.embedded import Place, Running, running
+
+MIB = 1 << 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--gib", type=float, default=2.0)
+    parser.add_argument("--runs", type=int, default=3)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="primesvt-bench-") as name:
+        folder = Path(name)
+        with running(Place(folder / "data", port=0)) as service:
+            for _ in range(asked.runs):
+                measure(service, folder, int(asked.gib * 1024) * MIB)
+
+
+def measure(service: Running, folder: Path, size: int) -> None:
+    """One upload of fresh random bytes, and the copy to compare it with."""
+    file = folder / "large.bin"
+    block = secrets.token_bytes(MIB)
+    with file.open("wb") as out:
+        for number in range(size // MIB):  # no two parts are the same, and making them takes no time
+            out.write(number.to_bytes(8, "big") + secrets.token_bytes(8) + block[16:])
+    copying = seconds(lambda: shutil.copyfile(file, folder / "copy.bin"))
+    hashing = seconds(lambda: digest(file))
+    (folder / "copy.bin").unlink()
+    pid = next(keeper.process.pid for keeper in service.keepers if keeper.program.name == "api")
+    before = memory(pid, "VmRSS")
+    Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew
+    with Client(service.address, os.environ.get("PRIMESVT_API_KEY") or service.first_key or "") as client:
+        begun = time.perf_counter()
+        upload = client.upload(file, UploadKind.CHECKPOINT)
+        sent = time.perf_counter() - begun
+        upload = client.wait_upload(upload.id)
+        judged = time.perf_counter() - begun
+        peak = memory(pid, "VmHWM")
+        client._connection.send("DELETE", f"uploads/{upload.id}")
+    reference = copying + hashing
+    print(
+        f"copy {copying:.2f} s + hash {hashing:.2f} s = {reference:.2f} s; sent and complete {sent:.2f} s"
+        f" ({sent / reference:.2f}x); verified and judged {judged:.2f} s ({judged / reference:.2f}x);"
+        f" API {before / MIB:.0f} MiB, at most {peak / MIB:.0f} MiB (+{(peak - before) / MIB:.0f}); {upload.problem}",
+        flush=True,
+    )
+
+
+def digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def seconds(act: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    act()
+    return time.perf_counter() - begun
+
+
+def memory(pid: int, name: str) -> int:
+    """Bytes of a process's memory, as Linux counts them."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    line = next(line for line in text.splitlines() if line.startswith(f"{name}:"))
+    return int(line.split()[1]) * 1024
+
+
+if __name__ == "__main__":
+    main()
