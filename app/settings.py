@@ -43,6 +43,9 @@ class Settings(BaseModel):
     retry_seconds: float = Field(
         default=5, ge=0, description="Wait before a job whose worker died is tried a third time; longer each time."
     )
+    share_seconds: float = Field(
+        default=30, ge=0, description="A profile that would take one worker longer than this is shared with idle ones."
+    )
     worker_devices: str = Field(
         default="", pattern=r"^$|^(cpu|cuda)(,(cpu|cuda))*$", description="cpu or cpu,cuda; found out if empty."
     )

@@ -29,7 +29,7 @@ from primesvt_core.pruning.groups import kept_count, memory_bytes, plan_for, pru
 from primesvt_core.pruning.surgery import filters, prune
 from primesvt_core.spec import CompressionSpec
 from primesvt_core.types import ChannelGroup, CurvePoint, Outcome, Plan, Rates
-from primesvt_core.workspace import Workspace
+from primesvt_core.workspace import SNAPSHOT, Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,11 +122,19 @@ class Candidates:
 
     def evaluate(self, rates: Rates) -> Outcome:
         """Accuracy on the search split, and memory, of the model pruned at the given rates."""
-        plan = self.plan(rates)
-        right = self._remembered(f"search/{fingerprint(plan)}", lambda: self._search_correct(plan))
+        right = self.search_correct(rates)
         self.evaluations += 1
         size = self.memory(rates)
         return Outcome(accuracy=sum(right) / len(right), parameter_bytes=size, memory_saving=self.saving(size))
+
+    def search_key(self, rates: Rates) -> str:
+        """Name of the cell that holds what the search split says of the model pruned at the given rates."""
+        return f"search/{fingerprint(self.plan(rates))}"
+
+    def search_correct(self, rates: Rates) -> list[bool]:
+        """For every image of the search split whether the model pruned at the given rates is right."""
+        plan = self.plan(rates)
+        return self._remembered(self.search_key(rates), lambda: self._search_correct(plan))
 
     def confirmed_correct(self, rates: Rates) -> list[bool]:
         """For every image of the confirmation split whether the model pruned at the given rates is right.
@@ -158,7 +166,7 @@ class Candidates:
         if not plan.kept or not self.spec.fine_tuning.epochs or self.training is None:
             return Pruned(config=config, state=state)
         model = build(self.family, config, state).to(self.device)
-        snapshot = self.workspace.path(f"fine-tuned-{fingerprint(plan)}.safetensors")
+        snapshot = self.workspace.path(SNAPSHOT.format(fingerprint(plan)))
         losses = fine_tune(
             model, self.original, self.training, self.spec.fine_tuning, self.spec.seed, snapshot,
             lambda done, total: self.say(f"fine-tuning, batch {done:,} of {total:,}"),

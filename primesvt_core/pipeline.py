@@ -7,13 +7,13 @@ unseen data, export, report.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import cast
 
-from primesvt_core import __version__, confirmation, profiling, registry, search, sorting
+from primesvt_core import __version__, confirmation, profiling, registry, search, sharing, sorting
 from primesvt_core.assessment import SplitImages, lay_out
 from primesvt_core.candidates import Candidates
 from primesvt_core.confirmation import Paired
@@ -27,9 +27,10 @@ from primesvt_core.progress import Reporter, silent
 from primesvt_core.publishing import write_report
 from primesvt_core.report import Report
 from primesvt_core.reporting import Findings, compose, export
+from primesvt_core.sharing import Colleagues
 from primesvt_core.spec import CompressionSpec
 from primesvt_core.steps import Steps, Teller
-from primesvt_core.types import CurvePoint, Outcome, ProfileCell, Rates, Step
+from primesvt_core.types import CurvePoint, GroupSize, Outcome, ProfileCell, Rates, Step
 from primesvt_core.workspace import Workspace
 
 CHANCE_SIGMAS = 4.0
@@ -59,8 +60,13 @@ class Request:
     train_data: Path | None = None
 
 
-def compress(request: Request, report_to: Reporter = silent) -> Report:
+def compress(request: Request, report_to: Reporter = silent, colleagues: Colleagues | None = None) -> Report:
     """Shrink a model within a budget.
+
+    Args:
+        request: what, within which budget, to where.
+        report_to: told how far it is.
+        colleagues: with whom the profile is shared; the report is the same without any.
 
     Raises:
         PrimeSVTError: if the checkpoint, the data or the spec is wrong. A budget that cannot be met is no error but a
@@ -83,8 +89,8 @@ def compress(request: Request, report_to: Reporter = silent) -> Report:
         groups = sorting.sort_groups(candidates.groups, layers)
 
     with steps.step(Step.PROFILE, total=len(groups) * len(spec.rates)) as told:
-        observe = partial(_tell_cell, told)
-        cells = profiling.profile(groups, spec.rates, candidates.kept, candidates.evaluate, start.accuracy, observe)
+        observe, measure = partial(_tell_cell, told), _profiling(candidates, groups, colleagues)
+        cells = profiling.profile(groups, spec.rates, candidates.kept, measure, start.accuracy, observe)
 
     with steps.step(Step.SEARCH) as told:
         policy, evaluate = load_policy(spec.policy), _observed(candidates.evaluate, told)
@@ -110,6 +116,19 @@ def compress(request: Request, report_to: Reporter = silent) -> Report:
         report = compose(candidates, findings, delivery, steps.seconds)
         write_report(report, request.out)
     return report
+
+
+def assist(request: Request, colleagues: Colleagues) -> int:
+    """Help another process with the profile of its compression; returns the number of cells computed.
+
+    Args:
+        request: that of the other process; the workspace must be another.
+        colleagues: who hands out the cells.
+
+    Raises:
+        PrimeSVTError: if the checkpoint, the data or the spec is wrong.
+    """
+    return sharing.assist(take_in(request).search_correct, colleagues)
 
 
 def take_in(request: Request) -> Candidates:
@@ -176,6 +195,17 @@ def load_policy(key: str) -> Policy:
     policy = registry.load("policies", key, "POLICY")
     assert callable(policy)  # noqa: S101  # what the plug-in contract says
     return cast(Policy, policy)
+
+
+def _profiling(candidates: Candidates, groups: Sequence[GroupSize], colleagues: Colleagues | None) -> Evaluate:
+    """How the profile's cells are evaluated."""
+    if colleagues is None:
+        return candidates.evaluate
+    measured = profiling.measured(groups, candidates.spec.rates, candidates.kept)
+    cells: dict[str, Rates] = {candidates.search_key({group: rate}): {group: rate} for group, rate, _ in measured}
+    return sharing.share(
+        cells, candidates.workspace, candidates.search_correct, candidates.evaluate, colleagues
+    )  # fmt: skip
 
 
 def _tell_cell(told: Teller, cell: ProfileCell) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from primesvt_core.policies._base import Evaluate
 from primesvt_core.types import FLOAT_SLACK, GroupSize, ProfileCell
@@ -27,25 +27,32 @@ def profile(
         observe: told every cell as it is finished.
     """
     cells = []
+    for group, rate, count in measured(groups, rates, kept):
+        outcome = evaluate({group: rate})
+        cell = ProfileCell(
+            group=group,
+            rate=rate,
+            kept=count,
+            accuracy=outcome.accuracy,
+            accuracy_drop=baseline_accuracy - outcome.accuracy,
+            memory_saving=outcome.memory_saving,
+        )
+        observe(cell)
+        cells.append(cell)
+    return tuple(cells)
+
+
+def measured(
+    groups: Sequence[GroupSize], rates: Sequence[float], kept: Callable[[str, float], int]
+) -> Iterator[tuple[str, float, int]]:
+    """Group, rate and channels kept of every cell, in the order of the profile."""
     for group in groups:
         last_kept = group.size
         for rate in rates:
             count = kept(group.name, rate)
-            if count == last_kept:
-                continue
+            if count != last_kept:
+                yield group.name, rate, count
             last_kept = count
-            outcome = evaluate({group.name: rate})
-            cell = ProfileCell(
-                group=group.name,
-                rate=rate,
-                kept=count,
-                accuracy=outcome.accuracy,
-                accuracy_drop=baseline_accuracy - outcome.accuracy,
-                memory_saving=outcome.memory_saving,
-            )
-            observe(cell)
-            cells.append(cell)
-    return tuple(cells)
 
 
 def targets(cells: Sequence[ProfileCell], allowed_drop: float) -> dict[str, tuple[float, ...]]:

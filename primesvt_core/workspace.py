@@ -18,6 +18,8 @@ from primesvt_core.errors import WorkspaceMismatch
 
 INPUTS = "inputs.json"
 CELLS = "cells.jsonl"
+SNAPSHOT = "fine-tuned-{}.safetensors"
+"""Name of the large file that holds the fine-tuning of one plan."""
 
 
 class Workspace:
@@ -47,20 +49,35 @@ class Workspace:
             return
         write_atomically(path, json.dumps(wanted, indent=2).encode())
 
+    def knows(self, key: str) -> bool:
+        """Whether cell ``key`` is remembered."""
+        return key in self._cells
+
     def recall(self, key: str, compute: Callable[[], JsonValue]) -> JsonValue:
         """The value of cell ``key``: remembered, or computed now and remembered."""
         if key not in self._cells:
-            value = compute()
-            with (self.root / CELLS).open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"key": key, "value": value}) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            self._cells[key] = value
+            self.learn({key: compute()})
         return self._cells[key]
+
+    def learn(self, cells: Mapping[str, JsonValue]) -> None:
+        """Remember what was computed, here or elsewhere; what is known already stays."""
+        new = {key: value for key, value in cells.items() if key not in self._cells}
+        if not new:
+            return
+        with (self.root / CELLS).open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps({"key": key, "value": value}) + "\n" for key, value in new.items())
+            file.flush()
+            os.fsync(file.fileno())
+        self._cells |= new
 
     def path(self, name: str) -> Path:
         """Where a large file of this run lies."""
         return self.root / name
+
+
+def snapshots(root: Path) -> list[Path]:
+    """The large files in a workspace that took long to make, whole ones alone."""
+    return sorted(root.glob(SNAPSHOT.format("*")))
 
 
 def _read_cells(path: Path) -> dict[str, JsonValue]:

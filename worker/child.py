@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import queue
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -22,21 +23,53 @@ from pydantic import JsonValue
 
 from primesvt_core.errors import PrimeSVTError
 from primesvt_core.progress import Progress
+from primesvt_core.sharing import Share
+from primesvt_core.types import Rates
+from primesvt_core.workspace import Workspace
 from worker import sandbox
 from worker.protocol import (
+    AskMessage,
+    AssistRequest,
     CompressRequest,
     Message,
+    OfferMessage,
     ProgressMessage,
     RefusedMessage,
     Request,
     ResultMessage,
     SandboxMessage,
+    ShareAnswer,
     Task,
     ValidateCheckpoint,
 )
 
 DIED = 1
-Tell = Callable[[Message], None]
+
+
+class Channel:
+    """To the worker: what it is called with is told; what the worker says back are answers."""
+
+    def __init__(self, output: TextIO) -> None:
+        self.output = output
+        self.answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def __call__(self, message: Message) -> None:
+        self.output.write(message.model_dump_json() + "\n")
+        self.output.flush()
+
+    def offer(self, cells: Mapping[str, Rates]) -> None:
+        self(OfferMessage(cells={key: dict(rates) for key, rates in cells.items()}))
+
+    def ask(self) -> Share:
+        self(AskMessage())
+        answer = ShareAnswer.model_validate_json(self.answers.get())
+        return Share(mine=answer.mine, found=answer.found)
+
+    def listen(self) -> None:
+        """Standard input ends when the worker does, however it ends; then so does this process."""
+        for line in sys.stdin:
+            self.answers.put(line)
+        os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def main() -> int:
@@ -44,7 +77,7 @@ def main() -> int:
     tell = _private_output()
     request = Request.model_validate_json(sys.stdin.readline())
     missing = sandbox.enter(request.sandbox)
-    threading.Thread(target=_end_with_worker, daemon=True).start()
+    threading.Thread(target=tell.listen, daemon=True).start()
     if request.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch is loaded
     if missing:
@@ -67,7 +100,7 @@ def main() -> int:
     return 0
 
 
-def carry_out(task: Task, tell: Tell) -> dict[str, JsonValue]:
+def carry_out(task: Task, tell: Channel) -> dict[str, JsonValue]:
     """The result of a task.
 
     Raises:
@@ -75,6 +108,8 @@ def carry_out(task: Task, tell: Tell) -> dict[str, JsonValue]:
     """
     if isinstance(task, CompressRequest):
         return _compress(task, tell)
+    if isinstance(task, AssistRequest):
+        return _assist(task, tell)
     if isinstance(task, ValidateCheckpoint):
         from primesvt_core.intake import inspect
 
@@ -86,7 +121,7 @@ def carry_out(task: Task, tell: Tell) -> dict[str, JsonValue]:
     return {"kind": data.kind, "samples": len(data), "classes": [*data.classes], "fingerprint": data.fingerprint()}
 
 
-def _compress(task: CompressRequest, tell: Tell) -> dict[str, JsonValue]:
+def _compress(task: CompressRequest, tell: Channel) -> dict[str, JsonValue]:
     from primesvt_core import pipeline, spec
 
     def report_to(progress: Progress) -> None:
@@ -100,9 +135,27 @@ def _compress(task: CompressRequest, tell: Tell) -> dict[str, JsonValue]:
         workspace=task.workspace,
         train_data=task.train_data,
     )
-    with _alone_in(task.workspace):
-        report = pipeline.compress(request, report_to)
+    with alone_in(task.workspace):
+        adopt(task)
+        report = pipeline.compress(request, report_to, tell)
     return {"verdict": report.verdict.value, "summary": dict(report.summary())}
+
+
+def _assist(task: AssistRequest, tell: Channel) -> dict[str, JsonValue]:
+    from primesvt_core import pipeline, spec
+
+    request = pipeline.Request(
+        checkpoint=task.checkpoint, data=task.data, spec=spec.parse(task.spec), out=task.workspace / "out",
+        workspace=task.workspace,
+    )  # fmt: skip
+    return {"cells": pipeline.assist(request, tell)}
+
+
+def adopt(task: CompressRequest) -> None:
+    """Take over what earlier attempts have made elsewhere."""
+    Workspace(task.workspace).learn(task.known)
+    for path in task.fetched.iterdir() if task.fetched else ():
+        path.replace(task.workspace / path.name)
 
 
 def _too_large(memory_bytes: int) -> str:
@@ -110,7 +163,7 @@ def _too_large(memory_bytes: int) -> str:
 
 
 @contextmanager
-def _alone_in(workspace: Path) -> Iterator[None]:
+def alone_in(workspace: Path) -> Iterator[None]:
     """Wait until a child whose worker has lost the claim is gone from the workspace; the lock goes with its holder."""
     workspace.mkdir(parents=True, exist_ok=True)
     with (workspace / "lock").open("w") as file:
@@ -118,23 +171,11 @@ def _alone_in(workspace: Path) -> Iterator[None]:
         yield
 
 
-def _private_output() -> Tell:
+def _private_output() -> Channel:
     """Keep standard output for messages; whatever else is printed goes to standard error."""
-    channel: TextIO = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    output: TextIO = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-
-    def tell(message: Message) -> None:
-        channel.write(message.model_dump_json() + "\n")
-        channel.flush()
-
-    return tell
-
-
-def _end_with_worker() -> None:
-    """Standard input ends when the worker does, however it ends."""
-    while os.read(sys.stdin.fileno(), 1):
-        pass
-    os.killpg(os.getpgrp(), signal.SIGKILL)
+    return Channel(output)
 
 
 if __name__ == "__main__":

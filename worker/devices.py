@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from app.jobs.records import Device
 from app.settings import Settings
 
 log = logging.getLogger(__name__)
 
-CPU, GPU = "cpu", "cuda"
+CPU: Device = "cpu"
+GPU: Device = "cuda"
 DRIVERS = ("nvidiactl", "kfd", "dxg")
 """Files below /dev of which a machine with a GPU that torch can use has one: NVIDIA, AMD, Windows' Linux."""
 
@@ -19,10 +21,10 @@ ASKING = "import sys, torch; sys.exit(0 if torch.cuda.is_available() else 1)"
 ASKING_SECONDS = 300.0
 
 
-def devices(settings: Settings) -> tuple[str, ...]:
+def devices(settings: Settings) -> tuple[Device, ...]:
     """``cpu``, and ``cuda`` where torch finds a GPU; or what the settings say."""
     if settings.worker_devices:
-        return tuple(sorted({CPU, *settings.worker_devices.split(",")}))
+        return (CPU, GPU) if GPU in settings.worker_devices.split(",") else (CPU,)
     return (CPU, GPU) if _has_driver() and _torch_finds_one() else (CPU,)
 
 

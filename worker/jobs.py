@@ -5,29 +5,35 @@ from __future__ import annotations
 import logging
 import mimetypes
 import shutil
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
 from pydantic import JsonValue
+from sqlalchemy.exc import DBAPIError
 
 from app import logs
 from app.db import Database
 from app.errors import LostClaim
-from app.jobs.records import JobClaim, StoredArtifact
-from app.jobs.work import CPU_ONLY, JobWork
+from app.jobs.files import FileWork
+from app.jobs.records import Beat, JobClaim, StoredArtifact
+from app.jobs.steps import StepWork
+from app.jobs.work import JobWork
+from app.queue import Doorbell
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
 from worker import sandbox
-from worker.materials import materialise, ticking
+from worker.desks import OwnDesk
+from worker.files import chunks
+from worker.materials import UNSAFE, materialise, ticking
+from worker.memory import FreshCells, KeptFiles, clean_up
 from worker.process import ChildDied
 from worker.protocol import CompressRequest, Request
-from worker.pulse import CancelRequested, Pulse, ShuttingDown
+from worker.pulse import CancelRequested, Document, Pulse, ShuttingDown
 from worker.supervisor import ChildRefused, supervise
 
 log = logging.getLogger(__name__)
-CHUNK = 1 << 20
 UNKNOWN_MEDIA = "application/octet-stream"
 
 
@@ -40,12 +46,22 @@ class JobRunner:
     settings: Settings
     owner: str
     stopping: Event
-    devices: tuple[str, ...] = CPU_ONLY
+    doorbell: Doorbell
 
     @property
     def work(self) -> JobWork:
         """The jobs' claims."""
         return JobWork(self.database, self.settings)
+
+    @property
+    def steps(self) -> StepWork:
+        """What the jobs' attempts have computed."""
+        return StepWork(self.database, self.settings)
+
+    @property
+    def files(self) -> FileWork:
+        """Large files that they made."""
+        return FileWork(self.database)
 
     def run(self, claim: JobClaim) -> None:
         """Run a job. Whatever happens is written to the database."""
@@ -76,26 +92,46 @@ class JobRunner:
             log.warning("job_released", extra={"reason": str(error)})
             return
         shutil.rmtree(folder, ignore_errors=True)  # nobody will go on with it
+        self._clean_up()
+
+    def _clean_up(self) -> None:
+        try:
+            clean_up(self.files, self.store)
+        except (OSError, DBAPIError) as error:  # somebody else does it after another job
+            log.warning("files_left_over", extra={"reason": str(error)})
 
     def _carry_out(self, claim: JobClaim, folder: Path) -> None:
+        workspace = folder / UNSAFE.sub("-", claim.scope)
+        cells, kept = FreshCells(workspace), KeptFiles(self.files, self.store, claim, workspace)
+
+        def beat(reports: Sequence[Document], seconds: float) -> Beat:
+            answer = self.work.heartbeat(claim, reports, seconds, cells.read())
+            cells.note()
+            return answer
+
         pulse = Pulse(
-            lambda reports, seconds: self.work.heartbeat(claim, reports, seconds),
-            self.stopping,
-            every_seconds=self.settings.heartbeat_seconds,
+            beat, self.stopping, every_seconds=self.settings.heartbeat_seconds,
             lease_seconds=self.settings.lease_seconds,
-        )
-        request = Request(
-            task=self._task(claim, folder, pulse), sandbox=sandbox.for_computing(self.settings), device=claim.device
-        )
-        result = supervise(
-            request, folder / "child.log", pulse, silence_seconds=self.settings.stall_seconds
         )  # fmt: skip
-        pulse.beat()
+        request = Request(
+            task=self._task(claim, folder, workspace, kept, pulse), sandbox=sandbox.for_computing(self.settings),
+            device=claim.device,
+        )  # fmt: skip
+        desk = OwnDesk(
+            self.steps, claim, cells, self.settings.share_seconds, lambda: self.doorbell.ring_job(claim.job_id),
+            lambda: kept.keep(pulse),
+        )  # fmt: skip
+        try:
+            result = supervise(
+                request, folder / "child.log", pulse, silence_seconds=self.settings.stall_seconds, desk=desk
+            )
+        finally:  # what it has computed is kept for the next attempt, however this one ends
+            pulse.beat()
         if self.work.finalize(claim).cancel_requested:
             raise CancelRequested
         self._deliver(claim, folder / "out", result, pulse)
 
-    def _task(self, claim: JobClaim, folder: Path, pulse: Pulse) -> CompressRequest:
+    def _task(self, claim: JobClaim, folder: Path, workspace: Path, kept: KeptFiles, pulse: Pulse) -> CompressRequest:
         inputs = folder / "inputs"
         shutil.rmtree(folder / "out", ignore_errors=True)  # of an earlier attempt; what it knew is in the workspace
         training = claim.train_dataset
@@ -104,8 +140,10 @@ class JobRunner:
             data=materialise(self.store, claim.dataset, inputs / "data", pulse),
             train_data=materialise(self.store, training, inputs / "training", pulse) if training else None,
             spec=claim.spec,
-            workspace=folder / "workspace",
+            workspace=workspace,
             out=folder / "out",
+            known=self.steps.known(claim),
+            fetched=kept.fetch(folder / "fetched", pulse),
         )
 
     def _deliver(self, claim: JobClaim, out: Path, result: dict[str, JsonValue], pulse: Pulse) -> None:
@@ -125,12 +163,6 @@ class JobRunner:
     def _store(self, claim: JobClaim, path: Path, name: str, pulse: Pulse) -> StoredArtifact:
         # The epoch in the key: an attempt that has lost its claim never writes over its successor's files.
         key = f"artifacts/{claim.job_id}/{claim.epoch}/{name}"
-        blob = self.store.put(key, ticking(_chunks(path), pulse))
+        blob = self.store.put(key, ticking(chunks(path), pulse))
         media_type = mimetypes.guess_type(name)[0] or UNKNOWN_MEDIA
         return StoredArtifact(name=name, media_type=media_type, size_bytes=blob.size, sha256=blob.sha256, blob_key=key)
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            yield chunk

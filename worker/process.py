@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from worker import sandbox
-from worker.protocol import MESSAGE, Message, Request
+from worker.protocol import MESSAGE, Message, Request, ShareAnswer
 
 GRACE_SECONDS = 2.0
 """Between asking a child to stop and killing its group."""
@@ -62,6 +62,13 @@ class Child:
         if message is None:
             raise self._how_it_ended()
         return message
+
+    def answer(self, answer: ShareAnswer) -> None:
+        """Answer what the child has asked."""
+        assert self.process.stdin is not None  # noqa: S101  # it was opened as a pipe
+        with contextlib.suppress(BrokenPipeError):  # it has died; reading from it says so
+            self.process.stdin.write(answer.model_dump_json().encode() + b"\n")
+            self.process.stdin.flush()
 
     def stop(self) -> None:
         """End the child and everything that it started."""

@@ -2,6 +2,8 @@
 
 The child writes ``{"kind": "sandbox", …}`` if its sandbox has gaps, ``{"kind": "progress", …}`` any number of times,
 then one ``{"kind": "result", …}`` or ``{"kind": "refused", …}``. A child that ends without either has died.
+In between it may offer cells that others can compute (``offer``), and ask what to do next (``ask``): each ``ask`` is
+answered with one line on its standard input.
 """
 
 from __future__ import annotations
@@ -17,7 +19,12 @@ class _Message(BaseModel):
 
 
 class CompressRequest(_Message):
-    """Carry out one compression; ask with the same workspace to go on with it."""
+    """Carry out one compression; ask with the same workspace to go on with it.
+
+    Attributes:
+        known: cells that earlier attempts have computed, wherever.
+        fetched: folder with large files that they made, which are moved into the workspace.
+    """
 
     task: Literal["compress"] = "compress"
     checkpoint: Path
@@ -26,6 +33,18 @@ class CompressRequest(_Message):
     spec: dict[str, JsonValue]
     workspace: Path
     out: Path
+    known: dict[str, JsonValue] = {}
+    fetched: Path | None = None
+
+
+class AssistRequest(_Message):
+    """Compute cells of the profile of somebody else's compression, as long as there are any to be had."""
+
+    task: Literal["assist"] = "assist"
+    checkpoint: Path
+    data: Path
+    spec: dict[str, JsonValue]
+    workspace: Path
 
 
 class ValidateCheckpoint(_Message):
@@ -42,7 +61,7 @@ class ValidateData(_Message):
     path: Path
 
 
-Task = CompressRequest | ValidateCheckpoint | ValidateData
+Task = CompressRequest | AssistRequest | ValidateCheckpoint | ValidateData
 
 
 class Sandbox(_Message):
@@ -104,6 +123,26 @@ class ResultMessage(_Message):
     result: dict[str, JsonValue]
 
 
+class OfferMessage(_Message):
+    """These cells are wanted, in this order: by key, the rates."""
+
+    kind: Literal["offer"] = "offer"
+    cells: dict[str, dict[str, float]]
+
+
+class AskMessage(_Message):
+    """What is to be done next? The answer is a `ShareAnswer`."""
+
+    kind: Literal["ask"] = "ask"
+
+
+class ShareAnswer(_Message):
+    """The fields of `primesvt_core.sharing.Share`."""
+
+    mine: dict[str, dict[str, float]] = {}
+    found: dict[str, JsonValue] = {}
+
+
 class RefusedMessage(_Message):
     """The inputs are wrong; the same inputs would be refused again."""
 
@@ -116,5 +155,5 @@ class RefusedMessage(_Message):
         return {"code": self.code, "detail": self.detail}
 
 
-Message = ProgressMessage | SandboxMessage | ResultMessage | RefusedMessage
+Message = OfferMessage | AskMessage | ProgressMessage | SandboxMessage | ResultMessage | RefusedMessage
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])

@@ -17,6 +17,8 @@ from app import logs
 from app.catalog.contents import Contents
 from app.catalog.work import UploadWork
 from app.db import Database, connect
+from app.jobs.files import FileWork
+from app.jobs.steps import StepWork
 from app.jobs.work import JobWork
 from app.leases import LeaseWatch
 from app.queue import CeleryDoorbell, Doorbell
@@ -39,8 +41,9 @@ class Reconciler:
         self.doorbell = doorbell
         self.uploads, self.jobs = UploadWork(database, settings), JobWork(database, settings)
         self.workers, self.deliveries = WorkerService(database, settings), DeliveryWork(database)
-        self.upload_leases, self.job_leases = (
-            LeaseWatch(settings.lease_seconds, settings.reconcile_seconds) for _ in range(2)
+        self.steps = StepWork(database, settings)
+        self.upload_leases, self.job_leases, self.step_leases = (
+            LeaseWatch(settings.lease_seconds, settings.reconcile_seconds) for _ in range(3)
         )
 
     def reconcile(self) -> None:
@@ -50,13 +53,14 @@ class Reconciler:
         """
         uploads = self.uploads.reconcile(self.upload_leases)
         jobs = self.jobs.reconcile(self.job_leases)
+        wanting = self.steps.reconcile(self.step_leases)
         self.workers.forget_lost()
         self.deliveries.forget_old()
-        if not (uploads or jobs) or self.doorbell.waiting():
+        if not (uploads or jobs or wanting) or self.doorbell.waiting():
             return
         for upload_id in uploads:
             self.doorbell.ring_upload(upload_id)
-        for job_id in jobs:
+        for job_id in (*jobs, *wanting):
             self.doorbell.ring_job(job_id)
 
 
@@ -70,7 +74,7 @@ def main() -> None:
     database, doorbell = connect(settings.database), CeleryDoorbell(settings.broker_url)
     database.migrate()
     store = open_store(settings.storage, settings.s3_endpoint, timeout_seconds=settings.s3_timeout_seconds)
-    sweeper = Sweeper(Contents(database, store), Retention(database, store))
+    sweeper = Sweeper(Contents(database, store), Retention(database, store), FileWork(database), store)
     postman = Postman(DeliveryWork(database), Sender(private=settings.webhook_private_network), stopping)
     sending = Thread(target=postman.run, name="postman")
     sending.start()

@@ -10,10 +10,13 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from threading import Event
 
 from app.catalog.work import UploadWork
 from app.db import Database, connect
+from app.jobs.records import Device
+from app.jobs.steps import StepWork
 from app.jobs.work import CPU_ONLY, JobWork
 from app.queue import CeleryDoorbell, Doorbell
 from app.settings import Settings
@@ -21,6 +24,7 @@ from app.storage import BlobStore, open_store
 from app.workers.records import WorkerState
 from app.workers.service import WorkerService
 from worker.devices import devices
+from worker.helping import Helper
 from worker.jobs import JobRunner
 from worker.presence import Presence
 from worker.uploads import UploadRunner
@@ -42,10 +46,11 @@ class Station:
     database: Database
     store: BlobStore
     doorbell: Doorbell
-    devices: tuple[str, ...] = CPU_ONLY
+    devices: tuple[Device, ...] = CPU_ONLY
     owner: str = field(default_factory=name_of_this_process)
     stopping: Event = field(default_factory=Event)
     _busy: threading.Lock = field(default_factory=threading.Lock)
+    _beyond_help: set[str] = field(default_factory=set)
 
     def run_job(self, job_id: str, heard_by: Sequence[str] = ()) -> None:
         """Answer a doorbell: run the job whose turn it is. A worker that has one passes the doorbell on, until all that
@@ -63,12 +68,34 @@ class Station:
         self.ring_next()
 
     def _work(self) -> None:
-        """Run the next job that this worker can run."""
-        runner = JobRunner(self.database, self.store, self.settings, self.owner, self.stopping, self.devices)
-        claim = runner.work.claim_next(self.owner, self.devices)
-        if claim is not None:
+        """Run the next job that this worker can run; where none waits, help with one that runs."""
+        claim = self._jobs.claim_next(self.owner, self.devices)
+        if claim is None:
+            self._help()
+        else:
             self.presence.show(WorkerState.BUSY, claim.job_id)
-            runner.run(claim)
+            JobRunner(self.database, self.store, self.settings, self.owner, self.stopping, self.doorbell).run(claim)
+
+    def _help(self) -> None:
+        """No job waits: help with one that runs."""
+        claim = self._steps.help(self.owner, self.devices, self._beyond_help)
+        if claim is None:
+            return
+        self.presence.show(WorkerState.HELPING, claim.job_id)
+        self.doorbell.ring_job(claim.job_id)  # there may be work for others, too
+        if not Helper(self._steps, self.store, self.settings, self.stopping, self._has_own).run(claim):
+            self._beyond_help.add(claim.job_id)
+
+    def _has_own(self) -> bool:
+        return bool(self._jobs.due(1, self.devices))
+
+    @property
+    def _jobs(self) -> JobWork:
+        return JobWork(self.database, self.settings)
+
+    @property
+    def _steps(self) -> StepWork:
+        return StepWork(self.database, self.settings)
 
     @cached_property
     def presence(self) -> Presence:
@@ -83,20 +110,28 @@ class Station:
             self.ring_next()
 
     def ring_next(self) -> None:
-        """Ring for the job whose turn it is."""
-        due = [] if self.stopping.is_set() else JobWork(self.database, self.settings).due(1, self.devices)
-        for job_id in due:
+        """Ring for the job whose turn it is, or for one that could do with help."""
+        if self.stopping.is_set():
+            return
+        for job_id in self._jobs.due(1, self.devices) or self._steps.wanting(
+            self.owner, self.devices, self._beyond_help
+        ):
             self.doorbell.ring_job(job_id)
 
     def sweep(self) -> None:
         """Remove workspaces of this machine that nobody will go on with."""
         folders = [path for path in self.settings.workspaces.glob("*") if path.is_dir()]
-        names = [path.name for path in folders]
+        names = [_subject(path) for path in folders]
         jobs, uploads = JobWork(self.database, self.settings), UploadWork(self.database, self.settings)
         kept = jobs.unfinished(names) | uploads.unfinished(names)
         for folder in folders:
-            if folder.name not in kept:
+            if _subject(folder) not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _subject(folder: Path) -> str:
+    """The job or upload that a folder belongs to; one that helps has a folder of its own beside it."""
+    return folder.name.partition(".")[0]
 
 
 def open_station(settings: Settings) -> Station:

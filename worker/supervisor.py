@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import JsonValue
 
-from worker.process import ChildDied, started
-from worker.protocol import ProgressMessage, RefusedMessage, Request, ResultMessage, SandboxMessage
+from primesvt_core.types import Rates
+from worker.process import Child, ChildDied, started
+from worker.protocol import (
+    AskMessage,
+    Message,
+    OfferMessage,
+    ProgressMessage,
+    RefusedMessage,
+    Request,
+    ResultMessage,
+    SandboxMessage,
+    ShareAnswer,
+)
 from worker.pulse import Pulse
 
 log_of = logging.getLogger(__name__)
@@ -26,7 +39,38 @@ class ChildRefused(Exception):
         self.problem = refusal.problem()
 
 
-def supervise(request: Request, log: Path, pulse: Pulse, *, silence_seconds: float) -> dict[str, JsonValue]:
+class Desk(Protocol):
+    """Hands out the cells of a profile to a child."""
+
+    def offer(self, cells: Mapping[str, Rates]) -> None:
+        """The child wants these cells, in this order."""
+
+    def share(self) -> ShareAnswer | None:
+        """What a child that has asked is to do next; None while it has to wait."""
+
+    def tend(self) -> None:
+        """Called often, between messages."""
+
+
+class NoDesk:
+    """For children that have nothing to share."""
+
+    def offer(self, cells: Mapping[str, Rates]) -> None:
+        """There is nobody to share them with."""
+
+    def share(self) -> ShareAnswer | None:
+        return ShareAnswer()
+
+    def tend(self) -> None:
+        """There is nothing to tend."""
+
+
+NO_DESK = NoDesk()
+
+
+def supervise(
+    request: Request, log: Path, pulse: Pulse, *, silence_seconds: float, desk: Desk = NO_DESK
+) -> dict[str, JsonValue]:
     """The result of a request, carried out by a fresh child that is gone afterwards.
 
     Args:
@@ -34,6 +78,7 @@ def supervise(request: Request, log: Path, pulse: Pulse, *, silence_seconds: flo
         log: where the child's standard error goes.
         pulse: of the claim; it is told the progress.
         silence_seconds: a child that reports nothing for this long is taken for stuck.
+        desk: hands out cells to a child that asks for some.
 
     Raises:
         ChildRefused: the inputs are wrong.
@@ -41,20 +86,36 @@ def supervise(request: Request, log: Path, pulse: Pulse, *, silence_seconds: flo
         ChildSpent: it has used up its processor time.
         CancelRequested, ShuttingDown, LostClaim: as the pulse says.
     """
-    heard_at = time.monotonic()
+    has_asked, heard_at = False, time.monotonic()
     with started(request, log) as child:
         while True:
             pulse.tick()
+            desk.tend()
+            has_asked = has_asked and not _is_answered(child, desk)
             message = child.next_message(min(LONGEST_WAIT_SECONDS, pulse.every_seconds))
-            if message is not None:
+            if message is not None or has_asked:
                 heard_at = time.monotonic()
             elif time.monotonic() - heard_at > silence_seconds:
                 raise ChildDied(f"the computing process made no progress for {silence_seconds:g} s and was stopped")
-            if isinstance(message, ProgressMessage):
-                pulse.report(message.document())
-            elif isinstance(message, SandboxMessage):
-                log_of.warning("sandbox_incomplete", extra={"missing": ", ".join(message.missing)})
-            elif isinstance(message, RefusedMessage):
-                raise ChildRefused(message)
-            elif isinstance(message, ResultMessage):
+            if isinstance(message, ResultMessage):
                 return message.result
+            has_asked = has_asked or isinstance(message, AskMessage)
+            _hear(message, pulse, desk)
+
+
+def _hear(message: Message | None, pulse: Pulse, desk: Desk) -> None:
+    if isinstance(message, ProgressMessage):
+        pulse.report(message.document())
+    elif isinstance(message, OfferMessage):
+        desk.offer(message.cells)
+    elif isinstance(message, SandboxMessage):
+        log_of.warning("sandbox_incomplete", extra={"missing": ", ".join(message.missing)})
+    elif isinstance(message, RefusedMessage):
+        raise ChildRefused(message)
+
+
+def _is_answered(child: Child, desk: Desk) -> bool:
+    answer = desk.share()
+    if answer is not None:
+        child.answer(answer)
+    return answer is not None

@@ -6,8 +6,10 @@ import logging
 import time
 
 from app.catalog.contents import Contents
-from app.storage import StoreUnavailable
+from app.jobs.files import FileWork
+from app.storage import BlobStore, StoreUnavailable
 from app.teams.retention import Retention
+from worker.memory import clean_up
 
 log = logging.getLogger(__name__)
 
@@ -16,10 +18,12 @@ RARELY_SECONDS = 600.0
 
 
 class Sweeper:
-    """Bytes that no upload needs go at once, drafts that nobody knows of and what teams do not use any more in time."""
+    """Bytes that no upload needs and files of attempts at jobs that are over go at once, drafts that nobody knows of
+    and what teams do not use any more in time.
+    """
 
-    def __init__(self, contents: Contents, retention: Retention) -> None:
-        self.contents, self.retention = contents, retention
+    def __init__(self, contents: Contents, retention: Retention, files: FileWork, store: BlobStore) -> None:
+        self.contents, self.retention, self.files, self.store = contents, retention, files, store
         self.next_at = time.monotonic()
 
     def sweep(self) -> None:
@@ -30,5 +34,6 @@ class Sweeper:
                 self.contents.sweep_drafts()
                 self.next_at = time.monotonic() + RARELY_SECONDS
             self.contents.sweep()
+            clean_up(self.files, self.store)
         except StoreUnavailable as error:
             log.warning("sweep_failed", extra={"reason": str(error)})

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.db import now
 from app.jobs.models import EventRow, JobRow
 from app.jobs.states import TERMINAL, JobState, is_legal
+from app.jobs.step_models import StepRow
 from app.settings import Settings
 from app.webhooks.outbox import announce
 
@@ -31,6 +32,10 @@ def move(session: Session, row: JobRow, after: JobState, **data: Any) -> None:
     row.state = after.value
     if after in TERMINAL:
         row.finished_at = now()
+        session.execute(delete(StepRow).where(StepRow.job_id == row.id))
+    if after is JobState.QUEUED:  # what its worker has not computed, others may; what helpers compute, they go on with
+        mine = update(StepRow).where(StepRow.job_id == row.id, StepRow.owner == row.owner)
+        session.execute(mine.values(owner=None))
     if after in TERMINAL or after is JobState.QUEUED:
         row.owner = row.lease_expires_at = None
     note(session, row.id, "state", {"state": after.value, **data})

@@ -10,6 +10,7 @@ from app.catalog.records import Content
 from app.jobs.models import JobRow
 from app.jobs.priorities import Priority
 from app.jobs.states import JobState
+from primesvt_core import __version__
 
 Device = Literal["cpu", "cuda"]
 
@@ -108,6 +109,33 @@ class JobClaim:
     checkpoint: Content
     dataset: Content
     train_dataset: Content | None
+
+    @property
+    def scope(self) -> str:
+        """Of the cells that it computes."""
+        return scope_of(self.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepClaim:
+    """A worker's right to help with a job's profile, cell by cell, while the job runs."""
+
+    job_id: str
+    owner: str
+    device: Device
+    spec: dict[str, Any]
+    checkpoint: Content
+    dataset: Content
+
+    @property
+    def scope(self) -> str:
+        """Of the cells that it computes."""
+        return scope_of(self.device)
+
+
+def scope_of(device: Device) -> str:
+    """What cells are put together: those that one version has computed on one kind of device."""
+    return f"{__version__}/{device}"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from app.catalog.service import printable
 from app.catalog.states import DEAD, UploadKind, UploadState
 from app.db import Database, new_id, now
 from app.errors import Conflict, IdempotencyConflict, Invalid, JobFinished, NotFound, UploadNotReady
+from app.jobs import files
 from app.jobs.events import move, note
 from app.jobs.models import ArtifactRow, EventRow, IdempotencyRow, JobRow
 from app.jobs.order import position, queues, ranks
@@ -185,6 +186,7 @@ class JobService:
             if not JobState(row.state).is_terminal:
                 raise Conflict(f"the job is {row.state}; cancel it first")
             keys = [*session.scalars(select(ArtifactRow.blob_key).where(ArtifactRow.job_id == job_id))]
+            keys += files.keys_of(session, job_id)
             for table in (ArtifactRow, EventRow, IdempotencyRow):
                 session.query(table).where(table.job_id == job_id).delete()
             session.delete(row)

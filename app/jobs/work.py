@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Select, or_, select, update
@@ -13,17 +14,19 @@ from app.catalog.models import UploadRow
 from app.catalog.records import content
 from app.catalog.states import DEAD, UploadState
 from app.db import Database, now
-from app.errors import LostClaim
 from app.jobs import usage
 from app.jobs.events import RETRY_FACTORS, move, note, put_back, requeue
+from app.jobs.holding import held
 from app.jobs.models import ArtifactRow, JobRow
 from app.jobs.order import in_order, next_turn
 from app.jobs.records import Beat, Device, JobClaim, StoredArtifact
 from app.jobs.states import ANY_DEVICE, HELD, TERMINAL, JobState
+from app.jobs.steps import keep
 from app.leases import LeaseWatch
 from app.settings import Settings
 
-CPU_ONLY = ("cpu",)
+CPU_ONLY: tuple[Device, ...] = ("cpu",)
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 DUE_AT_ONCE = 100
 """Jobs that a reconciler rings for: whoever has answered a doorbell looks for the next job by itself."""
 
@@ -34,7 +37,7 @@ class JobWork:
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database, self.settings = database, settings
 
-    def claim_next(self, owner: str, devices: Collection[str] = CPU_ONLY) -> JobClaim | None:
+    def claim_next(self, owner: str, devices: Collection[Device] = CPU_ONLY) -> JobClaim | None:
         """Take the next job by fair order that the devices can run; None: there is none.
 
         Workers that claim at the same moment take different jobs: what another is about to take is skipped.
@@ -44,12 +47,12 @@ class JobWork:
             job_id = session.scalar(first)
             return None if job_id is None else self._take(session, job_id, owner, devices)
 
-    def claim(self, job_id: str, owner: str, devices: Collection[str] = CPU_ONLY) -> JobClaim | None:
+    def claim(self, job_id: str, owner: str, devices: Collection[Device] = CPU_ONLY) -> JobClaim | None:
         """Take this job, if it is due; of many claims at once one wins. None: there is nothing to do."""
         with self.database.session() as session:
             return self._take(session, job_id, owner, devices)
 
-    def _take(self, session: Session, job_id: str, owner: str, devices: Collection[str]) -> JobClaim | None:
+    def _take(self, session: Session, job_id: str, owner: str, devices: Collection[Device]) -> JobClaim | None:
         taken = session.execute(
             update(JobRow)
             .where(JobRow.id == job_id, JobRow.id.in_(self._due_on(devices)), JobRow.state == JobState.QUEUED.value)
@@ -81,31 +84,39 @@ class JobWork:
             train_dataset=content(training) if training else None,
         )
 
-    def heartbeat(self, claim: JobClaim, reports: Iterable[Mapping[str, Any]] = (), seconds: float = 0.0) -> Beat:
+    def heartbeat(
+        self,
+        claim: JobClaim,
+        reports: Iterable[Mapping[str, Any]] = (),
+        seconds: float = 0.0,
+        cells: Mapping[str, Any] = NOTHING,
+    ) -> Beat:
         """Renew the lease, keep what was reported since, and hear whether to stop.
 
         Args:
             claim: what is renewed.
             reports: progress since the last heartbeat, oldest first.
             seconds: computed since the last heartbeat.
+            cells: what the next attempt need not compute again, by key.
 
         Raises:
             LostClaim: the job is another's.
         """
         with self.database.session() as session:
-            row = self._held(session, claim)
+            row = held(session, claim)
             row.lease_expires_at = self._lease_end()
             for report in reports:
                 row.progress = dict(report)
                 note(session, row.id, "progress", report)
                 _keep_seconds(row, report)
             usage.add(session, row, seconds, claim.device)
+            keep(session, claim, cells)
             return Beat(cancel_requested=row.state == JobState.CANCELLING.value)
 
     def finalize(self, claim: JobClaim) -> Beat:
         """The computing is done; artifacts are being stored."""
         with self.database.session() as session:
-            row = self._held(session, claim)
+            row = held(session, claim)
             row.lease_expires_at = self._lease_end()
             if row.state == JobState.RUNNING.value:
                 move(session, row, JobState.FINALIZING)
@@ -116,7 +127,7 @@ class JobWork:
     ) -> None:
         """Artifacts are stored: the job has succeeded, in the same transaction that lists them."""
         with self.database.session() as session:
-            row = self._held(session, claim)
+            row = held(session, claim)
             row.verdict, row.summary = verdict, summary
             for artifact in artifacts:
                 session.merge(ArtifactRow(job_id=row.id, **artifact.__dict__))
@@ -125,24 +136,24 @@ class JobWork:
     def fail(self, claim: JobClaim, problem: dict[str, Any]) -> None:
         """The inputs are wrong: trying again would end the same way."""
         with self.database.session() as session:
-            row = self._held(session, claim)
+            row = held(session, claim)
             row.problem = problem
             move(session, row, JobState.FAILED, problem=problem)
 
     def stopped(self, claim: JobClaim) -> None:
         """The worker has stopped as asked."""
         with self.database.session() as session:
-            move(session, self._held(session, claim), JobState.CANCELLED)
+            move(session, held(session, claim), JobState.CANCELLED)
 
     def release(self, claim: JobClaim, problem: dict[str, Any]) -> None:
         """The child died: back to the queue, later each time, until the attempts are used up."""
         with self.database.session() as session:
-            requeue(session, self._held(session, claim), problem, self.settings)
+            requeue(session, held(session, claim), problem, self.settings)
 
     def hand_back(self, claim: JobClaim) -> None:
         """The worker is being shut down: back to the queue at once; the attempt does not count."""
         with self.database.session() as session:
-            row = self._held(session, claim)
+            row = held(session, claim)
             row.attempts -= 1
             if row.state == JobState.CANCELLING.value:
                 move(session, row, JobState.CANCELLED)
@@ -162,9 +173,9 @@ class JobWork:
 
     def _take_back(self, watch: LeaseWatch) -> None:
         """Requeue jobs whose workers have fallen silent."""
-        held = JobRow.state.in_([state.value for state in HELD])
+        is_held = JobRow.state.in_([state.value for state in HELD])
         with self.database.session() as session:
-            columns = select(JobRow.id, JobRow.epoch, JobRow.lease_expires_at).where(held)
+            columns = select(JobRow.id, JobRow.epoch, JobRow.lease_expires_at).where(is_held)
             renewals = {job_id: (epoch, renewed) for job_id, epoch, renewed in session.execute(columns)}
         for job_id in sorted(watch.silent(renewals)):
             with self.database.session() as session:
@@ -173,7 +184,7 @@ class JobWork:
                 if row is not None and row.state in HELD and (row.epoch, row.lease_expires_at) == renewals[job_id]:
                     requeue(session, row, {"detail": "the worker was not heard of any more"}, self.settings)
 
-    def due(self, limit: int, devices: Collection[str] | None = None) -> list[str]:
+    def due(self, limit: int, devices: Collection[Device] | None = None) -> list[str]:
         """Queued jobs that could be claimed now, in fair order; only those for the devices, if any are given."""
         waiting = self._due() if devices is None else self._due_on(devices)
         with self.database.session() as session:
@@ -200,7 +211,7 @@ class JobWork:
                 }
                 move(session, row, JobState.FAILED, problem=row.problem)
 
-    def _due_on(self, devices: Collection[str]) -> Select[str]:
+    def _due_on(self, devices: Collection[Device]) -> Select[str]:
         return self._due().where(JobRow.device.in_([*devices, ANY_DEVICE]))
 
     def _due(self) -> Select[str]:
@@ -212,13 +223,6 @@ class JobWork:
 
     def _lease_end(self) -> Any:
         return now() + timedelta(seconds=self.settings.lease_seconds)
-
-    @staticmethod
-    def _held(session: Session, claim: JobClaim) -> JobRow:
-        row = session.get(JobRow, claim.job_id, with_for_update=True)
-        if row is None or row.owner != claim.owner or row.epoch != claim.epoch or JobState(row.state) not in HELD:
-            raise LostClaim(f"the claim {claim.epoch} on job {claim.job_id} does not hold any more")
-        return row
 
 
 def _uses(upload_id: Any) -> Any:

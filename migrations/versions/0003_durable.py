@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("job_id", sa.String(length=40), nullable=False),
         sa.Column("scope", sa.String(length=60), nullable=False),
         sa.Column("key", sa.String(length=100), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=True),
         sa.Column("rates", sa.JSON(), nullable=True),
         sa.Column("value", sa.JSON(), nullable=True),
         sa.Column("owner", sa.String(length=200), nullable=True),

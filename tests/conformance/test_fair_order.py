@@ -15,11 +15,11 @@ from app.errors import Conflict, NotFound
 from app.jobs import usage
 from app.jobs.models import JobRow
 from app.jobs.priorities import Priority
-from app.jobs.records import Job, JobClaim
+from app.jobs.records import Device, Job, JobClaim
 from app.jobs.states import JobState
 from tests.support.shop import MODEL, Shop
 
-BOTH = ("cpu", "cuda")
+BOTH: tuple[Device, ...] = ("cpu", "cuda")
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def submitted(shop: Shop, priority: Priority = Priority.NORMAL, **spec: object) 
     return shop.jobs.submit(shop.team, replace(asked, priority=priority, spec={**asked.spec, **spec}))
 
 
-def taken(shop: Shop, devices: tuple[str, ...] = ("cpu",)) -> JobClaim:
+def taken(shop: Shop, devices: tuple[Device, ...] = ("cpu",)) -> JobClaim:
     claim = shop.work.claim_next("w", devices)
     assert claim is not None
     return claim

@@ -75,7 +75,7 @@ def test_what_was_not_used_for_long_goes_and_the_job_stays(shop: Shop, retention
     bytes_of = blobs(shop, job)
     assert all(shop.store.size(key) for key in bytes_of)
     for _ in range(2):
-        Sweeper(Contents(shop.database, shop.store), retention).sweep()
+        Sweeper(Contents(shop.database, shop.store), retention, shop.files, shop.store).sweep()
     assert [shop.store.size(key) for key in bytes_of] == [None, None]
     assert states(shop, job) == [UploadState.EXPIRED.value] * 2
     assert artifacts(shop, job) == []

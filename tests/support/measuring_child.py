@@ -17,7 +17,7 @@ from worker.protocol import Task, ValidateCheckpoint, ValidateData
 carry_out_really = child.carry_out
 
 
-def carry_out(task: Task, tell: child.Tell) -> dict[str, JsonValue]:
+def carry_out(task: Task, tell: child.Channel) -> dict[str, JsonValue]:
     try:
         return carry_out_really(task, tell)
     finally:

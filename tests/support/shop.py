@@ -18,9 +18,11 @@ from app.catalog.service import CatalogService
 from app.catalog.states import UploadKind
 from app.catalog.work import UploadWork
 from app.db import Database, now
+from app.jobs.files import FileWork
 from app.jobs.models import JobRow
 from app.jobs.records import Job, JobClaim, NewJob, StoredArtifact
 from app.jobs.service import JobService
+from app.jobs.steps import StepWork
 from app.jobs.work import JobWork
 from app.leases import LeaseWatch
 from app.settings import Settings
@@ -63,10 +65,11 @@ class Shop:
         self.catalog = CatalogService(database, self.store, self.bell, self.settings)
         self.jobs = JobService(database, self.store, self.bell)
         self.work, self.uploads = JobWork(database, self.settings), UploadWork(database, self.settings)
+        self.steps, self.files = StepWork(database, self.settings), FileWork(database)
         self.team = TeamService(database).create_team("ours").team_id
         self.steady_seconds = 0.0
-        self.job_leases, self.upload_leases = (
-            LeaseWatch(self.settings.lease_seconds, 1e6, lambda: self.steady_seconds) for _ in range(2)
+        self.job_leases, self.upload_leases, self.step_leases = (
+            LeaseWatch(self.settings.lease_seconds, 1e6, lambda: self.steady_seconds) for _ in range(3)
         )
 
     def upload(self, kind: UploadKind, *, ready: bool = True) -> Upload:
@@ -119,6 +122,7 @@ class Shop:
         """Let the leases of all that are not heard of from now on run out."""
         self.reconcile()
         self.reconcile_uploads()
+        self.steps.reconcile(self.step_leases)
         self.steady_seconds += self.settings.lease_seconds
 
     def upload_claim(self, upload_id: str, owner: str = "w") -> UploadClaim:

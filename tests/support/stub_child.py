@@ -11,33 +11,59 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 
 from pydantic import JsonValue
 
+from primesvt_core import sharing
+from primesvt_core.types import Rates
 from primesvt_core.workspace import Workspace, write_atomically
 from worker import child
-from worker.protocol import CompressRequest, ProgressMessage, Task
+from worker.protocol import AssistRequest, CompressRequest, ProgressMessage, Task
 
 CELLS = int(os.environ.get("PYTHON_STUB_CELLS", "5"))
 CELL_SECONDS = float(os.environ.get("PYTHON_STUB_CELL_SECONDS", "0.02"))
 
 
-def carry_out(task: Task, tell: child.Tell) -> dict[str, JsonValue]:
-    """Remember a few cells, then write a model and a report that follow from them."""
+def carry_out(task: Task, tell: child.Channel) -> dict[str, JsonValue]:
+    """Remember a few cells, shared as those of a profile are, then write a model and a report that follow from them."""
+    if isinstance(task, AssistRequest):
+        return {"cells": sharing.assist(_computing(task, Workspace(task.workspace)), tell)}
     if not isinstance(task, CompressRequest):
         return {"family": "stub", "sha256": hashlib.sha256(task.path.read_bytes()).hexdigest()}
-    seed = hashlib.sha256(task.checkpoint.read_bytes() + task.data.read_bytes()).hexdigest()
-    workspace = Workspace(task.workspace)
-    workspace.bind({"seed": seed})
-    cells = []
-    for number in range(CELLS):
-        tell(ProgressMessage(step="profile", done=number, total=CELLS, note="", facts={"cell": number}))
-        cells.append(str(workspace.recall(f"cell/{number}", partial(_cell, seed, number))))
+    with child.alone_in(task.workspace):
+        child.adopt(task)
+        cells = _profile(task, tell)
     task.out.mkdir(parents=True, exist_ok=True)
     write_atomically(task.out / "model.safetensors", _model(cells))
     write_atomically(task.out / "report.json", json.dumps({"cells": cells}).encode())
     return {"verdict": "met", "summary": {"cells": len(cells)}}
+
+
+def _profile(task: CompressRequest, tell: child.Channel) -> list[str]:
+    workspace = Workspace(task.workspace)
+    compute = _computing(task, workspace)
+    rates = [{"cell": float(number)} for number in range(CELLS)]
+    wanted: dict[str, Rates] = {f"cell/{number}": asked for number, asked in enumerate(rates)}
+    measure = sharing.share(wanted, workspace, compute, compute, tell)
+    cells = []
+    for number, asked in enumerate(rates):
+        tell(ProgressMessage(step="profile", done=number, total=CELLS, note="", facts={"cell": number}))
+        cells.append(measure(asked))
+    return cells
+
+
+def _computing(task: CompressRequest | AssistRequest, workspace: Workspace) -> Callable[[Rates], str]:
+    """Computes a cell, or remembers it."""
+    seed = hashlib.sha256(task.checkpoint.read_bytes() + task.data.read_bytes()).hexdigest()
+    workspace.bind({"seed": seed})
+
+    def compute(rates: Rates) -> str:
+        number = int(rates["cell"])
+        return str(workspace.recall(f"cell/{number}", partial(_cell, seed, number)))
+
+    return compute
 
 
 def model_of(checkpoint: bytes, data: bytes, cells: int = CELLS) -> bytes:

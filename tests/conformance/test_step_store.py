@@ -1,0 +1,200 @@
+"""What cells of a job promise, on every database: each is handed out once at a time and written once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import delete, select
+
+from app.db import Database
+from app.errors import LostClaim
+from app.jobs.models import JobRow
+from app.jobs.records import JobClaim, StepClaim
+from app.jobs.step_models import FileRow, StepRow
+from tests.support.shop import MODEL, PROBLEM, Shop
+
+CELLS = {f"search/{number}": {"group": number / 10} for number in range(12)}
+VALUES = {key: "0101" + key for key in CELLS}
+
+
+@pytest.fixture(autouse=True)
+def nothing_else(database: Database) -> None:
+    with database.session() as session:
+        session.execute(delete(JobRow))
+
+
+def published(shop: Shop) -> JobClaim:
+    claim = shop.claimed()
+    shop.steps.publish(claim, CELLS)
+    return claim
+
+
+def helper(shop: Shop, owner: str = "helper") -> StepClaim:
+    claim = shop.steps.help(owner, ["cpu"])
+    assert claim is not None
+    return claim
+
+
+def test_cells_are_handed_out_from_both_ends_until_none_are_left(shop: Shop) -> None:
+    claim = published(shop)
+    other = helper(shop)
+    keys = [*CELLS]
+    mine, found = shop.steps.share(claim, {}, 3, keys)
+    assert (mine, found) == ({key: CELLS[key] for key in keys[:3]}, {})
+    assert [*shop.steps.assist(other, {}, limit=2)] == [keys[11], keys[10]]
+    rest = [key for key in keys if key not in mine and key not in keys[10:]]
+    computed = {key: VALUES[key] for key in mine}
+    while rest:
+        mine, found = shop.steps.share(claim, computed, 100, keys)
+        assert [*mine] == rest[: len(mine)]  # a part of what is left, so that nobody waits for one at the end
+        assert 1 <= len(mine) <= -(-len(rest) // 4)
+        rest, computed = rest[len(mine) :], {key: VALUES[key] for key in mine}
+    assert shop.steps.share(claim, computed, 100, keys[10:]) == ({}, {})
+    shop.steps.assist(other, {key: VALUES[key] for key in keys[10:]})
+    assert shop.steps.share(claim, {}, 100, keys[10:]) == ({}, {key: VALUES[key] for key in keys[10:]})
+    assert shop.steps.known(claim) == VALUES
+    assert shop.steps.help("another", ["cpu"]) is None
+
+
+def test_workers_that_ask_at_once_get_different_cells(shop: Shop) -> None:
+    claim = published(shop)
+    others = [helper(shop, f"h{number}") for number in range(4)]
+    with ThreadPoolExecutor(5) as pool:
+        own = pool.submit(shop.steps.share, claim, {}, 2, CELLS)
+        given = [*pool.map(lambda other: shop.steps.assist(other, {}, limit=2), others)]
+    got = [key for cells in (own.result()[0], *given) for key in cells]
+    assert len(got) == len(set(got)) > 5
+
+
+def test_what_a_helper_does_not_hold_any_more_it_does_not_write(shop: Shop) -> None:
+    claim = published(shop)
+    lost, other = helper(shop, "lost"), helper(shop, "other")
+    [key] = shop.steps.assist(lost, {}, limit=1)
+    shop.forget_workers()
+    shop.work.heartbeat(claim)
+    shop.steps.reconcile(shop.step_leases)
+    assert [*shop.steps.assist(other, {}, limit=1)] == [key]
+    shop.steps.assist(lost, {key: "made up"})
+    assert shop.steps.known(claim) == {}
+    shop.steps.assist(other, {key: VALUES[key]})
+    shop.steps.assist(lost, {key: "made up"})
+    shop.work.heartbeat(claim, cells={key: "made up, too"})
+    assert shop.steps.known(claim) == {key: VALUES[key]}
+
+
+def test_a_helper_that_is_heard_of_keeps_its_cells(shop: Shop) -> None:
+    claim = published(shop)
+    other = helper(shop)
+    [key] = shop.steps.assist(other, {}, limit=1)
+    shop.forget_workers()
+    shop.steps.assist(other, {})
+    assert claim.job_id in shop.steps.reconcile(shop.step_leases)
+    assert shop.steps.assist(other, {key: "1"}, limit=12).keys().isdisjoint({key})
+    assert shop.steps.known(claim) == {key: "1"}
+
+
+def test_a_cell_that_a_helper_could_not_compute_is_for_others(shop: Shop) -> None:
+    claim = published(shop)
+    other = helper(shop)
+    [key] = shop.steps.assist(other, {}, limit=1)
+    again = shop.steps.assist(other, {}, limit=1, is_through=True)
+    assert [*again] == [key]
+    shop.steps.release(other)
+    [third] = shop.steps.assist(other, {}, limit=1)
+    shop.steps.release(other)
+    # Three times is enough (max_attempts): only the job's own worker tries it again.
+    assert third == key
+    assert key not in shop.steps.assist(other, {}, limit=12)
+    assert key in {step for _ in range(12) for step in shop.steps.share(claim, {}, 12, CELLS)[0]}
+
+
+@pytest.mark.parametrize("end", ["cancel", "requeue", "succeed", "fail", "delete"])
+def test_helpers_hear_within_a_heartbeat_that_a_job_does_not_run_any_more(shop: Shop, end: str) -> None:
+    claim = published(shop)
+    other = helper(shop)
+    shop.steps.assist(other, {}, limit=1)
+    if end == "cancel":
+        shop.jobs.cancel(shop.team, claim.job_id)
+    elif end == "requeue":
+        shop.work.release(claim, PROBLEM)
+    elif end == "succeed":
+        shop.work.finalize(claim)
+        shop.work.succeed(claim, [replace(MODEL, blob_key=f"artifacts/{claim.job_id}")], "met", {})
+    else:
+        shop.work.fail(claim, PROBLEM)
+    if end == "delete":
+        shop.jobs.delete(shop.team, claim.job_id)
+    with pytest.raises(LostClaim):
+        shop.steps.assist(other, {"search/0": "1"}, limit=1)
+    assert shop.steps.help("another", ["cpu"]) is None
+    shop.steps.release(other)
+
+
+def test_the_next_attempt_goes_on_with_what_is_there_wherever_it_runs(shop: Shop) -> None:
+    claim = published(shop)
+    other = helper(shop)
+    mine, _ = shop.steps.share(claim, {}, 2, CELLS)
+    theirs = shop.steps.assist(other, {}, limit=1)
+    shop.work.heartbeat(claim, cells={"search/start": "11", **dict.fromkeys(mine, "1")})
+    mine, _ = shop.steps.share(claim, {}, 1, CELLS)
+    shop.work.release(claim, PROBLEM)
+    with pytest.raises(LostClaim):
+        shop.steps.share(claim, dict.fromkeys(mine, "0"), 1, CELLS)
+    with pytest.raises(LostClaim):
+        shop.steps.publish(claim, CELLS)
+    again = shop.claimed(shop.job(claim))
+    shop.steps.assist(other, dict.fromkeys(theirs, "1"))  # goes on with what it holds
+    assert shop.steps.known(again).keys() == {"search/start", "search/0", "search/1", *theirs}
+    shop.steps.publish(again, CELLS)
+    taken, _ = shop.steps.share(again, {}, 1, CELLS)
+    assert taken.keys() == mine.keys()
+
+
+def test_cells_of_another_device_are_not_put_together(shop: Shop) -> None:
+    claim = published(shop)
+    shop.work.heartbeat(claim, cells={"search/0": "1"})
+    assert shop.steps.known(replace(claim, device="cuda")) == {}
+    assert shop.steps.help("gpu", ["cuda"]) is None
+    assert shop.steps.wanting("both", ["cuda", "cpu"]) == [claim.job_id]
+    assert shop.steps.wanting(claim.owner, ["cpu"]) == []
+    assert shop.steps.wanting("both", ["cpu"], [claim.job_id]) == []
+
+
+def test_seconds_of_helpers_are_the_jobs(shop: Shop) -> None:
+    claim = published(shop)
+    shop.work.heartbeat(claim, seconds=2.0)
+    shop.steps.assist(helper(shop), {}, seconds=3.0)
+    assert shop.job(claim).run_seconds == 5.0
+
+
+def test_nothing_is_left_of_cells_and_files_once_the_job_is_over(shop: Shop) -> None:
+    claim = published(shop)
+    key = shop.files.begin(claim, "fine-tuned-1.safetensors")
+    shop.work.fail(claim, PROBLEM)
+    assert shop.files.left_over() == [key]
+    shop.files.forget([key])
+    with shop.database.session() as session:
+        assert [*session.scalars(select(StepRow))] == [*session.scalars(select(FileRow))] == []
+
+
+def test_the_newest_whole_version_of_a_file_is_handed_on(shop: Shop) -> None:
+    claim = shop.claimed()
+    first = shop.files.begin(claim, "fine-tuned-1.safetensors")
+    assert shop.files.all(claim) == []
+    assert shop.files.finish(claim, first, "a" * 64) == []
+    second = shop.files.begin(claim, "fine-tuned-1.safetensors")
+    assert [file.blob_key for file in shop.files.all(claim)] == [first]
+    assert shop.files.finish(claim, second, "b" * 64) == [first]
+    shop.files.forget([first])
+    shop.work.release(claim, PROBLEM)
+    for write in (lambda: shop.files.begin(claim, "x"), lambda: shop.files.finish(claim, second, "c" * 64)):
+        with pytest.raises(LostClaim):
+            write()
+    again = shop.claimed(shop.job(claim))
+    assert [(file.blob_key, file.sha256) for file in shop.files.all(again)] == [(second, "b" * 64)]
+    shop.work.fail(again, PROBLEM)
+    shop.store.put(second, [b"abc"])
+    shop.jobs.delete(shop.team, claim.job_id)
+    assert shop.store.size(second) is None
