@@ -7,7 +7,21 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from app.api import artifacts, audit, events, jobs, keys, members, meta, openapi, problem, teams, uploads, webhooks
+from app.api import (
+    artifacts,
+    audit,
+    events,
+    jobs,
+    keys,
+    members,
+    meta,
+    openapi,
+    problem,
+    teams,
+    uploads,
+    webhooks,
+    workers,
+)
 from app.api.batching import Batch
 from app.api.following import JobLooker
 from app.api.hardening import Hardening
@@ -16,6 +30,7 @@ from app.api.observing import Measuring, Metrics
 from app.api.origins import Origins
 from app.api.readiness import readiness
 from app.api.watching import Watch
+from app.fleet import FleetService
 from app.services import Services, assemble
 from app.settings import Settings
 from app.web import mount
@@ -43,9 +58,9 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app.state.watch = Watch(found.jobs.last_events)
     app.state.looker = JobLooker(found.jobs, app.state.watch, Batch(found.jobs.many))
     app.state.readiness = readiness(found)
-    app.state.metrics = Metrics(found.jobs)
+    app.state.metrics = Metrics(FleetService(found.database, found.workers))
     problem.install(app)
-    for noun in (jobs, uploads, events, artifacts, webhooks, teams, members, keys, audit, meta):
+    for noun in (jobs, uploads, events, artifacts, webhooks, teams, members, keys, audit, workers, meta):
         app.include_router(noun.router)
     mount(app)
     app.add_middleware(Hardening)

@@ -75,6 +75,11 @@ class Settings(BaseModel):
     team_storage_bytes: int = Field(default=0, ge=0, description="What a team may store; 0 for no limit.")
     team_unfinished_jobs: int = Field(default=0, ge=0, description="Jobs of a team that wait or run; 0 for no limit.")
     team_gpu_minutes: int = Field(default=0, ge=0, description="GPU minutes of a team a month; 0 for no limit.")
+    metrics_address: str = Field(
+        default="",
+        pattern=r"^$|^[^/]*:\d{1,5}$",
+        description="Where worker and reconciler tell Prometheus, as 127.0.0.1:9100; nowhere if empty.",
+    )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(default=False, description="One JSON object a line instead of text.")
 

@@ -8,9 +8,11 @@ from celery import Celery
 from celery.signals import worker_shutting_down
 
 from app import logs
+from app.metrics import REGISTRY
 from app.queue import RUN_JOB, VALIDATE_UPLOAD, make_celery
 from app.settings import Settings
 from app.workers.records import WorkerState
+from worker.exposing import GpuCollector, exposed
 from worker.station import Station, open_station
 
 THREADS = 3
@@ -38,7 +40,8 @@ def main() -> None:
     station = open_station(settings)
     station.sweep()
     options = ["--pool=threads", f"--concurrency={THREADS}", "--without-gossip", "--without-mingle"]
-    with station.presence.told():
+    REGISTRY.register(GpuCollector())
+    with exposed(settings), station.presence.told():
         make_worker(station).worker_main(["worker", *options, f"--loglevel={settings.log_level}"])
 
 

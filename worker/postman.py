@@ -9,6 +9,7 @@ from threading import Event
 
 from sqlalchemy.exc import DBAPIError
 
+from app.metrics import WEBHOOK_SECONDS
 from app.webhooks.records import DeliveryClaim
 from app.webhooks.work import DeliveryWork, is_success
 from worker.sending import Sender
@@ -40,15 +41,17 @@ class Postman:
 
     def deliver(self, claim: DeliveryClaim) -> None:
         """One attempt, written down."""
-        told = {"webhook": claim.webhook_id, "delivery": claim.delivery_id, "attempt": claim.attempt}
+        told: dict[str, object] = {"webhook": claim.webhook_id, "delivery": claim.delivery_id, "attempt": claim.attempt}
         answer = self.sender.send(claim)
+        outcome = "delivered" if is_success(answer) else "failed"
+        WEBHOOK_SECONDS.labels(outcome).observe(answer.duration_seconds)
         try:
             self.work.record(claim, answer)
         except DBAPIError as error:  # the lease runs out, and it is sent again
             log.warning("webhook_not_recorded", extra={**told, "reason": str(error.orig)})
             return
-        outcome = {"event_type": claim.event, "status": answer.status, "reason": answer.problem}
-        log.info("webhook_delivered" if is_success(answer) else "webhook_failed", extra={**told, **outcome})
+        told |= {"event_type": claim.event, "status": answer.status, "reason": answer.problem}
+        log.info("webhook_sent", extra={**told, "outcome": outcome})
 
     def _claims(self, free: int) -> list[DeliveryClaim]:
         try:

@@ -21,12 +21,14 @@ from app.jobs.files import FileWork
 from app.jobs.steps import StepWork
 from app.jobs.work import JobWork
 from app.leases import LeaseWatch
+from app.metrics import RECONCILED_AT
 from app.queue import CeleryDoorbell, Doorbell
 from app.settings import Settings
 from app.storage import open_store
 from app.teams.retention import Retention
 from app.webhooks.work import DeliveryWork
 from app.workers.service import WorkerService
+from worker.exposing import exposed
 from worker.postman import Postman
 from worker.sending import Sender
 from worker.sweeper import Sweeper
@@ -79,12 +81,15 @@ def main() -> None:
     sending = Thread(target=postman.run, name="postman")
     sending.start()
     reconciler = Reconciler(database, settings, doorbell)
-    while not stopping.wait(settings.reconcile_seconds):
-        try:
-            reconciler.reconcile()
-            sweeper.sweep()
-        except DBAPIError as error:
-            log.warning("reconcile_failed", extra={"reason": str(error.orig)})
+    with exposed(settings):
+        while not stopping.wait(settings.reconcile_seconds):
+            try:
+                reconciler.reconcile()
+                sweeper.sweep()
+            except DBAPIError as error:
+                log.warning("reconcile_failed", extra={"reason": str(error.orig)})
+            else:
+                RECONCILED_AT.set_to_current_time()
     sending.join()
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from primesvt_core.types import Rates
+from worker.exposing import StepClock
 from worker.process import Child, ChildDied, started
 from worker.protocol import (
     AskMessage,
@@ -86,7 +87,7 @@ def supervise(
         ChildSpent: it has used up its processor time.
         CancelRequested, ShuttingDown, LostClaim: as the pulse says.
     """
-    has_asked, heard_at = False, time.monotonic()
+    has_asked, heard_at, clock = False, time.monotonic(), StepClock()
     with started(request, log) as child:
         while True:
             pulse.tick()
@@ -97,7 +98,10 @@ def supervise(
                 heard_at = time.monotonic()
             elif time.monotonic() - heard_at > silence_seconds:
                 raise ChildDied(f"the computing process made no progress for {silence_seconds:g} s and was stopped")
+            if isinstance(message, ProgressMessage):
+                clock.heard(message.step)
             if isinstance(message, ResultMessage):
+                clock.over()
                 return message.result
             has_asked = has_asked or isinstance(message, AskMessage)
             _hear(message, pulse, desk)

@@ -3,38 +3,54 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.jobs.service import JobService
+from app.fleet import FleetService
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 
 
-class JobCollector(Collector):
-    """Counts jobs when the metrics are asked for: the database is the only record of them."""
+class FleetCollector(Collector):
+    """Counts the whole service's things when the metrics are asked for: every process that answers says the same."""
 
-    def __init__(self, jobs: JobService) -> None:
-        self.jobs = jobs
+    def __init__(self, fleet: FleetService) -> None:
+        self.fleet = fleet
 
     def collect(self) -> Iterable[Metric]:
-        family = GaugeMetricFamily("primesvt_jobs", "Jobs by state.", labels=["state"])
-        for state, count in self.jobs.count_by_state().items():
-            family.add_metric([state.value], count)
-        yield family
+        found = self.fleet.count()
+        yield _gauge("primesvt_jobs", "Jobs by state.", "state", found.jobs)
+        yield GaugeMetricFamily(
+            "primesvt_oldest_queued_seconds", "How long the next job waits.", value=found.oldest_queued_seconds
+        )
+        workers = GaugeMetricFamily("primesvt_workers", "Workers by state and device.", labels=["state", "device"])
+        for (state, device), count in found.workers.items():
+            workers.add_metric([state.value, device], count)
+        yield workers
+        yield _gauge("primesvt_uploads", "Uploads by state.", "state", found.uploads)
+        yield _gauge("primesvt_upload_bytes", "Bytes of complete uploads by kind.", "kind", found.upload_bytes)
+        yield _gauge("primesvt_webhook_deliveries", "Webhook deliveries by state.", "state", found.deliveries)
+
+
+def _gauge(name: str, told: str, label: str, counts: Mapping[Any, int]) -> Metric:
+    family = GaugeMetricFamily(name, told, labels=[label])
+    for value, count in counts.items():
+        family.add_metric([value.value], count)
+    return family
 
 
 class Metrics:
     """The numbers of one application."""
 
-    def __init__(self, jobs: JobService) -> None:
+    def __init__(self, fleet: FleetService) -> None:
         self.registry = CollectorRegistry()
-        self.registry.register(JobCollector(jobs))
+        self.registry.register(FleetCollector(fleet))
         labels = ("method", "route")
         self.requests = Counter(
             "primesvt_http_requests", "Requests answered.", (*labels, "status"), registry=self.registry

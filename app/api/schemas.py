@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 from app.catalog.states import UploadKind, UploadState
 from app.jobs.priorities import Priority
 from app.jobs.states import JobState
+from app.workers.records import WorkerState
 
 SHA256 = r"^[0-9a-fA-F]{64}$"
 ID = r"^[0-9a-z_]+$"
@@ -185,6 +186,25 @@ class ArtifactView(View):
     media_type: str
     size_bytes: int
     sha256: str
+
+
+class WorkerView(View):
+    """A process that runs jobs."""
+
+    id: str
+    host: str
+    devices: tuple[str, ...] = Field(description="What it computes on: cpu, cuda.")
+    version: str
+    state: WorkerState
+    job_id: str | None = Field(description="The job of the caller's team that it has.")
+    started_at: datetime
+    seen_at: datetime
+
+
+class Workers(BaseModel):
+    """All workers that were heard of within a day."""
+
+    items: list[WorkerView]
 
 
 class Plugins(BaseModel):

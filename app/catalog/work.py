@@ -16,6 +16,7 @@ from app.catalog.states import OPEN, UploadKind, UploadState
 from app.db import Database, now
 from app.errors import LostClaim
 from app.leases import LeaseWatch
+from app.metrics import LEASE_EXPIRIES
 from app.settings import Settings
 from app.webhooks.outbox import announce
 
@@ -110,6 +111,7 @@ class UploadWork:
                     self._requeue(
                         session, row, {"code": "worker_lost", "detail": "the worker was not heard of any more"}
                     )
+                    LEASE_EXPIRIES.labels("upload").inc()
             oldest = now() - timedelta(seconds=self.settings.upload_expiry_seconds)
             abandoned = update(UploadRow).where(UploadRow.state.in_([s.value for s in OPEN]))
             session.execute(

@@ -108,7 +108,7 @@ def _settings(place: Place, stack: ExitStack) -> Settings:
         raise EmbeddedError("invalid_settings", str(error), is_input=True) from None
     data_dir = place.data_dir.expanduser().resolve()
     mine = {"data_dir": data_dir, "broker_url": broker.url(Path(sockets) / "valkey"), "database_url": "",
-            "storage_url": ""}  # fmt: skip
+            "storage_url": "", "metrics_address": ""}  # fmt: skip
     try:
         for folder in (data_dir, data_dir / "valkey", data_dir / "logs"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -250,13 +250,6 @@ class JobService:
             key = session.get_one(ArtifactRow, (job_id, name)).blob_key
         return self.store.address(key, saved_as, ADDRESS_SECONDS)
 
-    def count_by_state(self) -> dict[JobState, int]:
-        """Jobs of all teams, for the metrics."""
-        with self.database.session() as session:
-            rows = session.execute(select(JobRow.state, func.count()).group_by(JobRow.state)).all()
-        counts = {str(state): int(count) for state, count in rows}
-        return {state: counts.get(state.value, 0) for state in JobState}
-
     @staticmethod
     def _answered(session: Session, team: str, key: str | None, digest: str) -> str | None:
         if key is None:

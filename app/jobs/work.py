@@ -23,6 +23,7 @@ from app.jobs.records import Beat, Device, JobClaim, StoredArtifact
 from app.jobs.states import ANY_DEVICE, HELD, TERMINAL, JobState
 from app.jobs.steps import keep
 from app.leases import LeaseWatch
+from app.metrics import LEASE_EXPIRIES
 from app.settings import Settings
 
 CPU_ONLY: tuple[Device, ...] = ("cpu",)
@@ -183,6 +184,7 @@ class JobWork:
                 # A heartbeat, or another reconciler, may have been faster.
                 if row is not None and row.state in HELD and (row.epoch, row.lease_expires_at) == renewals[job_id]:
                     requeue(session, row, {"detail": "the worker was not heard of any more"}, self.settings)
+                    LEASE_EXPIRIES.labels("job").inc()
 
     def due(self, limit: int, devices: Collection[Device] | None = None) -> list[str]:
         """Queued jobs that could be claimed now, in fair order; only those for the devices, if any are given."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from app.catalog.states import UploadState
 from app.jobs.states import JobState
+from app.workers.records import WorkerState
 from primesvt_core.types import Step, Verdict
 
 NOTHING = "–"  # noqa: RUF001  # an en dash is meant
@@ -26,6 +27,11 @@ STATES: Mapping[str, str] = {
     UploadState.READY: "Ready",
     UploadState.REJECTED: "Refused",
     UploadState.EXPIRED: "Expired",
+    WorkerState.IDLE: "Idle",
+    WorkerState.BUSY: "Busy",
+    WorkerState.HELPING: "Helping",
+    WorkerState.STOPPING: "Stopping",
+    WorkerState.LOST: "Lost",
 }
 
 TONES: Mapping[str, str] = {
@@ -38,6 +44,9 @@ TONES: Mapping[str, str] = {
     UploadState.VALIDATING: "busy",
     UploadState.READY: "good",
     UploadState.REJECTED: "bad",
+    WorkerState.BUSY: "busy",
+    WorkerState.HELPING: "busy",
+    WorkerState.LOST: "bad",
 }
 """Colour of a state; those absent are neutral."""
 

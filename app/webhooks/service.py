@@ -194,13 +194,6 @@ class WebhookService:
             audit.note(session, team, "webhook.replay", webhook_id, since=since.isoformat())
             return session.execute(failed.values(**again)).rowcount  # type: ignore[attr-defined,no-any-return]
 
-    def count_by_state(self) -> dict[DeliveryState, int]:
-        """Deliveries of all teams, for the metrics."""
-        with self.database.session() as session:
-            rows = session.execute(select(DeliveryRow.state, func.count()).group_by(DeliveryRow.state)).all()
-        counts = {str(state): int(count) for state, count in rows}
-        return {state: counts.get(state.value, 0) for state in DeliveryState}
-
     def _check(self, url: str) -> None:
         checked_url(url, private=self.settings.webhook_private_network)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from app.db import Database, now
+from app.jobs.models import JobRow
 from app.settings import Settings
 from app.workers.models import WorkerRow
 from app.workers.records import Worker, WorkerState
@@ -59,6 +61,14 @@ class WorkerService:
         with self.database.session() as session:
             rows = session.query(WorkerRow).order_by(WorkerRow.host, WorkerRow.id).all()
         return [self._record(row) for row in rows]
+
+    def seen_by(self, team: str) -> list[Worker]:
+        """Every worker; of what they do only the team's own jobs are named."""
+        workers = self.all()
+        busy_with = [worker.job_id for worker in workers if worker.job_id]
+        with self.database.reading() as session:
+            own = {*session.scalars(select(JobRow.id).where(JobRow.team_id == team, JobRow.id.in_(busy_with)))}
+        return [worker if worker.job_id in own else replace(worker, job_id=None) for worker in workers]
 
     def live(self, device: str | None = None) -> list[Worker]:
         """Workers that take jobs: neither lost nor stopping, and with the device if one is named."""

@@ -8,6 +8,7 @@ import pytest
 from app.catalog.states import UploadKind
 from app.jobs.records import NewJob
 from app.jobs.states import JobState
+from app.workers.records import WorkerState
 from primesvt_core.types import Verdict
 from tests.support.browsing import get, post
 from tests.support.dashboard import BUDGET, Dashboard, progress, sample_report
@@ -216,3 +217,15 @@ def test_without_the_built_scripts_pages_still_show_charts_and_reload_by_themsel
     assert done.count("<svg") > 2
     running, _ = board.running(team)
     assert '<meta http-equiv="refresh"' in get(board, team, f"/jobs/{running.id}").text
+
+
+def test_workers_are_shown_with_the_teams_own_jobs(board: Dashboard) -> None:
+    ours, theirs = board.team("workers' team"), board.team("another team")
+    job = board.queued(ours)
+    board.services.workers.tell("w1", "gpu-1", ["cpu", "cuda"], "0.1", WorkerState.BUSY, job.id)
+    shown = {team.id: get(board, team, "/workers").text for team in (ours, theirs)}
+    assert "<html" in shown[ours.id]
+    assert f'href="/jobs/{job.id}"' in shown[ours.id]
+    assert "CPU, CUDA" in shown[ours.id]
+    assert job.id not in shown[theirs.id]
+    assert "another team" in shown[theirs.id]

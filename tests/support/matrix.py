@@ -191,6 +191,7 @@ MATRIX: dict[tuple[str, str], Entry] = {
     ("post", "/api/v1/uploads/{upload_id}/complete"): Entry(
         scope=Scope.UPLOADS_WRITE, ids=lambda w: {UPLOAD: w.sent_upload()}, action="upload.complete"
     ),
+    ("get", "/api/v1/workers"): Entry(scope=Scope.JOBS_READ),
     ("get", "/api/v1/webhooks"): Entry(scope=Scope.WEBHOOKS_READ),
     ("post", "/api/v1/webhooks"): Entry(
         scope=Scope.WEBHOOKS_WRITE,

@@ -1,0 +1,21 @@
+"""Workers: who is there, and what they do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter
+
+from app.api.deps import Found, needs
+from app.api.problem import responses
+from app.api.schemas import Workers, WorkerView
+from app.teams.records import Principal
+from app.teams.scopes import Scope
+
+router = APIRouter(prefix="/api/v1/workers", tags=["operation"], responses=responses(422))
+
+
+@router.get("")
+def list_workers(caller: Annotated[Principal, needs(Scope.JOBS_READ)], found: Found) -> Workers:
+    """Workers that were heard of within a day, by host. Jobs of other teams are not named."""
+    return Workers(items=[WorkerView.model_validate(one) for one in found.workers.seen_by(caller.team_id)])

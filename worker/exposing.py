@@ -1,0 +1,89 @@
+"""Tells Prometheus what this process counts, and how its GPUs are used, which the driver says without CUDA."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import pynvml
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from app.metrics import REGISTRY, STEP_SECONDS
+from app.settings import Settings
+
+log = logging.getLogger(__name__)
+
+GPU_NUMBERS = {
+    "primesvt_gpu_utilisation": "Part of the time in which the GPU computed, of the last second or less.",
+    "primesvt_gpu_memory_used_bytes": "Memory in use, by whomever.",
+    "primesvt_gpu_memory_bytes": "Memory that there is.",
+}
+
+
+@contextmanager
+def exposed(settings: Settings, registry: CollectorRegistry = REGISTRY) -> Iterator[None]:
+    """Answer Prometheus at the address of the settings, if they name one, while the block runs."""
+    if not settings.metrics_address:
+        yield
+        return
+    host, _, port = settings.metrics_address.rpartition(":")
+    server, thread = start_http_server(int(port), host.strip("[]") or "0.0.0.0", registry)  # noqa: S104  # as asked
+    log.info("metrics_exposed", extra={"address": settings.metrics_address})
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class GpuCollector(Collector):
+    """Use of every GPU of the machine; nothing where there is no NVIDIA driver."""
+
+    def collect(self) -> Iterable[Metric]:
+        families = {name: GaugeMetricFamily(name, told, labels=["gpu"]) for name, told in GPU_NUMBERS.items()}
+        for gpu, numbers in _gpus():
+            for name, value in zip(GPU_NUMBERS, numbers, strict=True):
+                families[name].add_metric([gpu], value)
+        return families.values()
+
+
+def _gpus() -> Iterator[tuple[str, tuple[float, float, float]]]:
+    """Of every GPU its number, and `GPU_NUMBERS`. Only the driver is asked: a worker never opens CUDA."""
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return
+    try:
+        for number in range(pynvml.nvmlDeviceGetCount()):
+            gpu = pynvml.nvmlDeviceGetHandleByIndex(number)
+            with contextlib.suppress(pynvml.NVMLError):  # a part of a GPU may tell less than a whole one
+                memory = pynvml.nvmlDeviceGetMemoryInfo(gpu)
+                share = pynvml.nvmlDeviceGetUtilizationRates(gpu).gpu / 100
+                yield str(number), (share, float(memory.used), float(memory.total))
+    finally:
+        pynvml.nvmlShutdown()
+
+
+class StepClock:
+    """Measures the steps of one run from what it reports: a step lasts until another one reports."""
+
+    def __init__(self) -> None:
+        self._step, self._began_at = "", time.monotonic()
+
+    def heard(self, step: str) -> None:
+        """The run is at this step."""
+        if step != self._step:
+            self.over()
+            self._step, self._began_at = step, time.monotonic()
+
+    def over(self) -> None:
+        """The run has ended, or the step has."""
+        if self._step:
+            STEP_SECONDS.labels(self._step).observe(time.monotonic() - self._began_at)
+        self._step = ""
