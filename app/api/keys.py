@@ -28,7 +28,7 @@ def list_keys(caller: Admin, found: Found) -> list[KeyView]:
     return [KeyView.model_validate(key) for key in found.keys.all(caller.team_id)]
 
 
-@router.post("", status_code=201, responses={**SHOWN_ONCE, **responses(413, 415)})
+@router.post("", status_code=201, responses=SHOWN_ONCE)
 def create_key(body: NewKeyBody, caller: Admin, found: Found, response: Response) -> KeySecret:
     """Make a key, which may do no more than the caller; its secret is shown this once."""
     permitted(caller, body.scopes)
@@ -40,7 +40,7 @@ def create_key(body: NewKeyBody, caller: Admin, found: Found, response: Response
     return KeySecret.model_validate(made, from_attributes=True)
 
 
-@router.post("/{key_id}/rotate", status_code=201, responses={**SHOWN_ONCE, **responses(404, 409, 413, 415)})
+@router.post("/{key_id}/rotate", status_code=201, responses={**SHOWN_ONCE, **responses(404, 409)})
 def rotate_key(key_id: KeyId, body: Rotation, caller: Admin, found: Found, response: Response) -> KeySecret:
     """Make a key in place of another one, which goes on for a while; the new secret is shown this once."""
     permitted(caller, found.keys.get(caller.team_id, key_id).scopes)

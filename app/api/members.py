@@ -26,7 +26,7 @@ def list_members(caller: Reader, found: Found) -> list[MemberView]:
     return [MemberView.model_validate(member) for member in found.members.all(caller.team_id)]
 
 
-@router.patch("/members/{user_id}", responses=responses(404, 409, 413, 415))
+@router.patch("/members/{user_id}", responses=responses(404, 409))
 def change_member(user_id: UserId, body: MemberPatch, caller: Admin, found: Found) -> MemberView:
     """Give a member another role; the team keeps an admin."""
     permitted(caller, body.role.scopes)
@@ -48,7 +48,7 @@ def list_invitations(caller: Admin, found: Found) -> list[InvitationView]:
 @router.post(
     "/invitations",
     status_code=201,
-    responses={**with_headers(201, Cache_Control="Not to be kept."), **responses(409, 413, 415)},
+    responses={**with_headers(201, Cache_Control="Not to be kept."), **responses(409)},
 )
 def invite_member(
     body: NewInvitation, request: Request, caller: Admin, found: Found, response: Response

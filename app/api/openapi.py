@@ -51,7 +51,7 @@ def describe(app: FastAPI) -> None:
     for operation in _operations(schema):
         found = responses(401, 403, 429) if operation.get("security") else responses(429)
         if "application/json" in operation.get("requestBody", {}).get("content", ()):
-            found |= responses(400)  # no text at all
+            found |= responses(400, 413, 415)  # no text at all, too much of it, or of another kind
         operation["responses"] |= {str(status): told for status, told in found.items()}
     components = schema.setdefault("components", {}).setdefault("schemas", {})
     described = Problem.model_json_schema(ref_template=REFERENCE)

@@ -26,8 +26,11 @@ class Origins:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        state = scope.setdefault("state", {})
         given = Headers(scope=scope).get(HEADER, "")
         request_id = given if GIVEN.fullmatch(given) else f"{random.getrandbits(128):032x}"  # no secret
+
+        state["request_id"] = request_id  # for what is answered further out
 
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -146,5 +146,7 @@ def _on_disconnect(request: Request, _error: Exception) -> Response:
 
 
 def _on_anything(request: Request, error: Exception) -> Response:
-    log.error("request_failed", exc_info=error, extra={"path": request.url.path})
-    return answer(request, 500, "internal_error", "something went wrong in the server; its log says what")
+    request_id = getattr(request.state, "request_id", "")
+    log.error("request_failed", exc_info=error, extra={"path": request.url.path, "request_id": request_id})
+    told = "something went wrong in the server; its log says what"
+    return answer(request, 500, "internal_error", told, headers={"X-Request-ID": request_id} if request_id else {})

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
-from pydantic.json_schema import SkipJsonSchema
 
 from app.api.schemas import A_NUMBER, TEXT, Body, View
+from app.teams.addresses import ADDRESS, LONGEST_ADDRESS
 from app.teams.quotas import Quotas
 from app.teams.scopes import Role, Scope
 
 LONGEST_GRACE_HOURS = 24 * 30
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=TEXT)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=TEXT)]
 
 
 class TeamView(View):
@@ -30,7 +30,7 @@ class TeamView(View):
 class TeamPatch(Body):
     """What changes about the team; what is left out stays."""
 
-    name: Name | SkipJsonSchema[None] = None
+    name: Name = Field(default="unnamed", description="Left out: as it is.")
     retention_days: Annotated[int, Field(ge=1, le=36_500), A_NUMBER] | None = Field(
         default=None, description="null keeps everything."
     )
@@ -65,7 +65,7 @@ class MemberPatch(Body):
 class NewInvitation(Body):
     """Somebody who is to join the team."""
 
-    email: str = Field(min_length=3, max_length=254, pattern=TEXT)
+    email: str = Field(max_length=LONGEST_ADDRESS, pattern=ADDRESS)
     role: Role = Role.MEMBER
 
 

@@ -10,7 +10,6 @@ from app.api.bodies import BoundedRoute
 from app.api.deps import Caller, Found, needs
 from app.api.problem import responses
 from app.api.team_schemas import TeamPatch, TeamView, UsageView
-from app.errors import Invalid
 from app.teams.records import Principal
 from app.teams.scopes import Scope
 
@@ -34,13 +33,10 @@ def get_team(caller: Reader, found: Found) -> TeamView:
     return TeamView.model_validate(found.teams.get(caller.team_id))
 
 
-@router.patch("/team", responses=responses(413, 415))
+@router.patch("/team")
 def change_team(body: TeamPatch, caller: Admin, found: Found) -> TeamView:
     """Change the team's name, or how long it keeps data."""
-    changes = body.model_dump(exclude_unset=True)
-    if changes.get("name", "") is None:
-        raise Invalid("a team has a name")
-    return TeamView.model_validate(found.teams.change(caller.team_id, changes))
+    return TeamView.model_validate(found.teams.change(caller.team_id, body.model_dump(exclude_unset=True)))
 
 
 @router.get("/usage")

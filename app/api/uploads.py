@@ -38,7 +38,7 @@ LENGTH_NEEDED = "say with Content-Length how long the file is, or announce it wi
 NO_FORM = "send the file itself as the body (curl --data-binary @FILE), not a form"
 
 
-@router.post("", status_code=201, responses={**with_headers(201, Location=FOUND_AT), **responses(400, 413, 415)})
+@router.post("", status_code=201, responses={**with_headers(201, Location=FOUND_AT), **responses(409, 413)})
 def create_upload(body: NewUpload, caller: Writer, found: Found, response: Response) -> UploadView:
     """Announce an upload; its parts follow, unless the team has the same bytes already."""
     upload = found.catalog.create(caller.team_id, body.kind, body.name, body.size_bytes, body.sha256)

@@ -19,6 +19,7 @@ from app.catalog.states import OPEN, UploadKind, UploadState
 from app.catalog.work import announce_verdict
 from app.db import Database, new_id, now
 from app.errors import DigestMismatch, NotFound, PartOutOfRange, UploadClosed, UploadIncomplete, UploadInUse
+from app.names import printable
 from app.paging import Page, decode, page
 from app.queue import Doorbell
 from app.settings import Settings
@@ -26,7 +27,6 @@ from app.storage import ADDRESS_SECONDS, BlobMissing, BlobStore, Draft, Parts
 from app.teams import audit
 from app.teams.quotas import admit_upload, server_quotas
 
-LONGEST_NAME = 200
 UPLOAD_PREFIX = "upl"
 
 
@@ -246,11 +246,6 @@ class CatalogService:
 def display_name(name: str) -> str:
     """A client's file name as text to show: `printable`, without folders. Never used as a path."""
     return printable(PurePosixPath(name.replace("\\", "/")).name)
-
-
-def printable(name: str) -> str:
-    """A name as text to show: no control characters, not empty, not too long."""
-    return "".join(c for c in name if c.isprintable()).strip()[:LONGEST_NAME] or "unnamed"
 
 
 def _closed(state: UploadState) -> UploadClosed:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Database, new_id, now
 from app.errors import Conflict, InvalidLink, NotFound, WrongPassword
+from app.names import printable
 from app.teams import audit
 from app.teams.actors import identified
 from app.teams.addresses import address
@@ -213,7 +214,7 @@ def _row(session: Session, token: str) -> LinkRow:
 
 
 def _new_user(session: Session, email: str, kept: str | None, name: str) -> UserRow:
-    user = UserRow(id=new_id("usr"), email=email, name=name.strip()[:200] or email, password_hash=kept)
+    user = UserRow(id=new_id("usr"), email=email, name=printable(name or email), password_hash=kept)
     user.created_at = now()
     session.add(user)
     session.flush()

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Database, new_id, now
 from app.errors import Conflict, ExpiredKey, InvalidKey, NotFound
+from app.names import printable
 from app.teams import audit
 from app.teams.models import KeyRow
 from app.teams.records import Key, NewKey, Principal, key_record
@@ -130,8 +131,8 @@ def add_key(
     key_id = new_id("key")
     made = NewKey(key_id, team, new_key(key_id))
     row = KeyRow(
-        id=key_id, team_id=team, name=name, secret_sha256=hashed(made.secret), scopes=sorted(scopes), created_at=now(),
-        created_by=created_by, expires_at=expires_at, replaces=replaces,
+        id=key_id, team_id=team, name=printable(name), secret_sha256=hashed(made.secret), scopes=sorted(scopes),
+        created_at=now(), created_by=created_by, expires_at=expires_at, replaces=replaces,
     )  # fmt: skip
     session.add(row)
     session.flush()

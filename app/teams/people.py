@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from app.db import Database, new_id, now
 from app.errors import Forbidden, NotAMember, WrongPassword
+from app.names import printable
 from app.teams import audit
 from app.teams.actors import identified
-from app.teams.addresses import ADDRESS, address
+from app.teams.addresses import address, is_address
 from app.teams.invitations import join_all
 from app.teams.models import MemberRow, UserRow
 from app.teams.passwords import hash_password, is_outdated, is_right
@@ -40,7 +41,7 @@ class PeopleService:
         """
         email = email.strip().lower()
         with self.database.session() as session:
-            user = _user(session, email) if ADDRESS.fullmatch(email) else None
+            user = _user(session, email) if is_address(email) else None
         kept = user.password_hash if user else None
         if not is_right(password, kept) or user is None:
             self._note_refusal(user)
@@ -113,7 +114,9 @@ def _adopted(session: Session, subject: str, email: str, name: str) -> UserRow:
     """The account of a proven address, which is the provider's from now on, or a new one."""
     user = _user(session, email, lock=True)
     if user is None:
-        user = UserRow(id=new_id("usr"), email=email, name=name[:200] or email, oidc_subject=subject, created_at=now())
+        user = UserRow(
+            id=new_id("usr"), email=email, name=printable(name or email), oidc_subject=subject, created_at=now()
+        )
         session.add(user)
         session.flush()
         return user

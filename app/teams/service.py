@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Database, new_id, now
 from app.errors import NotFound
+from app.names import printable
 from app.teams import audit
 from app.teams.keys import add_key
 from app.teams.members import lock_team
@@ -50,7 +51,7 @@ class TeamService:
         with self.database.session() as session:
             row = lock_team(session, team)
             for field, value in changes.items():
-                setattr(row, field, value)
+                setattr(row, field, printable(value) if isinstance(value, str) else value)
             audit.note(session, team, "team.change", team, **changes)
             return team_record(row)
 
@@ -73,7 +74,7 @@ class TeamService:
 
 
 def _add_team(session: Session, name: str) -> str:
-    row = TeamRow(id=new_id("team"), name=name, created_at=now())
+    row = TeamRow(id=new_id("team"), name=printable(name), created_at=now())
     session.add(row)
     session.flush()
     audit.note(session, row.id, "team.create", row.id, name=name)

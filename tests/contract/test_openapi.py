@@ -24,7 +24,6 @@ EXEMPT = (
     Exempt("list_uploads", (400,), A_CURSOR),
     Exempt("list_deliveries", (400,), A_CURSOR),
     Exempt("list_audit", (400,), A_CURSOR),
-    Exempt("invite_member", (422,), "what an e-mail address is, no schema says well"),
     Exempt("create_key", (422,), "a key must not have expired, and have no more scopes than its maker"),
     Exempt("create_webhook", (422,), AN_ADDRESS),
     Exempt("change_webhook", (422,), AN_ADDRESS),
