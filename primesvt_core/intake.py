@@ -266,6 +266,8 @@ def _resolve(
 def _told(checkpoint: Checkpoint, name: str, asked: Asked) -> object:
     """What the training script's arguments say under that name."""
     value = checkpoint.args.get(name)
+    if asked.unset and checkpoint.args.get(asked.unset, "") is None:
+        return True
     return ",".join(map(str, value)) if asked.per_stage and isinstance(value, tuple) else value
 
 

@@ -26,7 +26,7 @@ RESERVED = "__metadata__"
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*\Z")
 Items = list[tuple[Any, Any]]
 Plain = bool | int | float | str
-PlainValue = Plain | tuple[Plain, ...]
+PlainValue = Plain | tuple[Plain, ...] | None
 FEW = 64
 LONGEST_TEXT = 256
 INTEGER_BITS = 63
@@ -176,14 +176,14 @@ def _args(items: Items) -> dict[str, PlainValue]:
     told = beside.get("args")
     source = told.state if isinstance(told, Call) and told.name.name == "Namespace" else told
     pairs = [("arch", beside.get("arch")), *(mapping(source) or [])]
-    plain = {key: _plain(value) for key, value in pairs if isinstance(key, str) and len(key) <= FEW}
-    return {key: value for key, value in plain.items() if value is not None}
+    named = [(key, value) for key, value in pairs if isinstance(key, str) and len(key) <= FEW]
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in named if _is_kept(value)}
 
 
-def _plain(value: Any) -> PlainValue | None:
+def _is_kept(value: Any) -> bool:
     if isinstance(value, list | tuple):
-        return tuple(value) if len(value) <= FEW and all(_is_plain(part) for part in value) else None
-    return value if _is_plain(value) else None
+        return len(value) <= FEW and all(_is_plain(part) for part in value)
+    return value is None or _is_plain(value)
 
 
 def _is_plain(value: Any) -> bool:

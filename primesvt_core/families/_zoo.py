@@ -98,6 +98,6 @@ NEURON_FIELDS: Mapping[str, Asked] = {
     ),
     "decay_input": Asked(lambda *_: True),
     "v_reset": Asked(lambda *_: 0.0),
-    "soft_reset": Asked(lambda *_: False),
+    "soft_reset": Asked(lambda *_: False, unset="v_reset"),
 }
 """What to ask of every model of the zoo; some override an entry."""
