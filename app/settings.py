@@ -70,7 +70,7 @@ class Settings(BaseModel):
         default=300, ge=0, description="From one address, without a valid key; 0 for no limit."
     )
     sign_in_attempts: int = Field(
-        default=10, ge=0, description="For one person, and from one address, in a quarter of an hour; 0 for no limit."
+        default=10, ge=0, description="For one person in a quarter of an hour; ten times as many from one address."
     )
     team_storage_bytes: int = Field(default=0, ge=0, description="What a team may store; 0 for no limit.")
     team_unfinished_jobs: int = Field(default=0, ge=0, description="Jobs of a team that wait or run; 0 for no limit.")

@@ -80,6 +80,8 @@ class RateLimiter:
         self.callers = Rule("caller", settings.requests_per_minute, 60)
         self.strangers = Rule("stranger", settings.anonymous_requests_per_minute, 60)
         self.sign_ins = Rule("sign-in", settings.sign_in_attempts, 15 * 60)
+        # Many people may sit behind one address.
+        self.places = Rule("sign-in-place", 10 * settings.sign_in_attempts, 15 * 60)
         self.shared = _shared(settings.broker_url)
         self.own: Storage = MemoryStorage()
         self._again_at = 0.0

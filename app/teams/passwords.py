@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from threading import BoundedSemaphore
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
-from app.errors import WeakPassword
+from app.errors import RateLimited, WeakPassword
 
 SHORTEST, LONGEST = 12, 200
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 AT_ONCE = BoundedSemaphore(4)
 """Every check takes 19 MiB and a core: many sign-ins at once wait instead of taking all there is."""
+
+PATIENCE_SECONDS = 2
+"""Nor may those who wait take all threads for long."""
 
 
 def hash_password(password: str, email: str) -> str:
@@ -28,14 +33,14 @@ def hash_password(password: str, email: str) -> str:
         raise WeakPassword(f"a password has {SHORTEST} to {LONGEST} characters; several words make a good one")
     if len(set(plain)) <= 2 or plain.casefold() == email.casefold():
         raise WeakPassword("this password is too easy to guess; several words make a good one")
-    with AT_ONCE:
+    with _turn():
         return HASHER.hash(plain)
 
 
 def is_right(password: str, kept: str | None) -> bool:
     """Whether a password is the one that was kept; takes as long where none was."""
     try:
-        with AT_ONCE:
+        with _turn():
             HASHER.verify(kept or _nobodys(), _normal(password[: LONGEST + 1]))
     except VerificationError:
         return False
@@ -45,6 +50,16 @@ def is_right(password: str, kept: str | None) -> bool:
 def is_outdated(kept: str) -> bool:
     """Whether a hash was made with parameters of before."""
     return HASHER.check_needs_rehash(kept)
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not AT_ONCE.acquire(timeout=PATIENCE_SECONDS):
+        raise RateLimited("too many people sign in at this moment; try again", PATIENCE_SECONDS)
+    try:
+        yield
+    finally:
+        AT_ONCE.release()
 
 
 @cache

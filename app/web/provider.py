@@ -27,7 +27,6 @@ def go(
     request: Request, found: Found, next_page: Annotated[str, Query(alias="next", max_length=2000)] = "/"
 ) -> Response:
     """Send the browser to the provider."""
-    count_attempt(request, found)
     address, attempt = _provider(found).begin(_back(request, found), safe_next(next_page))
     response = RedirectResponse(address, 303, HEADERS)
     response.set_cookie(

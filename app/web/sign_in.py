@@ -79,9 +79,9 @@ def count_attempt(request: Request, found: Services, email: str = "") -> None:
     Raises:
         RateLimited: there were too many.
     """
-    count(request, found.limiter.sign_ins, f"from {network_of_request(request)}", found)
+    count(request, found.limiter.places, network_of_request(request), found)
     if email:
-        count(request, found.limiter.sign_ins, f"as {email.strip().lower()}", found)
+        count(request, found.limiter.sign_ins, email.strip().lower(), found)
 
 
 def signed_in(request: Request, found: Services, who: Principal, next_page: str) -> Response:

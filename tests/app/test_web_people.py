@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -121,9 +122,20 @@ def test_attempts_to_sign_in_are_limited_by_person_and_by_place(tmp_path: Path) 
     assert refused.status_code == 429
     assert 0 < int(refused.headers["retry-after"]) <= 900
     assert "set-cookie" not in refused.headers
-    limiter = board.services.limiter
-    assert limiter.count(limiter.sign_ins, f"as {EMAIL}").used == 4  # this one is the fourth: the last was not let by
+    statuses = [post(board, None, "/sign-in", {"email": f"{n}@example.org"}).status_code for n in range(26)]
+    assert statuses == [422] * 26
+    assert post(board, None, "/sign-in", {"email": "another@example.org"}).status_code == 429
     board.close()
+
+
+def test_many_who_sign_in_at_once_do_not_take_all_threads(board: Dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    joined(board, board.team().id, Role.MEMBER, EMAIL)
+    monkeypatch.setattr(passwords, "PATIENCE_SECONDS", 0.01)
+    with ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(passwords.AT_ONCE)
+        assert post(board, None, "/sign-in", {"email": EMAIL, "password": PASSWORD}).status_code == 429
+    assert post(board, None, "/sign-in", {"email": EMAIL, "password": PASSWORD}).status_code == 303
 
 
 def test_viewers_look_and_change_nothing(board: Dashboard) -> None:
