@@ -29,4 +29,4 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 8000
 CMD ["uvicorn", "--factory", "app.main:create", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", \
-     "--timeout-graceful-shutdown", "5"]
+     "--no-proxy-headers", "--timeout-graceful-shutdown", "5"]

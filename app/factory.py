@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.api import (
     artifacts,
@@ -25,6 +26,7 @@ from app.api import (
 from app.api.batching import Batch
 from app.api.following import JobLooker
 from app.api.hardening import Hardening
+from app.api.hosts import Hosts, known_names
 from app.api.limiting import Limits
 from app.api.observing import Measuring, Metrics
 from app.api.origins import Origins
@@ -65,8 +67,12 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     mount(app)
     app.add_middleware(Hardening)
     app.add_middleware(Limits)
+    app.add_middleware(Hosts, known=known_names(settings))
     app.add_middleware(Measuring, metrics=app.state.metrics)
-    app.add_middleware(Origins)  # the outermost
+    app.add_middleware(Origins)
+    if settings.trusted_proxies:  # outermost: everything else sees whom the proxy asks for
+        proxies = [entry.strip() for entry in settings.trusted_proxies.split(",")]
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxies)
     openapi.describe(app)
     return app
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 PREFIX = "PRIMESVT_"
 
@@ -61,6 +62,15 @@ class Settings(BaseModel):
         default=64 << 30, ge=0, description="Size of any file that the same writes; 0 for no limit."
     )
     public_url: str = Field(default="", description="Address that people reach the service at; the request's if empty.")
+    allowed_hosts: str = Field(
+        default="",
+        description="Names that requests may ask for, with commas between them, beside localhost, this machine's name,"
+        " public_url's and any address; * for all.",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses and networks of proxies that are believed whom they ask for, with commas between them.",
+    )
     oidc_issuer: str = Field(default="", description="OpenID provider that people may sign in with; none if empty.")
     oidc_client_id: str = Field(default="", description="What the provider calls this service.")
     oidc_client_secret: str = Field(default="", repr=False, description="The secret shared with the provider.")
@@ -82,6 +92,14 @@ class Settings(BaseModel):
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(default=False, description="One JSON object a line instead of text.")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        """Raises: ValueError: if one is neither an address nor a network."""
+        for entry in filter(None, map(str.strip, value.split(","))):
+            ip_network(entry)
+        return value
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:

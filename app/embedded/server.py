@@ -107,8 +107,9 @@ def _settings(place: Place, stack: ExitStack) -> Settings:
     except ValidationError as error:
         raise EmbeddedError("invalid_settings", str(error), is_input=True) from None
     data_dir = place.data_dir.expanduser().resolve()
+    hosts = ",".join(filter(None, (settings.allowed_hosts, place.host)))
     mine = {"data_dir": data_dir, "broker_url": broker.url(Path(sockets) / "valkey"), "database_url": "",
-            "storage_url": "", "metrics_address": ""}  # fmt: skip
+            "storage_url": "", "metrics_address": "", "allowed_hosts": hosts}  # fmt: skip
     try:
         for folder in (data_dir, data_dir / "valkey", data_dir / "logs"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -167,6 +168,7 @@ def _programs(settings: Settings, listener: socket.socket) -> Iterator[Program]:
         raise EmbeddedError("no_broker", str(error)) from None
     server = broker.command(program, Path(settings.broker_url.removeprefix("redis+socket://")), data)
     uvicorn = ["uvicorn", "--factory", "app.main:create", "--fd", str(listener.fileno()), "--no-access-log"]
+    uvicorn.append("--no-proxy-headers")  # the settings say which proxies are believed
     uvicorn += ["--timeout-graceful-shutdown", str(DRAIN_SECONDS)]
     yield Program(name="valkey", command=server, env=env, log=logs / "valkey.log", grace_seconds=BROKER_GRACE)
     yield Program(

@@ -76,7 +76,8 @@ class Dashboard:
     def __init__(self, folder: Path, **settings: Any) -> None:
         # No limits of requests, but where a test is about them: tests ask quickly.
         unlimited = {"requests_per_minute": 0, "anonymous_requests_per_minute": 0, "sign_in_attempts": 0}
-        self.settings = Settings(data_dir=folder, **{"broker_url": "memory://", **unlimited, **settings})
+        usual = {"broker_url": "memory://", "allowed_hosts": "server", **unlimited}
+        self.settings = Settings(data_dir=folder, **{**usual, **settings})
         self.services: Services = assemble(self.settings, SilentDoorbell())
         self.services.database.migrate()
         self.jobs = JobWork(self.services.database, self.settings)
