@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,7 +14,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.fleet import FleetService
 
+log = logging.getLogger(__name__)
+
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+SERVER_FAULT = 500
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 
 
@@ -68,6 +73,10 @@ class Metrics:
         method = scope["method"] if scope["method"] in METHODS else "other"
         route = getattr(scope.get("route"), "path", "none")
         self.requests.labels(method, route, str(status)).inc()
+        level = logging.DEBUG if method in SAFE and status < SERVER_FAULT else logging.INFO
+        if log.isEnabledFor(level):
+            told = {"method": method, "route": route, "status": status, "seconds": round(seconds, 4)}
+            log.log(level, "request_answered", extra=told)
         self.seconds.labels(method, route).observe(seconds)
 
 

@@ -76,3 +76,18 @@ def test_what_services_run_and_mount_exists(compose: dict[str, Any]) -> None:
 def test_processes_that_do_not_compute_load_no_torch(module: str) -> None:
     code = f"import sys, {module}; sys.exit(any(name in sys.modules for name in ('torch', 'spikingjelly')))"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
+
+
+def test_services_that_stay_have_health_checks_and_start_again(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        if name != "bucket":  # it makes the bucket and ends
+            assert service["healthcheck"]["test"], name
+            assert service["restart"] == "unless-stopped", name
+
+
+def test_the_broker_keeps_and_evicts_nothing_and_wants_a_password(compose: dict[str, Any]) -> None:
+    command = compose["services"]["redis"]["command"]
+    options = dict(zip(command[1::2], command[2::2], strict=True))
+    assert options["--appendonly"] == "yes"
+    assert options["--maxmemory-policy"] == "noeviction"
+    assert options["--requirepass"].startswith("${REDIS_PASSWORD:?")
