@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
+from app.catalog.contents import begun
 from app.catalog.service import CatalogService
 from app.catalog.states import UploadKind
 from app.db import Database, now
@@ -36,19 +39,20 @@ from app.errors import (
 from app.jobs.models import UsageRow
 from app.jobs.records import NewJob
 from app.jobs.service import JobService
+from app.storage import Draft
 from app.teams import audit
 from app.teams.audit import AuditLog
 from app.teams.invitations import InvitationService
 from app.teams.keys import USE_NOTED_SECONDS, KeyService
-from app.teams.members import MemberService
-from app.teams.models import AuditRow, KeyRow, LinkRow, SessionRow, UserRow
+from app.teams.members import MemberService, lock_team
+from app.teams.models import AuditRow, KeyRow, LinkRow, MemberRow, SessionRow, UserRow
 from app.teams.people import PeopleService
-from app.teams.quotas import Quotas, QuotaService, month_begin
+from app.teams.quotas import Quotas, QuotaService, admit_upload, month_begin
 from app.teams.scopes import ALL_SCOPES, Role, Scope
 from app.teams.service import TeamService
 from app.teams.sessions import IDLE_SECONDS, LONGEST_SECONDS, SessionService
 from app.teams.tokens import checksum, is_well_formed, new_key
-from tests.support.shop import SPEC, Shop
+from tests.support.shop import HEAD_START_SECONDS, SPEC, Shop
 
 PASSWORD, OTHER = "five green boxes fly", "six black cats wait"
 
@@ -323,21 +327,35 @@ def test_roles_change_what_open_sessions_may_do_at_once(access: Access) -> None:
     assert [one.user_id for one in access.members.all(access.team)] == [boss]
 
 
-def test_a_team_keeps_an_admin_even_if_two_go_at_once(access: Access) -> None:
-    admins = [access.joined(Role.ADMIN, name)[1] for name in ("a", "b")]
+def in_the_middle(database: Database, first: Callable[[Session], object], second: Callable[[], bool]) -> bool:
+    """What comes of ``second``, begun while the transaction of ``first`` has not been committed."""
+    with ThreadPoolExecutor(1) as pool:
+        with database.session() as session:
+            first(session)
+            session.flush()
+            asked = pool.submit(second)
+            wait([asked], timeout=HEAD_START_SECONDS)
+        return asked.result()
 
-    def leave(user: str) -> bool:
+
+def test_a_team_keeps_an_admin_even_if_two_go_at_once(access: Access) -> None:
+    first, second = (access.joined(Role.ADMIN, name)[1] for name in ("a", "b"))
+
+    def leave() -> bool:
         try:
-            access.members.change_role(access.team, user, Role.MEMBER)
+            access.members.change_role(access.team, second, Role.MEMBER)
         except LastAdmin:
             return False
         return True
 
-    with ThreadPoolExecutor(2) as pool:
-        assert sorted(pool.map(leave, admins)) == [False, True]
-    [last] = [one.user_id for one in access.members.all(access.team) if one.role is Role.ADMIN]
+    def demote(session: Session) -> None:
+        lock_team(session, access.team)
+        session.get_one(MemberRow, (access.team, first)).role = Role.MEMBER.value
+
+    assert not in_the_middle(access.database, demote, leave)
     with pytest.raises(LastAdmin):
-        access.members.remove(access.team, last)
+        access.members.remove(access.team, second)
+    access.members.remove(access.team, first)
 
 
 # Sessions
@@ -414,10 +432,15 @@ def test_what_is_stored_is_bounded(access: Access, catalog: CatalogService) -> N
     assert announce(catalog, access.team, 1000)
 
 
-def test_of_uploads_announced_at_once_no_more_are_taken_than_fit(access: Access, catalog: CatalogService) -> None:
-    access.quotas.change(access.team, {"storage_bytes": 1000})
-    with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(lambda _: announce(catalog, access.team, 400), range(8))) == 2
+def test_an_upload_waits_for_another_that_is_being_announced(access: Access, catalog: CatalogService) -> None:
+    limits = access.quotas.change(access.team, {"storage_bytes": 1000})
+    assert announce(catalog, access.team, 400)
+
+    def begin(session: Session) -> None:
+        admit_upload(session, access.team, 400, limits)
+        session.add(begun(access.team, Draft("uploads/unfinished", "token"), 400))
+
+    assert not in_the_middle(access.database, begin, lambda: announce(catalog, access.team, 400))
     assert access.quotas.usage(access.team).storage_bytes == 800
 
 
