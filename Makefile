@@ -40,12 +40,20 @@ test-contract: setup ## the HTTP interface against its OpenAPI document, 200 cas
 test-faults: setup $(SWIFT)/.ready ## hurt every part of the real service; at most fifteen minutes
 	$(BIN)/python -m pytest -q -m faults tests/faults
 
+# Packages with known vulnerabilities; whether the index tells of any is asked first, for mirrors do not.
+ANSWERS := import httpx; httpx.get("https://pypi.org/pypi/requests/2.32.0/json", timeout=10).json()["vulnerabilities"]
+AUDIT = if $(BIN)/python -c '$(ANSWERS)' 2>/dev/null; then \
+	$(BIN)/pip-audit --vulnerability-service pypi --requirement constraints.txt --no-deps --disable-pip \
+	--progress-spinner off; else echo "pypi.org does not answer here: dependencies are not audited"; fi
+
 lint: setup ## formatting, lints, types, import contracts, published documents, compose file
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy app worker primesvt_core tests examples bench docs/generate.py
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/bandit --quiet --severity-level medium --recursive app worker primesvt_core migrations docs/generate.py
+	@$(AUDIT)
 	@if docker compose version >/dev/null 2>&1; then docker compose --env-file .env.example config --quiet; \
 	else echo "docker compose is not on this machine: docker-compose.yml is not validated"; fi
 

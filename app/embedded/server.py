@@ -191,7 +191,7 @@ def _ask_all(keepers: Sequence[Keeper]) -> None:
 
 def _reachable(host: str) -> str:
     """An address that a client on this machine can use."""
-    known = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # not bound here: compared with
+    known = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # nosec B104  # not bound here: compared
     return known.get(host, f"[{host}]" if ":" in host else host)
 
 
