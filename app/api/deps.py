@@ -132,9 +132,13 @@ async def _authenticated(
         refusal = holder or InvalidKey("the API key is unknown")
         raise type(refusal)(refusal.message)  # others may have the same answer
     session = request.cookies.get(SESSION_COOKIE)
-    if session and session.isascii() and (request.method in SAFE_METHODS or is_from_our_page(request, session)):
-        return await run_in_threadpool(found.sessions.resume, session)
-    raise InvalidKey("no API key; send it as 'Authorization: Bearer psvt_…'")
+    if not session or not session.isascii():
+        raise InvalidKey("no API key; send it as 'Authorization: Bearer psvt_…'")
+    if request.method not in SAFE_METHODS and not is_from_our_page(request, session):
+        raise InvalidKey(
+            "a session changes things only with its form token, in X-Form-Token (CSRF); or send an API key"
+        )
+    return await run_in_threadpool(found.sessions.resume, session)
 
 
 def is_from_our_page(request: Request, session: str) -> bool:

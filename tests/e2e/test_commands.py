@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.support.embedded import EXAMPLES, IMPATIENT, QUICK, needs_proc
@@ -178,6 +179,20 @@ def test_a_port_and_a_folder_that_are_taken_are_told(served: Served, tmp_path: P
     assert (done.returncode, "address_in_use" in done.stderr) == (2, True)
     done = primesvt("serve", "--port", "0", "--data-dir", served.told["data_dir"])
     assert (done.returncode, "data_dir_in_use" in done.stderr) == (2, True)
+
+
+def test_the_first_person_is_invited_joins_and_signs_in(served: Served) -> None:
+    folder, server = served.told["data_dir"], served.told["server"]
+    asked = ("members", "add", "ann@example.org", "--role", "admin", "--data-dir", folder)
+    link = primesvt(*asked, PRIMESVT_SERVER=server).stdout.strip()
+    assert link.startswith(f"{server}/join/")
+    with httpx.Client(trust_env=False, headers={"Accept": "text/html"}) as browser:
+        joined = browser.post(link, data={"password": "many green horses", "name": "Ann"})
+        assert (joined.status_code, joined.headers["location"]) == (303, "/")
+        assert browser.get(server).status_code == 200
+        entries = browser.get(f"{server}/api/v1/audit").json()["items"]
+    assert [entry["action"] for entry in entries][:3] == ["session.open", "member.join", "member.invite"]
+    assert [entry["actor_kind"] for entry in entries][:3] == ["user", "user", "operator"]
 
 
 def test_keys_are_made_listed_and_revoked(served: Served) -> None:
