@@ -12,7 +12,7 @@ from app.errors import DomainError, NotFound, ProviderRefused
 from app.services import Services
 from app.teams.oidc import Attempt, Provider
 from app.web.rendering import HEADERS
-from app.web.sessions import safe_next
+from app.web.sessions import is_behind_tls, safe_next
 from app.web.sign_in import count_attempt, sign_in_page, signed_in
 
 router = APIRouter(prefix="/sign-in/provider", include_in_schema=False)
@@ -31,7 +31,7 @@ def go(
     response = RedirectResponse(address, 303, HEADERS)
     response.set_cookie(
         COOKIE, attempt.packed(), max_age=COOKIE_SECONDS, path=router.prefix, httponly=True, samesite="lax",
-        secure=request.url.scheme == "https",
+        secure=is_behind_tls(request),
     )  # fmt: skip
     return response
 

@@ -116,8 +116,14 @@ def keep_session(request: Request, response: Response, session: str) -> None:
         max_age=LONGEST_SECONDS,
         httponly=True,
         samesite="lax",  # not strict: an identity provider sends people back by a link of its own
-        secure=request.url.scheme == "https",
+        secure=is_behind_tls(request),
     )
+
+
+def is_behind_tls(request: Request) -> bool:
+    """Whether browsers reach this server by TLS: a proxy that brings it may not say so with every request."""
+    services: Services = request.app.state.services
+    return request.url.scheme == "https" or services.settings.public_url.startswith("https://")
 
 
 def sign_in_address(request: Request) -> str:

@@ -86,9 +86,9 @@ def count_attempt(request: Request, found: Services, email: str = "") -> None:
 
 def signed_in(request: Request, found: Services, who: Principal, next_page: str) -> Response:
     """Where somebody was going, with a session of theirs; one that the browser had ends."""
-    found.sessions.close(request.cookies.get(SESSION_COOKIE, ""))
     response = RedirectResponse(safe_next(next_page), 303, HEADERS)
     keep_session(request, response, found.sessions.open(who))
+    found.sessions.close(request.cookies.get(SESSION_COOKIE, ""))
     return response
 
 

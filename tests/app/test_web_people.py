@@ -138,6 +138,14 @@ def test_many_who_sign_in_at_once_do_not_take_all_threads(board: Dashboard, monk
     assert post(board, None, "/sign-in", {"email": EMAIL, "password": PASSWORD}).status_code == 303
 
 
+def test_behind_tls_the_cookie_goes_nowhere_else(tmp_path: Path) -> None:
+    for address, is_secure in (("https://primesvt.example.org", True), ("http://primesvt.example.org", False)):
+        board = Dashboard(tmp_path / str(is_secure), public_url=address)
+        cookie = post(board, None, "/sign-in", {"key": board.team().secret}).headers["set-cookie"].lower()
+        assert ("; secure" in cookie) is is_secure
+        board.close()
+
+
 def test_viewers_look_and_change_nothing(board: Dashboard) -> None:
     team = board.team()
     job, finished = board.queued(team), board.succeeded(team)
