@@ -250,7 +250,7 @@ def _resolve(
     stored = provenance.config if provenance else {}
     found = []
     for name, asked in family.asked.items():
-        args = next(filter(_plain, (_told(checkpoint, a, asked) for a in (name, *asked.aliases))), None)
+        args = next(filter(_plain, (_told(checkpoint, a, asked) for a in asked.names(name))), None)
         if name in given:
             found.append(Assumption(field=name, value=given[name], source="caller"))
         elif (told := stored.get(name, args)) is not None:

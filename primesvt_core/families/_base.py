@@ -33,13 +33,21 @@ class FamilyConfig(BaseModel):
 C = TypeVar("C", bound=FamilyConfig)
 
 
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "time_steps": ("time_step", "T"),
+    "num_heads": ("heads",),
+    "image_size": ("img_size", "input_size"),
+}
+"""Names under which training scripts of many families keep a config field in a checkpoint's ``args``."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """A config field that weights cannot tell.
 
     Attributes:
         default: its value where nobody says otherwise, from the variant and the shapes.
-        aliases: names under which training scripts keep it in a checkpoint's ``args``.
+        aliases: other names, beside `ALIASES`, under which training scripts keep it in a checkpoint's ``args``.
         unset: an argument of the training script; that it is None there says that this field is true.
         per_stage: whether it may be given as one value a stage: a list there, separated by commas here.
     """
@@ -48,6 +56,10 @@ class Asked:
     aliases: tuple[str, ...] = ()
     unset: str = ""
     per_stage: bool = False
+
+    def names(self, field: str) -> tuple[str, ...]:
+        """Where to look for ``field`` in a checkpoint's ``args``, best first."""
+        return (field, *self.aliases, *ALIASES.get(field, ()))
 
 
 @dataclass(frozen=True, kw_only=True)

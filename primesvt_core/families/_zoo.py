@@ -19,8 +19,7 @@ from primesvt_core.layers.self_attention import ATTENTION_THRESHOLD
 from primesvt_core.types import Shapes
 
 SOURCE = "spikingjelly 2.0.0, spikingjelly.activation_based.model"
-TIME_NAMES = ("T", "time_steps", "time_step")
-SIZE_NAMES = ("img_size_h", "image_height", "img_size", "image_size", "input_size")
+SIZE_NAMES = ("img_size_h", "image_height")
 Positive = Annotated[float, Field(gt=0)]
 TimeConstant = Annotated[float, Field(gt=1)]
 

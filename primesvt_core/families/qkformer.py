@@ -310,9 +310,9 @@ FAMILY = Family(
     landmarks=("stage1.0.tssa.q_conv.weight", "patch_embed1.proj_res_conv.weight"),
     recognise=recognise,
     asked={
-        "time_steps": Asked(lambda variant, _: 16 if variant == "dvs" else 4, ("time_steps", "time_step", "T")),
-        "num_heads": Asked(_default_heads, ("num_heads", "heads")),
-        "image_size": Asked(lambda variant, _: DIALECTS[variant].image_size, ("img_size", "image_size", "input_size")),
+        "time_steps": Asked(lambda variant, _: 16 if variant == "dvs" else 4),
+        "num_heads": Asked(_default_heads),
+        "image_size": Asked(lambda variant, _: DIALECTS[variant].image_size),
         "compat_batch_leak": Asked(lambda _variant, _shapes: False),
     },
     infer=infer,

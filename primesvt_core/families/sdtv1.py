@@ -196,8 +196,8 @@ FAMILY = Family(
     landmarks=("block.0.attn.talking_heads.weight",),
     recognise=recognise,
     asked={
-        "time_steps": Asked(lambda variant, _: TIME_STEPS[variant], ("time_steps", "time_step", "T")),
-        "image_size": Asked(lambda variant, _: IMAGE_SIZE[variant], ("img_size", "image_size", "input_size")),
+        "time_steps": Asked(lambda variant, _: TIME_STEPS[variant]),
+        "image_size": Asked(lambda variant, _: IMAGE_SIZE[variant]),
         "pooling_stat": Asked(lambda variant, _: POOLING[variant]),
         "dvs_mode": Asked(lambda variant, _: variant == "cifar10dvs"),
     },

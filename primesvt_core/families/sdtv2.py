@@ -368,9 +368,9 @@ FAMILY = Family(
     landmarks=("block3.0.attn.q_conv.0.body.0.weight",),
     recognise=recognise,
     asked={
-        "time_steps": Asked(lambda _variant, _shapes: 1, ("time_steps", "time_step", "T")),
-        "num_heads": Asked(default_heads, ("num_heads", "heads")),
-        "image_size": Asked(lambda _variant, _shapes: 224, ("img_size", "image_size", "input_size")),
+        "time_steps": Asked(lambda _variant, _shapes: 1),
+        "num_heads": Asked(default_heads),
+        "image_size": Asked(lambda _variant, _shapes: 224),
     },
     infer=infer,
     build=MetaSpikeFormer,

@@ -150,8 +150,8 @@ FAMILY = Family(
     landmarks=("block3.0.conv.pwconv1.0.weight", "block3.0.layer_scale1"),
     recognise=recognise,
     asked={
-        "num_heads": Asked(default_heads, ("num_heads", "heads")),
-        "image_size": Asked(lambda _variant, _shapes: 224, ("img_size", "image_size", "input_size")),
+        "num_heads": Asked(default_heads),
+        "image_size": Asked(lambda _variant, _shapes: 224),
     },
     infer=infer,
     build=build,

@@ -19,7 +19,7 @@ from primesvt_core.families._stages import (
     infer_embeddings,
     stream_groups,
 )
-from primesvt_core.families._zoo import COLOURS, EVENTS, IMAGE_SIZE, NEURON_FIELDS, SIZE_NAMES, SOURCE, TIME_NAMES
+from primesvt_core.families._zoo import COLOURS, EVENTS, IMAGE_SIZE, NEURON_FIELDS, SIZE_NAMES, SOURCE
 from primesvt_core.types import ChannelGroup, Layer, Shapes
 
 __all__ = ["FAMILY", "BlockConfig", "Config", "MaxFormer"]
@@ -161,7 +161,7 @@ FAMILY = Family(
     landmarks=("patch_embed3.shortcut.0.weight", "stage2.0.dwconv.weight"),
     recognise=recognise,
     asked={
-        "time_steps": Asked(lambda *_: 4, TIME_NAMES),
+        "time_steps": Asked(lambda *_: 4),
         "image_size": Asked(_default_size, SIZE_NAMES),
         **NEURON_FIELDS,
     },

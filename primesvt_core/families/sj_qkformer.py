@@ -36,7 +36,6 @@ from primesvt_core.families._zoo import (
     NEURON_FIELDS,
     SIZE_NAMES,
     SOURCE,
-    TIME_NAMES,
     ZooConfig,
     variant_of,
 )
@@ -323,7 +322,7 @@ FAMILY = Family(
     landmarks=("patch_embed3.shortcut.0.weight", "stage1.0.attn.qk_conv_bn.0.weight"),
     recognise=recognise,
     asked={
-        "time_steps": Asked(lambda *_: 4, TIME_NAMES),
+        "time_steps": Asked(lambda *_: 4),
         "num_heads": Asked(_default_heads, ("heads",), per_stage=True),
         "image_size": Asked(lambda variant, _: IMAGE_SIZE[variant], SIZE_NAMES),
         "qka_type": Asked(lambda *_: "token"),

@@ -32,7 +32,6 @@ from primesvt_core.families._zoo import (
     NEURON_FIELDS,
     SIZE_NAMES,
     SOURCE,
-    TIME_NAMES,
     ZooConfig,
     variant_of,
 )
@@ -143,7 +142,7 @@ FAMILY = Family(
     landmarks=("patch_embed.final_stage.0.weight", "blocks.0.attn.q_conv.weight", "blocks.0.mlp.fc1.weight"),
     recognise=recognise,
     asked={
-        "time_steps": Asked(lambda variant, _: 16 if variant == "dvs" else 4, TIME_NAMES),
+        "time_steps": Asked(lambda variant, _: 16 if variant == "dvs" else 4),
         "image_size": Asked(lambda variant, _: IMAGE_SIZE[variant], SIZE_NAMES),
         "pooling_stat": Asked(lambda *_: "1111"),
         **NEURON_FIELDS,

@@ -26,7 +26,6 @@ from primesvt_core.families._zoo import (
     NEURON_FIELDS,
     SIZE_NAMES,
     SOURCE,
-    TIME_NAMES,
     ZooConfig,
     variant_of,
 )
@@ -287,8 +286,8 @@ FAMILY = Family(
     landmarks=("patch_embed.positional_encoding.conv_bn.block.0.weight", "blocks.0.attn.qkv_conv_bn.0.weight"),
     recognise=recognise,
     asked={
-        "time_steps": Asked(lambda variant, _: 16 if variant == "dvs" else 4, TIME_NAMES),
-        "num_heads": Asked(_default_heads, ("num_heads", "heads")),
+        "time_steps": Asked(lambda variant, _: 16 if variant == "dvs" else 4),
+        "num_heads": Asked(_default_heads),
         "image_size": Asked(lambda variant, _: IMAGE_SIZE[variant], SIZE_NAMES),
         "patch_size": Asked(lambda variant, _: PATCH[variant]),
         **NEURON_FIELDS,

@@ -298,9 +298,9 @@ FAMILY = Family(
     landmarks=("patch_embed.rpe_conv.weight", "patch_embed.proj_conv3.weight", "block.0.attn.q_linear.weight"),
     recognise=recognise,
     asked={
-        "time_steps": Asked(lambda variant, _: 16 if variant == "dvs" else 4, ("time_steps", "time_step", "T")),
-        "num_heads": Asked(_default_heads, ("num_heads", "heads")),
-        "image_size": Asked(lambda variant, _: DIALECTS[variant].image_size, ("img_size", "image_size", "input_size")),
+        "time_steps": Asked(lambda variant, _: 16 if variant == "dvs" else 4),
+        "num_heads": Asked(_default_heads),
+        "image_size": Asked(lambda variant, _: DIALECTS[variant].image_size),
     },
     infer=infer,
     build=Spikformer,

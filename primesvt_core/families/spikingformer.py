@@ -252,9 +252,9 @@ FAMILY = Family(
     landmarks=("block.0.mlp.mlp1_conv.weight", "patch_embed.proj4_conv.weight", "patch_embed.block0_conv.weight"),
     recognise=recognise,
     asked={
-        "time_steps": Asked(lambda variant, _: 16 if variant == "dvs" else 4, ("time_steps", "time_step", "T")),
-        "num_heads": Asked(_default_heads, ("num_heads", "heads")),
-        "image_size": Asked(lambda variant, _: DIALECTS[variant].image_size, ("img_size", "image_size", "input_size")),
+        "time_steps": Asked(lambda variant, _: 16 if variant == "dvs" else 4),
+        "num_heads": Asked(_default_heads),
+        "image_size": Asked(lambda variant, _: DIALECTS[variant].image_size),
     },
     infer=infer,
     build=Spikingformer,

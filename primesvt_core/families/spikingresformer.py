@@ -360,8 +360,8 @@ FAMILY = Family(
     landmarks=("layers.0.0.firing_rate_x", "prologue.0.weight"),
     recognise=recognise,
     asked={
-        "time_steps": Asked(lambda variant, _: 16 if variant == "gesture" else 4, ("time_steps", "time_step", "T")),
-        "image_size": Asked(lambda variant, _: IMAGE_SIZE[variant], ("img_size", "image_size", "input_size")),
+        "time_steps": Asked(lambda variant, _: 16 if variant == "gesture" else 4),
+        "image_size": Asked(lambda variant, _: IMAGE_SIZE[variant]),
     },
     infer=infer,
     build=SpikingResformer,

@@ -87,7 +87,7 @@ def asked_fields(family: AnyFamily, variant: str, shapes: Shapes, told: Mapping[
     """What weights cannot tell, from how the model was made."""
     asked: dict[str, Value] = {}
     for field, question in family.asked.items():
-        known = next((told[name] for name in (field, *question.aliases) if name in told), None)
+        known = next((told[name] for name in question.names(field) if name in told), None)
         asked[field] = question.default(variant, shapes) if known is None else known
     return asked
 
