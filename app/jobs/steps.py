@@ -7,6 +7,7 @@ claim; a helper writes what it still holds, while the job runs.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, exists, func, or_, select, update
@@ -90,7 +91,7 @@ class StepWork:
         with self.database.session() as session:
             held(session, claim)
             keep(session, claim, computed)
-            rows = self._take(session, claim, limit, _open(claim).order_by(StepRow.number))
+            rows = self._take(session, claim, limit, _open(claim).order_by(StepRow.number), now())
             return rows, {key: value for key, value in self._values(session, claim).items() if key in wanted}
 
     def help(self, owner: str, devices: Collection[Device], but_not: Collection[str] = ()) -> StepClaim | None:
@@ -134,14 +135,15 @@ class StepWork:
             row = session.get(JobRow, claim.job_id, with_for_update=True)
             if row is None or row.state != JobState.RUNNING.value:
                 raise LostClaim(f"job {claim.job_id} needs no help any more")
+            moment = now()  # one for all: what a helper holds is renewed, and taken back, together
             for step in session.scalars(_mine(claim).with_for_update()):
-                step.renewed_at = now()
+                step.renewed_at = moment
                 if step.key in computed or is_through:
                     step.value, step.owner = computed.get(step.key), None
             usage.add(session, row, seconds, claim.device)
             session.flush()
             others = _open(claim).where(StepRow.epoch < self.settings.max_attempts).order_by(StepRow.number.desc())
-            return self._take(session, claim, limit, others) if limit else {}
+            return self._take(session, claim, limit, others, moment) if limit else {}
 
     def release(self, claim: StepClaim) -> None:
         """A helper stops: what it holds is for others."""
@@ -175,13 +177,13 @@ class StepWork:
         return found.order_by(JobRow.priority.desc(), JobRow.id)
 
     def _take(
-        self, session: Session, claim: JobClaim | StepClaim, limit: int, rows: Select[Any]
+        self, session: Session, claim: JobClaim | StepClaim, limit: int, rows: Select[Any], moment: datetime
     ) -> dict[str, dict[str, float]]:
         left = session.scalar(select(func.count()).select_from(_open(claim).subquery())) or 0
         most = max(1, min(limit, -(-left // SMALLEST_SHARE)))
         taken: dict[str, dict[str, float]] = {}
         for step in session.scalars(rows.limit(most).with_for_update(skip_locked=True)):
-            step.owner, step.epoch, step.renewed_at = claim.owner, step.epoch + 1, now()
+            step.owner, step.epoch, step.renewed_at = claim.owner, step.epoch + 1, moment
             taken[step.key] = step.rates or {}
         return taken
 

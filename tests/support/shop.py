@@ -58,9 +58,10 @@ class Bell:
 class Shop:
     """The domains over one database, and one team."""
 
-    def __init__(self, database: Database, folder: Path, store: BlobStore | None = None) -> None:
+    def __init__(self, database: Database, folder: Path, store: BlobStore | None = None, **settings: Any) -> None:
         self.database, self.bell = database, Bell()
-        self.settings = Settings(data_dir=folder, max_attempts=3, lease_seconds=30)
+        fields = {"data_dir": folder, "max_attempts": 3, "lease_seconds": 30, **settings}
+        self.settings = Settings.model_validate(fields)
         self.store = store or LocalStore(folder / "blobs")
         self.catalog = CatalogService(database, self.store, self.bell, self.settings)
         self.jobs = JobService(database, self.store, self.bell)
