@@ -19,6 +19,7 @@ from app.client.errors import ClientError
 from app.client.following import events
 from app.client.packing import as_file
 from app.client.parts import OnBytes
+from app.client.team import TeamClient
 from app.client.uploading import nobody, read_source, send
 from app.client.webhooks import WebhookClient
 from app.jobs.priorities import Priority
@@ -42,6 +43,7 @@ class Client:
     def __init__(self, server: str, api_key: str, *, transport: httpx.BaseTransport | None = None) -> None:
         self._connection = Connection(server, api_key, transport)
         self.webhooks = WebhookClient(self._connection)
+        self.team = TeamClient(self._connection)
 
     def __enter__(self) -> Client:
         return self

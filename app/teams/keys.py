@@ -113,7 +113,7 @@ class KeyService:
         unnoted = [row for row in by_hash.values() if isinstance(_judged(row), Principal) and _is_use_to_note(row)]
         if unnoted:
             with self.database.session() as session:
-                for row in unnoted:
+                for row in sorted(unnoted, key=lambda row: row.id):  # in one order: no two wait for each other
                     _note_use(session, row)
         return found
 
