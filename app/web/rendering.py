@@ -20,9 +20,10 @@ from primesvt_core import __version__
 STATIC = Path(__file__).resolve().parent / "static"
 YEAR = "public, max-age=31536000, immutable"
 
+POLICY = "Content-Security-Policy"
 HEADERS = {
     # No inline script or style anywhere, so no nonce is needed either.
-    "Content-Security-Policy": (
+    POLICY: (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
         " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
@@ -95,7 +96,17 @@ ENVIRONMENT = _environment()
 def page(request: Request, template: str, status: int = 200, /, **context: object) -> HTMLResponse:
     """A template as a response; ``visitor`` in ``context`` is who is signed in."""
     context = {"visitor": None, "path": request.url.path, **context}
-    return HTMLResponse(ENVIRONMENT.get_template(template).render(context), status, HEADERS)
+    return HTMLResponse(ENVIRONMENT.get_template(template).render(context), status, headers(request))
+
+
+def headers(request: Request) -> dict[str, str]:
+    """Headers of a page; its scripts may reach the storage that takes files from clients, too."""
+    origin = request.app.state.services.store.public_origin()
+    policy = HEADERS[POLICY]
+    return {
+        **HEADERS,
+        POLICY: policy.replace("connect-src 'self'", f"connect-src 'self' {origin}") if origin else policy,
+    }
 
 
 def is_fragment(request: Request) -> bool:

@@ -9,8 +9,9 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from app.api.deps import Found
-from app.api.schemas import SHA256, NewUpload, UploadView
-from app.api.streams import body_chunks
+from app.api.schemas import SHA256, NewUpload, PartAddresses, PartAddressView, PartNumbers, UploadView
+from app.api.streams import Chunks, store_body
+from app.catalog.records import Upload
 from app.catalog.states import UploadKind, UploadState
 from app.errors import TooLarge
 from app.services import Services
@@ -103,11 +104,18 @@ async def send_part(
     x_content_sha256: Annotated[str | None, Header(pattern=SHA256)] = None,
 ) -> UploadView:
     """Take one part."""
-    async with body_chunks(request) as chunks:
-        upload = await run_in_threadpool(
-            found.catalog.put_part, who.team_id, upload_id, number, chunks, x_content_sha256
-        )
-    return UploadView.model_validate(upload)
+
+    def keep(chunks: Chunks) -> Upload:
+        return found.catalog.put_part(who.team_id, upload_id, number, chunks, x_content_sha256)
+
+    return UploadView.model_validate(await store_body(request, keep))
+
+
+@router.post("/{upload_id}/part-urls")
+def address_parts(upload_id: str, body: PartNumbers, who: ScriptSender, found: Found) -> PartAddresses:
+    """Where the script may send parts straight to storage."""
+    addresses = found.catalog.addresses(who.team_id, upload_id, body.numbers)
+    return PartAddresses(items=[PartAddressView.model_validate(address) for address in addresses])
 
 
 @router.post("/{upload_id}/complete")

@@ -8,8 +8,10 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -21,10 +23,14 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from app.api.deps import SESSION_COOKIE
+from app.catalog.records import Upload
+from app.catalog.service import CatalogService
 from app.catalog.states import UploadKind, UploadState
 from app.web.build import BuildFailed, Project, build
 from app.web.rendering import asset
 from tests.support.dashboard import Dashboard, Team, progress
+from tests.support.servers import free_port
+from tests.support.swift import Swift
 
 REQUIRED = os.environ.get("PRIMESVT_REQUIRE_SERVICES") == "1"
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -52,10 +58,8 @@ class Site:
     address: str
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    _require_scripts()
-    board = Dashboard(tmp_path_factory.mktemp("site"), part_bytes=1000)
+@contextmanager
+def serving(board: Dashboard) -> Iterator[Site]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -71,6 +75,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     server.should_exit = True
     thread.join(SECONDS)
     board.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    _require_scripts()
+    with serving(Dashboard(tmp_path_factory.mktemp("site"), part_bytes=1000)) as found:
+        yield found
 
 
 def _require_scripts() -> None:
@@ -254,6 +265,37 @@ def test_a_new_job_is_checked_where_it_is_typed_and_brings_its_files_in_parts(
     upload = next(upload for upload in uploads if upload.name == "weights.safetensors")
     assert (upload.state, upload.parts) == (UploadState.STORED, 4)
     assert site.board.assembled(upload.id) == content
+
+
+@pytest.mark.parametrize("is_reachable", [True, False])
+def test_large_files_go_straight_to_storage_where_the_browser_reaches_it(
+    chrome: Chrome, swift: Swift, tmp_path: Path, is_reachable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through: list[int] = []
+    put_part = CatalogService.put_part
+
+    def counted(catalog: CatalogService, team: str, upload_id: str, number: int, *told: Any) -> Upload:
+        through.append(number)
+        return put_part(catalog, team, upload_id, number, *told)
+
+    monkeypatch.setattr(CatalogService, "put_part", counted)
+    weights, content = tmp_path / "weights.safetensors", os.urandom(17 << 20)
+    weights.write_bytes(content)
+    public = swift.endpoint if is_reachable else f"http://127.0.0.1:{free_port()}"
+    storage = {"storage_url": f"s3://{swift.fresh_bucket()}/all", "s3_endpoint": swift.endpoint}
+    with serving(Dashboard(tmp_path / "data", **storage, s3_public_endpoint=public)) as site:
+        chrome.get(f"{site.address}/sign-in")
+        chrome.add_cookie({"name": SESSION_COOKIE, "value": site.team.session, "path": "/", "sameSite": "Strict"})
+        chrome.get(f"{site.address}/uploads")
+        _find(chrome, "input[type=file]").send_keys(str(weights))
+        _find(chrome, "main form button").click()
+        _wait_for_text(chrome, "table", "weights.safetensors")
+        [upload] = site.board.services.catalog.search(site.team.id).items
+        assert site.board.assembled(upload.id) == content
+        noted = str(chrome.get_log("browser"))  # type: ignore[no-untyped-call]
+        assert len(through) == (0 if is_reachable else 2)
+        assert ("Failed to load resource" in noted) == (not is_reachable), noted  # and no policy of ours has hindered
+        assert "Content Security Policy" not in noted
 
 
 def test_pages_are_read_without_scripts(chrome: Chrome, site: Site) -> None:

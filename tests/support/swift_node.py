@@ -42,6 +42,7 @@ disk_chunk_size = 1048576
 """
 PROXY = """[DEFAULT]
 swift_dir = {folder}
+cors_allow_origin = *
 [pipeline:main]
 pipeline = catch_errors gatekeeper listing_formats s3api tempauth bulk slo copy proxy-server
 [app:proxy-server]
