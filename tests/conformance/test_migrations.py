@@ -60,6 +60,38 @@ def test_keys_of_the_first_version_may_do_what_they_could_and_survive_a_downgrad
         assert connection.execute(text("SELECT name FROM api_keys")).scalar_one() == "first"
 
 
+def test_uploads_keep_their_bytes_and_those_being_sent_expire(empty: Database) -> None:
+    move(empty, "0003", up=True)
+    team = "INSERT INTO teams (id, name, created_at, quotas) VALUES ('team_1', 'a', '2026-01-01', '{}')"
+    row = (
+        "INSERT INTO uploads (id, team_id, kind, name, state, size_bytes, sha256, part_bytes, created_at, updated_at,"
+        " epoch, attempts) VALUES (:id, 'team_1', 'checkpoint', 'a', :state, 3, 'AB', 3, '2026-01-01', '2026-01-01', 0,"
+        " 0)"
+    )
+    with empty.engine.begin() as connection:
+        connection.execute(text(team))
+        for state in ("ready", "stored", "uploading"):
+            connection.execute(text(row), {"id": f"upl_{state}", "state": state})
+    move(empty, "0004", up=True)
+    with empty.engine.connect() as connection:
+        joined = (
+            "SELECT uploads.id, blob_key, contents.sha256, draft FROM uploads JOIN contents ON content_id = contents.id"
+        )
+        assert {tuple(found) for found in connection.execute(text(joined))} == {
+            ("upl_ready", "uploads/upl_ready", "ab", None), ("upl_stored", "uploads/upl_stored", "ab", None),
+        }  # fmt: skip
+    assert states(empty) == {"upl_ready": "ready", "upl_stored": "stored", "upl_uploading": "expired"}
+    with empty.engine.begin() as connection:  # which the earlier version would look for in vain
+        connection.execute(text("UPDATE contents SET blob_key = 'uploads/upl_other' WHERE id = 'upl_stored'"))
+    move(empty, "0003", up=False)
+    assert states(empty) == {"upl_ready": "ready", "upl_stored": "expired", "upl_uploading": "expired"}
+
+
+def states(database: Database) -> dict[str, str]:
+    with database.engine.connect() as connection:
+        return {found.id: found.state for found in connection.execute(text("SELECT id, state FROM uploads"))}
+
+
 def test_the_database_refuses_to_change_the_audit_log(empty: Database) -> None:
     empty.migrate()
     TeamService(empty).create_team("ours")
