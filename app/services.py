@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.catalog.service import CatalogService
 from app.db import Database, connect
+from app.jobs.estimates import Estimates
 from app.jobs.service import JobService
 from app.queue import CeleryDoorbell, Doorbell
 from app.settings import Settings
@@ -46,6 +47,7 @@ class Services:
     jobs: JobService
     webhooks: WebhookService
     workers: WorkerService
+    estimates: Estimates
 
 
 def assemble(settings: Settings, doorbell: Doorbell | None = None) -> Services:
@@ -74,4 +76,5 @@ def assemble(settings: Settings, doorbell: Doorbell | None = None) -> Services:
         webhooks=WebhookService(database, settings),
         jobs=JobService(database, store, bell, server_quotas(settings)),
         workers=WorkerService(database, settings),
+        estimates=Estimates(database, WorkerService(database, settings)),
     )

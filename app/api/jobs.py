@@ -12,7 +12,7 @@ from app.api.deps import Found, JobId, needs
 from app.api.following import LONGEST_WAIT, JobLooker
 from app.api.openapi import with_headers
 from app.api.problem import responses
-from app.api.schemas import TEXT, JobChange, JobPage, JobView, NewJobBody
+from app.api.schemas import TEXT, EstimateView, JobChange, JobPage, JobView, NewJobBody
 from app.jobs.records import NewJob
 from app.jobs.states import JobState
 from app.paging import LARGEST_PAGE
@@ -89,6 +89,12 @@ async def get_job(
         headers["Retry-After"] = RETRY_AFTER
     # Asked more than everything else together: as text at once, without FastAPI's second look at it.
     return Response(JobView.model_validate(job).model_dump_json(), media_type="application/json", headers=headers)
+
+
+@router.get("/{job_id}/estimate", responses=responses(404))
+def estimate_job(job_id: JobId, caller: Reader, found: Found) -> EstimateView:
+    """When a job will begin and end."""
+    return EstimateView.model_validate(found.estimates.of(caller.team_id, job_id))
 
 
 @router.patch("/{job_id}", responses=responses(404, 409, 413, 415))

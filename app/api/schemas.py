@@ -164,6 +164,14 @@ class JobView(View):
     queue_position: int | None = Field(description="Of a job that waits, from 1: fair between teams, then by priority.")
 
 
+class EstimateView(View):
+    """When a job will begin and end, from what jobs like it took."""
+
+    starts_in_seconds: float | None = Field(description="0 once it runs.")
+    ends_in_seconds: float | None = Field(description="Waiting included.")
+    reason: str | None = Field(description="Why there is no estimate, or only half of one.")
+
+
 class JobPage(BaseModel):
     """Some jobs, newest first."""
 

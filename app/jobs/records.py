@@ -138,6 +138,15 @@ def scope_of(device: Device) -> str:
     return f"{__version__}/{device}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """When a job will begin and end, in seconds from now; None where nobody can tell, and why."""
+
+    starts_in_seconds: float | None = None
+    ends_in_seconds: float | None = None
+    reason: str | None = None
+
+
 @dataclass(frozen=True)
 class Beat:
     """The answer to a heartbeat."""

@@ -15,6 +15,7 @@ from app.catalog.records import content
 from app.catalog.states import DEAD, UploadState
 from app.db import Database, now
 from app.jobs import usage
+from app.jobs.estimates import likeness
 from app.jobs.events import RETRY_FACTORS, move, note, put_back, requeue
 from app.jobs.holding import held
 from app.jobs.models import ArtifactRow, JobRow
@@ -72,6 +73,7 @@ class JobWork:
         row.started_at = row.started_at or now()
         device: Device = "cuda" if "cuda" in devices and row.device != "cpu" else "cpu"
         row.runs_on = device
+        row.likeness = likeness(session.get_one(UploadRow, row.checkpoint_id).facts, device)
         note(session, job_id, "state", {"state": row.state, "attempt": row.attempts})
         training = session.get_one(UploadRow, row.train_dataset_id) if row.train_dataset_id else None
         return JobClaim(

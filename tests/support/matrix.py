@@ -142,6 +142,7 @@ MATRIX: dict[tuple[str, str], Entry] = {
     ("delete", "/api/v1/jobs/{job_id}"): Entry(
         scope=Scope.JOBS_WRITE, ids=lambda w: {JOB: w.finished_job()}, action="job.delete"
     ),
+    ("get", "/api/v1/jobs/{job_id}/estimate"): Entry(scope=Scope.JOBS_READ, ids=lambda w: {JOB: w.queued_job()}),
     ("patch", "/api/v1/jobs/{job_id}"): Entry(
         scope=Scope.JOBS_WRITE,
         ids=lambda w: {JOB: w.queued_job()},

@@ -1,0 +1,126 @@
+"""When jobs will be over, on every database, from what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import delete
+
+from app.db import Database, now
+from app.errors import NotFound
+from app.jobs.estimates import NO_HISTORY, NOBODY, Estimates, likeness, remaining, typical
+from app.jobs.models import JobRow
+from app.jobs.records import Job
+from app.workers.models import WorkerRow
+from app.workers.records import WorkerState
+from app.workers.service import WorkerService
+from tests.support.shop import MODEL, PROBLEM, Shop
+
+TOOK = {"intake": 1.0, "baseline": 9.0, "profile": 60.0, "search": 20.0, "confirm": 10.0}
+FACTS = {"family": "spikformer", "parameter_bytes": 5_000_000}
+
+
+@pytest.fixture(autouse=True)
+def nothing_else(database: Database) -> None:
+    with database.session() as session:
+        session.execute(delete(JobRow))
+        session.execute(delete(WorkerRow))
+
+
+@pytest.fixture
+def estimates(shop: Shop) -> Estimates:
+    return Estimates(shop.database, WorkerService(shop.database, shop.settings))
+
+
+def queued(shop: Shop, facts: dict[str, object] | None = None) -> Job:
+    asked = shop.asked()
+    shop.set_upload(asked.checkpoint_id, facts=facts or FACTS)
+    return shop.jobs.submit(shop.team, asked)
+
+
+def finished(shop: Shop, factor: float = 1.0, facts: dict[str, object] | None = None) -> None:
+    claim = shop.claimed(queued(shop, facts))
+    for step, seconds in TOOK.items():
+        shop.work.heartbeat(claim, [{"step": step, "done": 1, "total": 1, "facts": {"seconds": factor * seconds}}])
+    shop.work.finalize(claim)
+    shop.work.succeed(claim, [replace(MODEL, blob_key=f"artifacts/{claim.job_id}")], "met", {})
+
+
+def workers(shop: Shop, *states: WorkerState) -> None:
+    service = WorkerService(shop.database, shop.settings)
+    for number, state in enumerate(states):
+        service.tell(f"w{number}", "host", ("cpu",), "1", state, None)
+
+
+def test_what_is_alike_is_of_one_family_size_and_device() -> None:
+    assert likeness(FACTS, "cpu") == likeness({**FACTS, "parameter_bytes": 4_200_000}, "cpu")
+    assert len({likeness({**FACTS, "parameter_bytes": size}, "cpu") for size in (2_000_000, 5_000_000, 9_000_000)}) == 3
+    assert likeness(FACTS, "cuda") != likeness(FACTS, "cpu")
+    assert likeness(None, "cpu") is likeness({"family": "spikformer"}, "cpu") is None
+
+
+def test_the_middle_of_what_steps_took() -> None:
+    assert typical([{"profile": 1.0}, {"profile": 30.0, "search": 2.0}, {"profile": 4.0}]) == {
+        "profile": 4.0, "search": 2.0,
+    }  # fmt: skip
+    assert typical([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("progress", "left"),
+    [
+        (None, 100.0), ({"step": "intake", "done": 0, "total": None}, 99.5),
+        ({"step": "profile", "done": 3, "total": 4}, 45.0),
+        ({"step": "confirm", "done": 1, "total": 1}, 0.0), ({"step": "export", "done": 0}, 0.0),
+    ],
+)  # fmt: skip
+def test_what_is_left_follows_from_where_the_job_is(progress: dict[str, object] | None, left: float) -> None:
+    assert remaining(TOOK, progress) == pytest.approx(left)
+
+
+def test_without_workers_or_history_nobody_can_tell(shop: Shop, estimates: Estimates) -> None:
+    job = queued(shop)
+    told = estimates.of(shop.team, job.id)
+    assert (told.starts_in_seconds, told.ends_in_seconds, told.reason) == (None, None, NOBODY)
+    workers(shop, WorkerState.IDLE)
+    told = estimates.of(shop.team, job.id)
+    assert (told.starts_in_seconds, told.ends_in_seconds, told.reason) == (0.0, None, NO_HISTORY)
+    finished(shop, facts={**FACTS, "family": "sdtv1"})
+    assert estimates.of(shop.team, job.id).ends_in_seconds is None
+    with pytest.raises(NotFound):
+        estimates.of("team_other", job.id)
+
+
+def test_jobs_end_when_those_before_them_and_they_themselves_have_taken_their_time(
+    shop: Shop, estimates: Estimates
+) -> None:
+    for factor in (1.0, 1.0, 7.0):
+        finished(shop, factor)
+    workers(shop, WorkerState.BUSY, WorkerState.BUSY)
+    claims = [shop.claimed(queued(shop)) for _ in range(2)]
+    for claim, done in zip(claims, (0, 30), strict=True):
+        shop.work.heartbeat(claim, [{"step": "profile", "done": done, "total": 60, "facts": {}}])
+    assert estimates.of(shop.team, claims[1].job_id).ends_in_seconds == pytest.approx(60)
+    first, second = queued(shop), queued(shop)
+    # 90 and 60 seconds are left of what runs, over two workers; the second waits for the first as well.
+    assert estimates.of(shop.team, first.id).starts_in_seconds == pytest.approx((90 + 60) / 2)
+    told = estimates.of(shop.team, second.id)
+    assert told.starts_in_seconds == pytest.approx((90 + 60 + 100) / 2)
+    assert told.ends_in_seconds == pytest.approx((90 + 60 + 100) / 2 + 100)
+
+
+def test_waiting_and_later_attempts_teach_nothing(shop: Shop, estimates: Estimates) -> None:
+    workers(shop, WorkerState.IDLE)
+    claim = shop.claimed(queued(shop))
+    shop.work.release(claim, PROBLEM)
+    claim = shop.claimed(shop.job(claim))
+    shop.work.heartbeat(claim, [{"step": "profile", "done": 1, "total": 1, "facts": {"seconds": 0.1}}])
+    shop.work.finalize(claim)
+    shop.work.succeed(claim, [MODEL], "met", {})
+    job = queued(shop)
+    assert estimates.of(shop.team, job.id).reason == NO_HISTORY
+    finished(shop)
+    shop.set(job.id, created_at=now() - timedelta(days=3))
+    assert estimates.of(shop.team, job.id).ends_in_seconds == pytest.approx(100)
