@@ -13,6 +13,7 @@ from app.catalog.states import UploadKind
 from app.jobs.states import JobState
 from app.workers.records import WorkerState
 from app.workers.service import WorkerService
+from tests.support.embedded import EXAMPLES, QUICK
 from tests.support.fleet import Fleet, Part, fleet
 from tests.support.invariants import check
 from tests.support.servers import OwnRedis, own_redis, until
@@ -41,12 +42,11 @@ def team(redis: OwnRedis, tmp_path: Path) -> Iterator[Fleet]:
     redis.empty()
 
 
-def machine(team: Fleet, number: int) -> Part:
+def machine(team: Fleet, number: int, *, stub: bool = True) -> Part:
     """A worker with a data folder of its own."""
-    return team.worker(
-        **PACE, PRIMESVT_DATA_DIR=str(team.folder / f"machine-{number}"), PRIMESVT_DATABASE_URL=team.settings.database,
-        PRIMESVT_STORAGE_URL=team.settings.storage,
-    )  # fmt: skip
+    shared = {"PRIMESVT_DATABASE_URL": team.settings.database, "PRIMESVT_STORAGE_URL": team.settings.storage}
+    start = team.worker if stub else team.computing_worker
+    return start(**PACE, **shared, PRIMESVT_DATA_DIR=str(team.folder / f"machine-{number}"))
 
 
 def submitted(team: Fleet) -> JobView:
@@ -111,3 +111,21 @@ def test_helpers_stop_when_the_job_is_cancelled(team: Fleet) -> None:
     assert team.until_over(job).state is JobState.CANCELLED
     until(lambda: helpers(team) == [], "it has stopped")
     assert [path.name for path in team.folder.glob(f"machine-*/workspaces/{job.id}*")] == []
+
+
+def test_a_real_profile_that_was_shared_gives_the_report_of_one_that_was_not(team: Fleet) -> None:
+    alone = machine(team, 0, stub=False)
+    named = {UploadKind.CHECKPOINT: "spikformer-digits.pth.tar", UploadKind.DATASET: "digits.npz"}
+    sent = [team.client.upload(EXAMPLES / name, kind).id for kind, name in named.items()]
+    checkpoint, data = (team.client.wait_upload(upload).id for upload in sent)
+    asked = {**QUICK, "rates": [0.25, 0.5, 0.75], "splits": {**QUICK["splits"], "search_images": 300}}
+    undisturbed = team.report(team.until_over(team.submit(checkpoint, data, **asked)))
+    assert alone.log.read_text().count("help_begun") == 0
+    helping = machine(team, 1, stub=False)
+    job = team.submit(checkpoint, data, **asked)
+    until(lambda: bool(helpers(team)), "the other one helps")
+    job = team.until_over(job)
+    assert (job.state, job.attempts) == (JobState.SUCCEEDED, 1)
+    assert team.report(job) == undisturbed
+    told = [part.log.read_text() for part in (alone, helping)]
+    assert sum(log.count("help_begun") for log in told) >= 1
