@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
+INDENT = "\n    "
 JOB_ID: ContextVar[str] = ContextVar("job_id", default="")
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
@@ -60,9 +61,11 @@ class Lines(logging.Formatter):
 
 
 def _line(field: str, value: object) -> str:
-    """A field's value; what a client sent must not begin a line of its own."""
+    """A field's value; what a client sent must not begin a line of its own, which in a traceback is indented."""
     text = str(value)
-    return text if field == "error" or text.isprintable() else repr(text)
+    if field == "error":
+        return INDENT.join(line if line.isprintable() else repr(line) for line in text.splitlines())
+    return text if text.isprintable() else repr(text)
 
 
 def configure(level: str, *, as_json: bool) -> None:

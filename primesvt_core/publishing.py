@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import base64
-import csv
-from io import StringIO
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from primesvt_core.figures import draw
 from primesvt_core.report import LayerFigures, Report
+from primesvt_core.tables import csv_line
 from primesvt_core.types import Verdict
 from primesvt_core.workspace import write_atomically
-
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 VERDICTS = {
     Verdict.MET: "The budget is met.",
@@ -47,21 +44,13 @@ def write_report(report: Report, out: Path) -> tuple[Path, ...]:
 
 def layers_csv(report: Report) -> str:
     """One row a layer, largest first; texts that a spreadsheet would take for formulas are quoted."""
-    buffer = StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(LayerFigures.model_fields)
-    for layer in report.layers:
-        values = [getattr(layer, field) for field in LayerFigures.model_fields]
-        writer.writerow([_cell(value) for value in values])
-    return buffer.getvalue()
+    fields = LayerFigures.model_fields
+    rows = ([_cell(getattr(layer, field)) for field in fields] for layer in report.layers)
+    return "".join(csv_line(row) for row in (fields, *rows))
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, tuple):
-        return "x".join(map(str, value))
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return "'" + value
-    return value
+    return "x".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def html(report: Report, pictures: dict[str, bytes]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,11 +15,10 @@ from app.db import Database, new_id, now
 from app.paging import LARGEST_PAGE, Page, decode, page
 from app.teams.actors import actor
 from app.teams.models import AuditRow
+from primesvt_core.tables import csv_line
 
 AUDIT_PREFIX = "aud"
 COLUMNS = ("id", "at", "actor_kind", "actor_id", "actor_name", "action", "subject", "ip", "request_id", "details")
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What makes spreadsheets take a cell for a formula, which may send the sheet's content away (CWE-1236)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +72,11 @@ class AuditLog:
 
     def as_csv(self, team: str) -> Iterator[str]:
         """All of it, newest first, as a table that spreadsheets take for nothing but text; a page at a time."""
-        yield _line(COLUMNS)
+        yield csv_line(COLUMNS)
         cursor: str | None = None
         while True:
             found = self.search(team, cursor, LARGEST_PAGE)
-            yield "".join(_line([_text(getattr(entry, name)) for name in COLUMNS]) for entry in found.items)
+            yield "".join(csv_line([_text(getattr(entry, name)) for name in COLUMNS]) for entry in found.items)
             cursor = found.next_cursor
             if cursor is None:
                 return
@@ -95,9 +92,3 @@ def _text(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     return "" if value is None else str(value)
-
-
-def _line(cells: list[str] | tuple[str, ...]) -> str:
-    written = io.StringIO()
-    csv.writer(written).writerow([f"'{cell}" if cell.startswith(FORMULA) else cell for cell in cells])
-    return written.getvalue()
