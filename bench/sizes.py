@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
 from sqlalchemy import Table, insert, select, text
 
 from app.db import Base, Database, connect, new_id
@@ -25,7 +26,7 @@ from app.webhooks.states import EventType
 from tests.support.databases import fresh
 from tests.support.embedded import EXAMPLES, Service, service
 
-BUDGET = {"budget": {"max_accuracy_drop": 0.03, "min_memory_saving": 0.25}}
+BUDGET: dict[str, JsonValue] = {"budget": {"max_accuracy_drop": 0.03, "min_memory_saving": 0.25}}
 ONCE = {"teams", "api_keys", "webhooks", "users", "members", "workers", "team_usage", "alembic_version"}
 """Tables whose rows are not the jobs'."""
 
