@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.db import connect
 from app.errors import JobFinished, LostClaim
+from app.jobs.records import JobClaim
 from app.jobs.states import JobState
 from tests.support.fleet import Fleet
 from tests.support.servers import OwnPostgres, until
@@ -37,7 +38,7 @@ def test_cancel_racing_success(postgres: OwnPostgres, tmp_path: Path) -> None:
     assert min(ended.values()) > RACES // 100, f"one side always wins: {ended}"
 
 
-def _race(shop: Shop, claim, chance: random.Random) -> JobState:  # type: ignore[no-untyped-def]
+def _race(shop: Shop, claim: JobClaim, chance: random.Random) -> JobState:
     start = threading.Barrier(2)
     pause = chance.uniform(-0.002, 0.002)
 
