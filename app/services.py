@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.catalog.service import CatalogService
 from app.db import Database, connect
 from app.jobs.estimates import Estimates
+from app.jobs.results import ResultService
 from app.jobs.service import JobService
 from app.queue import CeleryDoorbell, Doorbell
 from app.settings import Settings
@@ -45,6 +46,7 @@ class Services:
     provider: Provider | None
     catalog: CatalogService
     jobs: JobService
+    results: ResultService
     webhooks: WebhookService
     workers: WorkerService
     estimates: Estimates
@@ -75,6 +77,7 @@ def assemble(settings: Settings, doorbell: Doorbell | None = None) -> Services:
         catalog=CatalogService(database, store, bell, settings),
         webhooks=WebhookService(database, settings),
         jobs=JobService(database, store, bell, server_quotas(settings)),
+        results=ResultService(database),
         workers=WorkerService(database, settings),
         estimates=Estimates(database, WorkerService(database, settings)),
     )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
+from app.api.addresses import public_address
 from app.api.bodies import BoundedRoute
 from app.api.deps import Found, InvitationId, UserId, needs, permitted
 from app.api.openapi import with_headers
@@ -57,8 +58,7 @@ def invite_member(
     permitted(caller, body.role.scopes)
     link = found.invitations.invite(caller.team_id, body.email, body.role, caller.user_id or caller.key_id)
     response.headers["Cache-Control"] = "no-store"
-    base = found.settings.public_url or str(request.base_url)
-    return InvitationLink(id=link.id, link=base.rstrip("/") + link.path, expires_at=link.expires_at)
+    return InvitationLink(id=link.id, link=public_address(request, found, link.path), expires_at=link.expires_at)
 
 
 @router.delete("/invitations/{invitation_id}", status_code=204, responses=responses(404))

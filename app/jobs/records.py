@@ -41,6 +41,8 @@ class Job:
         priority: among the waiting jobs of its team.
         run_seconds: computed so far, over all attempts and workers; waiting is not counted.
         gpu_seconds: of these, on a GPU.
+        worker: who holds it now, or was the last to.
+        runs_on: what it is or was computed on: ``cpu`` or ``cuda``.
         queue_position: of a queued job, from 1, over all teams.
     """
 
@@ -63,6 +65,8 @@ class Job:
     priority: Priority = Priority.NORMAL
     run_seconds: float = 0.0
     gpu_seconds: float = 0.0
+    worker: str | None = None
+    runs_on: str | None = None
     queue_position: int | None = None
 
 
@@ -173,6 +177,8 @@ def record(row: JobRow, queue_position: int | None = None) -> Job:
         priority=Priority.of_rank(row.priority),
         run_seconds=row.run_seconds,
         gpu_seconds=row.gpu_seconds,
+        worker=row.owner,
+        runs_on=row.runs_on,
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,

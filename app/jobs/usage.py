@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -13,6 +14,15 @@ from app.db import now
 from app.jobs.models import JobRow, UsageRow
 
 GPU = "cuda"
+
+
+@dataclass(frozen=True)
+class Day:
+    """What a team has used on one day (UTC)."""
+
+    day: date
+    run_seconds: float
+    gpu_seconds: float
 
 
 def add(session: Session, row: JobRow, seconds: float, device: str) -> None:
@@ -33,3 +43,9 @@ def gpu_seconds(session: Session, team: str, since: date) -> float:
     """GPU time that a team has used from that day on (UTC)."""
     used: ColumnElement[float | None] = func.sum(UsageRow.gpu_seconds)
     return session.scalar(select(used).where(UsageRow.team_id == team, UsageRow.day >= since)) or 0.0
+
+
+def by_day(session: Session, team: str, since: date) -> list[Day]:
+    """The days on which a team has used something, oldest first."""
+    rows = select(UsageRow).where(UsageRow.team_id == team, UsageRow.day >= since).order_by(UsageRow.day)
+    return [Day(row.day, row.run_seconds, row.gpu_seconds) for row in session.scalars(rows)]

@@ -16,7 +16,7 @@ from app.teams.addresses import address, is_address
 from app.teams.invitations import join_all
 from app.teams.models import MemberRow, UserRow
 from app.teams.passwords import hash_password, is_outdated, is_right
-from app.teams.records import Principal
+from app.teams.records import Person, Principal
 from app.teams.scopes import Role
 from app.teams.sessions import end_sessions
 
@@ -50,6 +50,12 @@ class PeopleService:
             if kept is not None and is_outdated(kept):
                 session.get_one(UserRow, user.id).password_hash = hash_password(password, email)
             return member_principal(session, user)
+
+    def get(self, user_id: str) -> Person:
+        """One person."""
+        with self.database.session() as session:
+            user = session.get_one(UserRow, user_id)
+            return Person(email=user.email, name=user.name, has_password=user.password_hash is not None)
 
     def change_password(self, user_id: str, password: str, new_password: str) -> None:
         """Set another password; all sessions end.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -13,7 +13,7 @@ from app.db import Database, now
 from app.errors import GpuQuotaExceeded, JobQuotaExceeded, StorageQuotaExceeded, TooLarge
 from app.jobs.models import ArtifactRow, JobRow
 from app.jobs.states import TERMINAL
-from app.jobs.usage import gpu_seconds
+from app.jobs.usage import Day, by_day, gpu_seconds
 from app.settings import Settings
 from app.teams import audit
 from app.teams.members import lock_team
@@ -80,6 +80,11 @@ class QuotaService:
                 storage_bytes=stored_bytes(session, team), unfinished_jobs=unfinished_jobs(session, team),
                 gpu_minutes=gpu_minutes(session, team), since=month_begin(now()),
             )  # fmt: skip
+
+    def days(self, team: str, since: date) -> list[Day]:
+        """What a team has used from that day on, by day."""
+        with self.database.session() as session:
+            return by_day(session, team, since)
 
     def change(self, team: str, quotas: dict[str, int | None]) -> Quotas:
         """Give a team quotas of its own; those that are not named stay as they are."""

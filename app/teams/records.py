@@ -59,6 +59,19 @@ class Member:
     created_at: datetime
 
 
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Somebody who signs in.
+
+    Attributes:
+        has_password: whether they sign in with one; otherwise an identity provider says who they are.
+    """
+
+    email: str
+    name: str
+    has_password: bool
+
+
 @dataclass(frozen=True)
 class NewKey:
     """A key that was just made; its secret is shown this once."""

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from app.web import job_list, job_page, join, new_job, provider, refusals, sign_in, upload_pages, worker_page
+from app.web import (
+    account,
+    job_list,
+    job_page,
+    join,
+    new_job,
+    provider,
+    refusals,
+    results,
+    sign_in,
+    team,
+    upload_pages,
+    worker_page,
+)
 from app.web.rendering import STATIC, CachedFiles
+
+PAGES = (sign_in, provider, join, account, job_list, job_page, new_job, results, upload_pages, worker_page)
 
 
 def mount(app: FastAPI) -> None:
     """Add the pages to an application that has its services in its state and answers errors with problems."""
-    for pages in (sign_in, provider, join, job_list, job_page, new_job, upload_pages, worker_page):
-        app.include_router(pages.router)
+    for router in (*(pages.router for pages in PAGES), *team.ROUTERS):
+        app.include_router(router)
     app.mount("/static", CachedFiles(directory=STATIC), name="static")
     refusals.install(app)

@@ -13,12 +13,13 @@ from app.catalog.records import Upload
 from app.db import now
 from app.errors import NotFound
 from app.jobs.records import Job
+from app.jobs.results import Result
 from app.jobs.states import TERMINAL, JobState
 from app.services import Services
 from app.teams.scopes import Scope
 from app.web.rendering import is_fragment, page
 from app.web.sessions import Visitor, looks
-from app.web.text import run_seconds
+from app.web.text import VERDICTS, run_seconds
 
 router = APIRouter(include_in_schema=False)
 
@@ -52,6 +53,7 @@ def show_jobs(
         jobs=jobs.items,
         uploads=uploads_of(found, who.team_id, jobs.items),
         seconds={job.id: run_seconds(job.started_at, job.finished_at, now()) for job in jobs.items},
+        verdicts=VERDICTS,
         state=state if state in STATES else "",
         states=[name for name in STATES if name not in ("", ACTIVE)],
         query=q.strip(),
@@ -70,9 +72,17 @@ def _address(asked: Mapping[str, str], cursor: str) -> str:
 
 def uploads_of(found: Services, team: str, jobs: Iterable[Job]) -> dict[str, Upload]:
     """The checkpoints and data sets of some jobs, by id."""
-    ids = {upload_id for job in jobs for upload_id in (job.checkpoint_id, job.dataset_id, job.train_dataset_id)}
+    return _uploads(found, team, (x for job in jobs for x in (job.checkpoint_id, job.dataset_id, job.train_dataset_id)))
+
+
+def checkpoints_of(found: Services, team: str, results: Iterable[Result]) -> dict[str, Upload]:
+    """What was compressed, by id."""
+    return _uploads(found, team, (result.checkpoint_id for result in results))
+
+
+def _uploads(found: Services, team: str, ids: Iterable[str | None]) -> dict[str, Upload]:
     uploads: dict[str, Upload] = {}
-    for upload_id in filter(None, ids):
+    for upload_id in filter(None, set(ids)):
         try:
             uploads[upload_id] = found.catalog.get(team, upload_id)
         except NotFound:  # deleted since the jobs were listed

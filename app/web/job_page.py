@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from app.api.deps import Found
 from app.db import now
 from app.errors import NotFound
+from app.jobs.priorities import Priority
 from app.jobs.records import Job, JobEvent
 from app.jobs.states import JobState
 from app.services import Services
@@ -82,6 +83,13 @@ def cancel_job(job_id: str, who: Writer, found: Found) -> Response:
     return RedirectResponse(f"/jobs/{job_id}", 303, HEADERS)
 
 
+@router.post("/{job_id}/priority")
+def prioritise_job(job_id: str, who: Writer, found: Found, priority: Annotated[Priority, Form()]) -> Response:
+    """Let a waiting job go before or behind the team's others."""
+    found.jobs.prioritise(who.team_id, job_id, priority)
+    return RedirectResponse(f"/jobs/{job_id}", 303, HEADERS)
+
+
 @router.post("/{job_id}/retry")
 def retry_job(job_id: str, who: Writer, found: Found) -> Response:
     """Try again, as a new job."""
@@ -131,6 +139,7 @@ def _now(job: Job) -> dict[str, object]:
     """What changes while a job runs."""
     return {
         "job": job,
+        "priorities": [*Priority],
         "lines": timeline.lines(job),
         "meter": timeline.meter(job),
         "seconds": run_seconds(job.started_at, job.finished_at, now()),

@@ -18,6 +18,7 @@ from app.api.deps import Found
 from app.catalog.records import Upload
 from app.catalog.states import UploadKind, UploadState
 from app.errors import DomainError
+from app.jobs.priorities import Priority
 from app.jobs.records import NewJob
 from app.paging import LARGEST_PAGE
 from app.services import Services
@@ -134,9 +135,15 @@ def _queued(who: Visitor, found: Services, values: Mapping[str, str], reading: f
         train_dataset_id=values.get("train_dataset_id") or None,
         spec=reading.spec,
         name=values.get("name", "").strip()[:LONGEST_NAME],
+        priority=_priority(values),
     )
     job = found.jobs.submit(who.team_id, asked, _idempotency(values.get("submission", ""), asked))
     return RedirectResponse(f"/jobs/{job.id}", 303, HEADERS)
+
+
+def _priority(values: Mapping[str, str]) -> Priority:
+    typed = values.get("priority", "")
+    return Priority(typed) if typed in [*Priority] else Priority.NORMAL
 
 
 def _idempotency(submission: str, asked: NewJob) -> str:
@@ -152,6 +159,7 @@ def _values_of(found: Services, team: str, job_id: str) -> dict[str, str]:
         **files,
         "train_dataset_id": job.train_dataset_id or "",
         "name": job.name,
+        "priority": job.priority.value,
         **forms.values_of(job.spec),
     }
 
@@ -178,6 +186,8 @@ def _form(
         advanced=forms.ADVANCED,
         is_unfolded=any(values.get(name) for name in advanced if name not in ("policy", "criterion")),
         choices={kind.value: _choices(found, who.team_id, kind) for kind in UploadKind},
+        priorities=[*Priority],
+        priority=_priority(values),
         submission=secrets.token_urlsafe(16),
         part_bytes=found.settings.part_bytes,
     )

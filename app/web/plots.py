@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from app.jobs.results import Result
+from app.web import text
 from app.web.curves import Curves, Point, Spot
+from primesvt_core.types import Verdict
 
 WIDTH, HEIGHT = 640, 340
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 14, 44
 MOST_CURVES = 8
 """Curves that are told apart by colour; of larger models those of the largest groups are drawn."""
+
+RESULT_STYLES: Mapping[str, str] = {
+    Verdict.MET: "s2",
+    Verdict.ACCURACY_FLOOR_REACHED: "s1",
+    Verdict.NOTHING_PRUNABLE: "s4",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,12 +33,18 @@ class Tick:
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """One named set of points, in pixels; ``path`` joins them, empty if they are not joined."""
+    """One named set of points, in pixels.
+
+    Attributes:
+        path: joins them; empty if they are not joined.
+        links: where each leads and what it says; empty if they are no links.
+    """
 
     name: str
     style: str
     marks: tuple[Point, ...]
     path: str = ""
+    links: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +140,40 @@ def accuracy_memory(curves: Curves) -> Plot | None:
         level=None if floor is None else Tick(at=y(floor), label="accuracy floor"),
         upright=None if target is None else Tick(at=x(target), label="target"),
     )
+
+
+def results(found: Sequence[Result]) -> Plot | None:
+    """Accuracy lost against memory saved, of every result; None if there is none."""
+    if not found:
+        return None
+    x = Scale(0.0, _ceiling([100 * result.memory_saving for result in found]), LEFT, WIDTH - RIGHT)
+    y = _vertical([100 * result.accuracy_drop for result in found] + [0.0])
+    return Plot(
+        title="Accuracy lost against memory saved, of every compression",
+        x_label="parameter memory saved, %",
+        y_label="accuracy lost, points",
+        x_ticks=x.ticks(),
+        y_ticks=y.ticks(),
+        series=tuple(
+            _linked(text.VERDICTS[verdict][0], style, [result for result in found if result.verdict == verdict], x, y)
+            for verdict, style in RESULT_STYLES.items()
+            if any(result.verdict == verdict for result in found)
+        ),
+    )
+
+
+def _linked(name: str, style: str, found: Sequence[Result], x: Scale, y: Scale) -> Series:
+    return Series(
+        name=name,
+        style=style,
+        marks=tuple((x(100 * result.memory_saving), y(100 * result.accuracy_drop)) for result in found),
+        links=tuple((f"/jobs/{result.id}", _told(result)) for result in found),
+    )
+
+
+def _told(result: Result) -> str:
+    saved, lost = text.percent(result.memory_saving, 1), text.points(result.accuracy_drop)
+    return f"{result.name}: {saved} saved, {lost} lost"
 
 
 def _series(name: str, style: str, marks: Sequence[Point], *, joined: bool) -> Series:

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
+from app.api.addresses import public_address
 from app.api.deps import Found
 from app.errors import DomainError, NotFound, ProviderRefused
 from app.services import Services
@@ -67,5 +68,4 @@ def _provider(found: Services) -> Provider:
 
 
 def _back(request: Request, found: Services) -> str:
-    base = found.settings.public_url or str(request.base_url)
-    return f"{base.rstrip('/')}{router.prefix}/callback"
+    return public_address(request, found, f"{router.prefix}/callback")

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.web import text
+from app.web import text, words
 from primesvt_core import __version__
 
 STATIC = Path(__file__).resolve().parent / "static"
@@ -84,6 +84,9 @@ def _environment() -> Environment:
         "iso": text.iso,
         "state": text.state,
         "tone": text.tone,
+        "role": lambda name: words.ROLES[name],
+        "scope": lambda name: words.SCOPES[name],
+        "event": lambda name: words.EVENTS.get(name, name),
         "pretty": lambda document: json.dumps(document, indent=2, ensure_ascii=False),
     }
     environment.globals |= {"asset": asset, "htmx_config": HTMX_CONFIG, "version": __version__, "NOTHING": text.NOTHING}

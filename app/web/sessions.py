@@ -31,6 +31,7 @@ class Visitor:
     """Somebody who is signed in, and the token that their forms carry."""
 
     principal: Principal
+    team_name: str
     form_token: str
 
     @property
@@ -57,7 +58,7 @@ def recognise(request: Request, found: Services) -> Visitor:
     except InvalidKey:
         raise SignInNeeded from None
     identified(principal)
-    return Visitor(principal, form_token(session))
+    return Visitor(principal, found.teams.get(principal.team_id).name, form_token(session))
 
 
 def visitor(request: Request, needed: SecurityScopes, found: Found) -> Visitor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -85,8 +86,15 @@ def count_attempt(request: Request, found: Services, email: str = "") -> None:
 
 
 def signed_in(request: Request, found: Services, who: Principal, next_page: str) -> Response:
-    """Where somebody was going, with a session of theirs; one that the browser had ends."""
-    response = RedirectResponse(safe_next(next_page), 303, HEADERS)
+    """Where somebody was going, with a session of theirs; who is in several teams chooses one first."""
+    has_choice = who.user_id is not None and len(found.members.teams_of(who.user_id)) > 1
+    target = safe_next(next_page)
+    return with_session(request, found, who, f"/account/teams?next={quote(target, safe='')}" if has_choice else target)
+
+
+def with_session(request: Request, found: Services, who: Principal, address: str) -> Response:
+    """The way to an address of ours, with a new session of somebody; one that the browser had ends."""
+    response = RedirectResponse(address, 303, HEADERS)
     keep_session(request, response, found.sessions.open(who))
     found.sessions.close(request.cookies.get(SESSION_COOKIE, ""))
     return response
@@ -96,6 +104,11 @@ def signed_in(request: Request, found: Services, who: Principal, next_page: str)
 def sign_out(request: Request, who: FormSender, found: Found) -> Response:
     """End the session, here and wherever its cookie was copied to."""
     found.sessions.close(request.cookies.get(SESSION_COOKIE, ""))
+    return signed_out()
+
+
+def signed_out() -> Response:
+    """The sign-in, with the session's cookie taken away."""
     response = RedirectResponse("/sign-in", 303, HEADERS)
     response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax")
     return response

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from app.catalog.states import UploadState
 from app.jobs.states import JobState
+from app.webhooks.states import DeliveryState
 from app.workers.records import WorkerState
 from primesvt_core.types import Step, Verdict
+
+Words = Callable[[float], str]
+"""How a quantity is said."""
 
 NOTHING = "–"  # noqa: RUF001  # an en dash is meant
 
@@ -27,6 +31,8 @@ STATES: Mapping[str, str] = {
     UploadState.READY: "Ready",
     UploadState.REJECTED: "Refused",
     UploadState.EXPIRED: "Expired",
+    DeliveryState.PENDING: "On its way",
+    DeliveryState.DELIVERED: "Delivered",
     WorkerState.IDLE: "Idle",
     WorkerState.BUSY: "Busy",
     WorkerState.HELPING: "Helping",
@@ -44,6 +50,8 @@ TONES: Mapping[str, str] = {
     UploadState.VALIDATING: "busy",
     UploadState.READY: "good",
     UploadState.REJECTED: "bad",
+    DeliveryState.PENDING: "busy",
+    DeliveryState.DELIVERED: "good",
     WorkerState.BUSY: "busy",
     WorkerState.HELPING: "busy",
     WorkerState.LOST: "bad",

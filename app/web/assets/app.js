@@ -1,5 +1,6 @@
-// What every page gains from scripts: parts that refresh themselves, local times, uploads in parts.
+// What every page gains from scripts: parts that refresh themselves, local times, uploads in parts, secrets to copy.
 import htmx from "htmx.org";
+import { offerCopies } from "./copies.js";
 import { localise } from "./times.js";
 import { sendInParts } from "./uploads.js";
 
@@ -8,12 +9,13 @@ const HELD_OPEN = "details[open]";
 localise(document);
 document.body.addEventListener("htmx:afterSwap", () => localise(document));
 
-// A list is not refreshed while nobody looks, or while somebody is about to delete something in it.
+// A list is not refreshed while nobody looks; no part of a page is while somebody is about to change something in it.
 document.body.addEventListener("htmx:beforeRequest", (event) => {
-  const list = event.detail.elt;
-  if (list.matches("[data-poll]") && (document.hidden || list.querySelector(HELD_OPEN))) event.preventDefault();
+  const part = event.detail.elt;
+  if (part.querySelector(HELD_OPEN) || (part.matches("[data-poll]") && document.hidden)) event.preventDefault();
 });
 
+offerCopies();
 for (const form of document.querySelectorAll("form[data-sends]")) sendInParts(form);
 
 // The server is away for a moment: the next refresh will tell; nothing to show.

@@ -1,0 +1,77 @@
+"""What a team has compressed so far: its succeeded jobs in numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from app.db import Database
+from app.jobs.models import JobRow
+from app.jobs.states import JobState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One succeeded job.
+
+    Attributes:
+        run_seconds: computed, over all attempts and workers.
+    """
+
+    id: str
+    name: str
+    checkpoint_id: str
+    verdict: str | None
+    memory_saving: float
+    accuracy_drop: float
+    baseline_accuracy: float
+    pruned_accuracy: float
+    parameter_bytes_before: int
+    parameter_bytes_after: int
+    run_seconds: float
+    finished_at: datetime
+
+
+FIGURES = frozenset({
+    "memory_saving", "accuracy_drop", "baseline_accuracy", "pruned_accuracy", "parameter_bytes_before",
+    "parameter_bytes_after",
+})  # fmt: skip
+"""What `Report.summary` tells of a run."""
+
+
+class ResultService:
+    """A team's results. Every query takes the team."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def newest(self, team: str, since: datetime | None, limit: int) -> list[Result]:
+        """Jobs that have succeeded since then, the newest first; without those that another version summed up."""
+        columns = (
+            JobRow.id, JobRow.name, JobRow.checkpoint_id, JobRow.verdict, JobRow.summary, JobRow.run_seconds,
+            JobRow.finished_at,
+        )  # fmt: skip
+        query = select(*columns).where(JobRow.team_id == team, JobRow.state == JobState.SUCCEEDED.value)
+        query = query.order_by(JobRow.id.desc()).limit(limit)
+        if since is not None:
+            query = query.where(JobRow.finished_at >= since)
+        with self.database.session() as session:
+            rows = [row._asdict() for row in session.execute(query)]
+        return [_result(row) for row in rows if (row["summary"] or {}).keys() >= FIGURES]
+
+    def count_by_state(self, team: str, since: datetime | None) -> dict[JobState, int]:
+        """How many jobs submitted since then are in which state."""
+        query = select(JobRow.state, func.count()).where(JobRow.team_id == team).group_by(JobRow.state)
+        if since is not None:
+            query = query.where(JobRow.created_at >= since)
+        with self.database.session() as session:
+            counts = {str(state): int(count) for state, count in session.execute(query)}
+        return {state: counts.get(state.value, 0) for state in JobState}
+
+
+def _result(row: dict[str, Any]) -> Result:
+    summary = row.pop("summary")
+    return Result(**row, **{name: summary[name] for name in FIGURES})

@@ -1,0 +1,7 @@
+"""Pages for who runs a team: its people, keys, webhooks, usage, audit log and settings."""
+
+from __future__ import annotations
+
+from app.web.team import audit_log, keys, members, settings, tabs, usage, webhook_page, webhooks
+
+ROUTERS = tuple(pages.router for pages in (tabs, members, keys, webhooks, webhook_page, usage, audit_log, settings))
