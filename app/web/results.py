@@ -57,7 +57,7 @@ def show_results(
     request: Request,
     who: Annotated[Visitor, looks(Scope.JOBS_READ)],
     found: Found,
-    days: Annotated[str, Query(max_length=5)] = "",
+    days: Annotated[str, Query(max_length=20)] = "",
     sort: Annotated[str, Query(max_length=20)] = "newest",
 ) -> Response:
     """The team's succeeded jobs of a period."""

@@ -41,9 +41,11 @@ def change(
     retention_days: Annotated[str, Form(max_length=20)] = "",
 ) -> Response:
     """Keep the name and the days."""
+    typed = retention_days.strip()
     try:
-        asked = TeamPatch.model_validate({"name": name, "retention_days": retention_days.strip() or None})
-    except ValidationError:
+        days = int(typed) if typed else None
+        asked = TeamPatch.model_validate({"name": name, "retention_days": days})
+    except (ValueError, ValidationError):
         return _settings(request, who, found, Invalid(WRONG))
     found.teams.change(who.team_id, asked.model_dump(exclude_unset=True))
     return RedirectResponse(SETTINGS.address, 303, HEADERS)
