@@ -31,6 +31,7 @@ router = APIRouter(prefix="/jobs", include_in_schema=False)
 Reader = Annotated[Visitor, looks(Scope.JOBS_READ, Scope.ARTIFACTS_READ)]
 Writer = Annotated[Visitor, sends_form(Scope.JOBS_WRITE)]
 
+ESTIMATED = (JobState.QUEUED, JobState.RUNNING)
 REPORT = "report.json"
 LARGEST_REPORT = 64 << 20
 """Bytes; a report beyond this is offered for download but not drawn."""
@@ -62,7 +63,7 @@ def show_job(
         order=order,
         orders=layers.ORDERS,
         artifacts=found.jobs.artifacts(who.team_id, job_id),
-        **_now(job),
+        **_now(found, who.team_id, job),
     )
 
 
@@ -70,7 +71,7 @@ def show_job(
 def show_live(job_id: str, request: Request, who: Reader, found: Found) -> Response:
     """The part of the page that changes while a job runs; once it is over, the whole page is asked for anew."""
     job = found.jobs.get(who.team_id, job_id)
-    response = page(request, "_live.html", visitor=who, **_now(job))
+    response = page(request, "_live.html", visitor=who, **_now(found, who.team_id, job))
     if job.state.is_terminal:
         response.headers["HX-Refresh"] = "true"
     return response
@@ -135,10 +136,11 @@ def _curves(job: Job, report: Report | None, events: list[JobEvent], facts: dict
     return curves.of_events(events, lines)
 
 
-def _now(job: Job) -> dict[str, object]:
+def _now(found: Services, team: str, job: Job) -> dict[str, object]:
     """What changes while a job runs."""
     return {
         "job": job,
+        "estimate": found.estimates.of(team, job.id) if job.state in ESTIMATED else None,
         "priorities": [*Priority],
         "lines": timeline.lines(job),
         "meter": timeline.meter(job),

@@ -21,6 +21,7 @@ from tests.support.api import Api, problem
 from tests.support.browsing import get, post
 from tests.support.dashboard import BUDGET, Dashboard, Team
 from tests.support.matrix import PASSWORD, joined
+from tests.support.people import person
 
 EMAIL = "ann@example.org"
 
@@ -40,13 +41,6 @@ def cookie_of(answer: httpx.Response) -> str:
     found = re.search(rf"{SESSION_COOKIE}=([\w-]+)", answer.headers["set-cookie"])
     assert found
     return found[1]
-
-
-def person(board: Dashboard, team: Team, role: Role) -> Team:
-    """Somebody of that role who is signed in."""
-    joined(board, team.id, role, f"{role}@example.org")
-    who = board.services.people.sign_in(f"{role}@example.org", PASSWORD)
-    return replace(team, session=board.services.sessions.open(who))
 
 
 def test_a_link_leads_into_the_team_once(board: Dashboard) -> None:

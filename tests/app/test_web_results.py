@@ -14,6 +14,7 @@ from app.jobs.models import JobRow
 from app.jobs.priorities import Priority
 from app.web import plots
 from app.web.results import totals
+from app.workers.records import WorkerState
 from primesvt_core.types import Verdict
 from tests.support.browsing import get, post
 from tests.support.dashboard import BUDGET, Dashboard, Team, sample_report
@@ -122,6 +123,24 @@ def test_the_priority_is_chosen_shown_and_changed_while_a_job_waits(board: Dashb
     assert "worker-7" in running
     assert "<dd>CPU</dd>" in running
     assert f"/jobs/{first.id}/priority" not in running
+
+
+def test_a_job_that_is_not_over_says_when_it_will_be(board: Dashboard) -> None:
+    team = board.team()
+    job = board.queued(team)
+    assert "no worker that can run it is there" in get(board, team, f"/jobs/{job.id}").text
+    board.services.workers.tell("w", "here", ["cpu"], "0.1", WorkerState.IDLE, None)
+    waiting = get(board, team, f"/jobs/{job.id}/live").text
+    assert "<dt>Begins in about</dt><dd>0 s</dd>" in waiting
+    assert "when it ends: no job like it" in waiting
+    before, claim = board.running(team, told=0)
+    board.jobs.heartbeat(claim, [{"step": "search", "done": 1, "total": 1, "note": "", "facts": {"seconds": 100.0}}])
+    board.jobs.finalize(claim)
+    board.jobs.succeed(claim, [], "met", {})
+    assert board.services.jobs.get(team.id, before.id).state.is_terminal
+    told = get(board, team, f"/jobs/{job.id}/live").text
+    assert "<dt>Ends in about</dt><dd>1 min 40 s</dd>" in told
+    assert "Nobody can tell" not in told
 
 
 def test_a_new_job_takes_the_priority_of_the_form(board: Dashboard) -> None:

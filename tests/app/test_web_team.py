@@ -9,13 +9,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from fastapi.routing import APIRoute
 
 from app.db import now
 from app.errors import InvalidKey
 from app.jobs.models import UsageRow
 from app.teams.quotas import Quotas, Usage
 from app.teams.scopes import Role, Scope
-from app.web.team import usage
+from app.web.team import ROUTERS, usage
 from app.web.words import ACTIONS, EVENTS, ROLES, SCOPES
 from app.webhooks.states import DeliveryState, EventType
 from tests.support.browsing import get, post
@@ -127,8 +128,9 @@ def writes(world: World) -> dict[str, dict[str, str]]:
 def test_every_form_is_refused_to_who_may_not_send_it(board: Dashboard) -> None:
     team = board.team()
     forms_of_team = writes(World(board, team))
-    known = {template(route.path) for route in board.app.routes if "POST" in getattr(route, "methods", ()) or ()}
-    assert {template(address) for address in forms_of_team} == {path for path in known if path.startswith("/team")}
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    known = {template(route.path) for route in routes if "POST" in (route.methods or ())}
+    assert {template(address) for address in forms_of_team} == known
     strangers = person(board, board.team("strangers"), Role.ADMIN, "stranger@example.org")
     viewer, member, admin = (person(board, team, role) for role in Role)
     before = len(board.services.audit.search(team.id, limit=200).items)
@@ -137,7 +139,7 @@ def test_every_form_is_refused_to_who_may_not_send_it(board: Dashboard) -> None:
         assert post(board, member, address, fields).status_code == 403, address
         assert post(board, admin, address, fields, is_ours=False).status_code == 403, address
         assert post(board, None, address, fields).status_code == 303, address
-        if any(prefix in address for prefix in ("_",)):  # it names a thing
+        if "_" in address:  # it names a thing
             assert post(board, strangers, address, fields).status_code == 404, address
     assert len(board.services.audit.search(team.id, limit=200).items) == before
 
@@ -303,7 +305,7 @@ def test_failed_messages_are_sent_again_one_by_one_and_together(board: Dashboard
     team = board.team()
     ids = World(board, team).failed_delivery()
     hook, message = ids["webhook_id"], ids["delivery_id"]
-    at, one = f"/team/webhooks/{hook}", f"/team/webhooks/{hook}/deliveries/{message}"
+    one = f"/team/webhooks/{hook}/deliveries/{message}"
 
     def state() -> DeliveryState:
         return board.services.webhooks.delivery(team.id, hook, message).state
@@ -320,7 +322,6 @@ def test_failed_messages_are_sent_again_one_by_one_and_together(board: Dashboard
     assert state() is DeliveryState.FAILED
     post(board, team, f"/team/webhooks/{hook}/replay")
     assert state() is DeliveryState.PENDING
-    assert at != f"/team/webhooks/{hook}"
 
 
 @pytest.mark.parametrize(

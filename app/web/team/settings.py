@@ -44,7 +44,7 @@ def change(
     typed = retention_days.strip()
     try:
         days = int(typed) if typed else None
-        asked = TeamPatch.model_validate({"name": name, "retention_days": days})
+        asked = TeamPatch.model_validate({"name": name.strip(), "retention_days": days})
     except (ValueError, ValidationError):
         return _settings(request, who, found, Invalid(WRONG))
     found.teams.change(who.team_id, asked.model_dump(exclude_unset=True))
