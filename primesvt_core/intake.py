@@ -133,11 +133,16 @@ def inspect(path: Path, assumptions: Mapping[str, Value] | None = None, *, conta
         if path.is_file() and path.stat().st_size > SMALL_BYTES:
             beside.submit(lambda: [*_families()])
         checkpoint = read(path, container=container)
+    return recognised(checkpoint, assumptions or {})
+
+
+def recognised(checkpoint: Checkpoint, assumptions: Mapping[str, Value]) -> Inspection:
+    """What a checkpoint that was read is; see `inspect`."""
     provenance = _provenance(checkpoint)
     key, family, variant = _recognise(checkpoint, provenance)
-    asked = _resolve(family, variant, checkpoint, assumptions or {}, provenance)
+    asked = _resolve(family, variant, checkpoint, assumptions, provenance)
     config = _infer(family, variant, checkpoint, asked, provenance)
-    _check_shapes(path, family, config, checkpoint.tensors)
+    _check_shapes(checkpoint.path, family, config, checkpoint.tensors)
     return Inspection(
         checkpoint=checkpoint,
         family_key=key,
@@ -268,7 +273,7 @@ def _told(checkpoint: Checkpoint, name: str, asked: Asked) -> object:
     value = checkpoint.args.get(name)
     if asked.unset and checkpoint.args.get(asked.unset, "") is None:
         return True
-    return ",".join(map(str, value)) if asked.per_stage and isinstance(value, tuple) else value
+    return ",".join(map(str, value)) if asked.stages > 1 and isinstance(value, tuple) else value
 
 
 def _plain(value: object) -> bool:

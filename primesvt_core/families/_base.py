@@ -49,13 +49,13 @@ class Asked:
         default: its value where nobody says otherwise, from the variant and the shapes.
         aliases: other names, beside `ALIASES`, under which training scripts keep it in a checkpoint's ``args``.
         unset: an argument of the training script; that it is None there says that this field is true.
-        per_stage: whether it may be given as one value a stage: a list there, separated by commas here.
+        stages: as how many values it may be given, one a stage: a list there, separated by commas here.
     """
 
     default: Callable[[str, Shapes], Value]
     aliases: tuple[str, ...] = ()
     unset: str = ""
-    per_stage: bool = False
+    stages: int = 1
 
     def names(self, field: str) -> tuple[str, ...]:
         """Where to look for ``field`` in a checkpoint's ``args``, best first."""

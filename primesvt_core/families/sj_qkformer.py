@@ -323,7 +323,7 @@ FAMILY = Family(
     recognise=recognise,
     asked={
         "time_steps": Asked(lambda *_: 4),
-        "num_heads": Asked(_default_heads, ("heads",), per_stage=True),
+        "num_heads": Asked(_default_heads, stages=len(STAGES)),
         "image_size": Asked(lambda variant, _: IMAGE_SIZE[variant], SIZE_NAMES),
         "qka_type": Asked(lambda *_: "token"),
         **NEURON_FIELDS,

@@ -20,7 +20,7 @@ from primesvt_core.intake import inspect, load_state
 from primesvt_core.pipeline import Request, compress
 from primesvt_core.spec import SplitSizes, parse
 from tests.support.goldens import FAMILIES, Golden
-from tests.support.references import references
+from tests.support.references import Reference, references
 from tests.support.shared import needs_shared
 
 IMAGES = 48
@@ -119,15 +119,44 @@ def _asked(original: Path) -> dict[str, Value]:
     return {field: getattr(found.config, field) for field in found.family.asked}
 
 
-@needs_shared
-@pytest.mark.parametrize("family", ["spikformer", "sdtv2"])
-def test_the_heads_and_time_steps_that_a_model_was_trained_with_fit_best(family: str, tmp_path: Path) -> None:
-    golden = smallest(family)
-    path = checkpoint(golden, tmp_path)
-    data = labelled(golden, path, tmp_path)
-    torch.save(golden.state, path)  # now without the arguments that say it
-    found = fits(path, data, {"image_size": golden.config.image_size}, lambda _done, _total: None)
+def told_nothing(reference: Reference, folder: Path) -> tuple[Golden, Path, Path]:
+    """A model without the arguments that say how to run it, and data that it is right on if run as it should be."""
+    golden = reference.load()
+    path = checkpoint(golden, folder)
+    data = labelled(golden, path, folder)
+    torch.save(golden.state, path)
+    return golden, path, data
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("spikformer-imagenet-T2", marks=needs_shared),
+        pytest.param("sdtv2-imagenet-T1", marks=needs_shared),
+        "sj_sdt-cifar",  # three time steps, and no heads
+        "sj_qkformer-uneven",  # heads that differ from stage to stage
+    ],
+)
+def test_the_heads_and_time_steps_that_a_model_was_trained_with_fit_best(name: str, tmp_path: Path) -> None:
+    [reference] = [reference for reference in references() if reference.name == name]
+    golden, path, data = told_nothing(reference, tmp_path)
     told = golden.config.model_dump()
-    [truth] = [fit for fit in found if (fit.num_heads, fit.time_steps) == (told["num_heads"], told["time_steps"])]
+    open_ = ("num_heads", "time_steps")
+    found = fits(path, data, {f: told[f] for f in golden.family.asked if f not in open_}, lambda _done, _total: None)
+    [truth] = [fit for fit in found if (fit.num_heads, fit.time_steps) == (told.get("num_heads"), told["time_steps"])]
     assert truth.accuracy == found[0].accuracy == 1.0  # others may do as well on so few images
     assert found[-1].accuracy < 1.0
+    assert len({(fit.num_heads, fit.time_steps) for fit in found}) == len(found)
+
+
+def test_what_data_or_caller_tell_is_not_tried(tmp_path: Path) -> None:
+    [events] = [reference for reference in references() if reference.name == "sj_spikformer-events"]
+    golden, path, data = told_nothing(events, tmp_path)
+    counts = []
+    found = fits(path, data, {"image_size": 64}, lambda done, total: counts.append((done, total)))
+    assert {fit.time_steps for fit in found} == {16}  # frames bring theirs, whatever is assumed
+    assert sorted(int(fit.num_heads or 0) for fit in found) == [1, 2, 4, 8, 16, 32]  # of a width of 32
+    assert counts[-1] == (len(found), len(found))
+    found = fits(path, data, {"image_size": 64, "num_heads": 1}, lambda _done, _total: None)
+    assert [(fit.num_heads, fit.accuracy) for fit in found] == [(1, 1.0)]
+    assert golden.config.model_dump()["num_heads"] == 1
