@@ -1,0 +1,99 @@
+"""A real browser, Debian's Chromium driven by selenium, and a real server for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+import uvicorn
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.support.dashboard import Dashboard, Team
+
+REQUIRED = os.environ.get("PRIMESVT_REQUIRE_SERVICES") == "1"
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+SECONDS = 20
+DESKTOP, PHONE = (1280, 900), (390, 844)
+
+needs_browser = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not REQUIRED and not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not on this machine"
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running server and what lies behind it."""
+
+    board: Dashboard
+    team: Team
+    address: str
+
+
+@contextmanager
+def serving(board: Dashboard) -> Iterator[Site]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = uvicorn.Config(
+        board.app, port=port, log_level="warning", ws="none", lifespan="off", timeout_graceful_shutdown=2
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield Site(board, board.team(), f"http://127.0.0.1:{port}")
+    server.should_exit = True
+    thread.join(SECONDS)
+    board.close()
+
+
+def look(chrome: Chrome, size: tuple[int, int], scheme: str) -> None:
+    width, height = size
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE}
+    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    features = [
+        {"name": "prefers-color-scheme", "value": scheme}, {"name": "prefers-reduced-motion", "value": "reduce"}
+    ]  # fmt: skip
+    chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+def find(chrome: Chrome, selector: str) -> WebElement:
+    return WebDriverWait(chrome, SECONDS).until(lambda page: page.find_element(By.CSS_SELECTOR, selector))
+
+
+def wait_for_text(chrome: Chrome, selector: str, text: str) -> None:
+    script = "return document.querySelector(arguments[0])?.textContent ?? ''"
+    WebDriverWait(chrome, SECONDS).until(lambda page: text in page.execute_script(script, selector))
+
+
+def wait_for_address(chrome: Chrome, part: str) -> None:
+    WebDriverWait(chrome, SECONDS).until(lambda page: part in page.current_url)
+
+
+def ink(chrome: Chrome, chart: str) -> int:
+    """Number of different colours that a chart's canvas shows; one or none is an empty chart."""
+    script = """
+        const canvas = document.querySelector(`[data-chart=${arguments[0]}] canvas`);
+        if (!canvas) return 0;
+        const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        return new Set(new Uint32Array(data.buffer)).size;
+    """
+    return int(chrome.execute_script(script, chart))
+
+
+def wait_for_ink(chrome: Chrome, chart: str, more_than: int = 1) -> None:
+    WebDriverWait(chrome, SECONDS).until(lambda page: ink(page, chart) > more_than)
