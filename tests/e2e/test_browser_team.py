@@ -110,7 +110,7 @@ def test_the_teams_pages_fit_the_window_and_name_what_they_ask_for(
     pages = [f"/team/{page}" for page in TEAM_PAGES] + ["/results", "/workers", "/account", f"/team/webhooks/{hook.id}"]
     for address in (*pages, f"/team/webhooks/{hook.id}/deliveries/{message.id}"):
         chrome.get(site.address + address)
-        chrome.execute_script("document.querySelectorAll('details.card').forEach((part) => (part.open = true))")
+        chrome.execute_script("document.querySelectorAll('details').forEach((part) => (part.open = true))")
         assert chrome.execute_script("return document.documentElement.scrollWidth") <= size[0], address
         assert chrome.execute_script(NAMELESS) == [], address
 
