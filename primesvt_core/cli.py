@@ -200,13 +200,14 @@ def export(
             "--to", help="masked: at the original's shapes, silent where channels are gone, for the public code."
         ),
     ] = "masked",
+    container: Container = None,
 ) -> None:
     """Write a pruned model for other software."""
     if out_file.exists():
         raise SpecError(f"{out_file} exists; give another file for --out")
     if not out_file.parent.is_dir():
         raise SpecError(f"there is no folder {out_file.parent} for --out")
-    registry.load("exporters", kind, "EXPORTER")(model, original, out_file)  # type: ignore[operator]
+    registry.load("exporters", kind, "EXPORTER")(model, original, out_file, container)  # type: ignore[operator]
     out.print(f"written: {out_file}", soft_wrap=True)
 
 

@@ -57,7 +57,7 @@ class Provenance(BaseModel):
     preprocessing: PreprocessingOverrides
     batch_size: int
     plan: dict[str, tuple[int, ...]]
-    """For every pruned group of the original, the channels kept."""
+    """For every pruned group of the original, the channels kept; of a model pruned more than once, of the first one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +143,8 @@ def recognised(checkpoint: Checkpoint, assumptions: Mapping[str, Value]) -> Insp
     asked = _resolve(family, variant, checkpoint, assumptions, provenance)
     config = _infer(family, variant, checkpoint, asked, provenance)
     _check_shapes(checkpoint.path, family, config, checkpoint.tensors)
+    if provenance is not None:
+        _check_plan(checkpoint.path, family, config, provenance)
     return Inspection(
         checkpoint=checkpoint,
         family_key=key,
@@ -312,7 +314,8 @@ def _infer(
 
 def _details(error: ValidationError) -> str:
     """What is wrong with which field of a config."""
-    return "; ".join(": ".join(filter(None, (".".join(map(str, e["loc"])), e["msg"]))) for e in error.errors())
+    told = ((".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors())
+    return "; ".join(": ".join(filter(None, parts)) for parts in told)
 
 
 def _check_shapes(path: Path, family: AnyFamily, config: FamilyConfig, shapes: Shapes) -> None:
@@ -337,6 +340,16 @@ def _check_shapes(path: Path, family: AnyFamily, config: FamilyConfig, shapes: S
         " change layers are not supported",
         facts={"missing": missing, "unexpected": unexpected, "misshapen": misshapen},
     )
+
+
+def _check_plan(path: Path, family: AnyFamily, config: FamilyConfig, provenance: Provenance) -> None:
+    """What a file of our own says that it kept must be as much as it has."""
+    for group in family.groups(config):
+        if len(provenance.plan.get(group.name, range(group.size))) != group.size:
+            raise CheckpointMismatch(
+                f"the metadata of {path.name} is damaged: its plan keeps {len(provenance.plan[group.name])} channels of"
+                f" {group.name}, which has {group.size}; compress the original again"
+            )
 
 
 def _some(names: list[str]) -> str:

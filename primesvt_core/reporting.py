@@ -18,7 +18,7 @@ from primesvt_core.confirmation import Paired, Trial, chosen, drop_upper_bound, 
 from primesvt_core.evaluation import Activity, correct, measure
 from primesvt_core.intake import Provenance, build, inspect, metadata
 from primesvt_core.profiling import targets
-from primesvt_core.pruning.groups import memory_bytes, parameter_count
+from primesvt_core.pruning.groups import composed, memory_bytes, parameter_count
 from primesvt_core.report import (
     AssumptionFigures,
     Confirmation,
@@ -33,7 +33,7 @@ from primesvt_core.report import (
 )
 from primesvt_core.search import Goal, Search
 from primesvt_core.sorting import layer_size
-from primesvt_core.types import CurvePoint, GroupSize, Layer, LayerSize, ProfileCell, Rates, Shapes, Verdict
+from primesvt_core.types import CurvePoint, GroupSize, Layer, LayerSize, Plan, ProfileCell, Rates, Shapes, Verdict
 from primesvt_core.workspace import whole_file
 
 MODEL_NAME = "model.safetensors"
@@ -165,7 +165,7 @@ def compose(candidates: Candidates, findings: Findings, delivery: Delivery, seco
 
 
 def _provenance(candidates: Candidates, pruned: Pruned, rates: Rates) -> Provenance:
-    spec = candidates.spec
+    spec, before, plan = candidates.spec, candidates.inspection.provenance, candidates.plan(rates)
     return Provenance(
         family=candidates.inspection.family_key,
         config=pruned.config.model_dump(mode="json"),
@@ -174,7 +174,7 @@ def _provenance(candidates: Candidates, pruned: Pruned, rates: Rates) -> Provena
         seed=spec.seed,
         preprocessing=spec.preprocessing,
         batch_size=spec.batch_size,
-        plan=dict(candidates.plan(rates).kept),
+        plan=dict((composed(Plan(before.plan), plan) if before else plan).kept),
     )
 
 

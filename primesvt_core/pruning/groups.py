@@ -38,6 +38,12 @@ def plan_for(rates: Rates, groups: Iterable[ChannelGroup], scores: Mapping[str, 
     return Plan({name: channels for name, channels in kept.items() if len(channels) < sizes[name]})
 
 
+def composed(first: Plan, second: Plan) -> Plan:
+    """One plan for two: ``second`` prunes what ``first`` left."""
+    kept = {name: tuple(first.kept[name][c] for c in left) for name, left in second.kept.items() if name in first.kept}
+    return Plan({**first.kept, **second.kept, **kept})
+
+
 def check_plan(plan: Plan, groups: Sequence[ChannelGroup]) -> None:
     """Refuse a plan that cannot be carried out.
 

@@ -102,6 +102,23 @@ def test_the_whole_pipeline(family: str, tmp_path: Path) -> None:
     _check_export(tmp_path, path, data, report.pruned.accuracy)
 
 
+def test_a_pruned_model_is_pruned_again(tmp_path: Path) -> None:
+    """And is exported at the shapes of the first original."""
+    golden = smallest("sj_qkformer")
+    path = checkpoint(golden, tmp_path)
+    data = labelled(golden, path, tmp_path)
+    asked: dict[str, JsonValue] = {
+        "budget": {"min_memory_saving": 0.005}, "rates": [0.25], "groups": ["stage3.*.mlp.fc1", "stream.3"],
+        "splits": {"calibration_images": 4, "search_images": 12, "confirmation_images": 24}, "batch_size": 8,
+    }  # fmt: skip
+    for model, out in ((path, "first"), (tmp_path / "first" / "model.safetensors", "out")):
+        last = compress(
+            Request(checkpoint=model, data=data, spec=parse(asked), out=tmp_path / out, workspace=tmp_path / f"w-{out}")
+        )
+        assert last.verdict == "met"
+    _check_export(tmp_path, path, data, last.pruned.accuracy)
+
+
 def _check_export(folder: Path, original: Path, data: Path, accuracy: float) -> None:
     """The export for the public code has the original's names and shapes, and the pruned model's accuracy."""
     export(folder / "out" / "model.safetensors", original, folder / "masked.pth")
