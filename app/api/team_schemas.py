@@ -7,13 +7,16 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
-from app.api.schemas import A_NUMBER, TEXT, Body, View
+from app.api.schemas import A_NUMBER, Body, View
 from app.teams.addresses import ADDRESS, LONGEST_ADDRESS
 from app.teams.quotas import Quotas
 from app.teams.scopes import Role, Scope
 
+VISIBLE = r"^[^\x00]*[^\x00\s][^\x00]*$"
+"""Text of which something is seen, and without U+0000, which PostgreSQL does not store."""
+
 LONGEST_GRACE_HOURS = 24 * 30
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=TEXT)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=VISIBLE)]
 
 
 class TeamView(View):

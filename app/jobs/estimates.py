@@ -101,7 +101,10 @@ class Estimates:
     @staticmethod
     def _starts(session: Session, row: JobRow, fit: Sequence[Worker]) -> float | None:
         """Work that comes before, spread over the workers; None if nothing has ever finished."""
-        place = position(row.team_id, ranks(session, row.team_id, [row.id])[row.id], queues(session))
+        rank, waiting = ranks(session, row.team_id, [row.id]).get(row.id), queues(session)
+        if rank is None or row.team_id not in waiting:  # claimed since it was looked at
+            return 0.0
+        place = position(row.team_id, rank, waiting)
         if place <= sum(worker.state is not WorkerState.BUSY for worker in fit):
             return 0.0
         recent = _history(session)

@@ -124,3 +124,12 @@ def test_waiting_and_later_attempts_teach_nothing(shop: Shop, estimates: Estimat
     finished(shop)
     shop.set(job.id, created_at=now() - timedelta(days=3))
     assert estimates.of(shop.team, job.id).ends_in_seconds == pytest.approx(100)
+
+
+def test_a_job_that_is_claimed_while_it_is_looked_at_begins_now(shop: Shop, estimates: Estimates) -> None:
+    job = queued(shop)
+    workers(shop, WorkerState.BUSY)
+    shop.claimed(job)
+    live = estimates.workers.live()
+    with shop.database.session() as session:
+        assert estimates._starts(session, session.get_one(JobRow, job.id), live) == 0.0

@@ -378,4 +378,4 @@ def test_jobs_do_what_the_model_does(kind: str, tmp_path: Path) -> None:
 @pytest.mark.faults
 @pytest.mark.timeout(600)
 def test_ten_thousand_steps(tmp_path: Path) -> None:
-    assert run("sqlite", tmp_path, 215) >= 10_000
+    assert run("sqlite", tmp_path, 240) >= 10_000

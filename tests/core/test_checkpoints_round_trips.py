@@ -165,7 +165,8 @@ def test_a_training_scripts_file(tmp_path: Path, zipped: bool) -> None:
     checkpoint = read(path)
     assert checkpoint.container == "state_dict"
     assert checkpoint.containers == ("state_dict", "state_dict_ema")
-    assert dict(checkpoint.args) == {"arch": "spikformer", "num_heads": 12, "T": 4, "lr": 0.1, "mean": (0.5, 0.5)}
+    told = {"arch": "spikformer", "num_heads": 12, "T": 4, "lr": 0.1, "mean": (0.5, 0.5), "amp": None}
+    assert dict(checkpoint.args) == told
     assert any("optimizer" in note for note in checkpoint.notes)
     assert any("module." in note for note in checkpoint.notes)
     assert any("state_dict_ema" in note for note in checkpoint.notes)

@@ -90,7 +90,7 @@ def test_a_running_job_stops_when_cancelled_and_can_be_tried_again(here: Service
     assert here.client.cancel(job.id).state in (JobState.CANCELLING, JobState.CANCELLED)
     assert here.until_over(job).state is JobState.CANCELLED
     here.until(lambda: here.children() == [])
-    assert not (here.found.settings.workspaces / job.id).exists()
+    here.until(lambda: not (here.found.settings.workspaces / job.id).exists())
     again = here.client.retry(job.id)
     assert (again.retry_of, again.spec) == (job.id, job.spec)
     assert here.until_over(again).state is JobState.SUCCEEDED

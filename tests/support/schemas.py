@@ -24,6 +24,8 @@ BOUNDS: dict[str, Callable[[Any, Any], bool]] = {
     "enum": lambda x, wanted: x in wanted,
     "minItems": lambda x, bound: len(x) >= bound,
     "maxItems": lambda x, bound: len(x) <= bound,
+    "minLength": lambda x, bound: len(x) >= bound,
+    "maxLength": lambda x, bound: len(x) <= bound,
     "pattern": lambda x, wanted: re.search(wanted, x) is not None,
 }
 STRUCTURE = {"$ref", "anyOf", "type", "properties", "required", "additionalProperties", "items", "prefixItems"}
