@@ -21,7 +21,7 @@ from pydantic_core import to_jsonable_python
 from primesvt_core import registry
 from primesvt_core.checkpoints import Checkpoint, normalise, read
 from primesvt_core.errors import CheckpointMismatch, SpecError, UnknownFamily
-from primesvt_core.families._base import Asked, Family, FamilyConfig, Value
+from primesvt_core.families._base import ALIASES, Asked, Family, FamilyConfig, Value
 from primesvt_core.pruning.groups import memory_bytes, parameter_count
 from primesvt_core.sorting import sort_groups, sort_layers
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes
@@ -257,7 +257,8 @@ def _resolve(
     stored = provenance.config if provenance else {}
     found = []
     for name, asked in family.asked.items():
-        args = next(filter(_plain, (_told(checkpoint, a, asked) for a in asked.names(name))), None)
+        names = () if variant in asked.unheard else asked.names(name)
+        args = next(filter(_plain, (_told(checkpoint, a, asked) for a in names)), None)
         if name in given:
             found.append(Assumption(field=name, value=given[name], source="caller"))
         elif (told := stored.get(name, args)) is not None:
@@ -275,7 +276,15 @@ def _told(checkpoint: Checkpoint, name: str, asked: Asked) -> object:
     value = checkpoint.args.get(name)
     if asked.unset and checkpoint.args.get(asked.unset, "") is None:
         return True
-    return ",".join(map(str, value)) if asked.stages > 1 and isinstance(value, tuple) else value
+    if not isinstance(value, tuple):
+        return value
+    return ",".join(map(str, value)) if asked.stages > 1 else _single(name, value)
+
+
+def _single(name: str, values: tuple[object, ...]) -> object:
+    """The one value of a list: ``[8, 8, 8]`` heads, ``[3, 224, 224]`` an image's channels and sides."""
+    values = values[-2:] if name in ALIASES["image_size"] else values
+    return values[0] if len(set(values)) == 1 else None
 
 
 def _plain(value: object) -> bool:

@@ -77,7 +77,9 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS, *, container: str | None =
     try:
         return _read(path, limits, container)
     except CheckpointRefused as refusal:
-        raise CheckpointRefused(f"{quote(path.name)}: {refusal.message}", code=refusal.error_code) from None
+        raise CheckpointRefused(
+            f"{quote(path.name or str(path))}: {refusal.message}", code=refusal.error_code
+        ) from None
 
 
 def _read(path: Path, limits: Limits, container: str | None) -> Checkpoint:
@@ -141,7 +143,8 @@ def normalise(checkpoint: Checkpoint, out: Path, metadata: Mapping[str, str] | N
 def _detect(path: Path) -> Format:
     try:
         if not path.is_file():  # a pipe would never end
-            raise refuse(Refusal.NOT_A_CHECKPOINT, f"{path} is no file")
+            what = "is a folder, and a checkpoint is a file" if path.is_dir() else "is no file"
+            raise refuse(Refusal.NOT_A_CHECKPOINT, f"{path} {what}")
         size = path.stat().st_size
         with path.open("rb") as file:
             head = file.read(HEAD)

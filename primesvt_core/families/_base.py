@@ -49,12 +49,14 @@ class Asked:
         default: its value where nobody says otherwise, from the variant and the shapes.
         aliases: other names, beside `ALIASES`, under which training scripts keep it in a checkpoint's ``args``.
         unset: an argument of the training script; that it is None there says that this field is true.
+        unheard: variants whose public code takes that argument and does not listen to it.
         stages: as how many values it may be given, one a stage: a list there, separated by commas here.
     """
 
     default: Callable[[str, Shapes], Value]
     aliases: tuple[str, ...] = ()
     unset: str = ""
+    unheard: tuple[str, ...] = ()
     stages: int = 1
 
     def names(self, field: str) -> tuple[str, ...]:

@@ -141,6 +141,9 @@ DIALECTS = {
 }  # fmt: skip
 
 
+FORCED = tuple(variant for variant, dialect in DIALECTS.items() if dialect.num_heads is not None)
+
+
 class TokenAttention(Mixing):
     """Keys, at the tokens that enough queries of a head fire at."""
 
@@ -311,7 +314,7 @@ FAMILY = Family(
     recognise=recognise,
     asked={
         "time_steps": Asked(lambda variant, _: 16 if variant == "dvs" else 4),
-        "num_heads": Asked(_default_heads),
+        "num_heads": Asked(_default_heads, unheard=FORCED),
         "image_size": Asked(lambda variant, _: DIALECTS[variant].image_size),
         "compat_batch_leak": Asked(lambda _variant, _shapes: False),
     },

@@ -85,7 +85,10 @@ def test_the_result_says_what_was_assumed_from_where(reference: Reference, tmp_p
     model = primesvt_core.load(path, **{fields[0]: getattr(golden.config, fields[0])})
     assert isinstance(model, SpikingModel)
     sources = {assumption.field: assumption.source for assumption in model.assumptions}
-    assert sources == {field: "caller" if field == fields[0] else "checkpoint" for field in fields}
+    unheard = {field for field in fields if golden.config.variant in golden.family.asked[field].unheard}
+    assert sources == {
+        field: "caller" if field == fields[0] else "default" if field in unheard else "checkpoint" for field in fields
+    }
     assert {a.field: a.value for a in model.assumptions} == {f: getattr(golden.config, f) for f in fields}
     told = inspect(path).to_json()["assumptions"]
     assert isinstance(told, list)

@@ -75,3 +75,32 @@ def test_heads_that_do_not_divide_are_refused(tmp_path: Path) -> None:
     assert inspect(path, {"num_heads": 4}).config.model_dump()["num_heads"] == 4
     with pytest.raises(Exception, match="num_heads 5 does not divide"):
         inspect(path, {"num_heads": 5})
+
+
+@pytest.mark.parametrize("told", [4, [4]])
+def test_arguments_that_the_public_code_ignores_are_not_believed(told: object, tmp_path: Path) -> None:
+    """QKFormer's CIFAR models have 8 heads, whatever they are asked for."""
+    torch.save({"model": golden("qkformer-cifar-T2"), "args": {"num_heads": told}}, tmp_path / "m.pth")
+    found = {a.field: (a.value, a.source) for a in inspect(tmp_path / "m.pth").assumptions}
+    assert found["num_heads"] == (8, "default")
+    assert inspect(tmp_path / "m.pth", {"num_heads": 4}).config.model_dump()["num_heads"] == 4
+
+
+@pytest.mark.parametrize(
+    ("args", "field", "value", "source"),
+    [
+        ({"img_size": None, "input_size": [3, 64, 64]}, "image_size", 64, "checkpoint"),
+        ({"img_size": (64, 64)}, "image_size", 64, "checkpoint"),
+        ({"img_size": [64, 96]}, "image_size", 224, "default"),
+        ({"num_heads": [4, 4, 4]}, "num_heads", 4, "checkpoint"),
+        ({"num_heads": [2, 4, 4]}, "num_heads", 8, "default"),
+        ({"num_heads": []}, "num_heads", 8, "default"),
+        ({"num_heads": None, "heads": 4}, "num_heads", 4, "checkpoint"),
+    ],
+)
+def test_lists_of_one_value_are_understood(
+    args: dict[str, object], field: str, value: int, source: str, tmp_path: Path
+) -> None:
+    torch.save({"model": golden("spikformer-imagenet-T2"), "args": args}, tmp_path / "m.pth")
+    found = {a.field: (a.value, a.source) for a in inspect(tmp_path / "m.pth").assumptions}
+    assert found[field] == (value, source)
