@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic_core import to_jsonable_python
@@ -150,7 +150,7 @@ def recognised(checkpoint: Checkpoint, assumptions: Mapping[str, Value]) -> Insp
         family_key=key,
         family=family,
         config=config,
-        assumptions=tuple(asked),
+        assumptions=tuple(replace(assumption, value=getattr(config, assumption.field)) for assumption in asked),
         provenance=provenance,
     )
 
@@ -257,18 +257,24 @@ def _resolve(
     stored = provenance.config if provenance else {}
     found = []
     for name, asked in family.asked.items():
-        names = () if variant in asked.unheard else asked.names(name)
-        args = next(filter(_plain, (_told(checkpoint, a, asked) for a in names)), None)
         if name in given:
             found.append(Assumption(field=name, value=given[name], source="caller"))
-        elif (told := stored.get(name, args)) is not None:
+        elif (told := stored.get(name)) is not None:
             found.append(Assumption(field=name, value=_value(told), source="checkpoint"))
         elif provenance is not None:
             raise CheckpointMismatch(f"the metadata of {checkpoint.path.name} is damaged: its config has no {name}")
         else:
-            default = asked.default(variant, checkpoint.tensors)
-            found.append(Assumption(field=name, value=default, source="default"))
+            found.append(_told_or_default(name, asked, variant, checkpoint))
     return found
+
+
+def _told_or_default(name: str, asked: Asked, variant: str, checkpoint: Checkpoint) -> Assumption:
+    default = asked.default(variant, checkpoint.tensors)
+    for argument in () if variant in asked.unheard else asked.names(name):
+        value = _told(checkpoint, argument, asked)
+        if _is_answer(value, default):
+            return Assumption(field=name, value=value, source="checkpoint")
+    return Assumption(field=name, value=default, source="default")
 
 
 def _told(checkpoint: Checkpoint, name: str, asked: Asked) -> object:
@@ -287,8 +293,9 @@ def _single(name: str, values: tuple[object, ...]) -> object:
     return values[0] if len(set(values)) == 1 else None
 
 
-def _plain(value: object) -> bool:
-    return isinstance(value, bool | int | float | str)
+def _is_answer(value: object, default: Value) -> TypeGuard[Value]:
+    """Whether an argument may be a field's value: a flag, ``T=True``, is no number."""
+    return isinstance(value, bool | int | float | str) and (isinstance(default, bool) or not isinstance(value, bool))
 
 
 def _value(value: object) -> Value:

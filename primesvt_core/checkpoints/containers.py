@@ -9,6 +9,7 @@ from typing import Any
 
 from primesvt_core.checkpoints.limits import Limits
 from primesvt_core.checkpoints.refusals import Refusal, quote, refuse
+from primesvt_core.checkpoints.scalars import plain
 from primesvt_core.checkpoints.tensors import Tensor, as_tensor, is_tensor
 from primesvt_core.checkpoints.values import Call, Pairs, mapping
 
@@ -176,8 +177,12 @@ def _args(items: Items) -> dict[str, PlainValue]:
     told = beside.get("args")
     source = told.state if isinstance(told, Call) and told.name.name == "Namespace" else told
     pairs = [("arch", beside.get("arch")), *(mapping(source) or [])]
-    named = [(key, value) for key, value in pairs if isinstance(key, str) and len(key) <= FEW]
+    named = [(key, _numbers(value)) for key, value in pairs if isinstance(key, str) and len(key) <= FEW]
     return {key: tuple(value) if isinstance(value, list) else value for key, value in named if _is_kept(value)}
+
+
+def _numbers(value: Any) -> Any:
+    return [plain(part) for part in value] if isinstance(value, list | tuple) and len(value) <= FEW else plain(value)
 
 
 def _is_kept(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -96,11 +97,20 @@ def test_arguments_that_the_public_code_ignores_are_not_believed(told: object, t
         ({"num_heads": [2, 4, 4]}, "num_heads", 8, "default"),
         ({"num_heads": []}, "num_heads", 8, "default"),
         ({"num_heads": None, "heads": 4}, "num_heads", 4, "checkpoint"),
+        ({"num_heads": np.int64(4)}, "num_heads", 4, "checkpoint"),
+        ({"num_heads": [np.int32(4), np.uint8(4)]}, "num_heads", 4, "checkpoint"),
+        ({"T": np.float32(2.0)}, "time_steps", 2, "checkpoint"),
+        ({"T": np.float16(2.0)}, "time_steps", 2, "checkpoint"),
+        ({"T": "2"}, "time_steps", 2, "checkpoint"),
+        ({"T": True}, "time_steps", 4, "default"),
+        ({"T": np.bool_(True)}, "time_steps", 4, "default"),
+        ({"time_step": False, "T": 2}, "time_steps", 2, "checkpoint"),
     ],
 )
-def test_lists_of_one_value_are_understood(
+def test_what_arguments_say_is_understood(
     args: dict[str, object], field: str, value: int, source: str, tmp_path: Path
 ) -> None:
     torch.save({"model": golden("spikformer-imagenet-T2"), "args": args}, tmp_path / "m.pth")
     found = {a.field: (a.value, a.source) for a in inspect(tmp_path / "m.pth").assumptions}
     assert found[field] == (value, source)
+    assert type(found[field][0]) is int
