@@ -52,6 +52,23 @@ def test_the_example_environment_has_every_variable() -> None:
     assert {name for name in asked if name.startswith(PREFIX)} <= SETTINGS.keys() | OF_COMPOSE
 
 
+def test_nothing_is_set_twice() -> None:
+    # YAML forbids it, and Compose refuses the file; PyYAML would take the last one.
+    class Strict(yaml.SafeLoader):
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+            assert len(keys) == len(set(keys)), keys
+            return super().construct_mapping(node, deep)
+
+    assert Strict((ROOT / "docker-compose.yml").read_text()).get_single_data()
+    names = re.findall(r"^([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert len(names) == len(set(names))
+
+
+def test_an_operator_can_name_the_hosts(compose: dict[str, Any]) -> None:
+    assert compose["services"]["api"]["environment"]["PRIMESVT_ALLOWED_HOSTS"] == "${PRIMESVT_ALLOWED_HOSTS:-}"
+
+
 def test_no_service_has_a_password_by_default(compose: dict[str, Any]) -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY"):
