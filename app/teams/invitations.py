@@ -222,7 +222,9 @@ def _new_user(session: Session, email: str, kept: str | None, name: str) -> User
 
 
 def _join(session: Session, row: LinkRow, user: UserRow) -> None:
-    session.merge(MemberRow(team_id=row.team_id, user_id=user.id, role=row.role, created_at=now()))
+    if session.get(MemberRow, (row.team_id, user.id)) is not None:
+        return  # an older invitation changes no role that an admin has given since
+    session.add(MemberRow(team_id=row.team_id, user_id=user.id, role=row.role, created_at=now()))
     audit.note(session, row.team_id, "member.join", user.id, email=user.email, role=row.role)
 
 

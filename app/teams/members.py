@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from app.db import Database
+from app.db import Database, now
 from app.errors import LastAdmin, NotFound
 from app.teams import audit
-from app.teams.models import MemberRow, TeamRow, UserRow
+from app.teams.models import LinkRow, MemberRow, TeamRow, UserRow
 from app.teams.records import Member, Membership, member_record, team_record
 from app.teams.scopes import Role
 from app.teams.sessions import end_sessions
@@ -51,7 +51,7 @@ class MemberService:
             return member_record(member, user)
 
     def remove(self, team: str, user_id: str) -> None:
-        """Take somebody out of a team; their sessions in it end.
+        """Take somebody out of a team; their sessions in it end, and older invitations lead nowhere.
 
         Raises:
             NotFound: nobody of that id is in the team.
@@ -61,6 +61,8 @@ class MemberService:
             member, user = _locked(session, team, user_id)
             _keep_an_admin(session, member)
             end_sessions(session, user_id, team)
+            links = update(LinkRow).where(LinkRow.team_id == team, LinkRow.email == user.email)
+            session.execute(links.where(LinkRow.used_at.is_(None)).values(used_at=now()))
             session.delete(member)
             audit.note(session, team, "member.remove", user_id, email=user.email, role=member.role)
 

@@ -250,6 +250,25 @@ def test_of_many_who_use_an_invitation_at_once_one_does(access: Access) -> None:
     assert len(access.members.all(access.team)) == 1
 
 
+def test_who_was_removed_does_not_come_back_by_another_link(access: Access) -> None:
+    email = f"ann.{access.team}@example.org"
+    links = [access.invitations.invite(access.team, email, Role.ADMIN).token for _ in range(3)]
+    other = access.teams.create_team("theirs").team_id
+    elsewhere = access.invitations.invite(other, email, Role.MEMBER).token
+    access.invitations.use(links[0], PASSWORD)
+    [ann] = access.members.all(access.team)
+    access.join(f"bob.{access.team}@example.org", Role.ADMIN)
+    access.members.change_role(access.team, ann.user_id, Role.VIEWER)
+    access.invitations.use(links[1], PASSWORD)
+    assert [one.role for one in access.members.all(access.team) if one.user_id == ann.user_id] == [Role.VIEWER]
+    access.members.remove(access.team, ann.user_id)
+    assert access.invitations.all(access.team) == []
+    with pytest.raises(InvalidLink):
+        access.invitations.use(links[2], PASSWORD)
+    access.invitations.use(elsewhere, PASSWORD)
+    assert [one.email for one in access.members.all(other)] == [email]
+
+
 def test_invitations_that_are_old_or_withdrawn_lead_nowhere(access: Access) -> None:
     old, withdrawn, fine = (access.invitations.invite(access.team, f"{n}@example.org", Role.VIEWER) for n in "abc")
     access.change(LinkRow, LinkRow.id == old.id, expires_at=now())
