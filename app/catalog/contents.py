@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from app.catalog.models import ContentRow, UploadRow
@@ -26,8 +26,11 @@ def begun(team: str, draft: Draft, size_bytes: int) -> ContentRow:
 
 
 def known(session: Session, team: str, sha256: str, size_bytes: int) -> ContentRow | None:
-    """What a team has of a digest, oldest first. Locked, so that it is not forgotten before it is referred to."""
-    same = select(ContentRow).where(ContentRow.team_id == team, ContentRow.sha256 == sha256)
+    """What a team has of a digest, oldest first. Locked, so that it is not forgotten before it is referred to.
+
+    What no upload needs does not count: its bytes may be gone already, where deleting it was cut short.
+    """
+    same = select(ContentRow).where(ContentRow.team_id == team, ContentRow.sha256 == sha256, _is_needed())
     same = same.where(ContentRow.size_bytes == size_bytes).order_by(ContentRow.id).limit(1)
     return session.scalar(same.with_for_update())
 
@@ -42,9 +45,7 @@ class Contents:
         """Delete bytes that no upload needs: expired ones do not."""
         with self.database.session() as session:
             row = session.get(ContentRow, content_id, with_for_update={"skip_locked": True})
-            users = select(UploadRow.id).where(UploadRow.content_id == content_id)
-            needed = users.where(UploadRow.state != UploadState.EXPIRED.value).limit(1)
-            if row is None or session.scalar(needed) is not None:
+            if row is None or session.scalar(select(ContentRow.id).where(ContentRow.id == content_id, _is_needed())):
                 return
             # The bytes first: a row that is left over is found again, bytes without a row would not be.
             if row.draft is not None:
@@ -55,10 +56,8 @@ class Contents:
 
     def sweep(self) -> None:
         """Forget what deletions that were cut short and expired uploads have left."""
-        needed = select(UploadRow.id).where(UploadRow.content_id == ContentRow.id)
-        needed = needed.where(UploadRow.state != UploadState.EXPIRED.value)
         with self.database.session() as session:
-            unused = [*session.scalars(select(ContentRow.id).where(~needed.exists()))]
+            unused = [*session.scalars(select(ContentRow.id).where(~_is_needed()))]
         for content_id in unused:
             self.forget_unused(content_id)
 
@@ -70,3 +69,9 @@ class Contents:
                 is_known = session.scalar(select(ContentRow.id).where(ContentRow.draft == draft.token))
             if is_known is None:
                 self.store.abandon(draft)
+
+
+def _is_needed() -> ColumnElement[bool]:
+    """Whether an upload that has not expired refers to a content."""
+    users = select(UploadRow.id).where(UploadRow.content_id == ContentRow.id)
+    return users.where(UploadRow.state != UploadState.EXPIRED.value).correlate(ContentRow).exists()

@@ -17,7 +17,7 @@ from app.catalog.records import Upload
 from app.catalog.states import UploadKind, UploadState
 from app.db import Database, now
 from app.errors import PartOutOfRange, UploadClosed, UploadIncomplete
-from app.storage import BlobMissing
+from app.storage import BlobMissing, StoreUnavailable
 from app.teams.service import TeamService
 from tests.support.shop import Shop
 from tests.support.stores import fresh_store
@@ -80,6 +80,25 @@ def test_nothing_is_shared_unverified_or_between_teams_or_for_the_digest_alone(s
     assert longer.state is UploadState.CREATED
     assert announced(shop, sha256=None).state is UploadState.CREATED
     assert announced(shop).state is UploadState.READY
+
+
+def test_a_deletion_that_was_cut_short_is_shared_with_nobody(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = ready(shop)
+    delete = shop.store.delete
+
+    def answer_lost(key: str) -> None:
+        delete(key)
+        raise StoreUnavailable("the answer was lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.store, "delete", answer_lost)
+        with pytest.raises(StoreUnavailable):
+            shop.catalog.delete(shop.team, upload.id)
+    assert len(contents(shop)) == 1
+    assert announced(shop).state is UploadState.CREATED  # its bytes have to be sent
+    Contents(shop.database, shop.store).sweep()
+    [left] = contents(shop)
+    assert left.sha256 is None
 
 
 def test_bytes_whose_digest_nobody_announced_are_shared_once_it_is_known(shop: Shop) -> None:
