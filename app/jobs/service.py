@@ -182,17 +182,20 @@ class JobService:
             Conflict: the job is not over.
         """
         with self.database.session() as session:
-            row = _row(session, team, job_id, lock=True)
+            row = _row(session, team, job_id)
             if not JobState(row.state).is_terminal:
                 raise Conflict(f"the job is {row.state}; cancel it first")
             keys = [*session.scalars(select(ArtifactRow.blob_key).where(ArtifactRow.job_id == job_id))]
             keys += files.keys_of(session, job_id)
+        # The bytes first, and nothing comes to a job that is over: if this is cut short, it can be asked for again.
+        for key in keys:
+            self.store.delete(key)
+        with self.database.session() as session:
+            row = _row(session, team, job_id, lock=True)
             for table in (ArtifactRow, EventRow, IdempotencyRow):
                 session.query(table).where(table.job_id == job_id).delete()
             session.delete(row)
             audit.note(session, team, "job.delete", job_id, name=row.name)
-        for key in keys:
-            self.store.delete(key)
 
     def events(self, team: str, job_id: str, after: int = 0, limit: int = 500) -> list[JobEvent]:
         """What happened after the event ``after``, oldest first."""

@@ -28,6 +28,7 @@ from app.jobs.models import JobRow
 from app.jobs.records import Job, JobClaim, NewJob
 from app.jobs.states import TERMINAL, JobState
 from app.paging import encode
+from app.storage import StoreUnavailable
 from app.teams.service import TeamService
 from tests.support.databases import KINDS, fresh_url
 from tests.support.shop import HEAD_START_SECONDS, MODEL, PROBLEM, SPEC, Shop
@@ -277,6 +278,24 @@ def test_only_what_is_over_is_forgotten(shop: Shop, state: JobState) -> None:
             shop.jobs.delete(shop.team, job.id)
         with pytest.raises(UploadInUse):
             shop.catalog.delete(shop.team, job.checkpoint_id)
+
+
+def test_what_cannot_be_deleted_from_storage_is_not_lost_sight_of(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim = shop.claimed()
+    shop.store.put(MODEL.blob_key, [b"abc"])
+    shop.work.finalize(claim)
+    shop.work.succeed(claim, [MODEL], "met", {})
+
+    def away(key: str) -> None:
+        raise StoreUnavailable("the store does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.store, "delete", away)
+        with pytest.raises(StoreUnavailable):
+            shop.jobs.delete(shop.team, claim.job_id)
+    assert shop.jobs.artifacts(shop.team, claim.job_id)
+    shop.jobs.delete(shop.team, claim.job_id)
+    assert shop.store.size(MODEL.blob_key) is None
 
 
 def test_a_job_waits_for_its_uploads_and_fails_with_a_rejected_one(shop: Shop) -> None:
