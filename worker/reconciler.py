@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Event, Thread
 
 from sqlalchemy.exc import DBAPIError
@@ -78,10 +80,8 @@ def main() -> None:
     store = open_store(settings.storage, settings.s3_endpoint, timeout_seconds=settings.s3_timeout_seconds)
     sweeper = Sweeper(Contents(database, store), Retention(database, store), FileWork(database), store)
     postman = Postman(DeliveryWork(database), Sender(private=settings.webhook_private_network), stopping)
-    sending = Thread(target=postman.run, name="postman")
-    sending.start()
     reconciler = Reconciler(database, settings, doorbell)
-    with exposed(settings):
+    with exposed(settings), at_work(postman):
         while not stopping.wait(settings.reconcile_seconds):
             try:
                 reconciler.reconcile()
@@ -90,7 +90,18 @@ def main() -> None:
                 log.warning("reconcile_failed", extra={"reason": str(error.orig)})
             else:
                 RECONCILED_AT.set_to_current_time()
-    sending.join()
+
+
+@contextmanager
+def at_work(postman: Postman) -> Iterator[None]:
+    """Messages are sent while the block runs. However it ends, sending ends too: nobody starts half a process anew."""
+    sending = Thread(target=postman.run, name="postman")
+    sending.start()
+    try:
+        yield
+    finally:
+        postman.stopping.set()
+        sending.join()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import time
 
 from app.catalog.contents import Contents
 from app.jobs.files import FileWork
-from app.storage import BlobStore, StoreUnavailable
+from app.storage import BlobStore
 from app.teams.retention import Retention
 from worker.memory import clean_up
 
@@ -27,7 +27,7 @@ class Sweeper:
         self.next_at = time.monotonic()
 
     def sweep(self) -> None:
-        """Once; a store that is away is asked again the next time."""
+        """Once; a store that is away, or a folder that cannot be written to, is asked again the next time."""
         try:
             if time.monotonic() >= self.next_at:
                 self.retention.enforce()
@@ -35,5 +35,5 @@ class Sweeper:
                 self.next_at = time.monotonic() + RARELY_SECONDS
             self.contents.sweep()
             clean_up(self.files, self.store)
-        except StoreUnavailable as error:
+        except OSError as error:
             log.warning("sweep_failed", extra={"reason": str(error)})

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
+from threading import enumerate as enumerate_threads
 
 import pytest
 
+from app.catalog.contents import Contents
 from app.catalog.states import UploadKind
 from app.jobs.service import JobService
 from app.jobs.states import JobState
+from app.teams.retention import Retention
+from app.webhooks.work import DeliveryWork
 from tests.support.databases import fresh
 from tests.support.shop import Bell, Shop
-from worker.reconciler import Reconciler
+from worker.postman import Postman
+from worker.reconciler import Reconciler, at_work
+from worker.sending import Sender
+from worker.sweeper import Sweeper
 
 
 class Killed(BaseException):
@@ -75,3 +84,37 @@ def test_two_reconcilers_take_a_lost_job_back_once(shop: Shop) -> None:
     assert (shop.job(claim).state, shop.job(claim).attempts) == (JobState.QUEUED, 1)
     states = [event.data["state"] for event in shop.jobs.events(shop.team, claim.job_id) if event.kind == "state"]
     assert states == ["queued", "running", "queued"]
+
+
+def test_a_reconciler_that_ends_sends_nothing_either(shop: Shop) -> None:
+    postman = Postman(DeliveryWork(shop.database), Sender(private=False), Event())
+
+    def fail() -> None:
+        with at_work(postman):
+            assert "postman" in {thread.name for thread in enumerate_threads()}
+            raise Killed
+
+    with pytest.raises(Killed):
+        fail()
+    assert "postman" not in {thread.name for thread in enumerate_threads()}
+
+
+def test_what_cannot_be_deleted_stops_no_reconciler(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = shop.upload(UploadKind.DATASET)
+
+    def read_only(key: str) -> None:
+        raise PermissionError(errno.EROFS, key)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.store, "delete", read_only)
+        with pytest.raises(PermissionError):
+            shop.catalog.delete(shop.team, upload.id)
+        sweeper(shop).sweep()
+    [blob] = [path for path in (shop.settings.data_dir / "blobs" / "uploads").rglob("*") if path.is_file()]
+    sweeper(shop).sweep()
+    assert not blob.exists()
+
+
+def sweeper(shop: Shop) -> Sweeper:
+    contents, retention = Contents(shop.database, shop.store), Retention(shop.database, shop.store)
+    return Sweeper(contents, retention, shop.files, shop.store)
