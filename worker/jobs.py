@@ -148,10 +148,12 @@ class JobRunner:
 
     def _deliver(self, claim: JobClaim, out: Path, result: dict[str, JsonValue], pulse: Pulse) -> None:
         """Store the artifacts, then list them in the transaction that ends the job: nobody sees half of them."""
+        names = {path: path.relative_to(out).as_posix() for path in sorted(out.rglob("*")) if path.is_file()}
+        self.files.announce(claim, {_key(claim, name): name for name in names.values()})
         stored: list[StoredArtifact] = []
         try:
-            for path in sorted(path for path in out.rglob("*") if path.is_file()):
-                stored.append(self._store(claim, path, path.relative_to(out).as_posix(), pulse))
+            for path, name in names.items():
+                stored.append(self._store(claim, path, name, pulse))
             summary = result["summary"]
             assert isinstance(summary, dict)  # noqa: S101  # what the child's protocol says
             self.work.succeed(claim, stored, str(result["verdict"]), summary)
@@ -161,8 +163,12 @@ class JobRunner:
             raise
 
     def _store(self, claim: JobClaim, path: Path, name: str, pulse: Pulse) -> StoredArtifact:
-        # The epoch in the key: an attempt that has lost its claim never writes over its successor's files.
-        key = f"artifacts/{claim.job_id}/{claim.epoch}/{name}"
+        key = _key(claim, name)
         blob = self.store.put(key, ticking(chunks(path), pulse))
         media_type = mimetypes.guess_type(name)[0] or UNKNOWN_MEDIA
         return StoredArtifact(name=name, media_type=media_type, size_bytes=blob.size, sha256=blob.sha256, blob_key=key)
+
+
+def _key(claim: JobClaim, name: str) -> str:
+    # The epoch in the key: an attempt that has lost its claim never writes over its successor's files.
+    return f"artifacts/{claim.job_id}/{claim.epoch}/{name}"

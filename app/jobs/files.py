@@ -1,4 +1,4 @@
-"""Large files that a job's attempts hand on to each other through the blob store.
+"""Large files that a job's attempts hand on to each other through the blob store, and artifacts until they are listed.
 
 Every blob is written down before it is stored and read only once all of it is there, so that none is lost sight of,
 whenever a worker dies.
@@ -7,6 +7,7 @@ whenever a worker dies.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select
@@ -20,6 +21,8 @@ from app.jobs.states import TERMINAL
 from app.jobs.step_models import FileRow
 
 AT_ONCE = 100
+ARTIFACTS = "artifacts"
+"""Scope of files that are no attempt's memory, but what comes of the job."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,17 @@ class FileWork:
             session.add(FileRow(blob_key=key, job_id=claim.job_id, scope=claim.scope, name=name))
         return key
 
+    def announce(self, claim: JobClaim, names: Mapping[str, str]) -> None:
+        """Artifacts are about to be stored, by key. Those that the job does not list in the end are left over.
+
+        Raises:
+            LostClaim: the job is another's.
+        """
+        with self.database.session() as session:
+            held(session, claim)
+            for key, name in names.items():
+                session.merge(FileRow(blob_key=key, job_id=claim.job_id, scope=ARTIFACTS, name=name))
+
     def finish(self, claim: JobClaim, key: str, sha256: str) -> list[str]:
         """All of it is stored; returns the keys of earlier versions, which are to be deleted.
 
@@ -80,6 +94,11 @@ class FileWork:
         """These blobs are deleted."""
         with self.database.session() as session:
             session.execute(delete(FileRow).where(FileRow.blob_key.in_(keys)))
+
+
+def listed(session: Session, keys: Collection[str]) -> None:
+    """These files are the job's artifacts now, in the caller's transaction: nothing is left over of them."""
+    session.execute(delete(FileRow).where(FileRow.blob_key.in_(keys)))
 
 
 def keys_of(session: Session, job_id: str) -> list[str]:

@@ -14,7 +14,7 @@ from app.catalog.models import UploadRow
 from app.catalog.records import content
 from app.catalog.states import DEAD, UploadState
 from app.db import Database, now
-from app.jobs import usage
+from app.jobs import files, usage
 from app.jobs.estimates import likeness
 from app.jobs.events import RETRY_FACTORS, move, note, put_back, requeue
 from app.jobs.holding import held
@@ -132,8 +132,10 @@ class JobWork:
         with self.database.session() as session:
             row = held(session, claim)
             row.verdict, row.summary = verdict, summary
-            for artifact in artifacts:
+            stored = [*artifacts]
+            for artifact in stored:
                 session.merge(ArtifactRow(job_id=row.id, **artifact.__dict__))
+            files.listed(session, [artifact.blob_key for artifact in stored])
             move(session, row, JobState.SUCCEEDED, verdict=verdict)
 
     def fail(self, claim: JobClaim, problem: dict[str, Any]) -> None:

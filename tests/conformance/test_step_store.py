@@ -14,6 +14,7 @@ from app.jobs.models import JobRow
 from app.jobs.records import JobClaim, StepClaim
 from app.jobs.step_models import FileRow, StepRow
 from tests.support.shop import MODEL, PROBLEM, Shop
+from worker.memory import clean_up
 
 CELLS = {f"search/{number}": {"group": number / 10} for number in range(12)}
 VALUES = {key: "0101" + key for key in CELLS}
@@ -198,3 +199,26 @@ def test_the_newest_whole_version_of_a_file_is_handed_on(shop: Shop) -> None:
     shop.store.put(second, [b"abc"])
     shop.jobs.delete(shop.team, claim.job_id)
     assert shop.store.size(second) is None
+
+
+def test_artifacts_of_an_attempt_that_died_while_it_stored_them_are_left_over(shop: Shop) -> None:
+    claim = shop.claimed()
+    dead, listed = "artifacts/dead", MODEL.blob_key
+    shop.files.announce(claim, {dead: "model.safetensors"})
+    shop.files.announce(claim, {dead: "model.safetensors"})  # the answer got lost
+    assert shop.files.all(claim) == []  # nothing that the next attempt goes on from
+    shop.work.release(claim, {"detail": "killed"})
+    shop.make_due(claim.job_id)
+    again = shop.work.claim(claim.job_id, "w")
+    assert again is not None
+    with pytest.raises(LostClaim):
+        shop.files.announce(claim, {"artifacts/late": "model.safetensors"})
+    shop.files.announce(again, {listed: "model.safetensors"})
+    assert shop.files.left_over() == []
+    for key in (dead, listed):
+        shop.store.put(key, [b"abc"])
+    shop.work.finalize(again)
+    shop.work.succeed(again, [MODEL], "met", {})
+    assert shop.files.left_over() == [dead]
+    clean_up(shop.files, shop.store)
+    assert [shop.store.size(key) for key in (dead, listed)] == [None, 3]
