@@ -80,6 +80,12 @@ class UploadView(View):
     updated_at: datetime
 
 
+class NewDigest(Body):
+    """What the client has found out while it sent."""
+
+    sha256: str = Field(pattern=SHA256, description="Of the whole.")
+
+
 class PartNumbers(Body):
     """Parts that a client would send to storage itself."""
 

@@ -15,7 +15,16 @@ from app.api.deps import Found, UploadId, needs
 from app.api.digests import DeclaredDigest
 from app.api.openapi import BINARY_BODY, with_headers
 from app.api.problem import responses
-from app.api.schemas import NewUpload, PartAddresses, PartAddressView, PartNumbers, UploadPage, UploadView
+from app.api.schemas import (
+    LARGEST_SIZE,
+    NewDigest,
+    NewUpload,
+    PartAddresses,
+    PartAddressView,
+    PartNumbers,
+    UploadPage,
+    UploadView,
+)
 from app.api.streams import Chunks, digested, store_body
 from app.catalog.records import Upload
 from app.catalog.service import CatalogService
@@ -52,11 +61,12 @@ def list_uploads(
     found: Found,
     kind: UploadKind | None = None,
     state: UploadState | None = None,
+    size_bytes: Annotated[int | None, Query(ge=0, le=LARGEST_SIZE, description="Those of exactly this size.")] = None,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
 ) -> UploadPage:
     """Uploads, newest first."""
-    page = found.catalog.search(caller.team_id, kind, state, cursor, limit)
+    page = found.catalog.search(caller.team_id, kind, state, cursor, limit, size_bytes=size_bytes)
     return UploadPage(items=[UploadView.model_validate(u) for u in page.items], next_cursor=page.next_cursor)
 
 
@@ -64,6 +74,12 @@ def list_uploads(
 def get_upload(upload_id: UploadId, caller: Reader, found: Found) -> UploadView:
     """One upload; which parts have arrived tells what is left to send."""
     return UploadView.model_validate(found.catalog.get(caller.team_id, upload_id))
+
+
+@router.put("/{upload_id}/digest", responses=responses(400, 404, 409, 413, 415))
+def announce_digest(upload_id: UploadId, body: NewDigest, caller: Writer, found: Found) -> UploadView:
+    """Say what the whole is, if it was not known when the upload was announced; it is verified against that."""
+    return UploadView.model_validate(found.catalog.announce_digest(caller.team_id, upload_id, body.sha256))
 
 
 @router.put("/{upload_id}/parts/{number}", responses=responses(404, 409, 507), openapi_extra=BINARY_BODY)

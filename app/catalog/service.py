@@ -167,6 +167,22 @@ class CatalogService:
             draft = records.draft(row)
         return record(row, self._received(row, draft))
 
+    def announce_digest(self, team: str, upload_id: str, sha256: str) -> Upload:
+        """Say what the whole is, which a client may find out while it sends; the worker holds the bytes to it.
+
+        Raises:
+            DigestMismatch: another digest was announced before.
+            UploadClosed: the upload is complete.
+        """
+        with self.database.session() as session:
+            row = self._row(session, team, upload_id, lock=True)
+            if UploadState(row.state) not in OPEN:
+                raise _closed(UploadState(row.state))
+            if row.sha256 not in (None, sha256.lower()):
+                raise DigestMismatch(f"the upload was announced with the sha256 {row.sha256}, not {sha256}")
+            row.sha256, row.updated_at = sha256.lower(), now()
+        return self.get(team, upload_id)
+
     def search(
         self,
         team: str,
@@ -174,6 +190,8 @@ class CatalogService:
         state: UploadState | None = None,
         cursor: str | None = None,
         limit: int = 50,
+        *,
+        size_bytes: int | None = None,
     ) -> Page[Upload]:
         """Uploads, newest first."""
         query = select(UploadRow).where(UploadRow.team_id == team).order_by(UploadRow.id.desc()).limit(limit + 1)
@@ -181,6 +199,8 @@ class CatalogService:
             query = query.where(UploadRow.kind == kind.value)
         if state is not None:
             query = query.where(UploadRow.state == state.value)
+        if size_bytes is not None:
+            query = query.where(UploadRow.size_bytes == size_bytes)
         if cursor is not None:
             query = query.where(UploadRow.id < decode(cursor, UPLOAD_PREFIX))
         with self.database.session() as session:

@@ -20,7 +20,7 @@ from app.client.following import events
 from app.client.packing import as_file
 from app.client.parts import OnBytes
 from app.client.team import TeamClient
-from app.client.uploading import nobody, read_source, send
+from app.client.uploading import nobody, send, source
 from app.client.webhooks import WebhookClient
 from app.jobs.priorities import Priority
 from app.jobs.states import JobState
@@ -66,7 +66,7 @@ class Client:
             on_progress: told how many bytes of how many have been sent.
         """
         with as_file(path) as (file, name):
-            return send(self._connection, read_source(file, name), kind, on_progress)
+            return send(self._connection, source(file, name), kind, on_progress)
 
     def get_upload(self, upload_id: str) -> UploadView:
         """One upload."""

@@ -64,6 +64,10 @@ class Connection:
         """Ask for a change that would happen twice if asked for twice."""
         return self._told(kind, lambda: self.send("POST", path, json=body), pauses=())
 
+    def put(self, kind: type[T], path: str, body: Mapping[str, Any]) -> T:
+        """Say what something is."""
+        return self._told(kind, lambda: self.send("PUT", path, json=body))
+
     def patch(self, kind: type[T], path: str, body: Mapping[str, Any]) -> T:
         """Say what is to become different."""
         return self._told(kind, lambda: self.send("PATCH", path, json=body))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,26 +21,40 @@ def nobody(_done: int, _total: int) -> None:
     """Tell nobody."""
 
 
+HASHED_FIRST_BYTES = 64 << 20
+"""Smaller files are hashed before they are sent: it takes no time, and the server may have them already."""
+
+
 @dataclass(frozen=True)
 class Source:
-    """A file to send, and its SHA-256."""
+    """A file to send."""
 
     path: Path
     name: str
     size_bytes: int
-    sha256: str
+
+    def digest(self) -> str:
+        """Its SHA-256.
+
+        Raises:
+            Unusable: it cannot be read.
+        """
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise Unusable(f"cannot read {self.path}: {error}") from None
 
 
-def read_source(path: Path, name: str) -> Source:
-    """A file and its digest.
+def source(path: Path, name: str) -> Source:
+    """A file to send under a name.
 
     Raises:
         Unusable: it cannot be read.
     """
     try:
         with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            return Source(path, printable(name), file.tell(), sha256)
+            return Source(path, printable(name), file.seek(0, os.SEEK_END))
     except OSError as error:
         raise Unusable(f"cannot read {path}: {error}") from None
 
@@ -48,44 +64,65 @@ def printable(name: str) -> str:
     return name.encode("utf-8", "replace").decode()
 
 
-def send(connection: Connection, source: Source, kind: UploadKind, on_bytes: OnBytes = nobody) -> UploadView:
+def send(connection: Connection, file: Source, kind: UploadKind, on_bytes: OnBytes = nobody) -> UploadView:
     """Send what the server does not have yet, and have the whole checked; the same bytes are not sent twice.
+
+    A large file of a size that the team has not sent before is new: it is hashed while it is on its way.
 
     Raises:
         ServerError: the server refused.
         Unreachable: nobody answered at any time.
+        Unusable: the file cannot be read.
     """
-    ready = _same(connection, source, kind, UploadState.READY)
-    if ready is not None:
-        on_bytes(source.size_bytes, source.size_bytes)
-        return ready
-    upload = _same(connection, source, kind, UploadState.UPLOADING) or _begin(connection, source, kind)
+    alike = _alike(connection, file, kind)
+    if not alike and file.size_bytes >= HASHED_FIRST_BYTES:
+        return _send_new(connection, file, _begin(connection, file, kind, None), on_bytes)
+    sha256 = file.digest()
+    same = {upload.state: upload for upload in reversed(alike) if upload.sha256 == sha256}  # of each, the newest
+    upload = same.get(UploadState.READY) or same.get(UploadState.UPLOADING)
+    upload = upload or _begin(connection, file, kind, sha256)
     if upload.state not in OPEN:  # the team has the same bytes
-        on_bytes(source.size_bytes, source.size_bytes)
+        on_bytes(file.size_bytes, file.size_bytes)
         return upload
+    return _finish(connection, file, upload, on_bytes)
+
+
+def _send_new(connection: Connection, file: Source, upload: UploadView, on_bytes: OnBytes) -> UploadView:
+    """Send and hash at the same time; the digest is announced as soon as it is known, so that this can be resumed."""
+    with ThreadPoolExecutor(1) as pool:
+
+        def announce() -> None:
+            connection.put(UploadView, f"uploads/{upload.id}/digest", {"sha256": file.digest()})
+
+        announced = pool.submit(announce)
+        _send_missing(connection, file, upload, on_bytes)
+        announced.result()
+    return connection.post(UploadView, f"uploads/{upload.id}/complete")
+
+
+def _finish(connection: Connection, file: Source, upload: UploadView, on_bytes: OnBytes) -> UploadView:
     try:
-        _send_missing(connection, source, upload, on_bytes)
+        _send_missing(connection, file, upload, on_bytes)
     except ServerError as refusal:
         if refusal.problem.code != UploadClosed.code:
             raise  # otherwise somebody else has sent and completed the same bytes meanwhile
     return connection.post(UploadView, f"uploads/{upload.id}/complete")
 
 
-def _send_missing(connection: Connection, source: Source, upload: UploadView, on_bytes: OnBytes) -> None:
+def _send_missing(connection: Connection, file: Source, upload: UploadView, on_bytes: OnBytes) -> None:
     missing = sorted(set(range(1, upload.parts + 1)) - set(upload.received_parts))
     parts = Parts(upload.size_bytes, upload.part_bytes)
-    done = source.size_bytes - sum(parts.size_of(number) for number in missing)
-    on_bytes(done, source.size_bytes)
-    PartSender(connection, upload, source.path, Progress(source.size_bytes, done, on_bytes)).send(missing)
+    done = file.size_bytes - sum(parts.size_of(number) for number in missing)
+    on_bytes(done, file.size_bytes)
+    PartSender(connection, upload, file.path, Progress(file.size_bytes, done, on_bytes)).send(missing)
 
 
-def _begin(connection: Connection, source: Source, kind: UploadKind) -> UploadView:
-    body = {"kind": kind, "name": source.name, "size_bytes": source.size_bytes, "sha256": source.sha256}
+def _begin(connection: Connection, file: Source, kind: UploadKind, sha256: str | None) -> UploadView:
+    body = {"kind": kind, "name": file.name, "size_bytes": file.size_bytes, "sha256": sha256}
     return connection.post(UploadView, "uploads", body)
 
 
-def _same(connection: Connection, source: Source, kind: UploadKind, state: UploadState) -> UploadView | None:
-    """The newest upload of the same bytes in a state."""
-    params = {"kind": kind.value, "state": state.value, "limit": 200}
-    page = connection.get(UploadPage, "uploads", params)
-    return next((u for u in page.items if u.sha256 == source.sha256 and u.size_bytes == source.size_bytes), None)
+def _alike(connection: Connection, file: Source, kind: UploadKind) -> list[UploadView]:
+    """Uploads of the same size, newest first."""
+    params = {"kind": kind.value, "size_bytes": file.size_bytes, "limit": 200}
+    return connection.get(UploadPage, "uploads", params).items

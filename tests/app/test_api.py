@@ -106,6 +106,20 @@ def test_parts_come_in_any_order_and_again(board: Dashboard, api: Api) -> None:
         pass
 
 
+def test_a_digest_may_be_announced_while_parts_are_sent(api: Api) -> None:
+    upload, sha256 = create(api), hashlib.sha256(CONTENT).hexdigest()
+    assert api.put(f"/uploads/{upload['id']}/digest", json={"sha256": sha256.upper()}).json()["sha256"] == sha256
+    assert api.get("/uploads", params={"size_bytes": len(CONTENT)}).json()["items"][0]["id"] == upload["id"]
+    assert api.get("/uploads", params={"size_bytes": len(CONTENT) + 1}).json()["items"] == []
+    with problem(api.put(f"/uploads/{upload['id']}/digest", json={"sha256": "0" * 64}), 422, "digest_mismatch"):
+        pass
+    for number in range(1, upload["parts"] + 1):
+        part(api, upload, number)
+    api.post(f"/uploads/{upload['id']}/complete")
+    with problem(api.put(f"/uploads/{upload['id']}/digest", json={"sha256": sha256}), 409, "upload_closed"):
+        pass
+
+
 def test_parts_that_do_not_fit_are_refused(api: Api) -> None:
     upload = create(api)
     for number, content in ((4, b"x"), (1, b"x" * 999), (1, b"x" * 1001), (3, b"x" * 1000)):

@@ -31,6 +31,7 @@ EXEMPT = (
     Exempt("upload_whole", (411, 413, 422), A_DIGEST),
     Exempt("address_parts", (422,), "which parts there are depends on the upload's size"),
     Exempt("put_part", (422,), A_DIGEST),
+    Exempt("announce_digest", (422,), "another digest may have been announced"),
     Exempt("submit_job", (422,), "the constraint spec has a schema of its own, and rules that no schema can say"),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +14,12 @@ import pytest
 
 from app.api.schemas import JobView, UploadView
 from app.catalog.states import UploadKind, UploadState
-from app.client import Client
+from app.client import Client, uploading
 from app.client.connection import Connection
 from app.jobs.states import JobState
 from tests.support.databases import fresh_url
 from tests.support.fleet import Fleet, fleet
-from tests.support.servers import own_redis
+from tests.support.servers import own_redis, until
 from tests.support.swift import Swift
 
 MIB = 1 << 20
@@ -112,6 +113,36 @@ def test_an_interrupted_upload_goes_on_with_the_parts_that_are_missing(
     assert upload.state is UploadState.READY
     assert upload.id == open_one["id"]
     assert traffic.direct - before == 3 - there
+
+
+def test_a_large_new_file_is_hashed_on_its_way_and_can_be_resumed(
+    direct: Fleet, tmp_path: Path, traffic: Traffic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploading, "HASHED_FIRST_BYTES", 1)
+    new = tmp_path / "new.pth"
+    new.write_bytes(os.urandom(12 * MIB + 1))  # of a size that nobody has sent
+    digest = hashlib.sha256(new.read_bytes()).hexdigest()
+
+    class Interrupted(Exception):
+        pass
+
+    def is_announced() -> bool:
+        found = direct.client._connection.get(dict[str, Any], "uploads", {"size_bytes": 12 * MIB + 1})["items"]
+        return any(upload["sha256"] == digest for upload in found)
+
+    def interrupt(done: int, _size: int) -> None:
+        if done > 10 * MIB:
+            until(is_announced, "the digest is not announced while the file is sent")
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        direct.client.upload(new, UploadKind.CHECKPOINT, interrupt)
+    before = traffic.direct
+    upload = sent(direct, new)
+    assert (upload.state, upload.sha256) == (UploadState.READY, digest)
+    assert traffic.direct - before < 3
+    assert sent(direct, new).sha256 == digest  # of a size that is known: hashed first
+    assert traffic.direct - before < 3
 
 
 def test_content_that_is_not_what_was_announced_is_rejected(direct: Fleet, large: Path) -> None:

@@ -183,6 +183,12 @@ MATRIX: dict[tuple[str, str], Entry] = {
         request=lambda w: {"content": b"abc"},
         unlogged="a large file has thousands of parts; that it was announced and completed is written down",
     ),
+    ("put", "/api/v1/uploads/{upload_id}/digest"): Entry(
+        scope=Scope.UPLOADS_WRITE,
+        ids=lambda w: {UPLOAD: w.open_upload()},
+        request=_json(sha256="0" * 64),
+        unlogged="part of announcing the upload, which is written down",
+    ),
     ("post", "/api/v1/uploads/{upload_id}/part-urls"): Entry(
         scope=Scope.UPLOADS_WRITE,
         ids=lambda w: {UPLOAD: w.open_upload()},
