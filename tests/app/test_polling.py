@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,3 +141,13 @@ def test_a_limit_counted_ahead_is_exact_for_one_process_and_strict_for_several(t
     exact = Rule("few", 5, 60)
     assert [first.count(exact, "b").is_exceeded for _ in range(6)] == [False] * 5 + [True]
     assert first.count(Rule("none", 0, 60), "c").is_exceeded is False
+
+
+def test_what_a_server_has_loaded_is_no_longer_looked_through_for_garbage(tmp_path: Path) -> None:
+    program = (
+        "import gc; from app.main import create; kept = create(); print(gc.get_freeze_count(), len(gc.get_objects()))"
+    )
+    env = {**os.environ, **Settings(data_dir=tmp_path, broker_url="memory://").environment()}
+    told = subprocess.check_output([sys.executable, "-c", program], env=env, text=True, timeout=60)
+    frozen, looked_through = map(int, told.split())
+    assert frozen > 100 * looked_through
