@@ -148,6 +148,7 @@ class StepWork:
     def release(self, claim: StepClaim) -> None:
         """A helper stops: what it holds is for others."""
         with self.database.session() as session:
+            _lock(session, claim.job_id)
             session.execute(_released(StepRow.job_id == claim.job_id, StepRow.owner == claim.owner))
 
     def reconcile(self, watch: LeaseWatch) -> list[str]:
@@ -162,6 +163,7 @@ class StepWork:
         for name in sorted(watch.silent({name: renewals[pair] for name, pair in names.items()})):
             job, owner = names[name]
             with self.database.session() as session:
+                _lock(session, job)
                 session.execute(
                     _released(StepRow.job_id == job, StepRow.owner == owner, StepRow.renewed_at == renewals[job, owner])
                 )
@@ -191,6 +193,11 @@ class StepWork:
     def _values(session: Session, claim: JobClaim) -> dict[str, Any]:
         there = select(StepRow.key, StepRow.value).where(StepRow.job_id == claim.job_id, StepRow.scope == claim.scope)
         return dict(session.execute(there.where(StepRow.value.is_not(None))).all())
+
+
+def _lock(session: Session, job_id: str) -> None:
+    """Cells are written under the lock of their job, by everybody: two who write many would wait for each other."""
+    session.get(JobRow, job_id, with_for_update=True)
 
 
 def _open(claim: JobClaim | StepClaim) -> Select[StepRow]:
