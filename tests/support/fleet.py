@@ -87,7 +87,7 @@ class Fleet:
         """Start the API and wait until it answers."""
         module = ["uvicorn", "--factory", "app.main:create", "--port", str(self.port), "--no-access-log"]
         part = self._start("api", module, env)
-        until(self._answers, f"the API does not start: {part.log}")
+        until(self.answers, f"the API does not start: {part.log}")
         return part
 
     def worker(self, **env: str) -> Part:
@@ -151,7 +151,8 @@ class Fleet:
         part.start()
         return part
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether the API answers."""
         try:
             return httpx.get(f"http://127.0.0.1:{self.port}/livez", trust_env=False).is_success
         except httpx.HTTPError:
