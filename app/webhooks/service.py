@@ -14,7 +14,7 @@ from app.errors import Conflict, NotFound, TooManyWebhooks
 from app.paging import Page, decode, page
 from app.settings import Settings
 from app.teams import audit
-from app.teams.models import TeamRow
+from app.teams.members import lock_team
 from app.webhooks.addresses import checked_url
 from app.webhooks.models import AttemptRow, DeliveryRow, WebhookRow
 from app.webhooks.outbox import DELIVERY_PREFIX, message
@@ -60,7 +60,7 @@ class WebhookService:
             enabled=True, secret=new_secret(), created_at=now(), updated_at=now(),
         )  # fmt: skip
         with self.database.session() as session:
-            session.get(TeamRow, team, with_for_update=True)  # two at the same time must not both be the last
+            lock_team(session, team)  # two at the same time must not both be the last
             if (session.scalar(select(func.count()).where(WebhookRow.team_id == team)) or 0) >= MOST:
                 raise TooManyWebhooks(f"the team has {MOST} webhooks, which is as many as it may have; delete one")
             session.add(row)

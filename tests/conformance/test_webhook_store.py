@@ -15,12 +15,13 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app.catalog.states import UploadKind
-from app.db import now
+from app.db import new_id, now
 from app.errors import Conflict, InvalidCursor, NotFound, TooManyWebhooks, WebhookUrlRefused
 from app.jobs.events import move
 from app.jobs.models import JobRow
 from app.jobs.states import JobState
 from app.paging import encode
+from app.teams.members import lock_team
 from app.teams.service import TeamService
 from app.webhooks.models import DeliveryRow, WebhookRow
 from app.webhooks.records import Answer, Delivery, DeliveryClaim, Webhook
@@ -321,6 +322,24 @@ def test_a_team_has_so_many_webhooks_and_no_more(desk: Desk) -> None:
         desk.hook()
     desk.hooks.delete(desk.team, desk.hooks.all(desk.team)[0].id)
     desk.hook()
+
+
+def test_webhooks_made_at_the_same_moment_are_counted(desk: Desk) -> None:
+    for _ in range(MOST - 1):
+        desk.hook()
+
+    def one_too_many() -> None:
+        with pytest.raises(TooManyWebhooks):
+            desk.hook()
+
+    with desk.shop.uncommitted(one_too_many) as session:  # the last one that fits is written, not yet committed
+        lock_team(session, desk.team)
+        session.add(
+            WebhookRow(
+                id=new_id("whk"), team_id=desk.team, url=URL, description="", events=[], enabled=True, secret="s",
+                created_at=now(), updated_at=now(),
+            )
+        )  # fmt: skip
 
 
 def test_addresses_are_checked_when_given_and_when_changed(desk: Desk) -> None:
