@@ -11,7 +11,7 @@ from app.jobs.results import ResultService
 from app.jobs.service import JobService
 from app.queue import CeleryDoorbell, Doorbell
 from app.settings import Settings
-from app.storage import BlobStore, open_store
+from app.storage import BlobStore, store_of
 from app.teams.audit import AuditLog
 from app.teams.invitations import InvitationService
 from app.teams.keys import KeyService
@@ -55,9 +55,7 @@ class Services:
 def assemble(settings: Settings, doorbell: Doorbell | None = None) -> Services:
     """Open database and store; ``doorbell`` replaces Celery's in tests."""
     database = connect(settings.database)
-    store = open_store(
-        settings.storage, settings.s3_endpoint, settings.s3_public_endpoint, timeout_seconds=settings.s3_timeout_seconds
-    )
+    store = store_of(settings)
     bell = doorbell or CeleryDoorbell(settings.broker_url)
     return Services(
         settings=settings,

@@ -26,7 +26,7 @@ from app.leases import LeaseWatch
 from app.metrics import RECONCILED_AT
 from app.queue import CeleryDoorbell, Doorbell
 from app.settings import Settings
-from app.storage import open_store
+from app.storage import store_of
 from app.teams.retention import Retention
 from app.webhooks.work import DeliveryWork
 from app.workers.service import WorkerService
@@ -77,7 +77,7 @@ def main() -> None:
         signal.signal(number, lambda *_: stopping.set())
     database, doorbell = connect(settings.database), CeleryDoorbell(settings.broker_url)
     database.migrate()
-    store = open_store(settings.storage, settings.s3_endpoint, timeout_seconds=settings.s3_timeout_seconds)
+    store = store_of(settings)
     sweeper = Sweeper(Contents(database, store), Retention(database, store), FileWork(database), store)
     postman = Postman(DeliveryWork(database), Sender(private=settings.webhook_private_network), stopping)
     reconciler = Reconciler(database, settings, doorbell)

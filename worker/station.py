@@ -20,7 +20,7 @@ from app.jobs.steps import StepWork
 from app.jobs.work import CPU_ONLY, JobWork
 from app.queue import CeleryDoorbell, Doorbell
 from app.settings import Settings
-from app.storage import BlobStore, open_store
+from app.storage import BlobStore, store_of
 from app.workers.records import WorkerState
 from app.workers.service import WorkerService
 from worker.devices import devices
@@ -138,5 +138,5 @@ def open_station(settings: Settings) -> Station:
     """The station of these settings; the database's schema is brought up to date first."""
     database = connect(settings.database)
     database.migrate()
-    store = open_store(settings.storage, settings.s3_endpoint, timeout_seconds=settings.s3_timeout_seconds)
+    store = store_of(settings)
     return Station(settings, database, store, CeleryDoorbell(settings.broker_url), devices(settings))

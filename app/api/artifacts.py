@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -52,9 +52,6 @@ def get_artifact(
     """One file; ranges and conditions on its ETag, which is its sha256."""
     artifact = found.jobs.artifact(caller.team_id, job_id, name)
 
-    def read(start: int, length: int) -> Iterator[bytes]:
-        return found.jobs.open_artifact(caller.team_id, job_id, name, start, length)
-
     saved_as = SavedAs(disposition(artifact.name), artifact.media_type)
-    address = found.jobs.artifact_address(caller.team_id, job_id, name, saved_as) if direct else None
-    return download(request, artifact, read, address)
+    address = found.jobs.address(artifact, saved_as) if direct else None
+    return download(request, artifact, partial(found.jobs.read, artifact), address)

@@ -5,7 +5,19 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Date, Float, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Date,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+    or_,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UtcTime
@@ -54,6 +66,11 @@ class JobRow(Base):
     gpu_seconds: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
     step_seconds: Mapped[dict[str, float] | None] = mapped_column(JSON)
     likeness: Mapped[str | None] = mapped_column(String(80))
+
+
+def uses(upload_id: Any) -> ColumnElement[bool]:
+    """Whether a job has the upload, given by its id or as a column, for one of its inputs."""
+    return or_(JobRow.checkpoint_id == upload_id, JobRow.dataset_id == upload_id, JobRow.train_dataset_id == upload_id)
 
 
 class EventRow(Base):

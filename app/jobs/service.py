@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict
 
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.exc import IntegrityError
@@ -21,7 +22,7 @@ from app.jobs.models import ArtifactRow, EventRow, IdempotencyRow, JobRow
 from app.jobs.order import position, queues, ranks
 from app.jobs.places import Places
 from app.jobs.priorities import Priority
-from app.jobs.records import Artifact, Job, JobEvent, NewJob, record
+from app.jobs.records import Artifact, Job, JobEvent, NewJob, StoredArtifact, record
 from app.jobs.states import ANY_DEVICE, JobState
 from app.paging import Page, decode, page
 from app.queue import Doorbell
@@ -223,8 +224,8 @@ class JobService:
             query = select(ArtifactRow).where(ArtifactRow.job_id == job_id).order_by(ArtifactRow.name)
             return [_artifact(row) for row in session.scalars(query)]
 
-    def artifact(self, team: str, job_id: str, name: str) -> Artifact:
-        """One file.
+    def artifact(self, team: str, job_id: str, name: str) -> StoredArtifact:
+        """One file, and where it lies.
 
         Raises:
             NotFound: the job has none of that name.
@@ -235,23 +236,15 @@ class JobService:
             if row is None:
                 raise NotFound(f"the job has no artifact {name[:100]!r}")
             touch_job(session, job)
-            return _artifact(row)
+            return StoredArtifact(**asdict(_artifact(row)), blob_key=row.blob_key)
 
-    def open_artifact(
-        self, team: str, job_id: str, name: str, start: int = 0, length: int | None = None
-    ) -> Iterator[bytes]:
-        """Bytes of one file."""
-        self.artifact(team, job_id, name)
-        with self.database.session() as session:
-            key = session.get_one(ArtifactRow, (job_id, name)).blob_key
-        return self.store.open(key, start, length)
+    def read(self, artifact: StoredArtifact, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Bytes of a file."""
+        return self.store.open(artifact.blob_key, start, length)
 
-    def artifact_address(self, team: str, job_id: str, name: str, saved_as: SavedAs) -> str | None:
-        """Where a client may fetch one file itself; None where it cannot reach the storage."""
-        self.artifact(team, job_id, name)
-        with self.database.session() as session:
-            key = session.get_one(ArtifactRow, (job_id, name)).blob_key
-        return self.store.address(key, saved_as, ADDRESS_SECONDS)
+    def address(self, artifact: StoredArtifact, saved_as: SavedAs) -> str | None:
+        """Where a client may fetch a file itself; None where it cannot reach the storage."""
+        return self.store.address(artifact.blob_key, saved_as, ADDRESS_SECONDS)
 
     @staticmethod
     def _answered(session: Session, team: str, key: str | None, digest: str) -> str | None:

@@ -11,12 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, exists, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.catalog.models import UploadRow
 from app.catalog.records import content
-from app.db import Database, now
+from app.db import Database, insert, now
 from app.errors import LostClaim
 from app.jobs import usage
 from app.jobs.holding import held
@@ -37,15 +36,14 @@ def keep(session: Session, claim: JobClaim, cells: Cells) -> None:
     """Write down what the job's worker has computed; the caller has made sure that the claim holds."""
     if not cells:
         return
-    dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     rows = [
         {"job_id": claim.job_id, "scope": claim.scope, "key": key, "value": value, "epoch": 0}
         for key, value in cells.items()
     ]
-    insert = dialect.insert(StepRow)
-    written = {"value": insert.excluded.value, "owner": None}
+    cell = insert(session, StepRow)
+    written = {"value": cell.excluded.value, "owner": None}
     session.execute(
-        insert.on_conflict_do_update(index_elements=KEY, set_=written, where=StepRow.value.is_(None)), rows
+        cell.on_conflict_do_update(index_elements=KEY, set_=written, where=StepRow.value.is_(None)), rows
     )  # fmt: skip
 
 
@@ -71,14 +69,13 @@ class StepWork:
         """
         with self.database.session() as session:
             held(session, claim)
-            dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
             rows = [
                 {"job_id": claim.job_id, "scope": claim.scope, "key": key, "number": number, "rates": dict(rates)}
                 for number, (key, rates) in enumerate(cells.items())
             ]
-            insert = dialect.insert(StepRow)
+            cell = insert(session, StepRow)
             # An earlier attempt may have published it: it is what it was, with whoever computes it.
-            session.execute(insert.on_conflict_do_nothing(index_elements=KEY), [{**row, "epoch": 0} for row in rows])
+            session.execute(cell.on_conflict_do_nothing(index_elements=KEY), [{**row, "epoch": 0} for row in rows])
 
     def share(
         self, claim: JobClaim, computed: Cells, limit: int, wanted: Collection[str]

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from app.db import now
+from app.db import insert, now
 from app.jobs.models import JobRow, UsageRow
 
 GPU = "cuda"
@@ -31,8 +29,7 @@ def add(session: Session, row: JobRow, seconds: float, device: str) -> None:
     # Added in the database: helpers and the job's worker do so at the same time.
     row.run_seconds = JobRow.run_seconds + seconds
     row.gpu_seconds = JobRow.gpu_seconds + gpu_seconds
-    dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    day = dialect.insert(UsageRow).values(
+    day = insert(session, UsageRow).values(
         team_id=row.team_id, day=now().date(), run_seconds=seconds, gpu_seconds=gpu_seconds
     )
     more = {"run_seconds": UsageRow.run_seconds + seconds, "gpu_seconds": UsageRow.gpu_seconds + gpu_seconds}

@@ -18,7 +18,7 @@ from app.jobs import files, usage
 from app.jobs.estimates import likeness
 from app.jobs.events import RETRY_FACTORS, move, note, put_back, requeue
 from app.jobs.holding import held
-from app.jobs.models import ArtifactRow, JobRow
+from app.jobs.models import ArtifactRow, JobRow, uses
 from app.jobs.order import in_order, next_turn
 from app.jobs.records import Beat, Device, JobClaim, StoredArtifact
 from app.jobs.states import ANY_DEVICE, HELD, TERMINAL, JobState
@@ -206,9 +206,9 @@ class JobWork:
         """Jobs that wait for an upload which was rejected have failed."""
         dead = select(UploadRow).where(UploadRow.state.in_([s.value for s in DEAD]))
         for upload in session.scalars(
-            dead.join(JobRow, _uses(UploadRow.id)).where(JobRow.state == JobState.QUEUED.value)
+            dead.join(JobRow, uses(UploadRow.id)).where(JobRow.state == JobState.QUEUED.value)
         ):
-            waiting = select(JobRow).where(_uses(upload.id), JobRow.state == JobState.QUEUED.value)
+            waiting = select(JobRow).where(uses(upload.id), JobRow.state == JobState.QUEUED.value)
             # Skipped where locked: it is being cancelled, and what is over never changes.
             for row in session.scalars(waiting.with_for_update(skip_locked=True)):
                 row.problem = upload.problem or {
@@ -231,10 +231,6 @@ class JobWork:
         return now() + timedelta(seconds=self.settings.lease_seconds)
 
 
-def _uses(upload_id: Any) -> Any:
-    return or_(JobRow.checkpoint_id == upload_id, JobRow.dataset_id == upload_id, JobRow.train_dataset_id == upload_id)
-
-
 def _keep_seconds(row: JobRow, report: Mapping[str, Any]) -> None:
     """A finished step tells how long it took."""
     seconds = (report.get("facts") or {}).get("seconds")
@@ -244,5 +240,5 @@ def _keep_seconds(row: JobRow, report: Mapping[str, Any]) -> None:
 
 def _uploads_ready() -> Any:
     """No upload of the job is anything but ready."""
-    waiting = select(UploadRow.id).where(_uses(UploadRow.id), UploadRow.state != UploadState.READY.value)
+    waiting = select(UploadRow.id).where(uses(UploadRow.id), UploadRow.state != UploadState.READY.value)
     return ~waiting.correlate(JobRow).exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from app.settings import Settings
 from app.storage._base import (
     ADDRESS_SECONDS,
     BlobMissing,
@@ -29,7 +30,19 @@ __all__ = [
     "StoreUnavailable",
     "StoredBlob",
     "open_store",
+    "store_of",
 ]
+
+
+def store_of(settings: Settings) -> BlobStore:
+    """The store that a process's settings name.
+
+    Raises:
+        ValueError: for a URL of another kind.
+    """
+    return open_store(
+        settings.storage, settings.s3_endpoint, settings.s3_public_endpoint, timeout_seconds=settings.s3_timeout_seconds
+    )
 
 
 def open_store(url: str, endpoint: str = "", public_endpoint: str = "", *, timeout_seconds: float = 20) -> BlobStore:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, update
+from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.catalog.models import UploadRow
 from app.catalog.states import UploadState
 from app.db import Database, now
-from app.jobs.models import ArtifactRow, JobRow
+from app.jobs.models import ArtifactRow, JobRow, uses
 from app.jobs.states import TERMINAL
 from app.storage import BlobStore
 from app.teams import audit
@@ -92,7 +92,7 @@ def touch_job(session: Session, row: JobRow) -> None:
 
 
 def _old_uploads(team: str, before: datetime) -> Select[str]:
-    needed = select(JobRow.id).where(_uses(UploadRow.id), or_(JobRow.state.not_in(OVER), JobRow.finished_at >= before))
+    needed = select(JobRow.id).where(uses(UploadRow.id), or_(JobRow.state.not_in(OVER), JobRow.finished_at >= before))
     return select(UploadRow.id).where(
         UploadRow.team_id == team,
         UploadRow.state.in_(SETTLED),
@@ -111,7 +111,3 @@ def _old_artifacts(team: str, before: datetime) -> Select[str]:
         func.coalesce(JobRow.used_at, JobRow.finished_at) < before,
         has_some.correlate(JobRow).exists(),
     )
-
-
-def _uses(upload_id: ColumnElement[str] | object) -> ColumnElement[bool]:
-    return or_(JobRow.checkpoint_id == upload_id, JobRow.dataset_id == upload_id, JobRow.train_dataset_id == upload_id)

@@ -109,9 +109,10 @@ def load_report(found: Services, team: str, job: Job) -> Report | None:
     if job.state is not JobState.SUCCEEDED:
         return None
     try:
-        if found.jobs.artifact(team, job.id, REPORT).size_bytes > LARGEST_REPORT:
+        artifact = found.jobs.artifact(team, job.id, REPORT)
+        if artifact.size_bytes > LARGEST_REPORT:
             return None
-        return Report.model_validate_json(b"".join(found.jobs.open_artifact(team, job.id, REPORT)))
+        return Report.model_validate_json(b"".join(found.jobs.read(artifact)))
     except (NotFound, BlobMissing, ValidationError) as error:
         log.warning("report_unreadable", extra={"job_id": job.id, "reason": type(error).__name__})
         return None

@@ -122,7 +122,7 @@ def test_a_job_that_ended_lately_has_used_its_data_lately(shop: Shop, retention:
 def test_a_download_is_a_use(shop: Shop, retention: Retention) -> None:
     job = finished(shop)
     age(shop, DAYS + 1, job)
-    assert b"".join(shop.jobs.open_artifact(shop.team, job.id, MODEL.name)) == b"abc"
+    assert b"".join(shop.jobs.read(shop.jobs.artifact(shop.team, job.id, MODEL.name))) == b"abc"
     retention.enforce()
     assert artifacts(shop, job)
 

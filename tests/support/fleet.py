@@ -18,7 +18,7 @@ from app.catalog.states import UploadKind, UploadState
 from app.client import Client
 from app.db import Database, connect
 from app.settings import Settings
-from app.storage import BlobStore, open_store
+from app.storage import BlobStore, store_of
 from app.teams.service import TeamService
 from tests.support.servers import Server, free_port, until
 
@@ -81,7 +81,7 @@ class Fleet:
     @property
     def store(self) -> BlobStore:
         """Where uploads and artifacts lie."""
-        return open_store(self.settings.storage, self.settings.s3_endpoint)
+        return store_of(self.settings)
 
     def api(self, **env: str) -> Part:
         """Start the API and wait until it answers."""
