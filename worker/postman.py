@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
 
@@ -31,7 +33,7 @@ class Postman:
     def run(self) -> None:
         """Claim and send; what is on its way when it is told to stop is waited for."""
         on_their_way: set[Future[None]] = set()
-        with ThreadPoolExecutor(THREADS, thread_name_prefix="webhook") as pool:
+        with self._ending(), ThreadPoolExecutor(THREADS, thread_name_prefix="webhook") as pool:
             while not self.stopping.is_set():
                 on_their_way = {sent for sent in on_their_way if not sent.done()}
                 claims = self._claims(THREADS - len(on_their_way))
@@ -39,9 +41,23 @@ class Postman:
                 if not claims:
                     self.stopping.wait(POLL_SECONDS)
 
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        """However it ends, everybody beside it ends too: nobody takes a process for whole that sends nothing."""
+        try:
+            yield
+        finally:
+            self.stopping.set()
+
     def deliver(self, claim: DeliveryClaim) -> None:
-        """One attempt, written down."""
+        """One attempt, written down. A defect that one message meets keeps no other from being sent."""
         told: dict[str, object] = {"webhook": claim.webhook_id, "delivery": claim.delivery_id, "attempt": claim.attempt}
+        try:
+            self._deliver(claim, told)
+        except Exception:  # the lease runs out, and it is attempted again
+            log.exception("webhook_broken", extra=told)
+
+    def _deliver(self, claim: DeliveryClaim, told: dict[str, object]) -> None:
         answer = self.sender.send(claim)
         outcome = "delivered" if is_success(answer) else "failed"
         WEBHOOK_SECONDS.labels(outcome).observe(answer.duration_seconds)

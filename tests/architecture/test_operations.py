@@ -46,7 +46,7 @@ def test_alerts_ask_for_metrics_that_there_are_and_each_has_its_remedy(metrics: 
     assert set(re.findall(r"`(Primesvt\w+)`", remedies)) == {rule["alert"] for rule in group["rules"]}
 
 
-LEVELS = {"debug", "info", "warning", "error"}
+LEVELS = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "error": "ERROR", "exception": "ERROR"}
 
 
 def logged() -> Iterator[tuple[str, str]]:
@@ -56,10 +56,10 @@ def logged() -> Iterator[tuple[str, str]]:
             for call in ast.walk(ast.parse(path.read_text())):
                 if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and _is_logger(call.func.value):
                     name = call.func.attr
-                    if name in LEVELS | {"log"}:
+                    if name in LEVELS or name == "log":
                         event = call.args[0 if name in LEVELS else 1]
                         assert isinstance(event, ast.Constant), f"{path}:{call.lineno}: an event is a constant"
-                        yield str(event.value), name.upper() if name in LEVELS else ""
+                        yield str(event.value), LEVELS.get(name, "")
 
 
 def _is_logger(value: ast.expr) -> bool:

@@ -411,3 +411,43 @@ def test_the_postman_delivers_while_a_slow_receiver_takes_its_time(desk: Desk) -
         assert not thread.is_alive()
         assert len(slow.received) == AT_ONCE
         assert len(desk.told(hooks[0], DeliveryState.DELIVERED)) == AT_ONCE
+
+
+class Broken(Sender):
+    """Meets a defect with one webhook's messages."""
+
+    def __init__(self, webhook_id: str) -> None:
+        super().__init__(private=True)
+        self.webhook_id = webhook_id
+
+    def send(self, claim: DeliveryClaim) -> Answer:
+        if claim.webhook_id == self.webhook_id:
+            raise ZeroDivisionError
+        return super().send(claim)
+
+
+def test_a_defect_that_one_message_meets_keeps_no_other_from_being_sent(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    with receiver() as quick:
+        local = WebhookService(
+            desk.shop.database, desk.shop.settings.model_copy(update={"webhook_private_network": True})
+        )
+        hooks = [local.create(desk.team, quick.url(), [EventType.JOB_FAILED]).webhook for _ in range(2)]
+        desk.shop.work.fail(desk.shop.claimed(), PROBLEM)
+        postman = Postman(desk.work, Broken(hooks[0].id), Event())
+        for claim in desk.work.claim(10):
+            postman.deliver(claim)
+    assert [len(desk.told(hook, DeliveryState.DELIVERED)) for hook in hooks] == [0, 1]
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == ["webhook_broken"]
+
+
+def test_a_postman_that_cannot_go_on_takes_its_process_along(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def claim(_free: int) -> list[DeliveryClaim]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(desk.work, "claim", claim)
+    postman = Postman(desk.work, Sender(private=True), Event())
+    with pytest.raises(ZeroDivisionError):
+        postman.run()
+    assert postman.stopping.is_set()
