@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from app.api.schemas import UploadPage, UploadView
 from app.catalog.states import OPEN, UploadKind, UploadState
@@ -21,6 +23,7 @@ def nobody(_done: int, _total: int) -> None:
     """Tell nobody."""
 
 
+HASHED_BYTES = 1 << 20
 HASHED_FIRST_BYTES = 64 << 20
 """Smaller files are hashed before they are sent: it takes no time, and the server may have them already."""
 
@@ -33,17 +36,20 @@ class Source:
     name: str
     size_bytes: int
 
-    def digest(self) -> str:
-        """Its SHA-256.
+    def digest(self, is_wanted: Callable[[], bool] = lambda: True) -> str:
+        """Its SHA-256; of what was read so far once it is not wanted any more.
 
         Raises:
             Unusable: it cannot be read.
         """
+        sha256 = hashlib.sha256()
         try:
             with self.path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+                while is_wanted() and (chunk := file.read(HASHED_BYTES)):
+                    sha256.update(chunk)
         except OSError as error:
             raise Unusable(f"cannot read {self.path}: {error}") from None
+        return sha256.hexdigest()
 
 
 def source(path: Path, name: str) -> Source:
@@ -89,14 +95,20 @@ def send(connection: Connection, file: Source, kind: UploadKind, on_bytes: OnByt
 
 def _send_new(connection: Connection, file: Source, upload: UploadView, on_bytes: OnBytes) -> UploadView:
     """Send and hash at the same time; the digest is announced as soon as it is known, so that this can be resumed."""
+    given_up = Event()
+
+    def announce() -> None:
+        sha256 = file.digest(lambda: not given_up.is_set())
+        if not given_up.is_set():
+            connection.put(UploadView, f"uploads/{upload.id}/digest", {"sha256": sha256})
+
     with ThreadPoolExecutor(1) as pool:
-
-        def announce() -> None:
-            connection.put(UploadView, f"uploads/{upload.id}/digest", {"sha256": file.digest()})
-
         announced = pool.submit(announce)
-        _send_missing(connection, file, upload, on_bytes)
-        announced.result()
+        try:
+            _send_missing(connection, file, upload, on_bytes)
+            announced.result()
+        finally:  # who is interrupted does not wait for the rest of a large file
+            given_up.set()
     return connection.post(UploadView, f"uploads/{upload.id}/complete")
 
 
