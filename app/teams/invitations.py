@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.db import Database, new_id, now
@@ -28,6 +29,7 @@ from app.teams.tokens import hashed, new_token
 INVITATION, PASSWORD = "invitation", "password"  # kinds of links
 INVITATION_DAYS, PASSWORD_HOURS = 7, 24
 GONE = "this link is unknown, was used, or is too old; ask for a new one"
+MEANWHILE = "somebody has joined with this address meanwhile; follow the link again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +169,7 @@ class InvitationService:
             row.used_at = now()
             user = session.scalar(select(UserRow).where(UserRow.email == row.email).with_for_update())
             if (user is not None) != opened.is_known:
-                raise InvalidLink("somebody has joined with this address meanwhile; follow the link again")
+                raise InvalidLink(MEANWHILE)
             user = user or _new_user(session, row.email, kept, name)
             identified(Principal(team_id="", user_id=user.id, name=user.email, scopes=frozenset()))
             if row.kind == INVITATION:
@@ -217,7 +219,10 @@ def _new_user(session: Session, email: str, kept: str | None, name: str) -> User
     user = UserRow(id=new_id("usr"), email=email, name=printable(name or email), password_hash=kept)
     user.created_at = now()
     session.add(user)
-    session.flush()
+    try:
+        session.flush()
+    except IntegrityError:  # another link of the same address was used at the same time
+        raise InvalidLink(MEANWHILE) from None
     return user
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from sqlalchemy import Select, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.db import Database, new_id, now
@@ -86,6 +87,12 @@ class PeopleService:
             NotAMember: they are in no team, and nobody has invited them.
         """
         email = address(email)
+        try:
+            return self._proven(subject, email, name)
+        except IntegrityError:  # they have come in at the same time in another window
+            return self._proven(subject, email, name)
+
+    def _proven(self, subject: str, email: str, name: str) -> Principal:
         with self.database.session() as session:
             user = session.scalar(select(UserRow).where(UserRow.oidc_subject == subject).with_for_update())
             user = user or _adopted(session, subject, email, name)

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from app.db import Database
+from tests.support.access import Access
 from tests.support.databases import KINDS, fresh
 from tests.support.shop import Shop
 from tests.support.stores import fresh_store
@@ -24,3 +26,17 @@ def shop(database: Database, tmp_path: Path, request: pytest.FixtureRequest) -> 
     """The parts that go together: SQLite with a folder, PostgreSQL with S3."""
     kind = "file" if database.engine.dialect.name == "sqlite" else "s3"
     return Shop(database, tmp_path, fresh_store(kind, tmp_path, request))
+
+
+@pytest.fixture
+def access(database: Database) -> Access:
+    return Access(database)
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Threads cost small models more than they give."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from primesvt_core.sorting import sort_layers
 from tests.support.goldens import random_plan
 from tests.support.references import Reference, references
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 REFERENCES = references()
 every_reference = pytest.mark.parametrize("reference", REFERENCES, ids=lambda reference: reference.name)
 
@@ -27,14 +27,6 @@ def unused(reference: Reference) -> frozenset[str]:
 
 WITH_DEAD = [reference for reference in REFERENCES if unused(reference)]
 every_with_dead = pytest.mark.parametrize("reference", WITH_DEAD, ids=lambda reference: reference.name)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @every_reference

@@ -18,19 +18,11 @@ from primesvt_core.types import ChannelGroup, Plan
 from tests.support.goldens import Golden, random_plan, run
 from tests.support.references import Reference, references
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 REFERENCES = references()
 every_reference = pytest.mark.parametrize("reference", REFERENCES, ids=lambda reference: reference.name)
 
 RATES = (0.5, 0.999)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Threads cost these small models more than they give."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def groups() -> Iterator[object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,16 +22,9 @@ from tests.support.goldens import FAMILIES, Golden
 from tests.support.references import Reference, references
 from tests.support.shared import needs_shared
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 IMAGES = 48
 GROUPS = 3
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def smallest(family: str) -> Golden:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,15 +16,8 @@ from primesvt_core.layers.neurons import neurons
 from tests.support.goldens import Golden
 from tests.support.references import Reference, references
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 every_reference = pytest.mark.parametrize("reference", references(), ids=lambda reference: reference.name)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def saved(golden: Golden, folder: Path) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +24,7 @@ from primesvt_core.types import Plan
 from tests.support.goldens import Golden
 from tests.support.references import Reference, references
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 PLANS = 200
 """Of every family, spread over its references."""
 
@@ -35,15 +35,6 @@ RATES = (0.0, 0.0, 0.2, 0.5, 0.8, 0.999)
 REFERENCES = references()
 SHARE = {name: math.ceil(PLANS / count) for name, count in Counter(r.family for r in REFERENCES).items()}
 every_reference = pytest.mark.parametrize("reference", REFERENCES, ids=lambda reference: reference.name)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Threads cost these small models more than they give."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @cache

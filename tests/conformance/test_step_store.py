@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 
 import pytest
@@ -10,10 +10,11 @@ from sqlalchemy import delete, select
 
 from app.db import Database
 from app.errors import LostClaim
+from app.jobs.holding import held
 from app.jobs.models import JobRow
 from app.jobs.records import JobClaim, StepClaim
 from app.jobs.step_models import FileRow, StepRow
-from tests.support.shop import MODEL, PROBLEM, Shop
+from tests.support.shop import HEAD_START_SECONDS, MODEL, PROBLEM, Shop
 from worker.memory import clean_up
 
 CELLS = {f"search/{number}": {"group": number / 10} for number in range(12)}
@@ -83,6 +84,26 @@ def test_what_a_helper_does_not_hold_any_more_it_does_not_write(shop: Shop) -> N
     shop.steps.assist(lost, {key: "made up"})
     shop.work.heartbeat(claim, cells={key: "made up, too"})
     assert shop.steps.known(claim) == {key: VALUES[key]}
+
+
+def test_a_helper_that_stops_and_the_jobs_worker_do_not_wait_for_each_other(shop: Shop) -> None:
+    """Both write many cells, in whatever order: all do so under the lock of the job."""
+    claim = published(shop)
+    other = helper(shop)
+    while shop.steps.assist(other, {}, limit=100):
+        pass
+    with ThreadPoolExecutor(1) as pool:
+        with shop.database.session() as session:
+            held(session, claim)
+            rows = session.scalars(select(StepRow).where(StepRow.job_id == claim.job_id).order_by(StepRow.number)).all()
+            rows[-1].value = "last"
+            session.flush()
+            stopping = pool.submit(shop.steps.release, other)
+            wait([stopping], timeout=HEAD_START_SECONDS)
+            for row in rows:
+                row.value = "computed"
+        stopping.result()
+    assert {*shop.steps.known(claim).values()} == {"computed"}
 
 
 def test_a_helper_that_is_heard_of_keeps_its_cells(shop: Shop) -> None:

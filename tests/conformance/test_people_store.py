@@ -1,0 +1,251 @@
+"""What invitations, passwords, roles and sessions promise, on every database."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.orm import Session
+
+from app.db import new_id, now
+from app.errors import (
+    Conflict,
+    Invalid,
+    InvalidKey,
+    InvalidLink,
+    LastAdmin,
+    NotAMember,
+    NotFound,
+    WeakPassword,
+    WrongPassword,
+)
+from app.teams.members import lock_team
+from app.teams.models import LinkRow, MemberRow, SessionRow, UserRow
+from app.teams.scopes import ALL_SCOPES, Role
+from app.teams.sessions import IDLE_SECONDS, LONGEST_SECONDS
+from tests.support.access import OTHER, PASSWORD, Access, in_the_middle
+
+
+def test_an_invitation_is_used_once_and_makes_a_member(access: Access) -> None:
+    link = access.invitations.invite(access.team, " Ann@Example.org".replace("Ann", access.team), Role.MEMBER)
+    email = f"{access.team}@example.org"
+    assert [one.email for one in access.invitations.all(access.team)] == [email]
+    opened = access.invitations.look(link.token)
+    assert (opened.email, opened.team, opened.is_known) == (email, "ours", False)
+    with pytest.raises(WeakPassword):
+        access.invitations.use(link.token, "short")
+    assert access.invitations.use(link.token, PASSWORD, "Ann") == email
+    [ann] = access.members.all(access.team)
+    assert (ann.email, ann.name, ann.role) == (email, "Ann", Role.MEMBER)
+    assert access.people.sign_in(email.upper(), PASSWORD).scopes == Role.MEMBER.scopes
+    for ask in (lambda: access.invitations.look(link.token), lambda: access.invitations.use(link.token, PASSWORD)):
+        with pytest.raises(InvalidLink):
+            ask()
+    assert access.invitations.all(access.team) == []
+    assert access.actions()[-2:] == ["member.invite", "member.join"]
+    with pytest.raises(Conflict, match="in the team already"):
+        access.invitations.invite(access.team, email, Role.ADMIN)
+
+
+def test_of_many_who_use_an_invitation_at_once_one_does(access: Access) -> None:
+    link = access.invitations.invite(access.team, f"{access.team}@example.org", Role.MEMBER)
+
+    def use(number: int) -> bool:
+        try:
+            access.invitations.use(link.token, f"{PASSWORD} {number}")
+        except InvalidLink:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(use, range(4))) == 1
+    assert len(access.members.all(access.team)) == 1
+
+
+def test_who_was_removed_does_not_come_back_by_another_link(access: Access) -> None:
+    email = f"ann.{access.team}@example.org"
+    links = [access.invitations.invite(access.team, email, Role.ADMIN).token for _ in range(3)]
+    other = access.teams.create_team("theirs").team_id
+    elsewhere = access.invitations.invite(other, email, Role.MEMBER).token
+    access.invitations.use(links[0], PASSWORD)
+    [ann] = access.members.all(access.team)
+    access.join(f"bob.{access.team}@example.org", Role.ADMIN)
+    access.members.change_role(access.team, ann.user_id, Role.VIEWER)
+    access.invitations.use(links[1], PASSWORD)
+    assert [one.role for one in access.members.all(access.team) if one.user_id == ann.user_id] == [Role.VIEWER]
+    access.members.remove(access.team, ann.user_id)
+    assert access.invitations.all(access.team) == []
+    with pytest.raises(InvalidLink):
+        access.invitations.use(links[2], PASSWORD)
+    access.invitations.use(elsewhere, PASSWORD)
+    assert [one.email for one in access.members.all(other)] == [email]
+
+
+def test_invitations_that_are_old_or_withdrawn_lead_nowhere(access: Access) -> None:
+    old, withdrawn, fine = (access.invitations.invite(access.team, f"{n}@example.org", Role.VIEWER) for n in "abc")
+    access.change(LinkRow, LinkRow.id == old.id, expires_at=now())
+    access.invitations.withdraw(access.team, withdrawn.id)
+    other = access.teams.create_team("theirs").team_id
+    with pytest.raises(NotFound):
+        access.invitations.withdraw(other, fine.id)
+    for link in (old, withdrawn, replace(fine, token="guess")):
+        with pytest.raises(InvalidLink):
+            access.invitations.look(link.token)
+    assert [one.id for one in access.invitations.all(access.team)] == [fine.id]
+    with pytest.raises(Invalid):
+        access.invitations.invite(access.team, "no address", Role.VIEWER)
+
+
+def test_another_teams_invitation_gives_nobody_an_account_that_exists(access: Access) -> None:
+    email, user = access.joined()
+    theirs = access.teams.create_team("theirs").team_id
+    link = access.invitations.invite(theirs, email, Role.ADMIN)
+    with pytest.raises(WrongPassword):
+        access.invitations.use(link.token, OTHER)
+    assert access.members.all(theirs) == []
+    access.invitations.use(link.token, PASSWORD)
+    assert [one.user_id for one in access.members.all(theirs)] == [user]
+    assert {one.team.id: one.role for one in access.members.teams_of(user)} == {
+        access.team: Role.MEMBER,
+        theirs: Role.ADMIN,
+    }
+
+
+def test_a_new_password_ends_all_sessions(access: Access) -> None:
+    email, user = access.joined()
+    cookie = access.sessions.open(access.people.sign_in(email, PASSWORD))
+    link = access.invitations.new_password(email)
+    assert access.invitations.look(link.token).team is None
+    access.invitations.use(link.token, OTHER)
+    with pytest.raises(WrongPassword):
+        access.people.sign_in(email, PASSWORD)
+    assert access.people.sign_in(email, OTHER).user_id == user
+    with pytest.raises(InvalidKey):
+        access.sessions.resume(cookie)
+    access.people.change_password(user, OTHER, PASSWORD)
+    with pytest.raises(WrongPassword):
+        access.people.change_password(user, OTHER, PASSWORD)
+    assert access.people.sign_in(email, PASSWORD)
+    with pytest.raises(NotFound):
+        access.invitations.new_password("nobody@example.org")
+
+
+def test_who_is_wrong_and_who_does_not_exist_are_told_the_same(access: Access) -> None:
+    email, _ = access.joined()
+    told = set()
+    for address, password in ((email, OTHER), ("nobody@example.org", PASSWORD), ("no address", ""), ("", PASSWORD)):
+        with pytest.raises(WrongPassword) as refused:
+            access.people.sign_in(address, password)
+        told.add(refused.value.message)
+    assert len(told) == 1
+    assert access.actions()[-1] == "session.refuse"
+
+
+def test_roles_change_what_open_sessions_may_do_at_once(access: Access) -> None:
+    _, boss = access.joined(Role.ADMIN, "boss")
+    email, user = access.joined()
+    cookie = access.sessions.open(access.people.sign_in(email, PASSWORD))
+    assert access.sessions.resume(cookie).scopes == Role.MEMBER.scopes
+    access.members.change_role(access.team, user, Role.VIEWER)
+    assert access.sessions.resume(cookie).scopes == Role.VIEWER.scopes
+    access.members.remove(access.team, user)
+    with pytest.raises(InvalidKey):
+        access.sessions.resume(cookie)
+    with pytest.raises(NotAMember):
+        access.people.sign_in(email, PASSWORD)
+    with pytest.raises(NotFound):
+        access.members.remove(access.team, user)
+    assert [one.user_id for one in access.members.all(access.team)] == [boss]
+
+
+def test_a_team_keeps_an_admin_even_if_two_go_at_once(access: Access) -> None:
+    first, second = (access.joined(Role.ADMIN, name)[1] for name in ("a", "b"))
+
+    def leave() -> bool:
+        try:
+            access.members.change_role(access.team, second, Role.MEMBER)
+        except LastAdmin:
+            return False
+        return True
+
+    def demote(session: Session) -> None:
+        lock_team(session, access.team)
+        session.get_one(MemberRow, (access.team, first)).role = Role.MEMBER.value
+
+    assert not in_the_middle(access.database, demote, leave)
+    with pytest.raises(LastAdmin):
+        access.members.remove(access.team, second)
+    access.members.remove(access.team, first)
+
+
+def test_sessions_end_when_idle_and_in_any_case(access: Access) -> None:
+    email, _ = access.joined()
+    cookie = access.sessions.open(access.people.sign_in(email, PASSWORD))
+    ours = SessionRow.team_id == access.team
+    access.change(SessionRow, ours, seen_at=now() - timedelta(seconds=IDLE_SECONDS - 5))
+    assert access.sessions.resume(cookie)
+    access.change(SessionRow, ours, seen_at=now() - timedelta(seconds=IDLE_SECONDS))
+    with pytest.raises(InvalidKey):
+        access.sessions.resume(cookie)
+    access.change(SessionRow, ours, seen_at=now(), expires_at=now())
+    with pytest.raises(InvalidKey):
+        access.sessions.resume(cookie)
+    access.change(SessionRow, ours, expires_at=now() + timedelta(seconds=LONGEST_SECONDS))
+    assert access.sessions.resume(cookie)
+    access.sessions.close(cookie)
+    access.sessions.close("unknown")
+    with pytest.raises(InvalidKey):
+        access.sessions.resume(cookie)
+
+
+def test_a_session_of_a_key_ends_with_the_key(access: Access) -> None:
+    cookie = access.sessions.open(access.keys.authenticate(access.first.secret))
+    assert access.sessions.resume(cookie).key_id == access.first.id
+    access.keys.revoke(access.team, access.first.id)
+    with pytest.raises(InvalidKey):
+        access.sessions.resume(cookie)
+
+
+def test_people_look_at_one_of_their_teams_at_a_time(access: Access) -> None:
+    email, user = access.joined()
+    second, third = (access.teams.create_team(name).team_id for name in ("second", "third"))
+    access.join(email, Role.ADMIN, second)
+    cookie = access.sessions.open(access.people.sign_in(email, PASSWORD))
+    assert access.sessions.resume(cookie).team_id == access.team
+    access.sessions.switch(cookie, second)
+    found = access.sessions.resume(cookie)
+    assert (found.team_id, found.user_id, found.scopes) == (second, user, ALL_SCOPES)
+    with pytest.raises(NotFound):
+        access.sessions.switch(cookie, third)
+
+
+def test_two_links_of_a_new_address_used_at_once_make_one_account(access: Access) -> None:
+    email = f"both.{access.team}@example.org"
+    link = access.invitations.invite(access.team, email, Role.MEMBER)
+
+    def is_refused() -> bool:
+        try:
+            access.invitations.use(link.token, OTHER)
+        except (InvalidLink, WrongPassword):  # as it is begun after the other, or before
+            return True
+        return False
+
+    assert in_the_middle(access.database, lambda session: session.add(account(email)), is_refused)
+    assert access.invitations.look(link.token).is_known  # the link can be followed again
+
+
+def test_somebody_who_comes_in_by_two_windows_at_once_comes_in(access: Access) -> None:
+    email = f"windows.{access.team}@example.org"
+    access.invitations.invite(access.team, email, Role.MEMBER)
+    subject = f"https://provider {email}"
+
+    def comes_in() -> bool:
+        return access.people.proven(subject, email, "Ann").team_id == access.team
+
+    assert in_the_middle(access.database, lambda session: session.add(account(email, subject)), comes_in)
+
+
+def account(email: str, subject: str | None = None) -> UserRow:
+    return UserRow(id=new_id("usr"), email=email, name=email, oidc_subject=subject, created_at=now())

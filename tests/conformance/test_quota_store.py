@@ -1,0 +1,137 @@
+"""What quotas promise, on every database."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.orm import Session
+
+from app.catalog.contents import begun
+from app.catalog.service import CatalogService
+from app.catalog.states import UploadKind
+from app.db import Database, now
+from app.errors import (
+    GpuQuotaExceeded,
+    JobQuotaExceeded,
+    NotFound,
+    StorageQuotaExceeded,
+    TooLarge,
+)
+from app.jobs.models import UsageRow
+from app.jobs.records import NewJob
+from app.jobs.service import JobService
+from app.storage import Draft
+from app.teams.quotas import Quotas, QuotaService, admit_upload, month_begin
+from tests.support.access import Access, in_the_middle
+from tests.support.shop import SPEC, Shop
+
+
+@pytest.fixture
+def catalog(database: Database, shop: Shop) -> CatalogService:
+    return CatalogService(database, shop.store, shop.bell, shop.settings.model_copy(update={"max_upload_bytes": 1000}))
+
+
+def announce(catalog: CatalogService, team: str, size: int) -> bool:
+    try:
+        catalog.create(team, UploadKind.CHECKPOINT, "a.pth", size, None)
+    except StorageQuotaExceeded:
+        return False
+    return True
+
+
+def test_what_is_stored_is_bounded(access: Access, catalog: CatalogService) -> None:
+    assert announce(catalog, access.team, 1000)
+    assert access.quotas.change(access.team, {"storage_bytes": 1500}).storage_bytes == 1500
+    assert announce(catalog, access.team, 500)
+    with pytest.raises(StorageQuotaExceeded, match=r"stores 1,500 of the 1,500 bytes.*delete uploads"):
+        catalog.create(access.team, UploadKind.DATASET, "b.zip", 1, None)
+    assert access.quotas.usage(access.team).storage_bytes == 1500
+    first = catalog.search(access.team).items[-1]
+    catalog.delete(access.team, first.id)
+    assert announce(catalog, access.team, 1000)
+    assert access.quotas.change(access.team, {"storage_bytes": None}).storage_bytes is None
+    assert announce(catalog, access.team, 1000)
+
+
+def test_an_upload_waits_for_another_that_is_being_announced(access: Access, catalog: CatalogService) -> None:
+    limits = access.quotas.change(access.team, {"storage_bytes": 1000})
+    assert announce(catalog, access.team, 400)
+
+    def begin(session: Session) -> None:
+        admit_upload(session, access.team, 400, limits)
+        session.add(begun(access.team, Draft("uploads/unfinished", "token"), 400))
+
+    assert not in_the_middle(access.database, begin, lambda: announce(catalog, access.team, 400))
+    assert access.quotas.usage(access.team).storage_bytes == 800
+
+
+def test_one_upload_is_bounded_by_team_and_server(access: Access, catalog: CatalogService) -> None:
+    access.quotas.change(access.team, {"upload_bytes": 10})
+    with pytest.raises(TooLarge, match="11 bytes are more than one upload may have"):
+        catalog.create(access.team, UploadKind.CHECKPOINT, "a.pth", 11, None)
+    assert access.quotas.change(access.team, {"upload_bytes": 5000}).upload_bytes == 1000
+    with pytest.raises(TooLarge):
+        catalog.create(access.team, UploadKind.CHECKPOINT, "a.pth", 1001, None)
+
+
+def test_unfinished_jobs_are_bounded(access: Access, shop: Shop) -> None:
+    jobs = JobService(shop.database, shop.store, shop.bell, Quotas(unfinished_jobs=2))
+    first = shop.queued()
+    shop.jobs.cancel(shop.team, first.id)
+    asked = replace(same_again(shop, first.id), name="again")
+
+    def submit(_: int) -> str | None:
+        try:
+            return jobs.submit(shop.team, asked).id
+        except JobQuotaExceeded:
+            return None
+
+    with ThreadPoolExecutor(6) as pool:
+        made = [job_id for job_id in pool.map(submit, range(6)) if job_id]
+    assert len(made) == 2
+    with pytest.raises(JobQuotaExceeded, match="has 2 unfinished jobs and may have 2; wait"):
+        jobs.submit(shop.team, asked)
+    shop.jobs.cancel(shop.team, made[0])
+    assert submit(0)
+    assert access.quotas.usage(shop.team).unfinished_jobs == 2
+
+
+def test_gpu_minutes_of_a_month_are_bounded(access: Access, shop: Shop) -> None:
+    jobs = JobService(shop.database, shop.store, shop.bell, Quotas(gpu_minutes=10))
+    first = shop.queued()
+    begin = month_begin(now()).date()
+    with shop.database.session() as session:
+        for day, seconds in ((begin - timedelta(days=1), 6000.0), (begin, 599.0)):
+            session.add(UsageRow(team_id=shop.team, day=day, run_seconds=seconds, gpu_seconds=seconds))
+    assert jobs.submit(shop.team, same_again(shop, first.id))
+    assert access.quotas.usage(shop.team).gpu_minutes == pytest.approx(599 / 60)
+    access.change(UsageRow, UsageRow.team_id == shop.team, gpu_seconds=600.0)
+    with pytest.raises(GpuQuotaExceeded, match="used 10 of the 10 GPU minutes"):
+        jobs.submit(shop.team, same_again(shop, first.id))
+
+
+def test_a_request_sent_again_is_no_second_job(access: Access, shop: Shop) -> None:
+    jobs = JobService(shop.database, shop.store, shop.bell, Quotas(unfinished_jobs=1))
+    first = shop.queued()
+    shop.jobs.cancel(shop.team, first.id)
+    asked = same_again(shop, first.id)
+    made = jobs.submit(shop.team, asked, "once")
+    assert jobs.submit(shop.team, asked, "once").id == made.id
+
+
+def same_again(shop: Shop, job_id: str) -> NewJob:
+    job = shop.jobs.get(shop.team, job_id)
+    return NewJob(checkpoint_id=job.checkpoint_id, dataset_id=job.dataset_id, spec=SPEC)
+
+
+def test_the_servers_quotas_hold_where_a_team_has_none(access: Access) -> None:
+    quotas = QuotaService(access.database, Quotas(storage_bytes=7, unfinished_jobs=3))
+    assert quotas.of(access.team) == Quotas(storage_bytes=7, unfinished_jobs=3)
+    assert quotas.change(access.team, {"storage_bytes": None}) == Quotas(unfinished_jobs=3)
+    assert quotas.reset(access.team) == Quotas(storage_bytes=7, unfinished_jobs=3)
+    assert quotas.of(access.team) == Quotas(storage_bytes=7, unfinished_jobs=3)
+    with pytest.raises(NotFound):
+        quotas.change("team_none", {})
