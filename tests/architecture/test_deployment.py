@@ -69,6 +69,23 @@ def test_an_operator_can_name_the_hosts(compose: dict[str, Any]) -> None:
     assert compose["services"]["api"]["environment"]["PRIMESVT_ALLOWED_HOSTS"] == "${PRIMESVT_ALLOWED_HOSTS:-}"
 
 
+LIMITS = {
+    "REQUESTS_PER_MINUTE",
+    "SIGN_IN_ATTEMPTS",
+    "CHILD_MEMORY_BYTES",
+    "VALIDATION_MEMORY_BYTES",
+    "TEAM_GPU_MINUTES",
+}
+
+
+def test_containers_let_limits_be_set_with_the_codes_own_defaults(compose: dict[str, Any]) -> None:
+    passed = compose["services"]["api"]["environment"]
+    defaults = {name: re.fullmatch(rf"\$\{{{name}:-(.*)\}}", str(value)) for name, value in passed.items()}
+    told = {name: found.group(1) for name, found in defaults.items() if found}
+    assert {PREFIX + name for name in LIMITS} <= told.keys()
+    assert Settings.from_env(told) == Settings()
+
+
 def test_no_service_has_a_password_by_default(compose: dict[str, Any]) -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY"):
