@@ -5,15 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from app.api.schemas import UploadView
-from app.catalog.states import UploadKind, UploadState
-from app.client import ClientError
-from app.client.connection import is_passing
+from app.catalog.states import UploadState
 from tests.support.fleet import Fleet
 from tests.support.servers import until
 
@@ -37,20 +31,8 @@ def test_an_api_restarted_during_an_upload(team: Fleet, tmp_path: Path) -> None:
                 api.start()
                 until(team.answers, "the API does not start again")
 
-    upload = _persistently(lambda: team.client.upload(path, UploadKind.CHECKPOINT, told))
-    upload = team.client.wait_upload(upload.id)
+    upload = team.upload_persistently(path, told)
     assert upload.state is UploadState.READY
     assert not marks, "the API was not restarted three times"
     assert upload.facts is not None
     assert upload.facts["sha256"] == upload.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _persistently(send: Callable[[], UploadView]) -> UploadView:
-    """Upload as people do: again, when the client has given up."""
-    for _ in range(5):
-        try:
-            return send()
-        except ClientError as error:
-            if not is_passing(error):
-                raise
-    pytest.fail("five attempts were not enough")

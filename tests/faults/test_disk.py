@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from app.api.schemas import JobView
 from app.catalog.states import UploadKind, UploadState
 from app.client import ServerError
 from app.jobs.states import JobState
@@ -56,15 +55,11 @@ def test_a_full_disk_on_upload(store_on_disk: Fleet, disk: SmallDisk, tmp_path: 
     assert upload.state is UploadState.READY
 
 
-def in_the_middle(team: Fleet, job: JobView) -> JobView:
-    return team.until_job(job, lambda found: bool(found.progress and found.progress["done"] > 3))
-
-
 def test_a_full_disk_on_a_checkpoint(team: Fleet, disk: SmallDisk, inputs: tuple[str, str]) -> None:
     """What a job remembers of its work cannot be written; once there is room it goes on."""
     team.worker(**CELLS, PRIMESVT_DATA_DIR=str(disk.folder))
     job = team.submit(*inputs)
-    in_the_middle(team, job)
+    team.until_in_the_middle(job)
     disk.fill()
     team.until_job(job, lambda found: found.attempts > 1 or found.state is JobState.QUEUED)
     disk.clear()
@@ -78,7 +73,7 @@ def test_a_full_disk_on_the_final_write(store_on_disk: Fleet, disk: SmallDisk) -
     team = store_on_disk
     team.worker(**CELLS)
     job = team.submit(team.upload(CHECKPOINT, UploadKind.CHECKPOINT), team.upload(DATA, UploadKind.DATASET))
-    in_the_middle(team, job)
+    team.until_in_the_middle(job)
     disk.fill()
     team.until_job(job, lambda found: found.attempts > 1)
     assert check(team)[job.id] is not JobState.SUCCEEDED

@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from app.catalog.states import UploadKind, UploadState
-from app.client import ClientError
-from app.client.connection import is_passing
 from app.jobs.states import JobState
 from tests.faults.conftest import CHECKPOINT, DATA, delivered, expected
 from tests.support.faulty_proxy import Fault, FaultyProxy, faulty_proxy
@@ -53,7 +51,7 @@ def test_a_store_that_fails_for_a_while(on_s3: Fleet, proxy: FaultyProxy, fault:
     path.write_bytes(os.urandom(12 * MIB))
     on_s3.worker(**CELLS)
     with proxy.failing(fault, share=0.2):
-        upload = _persistently(on_s3, path)
+        upload = on_s3.upload_persistently(path).id
         small = [on_s3.upload(content, kind) for content, kind in _small()]
         jobs = [on_s3.submit(*small) for _ in range(3)]
         for job in jobs:
@@ -67,14 +65,3 @@ def test_a_store_that_fails_for_a_while(on_s3: Fleet, proxy: FaultyProxy, fault:
 
 def _small() -> list[tuple[bytes, UploadKind]]:
     return [(CHECKPOINT, UploadKind.CHECKPOINT), (DATA, UploadKind.DATASET)]
-
-
-def _persistently(team: Fleet, path: Path) -> str:
-    """Upload as people do: again, when the client has given up."""
-    for _ in range(10):
-        try:
-            return team.client.wait_upload(team.client.upload(path, UploadKind.CHECKPOINT).id).id
-        except ClientError as error:
-            if not is_passing(error):
-                raise
-    pytest.fail("ten attempts were not enough")

@@ -32,7 +32,7 @@ def test_workers_killed_at_random_points(team: Fleet, inputs: tuple[str, str]) -
 def test_a_worker_that_hangs_past_its_lease_and_wakes_up(team: Fleet, inputs: tuple[str, str]) -> None:
     job = team.submit(*inputs)
     first = team.worker(**SLOW)
-    team.until_job(job, lambda found: bool(found.progress and found.progress["done"] > 3))
+    team.until_in_the_middle(job)
     first.freeze()
     second = team.worker(**SLOW)
     job = team.until_job(job, lambda found: found.attempts == 2)

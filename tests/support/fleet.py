@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
-from app.api.schemas import JobView
+from app.api.schemas import JobView, UploadView
 from app.catalog.states import UploadKind, UploadState
-from app.client import Client
+from app.client import Client, ClientError
+from app.client.connection import is_passing
+from app.client.parts import OnBytes
+from app.client.uploading import nobody
 from app.db import Database, connect
 from app.settings import Settings
 from app.storage import BlobStore, store_of
@@ -27,6 +31,7 @@ IMPATIENT = {
     "PRIMESVT_LEASE_SECONDS": "3", "PRIMESVT_HEARTBEAT_SECONDS": "0.3", "PRIMESVT_RECONCILE_SECONDS": "0.5",
     "PRIMESVT_MAX_ATTEMPTS": "50", "PRIMESVT_RETRY_SECONDS": "0.05",
 }  # fmt: skip
+TRIES = 10
 SPEC: dict[str, Any] = {"budget": {"max_accuracy_drop": 0.03}}
 
 
@@ -125,6 +130,20 @@ class Fleet:
         """The job once it is so."""
         until(lambda: is_so(self.client.job(job.id)), f"job {job.id} does not come to it", seconds)
         return self.client.job(job.id)
+
+    def until_in_the_middle(self, job: JobView) -> JobView:
+        """The job once some of its work is done."""
+        return self.until_job(job, lambda found: bool(found.progress and found.progress["done"] > 3))
+
+    def upload_persistently(self, path: Path, on_progress: OnBytes = nobody) -> UploadView:
+        """Upload a checkpoint as people do: again, when the client has given up."""
+        for _ in range(TRIES):
+            try:
+                return self.client.wait_upload(self.client.upload(path, UploadKind.CHECKPOINT, on_progress).id)
+            except ClientError as error:
+                if not is_passing(error):
+                    raise
+        pytest.fail(f"{TRIES} attempts were not enough")
 
     def until_over(self, job: JobView, seconds: float = 120.0) -> JobView:
         return self.until_job(job, lambda found: found.state.is_terminal, seconds)
