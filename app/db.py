@@ -103,12 +103,12 @@ class Database:
         """Bring the schema to the newest version; processes that start together do so one after another."""
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
-        with self.engine.connect() as connection:
+        # One transaction around all, begun before the version is read: Alembic alone commits after each on SQLite.
+        with self.engine.begin() as connection:
             if connection.dialect.name == "postgresql":  # SQLite's transactions are begun with a lock anyway
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-            connection.commit()
 
     def revision(self) -> str | None:
         """The schema's version; None before the first migration."""

@@ -11,6 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from app.db import MIGRATIONS, Base, Database, connect
 from app.teams.scopes import ALL_SCOPES
@@ -30,10 +31,9 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
 def move(database: Database, revision: str, *, up: bool) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with database.engine.connect() as connection:
+    with database.engine.begin() as connection:
         config.attributes["connection"] = connection
         (command.upgrade if up else command.downgrade)(config, revision)
-        connection.commit()
 
 
 def test_migrations_lead_to_the_models_and_back(empty: Database) -> None:
@@ -43,6 +43,15 @@ def test_migrations_lead_to_the_models_and_back(empty: Database) -> None:
             assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
         move(empty, "base", up=False)
         assert set(inspect(empty.engine).get_table_names()) <= {"alembic_version"}
+
+
+def test_migrations_that_fail_in_the_middle_leave_nothing_behind(empty: Database) -> None:
+    with empty.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE contents (in_the_way INTEGER)"))
+    with pytest.raises(DBAPIError, match="contents"):
+        empty.migrate()
+    assert empty.revision() is None
+    assert set(inspect(empty.engine).get_table_names()) == {"contents"}
 
 
 def test_keys_of_the_first_version_may_do_what_they_could_and_survive_a_downgrade(empty: Database) -> None:
