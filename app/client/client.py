@@ -11,7 +11,7 @@ from types import TracebackType
 import httpx
 from pydantic import JsonValue
 
-from app.api.schemas import ArtifactView, EventView, JobPage, JobView, UploadView
+from app.api.schemas import ArtifactView, EstimateView, EventView, JobPage, JobView, UploadView
 from app.catalog.states import UploadKind, UploadState
 from app.client.connection import Connection, is_passing
 from app.client.downloading import fetch
@@ -104,6 +104,10 @@ class Client:
     def job(self, job_id: str) -> JobView:
         """One job."""
         return self._connection.get(JobView, f"jobs/{job_id}")
+
+    def estimate(self, job_id: str) -> EstimateView:
+        """When a job will begin and end."""
+        return self._connection.get(EstimateView, f"jobs/{job_id}/estimate")
 
     def jobs(self, states: Sequence[JobState] = (), query: str = "") -> Iterator[JobView]:
         """Jobs, newest first; ``query`` is part of a name."""

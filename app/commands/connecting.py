@@ -10,11 +10,12 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
 
-from app.api.schemas import EventView, JobView
+from app.api.schemas import EstimateView, EventView, JobView
 from app.client import Client
 from app.client.client import OnEvent
 from app.client.parts import OnBytes
 from app.client.uploading import nobody
+from app.durations import in_words
 from app.jobs.states import JobState
 from primesvt_core.console import FAILED, err, fail, out, progress_bars
 from primesvt_core.errors import SpecError
@@ -108,6 +109,17 @@ def print_job(job: JobView) -> None:
         out.print(f"  verdict {job.verdict}: {saved:.2%} of memory saved, accuracy {before:.2%} -> {after:.2%}")
     if job.problem:
         out.print(f"  {job.problem.get('code')}: {job.problem.get('detail')}", markup=False, soft_wrap=True)
+
+
+def print_estimate(estimate: EstimateView) -> None:
+    """When a job that is not over will begin and end, as far as anybody can tell."""
+    begins, ends = estimate.starts_in_seconds, estimate.ends_in_seconds
+    if begins:
+        out.print(f"  begins in about {in_words(begins)}")
+    if ends is not None:
+        out.print(f"  ends in about {in_words(ends)}")
+    elif estimate.reason:
+        out.print(f"  nobody can tell yet when it ends: {estimate.reason}", soft_wrap=True)
 
 
 def fail_unless_succeeded(job: JobView) -> None:

@@ -23,6 +23,7 @@ from app.commands.connecting import (
     connect,
     fail_unless_succeeded,
     follow,
+    print_estimate,
     print_job,
 )
 from app.jobs.priorities import Priority
@@ -80,9 +81,12 @@ def looked_into(client: Client, upload: UploadView) -> None:
 def status(
     job: JobId, wait: Wait = False, server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json = False
 ) -> None:
-    """Say how a job stands."""
+    """Say how a job stands and, while it is not over, when it will be."""
     with connect(server, api_key) as client:
-        _finish(client, client.job(job), wait=wait, json=json)
+        found = client.job(job)
+        _finish(client, found, wait=wait, json=json)
+        if not (wait or json or found.state.is_terminal):
+            print_estimate(client.estimate(job))
 
 
 def list_jobs(

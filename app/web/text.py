@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from app.catalog.states import UploadState
+from app.durations import in_words
 from app.jobs.states import JobState
 from app.webhooks.states import DeliveryState
 from app.workers.records import WorkerState
@@ -119,15 +120,7 @@ def count(number: float | None) -> str:
 
 def duration(seconds: float | None) -> str:
     """95 as ``1 min 35 s``."""
-    if seconds is None:
-        return NOTHING
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+    return NOTHING if seconds is None else in_words(seconds)
 
 
 def run_seconds(started: datetime | None, finished: datetime | None, now: datetime) -> float | None:

@@ -223,8 +223,11 @@ def test_a_service_that_ends_leaves_nothing_behind(tmp_path: Path, how: signal.S
         time.sleep(0.1)
 
 
+@pytest.mark.usefixtures("finished")
 def test_ctrl_c_stops_the_watching_and_not_the_job(served: Served, spec: Path) -> None:
     job = served.document("submit", CHECKPOINT, "--data", DATA, "--spec", spec)
+    told = served.call("status", job["id"]).stdout
+    assert "  ends in about " in told  # for one like it has ended
     watching = subprocess.Popen(
         [*COMMAND, "status", job["id"], "--wait"], stderr=subprocess.PIPE, text=True,
         env=environment(PRIMESVT_SERVER=served.told["server"], PRIMESVT_API_KEY=served.told["api_key"]),
