@@ -6,13 +6,17 @@ import hashlib
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
+from typing import TypeVar
 
 from app.catalog.records import Content
 from app.storage import BlobStore
-from worker.pulse import Pulse
+from worker.pulse import LONGEST_WAIT_SECONDS, Pulse
 
+T = TypeVar("T")
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 LONGEST_NAME = 100
 CHUNK = 1 << 20
@@ -47,11 +51,21 @@ def materialise(store: BlobStore, content: Content, folder: Path, pulse: Pulse) 
     return path
 
 
-def sha256_of(path: Path, pulse: Pulse) -> str:
-    """The digest of a file, with the pulse going on meanwhile."""
+@contextmanager
+def hashing(path: Path) -> Iterator[Future[str]]:
+    """The SHA-256 of a file, found out in a thread while the block runs; given up when the block is left."""
+    unwanted = Event()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            yield pool.submit(_sha256_of, path, unwanted)
+        finally:
+            unwanted.set()
+
+
+def _sha256_of(path: Path, unwanted: Event) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        for chunk in ticking(iter(lambda: file.read(CHUNK), b""), pulse):
+        while not unwanted.is_set() and (chunk := file.read(CHUNK)):
             digest.update(chunk)
     return digest.hexdigest()
 
@@ -59,10 +73,14 @@ def sha256_of(path: Path, pulse: Pulse) -> str:
 def alongside(act: Callable[[], None], pulse: Pulse) -> None:
     """Do something that takes its time and cannot be interrupted, with the pulse going on meanwhile."""
     with ThreadPoolExecutor(1) as pool:
-        acting = pool.submit(act)
-        while wait([acting], timeout=pulse.every_seconds).not_done:
-            pulse.tick()
-        acting.result()
+        awaited(pool.submit(act), pulse)
+
+
+def awaited(result: Future[T], pulse: Pulse) -> T:
+    """The result, with the pulse going on until it is there."""
+    while wait([result], timeout=min(LONGEST_WAIT_SECONDS, pulse.every_seconds)).not_done:
+        pulse.tick()
+    return result.result()
 
 
 def ticking(chunks: Iterator[bytes], pulse: Pulse) -> Iterator[bytes]:

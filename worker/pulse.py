@@ -15,6 +15,9 @@ from app.jobs.records import Beat
 
 log = logging.getLogger(__name__)
 
+LONGEST_WAIT_SECONDS = 0.5
+"""How long waiting for something else may keep a stop from being heard."""
+
 Document = dict[str, JsonValue]
 SendBeat = Callable[[Sequence[Document], float], Beat]
 """Given what was reported, and the seconds, since the beat before."""

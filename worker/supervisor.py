@@ -24,12 +24,9 @@ from worker.protocol import (
     SandboxMessage,
     ShareAnswer,
 )
-from worker.pulse import Pulse
+from worker.pulse import LONGEST_WAIT_SECONDS, Pulse
 
 log_of = logging.getLogger(__name__)
-
-LONGEST_WAIT_SECONDS = 0.5
-"""How long a child's silence may keep a stop from being heard."""
 
 
 class ChildRefused(Exception):

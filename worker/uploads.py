@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -18,7 +18,7 @@ from app.jobs.records import Beat
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
 from worker import sandbox
-from worker.materials import alongside, materialise, sha256_of
+from worker.materials import alongside, awaited, hashing, materialise
 from worker.process import ChildDied, ChildSpent
 from worker.protocol import Request, ValidateCheckpoint, ValidateData
 from worker.pulse import Document, Pulse, ShuttingDown
@@ -93,13 +93,13 @@ class UploadRunner:
         )
         self._assemble(claim, pulse)
         path = materialise(self.store, claim.content, folder, pulse)
-        if claim.content.sha256 is None:
-            self._verify(claim, path, pulse)
         task = ValidateCheckpoint(path=path) if claim.kind is UploadKind.CHECKPOINT else ValidateData(path=path)
         request = Request(task=task, sandbox=sandbox.for_validation(self.settings))
-        return supervise(
-            request, folder / "child.log", pulse, silence_seconds=self.settings.validation_seconds
-        )  # fmt: skip
+
+        def judge() -> Document:
+            return supervise(request, folder / "child.log", pulse, silence_seconds=self.settings.validation_seconds)
+
+        return judge() if claim.content.sha256 else self._verify_while(judge, claim, path, pulse)
 
     def _assemble(self, claim: UploadClaim, pulse: Pulse) -> None:
         """Make the content of its draft; from then on nothing that a client was ever given can change it."""
@@ -108,8 +108,18 @@ class UploadRunner:
             alongside(lambda: self.store.finish(draft, claim.parts), pulse)
             self.work.assembled(claim)
 
-    def _verify(self, claim: UploadClaim, path: Path, pulse: Pulse) -> None:
-        sha256 = sha256_of(path, pulse)
+    def _verify_while(self, judge: Callable[[], Document], claim: UploadClaim, path: Path, pulse: Pulse) -> Document:
+        """The child's verdict on a file whose digest is found out meanwhile."""
+        with hashing(path) as digest:
+            try:
+                verdict = judge()
+            except (ChildRefused, ChildSpent, ChildDied):
+                self._verify(claim, awaited(digest, pulse))  # of bytes damaged on their way no verdict is wanted
+                raise
+            self._verify(claim, awaited(digest, pulse))
+            return verdict
+
+    def _verify(self, claim: UploadClaim, sha256: str) -> None:
         if claim.sha256 not in (None, sha256):
             raise NotAsAnnounced(f"the file has the sha256 {sha256}, not {claim.sha256}; send it again")
         self.work.verified(claim, sha256)

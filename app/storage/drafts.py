@@ -74,6 +74,7 @@ class DraftFolder:
                     if not self._mark(number).exists():
                         content.write(chunk)
                         content.flush()
+            _send_to_disk(content, offset)
             with self._locked(content, fcntl.LOCK_SH):
                 self._note(number)
 
@@ -143,6 +144,15 @@ class DraftFolder:
             yield
         finally:
             fcntl.flock(content, fcntl.LOCK_UN)
+
+
+def _send_to_disk(content: BinaryIO, offset: int) -> None:
+    """Have what was written from ``offset`` on go to the disk while further parts arrive; `finish` waits for it.
+
+    That pages are not needed any more is the advice that makes Linux write them now; those being written it keeps.
+    """
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(content.fileno(), offset, content.tell() - offset, os.POSIX_FADV_DONTNEED)
 
 
 def _copy(source: BinaryIO, target: BinaryIO, offset: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from app.api.schemas import UploadView
 from app.catalog.states import UploadKind, UploadState
 from app.client import ServerError
 from app.jobs.states import JobState
@@ -123,6 +124,19 @@ def test_uploads_that_are_no_checkpoint_and_no_data_are_rejected(here: Service, 
         assert upload.state is UploadState.REJECTED
         assert upload.problem is not None
         assert upload.problem["detail"]
+
+
+@pytest.mark.parametrize("name", ["spikformer-digits.pth.tar", "digits.npz"])
+def test_what_was_damaged_on_its_way_is_told_from_what_is_no_checkpoint(here: Service, name: str) -> None:
+    content = (EXAMPLES / name).read_bytes()
+    connection = here.client._connection
+    body = {"kind": "checkpoint", "name": "model.pth.tar", "size_bytes": len(content), "sha256": "0" * 64}
+    upload = connection.post(UploadView, "uploads", body)
+    headers = {"Content-Type": "application/octet-stream"}
+    connection.send("PUT", f"uploads/{upload.id}/parts/1", content=content, headers=headers)
+    connection.post(UploadView, f"uploads/{upload.id}/complete")
+    found = here.client.wait_upload(upload.id)
+    assert (found.state, (found.problem or {})["code"]) == (UploadState.REJECTED, "digest_mismatch")
 
 
 @needs_shared
