@@ -143,6 +143,7 @@ def recognised(checkpoint: Checkpoint, assumptions: Mapping[str, Value]) -> Insp
     asked = _resolve(family, variant, checkpoint, assumptions, provenance)
     config = _infer(family, variant, checkpoint, asked, provenance)
     _check_shapes(checkpoint.path, family, config, checkpoint.tensors)
+    _check_args(checkpoint, family, config)
     if provenance is not None:
         _check_plan(checkpoint.path, family, config, provenance)
     return Inspection(
@@ -356,6 +357,17 @@ def _check_shapes(path: Path, family: AnyFamily, config: FamilyConfig, shapes: S
         " change layers are not supported",
         facts={"missing": missing, "unexpected": unexpected, "misshapen": misshapen},
     )
+
+
+def _check_args(checkpoint: Checkpoint, family: AnyFamily, config: FamilyConfig) -> None:
+    for name, implied in family.implied.items():
+        told, reproduced = checkpoint.args.get(name), implied(config)
+        if told not in (None, reproduced):
+            raise UnknownFamily(
+                f"{checkpoint.path.name} looks like {family.title} ({config.variant}) with {name}={reproduced!r}, but"
+                f" its args say {name}={told!r}. Such a model computes something else, and PrimeSVT does not know it;"
+                " if the args are wrong, save the model's own state_dict() without them"
+            )
 
 
 def _check_plan(path: Path, family: AnyFamily, config: FamilyConfig, provenance: Provenance) -> None:

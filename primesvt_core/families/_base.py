@@ -85,6 +85,8 @@ class Family(Generic[C]):
         unused: tensors that the forward pass never reads.
         preprocessing: the public evaluation's preprocessing.
         foreign: why a state dict that looks like this family's is of another model; None if it does not.
+        implied: arguments of the training script that the config implies; a file that says another value there is of a
+            model with the same weights that computes something else.
     """
 
     title: str
@@ -101,6 +103,7 @@ class Family(Generic[C]):
     preprocessing: Callable[[C], Preprocessing]
     unused: Callable[[C], frozenset[str]] = field(default=lambda _: frozenset())
     foreign: Callable[[Shapes], str | None] = field(default=lambda _: None)
+    implied: Mapping[str, Callable[[C], Value]] = field(default_factory=dict)
 
 
 NORM_ENTRIES = ("weight", "bias", "running_mean", "running_var")

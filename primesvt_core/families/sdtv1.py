@@ -207,4 +207,5 @@ FAMILY = Family(
     groups=groups,
     unused=unused,
     preprocessing=preprocessing,
+    implied={"spike_mode": lambda config: config.neuron},
 )

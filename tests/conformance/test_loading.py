@@ -137,6 +137,21 @@ def test_what_is_missing_too_much_or_misshapen_is_named_with_what_to_do(family: 
     assert refusal.value.facts == {"missing": [gone], "unexpected": ["extra.weight"], "misshapen": [wrong]}
 
 
+IMPLYING = [reference for reference in references() if reference.load().family.implied]
+
+
+@pytest.mark.parametrize("reference", IMPLYING, ids=lambda reference: reference.name)
+def test_args_that_say_what_the_weights_do_not_are_of_another_model(reference: Reference, tmp_path: Path) -> None:
+    golden = reference.load()
+    for name, implied in golden.family.implied.items():
+        told = implied(golden.config)
+        torch.save({"model": golden.state, "args": {name: told}}, tmp_path / "m.pth")
+        assert inspect(tmp_path / "m.pth").config.variant == golden.config.variant
+        torch.save({"model": golden.state, "args": {name: "if"}}, tmp_path / "m.pth")
+        with pytest.raises(UnknownFamily, match=f"{name}='{told}', but its args say {name}='if'"):
+            inspect(tmp_path / "m.pth")
+
+
 @pytest.mark.parametrize("family", FIRST)
 def test_a_file_without_the_marks_of_its_family_is_told_a_near_one_and_what_to_save(
     family: str, tmp_path: Path
