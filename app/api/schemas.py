@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    JsonValue,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from app.catalog.states import UploadKind, UploadState
 from app.jobs.priorities import Priority
 from app.jobs.states import JobState
 from app.workers.records import WorkerState
+from primesvt_core.spec import CompressionSpec
 
 SHA256 = r"^[0-9a-fA-F]{64}$"
 ID = r"^[0-9a-z_]+$"
@@ -32,6 +44,31 @@ A_NUMBER = BeforeValidator(_number)
 """A number as JSON has it: neither text nor ``true``, which pydantic would take for one. Goes behind the bounds, or
 these would be in no schema.
 """
+
+
+FIRST_MOMENT, LAST_MOMENT = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+"""A day within what Python and databases can say, in any time zone."""
+
+
+def _within_reach(moment: datetime) -> datetime:
+    try:
+        return min(max(moment.astimezone(UTC), FIRST_MOMENT), LAST_MOMENT)
+    except OverflowError:
+        return FIRST_MOMENT if moment.year == 1 else LAST_MOMENT
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_within_reach)]
+"""A moment that a client gives, with a UTC offset. At the ends of the calendar, which mean ever and never, offsets lead
+beyond it.
+"""
+
+
+class _LikeASpec:
+    """Told as a `CompressionSpec`, but taken as it comes: a wrong one is refused in a spec's own words."""
+
+    @staticmethod
+    def __get_pydantic_json_schema__(_taken: CoreSchema, told: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return told(CompressionSpec.__pydantic_core_schema__)
 
 
 class Body(BaseModel):
@@ -134,7 +171,7 @@ class NewJobBody(Body):
     train_dataset_id: str | None = Field(
         default=None, max_length=LONGEST_ID, pattern=ID, description="Images to fine-tune on."
     )
-    spec: dict[str, JsonValue] = Field(description="Constraint spec; its JSON Schema is at /api/v1/spec/schema.")
+    spec: Annotated[dict[str, JsonValue], _LikeASpec] = Field(description="What is wanted, and how.")
     name: str = Field(default="", max_length=200)
     priority: Priority = Field(default=Priority.NORMAL, description="Among the team's waiting jobs.")
 

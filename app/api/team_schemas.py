@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
-from app.api.schemas import A_NUMBER, Body, View
+from app.api.schemas import A_NUMBER, Body, Moment, View
 from app.teams.addresses import ADDRESS, LONGEST_ADDRESS
 from app.teams.quotas import Quotas
 from app.teams.scopes import Role, Scope
@@ -96,7 +96,7 @@ class NewKeyBody(Body):
 
     name: Name
     scopes: list[Scope] = Field(min_length=1, max_length=len(Scope), description="No more than the caller has.")
-    expires_at: AwareDatetime | None = Field(default=None, description="null: never.")
+    expires_at: Moment | None = Field(default=None, description="null: never.")
 
 
 class Rotation(Body):

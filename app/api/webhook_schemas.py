@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.schemas import TEXT
+from app.api.schemas import TEXT, Moment
 from app.webhooks.models import LONGEST_URL
 from app.webhooks.states import DeliveryState, EventType
 
@@ -50,7 +50,7 @@ class WebhookChanges(_Body):
 class ReplaySince(_Body):
     """Which messages to send again."""
 
-    since: AwareDatetime = Field(description="Failed messages that are not older; with a UTC offset.")
+    since: Moment = Field(description="Failed messages that are not older; with a UTC offset.")
 
 
 class WebhookView(_View):

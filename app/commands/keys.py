@@ -20,7 +20,7 @@ from app.teams.service import TeamService
 from primesvt_core.cli import Json
 from primesvt_core.console import err, out, print_json
 
-GRACE_HOURS = 24.0
+GRACE_HOURS = 24
 
 commands = typer.Typer(help="API keys of a service whose database this machine reaches.", no_args_is_help=True)
 KeyId = Annotated[str, typer.Argument(metavar="KEY", help="Id of the key: key_…", show_default=False)]
@@ -33,7 +33,7 @@ def create_key(
     scope: Annotated[
         list[Scope] | None, typer.Option(help="What it may do; several may be given. All if none.")
     ] = None,
-    days: Annotated[float | None, typer.Option(min=0, help="It expires after so many days.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=36_500, help="It expires after so many days.")] = None,
     data_dir: DataDir = DEFAULT_FOLDER,
     json: Json = False,
 ) -> None:
@@ -62,7 +62,7 @@ def list_keys(data_dir: DataDir = DEFAULT_FOLDER, json: Json = False) -> None:
 @commands.command("rotate")
 def rotate_key(
     key_id: KeyId,
-    grace_hours: Annotated[float, typer.Option(min=0, help="The old key goes on for so long.")] = GRACE_HOURS,
+    grace_hours: Annotated[int, typer.Option(min=0, max=720, help="The old key goes on for so long.")] = GRACE_HOURS,
     data_dir: DataDir = DEFAULT_FOLDER,
     json: Json = False,
 ) -> None:

@@ -145,7 +145,7 @@ def replay(
     delivery: Annotated[
         str | None, typer.Argument(metavar="DELIVERY", help="Id of a delivery; all that failed if not given.")
     ] = None,
-    hours: Annotated[float, typer.Option(min=0, help="How far back failed deliveries are sent again.")] = 24.0,
+    hours: Annotated[int, typer.Option(min=0, max=87_600, help="How far back failed deliveries are sent again.")] = 24,
     server: Server = DEFAULT_SERVER,
     api_key: Key = "",
 ) -> None:

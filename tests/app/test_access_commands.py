@@ -85,6 +85,8 @@ def test_keys_have_scopes_expire_and_are_rotated(database: Database) -> None:
     assert made["id"] in run(keys, "list")
     run(keys, "revoke", "key_none", status=WRONG_INPUT)
     run(keys, "rotate", made["id"], status=WRONG_INPUT)
+    run(keys, "create", "ci", "--days", "1000000000", status=WRONG_INPUT)
+    run(keys, "rotate", successor["id"], "--grace-hours", "nan", status=WRONG_INPUT)
 
 
 def test_a_team_gets_quotas_of_its_own(database: Database) -> None:

@@ -115,8 +115,15 @@ def test_the_log_tells_every_attempt_and_replays_are_asked_for(board: Dashboard,
     api("PATCH", f"/api/v1/webhooks/{hook}", json={"enabled": True})
     assert api.get(f"/webhooks/{hook}/deliveries?state=failed").json()["items"][0]["state"] == "failed"
     later, before = (now() + timedelta(hours=hours) for hours in (1, -1))
-    for since, count in ((later, 0), (before, 1), (before, 0)):
-        answer = api.post(f"/webhooks/{hook}/replay", json={"since": since.isoformat()})
+    ever, never = "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"
+    for since, count in (
+        (later.isoformat(), 0),
+        (never, 0),
+        (before.isoformat(), 1),
+        (before.isoformat(), 0),
+        (ever, 0),
+    ):
+        answer = api.post(f"/webhooks/{hook}/replay", json={"since": since})
         assert (answer.status_code, answer.json()) == (202, {"deliveries": count})
 
 
