@@ -116,7 +116,10 @@ def _on_storage(request: Request, error: Exception) -> Response:
 
 def _on_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    fields = [FieldProblem(field=".".join(map(str, e["loc"])), detail=e["msg"]) for e in error.errors()]
+    fields = [
+        FieldProblem(field=".".join(map(str, e["loc"])), detail=e["msg"].removeprefix("Value error, "))
+        for e in error.errors()
+    ]
     detail = "; ".join(f"{f.field}: {f.detail}" for f in fields) or "the request is wrong"
     return answer(request, 422, "invalid_request", detail, fields)
 

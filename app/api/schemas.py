@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -46,6 +47,7 @@ these would be in no schema.
 """
 
 
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 FIRST_MOMENT, LAST_MOMENT = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 """A day within what Python and databases can say, in any time zone."""
 
@@ -57,7 +59,13 @@ def _within_reach(moment: datetime) -> datetime:
         return FIRST_MOMENT if moment.year == 1 else LAST_MOMENT
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_within_reach)]
+def _as_documented(value: object) -> object:
+    if isinstance(value, datetime) or (isinstance(value, str) and RFC_3339.fullmatch(value)):
+        return value
+    raise ValueError("should be a moment like 2026-01-31T12:00:00Z")  # pydantic would take seconds since 1970, too
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_within_reach), BeforeValidator(_as_documented)]
 """A moment that a client gives, with a UTC offset. At the ends of the calendar, which mean ever and never, offsets lead
 beyond it.
 """

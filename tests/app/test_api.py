@@ -59,6 +59,9 @@ def test_a_key_may_expire_at_the_end_of_the_calendar(api: Api) -> None:
     assert expires_at.startswith("9999-12-30")
     with problem(api.post("/keys", json={**asked, "expires_at": "0001-01-01T00:00:00+14:00"}), 422, "invalid"):
         pass
+    for wrong in ("4000000000", 4_000_000_000, "2999-01-01", "2999-01-01T00:00:00", True):
+        with problem(api.post("/keys", json={**asked, "expires_at": wrong}), 422, "invalid_request"):
+            pass
 
 
 def test_a_revoked_key_opens_nothing(board: Dashboard) -> None:
