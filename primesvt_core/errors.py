@@ -25,6 +25,11 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 
+def without_type(message: str) -> str:
+    """What a validator of ours says of a value, without the name that pydantic puts before it."""
+    return message.removeprefix("Value error, ")
+
+
 class PrimeSVTError(Exception):
     """Base of everything this library raises on purpose."""
 

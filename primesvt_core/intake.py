@@ -20,7 +20,7 @@ from pydantic_core import to_jsonable_python
 
 from primesvt_core import registry
 from primesvt_core.checkpoints import Checkpoint, normalise, read
-from primesvt_core.errors import CheckpointMismatch, SpecError, UnknownFamily
+from primesvt_core.errors import CheckpointMismatch, SpecError, UnknownFamily, without_type
 from primesvt_core.families._base import ALIASES, Asked, Family, FamilyConfig, Value
 from primesvt_core.pruning.groups import memory_bytes, parameter_count
 from primesvt_core.sorting import sort_groups, sort_layers
@@ -331,7 +331,7 @@ def _infer(
 
 def _details(error: ValidationError) -> str:
     """What is wrong with which field of a config."""
-    told = ((".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors())
+    told = ((".".join(map(str, e["loc"])), without_type(e["msg"])) for e in error.errors())
     return "; ".join(": ".join(filter(None, parts)) for parts in told)
 
 

@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
 
 from primesvt_core import registry
-from primesvt_core.errors import SpecError
+from primesvt_core.errors import SpecError, without_type
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -147,7 +147,7 @@ def parse(document: Mapping[str, JsonValue]) -> CompressionSpec:
     try:
         return CompressionSpec.model_validate(document)
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, e['loc'])) or 'spec'}: {e['msg']}" for e in error.errors()]
+        problems = [f"{'.'.join(map(str, e['loc'])) or 'spec'}: {without_type(e['msg'])}" for e in error.errors()]
         raise SpecError("the constraint spec is wrong: " + "; ".join(problems), facts={"problems": problems}) from None
 
 

@@ -19,7 +19,7 @@ from app import errors
 from app.api.hardening import HEADERS
 from app.api.schemas import FieldProblem, Problem
 from app.storage import StoreFull, StoreUnavailable
-from primesvt_core.errors import PrimeSVTError
+from primesvt_core.errors import PrimeSVTError, without_type
 
 log = logging.getLogger(__name__)
 
@@ -116,10 +116,7 @@ def _on_storage(request: Request, error: Exception) -> Response:
 
 def _on_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    fields = [
-        FieldProblem(field=".".join(map(str, e["loc"])), detail=e["msg"].removeprefix("Value error, "))
-        for e in error.errors()
-    ]
+    fields = [FieldProblem(field=".".join(map(str, e["loc"])), detail=without_type(e["msg"])) for e in error.errors()]
     detail = "; ".join(f"{f.field}: {f.detail}" for f in fields) or "the request is wrong"
     return answer(request, 422, "invalid_request", detail, fields)
 

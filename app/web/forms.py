@@ -151,7 +151,6 @@ def _check(document: Mapping[str, Any]) -> dict[str, str]:
 def _blame(line: str) -> tuple[str, str]:
     """The field at fault and what is wrong with it."""
     path, _, message = line.partition(": ")
-    message = message.removeprefix("Value error, ")
     for entry in FIELDS:
         if path == entry.path or path.startswith(entry.path + "."):
             return entry.name, f"{message}."
