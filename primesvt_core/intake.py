@@ -13,15 +13,16 @@ from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal, TypeGuard
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic_core import to_jsonable_python
 
 from primesvt_core import registry
+from primesvt_core.assumptions import resolve
 from primesvt_core.checkpoints import Checkpoint, normalise, read
 from primesvt_core.errors import CheckpointMismatch, SpecError, UnknownFamily, without_type
-from primesvt_core.families._base import ALIASES, Asked, Family, FamilyConfig, Value
+from primesvt_core.families._base import Family, FamilyConfig, Value
 from primesvt_core.pruning.groups import memory_bytes, parameter_count
 from primesvt_core.sorting import sort_groups, sort_layers
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes
@@ -140,7 +141,7 @@ def recognised(checkpoint: Checkpoint, assumptions: Mapping[str, Value]) -> Insp
     """What a checkpoint that was read is; see `inspect`."""
     provenance = _provenance(checkpoint)
     key, family, variant = _recognise(checkpoint, provenance)
-    asked = _resolve(family, variant, checkpoint, assumptions, provenance)
+    asked = resolve(family, variant, checkpoint, assumptions, provenance.config if provenance else None)
     config = _infer(family, variant, checkpoint, asked, provenance)
     _check_shapes(checkpoint.path, family, config, checkpoint.tensors)
     _check_args(checkpoint, family, config)
@@ -242,67 +243,6 @@ def _unknown(checkpoint: Checkpoint) -> str:
         f" ({known}). The nearest is {title}, but {', '.join(missing[:SHOWN])} is missing. If this is one of these"
         " families, save the model's own state_dict() under the public repository's names."
     )
-
-
-def _resolve(
-    family: AnyFamily,
-    variant: str,
-    checkpoint: Checkpoint,
-    given: Mapping[str, Value],
-    provenance: Provenance | None,
-) -> list[Assumption]:
-    """Order of trust: the caller, the checkpoint itself, the family's default."""
-    strangers = sorted(set(given) - set(family.asked))
-    if strangers:
-        raise SpecError(f"{family.title} has no {', '.join(strangers)} to assume; it has: {', '.join(family.asked)}")
-    stored = provenance.config if provenance else {}
-    found = []
-    for name, asked in family.asked.items():
-        if name in given:
-            found.append(Assumption(field=name, value=given[name], source="caller"))
-        elif (told := stored.get(name)) is not None:
-            found.append(Assumption(field=name, value=_value(told), source="checkpoint"))
-        elif provenance is not None:
-            raise CheckpointMismatch(f"the metadata of {checkpoint.path.name} is damaged: its config has no {name}")
-        else:
-            found.append(_told_or_default(name, asked, variant, checkpoint))
-    return found
-
-
-def _told_or_default(name: str, asked: Asked, variant: str, checkpoint: Checkpoint) -> Assumption:
-    default = asked.default(variant, checkpoint.tensors)
-    for argument in () if variant in asked.unheard else asked.names(name):
-        value = _told(checkpoint, argument, asked)
-        if _is_answer(value, default):
-            return Assumption(field=name, value=value, source="checkpoint")
-    return Assumption(field=name, value=default, source="default")
-
-
-def _told(checkpoint: Checkpoint, name: str, asked: Asked) -> object:
-    """What the training script's arguments say under that name."""
-    value = checkpoint.args.get(name)
-    if asked.unset and checkpoint.args.get(asked.unset, "") is None:
-        return True
-    if not isinstance(value, tuple):
-        return value
-    return ",".join(map(str, value)) if asked.stages > 1 else _single(name, value)
-
-
-def _single(name: str, values: tuple[object, ...]) -> object:
-    """The one value of a list: ``[8, 8, 8]`` heads, ``[3, 224, 224]`` an image's channels and sides."""
-    values = values[-2:] if name in ALIASES["image_size"] else values
-    return values[0] if len(set(values)) == 1 else None
-
-
-def _is_answer(value: object, default: Value) -> TypeGuard[Value]:
-    """Whether an argument may be a field's value: a flag, ``T=True``, is no number."""
-    return isinstance(value, bool | int | float | str) and (isinstance(default, bool) or not isinstance(value, bool))
-
-
-def _value(value: object) -> Value:
-    if isinstance(value, bool | int | float | str):
-        return value
-    raise CheckpointMismatch(f"the file's metadata is damaged: {value!r} is no value of a config field")
 
 
 def _infer(
