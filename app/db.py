@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Iterator
@@ -18,11 +19,19 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
+
+log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 30
 IDLE_SECONDS = 60
+PATIENCE_SECONDS = 60.0
+"""How long a process that starts waits for its database."""
+
+QUIET: dict[str, Any] = {"hide_parameters": True}
+"""What a failed statement would have written may be a secret, and errors are logged."""
+
 MIGRATION_LOCK = 0x70737674
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -110,6 +119,23 @@ class Database:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
+    def migrate_patiently(self) -> None:
+        """`migrate`, for a process that may be started before its database, or while that is restarted.
+
+        Raises:
+            DBAPIError: the database did not answer for `PATIENCE_SECONDS`, or refuses.
+        """
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self.migrate()
+            except DBAPIError as error:
+                is_away = isinstance(error, OperationalError) or error.connection_invalidated
+                if not is_away or time.monotonic() > give_up_at:
+                    raise
+                log.warning("database_away", extra={"reason": str(error.orig)})
+                time.sleep(1.0)
+
     def revision(self) -> str | None:
         """The schema's version; None before the first migration."""
         with self.engine.connect() as connection:
@@ -136,9 +162,9 @@ def connect(url: str) -> Database:
     if not url.startswith("sqlite"):
         # A process that is stopped in the middle of a transaction must not keep its rows locked.
         options = f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000}"
-        return Database(create_engine(url, pool_pre_ping=True, connect_args={"options": options}))
+        return Database(create_engine(url, **QUIET, pool_pre_ping=True, connect_args={"options": options}))
     Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+    engine = create_engine(url, **QUIET, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_immediately)
     return Database(engine)

@@ -17,7 +17,7 @@ def create() -> FastAPI:
     settings = Settings.from_env(os.environ)
     logs.configure(settings.log_level, as_json=settings.log_json)
     app = create_app(settings)
-    app.state.services.database.migrate()
+    app.state.services.database.migrate_patiently()
     # What is loaded now stays as long as the process: looking through it for garbage, again and again, took a third of
     # the time of every request, and held everybody up for a tenth of a second each time.
     gc.collect()

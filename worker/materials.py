@@ -29,6 +29,9 @@ class Altered(OSError):
 def materialise(store: BlobStore, content: Content, folder: Path, pulse: Pulse) -> Path:
     """A file of the content, in ``folder``, which is made anew; a link where the store lies on this machine.
 
+    Nothing else may be written into the folder: a client chose the name, and to write through a link is to change what
+    is stored.
+
     Raises:
         Altered: it has been verified, and is not what it was then.
         BlobMissing: it is gone.

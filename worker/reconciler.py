@@ -76,7 +76,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     database, doorbell = connect(settings.database), CeleryDoorbell(settings.broker_url)
-    database.migrate()
+    database.migrate_patiently()
     store = store_of(settings)
     sweeper = Sweeper(Contents(database, store), Retention(database, store), FileWork(database), store)
     postman = Postman(DeliveryWork(database), Sender(private=settings.webhook_private_network), stopping)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import socket
@@ -12,6 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from threading import Event
+
+from sqlalchemy.exc import DBAPIError
 
 from app.catalog.work import UploadWork
 from app.db import Database, connect
@@ -28,6 +31,8 @@ from worker.helping import Helper
 from worker.jobs import JobRunner
 from worker.presence import Presence
 from worker.uploads import UploadRunner
+
+log = logging.getLogger(__name__)
 
 MOST_HEARERS = 32
 """A doorbell that so many busy workers have heard is dropped; where one is idle nevertheless, the reconciler rings."""
@@ -119,7 +124,13 @@ class Station:
             self.doorbell.ring_job(job_id)
 
     def sweep(self) -> None:
-        """Remove workspaces of this machine that nobody will go on with."""
+        """Remove workspaces of this machine that nobody will go on with; not now if the database is away."""
+        try:
+            self._sweep()
+        except DBAPIError as error:
+            log.warning("not_swept", extra={"reason": str(error.orig)})
+
+    def _sweep(self) -> None:
         folders = [path for path in self.settings.workspaces.glob("*") if path.is_dir()]
         names = [_subject(path) for path in folders]
         jobs, uploads = JobWork(self.database, self.settings), UploadWork(self.database, self.settings)
@@ -137,6 +148,6 @@ def _subject(folder: Path) -> str:
 def open_station(settings: Settings) -> Station:
     """The station of these settings; the database's schema is brought up to date first."""
     database = connect(settings.database)
-    database.migrate()
+    database.migrate_patiently()
     store = store_of(settings)
     return Station(settings, database, store, CeleryDoorbell(settings.broker_url), devices(settings))

@@ -92,7 +92,7 @@ class UploadRunner:
             lease_seconds=self.settings.lease_seconds,
         )
         self._assemble(claim, pulse)
-        path = materialise(self.store, claim.content, folder, pulse)
+        path = materialise(self.store, claim.content, folder / "input", pulse)
         task = ValidateCheckpoint(path=path) if claim.kind is UploadKind.CHECKPOINT else ValidateData(path=path)
         request = Request(task=task, sandbox=sandbox.for_validation(self.settings))
 

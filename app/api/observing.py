@@ -22,6 +22,11 @@ SERVER_FAULT = 500
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 
 
+def route_of(scope: Scope) -> str:
+    """The template of a request's address, for logs and metrics: an address may hold the secret of a link."""
+    return getattr(scope.get("route"), "path", "none")
+
+
 class FleetCollector(Collector):
     """Counts the whole service's things when the metrics are asked for: every process that answers says the same."""
 
@@ -71,7 +76,7 @@ class Metrics:
     def note(self, scope: Scope, status: int, seconds: float) -> None:
         """Count a request under its route's template: addresses themselves are without number."""
         method = scope["method"] if scope["method"] in METHODS else "other"
-        route = getattr(scope.get("route"), "path", "none")
+        route = route_of(scope)
         self.requests.labels(method, route, str(status)).inc()
         level = logging.DEBUG if method in SAFE and status < SERVER_FAULT else logging.INFO
         if log.isEnabledFor(level):

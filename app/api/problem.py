@@ -17,8 +17,9 @@ from starlette.routing import Match
 
 from app import errors
 from app.api.hardening import HEADERS
+from app.api.observing import route_of
 from app.api.schemas import FieldProblem, Problem
-from app.storage import StoreFull, StoreUnavailable
+from app.storage import BlobMissing, StoreFull, StoreUnavailable
 from primesvt_core.errors import PrimeSVTError, without_type
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ STATUS: Mapping[type[Exception], int] = {
     errors.ProviderUnreachable: 502,
     errors.LostClaim: 409,
     PrimeSVTError: 422,
+    BlobMissing: 404,
     StoreUnavailable: 503,
     StoreFull: 507,
 }
@@ -83,6 +85,7 @@ def install(app: FastAPI) -> None:
     """Answer every error with a problem."""
     app.add_exception_handler(errors.DomainError, _on_domain)
     app.add_exception_handler(PrimeSVTError, _on_library)
+    app.add_exception_handler(BlobMissing, _on_missing)
     app.add_exception_handler(StoreUnavailable, _on_storage)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
@@ -104,8 +107,12 @@ def _on_library(request: Request, error: Exception) -> Response:
     return answer(request, status_of(error), error.error_code, error.message, fields)
 
 
+def _on_missing(request: Request, error: Exception) -> Response:
+    return answer(request, status_of(error), errors.NotFound.code, "the file has just been deleted")
+
+
 def _on_storage(request: Request, error: Exception) -> Response:
-    log.error("storage_failed", extra={"path": request.url.path, "reason": str(error)})
+    log.error("storage_failed", extra={"route": route_of(request.scope), "reason": str(error)})
     if isinstance(error, StoreFull):
         return answer(
             request, status_of(error), "storage_full", "the server's storage has no room left; ask who runs it"
@@ -147,6 +154,6 @@ def _on_disconnect(request: Request, _error: Exception) -> Response:
 
 def _on_anything(request: Request, error: Exception) -> Response:
     request_id = getattr(request.state, "request_id", "")
-    log.error("request_failed", exc_info=error, extra={"path": request.url.path, "request_id": request_id})
+    log.error("request_failed", exc_info=error, extra={"route": route_of(request.scope), "request_id": request_id})
     told = "something went wrong in the server; its log says what"
     return answer(request, 500, "internal_error", told, headers={"X-Request-ID": request_id} if request_id else {})

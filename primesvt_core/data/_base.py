@@ -50,6 +50,15 @@ class DataSet:
         return self._fingerprint
 
 
+def readable(name: str) -> str:
+    """A file's name as text that can be written down; one that is no UTF-8 is taken for Latin-1."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "surrogateescape").decode("latin-1")
+    return name
+
+
 def refuse(code: str, message: str) -> DataError:
     """A data error with one of the codes ``data_format``, ``data_empty``, ``data_undecodable``, ``data_unsafe``,
     ``data_classes``, ``data_channels``, ``data_too_small``.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from primesvt_core.data._base import refuse
+from primesvt_core.data._base import readable, refuse
 
 MAX_MEMBERS = 5_000_000
 MAX_HEADER_BYTES = 1 << 20
@@ -108,7 +108,7 @@ def _of_tar(path: Path) -> Iterator[Member]:
             archive.members.clear()  # type: ignore[attr-defined]  # or every member seen would be kept
             if not entry.isdir():
                 yield Member(
-                    name=entry.name,
+                    name=readable(entry.name),
                     size=entry.size,
                     is_plain=entry.isreg() and not entry.issparse(),
                     open=lambda entry=entry: _content(archive, entry),  # type: ignore[misc]

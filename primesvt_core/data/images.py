@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from primesvt_core.data._base import DataSet, Part, refuse
+from primesvt_core.data._base import DataSet, Part, readable, refuse
 from primesvt_core.data.archives import Member, members
 from primesvt_core.data.carried import is_hidden
 
@@ -43,16 +43,16 @@ def is_image(name: str) -> bool:
 
 def from_folder(path: Path, part: Part | None) -> DataSet:
     """A folder with one folder a class, perhaps below ``train`` and ``test``."""
-    names = [
-        (Path(folder) / file).relative_to(path).as_posix()
+    places = {
+        readable((Path(folder) / file).relative_to(path).as_posix()): Path(folder) / file
         for folder, _, files in os.walk(path, followlinks=True)
         for file in files
-    ]
+    }
 
     def read(name: str) -> bytes:
-        return (path / name).read_bytes()
+        return places[name].read_bytes()
 
-    return _image_set(path.name, names, read, part, lambda used: _digest_of(used, read))
+    return _image_set(readable(path.name), places, read, part, lambda used: _digest_of(used, read))
 
 
 def from_zip(path: Path, part: Part | None) -> DataSet:

@@ -310,6 +310,13 @@ def test_a_download_says_what_it_is(api: Api, artifact: tuple[str, bytes]) -> No
         pass
 
 
+def test_a_file_that_is_being_deleted_is_not_found(board: Dashboard, ours: Team, api: Api) -> None:
+    job = board.succeeded(ours)
+    board.services.store.delete(board.services.jobs.artifact(ours.id, job.id, "report.json").blob_key)
+    with problem(api.get(f"/jobs/{job.id}/artifacts/report.json"), 404, "not_found"):
+        pass
+
+
 @pytest.mark.parametrize(
     ("asked", "first", "end"),
     [("bytes=0-9", 0, 10), ("bytes=5-", 5, None), ("bytes=-7", -7, None), ("bytes=3-999999999", 3, None)],

@@ -28,6 +28,19 @@ def patiently(team: Fleet, inputs: tuple[str, str], key: str) -> None:
             return
 
 
+def test_what_is_started_while_the_database_is_away_waits_for_it(
+    team: Fleet, postgres: OwnPostgres, inputs: tuple[str, str]
+) -> None:
+    postgres.stop()
+    late = team.worker(), team.reconciler()
+    until(lambda: all("database_away" in part.log.read_text() for part in late), "nobody waits", 60)
+    postgres.start()
+    patiently(team, inputs, "key")
+    until(lambda: all_over(team), "the job does not end", 60)
+    assert [*check(team).values()] == [JobState.SUCCEEDED]
+    assert all(part.process is not None and part.process.poll() is None for part in late)
+
+
 def test_a_database_restarted_during_heartbeats_and_commits(
     team: Fleet, postgres: OwnPostgres, inputs: tuple[str, str]
 ) -> None:
