@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 log = logging.getLogger(__name__)
@@ -60,16 +60,20 @@ class Watch:
 
     async def _look(self) -> None:
         while True:
-            asked = [*self._followed]
             try:
-                found = await run_in_threadpool(self._last_events, asked)
-            except DBAPIError as error:  # a database that is being restarted
-                log.warning("events_not_read", extra={"reason": str(error.orig)})
-            else:
-                self._known.update({job_id: found.get(job_id, GONE) for job_id in asked if job_id in self._followed})
+                await self._renew()
+            except SQLAlchemyError as error:  # a database that is being restarted, or has no connection left
+                log.warning("events_not_read", extra={"reason": str(getattr(error, "orig", error))})
+            except Exception:  # nobody else would look again for those who follow
+                log.exception("events_not_read")
             told, self._told = self._told, asyncio.Event()
             told.set()
             await asyncio.sleep(POLL_SECONDS)
+
+    async def _renew(self) -> None:
+        asked = [*self._followed]
+        found = await run_in_threadpool(self._last_events, asked)
+        self._known.update({job_id: found.get(job_id, GONE) for job_id in asked if job_id in self._followed})
 
     async def _rest(self) -> None:
         looking, self._looking = self._looking, None

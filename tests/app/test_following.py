@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 from app.api.batching import Batch
 from app.api.following import JobLooker, event_stream
@@ -136,13 +137,16 @@ def test_another_server_goes_on_behind_the_last_event(board: Dashboard, team: Te
     assert len(ids) == len(before) - 3 + 1
 
 
-def test_a_database_that_is_away_is_asked_again() -> None:
+@pytest.mark.parametrize(
+    "error", [OperationalError("", {}, OSError("away")), NoConnectionLeft("none came free"), RuntimeError("a defect")]
+)
+def test_a_look_that_fails_is_followed_by_another(error: Exception) -> None:
     asked: list[list[str]] = []
 
     def last_events(job_ids: Any) -> dict[str, int]:
         asked.append([*job_ids])
         if len(asked) == 1:
-            raise OperationalError("", {}, OSError("away"))
+            raise error
         return {"job_1": 7}
 
     async def follow() -> None:
