@@ -85,6 +85,7 @@ def test_a_webhook_is_changed_and_deleted(api: Api) -> None:
     [
         ({"url": "http://hooks.example.org/"}, "webhook_url_refused"),
         ({"url": "https://169.254.169.254/latest"}, "webhook_url_refused"),
+        ({"url": "https://xn--a/"}, "webhook_url_refused"),
         ({"events": []}, "invalid_request"),
         ({"events": ["job.exploded"]}, "invalid_request"),
         ({"url": ""}, "invalid_request"),
