@@ -14,6 +14,9 @@ from argon2.exceptions import VerificationError
 from app.errors import RateLimited, WeakPassword
 
 SHORTEST, LONGEST = 12, 200
+LONGEST_DECOMPOSITION = 4
+"""Characters that one stands for at most (Unicode): what is longer than so many longest passwords is none."""
+
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 AT_ONCE = BoundedSemaphore(4)
 """Every check takes 19 MiB and a core: many sign-ins at once wait instead of taking all there is."""
@@ -41,7 +44,7 @@ def is_right(password: str, kept: str | None) -> bool:
     """Whether a password is the one that was kept; takes as long where none was."""
     try:
         with _turn():
-            HASHER.verify(kept or _nobodys(), _normal(password[: LONGEST + 1]))
+            HASHER.verify(kept or _nobodys(), _normal(password))
     except VerificationError:
         return False
     return kept is not None
@@ -68,5 +71,6 @@ def _nobodys() -> str:
 
 
 def _normal(password: str) -> str:
+    """What is measured, hashed and compared: at most one character more than a password may have."""
     # The same letters may come as different bytes from different keyboards (NIST SP 800-63B).
-    return unicodedata.normalize("NFKC", password)
+    return unicodedata.normalize("NFKC", password[: (LONGEST + 1) * LONGEST_DECOMPOSITION])[: LONGEST + 1]

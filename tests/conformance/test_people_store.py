@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -23,6 +24,7 @@ from app.errors import (
 )
 from app.teams.members import lock_team
 from app.teams.models import LinkRow, MemberRow, SessionRow, UserRow
+from app.teams.passwords import LONGEST
 from app.teams.scopes import ALL_SCOPES, Role
 from app.teams.sessions import IDLE_SECONDS, LONGEST_SECONDS
 from tests.support.access import OTHER, PASSWORD, Access, in_the_middle
@@ -141,6 +143,21 @@ def test_who_is_wrong_and_who_does_not_exist_are_told_the_same(access: Access) -
         told.add(refused.value.message)
     assert len(told) == 1
     assert access.actions()[-1] == "session.refuse"
+
+
+@pytest.mark.parametrize("letters", ["\u00e9\u00fc\u00f6\u00e4", "\u1f87\u1f97\u1fa7\u1faf"])
+def test_the_longest_password_may_be_typed_in_the_longest_way(access: Access, letters: str) -> None:
+    whole = letters * (LONGEST // len(letters))
+    typed = unicodedata.normalize("NFD", whole)
+    email = f"ann.{access.team}@example.org"
+    user = access.join(email, password=typed)
+    for password in (typed, whole):
+        assert access.people.sign_in(email, password).user_id == user
+    for wrong in (typed + "x", whole + "x", typed * 2, whole[:-1]):
+        with pytest.raises(WrongPassword):
+            access.people.sign_in(email, wrong)
+        with pytest.raises(WeakPassword):
+            access.people.change_password(user, typed, wrong + typed)
 
 
 def test_roles_change_what_open_sessions_may_do_at_once(access: Access) -> None:
