@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from primesvt_core.spec import AssumptionValue, CompressionSpec
+from primesvt_core.spec import CompressionSpec
 from primesvt_core.types import Verdict
 
 
@@ -110,7 +110,7 @@ class AssumptionFigures(_Frozen):
     """A config field that weights cannot tell, with where its value came from."""
 
     field: str
-    value: AssumptionValue
+    value: bool | int | float | str
     source: str
 
 

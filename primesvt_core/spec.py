@@ -17,13 +17,23 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, f
 from primesvt_core import registry
 from primesvt_core.errors import SpecError, without_type
 
+TEXT = r"^[^\x00]*$"
+"""Any text but U+0000, which PostgreSQL does not store; nor halves of surrogate pairs, which are no text."""
+
+LARGEST = 1 << 50
+"""Far beyond every model and data set, and still a number that JSON, databases and clients count exactly."""
+
+Text = Annotated[str, Field(pattern=TEXT)]
+Whole = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
+Real = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+Count = Annotated[int, Field(ge=1, le=LARGEST)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
 Side = Annotated[int, Field(ge=1, le=4096)]
-Deviation = Annotated[float, Field(gt=0.0)]
-AssumptionValue = bool | int | float | str
+Deviation = Annotated[float, Field(gt=0.0, le=LARGEST)]
+AssumptionValue = bool | Whole | Real | Text
 
-DEVICES = r"^(auto|cpu|cuda(:\d+)?)$"
+DEVICES = r"^(auto|cpu|cuda(:(0|[1-9][0-9]?))?)$"  # torch reads no other digits, and 128 as -128
 DEFAULT_RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -41,7 +51,7 @@ class Budget(_Frozen):
     min_memory_saving: Fraction | None = Field(
         default=None, description="Smallest share of the parameter memory that must go; 0.25 is a quarter."
     )
-    max_parameter_bytes: Annotated[int, Field(gt=0)] | None = Field(
+    max_parameter_bytes: Count | None = Field(
         default=None, description="Largest parameter memory of the pruned model, in bytes."
     )
 
@@ -67,9 +77,9 @@ class Budget(_Frozen):
 class SplitSizes(_Frozen):
     """Upper bounds on the images of each split; what no split takes is never looked at."""
 
-    calibration_images: Annotated[int, Field(ge=1)] = 256
-    search_images: Annotated[int, Field(ge=1)] = 1000
-    confirmation_images: Annotated[int, Field(ge=1)] = 4000
+    calibration_images: Count = 256
+    search_images: Count = 1000
+    confirmation_images: Count = 4000
 
 
 class PreprocessingOverrides(_Frozen):
@@ -78,17 +88,17 @@ class PreprocessingOverrides(_Frozen):
     resize: Side | None = Field(default=None, description="Shorter side after resizing, pixels.")
     crop: Side | None = Field(default=None, description="Side of the centre crop, pixels.")
     interpolation: Literal["nearest", "bilinear", "bicubic"] | None = None
-    mean: tuple[float, ...] | None = Field(default=None, description="Per channel, on the 0-1 scale.")
+    mean: tuple[Real, ...] | None = Field(default=None, description="Per channel, on the 0-1 scale.")
     std: tuple[Deviation, ...] | None = Field(default=None, description="Per channel, on the 0-1 scale.")
 
 
 class FineTuning(_Frozen):
     """Getting accuracy back with gradients: AdamW, cosine schedule, surrogate gradients."""
 
-    epochs: Annotated[int, Field(ge=0)] = 0
-    learning_rate: Annotated[float, Field(gt=0)] = 5e-4
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    batch_size: Annotated[int, Field(ge=1)] = 64
+    epochs: Annotated[int, Field(ge=0, le=LARGEST)] = 0
+    learning_rate: Annotated[float, Field(gt=0, le=LARGEST)] = 5e-4
+    weight_decay: Annotated[float, Field(ge=0, le=LARGEST)] = 0.01
+    batch_size: Count = 64
     distillation: Fraction = Field(
         default=0.5, description="Weight of the original model's predictions beside the labels; 0 switches it off."
     )
@@ -101,18 +111,18 @@ class CompressionSpec(_Frozen):
     policy: str = "prioritized"
     criterion: str = "l2"
     rates: tuple[Rate, ...] = Field(default=DEFAULT_RATES, description="Pruning rates that profile and search try.")
-    groups: tuple[str, ...] = Field(
+    groups: tuple[Text, ...] = Field(
         default=("*",), description="Name patterns (*, ?) of the channel groups that may be pruned."
     )
-    excluded_groups: tuple[str, ...] = Field(default=(), description="Name patterns of groups to leave alone.")
+    excluded_groups: tuple[Text, ...] = Field(default=(), description="Name patterns of groups to leave alone.")
     splits: SplitSizes = SplitSizes()
     preprocessing: PreprocessingOverrides = PreprocessingOverrides()
     fine_tuning: FineTuning = FineTuning()
-    assumptions: dict[str, AssumptionValue] = Field(
+    assumptions: dict[Text, AssumptionValue] = Field(
         default_factory=dict,
         description="Config fields that weights cannot tell: time_steps, num_heads, image_size ...",
     )
-    container: Annotated[str, Field(min_length=1, max_length=256)] | None = Field(
+    container: Annotated[str, Field(min_length=1, max_length=256, pattern=TEXT)] | None = Field(
         default=None,
         description="Which weights of a file that has several (state_dict_ema ...); as they were trained if not given.",
     )

@@ -31,9 +31,6 @@ LONGEST_ID = 60
 LARGEST_SIZE = 1 << 50
 """Bytes; far beyond every setting, and still a number that JSON, databases and clients count exactly."""
 
-TEXT = r"^[^\x00]*$"
-"""Any text but U+0000, which PostgreSQL does not store."""
-
 
 def _number(value: object) -> object:
     if isinstance(value, bool | str):

@@ -7,9 +7,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.schemas import TEXT, Moment
+from app.api.schemas import Moment
 from app.webhooks.models import LONGEST_URL
 from app.webhooks.states import DeliveryState, EventType
+from primesvt_core.spec import TEXT
 
 Url = Annotated[str, Field(min_length=1, max_length=LONGEST_URL, pattern=TEXT, description="https://…")]
 Description = Annotated[str, Field(max_length=200, pattern=TEXT, description="For people.")]

@@ -16,7 +16,7 @@ from app import errors
 from app.api import readiness
 from app.api.problem import STATUS
 from app.settings import Settings
-from tests.support.api import Api, problem
+from tests.support.api import JSON, Api, problem
 from tests.support.dashboard import BUDGET, Dashboard, Team
 
 CONTENT = bytes(range(250)) * 10
@@ -170,7 +170,7 @@ def test_too_much_is_refused(api: Api) -> None:
         api.post("/uploads", json={"kind": "dataset", "name": "a", "size_bytes": 2_000_000}), 413, "too_large"
     ):
         pass
-    assert api.post("/jobs", content=b" " * (2 << 20), headers={"Content-Type": "application/json"}).status_code == 413
+    assert api.post("/jobs", content=b" " * (2 << 20), headers=JSON).status_code == 413
 
 
 # --- jobs
@@ -215,12 +215,17 @@ def test_the_same_request_with_the_same_key_makes_one_job(api: Api, asked: dict[
         ({"budget": BUDGET, "polcy": "x"}, "invalid_spec", "polcy"),
         ({"budget": BUDGET, "rates": [1.5]}, "invalid_spec", "rates"),
         ({"budget": BUDGET, "policy": "none of ours"}, "", "none of ours"),
+        ({"budget": BUDGET, "groups": ["\ud800"]}, "invalid_spec", "spec.groups.0"),
+        ({"budget": BUDGET, "assumptions": {"a": "\ud800"}}, "invalid_spec", "spec.assumptions.a"),
+        ({"budget": BUDGET, "assumptions": {"\ud800": 1}}, "invalid_spec", "spec.assumptions"),
+        ({"budget": BUDGET, "container": "\x00"}, "invalid_spec", "spec.container"),
+        ({"budget": {"max_parameter_bytes": 10**400}}, "invalid_spec", "spec.budget.max_parameter_bytes"),
     ],
 )
 def test_a_wrong_spec_is_refused_and_names_the_field(
     api: Api, asked: dict[str, Any], spec: dict[str, Any], code: str, named: str
 ) -> None:
-    answer = api.post("/jobs", json={**asked, "spec": spec})
+    answer = api.post("/jobs", content=json.dumps({**asked, "spec": spec}), headers=JSON)
     assert answer.status_code == 422, answer.text
     told = answer.json()
     assert told["code"] == code or not code
@@ -366,7 +371,7 @@ def test_unknown_addresses_and_methods_are_problems(api: Api) -> None:
     assert api.get("/nothing").headers["content-type"] == "application/problem+json"
     answer = api("PATCH", "/api/v1/jobs")
     assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
-    assert api.post("/jobs", content=b"{", headers={"Content-Type": "application/json"}).status_code == 422
+    assert api.post("/jobs", content=b"{", headers=JSON).status_code == 422
     assert api.get("/jobs/" + "x" * 500).status_code == 404
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 import logging
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
@@ -13,7 +15,7 @@ from app.api.downloads import disposition
 from app.catalog.states import UploadKind
 from app.logs import Lines
 from primesvt_core.tables import FORMULA_STARTS, csv_line
-from tests.support.api import Api
+from tests.support.api import JSON, Api, problem
 from tests.support.dashboard import Dashboard, Team
 
 NAMES = (
@@ -79,6 +81,30 @@ def test_whatever_a_thing_is_called_it_is_told_again_as_text(board: Dashboard, t
     for upload in api.get("/uploads").json()["items"]:
         assert upload["name"].isprintable()
         assert "/" not in upload["name"]
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "body"),
+    [
+        ("POST", "/uploads", {"kind": "dataset", "name": "\ud800", "size_bytes": 3}),
+        ("POST", "/uploads", {"kind": "dataset", "name": "a", "size_bytes": 3, "sha256": "\ud800"}),
+        ("POST", "/jobs", {"checkpoint_id": "upl_a", "dataset_id": "upl_b", "spec": {}, "name": "a\udfff"}),
+        ("POST", "/jobs", {"checkpoint_id": "\ud800", "dataset_id": "upl_b", "spec": {}}),
+        ("POST", "/keys", {"name": "\ud800", "scopes": ["jobs:read"]}),
+        ("POST", "/keys", {"name": "a", "scopes": ["\ud800"]}),
+        ("POST", "/keys", {"name": "a", "scopes": ["jobs:read"], "\ud800": 1}),
+        ("POST", "/invitations", {"email": "\ud800@example.org"}),
+        ("POST", "/webhooks", {"url": "https://example.com/\ud800", "events": ["job.failed"]}),
+        ("POST", "/webhooks", {"url": "https://example.com/", "events": ["job.failed"], "description": "\ud800"}),
+        ("PATCH", "/team", {"name": "\ud800"}),
+    ],
+)
+def test_halves_of_surrogate_pairs_are_no_text(
+    board: Dashboard, team: Team, method: str, address: str, body: dict[str, Any]
+) -> None:
+    answer = Api(board, team)(method, "/api/v1" + address, content=json.dumps(body), headers=JSON)
+    with problem(answer, 422, "invalid_request"):
+        pass
 
 
 def test_the_audit_log_as_a_table_holds_no_formula(board: Dashboard, team: Team) -> None:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from app.catalog.states import UploadKind, UploadState
+from primesvt_core.spec import LARGEST
 from tests.support.browsing import browser, get, post
 from tests.support.dashboard import Dashboard
 
@@ -111,6 +112,18 @@ def test_the_form_of_a_new_job_submits_what_was_typed(board: Dashboard) -> None:
     like = get(board, team, f"/new?like={job.id}").text
     for told in ('value="2.5"', 'value="30"', 'value="10, 50"', 'value="My job"', '<details class="card" open'):
         assert told in like
+
+
+def test_the_largest_numbers_are_shown_and_can_be_asked_for_again(board: Dashboard) -> None:
+    team = board.team()
+    job = board.queued(team, spec={"budget": {"max_parameter_bytes": LARGEST}, "fine_tuning": {"epochs": LARGEST}})
+    assert get(board, team, f"/jobs/{job.id}").status_code == 200
+    like = get(board, team, f"/new?like={job.id}").text
+    assert f'value="{LARGEST >> 20}"' in like
+    assert f'value="{LARGEST}"' in like
+    refused = post(board, team, "/new", {"max_parameter_mebibytes": "1e300"})
+    assert refused.status_code == 422
+    assert "less than or equal to" in refused.text
 
 
 def test_the_form_says_what_is_wrong_and_keeps_what_was_typed_and_sent(board: Dashboard) -> None:

@@ -88,6 +88,11 @@ SPECS: list[tuple[dict[str, Any], bool]] = [
     ({"budget": {"max_accuracy_drop": 0.03}, "device": "tpu"}, False),
     ({"budget": {"max_accuracy_drop": 0.03}, "splits": {"search": 3}}, False),
     ({"polcy": "x"}, False),
+    ({"budget": {"max_parameter_bytes": spec.LARGEST}, "assumptions": {"T": -spec.LARGEST, "\u00e4": "\u00f6"}}, True),
+    ({"budget": {"max_parameter_bytes": spec.LARGEST + 1}}, False),
+    ({"budget": {"max_accuracy_drop": 0.03}, "groups": ["\x00"]}, False),
+    ({"budget": {"max_accuracy_drop": 0.03}, "assumptions": {"T": spec.LARGEST + 1}}, False),
+    ({"budget": {"max_accuracy_drop": 0.03}, "assumptions": {"T": [1]}}, False),
 ]
 
 

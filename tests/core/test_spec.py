@@ -49,11 +49,43 @@ def test_a_spec_survives_json() -> None:
         ({"budget": FLOOR, "fine_tuning": {"learning_rate": float("inf")}}, "learning_rate"),
         ({"budget": FLOOR, "preprocessing": {"std": [0.5, 0.0]}}, "preprocessing.std.1"),
         ({"budget": FLOOR, "preprocessing": {"crop": 10**9}}, "preprocessing.crop"),
+        ({"budget": FLOOR, "preprocessing": {"mean": [1e300]}}, "preprocessing.mean.0"),
+        ({"budget": FLOOR, "preprocessing": {"std": [1e300]}}, "preprocessing.std.0"),
+        ({"budget": {"max_parameter_bytes": 10**400}}, "max_parameter_bytes"),
+        ({"budget": FLOOR, "splits": {"search_images": 10**400}}, "splits.search_images"),
+        ({"budget": FLOOR, "fine_tuning": {"epochs": 10**400}}, "fine_tuning.epochs"),
+        ({"budget": FLOOR, "fine_tuning": {"batch_size": 10**400}}, "fine_tuning.batch_size"),
+        ({"budget": FLOOR, "fine_tuning": {"learning_rate": 1e300}}, "fine_tuning.learning_rate"),
+        ({"budget": FLOOR, "assumptions": {"time_steps": 10**400}}, "assumptions.time_steps"),
+        ({"budget": FLOOR, "assumptions": {"time_steps": -(10**20)}}, "assumptions.time_steps"),
+        ({"budget": FLOOR, "assumptions": {"threshold": 1e300}}, "assumptions.threshold"),
     ],
 )
 def test_what_is_wrong_is_named(document: dict[str, Any], named: str) -> None:
     with pytest.raises(SpecError, match="spec is wrong") as refusal:
         spec.parse(document)
+    assert named in refusal.value.message
+
+
+@pytest.mark.parametrize("text", ["\x00", "a\x00b", "\ud800", "a\udfff"])
+@pytest.mark.parametrize(
+    ("document", "named"),
+    [
+        ({"groups": ["*", "TEXT"]}, "groups.1"),
+        ({"excluded_groups": ["TEXT"]}, "excluded_groups.0"),
+        ({"assumptions": {"neuron": "TEXT"}}, "assumptions.neuron"),
+        ({"assumptions": {"TEXT": 1}}, "assumptions"),
+        ({"container": "TEXT"}, "container"),
+        ({"policy": "TEXT"}, "policies"),
+        ({"criterion": "TEXT"}, "criteria"),
+        ({"device": "TEXT"}, "device"),
+        ({"TEXT": 1}, "spec"),
+    ],
+)
+def test_what_no_database_keeps_is_no_text_of_a_spec(document: dict[str, Any], named: str, text: str) -> None:
+    meant = json.loads(json.dumps({"budget": FLOOR, **document}).replace("TEXT", json.dumps(text)[1:-1]))
+    with pytest.raises(SpecError, match="spec is wrong") as refusal:
+        spec.parse(meant)
     assert named in refusal.value.message
 
 

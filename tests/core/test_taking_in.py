@@ -27,7 +27,10 @@ def checkpoint(tmp_path: Path) -> Path:
     return tmp_path / "tiny.pth"
 
 
-@pytest.mark.parametrize("name", ["gpu", "mps", "cuda:", "cuda:x", "cpu:0", "meta", "", "CUDA", "cuda:-1"])
+@pytest.mark.parametrize(
+    "name",
+    ["gpu", "mps", "cuda:", "cuda:x", "cpu:0", "meta", "", "CUDA", "cuda:-1", "cuda:00", "cuda:128", "cuda:\u0663"],
+)
 def test_names_of_no_device_are_refused(name: str) -> None:
     with pytest.raises(SpecError, match="use auto, cpu, cuda or cuda:N"):
         pick_device(name)

@@ -11,6 +11,9 @@ import httpx
 
 from tests.support.dashboard import Dashboard, Team
 
+JSON = {"Content-Type": "application/json"}
+"""For bodies that no client would send."""
+
 
 class Api:
     """Sends requests with a team's key."""

@@ -28,7 +28,8 @@ BOUNDS: dict[str, Callable[[Any, Any], bool]] = {
     "maxLength": lambda x, bound: len(x) <= bound,
     "pattern": lambda x, wanted: re.search(wanted, x) is not None,
 }
-STRUCTURE = {"$ref", "anyOf", "type", "properties", "required", "additionalProperties", "items", "prefixItems"}
+STRUCTURE = {"$ref", "anyOf", "type", "properties", "required", "additionalProperties", "items", "prefixItems",
+             "patternProperties"}  # fmt: skip
 REMARKS = {"title", "description", "default", "$defs", "examples", "propertyNames"}
 
 
@@ -66,8 +67,10 @@ def _problems(document: Any, schema: dict[str, Any], root: dict[str, Any], at: s
 def _object_problems(document: dict[str, Any], schema: dict[str, Any], root: dict[str, Any], at: str) -> Iterator[str]:
     yield from (f"{at}.{name} is missing" for name in schema.get("required", []) if name not in document)
     fields, others = schema.get("properties", {}), schema.get("additionalProperties", True)
+    patterns = schema.get("patternProperties", {})
     for name, value in document.items():
-        kind = fields.get(name, others)
+        fitting = (kind for pattern, kind in patterns.items() if re.search(pattern, name))
+        kind = fields.get(name, next(fitting, others))
         if kind is False:
             yield f"{at}.{name} is unknown"
         elif kind is not True:
