@@ -165,18 +165,19 @@ class InvitationService:
             self._prove(opened.email, password)
         kept = None if opened.has_password else hash_password(password, opened.email)
         with self.database.session() as session:
-            row = _row(session, token)
-            row.used_at = now()
-            user = session.scalar(select(UserRow).where(UserRow.email == row.email).with_for_update())
+            # The person before the link, as who comes in through a provider has them: they would wait for each other.
+            user = session.scalar(select(UserRow).where(UserRow.email == opened.email).with_for_update())
             if (user is not None) != opened.is_known:
                 raise InvalidLink(MEANWHILE)
-            user = user or _new_user(session, row.email, kept, name)
+            user = user or _new_user(session, opened.email, kept, name)
+            row = _row(session, token)
+            row.used_at = now()
             identified(Principal(team_id="", user_id=user.id, name=user.email, scopes=frozenset()))
             if row.kind == INVITATION:
                 _join(session, row, user)
             else:
                 _set_password(session, user, kept)
-        return row.email
+        return opened.email
 
     def _prove(self, email: str, password: str) -> None:
         with self.database.session() as session:
@@ -187,8 +188,12 @@ class InvitationService:
 
 
 def join_all(session: Session, user: UserRow, email: str) -> None:
-    """Use all open invitations to an address that somebody has proven to be theirs, in the caller's transaction."""
-    for row in session.scalars(select(LinkRow).where(LinkRow.email == email, LinkRow.kind == INVITATION, *_open())):
+    """Use all open invitations to an address that somebody has proven to be theirs.
+
+    In the caller's transaction, which has locked the person.
+    """
+    links = select(LinkRow).where(LinkRow.email == email, LinkRow.kind == INVITATION, *_open())
+    for row in session.scalars(links.order_by(LinkRow.id).with_for_update()):
         row.used_at = now()
         _join(session, row, user)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.db import new_id, now
+from app.db import Database, new_id, now
 from app.errors import (
     Conflict,
     Invalid,
@@ -22,12 +24,16 @@ from app.errors import (
     WeakPassword,
     WrongPassword,
 )
+from app.teams import people
+from app.teams.invitations import join_all
 from app.teams.members import lock_team
 from app.teams.models import LinkRow, MemberRow, SessionRow, UserRow
 from app.teams.passwords import LONGEST
 from app.teams.scopes import ALL_SCOPES, Role
 from app.teams.sessions import IDLE_SECONDS, LONGEST_SECONDS
 from tests.support.access import OTHER, PASSWORD, Access, in_the_middle
+from tests.support.databases import fresh
+from tests.support.servers import until
 
 
 def test_an_invitation_is_used_once_and_makes_a_member(access: Access) -> None:
@@ -262,6 +268,35 @@ def test_somebody_who_comes_in_by_two_windows_at_once_comes_in(access: Access) -
         return access.people.proven(subject, email, "Ann").team_id == access.team
 
     assert in_the_middle(access.database, lambda session: session.add(account(email, subject)), comes_in)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_link_and_a_provider_that_bring_somebody_at_once_do_not_wait_for_each_other(
+    is_known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    following: list[Future[str]] = []
+    with fresh("postgresql", tmp_path) as database, ThreadPoolExecutor(1) as pool:
+        access = Access(database)
+        email = access.joined()[0] if is_known else "ann@example.org"
+        other = access.teams.create_team("other").team_id
+        link = access.invitations.invite(other, email, Role.MEMBER)
+
+        def join_while_the_link_is_followed(session: Session, user: UserRow, email: str) -> None:
+            following.append(pool.submit(access.invitations.use, link.token, PASSWORD))
+            until(lambda: somebody_waits(database), "the link waits for the provider")
+            join_all(session, user, email)
+
+        monkeypatch.setattr(people, "join_all", join_while_the_link_is_followed)
+        access.people.proven("https://provider ann", email, "Ann")
+        with pytest.raises(InvalidLink):
+            following[0].result()
+        assert [one.email for one in access.members.all(other)] == [email]
+
+
+def somebody_waits(database: Database) -> bool:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with database.reading() as session:
+        return bool(session.scalar(text(waiting)))
 
 
 def account(email: str, subject: str | None = None) -> UserRow:
