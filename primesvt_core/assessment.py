@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from pydantic import JsonValue
 
-from primesvt_core.data import Batch, DataSet, Preprocessing, Splits, batches, check_classes, open_data, split
+from primesvt_core.data import (
+    Batch,
+    DataSet,
+    Preprocessing,
+    Splits,
+    batches,
+    check_classes,
+    numbering,
+    open_data,
+    split,
+)
 from primesvt_core.errors import DataError
 from primesvt_core.evaluation import correct, pick_device
 from primesvt_core.families._base import Value
@@ -28,8 +39,18 @@ class SplitImages:
 
     data: DataSet
     preprocessing: Preprocessing
-    splits: Splits
+    sizes: SplitSizes
+    seed: int
     batch_size: int
+
+    @cached_property
+    def splits(self) -> Splits:
+        """The same for the same data set, sizes and seed.
+
+        Raises:
+            DataError: if there are too few images.
+        """
+        return split(self.data.labels, self.sizes, self.seed)
 
     def batches(self, indices: Sequence[int]) -> Iterator[Batch]:
         """Images and labels at ``indices``, in that order."""
@@ -45,7 +66,7 @@ def lay_out(
     seed: int,
     batch_size: int,
 ) -> SplitImages:
-    """Open a data set, check that it fits the model, and split it.
+    """Open a data set, check that it fits the model, and say how it is split.
 
     Raises:
         DataError: naming the file or the classes that do not fit.
@@ -53,16 +74,14 @@ def lay_out(
     data = open_data(path)
     check_classes(data, inspection.config.num_classes)
     preprocessing = inspection.family.preprocessing(inspection.config).overridden(overrides)
-    images = SplitImages(
-        data=data, preprocessing=preprocessing, splits=split(data.labels, sizes, seed), batch_size=batch_size
-    )
+    images = SplitImages(data=data, preprocessing=preprocessing, sizes=sizes, seed=seed, batch_size=batch_size)
     _check_channels(inspection, images)
     return images
 
 
 def _check_channels(inspection: Inspection, images: SplitImages) -> None:
     """Try one image, so that a misfit is an error about the data rather than one from the depths of a convolution."""
-    shape = next(images.batches(images.splits.search[:1])).images.shape
+    shape = next(images.batches([0])).images.shape
     wanted = inspection.config.in_channels
     if shape[-3] != wanted:
         raise DataError(
@@ -85,10 +104,11 @@ class Evaluation:
     data: str
     assumptions: tuple[Mapping[str, JsonValue], ...]
     preprocessing: Mapping[str, JsonValue]
+    notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, JsonValue]:
         """What ``primesvt evaluate --json`` prints."""
-        return {**asdict(self), "assumptions": list(self.assumptions)}
+        return {**asdict(self), "assumptions": list(self.assumptions), "notes": list(self.notes)}
 
 
 def evaluate(
@@ -147,6 +167,7 @@ def evaluate(
         data=images.data.name,
         assumptions=tuple(asdict(assumption) for assumption in inspection.assumptions),
         preprocessing=images.preprocessing.model_dump(mode="json"),
+        notes=numbering(images.data, inspection.config.num_classes),
     )
 
 

@@ -147,6 +147,8 @@ def evaluate(
         print_json(found.to_json())
         return
     out.print(f"[bold]{found.accuracy:.2%}[/] ({found.correct:,} of {found.samples:,}, {_split_words(found.split)})")
+    for note in found.notes:
+        out.print(f"  {note}", soft_wrap=True)
 
 
 def _split_words(split: str) -> str:
@@ -166,7 +168,7 @@ def compress(
     json: Json = False,
 ) -> None:
     """Shrink a model within a budget; writes the model, the report and the figures to --out."""
-    parsed, workspace = specs.parse(asked), _workspace(out_dir, resume)
+    parsed, workspace, is_new = specs.parse(asked), _workspace(out_dir, resume), not out_dir.exists()
     if train_data is not None and not parsed.fine_tuning.epochs:
         raise SpecError("--train-data is for fine-tuning, which is not asked for; give --fine-tune-epochs too")
     pipeline = import_module("primesvt_core.pipeline")
@@ -181,7 +183,7 @@ def compress(
         raise
     except INPUT_ERRORS:
         if not resume:
-            _clear(workspace)
+            _clear(workspace, with_parent=is_new)
         raise
     if json:
         print_json(report.model_dump(mode="json"))
@@ -218,13 +220,19 @@ def print_result(report: Report, out_dir: Path) -> None:
     table = Table("", "original", "pruned", "change")
     before, after = report.baseline, report.pruned
     table.add_row(
-        "accuracy", f"{before.accuracy:.2%}", f"{after.accuracy:.2%}", f"{-100 * report.accuracy_drop:+.2f} points"
+        "accuracy", f"{before.accuracy:.2%}", f"{after.accuracy:.2%}", f"{change(-report.accuracy_drop)} points"
     )
     table.add_row(
-        "parameter memory", f"{before.parameter_bytes:,}", f"{after.parameter_bytes:,}", f"-{report.memory_saving:.2%}"
+        "parameter memory",
+        f"{before.parameter_bytes:,}",
+        f"{after.parameter_bytes:,}",
+        f"{change(-report.memory_saving)}%",
     )
     table.add_row(
-        "file", f"{before.file_bytes:,}", f"{after.file_bytes:,}", f"{after.file_bytes / before.file_bytes - 1:+.2%}"
+        "file",
+        f"{before.file_bytes:,}",
+        f"{after.file_bytes:,}",
+        f"{change(after.file_bytes / before.file_bytes - 1)}%",
     )
     out.print(table)
     out.print(
@@ -234,8 +242,17 @@ def print_result(report: Report, out_dir: Path) -> None:
     out.print(f"report: {out_dir / 'report.html'}", soft_wrap=True)
 
 
+def change(share: float) -> str:
+    """Hundredths with their sign; nothing is no loss."""
+    return f"{round(100 * share, 2) + 0.0:+.2f}"
+
+
 def _workspace(out_dir: Path, resume: bool) -> Path:
     """The workspace below the results; an older run's is not touched unless it is to be resumed."""
+    try:
+        str(out_dir).encode()
+    except UnicodeEncodeError:
+        raise SpecError(f"the name {str(out_dir)!r} given for --out is no UTF-8; use another folder") from None
     if out_dir.exists() and not out_dir.is_dir():
         raise SpecError(f"{out_dir} is a file; --out takes a folder")
     if not resume and out_dir.exists() and any(out_dir.iterdir()):
@@ -245,8 +262,9 @@ def _workspace(out_dir: Path, resume: bool) -> Path:
     return out_dir / "workspace"
 
 
-def _clear(workspace: Path) -> None:
+def _clear(workspace: Path, *, with_parent: bool) -> None:
     """Remove what a refused run left, so that the same folder does when the input is right."""
     shutil.rmtree(workspace, ignore_errors=True)
-    with suppress(OSError):  # not empty, or never made
-        workspace.parent.rmdir()
+    if with_parent:
+        with suppress(OSError):  # not empty, or never made
+            workspace.parent.rmdir()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from primesvt_core.data import Batch
 from primesvt_core.errors import SpecError
 from primesvt_core.layers.model import SpikingModel, Stage
-from primesvt_core.layers.neurons import neurons, reset
+from primesvt_core.layers.neurons import neurons, reset, spikes_of, steps_of
 from primesvt_core.pruning.surgery import silenced
 from primesvt_core.spec import DEVICES
 from primesvt_core.types import ChannelGroup, Plan
@@ -173,9 +173,9 @@ def measure(model: SpikingModel, batches: Iterable[Batch]) -> Activity:
     images, first = 0, None
 
     def count(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-        def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            spikes[name] += float(output.double().sum())
-            neuron_steps[name] += output.numel()
+        def hook(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            spikes[name] += float(spikes_of(module, output).double().sum())
+            neuron_steps[name] += output.numel() * steps_of(module)
 
         return hook
 

@@ -20,8 +20,8 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
 
 from primesvt_core.data import DataSet, Preprocessing, batches
 from primesvt_core.layers.model import SpikingModel
+from primesvt_core.saving import tensor_file
 from primesvt_core.spec import FineTuning
-from primesvt_core.workspace import whole_file
 
 TEMPERATURE = 2.0
 """Softens both models' predictions in the distillation loss."""
@@ -103,7 +103,7 @@ def _save(path: Path, model: SpikingModel, optimizer: torch.optim.Optimizer, los
     for index, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{index}/{name}": value for name, value in moments.items()}
     tensors["losses"] = torch.tensor(losses, dtype=torch.float64)
-    with whole_file(path) as temporary:
+    with tensor_file(path) as temporary:
         save_file({name: value.contiguous().cpu() for name, value in tensors.items()}, temporary)
 
 

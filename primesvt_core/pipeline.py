@@ -175,15 +175,20 @@ def check_above_chance(candidates: Candidates, accuracy: float) -> None:
         BaselineNearChance: with what was assumed.
     """
     classes, images = candidates.config.num_classes, candidates.images
-    chance = 1 / classes
-    noise = CHANCE_SIGMAS * math.sqrt(chance * (1 - chance) / len(images.splits.search))
-    if accuracy <= chance + max(noise, CHANCE_SHARE * (1 - chance)):
+    if is_near_chance(accuracy, classes, len(images.splits.search)):
         told = ", ".join(f"{a.field}={a.value} (from {a.source})" for a in candidates.inspection.assumptions)
         raise BaselineNearChance(
             f"the original model reaches {accuracy:.2%} on {images.data.name}, where guessing gives"
-            f" {chance:.2%}: the data set, its preprocessing or what was assumed does not fit."
+            f" {1 / classes:.2%}: the data set, its preprocessing or what was assumed does not fit."
             f" Assumed: {told or 'nothing'}; preprocessing: {images.preprocessing.model_dump_json()}"
         )
+
+
+def is_near_chance(accuracy: float, classes: int, samples: int) -> bool:
+    """Whether guessing could reach that accuracy on so many samples, or nearly; all of them it does not."""
+    chance = 1 / classes
+    noise = CHANCE_SIGMAS * math.sqrt(chance * (1 - chance) / samples)
+    return accuracy < 1 and accuracy <= chance + max(noise, CHANCE_SHARE * (1 - chance))
 
 
 def load_policy(key: str) -> Policy:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from primesvt_core import __version__
 from primesvt_core.candidates import Candidates, Pruned
 from primesvt_core.confirmation import Paired, Trial, chosen, drop_upper_bound, paired
+from primesvt_core.data import numbering
 from primesvt_core.evaluation import Activity, correct, measure
 from primesvt_core.intake import Provenance, build, inspect, metadata
 from primesvt_core.profiling import targets
@@ -31,10 +32,10 @@ from primesvt_core.report import (
     ProfileFigures,
     Report,
 )
+from primesvt_core.saving import tensor_file
 from primesvt_core.search import Goal, Search
 from primesvt_core.sorting import layer_size
 from primesvt_core.types import CurvePoint, GroupSize, Layer, LayerSize, Plan, ProfileCell, Rates, Shapes, Verdict
-from primesvt_core.workspace import whole_file
 
 MODEL_NAME = "model.safetensors"
 
@@ -105,7 +106,7 @@ def export(candidates: Candidates, findings: Findings, out: Path) -> Delivery:
     out.mkdir(parents=True, exist_ok=True)
     path = out / MODEL_NAME
     pruned = candidates.realise(findings.point.rates)
-    with whole_file(path) as temporary:
+    with tensor_file(path) as temporary:
         save_file(dict(pruned.state), temporary, metadata(_provenance(candidates, pruned, findings.point.rates)))
 
     images = candidates.images
@@ -189,7 +190,7 @@ def _file_bytes(candidates: Candidates) -> int:
     if not path.exists():
         config = candidates.config
         told = metadata(_provenance(candidates, Pruned(config=config, state={}), {}))
-        with whole_file(path) as temporary:
+        with tensor_file(path) as temporary:
             save_file(dict(candidates.state), temporary, told)
     return path.stat().st_size
 
@@ -317,12 +318,7 @@ def _notes(candidates: Candidates, findings: Findings) -> tuple[str, ...]:
     notes = []
     if findings.verdict is not Verdict.MET and findings.kept is None:
         notes.append("No candidate kept the accuracy floor on the confirmation split: the model is the original.")
-    data, known = candidates.images.data, candidates.config.num_classes
-    if len(data.classes) < known and data.classes != tuple(map(str, range(len(data.classes)))):
-        notes.append(
-            f"{data.name} has {len(data.classes)} classes, but the model tells {known} apart: they were numbered in"
-            " the order of their names."
-        )
+    notes += numbering(candidates.images.data, candidates.config.num_classes)
     if candidates.spec.fine_tuning.epochs and candidates.learns_from_search:
         notes.append("No training data was given: the model was fine-tuned on the search split.")
     return tuple(notes)

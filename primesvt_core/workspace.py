@@ -39,7 +39,7 @@ class Workspace:
         path = self.root / INPUTS
         wanted = json.loads(json.dumps(inputs))
         if path.exists():
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = _read_inputs(path)
             differing = sorted(k for k in {*wanted, *found} if wanted.get(k) != found.get(k))
             if differing:
                 raise WorkspaceMismatch(
@@ -80,6 +80,16 @@ def snapshots(root: Path) -> list[Path]:
     return sorted(root.glob(SNAPSHOT.format("*")))
 
 
+def _read_inputs(path: Path) -> dict[str, JsonValue]:
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise WorkspaceMismatch(f"{path} is damaged: nothing can be resumed; use another output folder")
+    return found
+
+
 def _read_cells(path: Path) -> dict[str, JsonValue]:
     """Finished cells; a line that a kill cut short is dropped from the file too, so that nothing is appended to it."""
     if not path.exists():
@@ -93,7 +103,7 @@ def _read_cells(path: Path) -> dict[str, JsonValue]:
                 key, value = cell["key"], cell["value"]
             except (ValueError, TypeError, KeyError):
                 break
-            if not line.endswith(b"\n"):
+            if not line.endswith(b"\n") or not isinstance(key, str):
                 break
             cells[key] = value
             whole += len(line)

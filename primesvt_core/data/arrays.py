@@ -31,6 +31,8 @@ IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E
 IDX_CHUNK = 1 << 20
 IDX_DIMENSIONS = 4
 COLOURS = (1, 3)
+MOST_CHANNELS = 4
+CHUNK = 1024
 SAMPLE_DIMENSIONS = {"images": 3, "frames": 4}
 CIFAR_PARTS: dict[Part, tuple[str, ...]] = {"test": ("test_batch", "test"), "train": ("data_batch_", "train")}
 LARGEST_BYTE = 255
@@ -73,7 +75,9 @@ def _channels_last(name: str, images: NDArray[Any]) -> NDArray[Any]:
         return images[..., None]
     if images.ndim != 4:
         raise refuse("data_format", f"images in {name} have {images.ndim} dimensions; 3, 4 or 5 are understood")
-    return images if images.shape[3] in COLOURS and images.shape[1] not in COLOURS else images.transpose(0, 2, 3, 1)
+    are_last = images.shape[3] in COLOURS and images.shape[1] not in COLOURS
+    are_last = are_last or images.shape[3] <= MOST_CHANNELS < images.shape[1]  # RGBA, which is told for what it is
+    return images if are_last else images.transpose(0, 2, 3, 1)
 
 
 def array_set(
@@ -114,6 +118,10 @@ def _check_images(name: str, images: NDArray[Any], kind: Kind) -> None:
         raise refuse("data_format", f"images in {name} are {images.dtype}; they should be bytes or floats")
     if images.ndim != 1 + SAMPLE_DIMENSIONS[kind] or 0 in images.shape[1:]:
         raise refuse("data_format", f"images in {name} have the shape {list(images.shape)}; that is no set of {kind}")
+    if images.dtype.kind == "f" and not all(
+        np.isfinite(images[start : start + CHUNK]).all() for start in range(0, len(images), CHUNK)
+    ):
+        raise refuse("data_undecodable", f"images in {name} hold values that are no numbers (NaN or infinity)")
 
 
 def _as_bytes(name: str, images: NDArray[Any]) -> NDArray[np.uint8]:

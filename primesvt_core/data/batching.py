@@ -58,6 +58,8 @@ def batches(
 def _batch(data: DataSet, indices: Sequence[int] | NDArray[Any], preprocessing: Preprocessing) -> Batch:
     samples = [preprocessing.apply(data.decode(int(index))) for index in indices]
     shapes = {sample.shape for sample in samples}
+    if len({shape[-3] for shape in shapes}) > 1:
+        raise refuse("data_channels", f"{data.name} has grey and coloured samples, which no model takes together")
     if len(shapes) > 1:
         told = " and ".join(str(list(shape)) for shape in sorted(shapes)[:2])
         raise refuse("data_format", f"{data.name} has samples of different sizes ({told}); give a resize and a crop")

@@ -52,7 +52,7 @@ def from_folder(path: Path, part: Part | None) -> DataSet:
     def read(name: str) -> bytes:
         return places[name].read_bytes()
 
-    return _image_set(readable(path.name), places, read, part, lambda used: _digest_of(used, read))
+    return _image_set(path.name, places, read, part, lambda used: _digest_of(used, read))
 
 
 def from_zip(path: Path, part: Part | None) -> DataSet:

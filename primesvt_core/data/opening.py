@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from primesvt_core.data import carried
-from primesvt_core.data._base import DataSet, Part, refuse
+from primesvt_core.data._base import DataSet, Part, readable, refuse
 from primesvt_core.data.archives import is_zip, members
 from primesvt_core.data.arrays import from_cifar, from_idx, from_npz
 from primesvt_core.data.images import from_folder, from_tar, from_zip, is_image
@@ -47,6 +47,8 @@ def open_data(path: Path, part: Part | None = None) -> DataSet:
     """
     if not path.exists():
         raise refuse("data_format", f"there is no data set at {path}")
+    if not (path.is_file() or path.is_dir()):
+        raise refuse("data_format", f"{path} is neither a file nor a folder")
     try:
         return _bounded(_open(path, part))
     except (
@@ -64,13 +66,13 @@ def open_data(path: Path, part: Part | None = None) -> DataSet:
 
 
 def _bounded(data: DataSet) -> DataSet:
-    """The data set, if the names of its classes can be shown and kept."""
+    """The data set, if the names of its classes can be shown and kept; its own can be written down."""
     characters = sum(map(len, data.classes))
     if characters > MAX_NAMES:
         raise refuse(
             "data_classes", f"the {len(data.classes):,} classes of {data.name} have names of {characters:,} characters"
         )
-    return data
+    return replace(data, name=readable(data.name))
 
 
 def _open(path: Path, part: Part | None, depth: int = 0) -> DataSet:

@@ -63,6 +63,16 @@ def _stratified(labels: NDArray[Any], seed: int) -> NDArray[np.int64]:
     return np.argsort(keys, kind="stable")
 
 
+def numbering(data: DataSet, num_classes: int) -> tuple[str, ...]:
+    """What should be known of labels that were numbered without a class that the model tells apart."""
+    if len(data.classes) >= num_classes or data.classes == tuple(map(str, range(len(data.classes)))):
+        return ()
+    return (
+        f"{data.name} has {len(data.classes)} classes, but the model tells {num_classes} apart: they were numbered in"
+        " the order of their names.",
+    )
+
+
 def check_classes(data: DataSet, num_classes: int) -> None:
     """Refuse labels that the model's head does not have.
 

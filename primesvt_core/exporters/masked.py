@@ -11,8 +11,8 @@ from primesvt_core.errors import CheckpointMismatch, PruningError, SpecError
 from primesvt_core.exporters._base import Exporter
 from primesvt_core.intake import Inspection, inspect
 from primesvt_core.pruning.surgery import masked
+from primesvt_core.saving import tensor_file
 from primesvt_core.types import Plan
-from primesvt_core.workspace import whole_file
 
 
 def export(model: Path, original: Path, out: Path, container: str | None = None) -> None:
@@ -42,7 +42,7 @@ def export(model: Path, original: Path, out: Path, container: str | None = None)
         raise CheckpointMismatch(f"{model.name} was not pruned from {original.name}: {error}") from None
     if {name: tuple(tensor.shape) for name, tensor in state.items()} != {n: s.shape for n, s in source.shapes.items()}:
         raise CheckpointMismatch(f"{model.name} was not pruned from {original.name}: their shapes do not fit")
-    with whole_file(out) as temporary:
+    with tensor_file(out) as temporary:
         if out.suffix == ".safetensors":
             save_file(state, temporary)
         else:

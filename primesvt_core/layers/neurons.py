@@ -132,6 +132,11 @@ def spikes_of(module: nn.Module, output: Tensor) -> Tensor:
     return (output * module.norm).round() if isinstance(module, Levels) else output
 
 
+def steps_of(module: nn.Module) -> int:
+    """How many time steps one element of a neuron layer's output stands for."""
+    return module.levels if isinstance(module, Levels) else 1
+
+
 def reset(model: nn.Module) -> None:
     """Forget all membrane potentials, as between two batches."""
     functional.reset_net(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from typer.testing import CliRunner
 import primesvt_core
 from app.cli import main
 from app.commands.whole import app
+from primesvt_core.cli import change
 from primesvt_core.errors import SpecError
 from tests.support import tiny
 
@@ -122,6 +124,29 @@ def test_results_are_not_overwritten(tmp_path: Path) -> None:
     done = primesvt("compress", CHECKPOINT, "--data", DATA, "--out", tmp_path, "--max-accuracy-drop", "0.03")
     assert (done.returncode, "--resume" in done.stderr) == (2, True)
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_a_refused_run_leaves_the_folder_that_was_there(tmp_path: Path, checkpoint: Path) -> None:
+    asked = ("compress", checkpoint, "--data", DATA, "--max-accuracy-drop", "0.03", "--out")
+    for out, is_left in ((tmp_path / "mine", True), (tmp_path / "new", False)):
+        if is_left:
+            out.mkdir()
+        assert primesvt(*asked, out).returncode == 2
+        assert out.exists() is is_left
+        assert not out.exists() or not [*out.iterdir()]
+
+
+def test_a_result_folder_whose_name_is_no_utf_8_is_refused(tmp_path: Path, checkpoint: Path) -> None:
+    out = tmp_path / os.fsdecode(b"\xff")
+    done = primesvt("compress", checkpoint, "--data", DATA, "--max-accuracy-drop", "0.03", "--out", out)
+    assert (done.returncode, "is no UTF-8" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("share", "told"), [(-0.0, "+0.00"), (-0.00001, "+0.00"), (-0.2658, "-26.58"), (0.01, "+1.00")]
+)
+def test_no_change_is_no_loss(share: float, told: str) -> None:
+    assert change(share) == told
 
 
 def test_results_need_a_folder(tmp_path: Path) -> None:

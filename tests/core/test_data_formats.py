@@ -307,6 +307,19 @@ def test_idx_files_that_lie_are_refused(tmp_path: Path) -> None:
     refused(root, "data_format", "t10k-labels-idx1-ubyte")
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_pixels_that_are_no_numbers_are_refused(value: float, tmp_path: Path) -> None:
+    images = IMAGES.astype(np.float32)
+    images[-1, 0, 0, 0] = value
+    np.savez(tmp_path / "set.npz", images=images, labels=LABELS)
+    refused(tmp_path / "set.npz", "data_undecodable", "NaN or infinity")
+
+
+def test_four_channels_at_the_end_are_channels(tmp_path: Path) -> None:
+    np.savez(tmp_path / "set.npz", images=np.concatenate([IMAGES, IMAGES[..., :1]], -1), labels=LABELS)
+    assert open_data(tmp_path / "set.npz").decode(0).shape == (8, 10, 4)
+
+
 @pytest.mark.parametrize("name", ["../cat/0.png", "/cat/0.png", "cat\\0.png"])
 def test_members_that_lead_out_of_an_archive_are_refused(name: str, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "set.tar", "w") as archive:

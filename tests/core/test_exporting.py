@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -42,16 +43,18 @@ def test_an_export_that_fails_leaves_no_file(name: str, tmp_path: Path, monkeypa
     plan = Plan({group.name: select(group, [0.0] * group.size, 0.5) for group in tiny.groups()})
     pruned("spikformer", tiny.CONFIG, tiny.model().state_dict(), plan, model)
 
-    def full(_state: Any, path: Path) -> None:
-        path.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
+    for fault in (OSError(28, "No space left"), RuntimeError("No space left"), SafetensorError("No space left")):
 
-    with monkeypatch.context() as disk:
-        disk.setattr(torch, "save", full)
-        disk.setattr(masked, "save_file", full)
-        with pytest.raises(OSError, match="No space"):
-            masked.export(model, original, out / name)
-    assert [*out.iterdir()] == []
+        def full(_state: Any, path: Path, fault: Exception = fault) -> None:
+            path.write_bytes(b"half")
+            raise fault
+
+        with monkeypatch.context() as disk:
+            disk.setattr(torch, "save", full)
+            disk.setattr(masked, "save_file", full)
+            with pytest.raises(OSError, match="No space"):
+                masked.export(model, original, out / name)
+        assert [*out.iterdir()] == []
     masked.export(model, original, out / name)
     assert [path.name for path in out.iterdir()] == [name]
 

@@ -14,7 +14,7 @@ from primesvt_core.assessment import evaluate
 from primesvt_core.data import check_same_classes, open_data
 from primesvt_core.errors import DataError, SpecError, WorkspaceMismatch
 from primesvt_core.evaluation import pick_device
-from primesvt_core.pipeline import Request, take_in
+from primesvt_core.pipeline import Request, is_near_chance, take_in
 from primesvt_core.spec import parse
 from tests.support import tiny
 
@@ -45,6 +45,14 @@ def test_a_gpu_that_is_not_there_is_refused(checkpoint: Path, monkeypatch: pytes
     assert pick_device("cuda:1") == torch.device("cuda", 1)
     with pytest.raises(SpecError, match="cuda:0 to cuda:1"):
         pick_device("cuda:2")
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "classes", "samples", "is_near"),
+    [(1.0, 2, 15, False), (1.0, 10, 1, False), (0.9, 2, 15, True), (0.12, 10, 1000, True), (0.9, 10, 1000, False)],
+)
+def test_who_is_always_right_does_not_guess(accuracy: float, classes: int, samples: int, is_near: bool) -> None:
+    assert is_near_chance(accuracy, classes, samples) is is_near
 
 
 def test_auto_is_a_device_of_this_machine() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from primesvt_core.errors import WorkspaceMismatch
-from primesvt_core.workspace import CELLS, Workspace, whole_file, write_atomically
+from primesvt_core.workspace import CELLS, INPUTS, Workspace, whole_file, write_atomically
 
 
 def never() -> str:
@@ -41,6 +41,13 @@ def test_a_workspace_is_bound_to_its_inputs(tmp_path: Path) -> None:
         Workspace(tmp_path).bind({"seed": 1, "data set": "y"})
 
 
+@pytest.mark.parametrize("content", ["", "[]", '{"a": 1'])
+def test_damaged_inputs_are_told(content: str, tmp_path: Path) -> None:
+    (tmp_path / INPUTS).write_text(content)
+    with pytest.raises(WorkspaceMismatch, match="is damaged"):
+        Workspace(tmp_path).bind({"a": 1})
+
+
 def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     write_atomically(tmp_path / "a", b"one")
     write_atomically(tmp_path / "a", b"two")
@@ -62,7 +69,7 @@ def test_a_file_that_could_not_be_finished_leaves_the_last_one(tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-@pytest.mark.parametrize("line", ["7", "{}", "[1, 2]", '{"key": []'])
+@pytest.mark.parametrize("line", ["7", "{}", "[1, 2]", '{"key": []', '{"key": ["x"], "value": 1}'])
 def test_a_line_that_is_no_cell_ends_what_is_remembered(line: str, tmp_path: Path) -> None:
     Workspace(tmp_path).recall("a", lambda: 1)
     with (tmp_path / CELLS).open("a") as file:
