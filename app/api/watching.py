@@ -65,7 +65,7 @@ class Watch:
             except SQLAlchemyError as error:  # a database that is being restarted, or has no connection left
                 log.warning("events_not_read", extra={"reason": str(getattr(error, "orig", error))})
             except Exception:  # nobody else would look again for those who follow
-                log.exception("events_not_read")
+                log.exception("watch_failed")
             told, self._told = self._told, asyncio.Event()
             told.set()
             await asyncio.sleep(POLL_SECONDS)
