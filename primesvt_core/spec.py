@@ -37,6 +37,22 @@ DEVICES = r"^(auto|cpu|cuda(:(0|[1-9][0-9]?))?)$"  # torch reads no other digits
 DEFAULT_RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
+BEYOND_JSON = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "binary", "set", "omap", "pairs"))
+
+
+class _JsonLoader(yaml.SafeLoader):
+    """Reads what JSON has too, since specs are sent and kept as JSON; what looks like a date is text."""
+
+
+_JsonLoader.yaml_constructors = {
+    tag: make for tag, make in yaml.SafeLoader.yaml_constructors.items() if tag not in BEYOND_JSON
+}
+_JsonLoader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in forms if tag not in BEYOND_JSON]
+    for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -168,8 +184,8 @@ def read_document(path: Path) -> dict[str, JsonValue]:
         SpecError: if the file is unreadable or no mapping.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        document = _JsonLoader(path.read_text(encoding="utf-8")).get_single_data()
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise SpecError(f"cannot read the constraint spec {path}: {error}") from None
     if not isinstance(document, dict):
         raise SpecError(f"the constraint spec {path} is not a mapping of fields")

@@ -98,11 +98,24 @@ def test_files_are_yaml_or_json_and_options_override_them(tmp_path: Path) -> Non
     assert spec_document(spec=tmp_path / "b.json") == {"budget": FLOOR}
 
 
-@pytest.mark.parametrize("text", ["", "- a list", "a: [", "\x00", "!!python/object/apply:os.system [ls]", "[" * 5000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "- a list", "a: [", "\x00", "!!python/object/apply:os.system [ls]", "[" * 5000,
+        f"seed: {'1' * 5000}", "rates: !!set {0.3}", "policy: !!binary cHJpb3JpdGl6ZWQ=",
+        "seed: !!timestamp 2020-13-45",
+    ],
+)  # fmt: skip
 def test_files_that_are_no_spec_are_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(text)
     with pytest.raises(SpecError, match=r"spec\.yaml"):
         spec.read_document(tmp_path / "spec.yaml")
+
+
+@pytest.mark.parametrize("date", ["2020-13-45", "2020-01-02"])
+def test_what_looks_like_a_date_is_text(date: str, tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text(f"seed: {date}")
+    assert spec.read_document(tmp_path / "spec.yaml") == {"seed": date}
 
 
 def test_assumptions_of_the_command_line_are_values() -> None:
