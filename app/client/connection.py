@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Seconds before each further try; a server that is being restarted is back within them."""
 
 LONGEST_PAUSE = 30.0
+LONGEST_SHOWN = 200
 WHO = "is it a PrimeSVT server, of this client's version?"
 BUSY = frozenset({429, 502, 503, 504})
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
@@ -32,19 +33,14 @@ class Connection:
     """One server and the key that opens it."""
 
     def __init__(self, server: str, api_key: str, transport: httpx.BaseTransport | None = None) -> None:
-        parts = urlsplit(server)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_address(server):
             raise Unusable(f"{server!r} is no address of a server; write it like http://127.0.0.1:8000")
         if not api_key or not api_key.isascii() or not api_key.isprintable():
             raise Unusable("the API key is empty or no key at all; keys begin with psvt_")
         self.server = server.rstrip("/")
-        self._http = httpx.Client(
-            base_url=self.server + "/api/v1/",
-            headers={"Authorization": f"Bearer {api_key}", "User-Agent": f"primesvt/{__version__}"},
-            timeout=TIMEOUT,
-            transport=transport,
-        )
-        self._storage = httpx.Client(timeout=TIMEOUT, transport=transport)
+        headers = {"Authorization": f"Bearer {api_key}", "User-Agent": f"primesvt/{__version__}"}
+        self._http = _client(transport, base_url=self.server + "/api/v1/", headers=headers)
+        self._storage = _client(transport)
 
     def close(self) -> None:
         """Close the connections."""
@@ -85,9 +81,11 @@ class Connection:
         Raises:
             ServerError: the server refused.
             Unreachable: nobody answered.
+            Unusable: there is no such request.
         """
+        request = _request(self._http, method, path, **options)
         try:
-            answer = self._http.request(method, path, **options)
+            answer = self._http.send(request)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from None
         self._check(answer)
@@ -99,9 +97,11 @@ class Connection:
         Raises:
             ServerError: the storage refused.
             Unreachable: nobody answered.
+            Unusable: that is no address.
         """
+        request = _request(self._storage, "PUT", address, content=content, headers=headers)
         try:
-            answer = self._storage.put(address, content=content, headers=headers)
+            answer = self._storage.send(request)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from None
         self._check(answer)
@@ -115,9 +115,11 @@ class Connection:
         Raises:
             ServerError: the server refused.
             Unreachable: nobody answered, or the connection broke.
+            Unusable: there is no such request.
         """
+        request = _request(self._http, "GET", path, headers=headers)
         try:
-            with self._http.stream("GET", path, headers=headers, follow_redirects=True) as answer:
+            with closing(self._http.send(request, stream=True, follow_redirects=True)) as answer:
                 if answer.is_error:
                     answer.read()
                 self._check(answer)
@@ -134,6 +136,34 @@ class Connection:
             raise Refused(problem_of(answer), answer.headers.get("retry-after", ""))
         if answer.has_redirect_location:
             raise ClientError(f"{self.server} is now at {answer.headers['location']}; use that address")
+
+
+def _is_address(server: str) -> bool:
+    """Whether a request can be sent there, as far as the address tells."""
+    try:
+        url = httpx.URL(server)
+        url.raw_host.decode("ascii").encode("idna")  # what the name's resolution takes
+        return url.scheme in ("http", "https") and bool(url.host) and urlsplit(server).port != 0
+    except (httpx.InvalidURL, ValueError):
+        return False
+
+
+def _client(transport: httpx.BaseTransport | None, **options: Any) -> httpx.Client:
+    """Raises: Unusable: the environment names a proxy that there cannot be."""
+    try:
+        return httpx.Client(timeout=TIMEOUT, transport=transport, **options)
+    except (httpx.InvalidURL, ValueError, ImportError) as error:
+        raise Unusable(
+            f"the environment names a proxy that cannot be used ({error}); change HTTP_PROXY, HTTPS_PROXY or ALL_PROXY"
+        ) from None
+
+
+def _request(client: httpx.Client, method: str, path: str, **options: Any) -> httpx.Request:
+    """Raises: Unusable: an id, a name or an address in it is none."""
+    try:
+        return client.build_request(method, path, **options)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise Unusable(f"{method} {path[:LONGEST_SHOWN]!r} cannot be asked for ({error})") from None
 
 
 class Refused(ServerError):

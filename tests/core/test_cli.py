@@ -7,12 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -20,11 +16,11 @@ import torch
 from typer.testing import CliRunner
 
 import primesvt_core
-from app.cli import main
 from app.commands.whole import app
 from primesvt_core.cli import change
 from primesvt_core.errors import SpecError
 from tests.support import tiny
+from tests.support.commands import primesvt
 
 START = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from app.cli import main; main()"
 """Tests may have been started in the background, where Ctrl-C is ignored."""
@@ -32,26 +28,6 @@ START = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINT, DATA = ROOT / "examples" / "spikformer-digits.pth.tar", ROOT / "examples" / "digits.npz"
 COMMAND = [sys.executable, "-c", START]
-
-
-@dataclass(frozen=True)
-class Done:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def primesvt(*words: str | Path) -> Done:
-    """The command in this process: starting one each time would take most of the tests' time."""
-    out, err = StringIO(), StringIO()
-    with patch.object(sys, "argv", ["primesvt", *map(str, words)]), redirect_stdout(out), redirect_stderr(err):
-        try:
-            main()
-        except SystemExit as end:
-            status = 0 if end.code is None else int(end.code)
-        else:
-            status = 0
-    return Done(status, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
