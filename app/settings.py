@@ -9,6 +9,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 PREFIX = "PRIMESVT_"
+LARGEST = 2**53 - 1
+"""Of a number of bytes, jobs or minutes: what every reader of JSON takes as it is."""
 
 
 class Settings(BaseModel):
@@ -30,7 +32,7 @@ class Settings(BaseModel):
     s3_timeout_seconds: float = Field(
         default=20, gt=0, description="A store that is silent this long is asked again; keep it under the lease."
     )
-    max_upload_bytes: int = Field(default=64 << 30, gt=0, description="Largest upload.")
+    max_upload_bytes: int = Field(default=64 << 30, gt=0, le=LARGEST, description="Largest upload.")
     part_bytes: int = Field(default=16 << 20, gt=0, description="Size of an upload's parts, the last one aside.")
     upload_expiry_seconds: float = Field(
         default=86_400, gt=0, description="Unfinished uploads are forgotten after this."
@@ -82,9 +84,11 @@ class Settings(BaseModel):
     sign_in_attempts: int = Field(
         default=10, ge=0, description="For one person in a quarter of an hour; ten times as many from one address."
     )
-    team_storage_bytes: int = Field(default=0, ge=0, description="What a team may store; 0 for no limit.")
-    team_unfinished_jobs: int = Field(default=0, ge=0, description="Jobs of a team that wait or run; 0 for no limit.")
-    team_gpu_minutes: int = Field(default=0, ge=0, description="GPU minutes of a team a month; 0 for no limit.")
+    team_storage_bytes: int = Field(default=0, ge=0, le=LARGEST, description="What a team may store; 0 for no limit.")
+    team_unfinished_jobs: int = Field(
+        default=0, ge=0, le=LARGEST, description="Jobs of a team that wait or run; 0 for no limit."
+    )
+    team_gpu_minutes: int = Field(default=0, ge=0, le=LARGEST, description="GPU minutes of a team a month; 0 for no limit.")
     metrics_address: str = Field(
         default="",
         pattern=r"^$|^[^/]*:\d{1,5}$",

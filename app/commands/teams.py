@@ -13,7 +13,7 @@ from rich.table import Column, Table
 from app.commands.reaching import DEFAULT_FOLDER, ID_WIDTH, DataDir, reached, settings_of
 from app.db import Database
 from app.errors import Conflict, Invalid
-from app.settings import Settings
+from app.settings import LARGEST, Settings
 from app.teams.quotas import Quotas, QuotaService, Usage, server_quotas
 from app.teams.service import TeamService
 from primesvt_core.cli import Json
@@ -88,8 +88,8 @@ def _quotas(database: Database, settings: Settings) -> QuotaService:
 def _number(text: str) -> int | None:
     if text == "unlimited":
         return None
-    if not (text.isascii() and text.isdigit()):
-        raise Invalid(f"{text!r} is neither a whole number nor 'unlimited'")
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST))):
+        raise Invalid(f"{text!r} is neither 'unlimited' nor a whole number up to {LARGEST:,}")
     return int(text)
 
 

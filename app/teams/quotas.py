@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from app.catalog.models import ContentRow
 from app.db import Database, now
-from app.errors import GpuQuotaExceeded, JobQuotaExceeded, StorageQuotaExceeded, TooLarge
+from app.errors import GpuQuotaExceeded, Invalid, JobQuotaExceeded, StorageQuotaExceeded, TooLarge
 from app.jobs.models import ArtifactRow, JobRow
 from app.jobs.states import TERMINAL
 from app.jobs.usage import Day, by_day, gpu_seconds
-from app.settings import Settings
+from app.settings import LARGEST, Settings
 from app.teams import audit
 from app.teams.members import lock_team
 from app.teams.models import TeamRow
@@ -87,7 +87,13 @@ class QuotaService:
             return by_day(session, team, since)
 
     def change(self, team: str, quotas: dict[str, int | None]) -> Quotas:
-        """Give a team quotas of its own; those that are not named stay as they are."""
+        """Give a team quotas of its own; those that are not named stay as they are.
+
+        Raises:
+            Invalid: one is larger than pages and programs can tell.
+        """
+        if any(most is not None and most > LARGEST for most in quotas.values()):
+            raise Invalid(f"a quota is at most {LARGEST:,}; write 'unlimited' for more")
         with self.database.session() as session:
             row = lock_team(session, team)
             row.quotas = {**row.quotas, **quotas}

@@ -101,4 +101,6 @@ def test_a_team_gets_quotas_of_its_own(database: Database) -> None:
     found = next(one for one in json.loads(run(teams, "list", "--json")) if one["name"] == "research")
     assert found["quotas"]["storage_bytes"] is None
     run(teams, "quota", "research", "--storage-bytes", "-1", status=WRONG_INPUT)
+    for most in ("9" * 16, "9" * 400, "9" * 5000):
+        run(teams, "quota", "research", "--storage-bytes", most, status=WRONG_INPUT)
     run(teams, "quota", "nobody's", "--reset", status=WRONG_INPUT)

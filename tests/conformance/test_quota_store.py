@@ -15,6 +15,7 @@ from app.catalog.states import UploadKind
 from app.db import Database, now
 from app.errors import (
     GpuQuotaExceeded,
+    Invalid,
     JobQuotaExceeded,
     NotFound,
     StorageQuotaExceeded,
@@ -23,6 +24,7 @@ from app.errors import (
 from app.jobs.models import UsageRow
 from app.jobs.records import NewJob
 from app.jobs.service import JobService
+from app.settings import LARGEST
 from app.storage import Draft
 from app.teams.quotas import Quotas, QuotaService, admit_upload, month_begin
 from tests.support.access import Access, in_the_middle
@@ -40,6 +42,14 @@ def announce(catalog: CatalogService, team: str, size: int) -> bool:
     except StorageQuotaExceeded:
         return False
     return True
+
+
+def test_a_quota_is_a_number_that_can_be_told(access: Access) -> None:
+    most = dict.fromkeys(("storage_bytes", "unfinished_jobs", "gpu_minutes"), LARGEST)
+    assert access.quotas.change(access.team, {**most}).gpu_minutes == LARGEST
+    with pytest.raises(Invalid, match="a quota is at most"):
+        access.quotas.change(access.team, {"gpu_minutes": LARGEST + 1})
+    assert access.quotas.of(access.team).gpu_minutes == LARGEST
 
 
 def test_what_is_stored_is_bounded(access: Access, catalog: CatalogService) -> None:
