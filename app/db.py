@@ -17,9 +17,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event, text
+from alembic.util import CommandError
+from sqlalchemy import URL, DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,19 @@ MIGRATION_LOCK = 0x70737674
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _numbering, _last_number = Lock(), 0
+
+
+class DatabaseUnusable(Exception):
+    """The database cannot be used; the message says which, why, and what to do.
+
+    ``is_input`` says whether its URL is wrong, rather than the database or the way to it.
+    """
+
+    code = "database_unusable"
+
+    def __init__(self, message: str, *, is_input: bool = False) -> None:
+        super().__init__(message)
+        self.message, self.is_input = message, is_input
 
 
 class Base(DeclarativeBase):
@@ -157,17 +171,60 @@ class Database:
         return True
 
 
-def connect(url: str) -> Database:
-    """Open a database; a SQLite file's folder is made."""
-    if not url.startswith("sqlite"):
-        # A process that is stopped in the middle of a transaction must not keep its rows locked.
-        options = f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000}"
-        return Database(create_engine(url, **QUIET, pool_pre_ping=True, connect_args={"options": options}))
-    Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, **QUIET, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
-    event.listen(engine, "connect", _configure_sqlite)
-    event.listen(engine, "begin", _begin_immediately)
+def connect(url: str | URL) -> Database:
+    """Open a database; a SQLite file's folder is made.
+
+    Raises:
+        DatabaseUnusable: that is no URL of a database.
+    """
+    try:
+        engine = _engine(make_url(url))
+    except (ArgumentError, ImportError, ValueError):  # not quoted: what stands in a URL by mistake may be a password
+        raise DatabaseUnusable(
+            "the URL of the database is wrong, or of a kind that is not installed; write PRIMESVT_DATABASE_URL like"
+            " sqlite:////folder/file.sqlite3 or postgresql+psycopg://user:password@host/name",
+            is_input=True,
+        ) from None
+    if engine.dialect.name == "sqlite":
+        Path(engine.url.database or "").parent.mkdir(parents=True, exist_ok=True)
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_immediately)
     return Database(engine)
+
+
+@contextmanager
+def opened(url: str | URL) -> Iterator[Database]:
+    """A database with the newest schema, closed when the block ends.
+
+    Raises:
+        DatabaseUnusable: it does not answer as it should, now or while the block runs.
+    """
+    database = connect(url)
+    try:
+        database.migrate()
+        yield database
+    except DBAPIError as error:
+        raise _unusable(database.engine.url, error.orig or error) from None
+    except CommandError as error:
+        raise _unusable(database.engine.url, error, "use the newer PrimeSVT that made it") from None
+    finally:
+        database.engine.dispose()
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        return create_engine(url, **QUIET, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+    # A process that is stopped in the middle of a transaction must not keep its rows locked.
+    options = f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000}"
+    return create_engine(url, **QUIET, pool_pre_ping=True, connect_args={"options": options})
+
+
+def _unusable(url: URL, reason: BaseException, hint: str = "") -> DatabaseUnusable:
+    if url.get_backend_name() == "sqlite":
+        name, usual = url.database, "is the disk full? if the file is damaged, restore a back-up"
+    else:
+        name, usual = url.render_as_string(), "is it running, and is PRIMESVT_DATABASE_URL right?"
+    return DatabaseUnusable(f"the database {name} cannot be used ({' '.join(str(reason).split())}); {hint or usual}")
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:

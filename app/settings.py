@@ -6,17 +6,42 @@ from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from sqlalchemy import URL
+
+from primesvt_core.errors import without_type
 
 PREFIX = "PRIMESVT_"
 LARGEST = 2**53 - 1
 """Of a number of bytes, jobs or minutes: what every reader of JSON takes as it is."""
 
 
+class WrongSettings(Exception):
+    """Variables of the environment, or a folder, that no process can work with; the message names them."""
+
+    code = "invalid_settings"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+def given_folder(path: Path) -> Path:
+    """A folder as people give it, as an absolute path.
+
+    Raises:
+        WrongSettings: it is in the home of nobody.
+    """
+    try:
+        return path.expanduser().resolve()
+    except RuntimeError as error:
+        raise WrongSettings(f"there is no folder {path}: {error}") from None
+
+
 class Settings(BaseModel):
     """One process's settings; ``PRIMESVT_DATABASE_URL`` sets ``database_url``, and so on."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     data_dir: Path = Field(default=Path("primesvt-data"), description="Folder for everything kept on this machine.")
     database_url: str = Field(
@@ -88,7 +113,9 @@ class Settings(BaseModel):
     team_unfinished_jobs: int = Field(
         default=0, ge=0, le=LARGEST, description="Jobs of a team that wait or run; 0 for no limit."
     )
-    team_gpu_minutes: int = Field(default=0, ge=0, le=LARGEST, description="GPU minutes of a team a month; 0 for no limit.")
+    team_gpu_minutes: int = Field(
+        default=0, ge=0, le=LARGEST, description="GPU minutes of a team a month; 0 for no limit."
+    )
     metrics_address: str = Field(
         default="",
         pattern=r"^$|^[^/]*:\d{1,5}$",
@@ -110,19 +137,23 @@ class Settings(BaseModel):
         """Read ``PRIMESVT_*``; unset and empty variables keep their defaults.
 
         Raises:
-            pydantic.ValidationError: naming the variables that are wrong.
+            WrongSettings: naming the variables that are wrong.
         """
         fields = {name: env[PREFIX + name.upper()] for name in cls.model_fields if env.get(PREFIX + name.upper())}
-        return cls.model_validate(fields)
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            wrong = [f"{PREFIX}{str(e['loc'][0]).upper()}: {without_type(e['msg'])}" for e in error.errors()]
+            raise WrongSettings("the environment is wrong: " + "; ".join(wrong)) from None
 
     def environment(self) -> dict[str, str]:
         """The variables from which `from_env` makes these settings again, for a child process."""
         return {PREFIX + name.upper(): str(value) for name, value in self.model_dump(mode="json").items()}
 
     @property
-    def database(self) -> str:
+    def database(self) -> str | URL:
         """URL of the database."""
-        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'primesvt.sqlite3'}"
+        return self.database_url or URL.create("sqlite", database=str(self.data_dir.resolve() / "primesvt.sqlite3"))
 
     @property
     def storage(self) -> str:

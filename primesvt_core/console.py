@@ -46,6 +46,8 @@ def run(app: typer.Typer | Callable[[], None]) -> None:
         fail(error.error_code, error.message, WRONG_INPUT if isinstance(error, INPUT_ERRORS) else FAILED)
     except OSError as error:
         fail("file_error", str(error), FAILED)
+    except UnicodeEncodeError as error:  # half a character, from bytes of the command line that are no UTF-8
+        fail("no_text", f"{error.object!r} cannot be written as {error.encoding}; give it in UTF-8", WRONG_INPUT)
     except (KeyboardInterrupt, click.exceptions.Abort):
         err.print("\nstopped")
         sys.exit(INTERRUPTED)

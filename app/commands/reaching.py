@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from app.db import Database, connect
+from app.db import Database, opened
 from app.errors import DomainError
-from app.settings import Settings
+from app.settings import Settings, given_folder
 from app.teams.actors import Actor, ActorKind, acting
 from primesvt_core.console import WRONG_INPUT, fail
 
@@ -29,20 +29,21 @@ DataDir = Annotated[
 
 
 def settings_of(data_dir: Path) -> Settings:
-    """Those of the environment, with the data folder of the command line."""
-    return Settings.from_env(os.environ).model_copy(update={"data_dir": data_dir.expanduser().resolve()})
+    """Those of the environment, with the data folder of the command line.
+
+    Raises:
+        WrongSettings: they cannot be used.
+    """
+    return Settings.from_env(os.environ).model_copy(update={"data_dir": given_folder(data_dir)})
 
 
 @contextmanager
 def reached(data_dir: Path) -> Iterator[Database]:
     """The database of --data-dir, or of PRIMESVT_DATABASE_URL; what it refuses ends the command with its code."""
-    database = connect(settings_of(data_dir).database)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    actor = Actor(kind=ActorKind.OPERATOR, name=getpass.getuser())
     try:
-        database.migrate()
-        with acting(Actor(kind=ActorKind.OPERATOR, name=getpass.getuser())):
+        with opened(settings_of(data_dir).database) as database, acting(actor):
             yield database
     except DomainError as error:
         fail(error.code, error.message, WRONG_INPUT)
-    finally:
-        database.engine.dispose()

@@ -6,7 +6,9 @@ import typer
 
 from app.client import ClientError, ServerError, Unusable
 from app.commands import demo, jobs, keys, members, serving, teams, webhooks
+from app.db import DatabaseUnusable
 from app.embedded import EmbeddedError
+from app.settings import WrongSettings
 from primesvt_core import cli as library
 from primesvt_core.console import FAILED, WRONG_INPUT, fail
 
@@ -37,5 +39,7 @@ def main() -> None:
         fail(error.problem.code, error.message, FAILED if error.problem.status >= SERVER_FAULT else WRONG_INPUT)
     except ClientError as error:
         fail(error.code, error.message, WRONG_INPUT if isinstance(error, Unusable) else FAILED)
-    except EmbeddedError as error:
+    except WrongSettings as error:
+        fail(error.code, error.message, WRONG_INPUT)
+    except (EmbeddedError, DatabaseUnusable) as error:
         fail(error.code, error.message, WRONG_INPUT if error.is_input else FAILED)

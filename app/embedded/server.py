@@ -15,12 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-from pydantic import ValidationError
 
-from app.db import Database, connect
+from app.db import opened
 from app.embedded import broker
 from app.embedded.processes import Keeper, Program
-from app.settings import Settings
+from app.settings import Settings, given_folder
 from app.teams.service import TeamService
 
 READY_SECONDS = 60.0
@@ -81,12 +80,14 @@ def running(place: Place, hopeless: Callable[[], bool] = lambda: False) -> Itera
 
     Raises:
         EmbeddedError: the address is taken, another service uses the data folder, or a part does not start.
+        WrongSettings: the environment or the data folder is wrong.
+        DatabaseUnusable: the database in the data folder is damaged.
     """
     with ExitStack() as stack:
         settings = _settings(place, stack)
         stack.enter_context(_locked(settings.data_dir))
         listener = stack.enter_context(contextlib.closing(_listen(place)))
-        database = stack.enter_context(_migrated(settings))
+        database = stack.enter_context(opened(settings.database))
         keepers: list[Keeper] = []
         for program in _programs(settings, listener):
             keepers.append(Keeper(program))
@@ -102,11 +103,7 @@ def _settings(place: Place, stack: ExitStack) -> Settings:
     """Of the environment, but for the parts that this form of the service brings along."""
     # A socket's path may have about a hundred characters; a data folder's may have more.
     sockets = stack.enter_context(tempfile.TemporaryDirectory(prefix="primesvt-", ignore_cleanup_errors=True))
-    try:
-        settings = Settings.from_env(os.environ)
-    except ValidationError as error:
-        raise EmbeddedError("invalid_settings", str(error), is_input=True) from None
-    data_dir = place.data_dir.expanduser().resolve()
+    settings, data_dir = Settings.from_env(os.environ), given_folder(place.data_dir)
     hosts = ",".join(filter(None, (settings.allowed_hosts, place.host)))
     mine = {"data_dir": data_dir, "broker_url": broker.url(Path(sockets) / "valkey"), "database_url": "",
             "storage_url": "", "metrics_address": "", "allowed_hosts": hosts}  # fmt: skip
@@ -136,26 +133,17 @@ def _listen(place: Place) -> socket.socket:
     try:
         family, *_, address = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(address[:2], family=family, backlog=2048)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         raise EmbeddedError(
             "address_in_use",
-            f"cannot listen on {place.host}:{place.port} ({error}); choose another port with --port (0: any free one)",
+            f"cannot listen on {place.host}:{place.port} ({error}); choose another port with --port (0: any free one),"
+            " or another address with --host",
             is_input=True,
         ) from None
     # Connections inherit it. asyncio sets it itself, but not on those of a socket that it was handed: the end of an
     # answer would wait 40 ms for its beginning to be acknowledged.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
-
-
-@contextmanager
-def _migrated(settings: Settings) -> Iterator[Database]:
-    database = connect(settings.database)
-    try:
-        database.migrate()
-        yield database
-    finally:
-        database.engine.dispose()
 
 
 def _programs(settings: Settings, listener: socket.socket) -> Iterator[Program]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from app.settings import Settings
 from app.storage._base import (
@@ -53,7 +54,7 @@ def open_store(url: str, endpoint: str = "", public_endpoint: str = "", *, timeo
     """
     parts = urlsplit(url)
     if parts.scheme == "file":
-        return LocalStore(Path(unquote(parts.path)))
+        return LocalStore(Path(os.fsdecode(unquote_to_bytes(parts.path))))  # names on disk are bytes
     if parts.scheme == "s3":
         from app.storage.s3 import S3Store  # boto3 takes a while to import
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from app.commands import keys, members, teams
@@ -18,10 +19,11 @@ from app.teams.keys import KeyService
 from app.teams.people import PeopleService
 from app.teams.scopes import Role, Scope
 from app.teams.service import TeamService
+from tests.support.commands import primesvt
 from tests.support.matrix import PASSWORD
 
 EMAIL = "ann@example.org"
-WRONG_INPUT = 2
+FAILED, WRONG_INPUT = 1, 2
 
 
 @pytest.fixture
@@ -104,3 +106,76 @@ def test_a_team_gets_quotas_of_its_own(database: Database) -> None:
     for most in ("9" * 16, "9" * 400, "9" * 5000):
         run(teams, "quota", "research", "--storage-bytes", most, status=WRONG_INPUT)
     run(teams, "quota", "nobody's", "--reset", status=WRONG_INPUT)
+
+
+@pytest.mark.parametrize("name", ["a?b", "a#b", "a%20b", "a b", "\udcff"])
+def test_the_database_lies_in_the_data_folder_whatever_its_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PRIMESVT_DATABASE_URL", raising=False)
+    run(keys, "create", "--data-dir", str(tmp_path / name))
+    assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()] == [
+        Path(name, "primesvt.sqlite3")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "status"),
+    [
+        ("postgresql+psycopg://me:secret@127.0.0.1:1/x", FAILED),
+        ("postgresql+psycopg://me:secret@127.0.0.1:secret/x", WRONG_INPUT),
+        ("nothing:secret", WRONG_INPUT),
+        ("sqlite://secret/x", WRONG_INPUT),
+        ("nosuch://secret/x", WRONG_INPUT),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_told(url: str, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRIMESVT_DATABASE_URL", url)
+    done = primesvt("keys", "list")
+    assert (done.returncode, "error [database_unusable]" in done.stderr) == (status, True)
+    assert "PRIMESVT_DATABASE_URL" in done.stderr
+    assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["data", "\udcff"])
+@pytest.mark.parametrize("command", [("keys", "list"), ("serve", "--port", "0")])
+def test_a_damaged_database_is_told(command: tuple[str, ...], name: str, tmp_path: Path) -> None:
+    file = tmp_path / name / "primesvt.sqlite3"
+    file.parent.mkdir()
+    file.write_bytes(b"no database " * 100)
+    done = primesvt(*command, "--data-dir", file.parent)
+    assert (done.returncode, "error [database_unusable]" in done.stderr) == (FAILED, True)
+    assert str(file) in done.stderr
+
+
+def test_a_database_of_a_version_that_is_not_known_is_told(database: Database, tmp_path: Path) -> None:
+    with database.session() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    done = primesvt("keys", "list", "--data-dir", tmp_path)
+    assert (done.returncode, "9999" in done.stderr) == (FAILED, True)
+    assert "use the newer PrimeSVT" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("keys", "list"), ("serve", "--port", "0")])
+def test_the_variable_that_is_wrong_is_told(
+    command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRIMESVT_PART_BYTES", "x")
+    monkeypatch.setenv("PRIMESVT_LEASE_SECONDS", "inf")
+    done = primesvt(*command, "--data-dir", tmp_path)
+    assert (done.returncode, "error [invalid_settings]" in done.stderr) == (WRONG_INPUT, True)
+    assert "PRIMESVT_PART_BYTES: " in done.stderr
+    assert "PRIMESVT_LEASE_SECONDS: " in done.stderr
+
+
+@pytest.mark.parametrize("command", [("keys", "list"), ("serve", "--port", "0")])
+def test_a_folder_in_the_home_of_nobody_is_told(command: tuple[str, ...]) -> None:
+    done = primesvt(*command, "--data-dir", "~nobody-of-that-name/data")
+    assert (done.returncode, "error [invalid_settings]" in done.stderr) == (WRONG_INPUT, True)
+    assert "~nobody-of-that-name/data" in done.stderr
+
+
+@pytest.mark.usefixtures("database")
+def test_words_that_are_no_text_are_told() -> None:
+    done = primesvt("keys", "create", "--team", "\udcff")
+    assert (done.returncode, "error [no_text] '\\udcff'" in done.stderr) == (WRONG_INPUT, True)

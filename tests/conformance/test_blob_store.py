@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.storage import BlobMissing, BlobStore, open_store
+from app.settings import Settings
+from app.storage import BlobMissing, BlobStore, open_store, store_of
 from tests.support.stores import KINDS, fresh_store, store_url
 from tests.support.swift import Swift
 
@@ -32,6 +33,12 @@ def read(store: BlobStore, key: str, start: int = 0, length: int | None = None) 
 def in_pieces(content: bytes, size: int = MIB) -> Iterator[bytes]:
     for start in range(0, len(content), size):
         yield content[start : start + size]
+
+
+@pytest.mark.parametrize("name", ["a b?c#d%20", "\udcff"])
+def test_a_data_folder_may_have_any_name(name: str, tmp_path: Path) -> None:
+    store_of(Settings(data_dir=tmp_path / name)).put("a/b", [b"c"])
+    assert (tmp_path / name / "blobs").is_dir()
 
 
 @pytest.mark.parametrize("content", [b"", b"a", BYTES, LARGE], ids=["empty", "one", "small", "large"])

@@ -44,7 +44,7 @@ def team(redis: OwnRedis, tmp_path: Path) -> Iterator[Fleet]:
 
 def machine(team: Fleet, number: int, *, stub: bool = True) -> Part:
     """A worker with a data folder of its own."""
-    shared = {"PRIMESVT_DATABASE_URL": team.settings.database, "PRIMESVT_STORAGE_URL": team.settings.storage}
+    shared = {"PRIMESVT_DATABASE_URL": str(team.settings.database), "PRIMESVT_STORAGE_URL": team.settings.storage}
     start = team.worker if stub else team.computing_worker
     return start(**PACE, **shared, PRIMESVT_DATA_DIR=str(team.folder / f"machine-{number}"))
 
