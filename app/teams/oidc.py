@@ -11,8 +11,10 @@ import hmac
 import ipaddress
 import json
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from threading import Lock
+from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -29,6 +31,15 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 
 LEEWAY_SECONDS = 60
 PATIENCE_SECONDS = 10.0
+PAUSE_SECONDS = 10.0
+"""A provider that did not answer is left alone for so long."""
+
+MOST_AT_ONCE = 4
+"""Requests to the provider: each holds one of the threads that answer everybody."""
+
+TURN_SECONDS = 1.0
+"""Nobody waits longer than this for others who are asking the provider."""
+
 LARGEST_ANSWER = 1 << 20
 SCOPES = "openid email profile"
 
@@ -55,9 +66,14 @@ class Attempt:
         """
         try:
             values = json.loads(base64.urlsafe_b64decode(cookie + "=" * (-len(cookie) % 4)))
-            return cls(**{name: str(values[name]) for name in ("state", "nonce", "verifier", "next_page")})
-        except (ValueError, KeyError, TypeError):
+            return cls(**{name: _text(values[name]) for name in ("state", "nonce", "verifier", "next_page")})
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise ProviderRefused("this sign-in was not begun in this browser, or is too old; begin anew") from None
+
+
+def _text(value: object) -> str:
+    """Raises: ValueError: for what is no text, such as half of a surrogate pair."""
+    return str(value).encode().decode()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,14 +86,16 @@ class Identity:
 
 
 class Provider:
-    """One OpenID provider."""
+    """One OpenID provider; while it does not answer, few wait for it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self.issuer, self.client_id = settings.oidc_issuer, settings.oidc_client_id
         self.secret = settings.oidc_client_secret
-        self._lock = Lock()
         self._endpoints: dict[str, str] = {}
         self._keys: KeySet | None = None
+        self._clock = clock
+        self._turns = BoundedSemaphore(MOST_AT_ONCE)
+        self._again_at = clock()
 
     def begin(self, redirect_uri: str, next_page: str) -> tuple[str, Attempt]:
         """Where the browser is sent, and what it keeps meanwhile.
@@ -116,7 +134,7 @@ class Provider:
             raise ProviderRefused("this is not the sign-in that was begun in this browser; begin anew")
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri,
                 "code_verifier": attempt.verifier, "client_id": self.client_id}  # fmt: skip
-        answer = _asked("POST", self._endpoint("token_endpoint"), data=form, auth=(self.client_id, self.secret))
+        answer = self._ask("POST", self._endpoint("token_endpoint"), data=form, auth=(self.client_id, self.secret))
         return self._believed(str(answer.get("id_token", "")), attempt.nonce)
 
     def _believed(self, token: str, nonce: str) -> Identity:
@@ -146,18 +164,15 @@ class Provider:
             return jwt.decode(token, self._key_set(), algorithms=ALGORITHMS).claims
 
     def _key_set(self) -> KeySet:
-        with self._lock:
-            if self._keys is None:
-                self._keys = KeySet.import_key_set(_asked("GET", self._endpoint_of("jwks_uri")))  # type: ignore[arg-type]
-            return self._keys
+        keys = self._keys
+        if keys is None:  # several may ask at the same time; all are told the same
+            keys = KeySet.import_key_set(self._ask("GET", self._endpoint("jwks_uri")))  # type: ignore[arg-type]
+            self._keys = keys
+        return keys
 
     def _endpoint(self, name: str) -> str:
-        with self._lock:
-            return self._endpoint_of(name)
-
-    def _endpoint_of(self, name: str) -> str:
         if not self._endpoints:
-            found = _asked("GET", f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
+            found = self._ask("GET", f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
             if found.get("issuer") != self.issuer:
                 raise ProviderUnreachable(f"{self.issuer} calls itself {found.get('issuer')!r}; correct the setting")
             self._endpoints = {key: value for key, value in found.items() if isinstance(value, str)}
@@ -165,6 +180,25 @@ class Provider:
         if not _is_safe(address):
             raise ProviderUnreachable(f"the provider has no {name} with TLS")
         return address
+
+    def _ask(self, method: str, address: str, **options: Any) -> dict[str, Any]:
+        """What the provider answers, unless it was silent a moment ago or many are asking it.
+
+        Raises:
+            ProviderRefused: it refuses.
+            ProviderUnreachable: it does not answer as it should.
+        """
+        if self._clock() < self._again_at:
+            raise ProviderUnreachable("the provider did not answer a moment ago; try again in a few seconds")
+        if not self._turns.acquire(timeout=TURN_SECONDS):
+            raise ProviderUnreachable("many wait for the provider already; try again in a few seconds")
+        try:
+            return _asked(method, address, **options)
+        except httpx.TransportError as error:
+            self._again_at = self._clock() + PAUSE_SECONDS
+            raise ProviderUnreachable(f"the provider does not answer: {error or type(error).__name__}") from None
+        finally:
+            self._turns.release()
 
 
 def _identity(issuer: str, claims: dict[str, Any]) -> Identity:
@@ -177,7 +211,11 @@ def _identity(issuer: str, claims: dict[str, Any]) -> Identity:
 
 
 def _asked(method: str, address: str, **options: Any) -> dict[str, Any]:
-    """A JSON object from the provider."""
+    """A JSON object from the provider.
+
+    Raises:
+        httpx.TransportError: nothing came.
+    """
     if not _is_safe(address):
         raise ProviderUnreachable(f"{address} is no https address")
     try:
@@ -186,7 +224,7 @@ def _asked(method: str, address: str, **options: Any) -> dict[str, Any]:
         if len(response.content) > LARGEST_ANSWER:
             raise ProviderUnreachable("the provider's answer is too long")
         document = response.json()
-    except (httpx.HTTPError, ValueError) as error:
+    except (httpx.DecodingError, httpx.InvalidURL, ValueError) as error:
         raise ProviderUnreachable(
             f"the provider does not answer as it should: {error or type(error).__name__}"
         ) from None
@@ -199,10 +237,10 @@ def _asked(method: str, address: str, **options: Any) -> dict[str, Any]:
 
 def _is_safe(address: str) -> bool:
     """Whether nobody between us and the provider can listen: TLS, or a provider on this machine."""
-    parts = urlsplit(address)
-    if parts.scheme == "https":
-        return bool(parts.hostname)
     try:
+        parts = urlsplit(address)
+        if parts.scheme == "https":
+            return bool(parts.hostname)
         return parts.scheme == "http" and ipaddress.ip_address(parts.hostname or "").is_loopback
     except ValueError:
         return False

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,6 +17,8 @@ import pytest
 
 from app.api.deps import SESSION_COOKIE
 from app.errors import ProviderUnreachable
+from app.settings import Settings
+from app.teams import oidc
 from app.teams.oidc import Provider as Believer
 from app.teams.scopes import Role
 from tests.support.browsing import get, post
@@ -196,6 +202,23 @@ def test_a_sign_in_that_was_not_begun_here_is_not_finished_here(
     assert idp.refused == ["code"]
 
 
+NO_ATTEMPTS = {
+    "half of a surrogate pair": {**dict.fromkeys(("state", "nonce", "verifier", "next_page"), "x"), "state": "\ud800"},
+    "a list": ["x"],
+    "a number": 1,
+    "nothing": {},
+}
+
+
+@pytest.mark.parametrize(
+    "kept", [*(json.dumps(document) for document in NO_ATTEMPTS.values()), "[" * 20_000, "\0"],
+    ids=[*NO_ATTEMPTS, "deep", "no JSON"],
+)  # fmt: skip
+def test_a_cookie_that_holds_no_sign_in_is_none(board: Dashboard, browser: Browser, kept: str) -> None:
+    packed = base64.urlsafe_b64encode(kept.encode()).decode().rstrip("=")
+    refused(browser.come_back("http://server/sign-in/provider/callback?state=x&code=x", packed), "not begun in this")
+
+
 def test_a_stolen_code_is_of_no_use_without_the_verifier(
     board: Dashboard, idp: Provider, browser: Browser, team: Team
 ) -> None:
@@ -232,6 +255,59 @@ def test_a_provider_without_tls_or_of_another_name_is_not_asked(board: Dashboard
         believer = Believer(board.settings.model_copy(update={"oidc_issuer": issuer}))
         with pytest.raises(ProviderUnreachable):
             believer.begin("http://server/back", "/")
+
+
+@pytest.mark.parametrize("address", ["https://[", "https://", "http://127.0.0.1:99999999/", "http://[::1"])
+def test_a_provider_whose_address_is_none_is_not_asked(board: Dashboard, idp: Provider, address: str) -> None:
+    with pytest.raises(ProviderUnreachable):
+        Believer(board.settings.model_copy(update={"oidc_issuer": address})).begin("http://server/back", "/")
+
+
+def test_going_to_the_provider_is_counted_as_an_attempt_to_sign_in(tmp_path: Path, idp: Provider) -> None:
+    board = Dashboard(tmp_path, oidc_issuer=idp.issuer, oidc_client_id=CLIENT, sign_in_attempts=1)
+    statuses = [get(board, None, "/sign-in/provider").status_code for _ in range(11)]
+    assert statuses == [303] * 10 + [429]
+    board.close()
+
+
+def believer(listening: socket.socket, clock: Callable[[], float] = time.monotonic) -> Believer:
+    host, port = listening.getsockname()
+    return Believer(Settings(oidc_issuer=f"http://{host}:{port}", oidc_client_id=CLIENT), clock)
+
+
+def unreachable(believer: Believer, told: str) -> None:
+    with pytest.raises(ProviderUnreachable, match=told):
+        believer.begin("http://server/back", "/")
+
+
+def test_a_provider_that_did_not_answer_is_left_alone_for_a_while() -> None:
+    moment = 0.0
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # and does not listen
+        asking = believer(deaf, lambda: moment)
+        unreachable(asking, "does not answer")
+        unreachable(asking, "a moment ago")
+        deaf.listen()
+        moment = oidc.PAUSE_SECONDS
+        with ThreadPoolExecutor(1) as threads:
+            begun = threads.submit(unreachable, asking, "does not answer")
+            deaf.accept()[0].close()  # it was asked again
+            begun.result()
+
+
+def test_few_wait_for_a_provider_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oidc, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(oidc, "PATIENCE_SECONDS", 60.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(oidc.MOST_AT_ONCE) as threads:
+        asking = believer(silent)
+        waiting = [threads.submit(unreachable, asking, "does not answer") for _ in range(oidc.MOST_AT_ONCE)]
+        calls = [silent.accept()[0] for _ in waiting]
+        unreachable(asking, "many wait")
+        for call in calls:
+            call.close()
+        for begun in waiting:
+            begun.result()
+        unreachable(asking, "a moment ago")
 
 
 def test_without_a_provider_there_is_no_such_way_in(tmp_path: Path) -> None:
