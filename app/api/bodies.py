@@ -1,4 +1,4 @@
-"""JSON bodies: their media type and size are checked before they are read into memory."""
+"""Bodies of requests: their size, and the media type of JSON, are checked before they are read into memory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import Message as AsgiMessage
 
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
 LARGEST_JSON_BYTES = 1 << 20
 """A spec names groups and rates, a thousand bytes or so; nobody needs a thousand times that."""
 
@@ -21,39 +23,50 @@ NOT_JSON = "the request's body must be JSON; send it as 'Content-Type: applicati
 class BoundedRoute(APIRoute):
     """A route whose JSON body, if it has one, is bounded."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
         if self.body_field is None:
             return handle
 
         async def handle_bounded(request: Request) -> Response:
-            if not _is_json(request.headers.get("content-type", "")):
+            if not _is_json(request):
                 raise HTTPException(415, NOT_JSON)
-            return await handle(_bounded(request))
+            return await handle(bounded(request, LARGEST_JSON_BYTES, TOO_LARGE))
 
         return handle_bounded
 
 
-def _is_json(content_type: str) -> bool:
+def media_type(request: Request) -> Message:
+    """What a request says that its body is."""
     message = Message()
-    message["content-type"] = content_type
-    subtype = message.get_content_subtype()
-    return message.get_content_maintype() == "application" and (subtype == "json" or subtype.endswith("+json"))
+    message["content-type"] = request.headers.get("content-type", "")
+    return message
 
 
-def _bounded(request: Request) -> Request:
-    """The request, reading of which ends with 413 beyond the limit, whatever length it declared."""
-    length = request.headers.get("content-length", "0")
-    if length.isdigit() and int(length[:20]) > LARGEST_JSON_BYTES:
-        raise HTTPException(413, TOO_LARGE)
+def _is_json(request: Request) -> bool:
+    said = media_type(request)
+    subtype = said.get_content_subtype()
+    return said.get_content_maintype() == "application" and (subtype == "json" or subtype.endswith("+json"))
+
+
+def declared_length(request: Request) -> int | None:
+    """How many bytes a request says that its body has; None if it says nothing of the kind."""
+    length = request.headers.get("content-length", "")
+    return int(length[:20]) if length.isascii() and length.isdigit() else None
+
+
+def bounded(request: Request, most: int, refusal: str) -> Request:
+    """The request, reading of which ends with 413 beyond ``most`` bytes, whatever length it declared."""
+    if (declared_length(request) or 0) > most:
+        raise HTTPException(413, refusal)
     seen = 0
 
     async def receive() -> AsgiMessage:
         nonlocal seen
         message = await request.receive()
         seen += len(message.get("body", b""))
-        if seen > LARGEST_JSON_BYTES:
-            raise HTTPException(413, TOO_LARGE)
+        if seen > most:
+            raise HTTPException(413, refusal)
         return message
 
     return Request(request.scope, receive)

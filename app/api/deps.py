@@ -64,7 +64,7 @@ class Authentication(HTTPBearer):
             await run_in_threadpool(count_stranger, request, found)
             raise
         identified(caller)
-        rule, subject = found.limiter.callers, caller.key_id or str(caller.user_id)
+        rule, subject = found.limiter.callers, _counted_as(caller)
         allowance = found.limiter.count_here(rule, subject)
         if allowance is None:
             allowance = await run_in_threadpool(found.limiter.count, rule, subject)
@@ -83,6 +83,19 @@ def count_stranger(request: Request, found: Annotated[Services, Depends(services
         RateLimited: too many come from there.
     """
     count(request, found.limiter.strangers, network_of_request(request), found)
+
+
+def count_caller(request: Request, found: Services, caller: Principal) -> None:
+    """Count a request of somebody we know.
+
+    Raises:
+        RateLimited: they send too many.
+    """
+    count(request, found.limiter.callers, _counted_as(caller), found)
+
+
+def _counted_as(caller: Principal) -> str:
+    return caller.key_id or str(caller.user_id)
 
 
 def network_of_request(request: Request) -> str:
@@ -155,7 +168,7 @@ def needs(scope: Scope) -> Any:
     return Security(authentication, scopes=[scope.value])
 
 
-def _of_our_making(value: str) -> str:
+def of_our_making(value: str) -> str:
     """An id that this server may have made; any other cannot be found, and never reaches the database.
 
     Raises:
@@ -171,10 +184,10 @@ Watching = Annotated[Watch, Depends(watch)]
 Caller = Annotated[Principal, Security(authentication)]
 """Whoever is known, whatever they may do; nearly every operation says with `needs` what it takes instead."""
 
-JobId = Annotated[str, Path(examples=["job_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(_of_our_making)]
-KeyId = Annotated[str, Path(examples=["key_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(_of_our_making)]
-UserId = Annotated[str, Path(examples=["usr_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(_of_our_making)]
-InvitationId = Annotated[str, Path(examples=["lnk_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(_of_our_making)]
-UploadId = Annotated[str, Path(examples=["upl_01k2v8r3p5q7s9t1v3w5x7y9z1"]), AfterValidator(_of_our_making)]
-WebhookId = Annotated[str, Path(examples=["whk_01k2v8r6c8d0e2f4g6h8j0k2m4"]), AfterValidator(_of_our_making)]
-DeliveryId = Annotated[str, Path(examples=["msg_01k2v8r7d9e1f3g5h7j9k1m3n5"]), AfterValidator(_of_our_making)]
+JobId = Annotated[str, Path(examples=["job_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(of_our_making)]
+KeyId = Annotated[str, Path(examples=["key_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(of_our_making)]
+UserId = Annotated[str, Path(examples=["usr_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(of_our_making)]
+InvitationId = Annotated[str, Path(examples=["lnk_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(of_our_making)]
+UploadId = Annotated[str, Path(examples=["upl_01k2v8r3p5q7s9t1v3w5x7y9z1"]), AfterValidator(of_our_making)]
+WebhookId = Annotated[str, Path(examples=["whk_01k2v8r6c8d0e2f4g6h8j0k2m4"]), AfterValidator(of_our_making)]
+DeliveryId = Annotated[str, Path(examples=["msg_01k2v8r7d9e1f3g5h7j9k1m3n5"]), AfterValidator(of_our_making)]

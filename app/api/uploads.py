@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from app.api.bodies import BoundedRoute
+from app.api.bodies import BoundedRoute, declared_length
 from app.api.deps import Found, UploadId, needs
 from app.api.digests import DeclaredDigest
 from app.api.openapi import BINARY_BODY, with_headers
@@ -151,10 +151,10 @@ def _announce(catalog: CatalogService, team: str, kind: UploadKind, name: str, s
 def _declared_size(request: Request) -> int:
     if request.headers.get("content-type", "").lower().startswith("multipart/"):
         raise HTTPException(415, NO_FORM)
-    length = request.headers.get("content-length", "")
-    if not length.isascii() or not length.isdigit():
+    length = declared_length(request)
+    if length is None:
         raise HTTPException(411, LENGTH_NEEDED)
-    return int(length[:20])
+    return length
 
 
 def _store_whole(catalog: CatalogService, team: str, upload: Upload, chunks: Chunks) -> Upload:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
+from pydantic import AfterValidator
 
-from app.api.deps import SESSION_COOKIE, Found
+from app.api.deps import SESSION_COOKIE, Found, of_our_making
 from app.api.problem import status_of
 from app.errors import DomainError, Forbidden, RateLimited, WeakPassword, WrongPassword
 from app.services import Services
 from app.web.rendering import HEADERS, page
+from app.web.routing import Pages
 from app.web.sessions import FormSender, Looker, Visitor, safe_next
 from app.web.sign_in import count_attempt, signed_out, with_session
 
-router = APIRouter(prefix="/account", include_in_schema=False)
+router = Pages("/account")
 
 Next = Annotated[str, Query(alias="next", max_length=2000)]
 NO_PERSON = "This session is an API key's: keys belong to one team, have no password, and are revoked by the team."
@@ -77,7 +79,7 @@ def choose_team(
     request: Request,
     who: FormSender,
     found: Found,
-    team: Annotated[str, Form(max_length=60)],
+    team: Annotated[str, Form(), AfterValidator(of_our_making)],
     next_page: Annotated[str, Form(alias="next", max_length=2000)] = "/",
 ) -> Response:
     """Look at that team's things from now on."""

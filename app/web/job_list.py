@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from app.api.deps import Found
+from app.api.schemas import TEXT
 from app.catalog.records import Upload
 from app.db import now
 from app.errors import NotFound
@@ -18,10 +19,11 @@ from app.jobs.states import TERMINAL, JobState
 from app.services import Services
 from app.teams.scopes import Scope
 from app.web.rendering import is_fragment, page
+from app.web.routing import Pages
 from app.web.sessions import Visitor, looks
 from app.web.text import VERDICTS, run_seconds
 
-router = APIRouter(include_in_schema=False)
+router = Pages()
 
 JOBS_A_PAGE = 25
 ACTIVE = "active"
@@ -39,7 +41,7 @@ def show_jobs(
     who: Annotated[Visitor, looks(Scope.JOBS_READ)],
     found: Found,
     state: Annotated[str, Query(max_length=20)] = "",
-    q: Annotated[str, Query(max_length=200)] = "",
+    q: Annotated[str, Query(max_length=200, pattern=TEXT)] = "",
     cursor: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """Jobs, newest first; htmx gets the rows alone."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
-from app.api.deps import Found
+from app.api.deps import Found, JobId
 from app.db import now
 from app.errors import NotFound
 from app.jobs.priorities import Priority
@@ -21,12 +21,13 @@ from app.teams.scopes import Scope
 from app.web import curves, layers, plots, timeline
 from app.web.job_list import uploads_of
 from app.web.rendering import HEADERS, page
+from app.web.routing import Pages
 from app.web.sessions import Visitor, looks, sends_form
 from app.web.text import VERDICTS, run_seconds
 from primesvt_core.report import Report
 
 log = logging.getLogger(__name__)
-router = APIRouter(prefix="/jobs", include_in_schema=False)
+router = Pages("/jobs")
 
 Reader = Annotated[Visitor, looks(Scope.JOBS_READ, Scope.ARTIFACTS_READ)]
 Writer = Annotated[Visitor, sends_form(Scope.JOBS_WRITE)]
@@ -39,7 +40,7 @@ LARGEST_REPORT = 64 << 20
 
 @router.get("/{job_id}")
 def show_job(
-    job_id: str, request: Request, who: Reader, found: Found, sort: Annotated[str, Query(max_length=20)] = ""
+    job_id: JobId, request: Request, who: Reader, found: Found, sort: Annotated[str, Query(max_length=20)] = ""
 ) -> Response:
     """Everything about one job."""
     job = found.jobs.get(who.team_id, job_id)
@@ -68,7 +69,7 @@ def show_job(
 
 
 @router.get("/{job_id}/live")
-def show_live(job_id: str, request: Request, who: Reader, found: Found) -> Response:
+def show_live(job_id: JobId, request: Request, who: Reader, found: Found) -> Response:
     """The part of the page that changes while a job runs; once it is over, the whole page is asked for anew."""
     job = found.jobs.get(who.team_id, job_id)
     response = page(request, "_live.html", visitor=who, **_now(found, who.team_id, job))
@@ -78,27 +79,27 @@ def show_live(job_id: str, request: Request, who: Reader, found: Found) -> Respo
 
 
 @router.post("/{job_id}/cancel")
-def cancel_job(job_id: str, who: Writer, found: Found) -> Response:
+def cancel_job(job_id: JobId, who: Writer, found: Found) -> Response:
     """Stop a job."""
     found.jobs.cancel(who.team_id, job_id)
     return RedirectResponse(f"/jobs/{job_id}", 303, HEADERS)
 
 
 @router.post("/{job_id}/priority")
-def prioritise_job(job_id: str, who: Writer, found: Found, priority: Annotated[Priority, Form()]) -> Response:
+def prioritise_job(job_id: JobId, who: Writer, found: Found, priority: Annotated[Priority, Form()]) -> Response:
     """Let a waiting job go before or behind the team's others."""
     found.jobs.prioritise(who.team_id, job_id, priority)
     return RedirectResponse(f"/jobs/{job_id}", 303, HEADERS)
 
 
 @router.post("/{job_id}/retry")
-def retry_job(job_id: str, who: Writer, found: Found) -> Response:
+def retry_job(job_id: JobId, who: Writer, found: Found) -> Response:
     """Try again, as a new job."""
     return RedirectResponse(f"/jobs/{found.jobs.retry(who.team_id, job_id).id}", 303, HEADERS)
 
 
 @router.post("/{job_id}/delete")
-def delete_job(job_id: str, who: Writer, found: Found) -> Response:
+def delete_job(job_id: JobId, who: Writer, found: Found) -> Response:
     """Forget a job and its files."""
     found.jobs.delete(who.team_id, job_id)
     return RedirectResponse("/", 303, HEADERS)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Path, Request, Response
+from fastapi import Form, Path, Request, Response
 from starlette.exceptions import HTTPException
 
 from app.api.deps import Found
 from app.errors import WeakPassword, WrongPassword
 from app.teams.invitations import Opened
 from app.web.rendering import page
+from app.web.routing import Pages
 from app.web.sessions import FOREIGN_FORM, is_same_origin
 from app.web.sign_in import count_attempt, signed_in
 
-router = APIRouter(prefix="/join", include_in_schema=False)
+router = Pages("/join")
 
 Token = Annotated[str, Path(max_length=100, pattern="^[A-Za-z0-9_-]+$")]
 

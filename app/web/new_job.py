@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 
-from app.api.deps import Found
+from app.api.deps import Found, of_our_making
 from app.catalog.records import Upload
 from app.catalog.states import UploadKind, UploadState
 from app.errors import DomainError
@@ -25,12 +25,12 @@ from app.services import Services
 from app.teams.scopes import Scope
 from app.web import forms
 from app.web.rendering import HEADERS, page
+from app.web.routing import Pages
 from app.web.sessions import Visitor, check_token, looks
 from app.web.storing import chosen_file, store, typed_text
-from app.web.upload_pages import refuse_early
 from primesvt_core.errors import PrimeSVTError
 
-router = APIRouter(include_in_schema=False)
+router = Pages()
 
 Submitter = Annotated[Visitor, looks(Scope.JOBS_WRITE, Scope.UPLOADS_WRITE)]
 
@@ -87,14 +87,13 @@ def show_form(
     request: Request, who: Submitter, found: Found, like: Annotated[str, Query(max_length=60)] = ""
 ) -> Response:
     """An empty form, or one filled in like another job."""
-    values = _values_of(found, who.team_id, like) if like else forms.DEFAULTS
+    values = _values_of(found, who.team_id, of_our_making(like)) if like else forms.DEFAULTS
     return _form(request, who, found, values, {})
 
 
-@router.post("/new")
+@router.taking_files("POST", "/new")
 async def submit(request: Request, who: Submitter, found: Found) -> Response:
     """Queue the job, or show the form again with what is wrong."""
-    refuse_early(request, found)
     async with request.form() as form:
         check_token(request, who, typed_text(form).get("form_token", ""))
         return await run_in_threadpool(_submit, request, who, found, form)
@@ -130,9 +129,9 @@ def _missing(values: Mapping[str, str]) -> dict[str, str]:
 
 def _queued(who: Visitor, found: Services, values: Mapping[str, str], reading: forms.Reading) -> Response:
     asked = NewJob(
-        checkpoint_id=values["checkpoint_id"],
-        dataset_id=values["dataset_id"],
-        train_dataset_id=values.get("train_dataset_id") or None,
+        checkpoint_id=of_our_making(values["checkpoint_id"]),
+        dataset_id=of_our_making(values["dataset_id"]),
+        train_dataset_id=of_our_making(training) if (training := values.get("train_dataset_id")) else None,
         spec=reading.spec,
         name=values.get("name", "").strip()[:LONGEST_NAME],
         priority=_priority(values),

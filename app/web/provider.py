@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.api.addresses import public_address
@@ -13,10 +13,11 @@ from app.errors import DomainError, NotFound, ProviderRefused
 from app.services import Services
 from app.teams.oidc import Attempt, Provider
 from app.web.rendering import HEADERS
+from app.web.routing import Pages
 from app.web.sessions import is_behind_tls, safe_next
 from app.web.sign_in import count_attempt, sign_in_page, signed_in
 
-router = APIRouter(prefix="/sign-in/provider", include_in_schema=False)
+router = Pages("/sign-in/provider")
 
 COOKIE = "primesvt_provider"
 COOKIE_SECONDS = 600
@@ -28,6 +29,7 @@ def go(
     request: Request, found: Found, next_page: Annotated[str, Query(alias="next", max_length=2000)] = "/"
 ) -> Response:
     """Send the browser to the provider."""
+    count_attempt(request, found)
     address, attempt = _provider(found).begin(_back(request, found), safe_next(next_page))
     response = RedirectResponse(address, 303, HEADERS)
     response.set_cookie(

@@ -28,6 +28,9 @@ TITLES = {
     429: "Too many requests",
     500: "Something went wrong",
 }
+KEPT = ("Allow", "Retry-After")
+"""Headers of a problem that its page has, too."""
+
 UNKNOWN_PAGE = "There is no such page."
 OUR_FAULT = "Something went wrong in the server; its log says what. Try again, or tell who runs it."
 
@@ -53,7 +56,7 @@ def _for_browsers(answer_as_problem: Handler) -> Handler:
         response = answer_as_problem(request, error)  # also writes the log of what is our fault
         if isinstance(response, Awaitable):
             response = await response
-        return _page_of(request, error) if _wants_page(request) else response
+        return _page_of(request, error, response) if _wants_page(request) else response
 
     return answer
 
@@ -62,14 +65,16 @@ def _wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
 
 
-def _page_of(request: Request, error: Exception) -> Response:
+def _page_of(request: Request, error: Exception, problem: Response) -> Response:
     status, detail = _told(error)
     try:
         who = recognise(request, request.app.state.services) if status < HTTPStatus.INTERNAL_SERVER_ERROR else None
     except SignInNeeded:
         who = None
     title = TITLES.get(status, HTTPStatus(status).phrase)
-    return page(request, "error.html", status, title=title, status=status, detail=detail, visitor=who)
+    answer = page(request, "error.html", status, title=title, status=status, detail=detail, visitor=who)
+    answer.headers.update({name: problem.headers[name] for name in KEPT if name in problem.headers})
+    return answer
 
 
 def _told(error: Exception) -> tuple[int, str]:

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from app.api.deps import Found
 from app.db import now
@@ -19,10 +19,11 @@ from app.teams.scopes import Scope
 from app.web import plots
 from app.web.job_list import checkpoints_of
 from app.web.rendering import page
+from app.web.routing import Pages
 from app.web.sessions import Visitor, looks
 from app.web.text import VERDICTS
 
-router = APIRouter(prefix="/results", include_in_schema=False)
+router = Pages("/results")
 
 MOST = 500
 """Results on one page: more points than this are no picture any more."""

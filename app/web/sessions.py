@@ -11,7 +11,7 @@ from fastapi import Depends, Form, Header, Request, Response, Security
 from fastapi.security import SecurityScopes
 from starlette.exceptions import HTTPException
 
-from app.api.deps import SESSION_COOKIE, Found, permitted
+from app.api.deps import SESSION_COOKIE, Found, count_caller, count_stranger, permitted
 from app.errors import InvalidKey
 from app.services import Services
 from app.teams.actors import identified
@@ -61,14 +61,33 @@ def recognise(request: Request, found: Services) -> Visitor:
     return Visitor(principal, found.teams.get(principal.team_id).name, form_token(session))
 
 
-def visitor(request: Request, needed: SecurityScopes, found: Found) -> Visitor:
+def counted(request: Request, found: Found) -> Visitor | None:
+    """Who asks for a page, if it is anybody we know; the request is counted as theirs, or as a stranger's.
+
+    Raises:
+        RateLimited: there were too many.
+    """
+    try:
+        who = recognise(request, found)
+    except SignInNeeded:
+        count_stranger(request, found)
+        return None
+    count_caller(request, found, who.principal)
+    return who
+
+
+Anybody = Annotated[Visitor | None, Depends(counted)]
+
+
+def visitor(needed: SecurityScopes, who: Anybody) -> Visitor:
     """Who looks at a page.
 
     Raises:
         SignInNeeded: nobody who is signed in.
         InsufficientScope: somebody who may not.
     """
-    who = recognise(request, found)
+    if who is None:
+        raise SignInNeeded
     permitted(who.principal, needed.scopes)
     return who
 
@@ -88,7 +107,10 @@ def is_same_origin(request: Request) -> bool:
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None:
         return site in ("same-origin", "none")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    try:
+        return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    except ValueError:
+        return False  # no address at all
 
 
 def form_sender(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
@@ -14,9 +14,10 @@ from app.errors import DomainError, InvalidKey, NotAMember, RateLimited, WrongPa
 from app.services import Services
 from app.teams.records import Principal
 from app.web.rendering import HEADERS, page
-from app.web.sessions import FOREIGN_FORM, FormSender, SignInNeeded, is_same_origin, keep_session, recognise, safe_next
+from app.web.routing import Pages
+from app.web.sessions import FOREIGN_FORM, Anybody, FormSender, is_same_origin, keep_session, safe_next
 
-router = APIRouter(include_in_schema=False)
+router = Pages()
 
 WRONG_KEY = (
     "No such key, or it is revoked. The command primesvt serve prints the first one, once, when it starts for the"
@@ -26,12 +27,10 @@ WRONG_KEY = (
 
 @router.get("/sign-in")
 def show_sign_in(
-    request: Request, found: Found, next_page: Annotated[str, Query(alias="next", max_length=2000)] = "/"
+    request: Request, found: Found, who: Anybody, next_page: Annotated[str, Query(alias="next", max_length=2000)] = "/"
 ) -> Response:
     """The form; somebody who is signed in goes on at once."""
-    try:
-        recognise(request, found)
-    except SignInNeeded:
+    if who is None:
         return sign_in_page(request, found, next_page)
     return RedirectResponse(safe_next(next_page), 303, HEADERS)
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import Header, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from app.api.deps import Found
+from app.api.deps import Found, UploadId
 from app.api.schemas import SHA256, NewUpload, PartAddresses, PartAddressView, PartNumbers, UploadView
 from app.api.streams import Chunks, store_body
 from app.catalog.records import Upload
 from app.catalog.states import UploadKind, UploadState
-from app.errors import TooLarge
 from app.services import Services
 from app.teams.scopes import Scope
 from app.web.rendering import HEADERS, is_fragment, page
+from app.web.routing import Pages
 from app.web.sessions import Visitor, check_token, looks, sends_form, sends_script
 from app.web.storing import chosen_file, store, typed_text
 
-router = APIRouter(prefix="/uploads", include_in_schema=False)
+router = Pages("/uploads")
 
 Reader = Annotated[Visitor, looks(Scope.UPLOADS_READ)]
 FileSender = Annotated[Visitor, looks(Scope.UPLOADS_WRITE)]  # its token comes with the files, and is checked there
@@ -28,9 +28,6 @@ FormSender = Annotated[Visitor, sends_form(Scope.UPLOADS_WRITE)]
 ScriptSender = Annotated[Visitor, sends_script(Scope.UPLOADS_WRITE)]
 
 UPLOADS_A_PAGE = 25
-FORM_OVERHEAD = 1 << 20
-"""Bytes of a form beside its files."""
-
 PASSING = frozenset({UploadState.UPLOADING, UploadState.STORED, UploadState.VALIDATING})
 
 
@@ -60,10 +57,9 @@ def _listed(
     )
 
 
-@router.post("")
+@router.taking_files("POST", "")
 async def send_file(request: Request, who: FileSender, found: Found) -> Response:
     """Take a whole file from a plain form."""
-    refuse_early(request, found)
     async with request.form() as form:
         values = typed_text(form)
         check_token(request, who, values.get("form_token", ""))
@@ -75,18 +71,6 @@ async def send_file(request: Request, who: FileSender, found: Found) -> Response
     return RedirectResponse("/uploads", 303, HEADERS)
 
 
-def refuse_early(request: Request, found: Services) -> None:
-    """Refuse a form that no upload can be part of, before its body is read.
-
-    Raises:
-        TooLarge: beyond this server's limit.
-    """
-    length = request.headers.get("content-length", "0")
-    most = 3 * found.settings.max_upload_bytes + FORM_OVERHEAD
-    if not length.isascii() or not length.isdigit() or int(length) > most:
-        raise TooLarge(f"this form is larger than what the server takes ({found.settings.max_upload_bytes:,} a file)")
-
-
 @router.post("/begin")
 def begin(body: NewUpload, who: ScriptSender, found: Found) -> UploadView:
     """Announce a file that the script sends in parts."""
@@ -94,9 +78,9 @@ def begin(body: NewUpload, who: ScriptSender, found: Found) -> UploadView:
     return UploadView.model_validate(upload)
 
 
-@router.put("/{upload_id}/parts/{number}")
+@router.taking_files("PUT", "/{upload_id}/parts/{number}")
 async def send_part(
-    upload_id: str,
+    upload_id: UploadId,
     number: Annotated[int, Path(ge=1, le=1_000_000)],
     request: Request,
     who: ScriptSender,
@@ -112,20 +96,20 @@ async def send_part(
 
 
 @router.post("/{upload_id}/part-urls")
-def address_parts(upload_id: str, body: PartNumbers, who: ScriptSender, found: Found) -> PartAddresses:
+def address_parts(upload_id: UploadId, body: PartNumbers, who: ScriptSender, found: Found) -> PartAddresses:
     """Where the script may send parts straight to storage."""
     addresses = found.catalog.addresses(who.team_id, upload_id, body.numbers)
     return PartAddresses(items=[PartAddressView.model_validate(address) for address in addresses])
 
 
 @router.post("/{upload_id}/complete")
-def complete(upload_id: str, who: ScriptSender, found: Found) -> UploadView:
+def complete(upload_id: UploadId, who: ScriptSender, found: Found) -> UploadView:
     """Everything was sent: have it checked."""
     return UploadView.model_validate(found.catalog.complete(who.team_id, upload_id))
 
 
 @router.post("/{upload_id}/delete")
-def delete_upload(upload_id: str, who: FormSender, found: Found) -> Response:
+def delete_upload(upload_id: UploadId, who: FormSender, found: Found) -> Response:
     """Forget an upload."""
     found.catalog.delete(who.team_id, upload_id)
     return RedirectResponse("/uploads", 303, HEADERS)

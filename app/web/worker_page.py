@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from app.api.deps import Found
 from app.teams.scopes import Scope
 from app.web.rendering import is_fragment, page
+from app.web.routing import Pages
 from app.web.sessions import Visitor, looks
 
-router = APIRouter(include_in_schema=False)
+router = Pages()
 
 
 @router.get("/workers")

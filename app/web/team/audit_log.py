@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from app.api.deps import Found
 from app.teams.scopes import Scope
+from app.web.routing import Pages
 from app.web.sessions import Visitor, looks
 from app.web.team.tabs import AUDIT, team_page
 from app.web.words import ACTIONS
 
-router = APIRouter(prefix=AUDIT.address, include_in_schema=False)
+router = Pages(AUDIT.address)
 
 ENTRIES_A_PAGE = 50
 

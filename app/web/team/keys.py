@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.api.deps import Found, KeyId, permitted
@@ -16,10 +16,11 @@ from app.services import Services
 from app.teams.records import NewKey
 from app.teams.scopes import Scope
 from app.web.rendering import HEADERS
+from app.web.routing import Pages
 from app.web.sessions import Visitor, looks, sends_form
 from app.web.team.tabs import KEYS, team_page
 
-router = APIRouter(prefix=KEYS.address, include_in_schema=False)
+router = Pages(KEYS.address)
 
 Looker = Annotated[Visitor, looks(Scope.TEAM_ADMIN)]
 Admin = Annotated[Visitor, sends_form(Scope.TEAM_ADMIN)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.api.addresses import public_address
@@ -13,10 +13,11 @@ from app.errors import Conflict, DomainError, Invalid
 from app.services import Services
 from app.teams.scopes import Role, Scope
 from app.web.rendering import HEADERS
+from app.web.routing import Pages
 from app.web.sessions import Visitor, looks, sends_form
 from app.web.team.tabs import MEMBERS, team_page
 
-router = APIRouter(prefix=MEMBERS.address, include_in_schema=False)
+router = Pages(MEMBERS.address)
 
 Reader = Annotated[Visitor, looks(Scope.TEAM_READ)]
 Admin = Annotated[Visitor, sends_form(Scope.TEAM_ADMIN)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
@@ -14,10 +14,11 @@ from app.errors import Invalid
 from app.services import Services
 from app.teams.scopes import Scope
 from app.web.rendering import HEADERS
+from app.web.routing import Pages
 from app.web.sessions import Visitor, looks, sends_form
 from app.web.team.tabs import SETTINGS, team_page
 
-router = APIRouter(prefix=SETTINGS.address, include_in_schema=False)
+router = Pages(SETTINGS.address)
 
 WRONG = "a team has a name of up to 200 characters, and keeps data for 1 to 36,500 days, or for ever"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.api.deps import permitted
@@ -12,9 +12,10 @@ from app.api.problem import status_of
 from app.errors import DomainError
 from app.teams.scopes import Scope
 from app.web.rendering import HEADERS, page
+from app.web.routing import Pages
 from app.web.sessions import Looker, Visitor
 
-router = APIRouter(prefix="/team", include_in_schema=False)
+router = Pages("/team")
 
 
 @dataclass(frozen=True)

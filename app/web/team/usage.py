@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from app.api.deps import Found
 from app.db import now
@@ -15,10 +15,11 @@ from app.jobs.usage import Day
 from app.teams.quotas import Quotas, Usage
 from app.teams.scopes import Scope
 from app.web import text
+from app.web.routing import Pages
 from app.web.sessions import Visitor, looks
 from app.web.team.tabs import USAGE, team_page
 
-router = APIRouter(prefix=USAGE.address, include_in_schema=False)
+router = Pages(USAGE.address)
 
 DAYS = 30
 NEARLY = 0.9

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.api.deps import DeliveryId, Found, WebhookId
@@ -15,6 +15,7 @@ from app.errors import Conflict, DomainError, Invalid
 from app.services import Services
 from app.teams.scopes import Scope
 from app.web.rendering import HEADERS, is_fragment, page
+from app.web.routing import Pages
 from app.web.sessions import Visitor, looks, sends_form
 from app.web.team.tabs import WEBHOOKS, team_page
 from app.web.team.webhooks import Description, Events, Url, some
@@ -22,7 +23,7 @@ from app.webhooks.records import WithSecret
 from app.webhooks.service import Changes
 from app.webhooks.states import DeliveryState, EventType
 
-router = APIRouter(prefix=WEBHOOKS.address + "/{webhook_id}", include_in_schema=False)
+router = Pages(WEBHOOKS.address + "/{webhook_id}")
 
 Reader = Annotated[Visitor, looks(Scope.WEBHOOKS_READ)]
 Writer = Annotated[Visitor, sends_form(Scope.WEBHOOKS_WRITE)]

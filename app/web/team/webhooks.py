@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import Form, Request, Response
 
 from app.api.deps import Found
+from app.api.schemas import TEXT
 from app.errors import Conflict, DomainError, Invalid
 from app.services import Services
 from app.teams.scopes import Scope
+from app.web.routing import Pages
 from app.web.sessions import Visitor, looks, sends_form
 from app.web.team.tabs import WEBHOOKS, team_page
 from app.webhooks.models import LONGEST_URL
 from app.webhooks.records import WithSecret
 from app.webhooks.states import EventType
 
-router = APIRouter(prefix=WEBHOOKS.address, include_in_schema=False)
+router = Pages(WEBHOOKS.address)
 
 Reader = Annotated[Visitor, looks(Scope.WEBHOOKS_READ)]
 Writer = Annotated[Visitor, sends_form(Scope.WEBHOOKS_WRITE)]
 
-Url = Annotated[str, Form(max_length=LONGEST_URL)]
-Description = Annotated[str, Form(max_length=200)]
+Url = Annotated[str, Form(max_length=LONGEST_URL, pattern=TEXT)]
+Description = Annotated[str, Form(max_length=200, pattern=TEXT)]
 Events = Annotated[tuple[EventType, ...], Form()]
 
 
