@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 from fastapi import Query, Request, Response
 
 from app.api.deps import Found
-from app.api.schemas import TEXT
 from app.catalog.records import Upload
 from app.db import now
 from app.errors import NotFound
@@ -22,6 +21,7 @@ from app.web.rendering import is_fragment, page
 from app.web.routing import Pages
 from app.web.sessions import Visitor, looks
 from app.web.text import VERDICTS, run_seconds
+from primesvt_core.spec import TEXT
 
 router = Pages()
 

@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import Form, Request, Response
 
 from app.api.deps import Found
-from app.api.schemas import TEXT
 from app.errors import Conflict, DomainError, Invalid
 from app.services import Services
 from app.teams.scopes import Scope
@@ -17,6 +16,7 @@ from app.web.team.tabs import WEBHOOKS, team_page
 from app.webhooks.models import LONGEST_URL
 from app.webhooks.records import WithSecret
 from app.webhooks.states import EventType
+from primesvt_core.spec import TEXT
 
 router = Pages(WEBHOOKS.address)
 
