@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from app.db import now
 from app.errors import InvalidKey
 from app.jobs.models import UsageRow
+from app.settings import LARGEST
 from app.teams.quotas import Quotas, Usage
 from app.teams.scopes import Role, Scope
 from app.web.team import ROUTERS, usage
@@ -361,6 +362,14 @@ def test_usage_shows_quotas_and_the_last_days(tmp_path: Path) -> None:
     assert text.count('class="run"') == 30
     assert text.count('class="gpu"') == 2
     board.close()
+
+
+def test_usage_shows_the_largest_quotas(board: Dashboard) -> None:
+    team = board.team()
+    board.services.quotas.change(
+        team.id, dict.fromkeys(("storage_bytes", "unfinished_jobs", "gpu_minutes", "upload_bytes"), LARGEST)
+    )
+    assert f"0 of {LARGEST:,}" in get(board, team, "/team/usage").text
 
 
 def test_the_audit_log_is_filtered_and_goes_on_page_by_page(board: Dashboard) -> None:
