@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import NoReturn
 
 import click
@@ -40,6 +41,8 @@ TITLES = {
 
 def run(app: typer.Typer | Callable[[], None]) -> None:
     """Run a command line; turn what it raises into a message and an exit status, never into a traceback."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names on disk are bytes in any encoding
     try:
         app()
     except PrimeSVTError as error:

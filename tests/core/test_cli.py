@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from typer.testing import CliRunner
 
 import primesvt_core
 from app.commands.whole import app
+from primesvt_core import console
 from primesvt_core.cli import change
 from primesvt_core.errors import SpecError
 from tests.support import tiny
@@ -44,6 +47,14 @@ def test_inspect_tells_machines_and_people(checkpoint: Path) -> None:
     told = primesvt("inspect", CHECKPOINT).stdout
     assert "Spikformer" in told
     assert "stem.rpe" in told
+
+
+def test_a_path_is_printed_as_the_bytes_that_it_has() -> None:
+    printed = BytesIO()
+    with TextIOWrapper(printed, encoding="utf-8") as stdout, redirect_stdout(stdout):
+        console.run(lambda: console.out.print(str(Path("\udcff")), markup=False))
+        stdout.flush()
+        assert printed.getvalue() == b"\xff\n"
 
 
 def test_inspect_refuses_with_a_code(tmp_path: Path) -> None:
