@@ -22,7 +22,7 @@ def carry_out(task: Task, tell: child.Channel) -> dict[str, JsonValue]:
         return carry_out_really(task, tell)
     finally:
         if isinstance(task, ValidateCheckpoint | ValidateData):
-            write_down(task.path.parent.name)
+            write_down(task.path.parents[1].name)
 
 
 def write_down(upload: str) -> None:
