@@ -73,7 +73,7 @@ def lay_out(
     """
     data = open_data(path)
     check_classes(data, inspection.config.num_classes)
-    preprocessing = inspection.family.preprocessing(inspection.config).overridden(overrides)
+    preprocessing = inspection.preprocessing.overridden(overrides)
     images = SplitImages(data=data, preprocessing=preprocessing, sizes=sizes, seed=seed, batch_size=batch_size)
     _check_channels(inspection, images)
     return images
@@ -142,7 +142,7 @@ def evaluate(
     images = lay_out(
         inspection,
         data,
-        preprocessing or (own.preprocessing if own else PreprocessingOverrides()),
+        preprocessing or PreprocessingOverrides(),
         sizes or (own.splits if own else SplitSizes()),
         seed=own.seed if seed is None and own else seed or 0,
         batch_size=batch_size or (own.batch_size if own else DEFAULT_BATCH),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import Any, Literal
 
 from pydantic import JsonValue
 
 from primesvt_core.checkpoints import Checkpoint
-from primesvt_core.errors import CheckpointMismatch, SpecError
+from primesvt_core.errors import CheckpointMismatch, SpecError, UnknownFamily
 from primesvt_core.families._base import ALIASES, Asked, Family, Value
 from primesvt_core.types import Assumption
 
@@ -30,8 +30,9 @@ def resolve(
         stored: the config in a file of our own; None for others.
 
     Raises:
-        SpecError: the caller knows a field that the family does not have.
+        SpecError: the caller knows a field that the family does not have, or a flag for a number.
         CheckpointMismatch: a config of our own is damaged.
+        UnknownFamily: the checkpoint's ``args`` say that it computes what the family does not.
     """
     strangers = sorted(set(given) - set(family.asked))
     if strangers:
@@ -39,30 +40,41 @@ def resolve(
     found = []
     for name, asked in family.asked.items():
         if name in given:
-            found.append(Assumption(field=name, value=given[name], source="caller"))
+            value = _given(name, given[name], asked.default(variant, checkpoint.tensors))
+            found.append(Assumption(field=name, value=value, source="caller"))
         elif stored is not None and (told := stored.get(name)) is not None:
             found.append(Assumption(field=name, value=_value(told), source="checkpoint"))
         elif stored is not None:
             raise CheckpointMismatch(f"the metadata of {checkpoint.path.name} is damaged: its config has no {name}")
         else:
-            found.append(_told_or_default(name, asked, variant, checkpoint))
+            default = asked.default(variant, checkpoint.tensors)
+            answer = None if variant in asked.unheard else _told(name, asked, family, checkpoint, default)
+            source: Literal["checkpoint", "default"] = "default" if answer is None else "checkpoint"
+            found.append(Assumption(field=name, value=default if answer is None else answer, source=source))
     return found
 
 
-def _told_or_default(name: str, asked: Asked, variant: str, checkpoint: Checkpoint) -> Assumption:
-    default = asked.default(variant, checkpoint.tensors)
-    for argument in () if variant in asked.unheard else asked.names(name):
-        value = _told(checkpoint, argument, asked)
-        if _is_answer(value, default):
-            return Assumption(field=name, value=value, source="checkpoint")
-    return Assumption(field=name, value=default, source="default")
+def _given(name: str, value: Value, default: Value) -> Value:
+    answer = _answer(value, default)
+    if answer is None:
+        raise SpecError(f"{name} is assumed to be {value}, which is a flag; it is {default} unless something is said")
+    return answer
 
 
-def _told(checkpoint: Checkpoint, name: str, asked: Asked) -> object:
-    """What the training script's arguments say under that name."""
+def _told(name: str, asked: Asked, family: Family[Any], checkpoint: Checkpoint, default: Value) -> Value | None:
+    """What the training script's arguments say of a field."""
+    for argument in asked.names(name):
+        answer = _answer(_argument(checkpoint, argument, asked), default)
+        if answer is not None:
+            return answer
+    try:
+        return _answer(asked.reading(checkpoint.args), default)
+    except ValueError as error:
+        raise UnknownFamily(f"{checkpoint.path.name} looks like {family.title}, but its args {error}") from None
+
+
+def _argument(checkpoint: Checkpoint, name: str, asked: Asked) -> object:
     value = checkpoint.args.get(name)
-    if asked.unset and checkpoint.args.get(asked.unset, "") is None:
-        return True
     if not isinstance(value, tuple):
         return value
     return ",".join(map(str, value)) if asked.stages > 1 else _single(name, value)
@@ -74,9 +86,13 @@ def _single(name: str, values: tuple[object, ...]) -> object:
     return values[0] if len(set(values)) == 1 else None
 
 
-def _is_answer(value: object, default: Value) -> TypeGuard[Value]:
-    """Whether an argument may be a field's value: a flag, ``T=True``, is no number."""
-    return isinstance(value, bool | int | float | str) and (isinstance(default, bool) or not isinstance(value, bool))
+def _answer(value: object, default: Value) -> Value | None:
+    """A field's value, if it may be one: a flag, ``T=True``, is no number, and the digits of a text are a text."""
+    if isinstance(value, bool):
+        return value if isinstance(default, bool) else None
+    if isinstance(value, int | float):
+        return str(value) if isinstance(default, str) else value
+    return value if isinstance(value, str) else None
 
 
 def _value(value: object) -> Value:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatch
 from importlib import import_module
@@ -21,8 +22,10 @@ from pydantic_core import to_jsonable_python
 from primesvt_core import registry
 from primesvt_core.assumptions import resolve
 from primesvt_core.checkpoints import Checkpoint, normalise, read
+from primesvt_core.data import Preprocessing
 from primesvt_core.errors import CheckpointMismatch, SpecError, UnknownFamily, without_type
 from primesvt_core.families._base import Family, FamilyConfig, Value
+from primesvt_core.families._recipes import overrides_of
 from primesvt_core.pruning.groups import memory_bytes, parameter_count
 from primesvt_core.sorting import sort_groups, sort_layers
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes
@@ -86,6 +89,23 @@ class Inspection:
         """The state dict without its values."""
         return self.checkpoint.tensors
 
+    @property
+    def overrides(self) -> PreprocessingOverrides:
+        """What the file says of its preprocessing: a file of our own all of it, others in their ``args``."""
+        return self.provenance.preprocessing if self.provenance else overrides_of(self.checkpoint.args, self.config)
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """The family's, with what the file says of its own."""
+        return self.family.preprocessing(self.config).overridden(self.overrides)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was ignored or changed in the file, and what of its preprocessing is not the family's."""
+        usual, own = self.family.preprocessing(self.config).model_dump(), self.preprocessing.model_dump()
+        different = ", ".join(f"{name}={value}" for name, value in own.items() if value != usual[name])
+        return (*self.checkpoint.notes, *([f"preprocessing from the checkpoint: {different}"] if different else []))
+
     def to_json(self) -> dict[str, JsonValue]:
         """What ``primesvt inspect`` prints and an upload's facts hold."""
         layers = sort_layers(self.family.layers(self.config), self.shapes)
@@ -110,7 +130,7 @@ class Inspection:
                 "layers": [asdict(layer) for layer in layers],
                 "groups": [asdict(group) for group in groups],
                 "unused_tensors": [*sorted(unused)],
-                "notes": list(self.checkpoint.notes),
+                "notes": list(self.notes),
             }
         )
         return document
@@ -141,8 +161,9 @@ def recognised(checkpoint: Checkpoint, assumptions: Mapping[str, Value]) -> Insp
     """What a checkpoint that was read is; see `inspect`."""
     provenance = _provenance(checkpoint)
     key, family, variant = _recognise(checkpoint, provenance)
-    asked = resolve(family, variant, checkpoint, assumptions, provenance.config if provenance else None)
-    config = _infer(family, variant, checkpoint, asked, provenance)
+    with _fitting(checkpoint.path, f"{family.title} ({variant})"):
+        asked = resolve(family, variant, checkpoint, assumptions, provenance.config if provenance else None)
+        config = _infer(family, variant, checkpoint, asked, provenance)
     _check_shapes(checkpoint.path, family, config, checkpoint.tensors)
     _check_args(checkpoint, family, config)
     if provenance is not None:
@@ -218,14 +239,31 @@ def _families() -> Iterator[tuple[str, AnyFamily]]:
 def _recognise(checkpoint: Checkpoint, provenance: Provenance | None) -> tuple[str, AnyFamily, str]:
     if provenance is not None:
         return provenance.family, load_family(provenance.family), str(provenance.config.get("variant"))
+    failed: list[CheckpointMismatch] = []
     for key, family in _families():
-        variant = family.recognise(checkpoint.tensors)
+        try:
+            with _fitting(checkpoint.path, family.title):
+                variant = family.recognise(checkpoint.tensors)
+        except CheckpointMismatch as error:
+            failed.append(error)
+            continue
         if variant is not None:
             return key, family, variant
     for _, family in _families():
         if (reason := family.foreign(checkpoint.tensors)) is not None:
             raise UnknownFamily(f"{checkpoint.path.name} looks like a {family.title}, but {reason}")
-    raise UnknownFamily(_unknown(checkpoint))
+    raise failed[0] if failed else UnknownFamily(_unknown(checkpoint))
+
+
+@contextmanager
+def _fitting(path: Path, title: str) -> Iterator[None]:
+    """What a family raises on shapes that it did not expect, as a mismatch."""
+    try:
+        yield
+    except KeyError as error:
+        raise CheckpointMismatch(f"{path.name} looks like {title}, but the tensor {error} is missing") from None
+    except (IndexError, ValueError, ArithmeticError) as error:
+        raise CheckpointMismatch(f"{path.name} looks like {title}, but a tensor has another shape ({error})") from None
 
 
 def _unknown(checkpoint: Checkpoint) -> str:
@@ -257,11 +295,7 @@ def _infer(
         if provenance:
             return family.config_type.model_validate({**provenance.config, **asked})
         return family.infer(variant, checkpoint.tensors, asked)
-    except KeyError as error:
-        raise CheckpointMismatch(
-            f"{checkpoint.path.name} looks like {family.title} ({variant}), but the tensor {error} is missing"
-        ) from None
-    except (ValidationError, ValueError, IndexError, ArithmeticError) as error:
+    except (ValidationError, ValueError, ArithmeticError) as error:
         detail = _details(error) if isinstance(error, ValidationError) else str(error)
         told = ", ".join(f"{a.field}={a.value} (from {a.source})" for a in assumptions)
         raise SpecError(

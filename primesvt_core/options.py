@@ -118,10 +118,11 @@ def _value(text: str) -> bool | int | float | str:
         return text == "true"
     for kind in (int, float):
         try:
-            return kind(text)
+            if str(number := kind(text)) == text:
+                return number
         except ValueError:
             continue
-    return text
+    return text  # 0011 too: what a number would lose stays, and fields of numbers read them off texts
 
 
 def _rates(text: str | None) -> list[JsonValue] | None:

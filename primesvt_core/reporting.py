@@ -154,7 +154,7 @@ def compose(candidates: Candidates, findings: Findings, delivery: Delivery, seco
         profile=tuple(ProfileFigures(**asdict(cell)) for cell in findings.cells),
         curve=_curve(findings),
         fine_tuning=_fine_tuning(candidates, delivery),
-        notes=(*inspection.checkpoint.notes, *_notes(candidates, findings)),
+        notes=(*inspection.notes, *_notes(candidates, findings)),
         evaluations=candidates.evaluations,
         config=delivery.pruned.config.model_dump(mode="json"),
         plan=dict(candidates.plan(findings.point.rates).kept),
@@ -173,7 +173,7 @@ def _provenance(candidates: Candidates, pruned: Pruned, rates: Rates) -> Provena
         data_fingerprint=candidates.images.data.fingerprint(),
         splits=spec.splits,
         seed=spec.seed,
-        preprocessing=spec.preprocessing,
+        preprocessing=spec.preprocessing.over(candidates.inspection.overrides),
         batch_size=spec.batch_size,
         plan=dict((composed(Plan(before.plan), plan) if before else plan).kept),
     )

@@ -107,6 +107,10 @@ class PreprocessingOverrides(_Frozen):
     mean: tuple[Real, ...] | None = Field(default=None, description="Per channel, on the 0-1 scale.")
     std: tuple[Deviation, ...] | None = Field(default=None, description="Per channel, on the 0-1 scale.")
 
+    def over(self, others: PreprocessingOverrides) -> PreprocessingOverrides:
+        """These, and what only ``others`` say."""
+        return others.model_copy(update=self.model_dump(exclude_none=True))
+
 
 class FineTuning(_Frozen):
     """Getting accuracy back with gradients: AdamW, cosine schedule, surrogate gradients."""

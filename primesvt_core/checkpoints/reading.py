@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from primesvt_core.checkpoints.containers import PlainValue, unpack
 from primesvt_core.checkpoints.limits import Limits
 from primesvt_core.checkpoints.refusals import Refusal, quote, refuse
-from primesvt_core.checkpoints.regions import Located, Region, verify
+from primesvt_core.checkpoints.regions import Located, Region, check_variance, verify
 from primesvt_core.checkpoints.safetensors_files import read_safetensors
 from primesvt_core.checkpoints.tensors import ITEMSIZES, Tensor
 from primesvt_core.checkpoints.torch_files import Structure, is_legacy, read_legacy, read_zip
@@ -25,6 +25,7 @@ from primesvt_core.types import TensorSpec
 Format = Literal["torch_zip", "torch_legacy", "safetensors"]
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 COUNTER = "num_batches_tracked"
+VARIANCE = "running_var"
 SMALL_FILE = 1 << 20
 HEAD = 512
 TAR_MAGIC_AT = 257
@@ -201,6 +202,8 @@ def _check(path: Path, located: Mapping[str, Located], limits: Limits) -> None:
         if place not in checked:
             verify(tensor.region, tensor.dtype, big_endian=tensor.big_endian, what=name)
             checked.add(place)
+        if name.rsplit(".", 1)[-1] == VARIANCE:
+            check_variance(tensor, name)
 
 
 def _spec(tensor: Located) -> TensorSpec:

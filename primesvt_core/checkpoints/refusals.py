@@ -36,7 +36,10 @@ class Refusal(StrEnum):
         "unsupported_tensor",
         "A tensor is sparse, quantised or without data, or of a dtype that weights do not have.",
     )
-    NOT_FINITE = "not_finite", "A weight is NaN or infinite."
+    NOT_FINITE = (
+        "not_finite",
+        "A weight is NaN or infinite, or the variance of a BatchNorm is negative, which gives NaN.",
+    )
     BAD_NAME = "bad_name", "A tensor's name is not a short string of letters, digits, '_', '-' and '.'."
     NO_STATE_DICT = "no_state_dict", "The file is readable but holds no state dict."
     AMBIGUOUS = "ambiguous", "The file holds several state dicts, and nothing says which one is meant."

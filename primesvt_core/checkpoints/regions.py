@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,26 @@ class Located:
         dense = view.astype(stored.newbyteorder("<"), order="C", copy=False)
         dense.flags.writeable = False
         return dense
+
+    def pieces(self) -> Iterator[NDArray[Any]]:
+        """The entries of a tensor of one dimension in their order, as `array` gives them, a few MiB at a time."""
+        ((size,), (stride,)) = self.shape, self.strides
+        step = max(1, CHUNK // (ITEMSIZES[self.dtype] * max(1, stride)))
+        for start in range(0, size, step):
+            piece = replace(self, shape=(min(step, size - start),), offset=self.offset + start * stride)
+            yield piece.array()
+
+
+def check_variance(tensor: Located, what: str) -> None:
+    """Check that a BatchNorm's running variance is one, of which a root can be taken.
+
+    Raises:
+        CheckpointRefused: naming ``what``.
+    """
+    for piece in tensor.pieces() if len(tensor.shape) == 1 else ():
+        values = (piece.astype("<u4") << 16).view("<f4") if tensor.dtype == "bfloat16" else piece
+        if (values < 0).any():
+            raise refuse(Refusal.NOT_FINITE, f"{what} is negative, where a variance is not: the model gives NaN")
 
 
 def verify(region: Region | bytes, dtype: str, *, big_endian: bool, what: str) -> None:

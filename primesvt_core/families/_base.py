@@ -21,7 +21,7 @@ Count = Annotated[int, Field(ge=1)]
 class FamilyConfig(BaseModel):
     """A family's description of one model, every width explicit: a pruned model is just another config."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     variant: str
     num_classes: Count
@@ -48,20 +48,21 @@ class Asked:
     Attributes:
         default: its value where nobody says otherwise, from the variant and the shapes.
         aliases: other names, beside `ALIASES`, under which training scripts keep it in a checkpoint's ``args``.
-        unset: an argument of the training script; that it is None there says that this field is true.
+        reading: what the training script's arguments say of it, where none of its names does; None if nothing. Raises
+            ``ValueError`` on what makes the model another one.
         unheard: variants whose public code takes that argument and does not listen to it.
         stages: as how many values it may be given, one a stage: a list there, separated by commas here.
     """
 
     default: Callable[[str, Shapes], Value]
     aliases: tuple[str, ...] = ()
-    unset: str = ""
+    reading: Callable[[Mapping[str, object]], object] = field(default=lambda _: None)
     unheard: tuple[str, ...] = ()
     stages: int = 1
 
-    def names(self, field: str) -> tuple[str, ...]:
-        """Where to look for ``field`` in a checkpoint's ``args``, best first."""
-        return (field, *self.aliases, *ALIASES.get(field, ()))
+    def names(self, name: str) -> tuple[str, ...]:
+        """Where to look for the field ``name`` in a checkpoint's ``args``, best first."""
+        return (name, *self.aliases, *ALIASES.get(name, ()))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from primesvt_core.families._base import Writer, group, layer
+from primesvt_core.families._base import Count, Writer, group, layer
 from primesvt_core.types import ChannelGroup, Layer, Shapes
 
 
@@ -16,9 +16,9 @@ class BlockConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    qk_dim: int
-    v_dim: int
-    mlp_dim: int
+    qk_dim: Count
+    v_dim: Count
+    mlp_dim: Count
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ membrane currents, a neuron, a linear head.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,13 +16,12 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from primesvt_core.data import Preprocessing
-from primesvt_core.families._base import FamilyConfig, Writer, group, layer
+from primesvt_core.families._base import Count, FamilyConfig, Writer, group, layer
 from primesvt_core.families._blocks import count
-from primesvt_core.families._recipes import as_it_is, cifar10, cifar100, imagenet
+from primesvt_core.families._recipes import cifar, for_colours, imagenet_cropped
 from primesvt_core.layers.model import SpikingModel, Stage
 from primesvt_core.types import ChannelGroup, Layer, Shapes
 
-COLOURS = 3
 CROP_SHARE = 0.95
 """The public evaluation crops ImageNet's images to this share of their side."""
 
@@ -33,8 +33,8 @@ class BlockConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    attention_dim: int
-    mlp_dim: int
+    attention_dim: Count
+    mlp_dim: Count
 
 
 class MaskedConfig(FamilyConfig):
@@ -45,8 +45,8 @@ class MaskedConfig(FamilyConfig):
             the stream; a flag of its own, since pruning may make the widths equal by accident.
     """
 
-    stem: tuple[int, int, int]
-    embed_dim: int
+    stem: tuple[Count, Count, Count]
+    embed_dim: Count
     blocks: tuple[BlockConfig, ...]
     mlp_residual: bool
 
@@ -220,9 +220,5 @@ def _embedding(config: MaskedConfig, names: Names) -> ChannelGroup:
 
 def preprocessing(config: MaskedConfig) -> Preprocessing:
     """Of the authors' evaluation scripts; event frames and grey images are taken as they are."""
-    size = config.image_size
-    if config.in_channels == COLOURS and config.variant == "imagenet":
-        return imagenet(size, int(size / CROP_SHARE))
-    if config.in_channels == COLOURS and config.variant == "cifar":
-        return cifar100(size) if config.num_classes == 100 else cifar10(size)
-    return as_it_is(size)
+    recipes = {"imagenet": imagenet_cropped(CROP_SHARE, largest=math.inf), "cifar": cifar(config.num_classes)}
+    return for_colours(config, recipes)

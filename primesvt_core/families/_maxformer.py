@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
+from primesvt_core.families._base import Count
 from primesvt_core.families._fused import USUAL, FusedNames
 from primesvt_core.families._stages import Embedding, Staged, Unit
 from primesvt_core.families._zoo import ZooConfig
@@ -32,9 +33,9 @@ class BlockConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    mlp_dim: int | None
-    qk_dim: int | None = None
-    v_dim: int | None = None
+    mlp_dim: Count | None
+    qk_dim: Count | None = None
+    v_dim: Count | None = None
 
 
 class Config(ZooConfig):
@@ -50,10 +51,10 @@ class Config(ZooConfig):
     """
 
     variant: Literal["imagenet", "cifar"]
-    patch_embeds: tuple[tuple[int, ...], ...]
-    streams: tuple[int, ...]
+    patch_embeds: tuple[tuple[Count, ...], ...]
+    streams: tuple[Count, ...]
     blocks: tuple[tuple[BlockConfig, ...], ...]
-    num_heads: int
+    num_heads: Count
 
     @model_validator(mode="after")
     def _heads_divide_widths(self) -> Config:

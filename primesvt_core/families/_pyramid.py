@@ -39,7 +39,7 @@ class Frozen(BaseModel):
 class PyramidConfig(FamilyConfig):
     """What all such networks have: a stream a level, and whether a second head was taught by distillation."""
 
-    streams: tuple[int, ...]
+    streams: tuple[Count, ...]
     num_heads: Count
     kd: bool
 

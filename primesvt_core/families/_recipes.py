@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from primesvt_core.data import Preprocessing
+import math
+from collections.abc import Callable, Mapping
 
+from pydantic import ValidationError
+
+from primesvt_core.data import Preprocessing
+from primesvt_core.families._base import FamilyConfig
+from primesvt_core.spec import PreprocessingOverrides
+
+COLOURS = 3
 USUAL_SIZE = 224
-CIFAR10_MEAN, CIFAR10_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+LEAST_SHARE = 0.01
+CIFAR100_CLASSES = 100
+CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
+
+Recipe = Callable[[int], Preprocessing]
+"""Preprocessing by image size."""
+
+Statistics = tuple[float, float, float]
 
 
 def imagenet(size: int, resize: int | None = None) -> Preprocessing:
@@ -15,23 +30,64 @@ def imagenet(size: int, resize: int | None = None) -> Preprocessing:
     )
 
 
-def imagenet_cropped(size: int, share: float) -> Preprocessing:
-    """The middle ``share`` of the side where the image is 224 or less; all of it where it is larger."""
-    return imagenet(size, int(size / share) if size <= USUAL_SIZE else size)
+def imagenet_cropped(share: float, largest: float = USUAL_SIZE) -> Recipe:
+    """The middle ``share`` of the side where the image is ``largest`` or less; all of it where it is larger."""
+    return lambda size: imagenet(size, int(size / share) if size <= largest else size)
 
 
-def cifar10(size: int) -> Preprocessing:
-    """CIFAR-10's mean and deviation; some public scripts use them for CIFAR-100 too."""
-    return Preprocessing(resize=size, crop=size, interpolation="bicubic", mean=CIFAR10_MEAN, std=CIFAR10_STD)
+def whole(mean: Statistics, std: Statistics) -> Recipe:
+    """All of the image, normalised."""
+    return lambda size: Preprocessing(resize=size, crop=size, interpolation="bicubic", mean=mean, std=std)
 
 
-def cifar100(size: int) -> Preprocessing:
-    """CIFAR-100's own mean and deviation."""
-    return Preprocessing(
-        resize=size, crop=size, interpolation="bicubic", mean=(0.5071, 0.4867, 0.4408), std=(0.2675, 0.2565, 0.2761)
-    )
+cifar10 = whole(CIFAR10_MEAN, (0.2470, 0.2435, 0.2616))
+"""CIFAR-10's mean and deviation; some public scripts use them for CIFAR-100 too."""
+
+cifar100 = whole((0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761))
+"""CIFAR-100's own mean and deviation."""
+
+
+def cifar(num_classes: int) -> Recipe:
+    """The data set's own mean and deviation."""
+    return cifar100 if num_classes == CIFAR100_CLASSES else cifar10
 
 
 def as_it_is(size: int) -> Preprocessing:
     """Scaled to the size, not normalised: event frames, grey images."""
     return Preprocessing(resize=size, crop=size)
+
+
+def for_colours(config: FamilyConfig, recipes: Mapping[str, Recipe]) -> Preprocessing:
+    """The variant's recipe for images of three colours; what has other channels, or no recipe, is taken as it is."""
+    known = recipes if config.in_channels == COLOURS else {}
+    return known.get(config.variant, as_it_is)(config.image_size)
+
+
+def overrides_of(args: Mapping[str, object], config: FamilyConfig) -> PreprocessingOverrides:
+    """What a training script's arguments, as timm calls them, say of colour images; what makes no sense is left out."""
+    if config.in_channels != COLOURS:
+        return PreprocessingOverrides()
+    statistics = {name: value for name in ("mean", "std") if _is_a_colour(value := args.get(name))}
+    fields = {**statistics, "interpolation": args.get("interpolation"), "resize": _resize(args, config.image_size)}
+    return PreprocessingOverrides.model_validate(
+        {name: fields[name] for name in fields if _is_valid(name, fields[name])}
+    )
+
+
+def _is_a_colour(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == COLOURS
+
+
+def _resize(args: Mapping[str, object], size: int) -> int | None:
+    share = args.get("crop_pct")
+    if not isinstance(share, int | float) or isinstance(share, bool) or not LEAST_SHARE <= share <= 1:
+        return None
+    return math.floor(size / share)
+
+
+def _is_valid(name: str, value: object) -> bool:
+    try:
+        PreprocessingOverrides.model_validate({name: value}, strict=True)
+    except ValidationError:
+        return False
+    return True

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from primesvt_core.families._base import Writer, group, layer
+from primesvt_core.families._base import Count, Writer, group, layer
 from primesvt_core.families._pyramid import CONV_BLOCKS, Frozen, Places, Pyramid, PyramidConfig
 from primesvt_core.layers.attention import spiking_self_attention
 from primesvt_core.layers.folding import folded
@@ -18,18 +18,18 @@ from primesvt_core.types import ChannelGroup, Layer, Shapes
 class BaseConvBlock(Frozen):
     """Widths of a convolution block: of its separable convolution, and between its two convolutions."""
 
-    separable_dim: int
-    hidden_dim: int
+    separable_dim: Count
+    hidden_dim: Count
 
 
 class BaseBlock(Frozen):
     """Widths of a transformer block. ``head_dim`` is the original width of a head, which scales the attention."""
 
-    separable_dim: int
-    qk_dim: int
-    v_dim: int
-    mlp_dim: int
-    head_dim: int
+    separable_dim: Count
+    qk_dim: Count
+    v_dim: Count
+    mlp_dim: Count
+    head_dim: Count
 
 
 def _conv_bn(source: int, target: int, kernel: int, *, depthwise: bool = False) -> nn.Sequential:

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from primesvt_core.families._base import Writer, group, layer, norm
+from primesvt_core.families._base import Count, Writer, group, layer, norm
 from primesvt_core.families._pyramid import CONV_BLOCKS, Frozen, Places, Pyramid, PyramidConfig
 from primesvt_core.layers.attention import spiking_self_attention
 from primesvt_core.layers.folding import folded
@@ -24,19 +24,19 @@ neuron = partial(Levels, half_up=True)
 class LargeConvBlock(Frozen):
     """Width between the two convolutions of a block."""
 
-    hidden_dim: int
+    hidden_dim: Count
 
 
 class LargeBlock(Frozen):
     """Widths of a transformer block; the ``inner`` ones lie inside the re-parameterised mixings."""
 
-    q_inner: int
-    k_inner: int
-    v_inner: int
-    proj_inner: int
-    qk_dim: int
-    v_dim: int
-    mlp_dim: int
+    q_inner: Count
+    k_inner: Count
+    v_inner: Count
+    proj_inner: Count
+    qk_dim: Count
+    v_dim: Count
+    mlp_dim: Count
 
 
 def _conv_bn(source: int, target: int) -> nn.Sequential:

@@ -7,6 +7,7 @@ known to PrimeSVT.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from primesvt_core.families._base import Asked, FamilyConfig
+from primesvt_core.families._recipes import COLOURS
 from primesvt_core.layers.neurons import Kind, chosen
 from primesvt_core.layers.self_attention import ATTENTION_THRESHOLD
 from primesvt_core.types import Shapes
@@ -23,7 +25,11 @@ SIZE_NAMES = ("img_size_h", "image_height")
 Positive = Annotated[float, Field(gt=0)]
 TimeConstant = Annotated[float, Field(gt=1)]
 
-COLOURS, EVENTS = 3, 2
+EVENTS = 2
+NEURON_ARGUMENT = "spiking_neuron"
+NODES: Mapping[str, Kind] = {"LIFNode": "lif", "ParametricLIFNode": "plif", "IFNode": "if"}
+"""Classes of spikingjelly that the constructors take."""
+
 CIFAR_CLASSES = (10, 100)
 IMAGE_SIZE = {"imagenet": 224, "cifar": 32, "dvs": 128}
 
@@ -86,17 +92,35 @@ def _has_trained_time_constants(shapes: Shapes) -> bool:
     return any(name.endswith(".w") for name in shapes)
 
 
+def names_neuron(args: Mapping[str, object]) -> bool:
+    """Whether a training script chose a class of neurons: then the zoo's own settings are those of none."""
+    return args.get(NEURON_ARGUMENT) not in (None, "")
+
+
+def _named_kind(args: Mapping[str, object]) -> Kind | None:
+    if not names_neuron(args):
+        return None
+    told = args[NEURON_ARGUMENT]
+    *_, name = re.findall(r"\w+", str(told)) or [""]  # perhaps behind its module, or as Python shows a class
+    if name not in NODES:
+        known = ", ".join(NODES)
+        raise ValueError(f"say {NEURON_ARGUMENT}={told!r}; of {known} say which it computes as: neuron=lif, plif or if")
+    return NODES[name]
+
+
 NEURON_FIELDS: Mapping[str, Asked] = {
-    "neuron": Asked(lambda _, shapes: "plif" if _has_trained_time_constants(shapes) else "lif"),
+    "neuron": Asked(lambda _, shapes: "plif" if _has_trained_time_constants(shapes) else "lif", reading=_named_kind),
     "tau": Asked(lambda *_: 2.0),
     "attention_tau": Asked(lambda *_: 2.0, ("tau",)),
     "threshold": Asked(lambda *_: 1.0, ("v_threshold",)),
     # a neuron class that the caller chooses gets no threshold of its own there
     "attention_threshold": Asked(
-        lambda _, shapes: 1.0 if _has_trained_time_constants(shapes) else ATTENTION_THRESHOLD, ("v_threshold",)
+        lambda _, shapes: 1.0 if _has_trained_time_constants(shapes) else ATTENTION_THRESHOLD,
+        ("v_threshold",),
+        reading=lambda args: 1.0 if names_neuron(args) else None,
     ),
     "decay_input": Asked(lambda *_: True),
     "v_reset": Asked(lambda *_: 0.0),
-    "soft_reset": Asked(lambda *_: False, unset="v_reset"),
+    "soft_reset": Asked(lambda *_: False, reading=lambda args: args.get("v_reset", "") is None or None),
 }
 """What to ask of every model of the zoo; some override an entry."""

@@ -25,7 +25,7 @@ from primesvt_core.families._blocks import (
     count,
     infer_block,
 )
-from primesvt_core.families._recipes import as_it_is, cifar10, imagenet_cropped
+from primesvt_core.families._recipes import cifar10, for_colours, imagenet_cropped
 from primesvt_core.families._stages import (
     Block,
     Embedding,
@@ -45,7 +45,6 @@ from primesvt_core.types import ChannelGroup, Layer, Shapes
 __all__ = ["FAMILY", "Config", "QKFormer", "TokenBlockConfig"]
 
 CROP_SHARE = 224 / 256
-COLOURS = 3
 
 
 class TokenBlockConfig(BaseModel):
@@ -53,9 +52,9 @@ class TokenBlockConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    q_dim: int
-    k_dim: int
-    mlp_dim: int
+    q_dim: Count
+    k_dim: Count
+    mlp_dim: Count
 
 
 class Config(FamilyConfig):
@@ -71,8 +70,8 @@ class Config(FamilyConfig):
     """
 
     variant: Literal["imagenet", "cifar", "dvs"]
-    patch_embeds: tuple[tuple[int, ...], ...]
-    streams: tuple[int, ...]
+    patch_embeds: tuple[tuple[Count, ...], ...]
+    streams: tuple[Count, ...]
     token_stages: tuple[tuple[TokenBlockConfig, ...], ...]
     blocks: tuple[BlockConfig, ...]
     num_heads: Count
@@ -294,10 +293,8 @@ def _ends(base: str, block: TokenBlockConfig | BlockConfig, dialect: Dialect) ->
 
 
 def preprocessing(config: Config) -> Preprocessing:
-    """Of the public evaluation scripts; event frames are taken as they are."""
-    if config.variant == "imagenet":
-        return imagenet_cropped(config.image_size, CROP_SHARE)
-    return (cifar10 if config.in_channels == COLOURS else as_it_is)(config.image_size)
+    """Of the public evaluation scripts; event frames and grey images are taken as they are."""
+    return for_colours(config, {"imagenet": imagenet_cropped(CROP_SHARE), "cifar": cifar10})
 
 
 def _default_heads(variant: str, shapes: Shapes) -> int:

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from primesvt_core.families._base import Asked, Family, Value, Writer
+from primesvt_core.families._base import Asked, Count, Family, Value, Writer
 from primesvt_core.families._masked import (
     Block,
     BlockConfig,
@@ -59,7 +59,7 @@ class Config(MaskedConfig):
     """
 
     variant: Literal["imagenet", "cifar", "gesture", "cifar10dvs"]
-    num_heads: int
+    num_heads: Count
     neuron: Literal["lif", "plif"]
     pooling_stat: str = Field(pattern=r"^[01]{4}$")
     dvs_mode: bool

@@ -14,7 +14,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from primesvt_core.data import Preprocessing
-from primesvt_core.families._base import Asked, Family, Value, Writer, group, layer, norm
+from primesvt_core.families._base import Asked, Count, Family, Value, Writer, group, layer, norm
 from primesvt_core.families._pyramid import (
     CONV_BLOCKS,
     Frozen,
@@ -29,7 +29,7 @@ from primesvt_core.families._pyramid import (
     module_names,
     stream_groups,
 )
-from primesvt_core.families._recipes import imagenet_cropped
+from primesvt_core.families._recipes import for_colours, imagenet_cropped
 from primesvt_core.layers.attention import spiking_self_attention
 from primesvt_core.layers.folding import folded
 from primesvt_core.layers.mixing import Mlp
@@ -47,20 +47,20 @@ CROP_SHARE = 224 / 256
 class ConvBlockConfig(Frozen):
     """Widths of a convolution block: of its separable convolution, and between its two convolutions."""
 
-    separable_dim: int
-    hidden_dim: int
+    separable_dim: Count
+    hidden_dim: Count
 
 
 class BlockConfig(Frozen):
     """Widths of a transformer block; the ``inner`` ones lie inside the re-parameterised convolutions."""
 
-    q_inner: int
-    k_inner: int
-    v_inner: int
-    proj_inner: int
-    qk_dim: int
-    v_dim: int
-    mlp_dim: int
+    q_inner: Count
+    k_inner: Count
+    v_inner: Count
+    proj_inner: Count
+    qk_dim: Count
+    v_dim: Count
+    mlp_dim: Count
 
 
 class Config(PyramidConfig):
@@ -356,8 +356,8 @@ def _block_groups(base: str, block: BlockConfig, heads: int) -> Iterator[Channel
 
 
 def preprocessing(config: Config) -> Preprocessing:
-    """Of the public evaluation script."""
-    return imagenet_cropped(config.image_size, CROP_SHARE)
+    """Of the public evaluation script; grey images are taken as they are."""
+    return for_colours(config, {config.variant: imagenet_cropped(CROP_SHARE)})
 
 
 FAMILY = Family(

@@ -28,7 +28,7 @@ from primesvt_core.families._pyramid import (
     module_names,
     stream_groups,
 )
-from primesvt_core.families._recipes import imagenet_cropped
+from primesvt_core.families._recipes import for_colours, imagenet_cropped
 from primesvt_core.families._sdtv3_base import BaseBlock, BaseConvBlock
 from primesvt_core.families._sdtv3_large import LargeBlock, LargeConvBlock
 from primesvt_core.types import ChannelGroup, Layer, Shapes
@@ -138,8 +138,8 @@ def groups(config: Config) -> tuple[ChannelGroup, ...]:
 
 
 def preprocessing(config: Config) -> Preprocessing:
-    """Of the public evaluation script."""
-    return imagenet_cropped(config.image_size, CROP_SHARE)
+    """Of the public evaluation script; grey images are taken as they are."""
+    return for_colours(config, {config.variant: imagenet_cropped(CROP_SHARE)})
 
 
 FAMILY = Family(

@@ -12,20 +12,19 @@ from primesvt_core.data import Preprocessing
 from primesvt_core.families._base import Asked, Family, Value, Writer, group, layer
 from primesvt_core.families._fused import fused_groups, fused_layers, fused_widths
 from primesvt_core.families._maxformer import DIALECTS, STAGES, BlockConfig, Config, Dialect, MaxFormer
-from primesvt_core.families._recipes import as_it_is, cifar10, cifar100, imagenet_cropped
+from primesvt_core.families._recipes import cifar, for_colours, imagenet_cropped
 from primesvt_core.families._stages import (
     Ends,
     block_names,
     infer_embeddings,
     stream_groups,
 )
-from primesvt_core.families._zoo import COLOURS, EVENTS, IMAGE_SIZE, NEURON_FIELDS, SIZE_NAMES, SOURCE
+from primesvt_core.families._zoo import EVENTS, IMAGE_SIZE, NEURON_FIELDS, SIZE_NAMES, SOURCE
 from primesvt_core.types import ChannelGroup, Layer, Shapes
 
 __all__ = ["FAMILY", "BlockConfig", "Config", "MaxFormer"]
 
 CROP_SHARE = 224 / 256
-FINE_CLASSES = 100
 
 
 def recognise(shapes: Shapes) -> str | None:
@@ -140,12 +139,7 @@ def _ends(dialect: Dialect, stage: int, base: str, block: BlockConfig) -> Ends:
 
 def preprocessing(config: Config) -> Preprocessing:
     """Of Max-Former's evaluation scripts; event frames and grey images are taken as they are."""
-    size = config.image_size
-    if config.in_channels != COLOURS:
-        return as_it_is(size)
-    if config.variant == "cifar":
-        return (cifar100 if config.num_classes == FINE_CLASSES else cifar10)(size)
-    return imagenet_cropped(size, CROP_SHARE)
+    return for_colours(config, {"imagenet": imagenet_cropped(CROP_SHARE), "cifar": cifar(config.num_classes)})
 
 
 def _default_size(variant: str, shapes: Shapes) -> int:

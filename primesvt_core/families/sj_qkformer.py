@@ -15,10 +15,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from primesvt_core.data import Preprocessing
-from primesvt_core.families._base import Asked, Family, Value, Writer, group, layer
+from primesvt_core.families._base import Asked, Count, Family, Value, Writer, group, layer
 from primesvt_core.families._blocks import BlockConfig, check_heads
 from primesvt_core.families._fused import USUAL, fused_groups, fused_layers, fused_widths, split_group, split_layers
-from primesvt_core.families._recipes import as_it_is, cifar10, imagenet_cropped
+from primesvt_core.families._recipes import cifar10, for_colours, imagenet_cropped
 from primesvt_core.families._stages import (
     Block,
     Embedding,
@@ -31,7 +31,6 @@ from primesvt_core.families._stages import (
     stream_groups,
 )
 from primesvt_core.families._zoo import (
-    COLOURS,
     IMAGE_SIZE,
     NEURON_FIELDS,
     SIZE_NAMES,
@@ -91,9 +90,9 @@ class MaskedBlockConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    q_dim: int | None
-    k_dim: int
-    mlp_dim: int
+    q_dim: Count | None
+    k_dim: Count
+    mlp_dim: Count
 
     @property
     def queries(self) -> int:
@@ -114,8 +113,8 @@ class Config(ZooConfig):
     """
 
     variant: Literal["imagenet", "cifar", "dvs"]
-    patch_embeds: tuple[tuple[int, ...], ...]
-    streams: tuple[int, ...]
+    patch_embeds: tuple[tuple[Count, ...], ...]
+    streams: tuple[Count, ...]
     masked_stages: tuple[tuple[MaskedBlockConfig, ...], ...]
     blocks: tuple[BlockConfig, ...]
     num_heads: Annotated[int | str, BeforeValidator(_heads)]
@@ -300,9 +299,7 @@ def _ends(base: str, block: MaskedBlockConfig | BlockConfig) -> Ends:
 
 def preprocessing(config: Config) -> Preprocessing:
     """Of QKFormer's evaluation scripts; event frames and grey images are taken as they are."""
-    if config.in_channels != COLOURS:
-        return as_it_is(config.image_size)
-    return cifar10(config.image_size) if config.variant == "cifar" else imagenet_cropped(config.image_size, CROP_SHARE)
+    return for_colours(config, {"imagenet": imagenet_cropped(CROP_SHARE), "cifar": cifar10})
 
 
 def _default_heads(_variant: str, shapes: Shapes) -> Value:

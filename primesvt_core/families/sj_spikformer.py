@@ -19,14 +19,14 @@ from primesvt_core.data import Preprocessing
 from primesvt_core.families._base import Asked, Count, Family, Value, Writer, group, layer
 from primesvt_core.families._blocks import BlockConfig, check_heads, count
 from primesvt_core.families._fused import fused_groups, fused_layers, fused_widths
-from primesvt_core.families._recipes import as_it_is, cifar10, imagenet
+from primesvt_core.families._recipes import cifar10, for_colours, imagenet
 from primesvt_core.families._zoo import (
-    COLOURS,
     IMAGE_SIZE,
     NEURON_FIELDS,
     SIZE_NAMES,
     SOURCE,
     ZooConfig,
+    names_neuron,
     variant_of,
 )
 from primesvt_core.layers.folding import Folded, folded
@@ -50,8 +50,8 @@ class Config(ZooConfig):
     """One Spikformer of the zoo."""
 
     variant: Literal["imagenet", "cifar", "dvs"]
-    stem: tuple[int, int, int]
-    embed_dim: int
+    stem: tuple[Count, Count, Count]
+    embed_dim: Count
     blocks: tuple[BlockConfig, ...]
     num_heads: Count
     patch_size: Literal[4, 16]
@@ -267,10 +267,8 @@ def _embedding(config: Config) -> ChannelGroup:
 
 
 def preprocessing(config: Config) -> Preprocessing:
-    """Of Spikformer's evaluation scripts; event frames are taken as they are."""
-    if config.variant == "imagenet" and config.in_channels == COLOURS:
-        return imagenet(config.image_size)
-    return cifar10(config.image_size) if config.variant == "cifar" else as_it_is(config.image_size)
+    """Of Spikformer's evaluation scripts; event frames and grey images are taken as they are."""
+    return for_colours(config, {"imagenet": imagenet, "cifar": cifar10})
 
 
 def _default_heads(_variant: str, shapes: Shapes) -> int:
@@ -291,7 +289,8 @@ FAMILY = Family(
         "image_size": Asked(lambda variant, _: IMAGE_SIZE[variant], SIZE_NAMES),
         "patch_size": Asked(lambda variant, _: PATCH[variant]),
         **NEURON_FIELDS,
-        "attention_tau": Asked(lambda *_: 2.0),  # the constructor keeps its tau from the attention
+        # the constructor keeps its tau from the attention, but for neurons that the caller chose
+        "attention_tau": Asked(lambda *_: 2.0, reading=lambda args: args.get("tau") if names_neuron(args) else None),
     },
     infer=infer,
     build=Spikformer,

@@ -27,7 +27,7 @@ from primesvt_core.families._blocks import (
     count,
     infer_block,
 )
-from primesvt_core.families._recipes import as_it_is, cifar10, imagenet
+from primesvt_core.families._recipes import cifar10, for_colours, imagenet
 from primesvt_core.layers.folding import folded
 from primesvt_core.layers.mixing import Mlp
 from primesvt_core.layers.model import SpikingModel, Stage
@@ -38,7 +38,6 @@ from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
 
 __all__ = ["FAMILY", "BlockConfig", "Config", "Spikformer"]
 
-COLOURS = 3
 STEM_SUFFIXES = ("", "1", "2", "3")
 
 
@@ -46,8 +45,8 @@ class Config(FamilyConfig):
     """One Spikformer."""
 
     variant: Literal["imagenet", "cifar", "dvs"]
-    stem: tuple[int, int, int]
-    embed_dim: int
+    stem: tuple[Count, Count, Count]
+    embed_dim: Count
     blocks: tuple[BlockConfig, ...]
     num_heads: Count
     attention_scale: float
@@ -270,12 +269,8 @@ def unused(config: Config) -> frozenset[str]:
 
 
 def preprocessing(config: Config) -> Preprocessing:
-    """Of the public evaluation scripts; event frames are taken as they are."""
-    if config.variant == "imagenet":
-        return imagenet(config.image_size)
-    if config.variant == "cifar" and config.in_channels == COLOURS:
-        return cifar10(config.image_size)
-    return as_it_is(config.image_size)
+    """Of the public evaluation scripts; event frames and grey images are taken as they are."""
+    return for_colours(config, {"imagenet": imagenet, "cifar": cifar10})
 
 
 def _default_heads(variant: str, shapes: Shapes) -> int:

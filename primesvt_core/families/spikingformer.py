@@ -26,7 +26,7 @@ from primesvt_core.families._blocks import (
     count,
     infer_block,
 )
-from primesvt_core.families._recipes import as_it_is, cifar10, imagenet
+from primesvt_core.families._recipes import CIFAR100_CLASSES, cifar10, for_colours, imagenet
 from primesvt_core.layers.folding import folded
 from primesvt_core.layers.mixing import Mlp
 from primesvt_core.layers.model import SpikingModel, Stage
@@ -36,7 +36,6 @@ from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
 
 __all__ = ["FAMILY", "Config", "Spikingformer"]
 
-COLOURS = 3
 NAMES = BlockNames(mixer="conv", mlp=("mlp.mlp1", "mlp.mlp2"))
 
 
@@ -44,8 +43,8 @@ class Config(FamilyConfig):
     """One Spikingformer. ``stem`` are the widths of the first four convolutions; the fifth begins the stream."""
 
     variant: Literal["imagenet", "cifar", "dvs"]
-    stem: tuple[int, int, int, int]
-    embed_dim: int
+    stem: tuple[Count, Count, Count, Count]
+    embed_dim: Count
     blocks: tuple[BlockConfig, ...]
     num_heads: Count
 
@@ -233,14 +232,15 @@ def unused(config: Config) -> frozenset[str]:
 
 
 def preprocessing(config: Config) -> Preprocessing:
-    """Of the public evaluation scripts; event frames are taken as they are."""
-    recipes = {"imagenet": imagenet, "cifar": cifar10} if config.in_channels == COLOURS else {}
-    return recipes.get(config.variant, as_it_is)(config.image_size)
+    """Of the public evaluation scripts; event frames and grey images are taken as they are."""
+    return for_colours(config, {"imagenet": imagenet, "cifar": cifar10})
 
 
 def _default_heads(variant: str, shapes: Shapes) -> int:
-    D = shapes["head.weight"].shape[1]
+    K, D = shapes["head.weight"].shape
     published = {("cifar", 384): 12, ("dvs", 256): 16}
+    if variant == "cifar" and K == CIFAR100_CLASSES:
+        published = {}  # its settings keep the builder's 8
     return published.get((variant, D)) or math.gcd(D, 8)
 
 

@@ -7,6 +7,7 @@ firing rates that scale the attention are constants here, in training too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Literal
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from primesvt_core.data import Preprocessing
 from primesvt_core.families._base import (
     Asked,
+    Count,
     Family,
     FamilyConfig,
     Value,
@@ -29,7 +31,15 @@ from primesvt_core.families._base import (
     rows,
 )
 from primesvt_core.families._blocks import count
-from primesvt_core.families._recipes import as_it_is, imagenet
+from primesvt_core.families._recipes import (
+    CIFAR10_MEAN,
+    CIFAR100_CLASSES,
+    Recipe,
+    as_it_is,
+    for_colours,
+    imagenet_cropped,
+    whole,
+)
 from primesvt_core.layers.folding import folded
 from primesvt_core.layers.model import SpikingModel, Stage
 from primesvt_core.layers.neurons import lif, plif
@@ -42,7 +52,13 @@ NEURONS: Mapping[str, Callable[[], nn.Module]] = {
     "lif": partial(lif, arctan=True),
     "plif": partial(plif, arctan=True),
 }
-IMAGE_SIZE = {"imagenet": 224, "cifar": 32, "gesture": 128}
+IMAGE_SIZE = {"imagenet": 224, "cifar": 32, "gesture": 64}
+GESTURES = 11
+TRANSFERRED_CLASSES, TRANSFERRED_SIZE = (10, GESTURES, 100), 128
+"""Of the models that the public code trains on ImageNet and transfers to CIFAR and to event frames."""
+
+CIFAR100_STATISTICS = ((129.3 / 255, 124.1 / 255, 112.4 / 255), (68.2 / 255, 65.4 / 255, 70.4 / 255))
+CIFAR10_STATISTICS = (CIFAR10_MEAN, (0.2023, 0.1994, 0.2010))
 LARGE_KERNEL = 7
 
 
@@ -57,9 +73,9 @@ class BlockConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    value_dim: int
-    inner_dim: int
-    conv_groups: int
+    value_dim: Count
+    inner_dim: Count
+    conv_groups: Count
 
 
 class Config(FamilyConfig):
@@ -74,10 +90,10 @@ class Config(FamilyConfig):
     """
 
     variant: Literal["imagenet", "cifar", "gesture"]
-    streams: tuple[int, ...]
-    num_heads: tuple[int, ...]
-    patch_sizes: tuple[int, ...]
-    head_dims: tuple[int, ...]
+    streams: tuple[Count, ...]
+    num_heads: tuple[Count, ...]
+    patch_sizes: tuple[Count, ...]
+    head_dims: tuple[Count, ...]
     blocks: tuple[tuple[BlockConfig, ...], ...]
     neuron: Literal["lif", "plif"]
 
@@ -340,16 +356,21 @@ def _stream(config: Config, stage: int) -> ChannelGroup:
 
 
 def preprocessing(config: Config) -> Preprocessing:
-    """Of the public evaluation scripts; event frames, with their sum as a third channel, are taken as they are."""
-    size = config.image_size
-    if config.variant == "imagenet":
-        return imagenet(size, int(size / CROP_SHARE))
-    if config.variant == "gesture":
-        return as_it_is(size)
-    mean, std = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
-    if config.num_classes == 100:
-        mean, std = (129.3 / 255, 124.1 / 255, 112.4 / 255), (68.2 / 255, 65.4 / 255, 70.4 / 255)
-    return Preprocessing(resize=size, crop=size, interpolation="bicubic", mean=mean, std=std)
+    """Of the public evaluation scripts; event frames, with their sum as a third channel, are taken as they are.
+
+    Models that were transferred from ImageNet take what their own data set's models do.
+    """
+    cifar = whole(*(CIFAR100_STATISTICS if config.num_classes == CIFAR100_CLASSES else CIFAR10_STATISTICS))
+    recipes: dict[str, Recipe] = {"imagenet": imagenet_cropped(CROP_SHARE, largest=math.inf), "cifar": cifar}
+    if config.num_classes in TRANSFERRED_CLASSES and config.image_size == TRANSFERRED_SIZE:
+        recipes["imagenet"] = as_it_is if config.num_classes == GESTURES else cifar
+    return for_colours(config, recipes)
+
+
+def _default_size(variant: str, shapes: Shapes) -> int:
+    classes = shapes["classifier.weight"].shape[0]
+    is_transferred = variant == "imagenet" and classes in TRANSFERRED_CLASSES
+    return TRANSFERRED_SIZE if is_transferred else IMAGE_SIZE[variant]
 
 
 FAMILY = Family(
@@ -361,7 +382,7 @@ FAMILY = Family(
     recognise=recognise,
     asked={
         "time_steps": Asked(lambda variant, _: 16 if variant == "gesture" else 4),
-        "image_size": Asked(lambda variant, _: IMAGE_SIZE[variant]),
+        "image_size": Asked(_default_size),
     },
     infer=infer,
     build=SpikingResformer,

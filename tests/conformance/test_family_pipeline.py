@@ -35,9 +35,9 @@ def smallest(family: str) -> Golden:
     return min(found, key=lambda golden: golden.input.numel())
 
 
-def checkpoint(golden: Golden, folder: Path) -> Path:
-    """The golden model as a training script would save it."""
-    args = {field: getattr(golden.config, field) for field in golden.family.asked}
+def checkpoint(golden: Golden, folder: Path, **others: object) -> Path:
+    """The golden model as a training script would save it, with ``others`` of its arguments."""
+    args = {field: getattr(golden.config, field) for field in golden.family.asked} | others
     torch.save({"model": golden.state, "args": args, "epoch": 1}, folder / "model.pth")
     return folder / "model.pth"
 
@@ -53,11 +53,11 @@ def labelled(golden: Golden, path: Path, folder: Path) -> Path:
     np.savez(target, images=samples, labels=np.zeros(IMAGES, np.int64))
     found = inspect(path)
     model = build_model(found.family, found.config, load_state(found, folder / "checkpoint.safetensors"))
-    data, preprocessing = open_data(target), found.family.preprocessing(found.config)
+    data = open_data(target)
     with torch.inference_mode():
         labels = [
             model(torch.from_numpy(batch.images)).argmax(1).numpy()
-            for batch in batches(data, range(IMAGES), preprocessing, 8)
+            for batch in batches(data, range(IMAGES), found.preprocessing, 8)
         ]
     np.savez(target, images=samples, labels=np.concatenate(labels).astype(np.int64))
     return target
@@ -95,9 +95,9 @@ def test_the_whole_pipeline(family: str, tmp_path: Path) -> None:
 
 
 def test_a_pruned_model_is_pruned_again(tmp_path: Path) -> None:
-    """And is exported at the shapes of the first original."""
+    """And is exported at the shapes of the first original, whose preprocessing it keeps."""
     golden = smallest("sj_qkformer")
-    path = checkpoint(golden, tmp_path)
+    path = checkpoint(golden, tmp_path, mean=[0.1, 0.2, 0.3], std=[0.9, 0.8, 0.7])
     data = labelled(golden, path, tmp_path)
     asked: dict[str, JsonValue] = {
         "budget": {"min_memory_saving": 0.005}, "rates": [0.25], "groups": ["stage3.*.mlp.fc1", "stream.3"],
@@ -107,7 +107,9 @@ def test_a_pruned_model_is_pruned_again(tmp_path: Path) -> None:
         last = compress(
             Request(checkpoint=model, data=data, spec=parse(asked), out=tmp_path / out, workspace=tmp_path / f"w-{out}")
         )
-        assert last.verdict == "met"
+        assert (last.verdict, last.baseline.accuracy) == ("met", 1.0)
+        assert inspect(tmp_path / out / "model.safetensors").preprocessing.mean == (0.1, 0.2, 0.3)
+        assert "preprocessing from the checkpoint: mean=(0.1, 0.2, 0.3), std=(0.9, 0.8, 0.7)" in last.notes
     _check_export(tmp_path, path, data, last.pruned.accuracy)
 
 
@@ -118,7 +120,8 @@ def _check_export(folder: Path, original: Path, data: Path, accuracy: float) -> 
     assert full.shapes == inspect(original).shapes
     sizes = SplitSizes(calibration_images=4, search_images=12, confirmation_images=24)
     found = evaluate(
-        folder / "masked.pth", data, split_name="confirmation", assumptions=_asked(original), sizes=sizes, batch_size=8
+        folder / "masked.pth", data, split_name="confirmation", assumptions=_asked(original), sizes=sizes, batch_size=8,
+        preprocessing=inspect(original).overrides,
     )  # fmt: skip
     assert found.accuracy == accuracy
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import reduce
+from operator import getitem
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from pydantic import JsonValue, ValidationError
 from torch import Tensor, nn
 
 import primesvt_core
@@ -98,6 +103,38 @@ def test_defaults_fit_every_file(reference: Reference, tmp_path: Path) -> None:
         inspect(tmp_path / "model.pth", {f: getattr(golden.config, f) for f in golden.family.asked}).config
         == golden.config
     )
+
+
+@every_reference
+def test_a_model_of_grey_images_is_not_given_the_statistics_of_colours(reference: Reference) -> None:
+    golden = reference.load()
+    found = golden.family.preprocessing(golden.config.model_copy(update={"in_channels": 1}))
+    assert (found.mean, found.std) == (None, None)
+    assert found.crop == golden.config.image_size
+
+
+NO_WIDTHS = ("unused_positions",)
+
+
+def numbers(value: JsonValue, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Where whole numbers stand in a config."""
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in entries:
+        yield from numbers(inner, (*path, key))
+    if type(value) is int:
+        yield path
+
+
+@every_reference
+def test_no_width_is_zero(reference: Reference) -> None:
+    config = reference.load().config
+    for path in numbers(config.model_dump(mode="json")):
+        document: Any = config.model_dump(mode="json")
+        *parents, last = path
+        reduce(getitem, parents, document)[last] = 0
+        if last not in NO_WIDTHS:
+            with pytest.raises(ValidationError):
+                type(config).model_validate(document)
 
 
 @every_reference

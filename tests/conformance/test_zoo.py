@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from spikingjelly.activation_based import neuron
 from spikingjelly.activation_based.model.maxformer import maxformer_10_384, maxformer_cifar
 from spikingjelly.activation_based.model.qkformer import qkformer_10_384
 from spikingjelly.activation_based.model.spike_driven_transformer import sdt_8_384
 from spikingjelly.activation_based.model.spikformer import spikformer_cifar10, spikformer_s, spikformer_ti
 from torch import nn
 
-from primesvt_core.errors import SpecError
+import primesvt_core
+from primesvt_core.errors import SpecError, UnknownFamily
 from primesvt_core.families._base import Value
 from primesvt_core.intake import build, inspect, load_family
 from primesvt_core.pruning.surgery import masked, prune, shapes_of
@@ -52,12 +56,65 @@ def test_a_bare_state_dict_is_what_the_caller_says_it_is(model: ZooModel, tmp_pa
 @pytest.mark.parametrize("container", ["model", "state_dict"])
 def test_a_training_scripts_arguments_are_heard(model: ZooModel, container: str, tmp_path: Path) -> None:
     golden = model.load()
-    args = {name: value for name, value in model.args.items() if isinstance(value, int | float | str | tuple | None)}
+    args = {name: value.__name__ if isinstance(value, type) else value for name, value in model.args.items()}
     checkpoint = {container: golden.state, "epoch": 3, "args": Namespace(**args, image_size=golden.config.image_size)}
     torch.save(checkpoint, tmp_path / "model.pth")
-    # That v_reset is None says by itself that resets are soft.
-    found = inspect(tmp_path / "model.pth", told(golden, *(model.told.keys() - {"soft_reset"})))
+    # That v_reset is None says by itself that resets are soft, and a class of neurons what they are.
+    found = inspect(tmp_path / "model.pth", told(golden, *(model.told.keys() - {"soft_reset", "neuron"})))
     assert (found.family_key, found.config) == (model.family, golden.config)
+
+
+FIRST = [next(model for model in MODELS if model.family == family) for family in FAMILIES if family.startswith("sj_")]
+NODES = (neuron.ParametricLIFNode, neuron.LIFNode, neuron.IFNode)
+SETTINGS = ("tau", "v_threshold", "v_reset", "decay_input")
+
+
+@pytest.mark.parametrize("model", FIRST, ids=lambda model: model.family)
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [
+        ({}, ""),
+        ({"tau": 3.0}, ""),
+        ({"spiking_neuron": neuron.IFNode}, "IFNode"),
+        ({"spiking_neuron": neuron.LIFNode, "tau": 3.0}, "neuron.LIFNode"),
+        ({"spiking_neuron": neuron.LIFNode, "v_threshold": 0.7}, str(neuron.LIFNode)),
+        ({"spiking_neuron": neuron.ParametricLIFNode}, "spikingjelly.activation_based.neuron.ParametricLIFNode"),
+    ],
+)
+def test_every_neuron_is_as_the_arguments_make_it(
+    model: ZooModel, settings: dict[str, Any], shown: str, tmp_path: Path
+) -> None:
+    theirs = replace(model, args={**model.args, **settings}).build()
+    args = {**model.args, **settings, "spiking_neuron": shown or None}
+    torch.save({"model": theirs.state_dict(), "args": Namespace(**args)}, tmp_path / "model.pth")
+    ours = primesvt_core.load(tmp_path / "model.pth")
+
+    def kind(node: nn.Module) -> str:
+        return str(next(known.__name__ for known in NODES if isinstance(node, known)))
+
+    def made(network: nn.Module) -> dict[str, tuple[object, ...]]:
+        found = ((n, m) for n, m in network.named_modules() if isinstance(m, neuron.BaseNode))
+        return {n: (kind(m), *(getattr(m, setting, None) for setting in SETTINGS)) for n, m in found}
+
+    assert made(ours) == made(theirs)
+
+
+@pytest.mark.parametrize("named", ["QIFNode", "mine.Neuron", "", 3])
+def test_neurons_that_nobody_knows_are_refused_by_name(named: object, tmp_path: Path) -> None:
+    torch.save({"model": FIRST[0].load().state, "args": {"spiking_neuron": named}}, tmp_path / "m.pth")
+    if named == "":
+        assert inspect(tmp_path / "m.pth").config.model_dump()["neuron"] == "lif"
+        return
+    with pytest.raises(UnknownFamily, match=rf"m.pth looks like .*spiking_neuron={named!r}.*IFNode"):
+        inspect(tmp_path / "m.pth")
+    assert inspect(tmp_path / "m.pth", {"neuron": "if"}).config.model_dump()["neuron"] == "if"
+
+
+@pytest.mark.parametrize("told", [{"v_reset": float("nan")}, {"tau": float("inf")}, {"v_reset": "-inf"}])
+def test_numbers_that_are_none_are_refused(told: dict[str, Value], tmp_path: Path) -> None:
+    torch.save(FIRST[0].load().state, tmp_path / "m.pth")
+    with pytest.raises(SpecError, match=f"{next(iter(told))}: Input should be a finite number"):
+        inspect(tmp_path / "m.pth", told)
 
 
 @models

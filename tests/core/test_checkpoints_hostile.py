@@ -239,6 +239,18 @@ def test_infinite_weights(tmp_path: Path) -> None:
     assert refusal(save({"w": np.array([np.inf])}, tmp_path / "numpy.pth")) == "not_finite"
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_a_negative_variance_gives_nan(dtype: torch.dtype, tmp_path: Path) -> None:
+    values = torch.ones(1 << 20).to(dtype)
+    values[0] = -0.0
+    assert len(read(save({"bn.running_var": values, "bn.bias": -values}, tmp_path / "good.pth")).tensors) == 2
+    values[-1] = -1e-3
+    assert refusal(save({"bn.running_var": values}, tmp_path / "bad.pth")) == "not_finite"
+    assert refusal(save({"bn.running_var": values.flip(0)[::3]}, tmp_path / "view.pth")) == "not_finite"
+    torch.save({"bn.running_var": values}, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    assert refusal(tmp_path / "old.pth") == "not_finite"
+
+
 def test_a_diverged_optimizer_does_not_matter(tmp_path: Path) -> None:
     content = {"model": {"w": torch.ones(2)}, "optimizer": {"state": {0: torch.tensor([float("nan")])}}}
     assert list(read(save(content, tmp_path / "weights.pth")).tensors) == ["w"]

@@ -22,6 +22,7 @@ from app.commands.whole import app
 from primesvt_core import console
 from primesvt_core.cli import change
 from primesvt_core.errors import SpecError
+from primesvt_core.options import assumptions
 from tests.support import tiny
 from tests.support.commands import primesvt
 
@@ -215,10 +216,28 @@ def test_load_gives_a_model_that_starts_anew_at_every_call(checkpoint: Path) -> 
         assert torch.equal(model(images[1:]), logits[1:])
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0011", "0011"), ("1111", 1111), ("4", 4), ("-0.1", -0.1), ("2.0", 2.0), ("2.50", "2.50"), ("+4", "+4"),
+        ("true", True), ("3,6,6", "3,6,6"),
+    ],
+)  # fmt: skip
+def test_what_is_assumed_on_the_command_line_loses_nothing(text: str, value: object) -> None:
+    [found] = assumptions(None, None, [f"field={text}"]).values()
+    assert (found, type(found)) == (value, type(value))
+
+
 def test_load_refuses_assumptions_that_do_not_fit(checkpoint: Path) -> None:
     with pytest.raises(SpecError, match="widths"):
         primesvt_core.load(checkpoint, widths=3)
-    wrong: list[dict[str, Any]] = [{"num_heads": 5}, {"num_heads": 0}, {"time_steps": 0}, {"time_steps": 10**9}]
+    wrong: list[dict[str, Any]] = [
+        {"num_heads": True},
+        {"num_heads": 5},
+        {"num_heads": 0},
+        {"time_steps": 0},
+        {"time_steps": 10**9},
+    ]
     for assumed in (*wrong, {"image_size": -1}):
         with pytest.raises(SpecError, match=next(iter(assumed))):
             primesvt_core.load(checkpoint, **assumed)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +14,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from primesvt_core.errors import CheckpointMismatch, UnknownFamily
-from primesvt_core.intake import inspect, load_family
-from primesvt_core.types import TensorSpec
-from tests.support.goldens import GOLDEN, load_golden
+from primesvt_core.checkpoints import Checkpoint
+from primesvt_core.errors import CheckpointMismatch, PrimeSVTError, SpecError, UnknownFamily
+from primesvt_core.families._base import Value
+from primesvt_core.intake import inspect, load_family, recognised
+from primesvt_core.pruning.surgery import shapes_of
+from primesvt_core.spec import PreprocessingOverrides
+from primesvt_core.types import Shapes, TensorSpec
+from tests.support.goldens import FAMILIES, GOLDEN, load_golden
+from tests.support.references import Reference, references
 from tests.support.shared import needs_shared
 
 pytestmark = needs_shared
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def saved(state: dict[str, Tensor], folder: Path) -> Path:
@@ -76,6 +87,185 @@ def test_heads_that_do_not_divide_are_refused(tmp_path: Path) -> None:
     assert inspect(path, {"num_heads": 4}).config.model_dump()["num_heads"] == 4
     with pytest.raises(Exception, match="num_heads 5 does not divide"):
         inspect(path, {"num_heads": 5})
+
+
+@pytest.mark.parametrize(("classes", "heads"), [(10, 12), (100, 8)])
+def test_spikingformer_has_the_heads_of_its_data_set(classes: int, heads: int) -> None:
+    shapes = {"head.weight": TensorSpec(shape=(classes, 384), dtype="float32", itemsize=4)}
+    assert load_family("spikingformer").asked["num_heads"].default("cifar", shapes) == heads
+
+
+@pytest.mark.parametrize(
+    ("variant", "classes", "size"),
+    [("gesture", 11, 64), ("cifar", 10, 32), ("imagenet", 1000, 224), *(("imagenet", k, 128) for k in (10, 100, 11))],
+)
+def test_spikingresformer_runs_at_the_size_of_the_public_code(variant: str, classes: int, size: int) -> None:
+    shapes = {"classifier.weight": TensorSpec(shape=(classes, 192), dtype="float32", itemsize=4)}
+    assert load_family("spikingresformer").asked["image_size"].default(variant, shapes) == size
+
+
+@pytest.mark.parametrize(
+    ("classes", "size", "mean"), [(10, 128, 0.4914), (100, 128, 129.3 / 255), (100, 224, 0.485), (11, 128, None)]
+)
+def test_a_transferred_spikingresformer_is_shown_images_as_its_data_set_s_models(
+    classes: int, size: int, mean: float | None
+) -> None:
+    record = load_golden(GOLDEN / "spikingresformer-imagenet-T2.safetensors")
+    config = record.config.model_copy(update={"num_classes": classes, "image_size": size})
+    found = record.family.preprocessing(config)
+    assert (found.mean and found.mean[0]) == mean
+    assert found.resize == (size if size == 128 else 235)
+
+
+HEADLESS = ("qkformer-imagenet-T2", "sdtv1-cifar-T2", "spikingformer-cifar-T2", "spikformer-imagenet-T2")
+
+
+@pytest.mark.parametrize("name", HEADLESS)
+def test_a_model_without_its_head_is_told_what_is_missing(name: str, tmp_path: Path) -> None:
+    state = {tensor: value for tensor, value in golden(name).items() if not tensor.startswith("head.")}
+    with pytest.raises(CheckpointMismatch, match=r"m.*head\.weight.* missing"):
+        inspect(saved(state, tmp_path))
+
+
+class Watched(dict[str, TensorSpec]):
+    """Shapes that remember which were asked for."""
+
+    def __init__(self, shapes: Mapping[str, TensorSpec]) -> None:
+        super().__init__(shapes)
+        self.asked: list[str] = []
+
+    def __getitem__(self, name: str) -> TensorSpec:
+        self.asked.append(name)
+        return super().__getitem__(name)
+
+
+def holding(shapes: Mapping[str, TensorSpec]) -> Checkpoint:
+    """A file with such tensors, as it is read."""
+    return Checkpoint(
+        path=Path("m.pth"), format="torch_zip", container="", containers=("",), tensors=shapes, args={}, metadata={},
+        notes=(), sha256="", located={},
+    )  # fmt: skip
+
+
+def damaged(shapes: Mapping[str, TensorSpec], names: Iterable[str]) -> Iterator[dict[str, TensorSpec]]:
+    """Without one of the tensors, or with another shape of it: the ways in turn, as building each model takes long."""
+    for number, name in enumerate(names):
+        sides = shapes[name].shape
+        shape = ((), None, (5,), (0,) * len(sides))[number % 4]
+        others = {other: spec for other, spec in shapes.items() if other != name}
+        yield others if shape is None else {**others, name: replace(shapes[name], shape=shape)}
+
+
+SMALLEST = [min(references(family), key=lambda model: len(model.load().state)) for family in FAMILIES]
+
+
+@pytest.mark.parametrize("model", SMALLEST, ids=lambda model: model.name)
+def test_whatever_a_tensor_lacks_there_is_no_other_error(model: Reference) -> None:
+    shapes = Watched(shapes_of(model.load().state))
+    recognised(holding(shapes), {})
+    first = [name for name in dict.fromkeys(shapes.asked) if not re.search(r"\.[1-9]", name)]
+    for changed in damaged(shapes, first):
+        with suppress(PrimeSVTError):
+            recognised(holding(changed), {})
+    strange = TensorSpec(shape=(4, 4), dtype="float32", itemsize=4)
+    for extra in {f"{name.split('.')[0]}.{rest}" for name in shapes for rest in ("x.w", "9.w", "0.x.w")} - {*shapes}:
+        with pytest.raises(PrimeSVTError):
+            recognised(holding({**shapes, extra: strange}), {})
+
+
+@pytest.mark.parametrize("model", SMALLEST, ids=lambda model: model.name)
+def test_what_tells_a_family_or_its_defaults_may_be_gone_or_misshapen(model: Reference) -> None:
+    shapes = Watched(shapes_of(model.load().state))
+    family = recognised(holding(shapes), {}).family
+    shapes.asked.clear()
+    variant = family.recognise(shapes)
+    assert variant is not None
+    for asked in family.asked.values():
+        asked.default(variant, shapes)
+    for name in dict.fromkeys(shapes.asked):
+        for changed in (replace(shapes[name], shape=()), replace(shapes[name], shape=(0,) * 4), None):
+            others = {other: spec for other, spec in shapes.items() if other != name}
+            with pytest.raises(PrimeSVTError):
+                recognised(holding(others if changed is None else {**others, name: changed}), {})
+
+
+def test_a_family_that_stumbles_over_a_strangers_file_keeps_no_other_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumbles(shapes: Shapes) -> str | None:
+        return str(shapes["nothing"])
+
+    families = {key: load_family(key) for key in ("sdtv1", "spikformer")}
+    families["sdtv1"] = replace(families["sdtv1"], recognise=stumbles)
+    monkeypatch.setattr("primesvt_core.intake._families", lambda: iter(families.items()))
+    state = golden("spikformer-cifar-T2")
+    assert recognised(holding(shapes_of(state)), {}).family_key == "spikformer"
+    with pytest.raises(CheckpointMismatch, match=r"looks like Spike-driven Transformer, but the tensor 'nothing'"):
+        recognised(holding({}), {})
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        ({}, {}),
+        ({"mean": [0.4, 0.5, 0.6], "std": (0.2, 0.3, 1)}, {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.3, 1.0)}),
+        ({"mean": [np.float64(0.4)] * 3}, {"mean": (0.4, 0.4, 0.4)}),
+        ({"mean": [0.4, 0.5], "std": [0.2], "crop_pct": 0, "interpolation": ""}, {}),
+        ({"mean": [0.4, math.nan, 0.5], "std": [0.2, 0.2, 0.0], "crop_pct": 1.1, "interpolation": "random"}, {}),
+        ({"mean": [True] * 3, "std": ["1"] * 3, "crop_pct": True, "interpolation": 3}, {}),
+        ({"mean": None, "std": 0.5, "crop_pct": None, "interpolation": None}, {}),
+        ({"crop_pct": 5e-324}, {}),
+        ({"crop_pct": math.nan}, {}),
+        ({"crop_pct": 0.95, "interpolation": "bilinear"}, {"resize": 235, "interpolation": "bilinear"}),
+        ({"crop_pct": 0.875, "img_size": 192}, {"resize": 219, "crop": 192}),
+        ({"mean": [0.485, 0.456, 0.406], "crop_pct": 1.0, "interpolation": "bicubic"}, {}),
+    ],
+)
+def test_the_preprocessing_of_the_training_script_is_the_checkpoint_s(
+    args: dict[str, object], told: dict[str, object], tmp_path: Path
+) -> None:
+    torch.save({"model": golden("spikformer-imagenet-T2"), "args": args}, tmp_path / "m.pth")
+    found = inspect(tmp_path / "m.pth")
+    usual = {"resize": 224, "crop": 224, "interpolation": "bicubic"} | {"mean": IMAGENET[0], "std": IMAGENET[1]}
+    assert found.preprocessing.model_dump() == {**usual, **told}
+    [*notes] = [note for note in found.notes if note.startswith("preprocessing from the checkpoint: ")]
+    differs = {name for name, value in told.items() if name != "crop"}
+    assert {name for note in notes for name in differs if f"{name}=" in note} == differs
+    assert bool(notes) == bool(differs)
+    assert notes == [note for note in found.to_json()["notes"] if note in notes]  # type: ignore[union-attr]
+    asked = PreprocessingOverrides(mean=(0.5, 0.5, 0.5))
+    assert found.preprocessing.overridden(asked).mean == (0.5, 0.5, 0.5)
+
+
+def test_event_frames_are_not_normalised_whatever_a_training_script_says(tmp_path: Path) -> None:
+    args = {"mean": [0.4, 0.4], "std": [0.2, 0.2, 0.2], "crop_pct": 0.5}
+    torch.save({"model": golden("spikformer-dvs-T2"), "args": args}, tmp_path / "m.pth")
+    found = inspect(tmp_path / "m.pth")
+    assert found.preprocessing == found.family.preprocessing(found.config)
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "value"),
+    [
+        ("sdtv1-cifar-T2", {"pooling_stat": 1111}, "1111"),
+        ("sdtv1-cifar-T2", {"pooling_stat": "0011"}, "0011"),
+        ("sdtv1-cifar-T2", {"dvs_mode": True}, True),
+        ("spikformer-cifar-T2", {"num_heads": "04"}, 4),
+        ("spikformer-cifar-T2", {"num_heads": 4.0}, 4),
+    ],
+)
+def test_numbers_and_texts_of_the_caller_are_what_the_field_is(
+    name: str, told: dict[str, Value], value: Value, tmp_path: Path
+) -> None:
+    path = saved(golden(name), tmp_path)
+    [field] = told
+    assert {a.field: a.value for a in inspect(path, told).assumptions}[field] == value
+    torch.save({"model": golden(name), "args": told}, tmp_path / "m.pth")
+    assert {a.field: a.value for a in inspect(tmp_path / "m.pth").assumptions}[field] == value
+
+
+@pytest.mark.parametrize("told", [{"time_steps": True}, {"num_heads": False}, {"image_size": True}])
+def test_a_flag_of_the_caller_is_no_number(told: dict[str, Value], tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=f"{next(iter(told))} .* is a flag"):
+        inspect(saved(golden("spikformer-cifar-T2"), tmp_path), told)
 
 
 @pytest.mark.parametrize("told", [4, [4]])
