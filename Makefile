@@ -49,10 +49,10 @@ AUDIT = if $(BIN)/python -c '$(ANSWERS)' 2>/dev/null; then \
 lint: setup ## formatting, lints, types, import contracts, published documents, compose file
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy app worker primesvt_core tests examples bench docs/generate.py
+	$(BIN)/mypy app worker primesvt_core primesvt_client tests examples bench docs/generate.py
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
-	$(BIN)/bandit --quiet --severity-level medium --recursive app worker primesvt_core migrations docs/generate.py
+	$(BIN)/bandit --quiet --severity-level medium --recursive app worker primesvt_core primesvt_client migrations docs/generate.py
 	@$(AUDIT)
 	@if docker compose version >/dev/null 2>&1; then docker compose --env-file .env.example config --quiet; \
 	else echo "docker compose is not on this machine: docker-compose.yml is not validated"; fi

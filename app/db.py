@@ -23,6 +23,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from primesvt_client.errors import ReportedError
+
 log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 30
@@ -39,7 +41,7 @@ ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _numbering, _last_number = Lock(), 0
 
 
-class DatabaseUnusable(Exception):
+class DatabaseUnusable(ReportedError):
     """The database cannot be used; the message says which, why, and what to do.
 
     ``is_input`` says whether its URL is wrong, rather than the database or the way to it.
@@ -49,7 +51,7 @@ class DatabaseUnusable(Exception):
 
     def __init__(self, message: str, *, is_input: bool = False) -> None:
         super().__init__(message)
-        self.message, self.is_input = message, is_input
+        self.is_input = is_input
 
 
 class Base(DeclarativeBase):

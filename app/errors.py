@@ -29,6 +29,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from primesvt_client.schemas.problems import UPLOAD_CLOSED
+
 
 class DomainError(Exception):
     """Base; ``code`` is what scripts compare, the message says what to do."""
@@ -79,7 +81,7 @@ class UploadIncomplete(Conflict):
 class UploadClosed(Conflict):
     """The upload takes no more parts."""
 
-    code = "upload_closed"
+    code = UPLOAD_CLOSED
 
 
 class UploadInUse(Conflict):

@@ -32,7 +32,7 @@ from app.api.observing import Measuring, Metrics
 from app.api.origins import Origins
 from app.api.readiness import readiness
 from app.api.watching import Watch
-from app.fleet import FleetService
+from app.service_stats import FleetService
 from app.services import Services, assemble
 from app.settings import Settings
 from app.web import mount

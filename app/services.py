@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from app.catalog.service import CatalogService
 from app.db import Database, connect
-from app.jobs.estimates import Estimates
 from app.jobs.results import ResultService
 from app.jobs.service import JobService
 from app.queue import CeleryDoorbell, Doorbell
@@ -19,10 +18,11 @@ from app.teams.limits import RateLimiter
 from app.teams.members import MemberService
 from app.teams.oidc import Provider
 from app.teams.people import PeopleService
-from app.teams.quotas import QuotaService, server_quotas
 from app.teams.service import TeamService
 from app.teams.sessions import SessionService
+from app.usage.quotas import QuotaService, server_quotas
 from app.webhooks.service import WebhookService
+from app.workers.estimates import Estimates
 from app.workers.service import WorkerService
 
 

@@ -9,21 +9,17 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from sqlalchemy import URL
 
-from primesvt_core.errors import without_type
+from primesvt_client.errors import ReportedError, without_type
+from primesvt_client.spec import LARGEST
 
 PREFIX = "PRIMESVT_"
-LARGEST = 2**53 - 1
-"""Of a number of bytes, jobs or minutes: what every reader of JSON takes as it is."""
 
 
-class WrongSettings(Exception):
+class WrongSettings(ReportedError):
     """Variables of the environment, or a folder, that no process can work with; the message names them."""
 
     code = "invalid_settings"
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+    is_input = True
 
 
 def given_folder(path: Path) -> Path:

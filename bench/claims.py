@@ -19,8 +19,8 @@ from typing import Any
 from sqlalchemy import insert, select, text
 
 from app.db import Database, new_id
-from app.fleet import FleetService
 from app.jobs.models import JobRow
+from app.service_stats import FleetService
 from app.teams.service import TeamService
 from app.workers.service import WorkerService
 from tests.support.databases import fresh

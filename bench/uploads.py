@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.catalog.states import UploadKind
-from app.client import Client
 from app.embedded import Place, running
+from primesvt_client import Client
 from tests.support.databases import fresh_url
 from tests.support.fleet import fleet
 from tests.support.servers import own_redis

@@ -9,8 +9,9 @@ from pathlib import Path
 import typer
 from typer.core import TyperArgument, TyperGroup
 
-from app.commands.whole import app
-from primesvt_core import report, spec
+from primesvt_client.commands.main import command_line
+from primesvt_core import spec
+from primesvt_core.report import schema
 
 HEAD = """# Commands
 
@@ -23,7 +24,7 @@ Exit status: 0 done, 2 wrong input, 130 stopped by Ctrl-C, 1 anything else. Erro
 
 def commands() -> str:
     """Every command with its arguments and options, as Markdown."""
-    return HEAD + "".join(_described(typer.main.get_command(app), "primesvt"))
+    return HEAD + "".join(_described(typer.main.get_command(command_line()), "primesvt"))
 
 
 def _described(command: object, name: str) -> Iterator[str]:
@@ -46,7 +47,7 @@ def _default(parameter: object) -> str:
     return f" Default: `{default}`." if is_told else ""
 
 
-DOCUMENTS = {"spec.schema.json": spec.json_schema, "report.schema.json": report.json_schema, "commands.md": commands}
+DOCUMENTS = {"spec.schema.json": spec.json_schema, "report.schema.json": schema.json_schema, "commands.md": commands}
 
 
 def main() -> int:

@@ -6,10 +6,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from primesvt_client.version import __version__
+
 if TYPE_CHECKING:
     from torch import nn
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "load"]
 
 
@@ -32,5 +33,5 @@ def load(path: str | Path, *, container: str | None = None, **assumptions: bool 
         SpecError: if an assumption is unknown or does not fit.
     """
     # By name, so that importing this package does not load torch.
-    model: nn.Module = import_module("primesvt_core.intake").load(Path(path), assumptions, container=container)
+    model: nn.Module = import_module("primesvt_core.intake.inspect").load(Path(path), assumptions, container=container)
     return model

@@ -21,31 +21,8 @@ The library never speaks of HTTP or of retrying: its callers map classes to thos
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
-
-def without_type(message: str) -> str:
-    """What a validator of ours says of a value, without the name that pydantic puts before it."""
-    return message.removeprefix("Value error, ")
-
-
-class PrimeSVTError(Exception):
-    """Base of everything this library raises on purpose."""
-
-    code: ClassVar[str] = "error"
-
-    def __init__(self, message: str, *, code: str | None = None, facts: Mapping[str, object] | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.error_code = code or type(self).code
-        self.facts: dict[str, object] = dict(facts or {})
-
-
-class SpecError(PrimeSVTError):
-    """The constraint spec is wrong."""
-
-    code = "invalid_spec"
+from primesvt_client.errors import PrimeSVTError as PrimeSVTError
+from primesvt_client.errors import SpecError as SpecError
 
 
 class UnknownPlugin(SpecError):
@@ -64,6 +41,7 @@ class CheckpointError(PrimeSVTError):
     """The checkpoint file is the problem."""
 
     code = "checkpoint_error"
+    is_input = True
 
 
 class CheckpointRefused(CheckpointError):
@@ -88,6 +66,7 @@ class DataError(PrimeSVTError):
     """The evaluation data set is the problem; ``error_code`` says what about it."""
 
     code = "data_error"
+    is_input = True
 
 
 class BaselineNearChance(DataError):
@@ -112,6 +91,7 @@ class WorkspaceMismatch(PrimeSVTError):
     """The workspace belongs to a run with other inputs."""
 
     code = "workspace_mismatch"
+    is_input = True
 
 
 class Cancelled(PrimeSVTError):

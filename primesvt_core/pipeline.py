@@ -13,25 +13,30 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from primesvt_core import __version__, confirmation, profiling, registry, search, sharing, sorting
-from primesvt_core.assessment import SplitImages, lay_out
-from primesvt_core.candidates import Candidates
-from primesvt_core.confirmation import Paired
+from primesvt_client.progress import Reporter, silent
+from primesvt_core import __version__, registry
 from primesvt_core.data import check_classes, check_same_classes, open_data
 from primesvt_core.errors import BaselineNearChance
-from primesvt_core.evaluation import pick_device
-from primesvt_core.finetuning import TrainingSet
-from primesvt_core.intake import Inspection, inspect, load_state
+from primesvt_core.evaluation.accuracy import pick_device
+from primesvt_core.evaluation.splits import SplitImages, lay_out
+from primesvt_core.intake.inspect import Inspection, inspect, load_state
+from primesvt_core.method import confirmation, profiling, search
+from primesvt_core.method.candidates import Candidates
+from primesvt_core.method.export import export
+from primesvt_core.method.finetuning import TrainingSet
+from primesvt_core.method.result import Findings
+from primesvt_core.method.steps import Steps, Teller
 from primesvt_core.policies._base import Evaluate, Policy
-from primesvt_core.progress import Reporter, silent
-from primesvt_core.publishing import write_report
-from primesvt_core.report import Report
-from primesvt_core.reporting import Findings, compose, export
-from primesvt_core.sharing import Colleagues
+from primesvt_core.promise.bounds import Paired
+from primesvt_core.pruning import sizes
+from primesvt_core.report.compose import compose
+from primesvt_core.report.publishing import write_report
+from primesvt_core.report.schema import Report
 from primesvt_core.spec import CompressionSpec
-from primesvt_core.steps import Steps, Teller
 from primesvt_core.types import CurvePoint, GroupSize, Outcome, ProfileCell, Rates, Step
-from primesvt_core.workspace import Workspace
+from primesvt_core.workspace import sharing
+from primesvt_core.workspace.sharing import Colleagues
+from primesvt_core.workspace.store import Workspace
 
 CHANCE_SIGMAS = 4.0
 CHANCE_SHARE = 0.1
@@ -85,8 +90,8 @@ def compress(request: Request, report_to: Reporter = silent, colleagues: Colleag
         goal = search.goal(spec.budget, baseline_accuracy=accuracy, parameter_bytes=start.parameter_bytes)
 
     with steps.step(Step.SORT):
-        layers = sorting.sort_layers(candidates.family.layers(candidates.config), candidates.inspection.shapes)
-        groups = sorting.sort_groups(candidates.groups, layers)
+        layers = sizes.sort_layers(candidates.family.layers(candidates.config), candidates.inspection.shapes)
+        groups = sizes.sort_groups(candidates.groups, layers)
 
     with steps.step(Step.PROFILE, total=len(groups) * len(spec.rates)) as told:
         observe, measure = partial(_tell_cell, told), _profiling(candidates, groups, colleagues)

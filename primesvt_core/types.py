@@ -7,36 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Literal
+
+from primesvt_client.states import Step as Step
+from primesvt_client.states import Verdict as Verdict
 
 FLOAT_SLACK = 1e-12
 """Accuracies are ratios of counts: a drop of exactly the allowance may come out a little above it."""
 
 Rates = Mapping[str, float]
 """Rate of every channel group that is to be pruned; a group that is absent keeps all its channels."""
-
-
-class Step(StrEnum):
-    """The steps of one compression, in their order."""
-
-    INTAKE = "intake"
-    BASELINE = "baseline"
-    SORT = "sort"
-    PROFILE = "profile"
-    SEARCH = "search"
-    FINE_TUNE = "fine_tune"
-    CONFIRM = "confirm"
-    EXPORT = "export"
-    REPORT = "report"
-
-
-class Verdict(StrEnum):
-    """How a compression ended; a budget that cannot be reached is a verdict, not an error."""
-
-    MET = "met"
-    ACCURACY_FLOOR_REACHED = "accuracy_floor_reached"
-    NOTHING_PRUNABLE = "nothing_prunable"
 
 
 @dataclass(frozen=True, kw_only=True)

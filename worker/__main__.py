@@ -12,8 +12,8 @@ from app.metrics import REGISTRY
 from app.queue import RUN_JOB, VALIDATE_UPLOAD, make_celery
 from app.settings import Settings
 from app.workers.records import WorkerState
-from worker.exposing import GpuCollector, exposed
-from worker.station import Station, open_station
+from worker.metrics_server import GpuCollector, exposed
+from worker.worker_loop import Station, open_station
 
 THREADS = 3
 """One has the job, one looks into uploads, one lets doorbells ring that nobody can answer."""

@@ -21,11 +21,11 @@ from typing import TextIO
 
 from pydantic import JsonValue
 
+from primesvt_client.progress import Progress
 from primesvt_core.errors import PrimeSVTError
-from primesvt_core.progress import Progress
-from primesvt_core.sharing import Share
 from primesvt_core.types import Rates
-from primesvt_core.workspace import Workspace
+from primesvt_core.workspace.sharing import Share
+from primesvt_core.workspace.store import Workspace
 from worker import sandbox
 from worker.protocol import (
     AskMessage,
@@ -111,7 +111,7 @@ def carry_out(task: Task, tell: Channel) -> dict[str, JsonValue]:
     if isinstance(task, AssistRequest):
         return _assist(task, tell)
     if isinstance(task, ValidateCheckpoint):
-        from primesvt_core.intake import inspect
+        from primesvt_core.intake.inspect import inspect
 
         return inspect(task.path).to_json()
     from primesvt_core.data import open_data

@@ -16,21 +16,21 @@ from sqlalchemy.exc import DBAPIError
 from app import logs
 from app.db import Database
 from app.errors import LostClaim
+from app.jobs.cells import StepWork
 from app.jobs.files import FileWork
 from app.jobs.records import Beat, JobClaim, StoredArtifact
-from app.jobs.steps import StepWork
 from app.jobs.work import JobWork
 from app.queue import Doorbell
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
 from worker import sandbox
-from worker.desks import OwnDesk
+from worker.cell_dispatcher import OwnDesk
 from worker.files import chunks
-from worker.materials import UNSAFE, materialise, ticking
-from worker.memory import FreshCells, KeptFiles, clean_up
+from worker.heartbeat import CancelRequested, Document, Pulse, ShuttingDown
+from worker.inputs import UNSAFE, materialise, ticking
+from worker.persistence import FreshCells, KeptFiles, clean_up
 from worker.process import ChildDied
 from worker.protocol import CompressRequest, Request
-from worker.pulse import CancelRequested, Document, Pulse, ShuttingDown
 from worker.supervisor import ChildRefused, supervise
 
 log = logging.getLogger(__name__)

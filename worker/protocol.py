@@ -95,7 +95,7 @@ class Request(_Message):
 
 
 class ProgressMessage(_Message):
-    """The fields of `primesvt_core.progress.Progress`."""
+    """The fields of `primesvt_client.progress.Progress`."""
 
     kind: Literal["progress"] = "progress"
     step: str
@@ -137,7 +137,7 @@ class AskMessage(_Message):
 
 
 class ShareAnswer(_Message):
-    """The fields of `primesvt_core.sharing.Share`."""
+    """The fields of `primesvt_core.workspace.sharing.Share`."""
 
     mine: dict[str, dict[str, float]] = {}
     found: dict[str, JsonValue] = {}

@@ -19,21 +19,21 @@ from app import logs
 from app.catalog.contents import Contents
 from app.catalog.work import UploadWork
 from app.db import Database, connect
+from app.jobs.cells import StepWork
 from app.jobs.files import FileWork
-from app.jobs.steps import StepWork
 from app.jobs.work import JobWork
 from app.leases import LeaseWatch
 from app.metrics import RECONCILED_AT
 from app.queue import CeleryDoorbell, Doorbell
 from app.settings import Settings
 from app.storage import store_of
-from app.teams.retention import Retention
+from app.usage.retention import Retention
 from app.webhooks.work import DeliveryWork
 from app.workers.service import WorkerService
-from worker.exposing import exposed
-from worker.postman import Postman
+from worker.metrics_server import exposed
 from worker.sending import Sender
 from worker.sweeper import Sweeper
+from worker.webhook_dispatcher import Postman
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from primesvt_core.types import Rates
-from worker.exposing import StepClock
+from worker.heartbeat import LONGEST_WAIT_SECONDS, Pulse
+from worker.metrics_server import StepClock
 from worker.process import Child, ChildDied, started
 from worker.protocol import (
     AskMessage,
@@ -24,7 +25,6 @@ from worker.protocol import (
     SandboxMessage,
     ShareAnswer,
 )
-from worker.pulse import LONGEST_WAIT_SECONDS, Pulse
 
 log_of = logging.getLogger(__name__)
 

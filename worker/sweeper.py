@@ -8,8 +8,8 @@ import time
 from app.catalog.contents import Contents
 from app.jobs.files import FileWork
 from app.storage import BlobStore
-from app.teams.retention import Retention
-from worker.memory import clean_up
+from app.usage.retention import Retention
+from worker.persistence import clean_up
 
 log = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ from app.jobs.records import Beat
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
 from worker import sandbox
-from worker.materials import alongside, awaited, hashing, materialise
+from worker.heartbeat import Document, Pulse, ShuttingDown
+from worker.inputs import alongside, awaited, hashing, materialise
 from worker.process import ChildDied, ChildSpent
 from worker.protocol import Request, ValidateCheckpoint, ValidateData
-from worker.pulse import Document, Pulse, ShuttingDown
 from worker.supervisor import ChildRefused, supervise
 
 log = logging.getLogger(__name__)

@@ -11,11 +11,11 @@ from app.api.deps import Found, JobId, needs
 from app.api.downloads import disposition, download
 from app.api.openapi import header
 from app.api.problem import responses
-from app.api.schemas import ArtifactView
 from app.storage import SavedAs
 from app.teams.records import Principal
 from app.teams.scopes import Scope
-from primesvt_core.spec import TEXT
+from primesvt_client.schemas.jobs import ArtifactView
+from primesvt_client.spec import TEXT
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=responses(401, 422, 503))
 

@@ -9,11 +9,11 @@ from fastapi.responses import StreamingResponse
 
 from app.api.deps import Found, needs
 from app.api.problem import responses
-from app.api.team_schemas import AuditPage, AuditView
 from app.paging import LARGEST_PAGE
 from app.teams.records import Principal
 from app.teams.scopes import Scope
-from primesvt_core.spec import TEXT
+from primesvt_client.schemas.team import AuditPage, AuditView
+from primesvt_client.spec import TEXT
 
 router = APIRouter(prefix="/api/v1", tags=["audit"], responses=responses(422))
 

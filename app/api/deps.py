@@ -13,7 +13,6 @@ from pydantic import AfterValidator
 from starlette.concurrency import run_in_threadpool
 
 from app.api.batching import Batch
-from app.api.schemas import ID, LONGEST_ID
 from app.api.watching import Watch
 from app.errors import InsufficientScope, InvalidKey, NotFound, RateLimited
 from app.services import Services
@@ -22,6 +21,7 @@ from app.teams.limits import Allowance, Rule, network_of
 from app.teams.records import Principal
 from app.teams.scopes import Scope
 from app.teams.sessions import form_token
+from primesvt_client.schemas.base import ID, LONGEST_ID
 
 SESSION_COOKIE = "primesvt_session"
 FORM_HEADER = "x-form-token"

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from fastapi import Depends, Header
 
-from app.api.schemas import SHA256
 from app.errors import Invalid
+from primesvt_client.schemas.base import SHA256
 
 ENTRY = re.compile(r"\s*sha-256\s*=\s*(.*?)\s*\Z", re.IGNORECASE | re.DOTALL)
 SHA256_BYTES = 32

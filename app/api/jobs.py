@@ -12,13 +12,13 @@ from app.api.deps import Found, JobId, needs
 from app.api.following import LONGEST_WAIT, JobLooker
 from app.api.openapi import with_headers
 from app.api.problem import responses
-from app.api.schemas import EstimateView, JobChange, JobPage, JobView, NewJobBody
 from app.jobs.records import NewJob
 from app.jobs.states import JobState
 from app.paging import LARGEST_PAGE
 from app.teams.records import Principal
 from app.teams.scopes import Scope
-from primesvt_core.spec import TEXT
+from primesvt_client.schemas.jobs import EstimateView, JobChange, JobPage, JobView, NewJobBody
+from primesvt_client.spec import TEXT
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=responses(401, 422), route_class=BoundedRoute)
 

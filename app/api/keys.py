@@ -10,11 +10,11 @@ from app.api.bodies import BoundedRoute
 from app.api.deps import Found, KeyId, needs, permitted
 from app.api.openapi import with_headers
 from app.api.problem import responses
-from app.api.team_schemas import KeySecret, KeyView, NewKeyBody, Rotation
 from app.db import now
 from app.errors import Invalid
 from app.teams.records import Principal
 from app.teams.scopes import Scope
+from primesvt_client.schemas.team import KeySecret, KeyView, NewKeyBody, Rotation
 
 router = APIRouter(prefix="/api/v1/keys", tags=["keys"], responses=responses(422), route_class=BoundedRoute)
 

@@ -11,9 +11,9 @@ from app.api.bodies import BoundedRoute
 from app.api.deps import Found, InvitationId, UserId, needs, permitted
 from app.api.openapi import with_headers
 from app.api.problem import responses
-from app.api.team_schemas import InvitationLink, InvitationView, MemberPatch, MemberView, NewInvitation
 from app.teams.records import Principal
 from app.teams.scopes import Scope
+from primesvt_client.schemas.team import InvitationLink, InvitationView, MemberPatch, MemberView, NewInvitation
 
 router = APIRouter(prefix="/api/v1", tags=["teams"], responses=responses(422), route_class=BoundedRoute)
 

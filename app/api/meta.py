@@ -10,8 +10,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.api.deps import count_stranger
 from app.api.readiness import Found as Looked
-from app.api.schemas import Health, Plugins
-from primesvt_core import registry, report, spec
+from primesvt_client.schemas.service import Health, Plugins
+from primesvt_core import registry, spec
+from primesvt_core.report import schema
 
 router = APIRouter()
 
@@ -38,8 +39,8 @@ def spec_schema() -> dict[str, Any]:
 @router.get("/api/v1/report/schema", tags=["meta"], dependencies=COUNTED)
 def report_schema() -> dict[str, Any]:
     """JSON Schema of report.json."""
-    schema: dict[str, Any] = json.loads(report.json_schema())
-    return schema
+    document: dict[str, Any] = json.loads(schema.json_schema())
+    return document
 
 
 @router.get("/livez", tags=["operation"])

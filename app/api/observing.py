@@ -12,7 +12,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.fleet import FleetService
+from app.service_stats import FleetService
 
 log = logging.getLogger(__name__)
 

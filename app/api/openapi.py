@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from app.api.problem import responses
-from app.api.schemas import Problem
+from primesvt_client.schemas.problems import Problem
 
 METHODS = frozenset({"get", "put", "post", "patch", "delete"})
 REFERENCE = "#/components/schemas/{model}"

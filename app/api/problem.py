@@ -18,9 +18,10 @@ from starlette.routing import Match
 from app import errors
 from app.api.hardening import HEADERS
 from app.api.observing import route_of
-from app.api.schemas import FieldProblem, Problem
 from app.storage import BlobMissing, StoreFull, StoreUnavailable
-from primesvt_core.errors import PrimeSVTError, without_type
+from primesvt_client.errors import without_type
+from primesvt_client.schemas.problems import FieldProblem, Problem
+from primesvt_core.errors import PrimeSVTError
 
 log = logging.getLogger(__name__)
 

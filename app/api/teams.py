@@ -9,9 +9,9 @@ from fastapi import APIRouter
 from app.api.bodies import BoundedRoute
 from app.api.deps import Caller, Found, needs
 from app.api.problem import responses
-from app.api.team_schemas import TeamPatch, TeamView, UsageView
 from app.teams.records import Principal
 from app.teams.scopes import Scope
+from primesvt_client.schemas.team import TeamPatch, TeamView, UsageView
 
 router = APIRouter(prefix="/api/v1", tags=["teams"], responses=responses(422), route_class=BoundedRoute)
 

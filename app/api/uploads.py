@@ -15,16 +15,6 @@ from app.api.deps import Found, UploadId, needs
 from app.api.digests import DeclaredDigest
 from app.api.openapi import BINARY_BODY, with_headers
 from app.api.problem import responses
-from app.api.schemas import (
-    LARGEST_SIZE,
-    NewDigest,
-    NewUpload,
-    PartAddresses,
-    PartAddressView,
-    PartNumbers,
-    UploadPage,
-    UploadView,
-)
 from app.api.streams import Chunks, digested, store_body
 from app.catalog.records import Upload
 from app.catalog.service import CatalogService
@@ -33,6 +23,16 @@ from app.errors import DigestMismatch
 from app.paging import LARGEST_PAGE
 from app.teams.records import Principal
 from app.teams.scopes import Scope
+from primesvt_client.schemas.uploads import (
+    NewDigest,
+    NewUpload,
+    PartAddresses,
+    PartAddressView,
+    PartNumbers,
+    UploadPage,
+    UploadView,
+)
+from primesvt_client.spec import LARGEST
 
 router = APIRouter(
     prefix="/api/v1/uploads", tags=["uploads"], responses=responses(401, 422, 503), route_class=BoundedRoute
@@ -61,7 +61,7 @@ def list_uploads(
     found: Found,
     kind: UploadKind | None = None,
     state: UploadState | None = None,
-    size_bytes: Annotated[int | None, Query(ge=0, le=LARGEST_SIZE, description="Those of exactly this size.")] = None,
+    size_bytes: Annotated[int | None, Query(ge=0, le=LARGEST, description="Those of exactly this size.")] = None,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
 ) -> UploadPage:

@@ -10,7 +10,13 @@ from app.api.bodies import BoundedRoute
 from app.api.deps import DeliveryId, Found, WebhookId, needs
 from app.api.openapi import with_headers
 from app.api.problem import responses
-from app.api.webhook_schemas import (
+from app.paging import LARGEST_PAGE
+from app.teams.records import Principal
+from app.teams.scopes import Scope
+from app.webhooks.records import WithSecret
+from app.webhooks.service import Changes
+from app.webhooks.states import DeliveryState
+from primesvt_client.schemas.webhooks import (
     DeliveryLog,
     DeliveryPage,
     DeliveryView,
@@ -22,12 +28,6 @@ from app.api.webhook_schemas import (
     WebhookView,
     WebhookWithSecret,
 )
-from app.paging import LARGEST_PAGE
-from app.teams.records import Principal
-from app.teams.scopes import Scope
-from app.webhooks.records import WithSecret
-from app.webhooks.service import Changes
-from app.webhooks.states import DeliveryState
 
 router = APIRouter(
     prefix="/api/v1/webhooks", tags=["webhooks"], responses=responses(401, 422), route_class=BoundedRoute

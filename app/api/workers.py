@@ -8,9 +8,9 @@ from fastapi import APIRouter
 
 from app.api.deps import Found, needs
 from app.api.problem import responses
-from app.api.schemas import Workers, WorkerView
 from app.teams.records import Principal
 from app.teams.scopes import Scope
+from primesvt_client.schemas.service import Workers, WorkerView
 
 router = APIRouter(prefix="/api/v1/workers", tags=["operation"], responses=responses(422))
 

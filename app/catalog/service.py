@@ -25,7 +25,7 @@ from app.queue import Doorbell
 from app.settings import Settings
 from app.storage import ADDRESS_SECONDS, BlobMissing, BlobStore, Draft, Parts
 from app.teams import audit
-from app.teams.quotas import admit_upload, server_quotas
+from app.usage.quotas import admit_upload, server_quotas
 
 UPLOAD_PREFIX = "upl"
 

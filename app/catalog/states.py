@@ -2,27 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from primesvt_client.states import OPEN as OPEN
+from primesvt_client.states import UploadKind as UploadKind
+from primesvt_client.states import UploadState as UploadState
 
-
-class UploadKind(StrEnum):
-    """What an upload is meant to be."""
-
-    CHECKPOINT = "checkpoint"
-    DATASET = "dataset"
-
-
-class UploadState(StrEnum):
-    """``created -> uploading -> stored -> validating -> ready | rejected``; unfinished ones end as ``expired``."""
-
-    CREATED = "created"
-    UPLOADING = "uploading"
-    STORED = "stored"
-    VALIDATING = "validating"
-    READY = "ready"
-    REJECTED = "rejected"
-    EXPIRED = "expired"
-
-
-OPEN = frozenset({UploadState.CREATED, UploadState.UPLOADING})
 DEAD = frozenset({UploadState.REJECTED, UploadState.EXPIRED})

@@ -13,11 +13,11 @@ import typer
 from rich.table import Table
 
 from app.catalog.states import UploadKind
-from app.client import Client
-from app.commands.connecting import fail_unless_succeeded, follow
-from app.commands.jobs import fetch, looked_into, send
 from app.embedded import Place, running
-from primesvt_core.console import FAILED, WRONG_INPUT, err, fail, out, progress_bars
+from primesvt_client import Client
+from primesvt_client.commands.api_options import fail_unless_succeeded, follow
+from primesvt_client.commands.jobs import fetch, looked_into, send
+from primesvt_client.console import FAILED, WRONG_INPUT, err, fail, out, progress_bars
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 BUDGET = {"max_accuracy_drop": 0.03, "min_memory_saving": 0.25}
@@ -62,7 +62,7 @@ def _checked_again(model: Path, data: Path, report: dict[str, Any]) -> float:
     """The downloaded model's accuracy on the confirmation split; it must be the report's."""
     err.print("loading the pruned model and checking its accuracy again ...")
     with progress_bars(baseline="measuring") as told:
-        found = import_module("primesvt_core.assessment").evaluate(model, data, report=told)
+        found = import_module("primesvt_core.evaluation.evaluate").evaluate(model, data, report=told)
     if found.accuracy != report["pruned"]["accuracy"]:
         told_accuracy = report["pruned"]["accuracy"]
         fail("not_reproduced", f"the model reaches {found.accuracy:.4%}, its report says {told_accuracy:.4%}", FAILED)

@@ -10,15 +10,15 @@ from pydantic import JsonValue
 from rich.markup import escape
 from rich.table import Column, Table
 
-from app.commands.reaching import DEFAULT_FOLDER, DEFAULT_TEAM, ID_WIDTH, DataDir, reached
+from app.commands.database import DEFAULT_FOLDER, DEFAULT_TEAM, ID_WIDTH, DataDir, reached
 from app.db import now
 from app.errors import NotFound
 from app.teams.keys import KeyService
 from app.teams.records import Key, NewKey
 from app.teams.scopes import ALL_SCOPES, Scope
 from app.teams.service import TeamService
-from primesvt_core.cli import Json
-from primesvt_core.console import err, out, print_json
+from primesvt_client.console import err, out, print_json
+from primesvt_client.options import Json
 
 GRACE_HOURS = 24
 

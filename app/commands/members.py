@@ -9,16 +9,16 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from app.commands.connecting import DEFAULT_SERVER, SERVER_VARIABLE
-from app.commands.reaching import DEFAULT_FOLDER, DEFAULT_TEAM, ID_WIDTH, DataDir, reached, settings_of
+from app.commands.database import DEFAULT_FOLDER, DEFAULT_TEAM, ID_WIDTH, DataDir, reached, settings_of
 from app.db import Database
 from app.errors import NotFound
 from app.teams.invitations import InvitationService, NewLink
 from app.teams.members import MemberService
 from app.teams.scopes import Role
 from app.teams.service import TeamService
-from primesvt_core.cli import Json
-from primesvt_core.console import err, out, print_json
+from primesvt_client.commands.api_options import DEFAULT_SERVER, SERVER_VARIABLE
+from primesvt_client.console import err, out, print_json
+from primesvt_client.options import Json
 
 commands = typer.Typer(help="People of a service whose database this machine reaches.", no_args_is_help=True)
 Email = Annotated[str, typer.Argument(help="Their e-mail address.", show_default=False)]

@@ -10,11 +10,11 @@ from typing import Annotated
 import typer
 
 from app import logs
-from app.commands.connecting import KEY_VARIABLE, SERVER_VARIABLE
-from app.commands.reaching import DEFAULT_FOLDER, DataDir
+from app.commands.database import DEFAULT_FOLDER, DataDir
 from app.embedded import Place, Running, running
-from primesvt_core.cli import Json
-from primesvt_core.console import err, out, print_json
+from primesvt_client.commands.api_options import KEY_VARIABLE, SERVER_VARIABLE
+from primesvt_client.console import err, out, print_json
+from primesvt_client.options import Json
 
 LOOK_SECONDS = 0.5
 

@@ -10,14 +10,15 @@ from pydantic import JsonValue
 from rich.markup import escape
 from rich.table import Column, Table
 
-from app.commands.reaching import DEFAULT_FOLDER, ID_WIDTH, DataDir, reached, settings_of
+from app.commands.database import DEFAULT_FOLDER, ID_WIDTH, DataDir, reached, settings_of
 from app.db import Database
 from app.errors import Conflict, Invalid
-from app.settings import LARGEST, Settings
-from app.teams.quotas import Quotas, QuotaService, Usage, server_quotas
+from app.settings import Settings
 from app.teams.service import TeamService
-from primesvt_core.cli import Json
-from primesvt_core.console import err, out, print_json
+from app.usage.quotas import Quotas, QuotaService, Usage, server_quotas
+from primesvt_client.console import err, out, print_json
+from primesvt_client.options import Json
+from primesvt_client.spec import LARGEST
 
 commands = typer.Typer(help="Teams of a service whose database this machine reaches.", no_args_is_help=True)
 TeamName = Annotated[str, typer.Argument(metavar="TEAM", help="Name of the team.", show_default=False)]

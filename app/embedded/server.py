@@ -21,6 +21,7 @@ from app.embedded import broker
 from app.embedded.processes import Keeper, Program
 from app.settings import Settings, given_folder
 from app.teams.service import TeamService
+from primesvt_client.errors import ReportedError
 
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.2
@@ -30,15 +31,15 @@ DRAIN_SECONDS = 5
 API_GRACE, WORKER_GRACE, BROKER_GRACE = 10.0, 30.0, 10.0
 
 
-class EmbeddedError(Exception):
+class EmbeddedError(ReportedError):
     """The service cannot be started; the message says why and what to do.
 
     ``is_input`` says whether what was asked for is wrong (an address that is taken), rather than the machine.
     """
 
     def __init__(self, code: str, message: str, *, is_input: bool = False) -> None:
-        super().__init__(message)
-        self.code, self.message, self.is_input = code, message, is_input
+        super().__init__(message, code=code)
+        self.is_input = is_input
 
 
 @dataclass(frozen=True)

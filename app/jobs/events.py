@@ -10,9 +10,9 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.db import now
+from app.jobs.cell_models import StepRow
 from app.jobs.models import EventRow, JobRow
 from app.jobs.states import TERMINAL, JobState, is_legal
-from app.jobs.step_models import StepRow
 from app.settings import Settings
 from app.webhooks.outbox import announce
 

@@ -14,11 +14,11 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.db import Database
-from app.jobs.holding import held
+from app.jobs.cell_models import FileRow
+from app.jobs.claims import held
 from app.jobs.models import JobRow
 from app.jobs.records import JobClaim
 from app.jobs.states import TERMINAL
-from app.jobs.step_models import FileRow
 
 AT_ONCE = 100
 ARTIFACTS = "artifacts"

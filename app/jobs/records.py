@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from app.catalog.records import Content
 from app.jobs.models import JobRow
-from app.jobs.priorities import Priority
 from app.jobs.states import JobState
+from primesvt_client.states import Priority
 from primesvt_core import __version__
 
 Device = Literal["cpu", "cuda"]

@@ -21,15 +21,15 @@ from app.jobs.events import move, note
 from app.jobs.models import ArtifactRow, EventRow, IdempotencyRow, JobRow
 from app.jobs.order import position, queues, ranks
 from app.jobs.places import Places
-from app.jobs.priorities import Priority
 from app.jobs.records import Artifact, Job, JobEvent, NewJob, StoredArtifact, record
 from app.jobs.states import ANY_DEVICE, JobState
 from app.paging import Page, decode, page
 from app.queue import Doorbell
 from app.storage import ADDRESS_SECONDS, BlobStore, SavedAs
 from app.teams import audit
-from app.teams.quotas import UNLIMITED, Quotas, admit_job
-from app.teams.retention import touch_job, touch_uploads
+from app.usage.quotas import UNLIMITED, Quotas, admit_job
+from app.usage.retention import touch_job, touch_uploads
+from primesvt_client.states import Priority
 from primesvt_core import spec as specs
 
 JOB_PREFIX = "job"

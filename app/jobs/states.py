@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from primesvt_client.states import TERMINAL as TERMINAL
+from primesvt_client.states import JobState as JobState
 
 ANY_DEVICE = "auto"
 """What a job asks for that runs on a GPU where its worker has one."""
 
 
-class JobState(StrEnum):
-    """``queued -> running -> finalizing -> succeeded``, with ``cancelling -> cancelled`` and ``failed``."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    FINALIZING = "finalizing"
-    SUCCEEDED = "succeeded"
-    CANCELLING = "cancelling"
-    CANCELLED = "cancelled"
-    FAILED = "failed"
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether the job never changes any more."""
-        return self in TERMINAL
-
-
-TERMINAL = frozenset({JobState.SUCCEEDED, JobState.CANCELLED, JobState.FAILED})
 HELD = frozenset({JobState.RUNNING, JobState.FINALIZING, JobState.CANCELLING})
 """States in which a worker holds a lease."""
 

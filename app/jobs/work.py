@@ -15,14 +15,14 @@ from app.catalog.records import content
 from app.catalog.states import DEAD, UploadState
 from app.db import Database, now
 from app.jobs import files, usage
-from app.jobs.estimates import likeness
+from app.jobs.cells import keep
+from app.jobs.claims import held
 from app.jobs.events import RETRY_FACTORS, move, note, put_back, requeue
-from app.jobs.holding import held
 from app.jobs.models import ArtifactRow, JobRow, uses
 from app.jobs.order import in_order, next_turn
 from app.jobs.records import Beat, Device, JobClaim, StoredArtifact
+from app.jobs.similarity import likeness
 from app.jobs.states import ANY_DEVICE, HELD, TERMINAL, JobState
-from app.jobs.steps import keep
 from app.leases import LeaseWatch
 from app.metrics import LEASE_EXPIRIES
 from app.settings import Settings

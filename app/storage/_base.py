@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+
+from primesvt_client.schemas.uploads import Parts as Parts
 
 CHUNK = 1 << 20
 ADDRESS_SECONDS = 900
@@ -23,27 +24,6 @@ class StoredBlob:
 
     size: int
     sha256: str
-
-
-@dataclass(frozen=True)
-class Parts:
-    """How a blob of ``size`` bytes is cut: equal parts, numbered from 1, the last one smaller."""
-
-    size: int
-    part_bytes: int
-
-    @property
-    def count(self) -> int:
-        """How many; an empty blob has one, empty."""
-        return max(1, math.ceil(self.size / self.part_bytes))
-
-    def offset(self, number: int) -> int:
-        """Where a part begins."""
-        return (number - 1) * self.part_bytes
-
-    def size_of(self, number: int) -> int:
-        """Bytes of a part."""
-        return min(self.part_bytes, self.size - self.offset(number))
 
 
 @dataclass(frozen=True)

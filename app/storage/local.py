@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.storage._base import CHUNK, BlobMissing, Draft, Parts, SavedAs, StoredBlob, StoreFull, check_key
-from app.storage.drafts import DraftFolder
+from app.storage.multipart import DraftFolder
 
 ROOM_TO_LEAVE = 64 << 20
 """Free space below which the store calls itself not ready, bytes."""

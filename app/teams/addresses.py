@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 
 from app.errors import Invalid
-
-LONGEST_ADDRESS = 254
-ADDRESS = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,189}$"
-"""What browsers take for an address (the HTML standard), bounded."""
+from primesvt_client.schemas.team import ADDRESS
 
 
 def is_address(text: str) -> bool:

@@ -15,7 +15,7 @@ from app.db import Database, new_id, now
 from app.paging import LARGEST_PAGE, Page, decode, page
 from app.teams.actors import actor
 from app.teams.models import AuditRow
-from primesvt_core.tables import csv_line
+from primesvt_core.report.csv_tables import csv_line
 
 AUDIT_PREFIX = "aud"
 COLUMNS = ("id", "at", "actor_kind", "actor_id", "actor_name", "action", "subject", "ip", "request_id", "details")

@@ -2,43 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
-
-class Scope(StrEnum):
-    """One thing that a key may do, ``noun:verb``."""
-
-    JOBS_READ = "jobs:read"
-    JOBS_WRITE = "jobs:write"
-    UPLOADS_READ = "uploads:read"
-    UPLOADS_WRITE = "uploads:write"
-    ARTIFACTS_READ = "artifacts:read"
-    TEAM_READ = "team:read"
-    TEAM_ADMIN = "team:admin"
-    WEBHOOKS_READ = "webhooks:read"
-    WEBHOOKS_WRITE = "webhooks:write"
-
-
-class Role(StrEnum):
-    """What a member of a team is; each may do what the one before it may, and more."""
-
-    VIEWER = "viewer"
-    MEMBER = "member"
-    ADMIN = "admin"
-
-    @property
-    def scopes(self) -> frozenset[Scope]:
-        """What a member of this role may do."""
-        return SCOPES_OF[self]
-
-
-ALL_SCOPES = frozenset(Scope)
-READING = frozenset({Scope.JOBS_READ, Scope.UPLOADS_READ, Scope.ARTIFACTS_READ, Scope.TEAM_READ})
-SCOPES_OF = {
-    Role.VIEWER: READING,
-    Role.MEMBER: READING | {Scope.JOBS_WRITE, Scope.UPLOADS_WRITE, Scope.WEBHOOKS_READ},
-    Role.ADMIN: ALL_SCOPES,
-}
+from primesvt_client.states import ALL_SCOPES as ALL_SCOPES
+from primesvt_client.states import READING as READING
+from primesvt_client.states import SCOPES_OF as SCOPES_OF
+from primesvt_client.states import Role as Role
+from primesvt_client.states import Scope as Scope
 
 
 def known_scopes(names: list[str]) -> frozenset[Scope]:

@@ -6,12 +6,12 @@ from fastapi import FastAPI
 
 from app.web import (
     account,
+    error_pages,
     job_list,
     job_page,
     join,
     new_job,
     provider,
-    refusals,
     results,
     sign_in,
     team,
@@ -28,4 +28,4 @@ def mount(app: FastAPI) -> None:
     for router in (*(pages.router for pages in PAGES), *team.ROUTERS):
         app.include_router(router)
     app.mount("/static", CachedFiles(directory=STATIC), name="static")
-    refusals.install(app)
+    error_pages.install(app)

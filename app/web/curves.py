@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from app.jobs.records import JobEvent
-from primesvt_core.report import CurveFigures, Report
+from primesvt_core.report.schema import CurveFigures, Report
 from primesvt_core.types import Step
 
 Point = tuple[float, float]

@@ -17,11 +17,11 @@ from app.jobs.results import Result
 from app.jobs.states import TERMINAL, JobState
 from app.services import Services
 from app.teams.scopes import Scope
+from app.web.labels import VERDICTS, run_seconds
 from app.web.rendering import is_fragment, page
 from app.web.routing import Pages
 from app.web.sessions import Visitor, looks
-from app.web.text import VERDICTS, run_seconds
-from primesvt_core.spec import TEXT
+from primesvt_client.spec import TEXT
 
 router = Pages()
 

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from app.api.deps import Found, JobId
 from app.db import now
 from app.errors import NotFound
-from app.jobs.priorities import Priority
 from app.jobs.records import Job, JobEvent
 from app.jobs.states import JobState
 from app.services import Services
@@ -20,11 +19,12 @@ from app.storage import BlobMissing
 from app.teams.scopes import Scope
 from app.web import curves, layers, plots, timeline
 from app.web.job_list import uploads_of
+from app.web.labels import VERDICTS, run_seconds
 from app.web.rendering import HEADERS, page
 from app.web.routing import Pages
 from app.web.sessions import Visitor, looks, sends_form
-from app.web.text import VERDICTS, run_seconds
-from primesvt_core.report import Report
+from primesvt_client.states import Priority
+from primesvt_core.report.schema import Report
 
 log = logging.getLogger(__name__)
 router = Pages("/jobs")

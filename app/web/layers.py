@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from primesvt_core.report import LayerFigures
+from primesvt_core.report.schema import LayerFigures
 
 FIRST_ORDER = "before"
 

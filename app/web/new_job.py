@@ -18,16 +18,16 @@ from app.api.deps import Found, of_our_making
 from app.catalog.records import Upload
 from app.catalog.states import UploadKind, UploadState
 from app.errors import DomainError
-from app.jobs.priorities import Priority
 from app.jobs.records import NewJob
 from app.paging import LARGEST_PAGE
 from app.services import Services
 from app.teams.scopes import Scope
 from app.web import forms
+from app.web.form_uploads import chosen_file, store, typed_text
 from app.web.rendering import HEADERS, page
 from app.web.routing import Pages
 from app.web.sessions import Visitor, check_token, looks
-from app.web.storing import chosen_file, store, typed_text
+from primesvt_client.states import Priority
 from primesvt_core.errors import PrimeSVTError
 
 router = Pages()

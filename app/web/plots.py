@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.jobs.results import Result
-from app.web import text
+from app.web import labels
 from app.web.curves import Curves, Point, Spot
 from primesvt_core.types import Verdict
 
@@ -155,7 +155,7 @@ def results(found: Sequence[Result]) -> Plot | None:
         x_ticks=x.ticks(),
         y_ticks=y.ticks(),
         series=tuple(
-            _linked(text.VERDICTS[verdict][0], style, [result for result in found if result.verdict == verdict], x, y)
+            _linked(labels.VERDICTS[verdict][0], style, [result for result in found if result.verdict == verdict], x, y)
             for verdict, style in RESULT_STYLES.items()
             if any(result.verdict == verdict for result in found)
         ),
@@ -172,7 +172,7 @@ def _linked(name: str, style: str, found: Sequence[Result], x: Scale, y: Scale) 
 
 
 def _told(result: Result) -> str:
-    saved, lost = text.percent(result.memory_saving, 1), text.points(result.accuracy_drop)
+    saved, lost = labels.percent(result.memory_saving, 1), labels.points(result.accuracy_drop)
     return f"{result.name}: {saved} saved, {lost} lost"
 
 

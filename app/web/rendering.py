@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.web import text, words
+from app.web import labels, words
 from primesvt_core import __version__
 
 STATIC = Path(__file__).resolve().parent / "static"
@@ -74,22 +74,27 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "percent": text.percent,
-        "points": text.points,
-        "size": text.size,
-        "count": text.count,
-        "duration": text.duration,
-        "utc": text.utc,
-        "utc_exact": text.utc_exact,
-        "iso": text.iso,
-        "state": text.state,
-        "tone": text.tone,
+        "percent": labels.percent,
+        "points": labels.points,
+        "size": labels.size,
+        "count": labels.count,
+        "duration": labels.duration,
+        "utc": labels.utc,
+        "utc_exact": labels.utc_exact,
+        "iso": labels.iso,
+        "state": labels.state,
+        "tone": labels.tone,
         "role": lambda name: words.ROLES[name],
         "scope": lambda name: words.SCOPES[name],
         "event": lambda name: words.EVENTS.get(name, name),
         "pretty": lambda document: json.dumps(document, indent=2, ensure_ascii=False),
     }
-    environment.globals |= {"asset": asset, "htmx_config": HTMX_CONFIG, "version": __version__, "NOTHING": text.NOTHING}
+    environment.globals |= {
+        "asset": asset,
+        "htmx_config": HTMX_CONFIG,
+        "version": __version__,
+        "NOTHING": labels.NOTHING,
+    }
     return environment
 
 

@@ -18,10 +18,10 @@ from app.jobs.states import JobState
 from app.teams.scopes import Scope
 from app.web import plots
 from app.web.job_list import checkpoints_of
+from app.web.labels import VERDICTS
 from app.web.rendering import page
 from app.web.routing import Pages
 from app.web.sessions import Visitor, looks
-from app.web.text import VERDICTS
 
 router = Pages("/results")
 

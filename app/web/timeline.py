@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from app.jobs.records import Job, JobEvent
 from app.jobs.states import JobState
-from app.web import text
+from app.web import labels
 from primesvt_core.types import Step
 
 Status = Literal["done", "current", "stopped", "next"]
@@ -41,7 +41,7 @@ def lines(job: Job) -> tuple[Line, ...]:
     """All steps of a job, with what is done, running and to come."""
     steps = _steps(job)
     reached = _reached(job, steps)
-    titles = [*(text.STEPS[step] for step in steps), STORE]
+    titles = [*(labels.STEPS[step] for step in steps), STORE]
     return tuple(Line(title=title, status=_status(job, at, reached)) for at, title in enumerate(titles))
 
 
@@ -89,7 +89,7 @@ def meter(job: Job) -> Meter | None:
     if job.state not in RUNS:
         return None
     progress = job.progress or {}
-    title = text.STEPS.get(str(progress.get("step")), "Starting")
+    title = labels.STEPS.get(str(progress.get("step")), "Starting")
     return Meter(title=title, done=progress.get("done") or 0, total=progress.get("total"), note=_note(progress))
 
 
@@ -97,13 +97,13 @@ def _note(progress: dict[str, Any]) -> str:
     facts: dict[str, Any] = progress.get("facts") or {}
     told = [str(progress.get("note") or "")]
     if {"group", "rate"} <= facts.keys():
-        told.append(f"{facts['group']} at {text.percent(facts['rate'], 0)}")
+        told.append(f"{facts['group']} at {labels.percent(facts['rate'], 0)}")
     if "accuracy" in facts:
-        told.append(f"accuracy {text.percent(facts['accuracy'])}")
+        told.append(f"accuracy {labels.percent(facts['accuracy'])}")
     elif "accuracy_drop" in facts:
-        told.append(f"drop {text.points(facts['accuracy_drop'])}")
+        told.append(f"drop {labels.points(facts['accuracy_drop'])}")
     if "memory_saving" in facts:
-        told.append(f"saves {text.percent(facts['memory_saving'])}")
+        told.append(f"saves {labels.percent(facts['memory_saving'])}")
     return ", ".join(part for part in told if part)
 
 

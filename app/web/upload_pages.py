@@ -9,16 +9,17 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from app.api.deps import Found, UploadId
-from app.api.schemas import SHA256, NewUpload, PartAddresses, PartAddressView, PartNumbers, UploadView
 from app.api.streams import Chunks, store_body
 from app.catalog.records import Upload
 from app.catalog.states import UploadKind, UploadState
 from app.services import Services
 from app.teams.scopes import Scope
+from app.web.form_uploads import chosen_file, store, typed_text
 from app.web.rendering import HEADERS, is_fragment, page
 from app.web.routing import Pages
 from app.web.sessions import Visitor, check_token, looks, sends_form, sends_script
-from app.web.storing import chosen_file, store, typed_text
+from primesvt_client.schemas.base import SHA256
+from primesvt_client.schemas.uploads import NewUpload, PartAddresses, PartAddressView, PartNumbers, UploadView
 
 router = Pages("/uploads")
 

@@ -8,8 +8,8 @@ from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, Tex
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UtcTime
+from primesvt_client.schemas.webhooks import LONGEST_URL as LONGEST_URL
 
-LONGEST_URL = 2000
 LONGEST_TOLD = 1000
 """Characters kept of an answer, or of why there was none."""
 

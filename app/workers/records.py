@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
-
-class WorkerState(StrEnum):
-    """``idle``, ``busy`` with a job, ``helping`` with another's, ``stopping``; ``lost``: not heard of any more."""
-
-    IDLE = "idle"
-    BUSY = "busy"
-    HELPING = "helping"
-    STOPPING = "stopping"
-    LOST = "lost"
+from primesvt_client.states import WorkerState as WorkerState
 
 
 @dataclass(frozen=True, kw_only=True)

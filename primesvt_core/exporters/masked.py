@@ -9,10 +9,10 @@ from safetensors.torch import load_file, save_file
 
 from primesvt_core.errors import CheckpointMismatch, PruningError, SpecError
 from primesvt_core.exporters._base import Exporter
-from primesvt_core.intake import Inspection, inspect
+from primesvt_core.intake.inspect import Inspection, inspect
 from primesvt_core.pruning.surgery import masked
-from primesvt_core.saving import tensor_file
 from primesvt_core.types import Plan
+from primesvt_core.workspace.atomic import tensor_file
 
 
 def export(model: Path, original: Path, out: Path, container: str | None = None) -> None:

@@ -36,6 +36,25 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class ConvBlockConfig(Frozen):
+    """Widths of a convolution block: of its separable convolution, and between its two convolutions."""
+
+    separable_dim: Count
+    hidden_dim: Count
+
+
+class RepBlockConfig(Frozen):
+    """Widths of a transformer block; the ``inner`` ones lie inside the re-parameterised convolutions."""
+
+    q_inner: Count
+    k_inner: Count
+    v_inner: Count
+    proj_inner: Count
+    qk_dim: Count
+    v_dim: Count
+    mlp_dim: Count
+
+
 class PyramidConfig(FamilyConfig):
     """What all such networks have: a stream a level, and whether a second head was taught by distillation."""
 

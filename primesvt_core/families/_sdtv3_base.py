@@ -7,19 +7,12 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 
 from primesvt_core.families._base import Count, Writer, group, layer
-from primesvt_core.families._pyramid import CONV_BLOCKS, Frozen, Places, Pyramid, PyramidConfig
+from primesvt_core.families._pyramid import CONV_BLOCKS, ConvBlockConfig, Frozen, Places, Pyramid, PyramidConfig
 from primesvt_core.layers.attention import spiking_self_attention
 from primesvt_core.layers.folding import folded
 from primesvt_core.layers.neurons import Levels
 from primesvt_core.layers.pointwise import PointwiseConv1d
 from primesvt_core.types import ChannelGroup, Layer, Shapes
-
-
-class BaseConvBlock(Frozen):
-    """Widths of a convolution block: of its separable convolution, and between its two convolutions."""
-
-    separable_dim: Count
-    hidden_dim: Count
 
 
 class BaseBlock(Frozen):
@@ -57,7 +50,7 @@ class Separable(nn.Module):
 class ConvBlock(nn.Module):
     """Separable convolution, then two 3 x 3 convolutions, each added to the stream."""
 
-    def __init__(self, width: int, config: BaseConvBlock) -> None:
+    def __init__(self, width: int, config: ConvBlockConfig) -> None:
         super().__init__()
         self.Conv = Separable(width, config.separable_dim, 7)
         self.spike1, self.spike2 = Levels(), Levels()
@@ -129,7 +122,7 @@ class Transformer(Pyramid):
     """The network. It knows no time: a level stands for spikes of several steps."""
 
     def __init__(
-        self, config: PyramidConfig, convs: tuple[BaseConvBlock, ...], blocks: dict[str, tuple[BaseBlock, ...]]
+        self, config: PyramidConfig, convs: tuple[ConvBlockConfig, ...], blocks: dict[str, tuple[BaseBlock, ...]]
     ) -> None:
         streams = config.streams
         built = {
@@ -145,10 +138,10 @@ class Transformer(Pyramid):
         return logits
 
 
-def infer_conv(shapes: Shapes, base: str) -> BaseConvBlock:
+def infer_conv(shapes: Shapes, base: str) -> ConvBlockConfig:
     """Widths of a convolution block."""
     separable, hidden = shapes[f"{base}.Conv.pwconv1.0.weight"], shapes[f"{base}.conv1.weight"]
-    return BaseConvBlock(separable_dim=separable.shape[0], hidden_dim=hidden.shape[0])
+    return ConvBlockConfig(separable_dim=separable.shape[0], hidden_dim=hidden.shape[0])
 
 
 def infer_block(shapes: Shapes, base: str, num_heads: int) -> BaseBlock:
@@ -221,7 +214,7 @@ def block_layers(base: str) -> Iterator[Layer]:
         yield layer(module, f"{module}_conv", f"{module}_bn", bias=True, group=owner)
 
 
-def conv_groups(base: str, path: str, block: BaseConvBlock) -> Iterator[ChannelGroup]:
+def conv_groups(base: str, path: str, block: ConvBlockConfig) -> Iterator[ChannelGroup]:
     """Groups inside a convolution block."""
     yield _separable_group(f"{base}.separable", f"{base}.Conv", block.separable_dim, f"{path}.separable_dim")
     writers = (Writer(f"{base}.conv1", f"{base}.bn1"),)

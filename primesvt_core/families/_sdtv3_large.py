@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from primesvt_core.families._base import Count, Writer, group, layer, norm
-from primesvt_core.families._pyramid import CONV_BLOCKS, Frozen, Places, Pyramid, PyramidConfig
+from primesvt_core.families._pyramid import CONV_BLOCKS, Frozen, Places, Pyramid, PyramidConfig, RepBlockConfig
 from primesvt_core.layers.attention import spiking_self_attention
 from primesvt_core.layers.folding import folded
 from primesvt_core.layers.mixing import Mlp
@@ -25,18 +25,6 @@ class LargeConvBlock(Frozen):
     """Width between the two convolutions of a block."""
 
     hidden_dim: Count
-
-
-class LargeBlock(Frozen):
-    """Widths of a transformer block; the ``inner`` ones lie inside the re-parameterised mixings."""
-
-    q_inner: Count
-    k_inner: Count
-    v_inner: Count
-    proj_inner: Count
-    qk_dim: Count
-    v_dim: Count
-    mlp_dim: Count
 
 
 def _conv_bn(source: int, target: int) -> nn.Sequential:
@@ -72,7 +60,7 @@ class RepMixing(nn.Module):
 class Attention(nn.Module):
     """Spiking self-attention with re-parameterised mixings."""
 
-    def __init__(self, width: int, block: LargeBlock, num_heads: int) -> None:
+    def __init__(self, width: int, block: RepBlockConfig, num_heads: int) -> None:
         super().__init__()
         self.head_lif, self.attn_lif = neuron(), neuron()
         for name, inner, target in (
@@ -93,7 +81,7 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """Attention and MLP, scaled channel by channel and added to the stream."""
 
-    def __init__(self, width: int, block: LargeBlock, num_heads: int) -> None:
+    def __init__(self, width: int, block: RepBlockConfig, num_heads: int) -> None:
         super().__init__()
         self.attn = Attention(width, block, num_heads)
         self.mlp = Mlp(width, block.mlp_dim, mix=PointwiseConv1d, neuron=neuron, neuron_first=True)
@@ -111,7 +99,7 @@ class Transformer(Pyramid):
     """The network. It knows no time: a level stands for spikes of several steps."""
 
     def __init__(
-        self, config: PyramidConfig, convs: tuple[LargeConvBlock, ...], blocks: dict[str, tuple[LargeBlock, ...]]
+        self, config: PyramidConfig, convs: tuple[LargeConvBlock, ...], blocks: dict[str, tuple[RepBlockConfig, ...]]
     ) -> None:
         streams = config.streams
         found = [ConvBlock(streams[level], block) for level, block in zip(CONV_BLOCKS.values(), convs, strict=True)]
@@ -133,14 +121,14 @@ def infer_conv(shapes: Shapes, base: str) -> LargeConvBlock:
     return LargeConvBlock(hidden_dim=shapes[f"{base}.conv1.0.0.weight"].shape[0])
 
 
-def infer_block(shapes: Shapes, base: str, _num_heads: int) -> LargeBlock:
+def infer_block(shapes: Shapes, base: str, _num_heads: int) -> RepBlockConfig:
     """Widths of a transformer block."""
 
     def width(module: str) -> int:
         return shapes[f"{base}.{module}.weight"].shape[0]
 
     inner = {f"{name}_inner": width(f"attn.{name}_conv.0.conv1.0") for name in ("q", "k", "v", "proj")}
-    return LargeBlock(
+    return RepBlockConfig(
         **inner, qk_dim=width("attn.q_conv.1"), v_dim=width("attn.v_conv.1"), mlp_dim=width("mlp.fc1_conv")
     )
 
@@ -199,7 +187,7 @@ def conv_groups(base: str, path: str, block: LargeConvBlock) -> Iterator[Channel
     yield group(f"{base}.hidden", block.hidden_dim, f"{path}.hidden_dim", writers, (f"{base}.conv2.0.0",))
 
 
-def block_groups(base: str, block: LargeBlock, heads: int) -> Iterator[ChannelGroup]:
+def block_groups(base: str, block: RepBlockConfig, heads: int) -> Iterator[ChannelGroup]:
     """Groups inside a transformer block."""
     for name in ("q", "k", "v", "proj"):
         rep = f"{base}.attn.{name}_conv.0"

@@ -14,13 +14,14 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from primesvt_core.data import Preprocessing
-from primesvt_core.families._base import Asked, Count, Family, Value, Writer, group, layer, norm
+from primesvt_core.families._base import Asked, Family, Value, Writer, group, layer, norm
 from primesvt_core.families._pyramid import (
     CONV_BLOCKS,
-    Frozen,
+    ConvBlockConfig,
     Places,
     Pyramid,
     PyramidConfig,
+    RepBlockConfig,
     block_names,
     default_heads,
     downsampling_layers,
@@ -37,30 +38,11 @@ from primesvt_core.layers.neurons import lif
 from primesvt_core.layers.pointwise import PointwiseConv1d
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
 
-__all__ = ["FAMILY", "BlockConfig", "Config", "ConvBlockConfig", "MetaSpikeFormer"]
+__all__ = ["FAMILY", "Config", "ConvBlockConfig", "MetaSpikeFormer", "RepBlockConfig"]
 
 ATTENTION_THRESHOLD = 0.5
 ATTENTION_SCALE = 0.125
 CROP_SHARE = 224 / 256
-
-
-class ConvBlockConfig(Frozen):
-    """Widths of a convolution block: of its separable convolution, and between its two convolutions."""
-
-    separable_dim: Count
-    hidden_dim: Count
-
-
-class BlockConfig(Frozen):
-    """Widths of a transformer block; the ``inner`` ones lie inside the re-parameterised convolutions."""
-
-    q_inner: Count
-    k_inner: Count
-    v_inner: Count
-    proj_inner: Count
-    qk_dim: Count
-    v_dim: Count
-    mlp_dim: Count
 
 
 class Config(PyramidConfig):
@@ -68,8 +50,8 @@ class Config(PyramidConfig):
 
     variant: Literal["imagenet"]
     conv_blocks: tuple[ConvBlockConfig, ConvBlockConfig, ConvBlockConfig, ConvBlockConfig]
-    block3: tuple[BlockConfig, ...]
-    block4: tuple[BlockConfig, ...]
+    block3: tuple[RepBlockConfig, ...]
+    block4: tuple[RepBlockConfig, ...]
 
     @model_validator(mode="after")
     def _heads_divide_widths(self) -> Config:
@@ -160,7 +142,7 @@ class RepConv(nn.Module):
 class Attention(nn.Module):
     """Spiking self-attention with re-parameterised convolutions."""
 
-    def __init__(self, width: int, block: BlockConfig, num_heads: int) -> None:
+    def __init__(self, width: int, block: RepBlockConfig, num_heads: int) -> None:
         super().__init__()
         self.head_lif = lif()
         for name, inner, target in (
@@ -187,7 +169,7 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """Attention and MLP, their currents added to the stream."""
 
-    def __init__(self, width: int, block: BlockConfig, num_heads: int) -> None:
+    def __init__(self, width: int, block: RepBlockConfig, num_heads: int) -> None:
         super().__init__()
         self.attn = Attention(width, block, num_heads)
         self.mlp = Mlp(width, block.mlp_dim, mix=PointwiseConv1d, neuron_first=True)
@@ -232,9 +214,9 @@ def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
     def width(module: str) -> int:
         return shapes[f"{module}.weight"].shape[0]
 
-    def block(base: str) -> BlockConfig:
+    def block(base: str) -> RepBlockConfig:
         inner = {f"{name}_inner": width(f"{base}.attn.{name}_conv.0.body.0") for name in ("q", "k", "v", "proj")}
-        return BlockConfig(
+        return RepBlockConfig(
             **inner,
             qk_dim=width(f"{base}.attn.q_conv.1"),
             v_dim=width(f"{base}.attn.v_conv.1"),
@@ -335,7 +317,7 @@ def _conv_groups(config: Config, index: int, base: str) -> Iterator[ChannelGroup
     yield group(f"{base}.hidden", block.hidden_dim, f"{path}.hidden_dim", writers, (f"{base}.conv2",))
 
 
-def _block_groups(base: str, block: BlockConfig, heads: int) -> Iterator[ChannelGroup]:
+def _block_groups(base: str, block: RepBlockConfig, heads: int) -> Iterator[ChannelGroup]:
     for name in ("q", "k", "v", "proj"):
         rep = _rep(base, name)
         yield group(

@@ -18,8 +18,10 @@ from primesvt_core.families import _sdtv3_base, _sdtv3_large
 from primesvt_core.families._base import Asked, Family, Value
 from primesvt_core.families._pyramid import (
     CONV_BLOCKS,
+    ConvBlockConfig,
     Pyramid,
     PyramidConfig,
+    RepBlockConfig,
     block_names,
     default_heads,
     downsampling_layers,
@@ -29,8 +31,8 @@ from primesvt_core.families._pyramid import (
     stream_groups,
 )
 from primesvt_core.families._recipes import for_colours, imagenet_cropped
-from primesvt_core.families._sdtv3_base import BaseBlock, BaseConvBlock
-from primesvt_core.families._sdtv3_large import LargeBlock, LargeConvBlock
+from primesvt_core.families._sdtv3_base import BaseBlock
+from primesvt_core.families._sdtv3_large import LargeConvBlock
 from primesvt_core.types import ChannelGroup, Layer, Shapes
 
 __all__ = ["FAMILY", "Config"]
@@ -48,8 +50,8 @@ class Config(PyramidConfig):
     """One E-SpikeFormer; the large ones have no fourth list of blocks."""
 
     variant: Literal["base", "large"]
-    conv_blocks: tuple[BaseConvBlock, ...] | tuple[LargeConvBlock, ...]
-    block3: tuple[BaseBlock, ...] | tuple[LargeBlock, ...]
+    conv_blocks: tuple[ConvBlockConfig, ...] | tuple[LargeConvBlock, ...]
+    block3: tuple[BaseBlock, ...] | tuple[RepBlockConfig, ...]
     block4: tuple[BaseBlock, ...] = ()
 
     @model_validator(mode="after")

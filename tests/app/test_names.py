@@ -14,7 +14,7 @@ import pytest
 from app.api.downloads import disposition
 from app.catalog.states import UploadKind
 from app.logs import Lines
-from primesvt_core.tables import FORMULA_STARTS, csv_line
+from primesvt_core.report.csv_tables import FORMULA_STARTS, csv_line
 from tests.support.api import JSON, Api, problem
 from tests.support.dashboard import Dashboard, Team
 

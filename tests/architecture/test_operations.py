@@ -12,7 +12,7 @@ import yaml
 
 from app.metrics import REGISTRY
 from tests.support.dashboard import Dashboard
-from worker.exposing import GPU_NUMBERS
+from worker.metrics_server import GPU_NUMBERS
 
 ROOT = Path(__file__).resolve().parents[2]
 SUFFIX = re.compile(r"_(bucket|count|sum)$")

@@ -8,10 +8,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from primesvt_core.intake import build, inspect
+from primesvt_core.intake.inspect import build, inspect
 from primesvt_core.pruning.groups import is_buffer, memory_bytes, parameter_count
+from primesvt_core.pruning.sizes import sort_layers
 from primesvt_core.pruning.surgery import prune, shapes_of
-from primesvt_core.sorting import sort_layers
 from tests.support.goldens import random_plan
 from tests.support.references import Reference, references
 

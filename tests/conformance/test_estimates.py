@@ -10,9 +10,10 @@ from sqlalchemy import delete
 
 from app.db import Database, now
 from app.errors import NotFound
-from app.jobs.estimates import NO_HISTORY, NOBODY, Estimates, likeness, remaining, typical
 from app.jobs.models import JobRow
 from app.jobs.records import Job
+from app.jobs.similarity import likeness
+from app.workers.estimates import NO_HISTORY, NOBODY, Estimates, remaining, typical
 from app.workers.models import WorkerRow
 from app.workers.records import WorkerState
 from app.workers.service import WorkerService

@@ -14,9 +14,9 @@ from app.db import Database, now
 from app.errors import Conflict, NotFound
 from app.jobs import usage
 from app.jobs.models import JobRow
-from app.jobs.priorities import Priority
 from app.jobs.records import Device, Job, JobClaim
 from app.jobs.states import JobState
+from primesvt_client.states import Priority
 from tests.support.shop import MODEL, Shop
 
 BOTH: tuple[Device, ...] = ("cpu", "cuda")

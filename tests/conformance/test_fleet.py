@@ -10,8 +10,8 @@ import pytest
 
 from app.catalog.states import UploadKind, UploadState
 from app.db import Database, now
-from app.fleet import FleetService
 from app.jobs.states import JobState
+from app.service_stats import FleetService
 from app.teams.service import TeamService
 from app.webhooks.service import WebhookService
 from app.webhooks.states import DeliveryState, EventType

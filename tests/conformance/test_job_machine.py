@@ -24,12 +24,12 @@ from sqlalchemy import delete, select
 
 from app.db import Database
 from app.errors import Conflict, JobFinished, LostClaim
+from app.jobs.cell_models import StepRow
 from app.jobs.models import EventRow, JobRow
-from app.jobs.priorities import Priority
 from app.jobs.records import JobClaim, NewJob, StepClaim
 from app.jobs.states import TERMINAL, JobState, is_legal
-from app.jobs.step_models import StepRow
 from app.leases import LeaseWatch
+from primesvt_client.states import Priority
 from tests.support.databases import KINDS, fresh
 from tests.support.job_model import CELLS, LEASE_SECONDS, Cell, Model, ModelJob, Watcher
 from tests.support.shop import MODEL, PROBLEM, Shop

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import primesvt_core
 from primesvt_core.errors import CheckpointMismatch, CheckpointRefused, UnknownFamily
-from primesvt_core.intake import inspect
+from primesvt_core.intake.inspect import inspect
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import neurons
 from tests.support.goldens import Golden

@@ -24,9 +24,9 @@ from app.errors import (
 from app.jobs.models import UsageRow
 from app.jobs.records import NewJob
 from app.jobs.service import JobService
-from app.settings import LARGEST
 from app.storage import Draft
-from app.teams.quotas import Quotas, QuotaService, admit_upload, month_begin
+from app.usage.quotas import Quotas, QuotaService, admit_upload, month_begin
+from primesvt_client.spec import LARGEST
 from tests.support.access import Access, in_the_middle
 from tests.support.shop import SPEC, Shop
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from primesvt_core.intake import Provenance, build, load, metadata
+from primesvt_core.intake.inspect import Provenance, build, load, metadata
 from primesvt_core.layers.neurons import neurons
 from primesvt_core.pruning.groups import memory_bytes, pruned_shapes, select
 from primesvt_core.pruning.surgery import prune, shapes_of, silenced

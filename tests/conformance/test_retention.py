@@ -18,8 +18,8 @@ from app.jobs.models import ArtifactRow, JobRow
 from app.jobs.records import Job, NewJob
 from app.jobs.states import JobState
 from app.teams.audit import AuditLog
-from app.teams.retention import Retention
 from app.teams.service import TeamService
+from app.usage.retention import Retention
 from tests.support.shop import MODEL, Shop
 from worker.sweeper import Sweeper
 

@@ -10,12 +10,12 @@ from sqlalchemy import delete, select
 
 from app.db import Database
 from app.errors import LostClaim
-from app.jobs.holding import held
+from app.jobs.cell_models import FileRow, StepRow
+from app.jobs.claims import held
 from app.jobs.models import JobRow
 from app.jobs.records import JobClaim, StepClaim
-from app.jobs.step_models import FileRow, StepRow
 from tests.support.shop import HEAD_START_SECONDS, MODEL, PROBLEM, Shop
-from worker.memory import clean_up
+from worker.persistence import clean_up
 
 CELLS = {f"search/{number}": {"group": number / 10} for number in range(12)}
 VALUES = {key: "0101" + key for key in CELLS}

@@ -30,8 +30,8 @@ from app.webhooks.states import DeliveryState, EventType
 from app.webhooks.work import AT_ONCE, GIVE_UP, JITTER, KEPT, WAITS, DeliveryWork
 from tests.support.receiving import receiver
 from tests.support.shop import MODEL, PROBLEM, Shop
-from worker.postman import Postman
 from worker.sending import Sender
+from worker.webhook_dispatcher import Postman
 
 URL = "https://hooks.example.org/primesvt"
 OK, BAD = Answer(duration_seconds=0.1, status=204), Answer(duration_seconds=0.2, status=500, text="oh no")

@@ -16,7 +16,7 @@ from app.workers.records import WorkerState
 from app.workers.service import WorkerService
 from tests.support.databases import KINDS, fresh
 from tests.support.servers import until
-from worker.presence import Presence
+from worker.registration import Presence
 
 
 @pytest.fixture(params=KINDS)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
+from primesvt_client.options import assumptions, spec_document
 from primesvt_core import spec
 from primesvt_core.errors import SpecError
-from primesvt_core.options import assumptions, spec_document
 
 FLOOR: JsonValue = {"max_accuracy_drop": 0.03}
 DOCS = Path(__file__).resolve().parents[2] / "docs"

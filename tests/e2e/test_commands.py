@@ -23,7 +23,7 @@ CHECKPOINT, DATA = EXAMPLES / "spikformer-digits.pth.tar", EXAMPLES / "digits.np
 HEAR_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 """Tests may have been started in the background, where Ctrl-C is ignored."""
 
-COMMAND = [sys.executable, "-c", f"{HEAR_CTRL_C}; from app.cli import main; main()"]
+COMMAND = [sys.executable, "-c", f"{HEAR_CTRL_C}; from primesvt_client.commands.main import main; main()"]
 SECONDS = 90
 UNUSED_KEY = "psvt_unknown"
 

@@ -14,7 +14,7 @@ from tests.support.full_size import FILES, save_as_trained
 MEBIBYTES = 300
 # Of the process as it is: what it was before, a copy of this one, does not count.
 PEAK = (
-    "import atexit, sys; from pathlib import Path; from app.cli import main;"
+    "import atexit, sys; from pathlib import Path; from primesvt_client.commands.main import main;"
     " atexit.register(lambda: print([x for x in Path('/proc/self/status').read_text().splitlines() if 'VmHWM' in x][0],"
     " file=sys.stderr)); main()"
 )
@@ -37,6 +37,6 @@ def test_a_checkpoint_of_full_size_is_inspected_in_little_memory(name: str, tmp_
 
 
 def test_recognising_needs_no_torch_before_a_family_does() -> None:
-    code = "import sys, primesvt_core.intake; print(*{'torch', 'sqlalchemy'} & {*sys.modules})"
+    code = "import sys, primesvt_core.intake.inspect; print(*{'torch', 'sqlalchemy'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == []

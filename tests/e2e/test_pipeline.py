@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from primesvt_core.assessment import evaluate
+from primesvt_client.progress import Progress
 from primesvt_core.errors import Cancelled, WorkspaceMismatch
+from primesvt_core.evaluation.evaluate import evaluate
 from primesvt_core.pipeline import Request, compress
-from primesvt_core.progress import Progress
-from primesvt_core.report import Report
+from primesvt_core.report.schema import Report
 from primesvt_core.spec import parse
 from primesvt_core.types import Step
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from app.api.schemas import UploadView
 from app.catalog.states import UploadKind, UploadState
-from app.client import ServerError
 from app.jobs.states import JobState
 from app.queue import CeleryDoorbell
+from primesvt_client import ServerError
+from primesvt_client.schemas.uploads import UploadView
 from tests.support.embedded import EXAMPLES, Service, needs_proc, service
 from tests.support.shared import SHARED, needs_shared
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from app.api.schemas import JobView
 from app.catalog.states import UploadKind
 from app.jobs.states import JobState
 from app.workers.records import WorkerState
 from app.workers.service import WorkerService
+from primesvt_client.schemas.jobs import JobView
 from tests.support.embedded import EXAMPLES, QUICK
 from tests.support.fleet import Fleet, Part, fleet
 from tests.support.invariants import check

@@ -12,11 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
-from app.api.schemas import JobView, UploadView
 from app.catalog.states import UploadKind, UploadState
-from app.client import Client, uploading
-from app.client.connection import Connection
 from app.jobs.states import JobState
+from primesvt_client import Client, uploading
+from primesvt_client.connection import Connection
+from primesvt_client.schemas.jobs import JobView
+from primesvt_client.schemas.uploads import UploadView
 from tests.support.databases import fresh_url
 from tests.support.fleet import Fleet, fleet
 from tests.support.servers import own_redis, until

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.api.schemas import JobView
 from app.catalog.states import UploadKind
+from primesvt_client.schemas.jobs import JobView
 from tests.support.fleet import Fleet, fleet
 from tests.support.invariants import check
 from tests.support.servers import OwnPostgres, OwnRedis, own_postgres, own_redis

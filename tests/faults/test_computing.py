@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from app.api.schemas import JobView
 from app.catalog.states import UploadKind
 from app.jobs.states import JobState
+from primesvt_client.schemas.jobs import JobView
 from tests.support.embedded import EXAMPLES, QUICK
 from tests.support.fleet import Fleet, Part
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 import time
 
-from app.client import ClientError
-from app.client.connection import is_passing
 from app.jobs.states import JobState
+from primesvt_client import ClientError
+from primesvt_client.connection import is_passing
 from tests.support.fleet import Fleet
 from tests.support.invariants import all_over, check
 from tests.support.servers import OwnPostgres, until

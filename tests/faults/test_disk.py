@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.catalog.states import UploadKind, UploadState
-from app.client import ServerError
 from app.jobs.states import JobState
+from primesvt_client import ServerError
 from tests.faults.conftest import CHECKPOINT, DATA, delivered, expected
 from tests.support.fleet import Fleet, fleet
 from tests.support.invariants import check

@@ -9,7 +9,7 @@ from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
 
-from app.cli import main
+from primesvt_client.commands.main import main
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from app.services import Services, assemble
 from app.settings import Settings
 from app.teams.sessions import form_token
 from primesvt_core import spec as specs
-from primesvt_core.report import (
+from primesvt_core.report.schema import (
     AssumptionFigures,
     Confirmation,
     CurveFigures,

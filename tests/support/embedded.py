@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from app.api.schemas import JobView, UploadView
 from app.catalog.states import UploadKind
-from app.client import Client
 from app.embedded import Place, Running, running
 from app.jobs.states import JobState
+from primesvt_client import Client
+from primesvt_client.schemas.jobs import JobView
+from primesvt_client.schemas.uploads import UploadView
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 QUICK: dict[str, Any] = {

@@ -14,16 +14,17 @@ from typing import Any
 import httpx
 import pytest
 
-from app.api.schemas import JobView, UploadView
 from app.catalog.states import UploadKind, UploadState
-from app.client import Client, ClientError
-from app.client.connection import is_passing
-from app.client.parts import OnBytes
-from app.client.uploading import nobody
 from app.db import Database, connect
 from app.settings import Settings
 from app.storage import BlobStore, store_of
 from app.teams.service import TeamService
+from primesvt_client import Client, ClientError
+from primesvt_client.connection import is_passing
+from primesvt_client.parts import OnBytes
+from primesvt_client.schemas.jobs import JobView
+from primesvt_client.schemas.uploads import UploadView
+from primesvt_client.uploading import nobody
 from tests.support.servers import Server, free_port, until
 
 ROOT = Path(__file__).resolve().parents[2]

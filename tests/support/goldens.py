@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from primesvt_core import registry
 from primesvt_core.families._base import FamilyConfig, Value
-from primesvt_core.intake import AnyFamily, build, load_family
+from primesvt_core.intake.inspect import AnyFamily, build, load_family
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import neurons, spikes_of
 from primesvt_core.pruning.groups import select

@@ -1,6 +1,6 @@
 """The authorisation matrix: of every operation the scope it needs, a request that is right, and what it writes down.
 
-An operation that is not here fails `tests/app/test_authorisation.py`: add it, with the scope that it must need.
+An operation that is not here fails `tests/app/api/test_authorisation.py`: add it, with the scope that it must need.
 """
 
 from __future__ import annotations

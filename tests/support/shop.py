@@ -18,11 +18,11 @@ from app.catalog.service import CatalogService
 from app.catalog.states import UploadKind
 from app.catalog.work import UploadWork
 from app.db import Database, now
+from app.jobs.cells import StepWork
 from app.jobs.files import FileWork
 from app.jobs.models import JobRow
 from app.jobs.records import Job, JobClaim, NewJob, StoredArtifact
 from app.jobs.service import JobService
-from app.jobs.steps import StepWork
 from app.jobs.work import JobWork
 from app.leases import LeaseWatch
 from app.settings import Settings

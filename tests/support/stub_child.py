@@ -16,9 +16,10 @@ from functools import partial
 
 from pydantic import JsonValue
 
-from primesvt_core import sharing
 from primesvt_core.types import Rates
-from primesvt_core.workspace import Workspace, write_atomically
+from primesvt_core.workspace import sharing
+from primesvt_core.workspace.atomic import write_atomically
+from primesvt_core.workspace.store import Workspace
 from worker import child
 from worker.protocol import AssistRequest, CompressRequest, ProgressMessage, Task
 

@@ -17,9 +17,9 @@ import pytest
 from app.jobs.records import Beat
 from app.settings import Settings
 from worker import process, sandbox, seccomp
+from worker.heartbeat import Pulse
 from worker.process import ChildDied, ChildSpent
 from worker.protocol import Request, Sandbox, ValidateData
-from worker.pulse import Pulse
 from worker.supervisor import ChildRefused, supervise
 
 MEGABYTE = 1 << 20

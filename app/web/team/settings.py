@@ -9,7 +9,6 @@ from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from app.api.deps import Found
-from app.api.team_schemas import TeamPatch
 from app.errors import Invalid
 from app.services import Services
 from app.teams.scopes import Scope
@@ -17,6 +16,7 @@ from app.web.rendering import HEADERS
 from app.web.routing import Pages
 from app.web.sessions import Visitor, looks, sends_form
 from app.web.team.tabs import SETTINGS, team_page
+from primesvt_client.schemas.team import TeamPatch
 
 router = Pages(SETTINGS.address)
 

@@ -12,9 +12,9 @@ from fastapi import Request, Response
 from app.api.deps import Found
 from app.db import now
 from app.jobs.usage import Day
-from app.teams.quotas import Quotas, Usage
 from app.teams.scopes import Scope
-from app.web import text
+from app.usage.quotas import Quotas, Usage
+from app.web import labels
 from app.web.routing import Pages
 from app.web.sessions import Visitor, looks
 from app.web.team.tabs import USAGE, team_page
@@ -76,9 +76,9 @@ def show_usage(request: Request, who: Annotated[Visitor, looks(Scope.TEAM_READ)]
 
 def bars(used: Usage, quotas: Quotas) -> tuple[Bar, ...]:
     """Every quota, with what is used of it."""
-    told = _of(text.size(used.storage_bytes), quotas.storage_bytes, text.size)
-    jobs = _of(text.count(used.unfinished_jobs), quotas.unfinished_jobs, text.count)
-    gpu = _of(text.duration(60 * used.gpu_minutes), quotas.gpu_minutes, lambda limit: text.duration(60 * limit))
+    told = _of(labels.size(used.storage_bytes), quotas.storage_bytes, labels.size)
+    jobs = _of(labels.count(used.unfinished_jobs), quotas.unfinished_jobs, labels.count)
+    gpu = _of(labels.duration(60 * used.gpu_minutes), quotas.gpu_minutes, lambda limit: labels.duration(60 * limit))
     return (
         Bar(title="Storage", used=used.storage_bytes, limit=quotas.storage_bytes, told=told),
         Bar(title="Jobs that wait or run", used=used.unfinished_jobs, limit=quotas.unfinished_jobs, told=jobs),
@@ -86,7 +86,7 @@ def bars(used: Usage, quotas: Quotas) -> tuple[Bar, ...]:
     )
 
 
-def _of(used: str, limit: int | None, words: text.Words) -> str:
+def _of(used: str, limit: int | None, words: labels.Words) -> str:
     return f"{used}, no limit" if limit is None else f"{used} of {words(limit)}"
 
 
@@ -102,7 +102,7 @@ def _dates(first: date) -> list[date]:
 
 
 def _column(day: Day, most: float) -> Column:
-    told = f"{day.day:%d %b}: {text.duration(day.run_seconds)}"
+    told = f"{day.day:%d %b}: {labels.duration(day.run_seconds)}"
     if day.gpu_seconds:
-        told += f", {text.duration(day.gpu_seconds)} of it on a GPU"
+        told += f", {labels.duration(day.gpu_seconds)} of it on a GPU"
     return Column(day.day, day.run_seconds / most, day.gpu_seconds / most, told)

@@ -1,0 +1,49 @@
+"""What commands share that work on the database of a service, rather than ask its API: for whoever runs it."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.db import Database, opened
+from app.errors import DomainError
+from app.settings import Settings, given_folder
+from app.teams.actors import Actor, ActorKind, acting
+from primesvt_client.console import WRONG_INPUT, fail
+
+DEFAULT_FOLDER = Path("primesvt-data")
+DEFAULT_TEAM = "default"
+ID_WIDTH = 31
+"""Of an id, which people copy: it is never cut."""
+
+DataDir = Annotated[
+    Path, typer.Option("--data-dir", envvar="PRIMESVT_DATA_DIR", help="Folder for everything the service keeps.")
+]
+
+
+def settings_of(data_dir: Path) -> Settings:
+    """Those of the environment, with the data folder of the command line.
+
+    Raises:
+        WrongSettings: they cannot be used.
+    """
+    return Settings.from_env(os.environ).model_copy(update={"data_dir": given_folder(data_dir)})
+
+
+@contextmanager
+def reached(data_dir: Path) -> Iterator[Database]:
+    """The database of --data-dir, or of PRIMESVT_DATABASE_URL; what it refuses ends the command with its code."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    actor = Actor(kind=ActorKind.OPERATOR, name=getpass.getuser())
+    try:
+        with opened(settings_of(data_dir).database) as database, acting(actor):
+            yield database
+    except DomainError as error:
+        fail(error.code, error.message, WRONG_INPUT)

@@ -1,0 +1,1 @@
+"""What teams use and may use: counts over jobs and uploads."""

@@ -1,0 +1,120 @@
+"""When a job will be over, from what jobs like it took: measured seconds of work, never of waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.catalog.models import UploadRow
+from app.db import Database
+from app.errors import NotFound
+from app.jobs.models import JobRow
+from app.jobs.order import position, queues, ranks
+from app.jobs.records import Device, Estimate
+from app.jobs.similarity import likeness
+from app.jobs.states import HELD, JobState
+from app.workers.records import Worker, WorkerState
+from app.workers.service import WorkerService
+from primesvt_core.types import Step
+
+REMEMBERED = 20
+"""Finished jobs that an estimate is made of, newest first."""
+
+Seconds = Mapping[str, float]
+"""By step."""
+
+NOBODY = "no worker that can run it is there"
+NO_HISTORY = "no job like it, of the same family, size and device, has finished undisturbed yet"
+
+
+def typical(history: Sequence[Seconds]) -> dict[str, float]:
+    """What each step took in the middle of the jobs that had it."""
+    return {
+        step.value: median(seconds[step.value] for seconds in history if step.value in seconds)
+        for step in Step
+        if any(step.value in seconds for seconds in history)
+    }
+
+
+def remaining(steps: Seconds, progress: Mapping[str, Any] | None) -> float:
+    """Seconds of work that are left, given what each step takes and where the job is."""
+    order = [step.value for step in Step]
+    step = (progress or {}).get("step")
+    if step not in order:
+        return sum(steps.values())
+    done, total = (progress or {}).get("done", 0), (progress or {}).get("total")
+    share = min(1.0, done / total) if total else 0.5  # a step that does not know its end is in its middle
+    later = order[order.index(step) + 1 :]
+    return (1 - share) * steps.get(step, 0.0) + sum(steps.get(name, 0.0) for name in later)
+
+
+class Estimates:
+    """When jobs will begin and end."""
+
+    def __init__(self, database: Database, workers: WorkerService) -> None:
+        self.database, self.workers = database, workers
+
+    def of(self, team: str, job_id: str) -> Estimate:
+        """An estimate for one of the team's jobs.
+
+        Raises:
+            NotFound: the team has none of that id.
+        """
+        live = self.workers.live()
+        with self.database.session() as session:
+            row = session.get(JobRow, job_id)
+            if row is None or row.team_id != team:
+                raise NotFound(f"there is no job {job_id[:60]}")
+            if row.state == JobState.QUEUED.value:
+                return self._waiting(session, row, live)
+            if row.state != JobState.RUNNING.value:
+                return Estimate(reason=f"the job is {row.state}")
+            steps = typical(_history(session, row.likeness))
+            left = remaining(steps, row.progress) if steps else None
+            return Estimate(starts_in_seconds=0.0, ends_in_seconds=left, reason=None if steps else NO_HISTORY)
+
+    def _waiting(self, session: Session, row: JobRow, live: Sequence[Worker]) -> Estimate:
+        wanted = "cpu" if row.device == "cpu" else "cuda"
+        fit = [worker for worker in live if wanted in worker.devices or row.device == "auto"]
+        if not fit:
+            return Estimate(reason=NOBODY)
+        device: Device = "cuda" if any(wanted == "cuda" and "cuda" in worker.devices for worker in fit) else "cpu"
+        facts = session.get_one(UploadRow, row.checkpoint_id).facts
+        steps = typical(_history(session, likeness(facts, device)))
+        starts = self._starts(session, row, fit)
+        reason = NO_HISTORY if not steps or starts is None else None
+        ends = None if starts is None or not steps else starts + sum(steps.values())
+        return Estimate(starts_in_seconds=starts, ends_in_seconds=ends, reason=reason)
+
+    @staticmethod
+    def _starts(session: Session, row: JobRow, fit: Sequence[Worker]) -> float | None:
+        """Work that comes before, spread over the workers; None if nothing has ever finished."""
+        rank, waiting = ranks(session, row.team_id, [row.id]).get(row.id), queues(session)
+        if rank is None or row.team_id not in waiting:  # claimed since it was looked at
+            return 0.0
+        place = position(row.team_id, rank, waiting)
+        if place <= sum(worker.state is not WorkerState.BUSY for worker in fit):
+            return 0.0
+        recent = _history(session)
+        if not recent:
+            return None
+        usual = sum(typical(recent).values())
+        held = session.scalars(select(JobRow).where(JobRow.state.in_([state.value for state in HELD])))
+        running = [(typical(_history(session, other.likeness)) or typical(recent), other.progress) for other in held]
+        ahead = sum(remaining(steps, progress) for steps, progress in running) + (place - 1) * usual
+        return ahead / len(fit)
+
+
+def _history(session: Session, like: str | None = "") -> list[Seconds]:
+    """Step times of the newest jobs that succeeded at the first attempt; ``like``: those of one likeness alone."""
+    if like is None:
+        return []
+    query = select(JobRow.step_seconds).where(JobRow.state == JobState.SUCCEEDED.value, JobRow.attempts == 1)
+    if like:
+        query = query.where(JobRow.likeness == like)
+    newest = query.order_by(JobRow.finished_at.desc()).limit(REMEMBERED)
+    return [seconds for seconds in session.scalars(newest) if seconds]

@@ -1,0 +1,21 @@
+"""The Python client: uploads, jobs and downloads, over a PrimeSVT server's REST API."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from primesvt_client.version import __version__
+
+if TYPE_CHECKING:
+    from primesvt_client.client import Client
+    from primesvt_client.errors import ClientError, Damaged, ServerError, Unreachable, Unusable
+
+__all__ = ["Client", "ClientError", "Damaged", "ServerError", "Unreachable", "Unusable", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for: the command line and the library use parts of this package without the client."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("primesvt_client.client" if name == "Client" else "primesvt_client.errors"), name)

@@ -1,0 +1,193 @@
+"""The client itself."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+from pydantic import JsonValue
+
+from primesvt_client.connection import Connection, is_passing
+from primesvt_client.downloading import fetch
+from primesvt_client.errors import ClientError
+from primesvt_client.following import events
+from primesvt_client.packing import as_file
+from primesvt_client.parts import OnBytes
+from primesvt_client.schemas.jobs import ArtifactView, EstimateView, EventView, JobPage, JobView
+from primesvt_client.schemas.uploads import UploadView
+from primesvt_client.states import JobState, Priority, UploadKind, UploadState
+from primesvt_client.team import TeamClient
+from primesvt_client.uploading import nobody, send, source
+from primesvt_client.webhooks import WebhookClient
+
+OnEvent = Callable[[EventView], None]
+PATIENCE_SECONDS = 300.0
+"""How long a server may be away while a job is followed: a restart, a night train's tunnel."""
+
+RECONNECT_SECONDS = 1.0
+VALIDATION_POLL_SECONDS = 0.5
+CHECKED = frozenset({UploadState.READY, UploadState.REJECTED, UploadState.EXPIRED})
+
+
+class Client:
+    """A server, seen with one API key. Use it as a context manager.
+
+    Every method raises `ServerError` where the server refuses, and `Unreachable` where none answers after some tries.
+    """
+
+    def __init__(self, server: str, api_key: str, *, transport: httpx.BaseTransport | None = None) -> None:
+        self._connection = Connection(server, api_key, transport)
+        self.webhooks = WebhookClient(self._connection)
+        self.team = TeamClient(self._connection)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connection.close()
+
+    def upload(self, path: Path, kind: UploadKind, on_progress: OnBytes = nobody) -> UploadView:
+        """Send a file, or a folder as an archive; goes on where an earlier attempt at the same bytes broke off.
+
+        Args:
+            path: file or folder.
+            kind: what it is meant to be.
+            on_progress: told how many bytes of how many have been sent.
+        """
+        with as_file(path) as (file, name):
+            return send(self._connection, source(file, name), kind, on_progress)
+
+    def get_upload(self, upload_id: str) -> UploadView:
+        """One upload."""
+        return self._connection.get(UploadView, f"uploads/{upload_id}")
+
+    def wait_upload(self, upload_id: str) -> UploadView:
+        """An upload once the server has looked into it: ready, or rejected with its problem."""
+        while (upload := self.get_upload(upload_id)).state not in CHECKED:
+            time.sleep(VALIDATION_POLL_SECONDS)
+        return upload
+
+    def submit(
+        self,
+        checkpoint_id: str,
+        dataset_id: str,
+        spec: Mapping[str, JsonValue],
+        *,
+        name: str = "",
+        train_dataset_id: str | None = None,
+        priority: Priority = Priority.NORMAL,
+        idempotency_key: str | None = None,
+    ) -> JobView:
+        """Queue a compression; of a request that is sent again because no answer came only one job is made."""
+        body = {
+            "checkpoint_id": checkpoint_id,
+            "dataset_id": dataset_id,
+            "train_dataset_id": train_dataset_id,
+            "spec": dict(spec),
+            "name": name,
+            "priority": priority.value,
+        }
+        key = idempotency_key or secrets.token_hex(16)
+        return self._connection.post(JobView, "jobs", body, key)
+
+    def job(self, job_id: str) -> JobView:
+        """One job."""
+        return self._connection.get(JobView, f"jobs/{job_id}")
+
+    def estimate(self, job_id: str) -> EstimateView:
+        """When a job will begin and end."""
+        return self._connection.get(EstimateView, f"jobs/{job_id}/estimate")
+
+    def jobs(self, states: Sequence[JobState] = (), query: str = "") -> Iterator[JobView]:
+        """Jobs, newest first; ``query`` is part of a name."""
+        cursor = ""
+        while True:
+            params: dict[str, str | list[str]] = {"state": [state.value for state in states], "q": query}
+            page = self._connection.get(JobPage, "jobs", params | ({"cursor": cursor} if cursor else {}))
+            yield from page.items
+            if page.next_cursor is None:
+                return
+            cursor = page.next_cursor
+
+    def cancel(self, job_id: str) -> JobView:
+        """Stop a job: at once if it waits, otherwise soon."""
+        return self._connection.post(JobView, f"jobs/{job_id}/cancel")
+
+    def prioritise(self, job_id: str, priority: Priority) -> JobView:
+        """Let a job that waits go before or behind the team's others."""
+        return self._connection.patch(JobView, f"jobs/{job_id}", {"priority": priority.value})
+
+    def retry(self, job_id: str) -> JobView:
+        """A new job with the inputs of one that failed or was cancelled. Sent once: twice would make two jobs."""
+        return self._connection.post_once(JobView, f"jobs/{job_id}/retry")
+
+    def delete(self, job_id: str) -> None:
+        """Forget a finished job and its artifacts."""
+        self._connection.send("DELETE", f"jobs/{job_id}")
+
+    def events(self, job_id: str, after: int = 0) -> Iterator[EventView]:
+        """What happens to a job behind the event ``after``, as it happens, until the job is over."""
+        return events(self._connection, job_id, after)
+
+    def wait(self, job_id: str, on_progress: OnEvent | None = None) -> JobView:
+        """The job once it is over; a server that is away for a while is waited for.
+
+        Args:
+            job_id: the job.
+            on_progress: told every event once, in order: ``state`` with the new state, ``progress`` with
+                ``step``, ``done``, ``total``, ``note`` and ``facts``.
+        """
+        job, after, heard_at = self.job(job_id), 0, time.monotonic()
+        while True:
+            try:
+                for event in events(self._connection, job_id, after):
+                    after, heard_at = event.id, time.monotonic()
+                    if on_progress is not None:
+                        on_progress(event)
+                job, heard_at = self.job(job_id), time.monotonic()
+            except ClientError as error:
+                if not is_passing(error) or time.monotonic() - heard_at > PATIENCE_SECONDS:
+                    raise
+            if job.state.is_terminal:
+                return job
+            time.sleep(RECONNECT_SECONDS)
+
+    def artifacts(self, job_id: str) -> list[ArtifactView]:
+        """The files of a finished job."""
+        return self._connection.get(list[ArtifactView], f"jobs/{job_id}/artifacts")
+
+    def download(self, job_id: str, out_dir: Path, on_progress: OnBytes = nobody) -> list[Path]:
+        """All artifacts of a finished job as files below ``out_dir``; what is there already is not fetched again.
+
+        Args:
+            job_id: the job.
+            out_dir: folder, made where needed.
+            on_progress: told how many bytes of how many are there.
+
+        Raises:
+            ClientError: the job has no artifacts, or they cannot be written.
+            Damaged: what arrived is not what the server keeps.
+        """
+        found = self.artifacts(job_id)
+        if not found:
+            raise ClientError(f"the job {job_id} has no artifacts; it is {self.job(job_id).state}")
+        total, before, paths = sum(artifact.size_bytes for artifact in found), 0, []
+        for artifact in found:
+            already = before
+
+            def told(there: int, already: int = already) -> None:
+                on_progress(already + there, total)
+
+            paths.append(fetch(self._connection, job_id, artifact, out_dir, told))
+            before += artifact.size_bytes
+        return paths

@@ -1,0 +1,1 @@
+"""The command ``primesvt``: what it does with a server."""

@@ -1,0 +1,129 @@
+"""What every command that talks to a server shares: where it is, the key, and how progress is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+from rich.progress import Progress as Bars
+
+from primesvt_client import Client
+from primesvt_client.client import OnEvent
+from primesvt_client.console import FAILED, err, fail, out, progress_bars
+from primesvt_client.durations import in_words
+from primesvt_client.errors import SpecError
+from primesvt_client.parts import OnBytes
+from primesvt_client.progress import Progress
+from primesvt_client.schemas.jobs import EstimateView, EventView, JobView
+from primesvt_client.states import JobState, Step
+from primesvt_client.uploading import nobody
+
+SERVER_VARIABLE, KEY_VARIABLE = "PRIMESVT_SERVER", "PRIMESVT_API_KEY"
+DEFAULT_SERVER = "http://127.0.0.1:8000"
+
+Server = Annotated[str, typer.Option("--server", envvar=SERVER_VARIABLE, help="Address of the service.")]
+Key = Annotated[
+    str,
+    typer.Option(
+        "--api-key", envvar=KEY_VARIABLE, show_default=False,
+        help="API key; better given by the variable, since other users can see command lines.",
+    ),
+]  # fmt: skip
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="Id of a job: job_…", show_default=False)]
+Wait = Annotated[bool, typer.Option("--wait", help="Follow the job until it is over; exit with 1 if it fails.")]
+
+
+def connect(server: str, key: str) -> Client:
+    """A client of the server.
+
+    Raises:
+        SpecError: there is no key.
+    """
+    if not key:
+        raise SpecError(
+            f"no API key: set {KEY_VARIABLE} to a key of the service ('primesvt serve' shows the first one;"
+            " 'primesvt keys create' makes more)",
+            code="no_api_key",
+        )
+    return Client(server, key)
+
+
+@contextmanager
+def byte_bar(title: str) -> Iterator[OnBytes]:
+    """A bar of bytes on a terminal; a line elsewhere."""
+    if not err.is_terminal:
+        err.print(f"{title} ...")
+        yield nobody
+        return
+    columns = (TextColumn("{task.description:<28}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Bars(*columns, console=err) as bars:
+        task = bars.add_task(title, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=max(total, 1))
+
+
+def follow(client: Client, job_id: str) -> JobView:
+    """Show a job's progress until it is over. Ctrl-C stops the watching, not the job."""
+    try:
+        with progress_bars() as report:
+            return client.wait(job_id, _shown(report))
+    except KeyboardInterrupt:
+        err.print(
+            f"\nno longer watching; the job goes on: 'primesvt status {job_id}', 'primesvt cancel {job_id}'",
+            soft_wrap=True,
+        )
+        raise
+
+
+def _shown(report: Callable[[Progress], None]) -> OnEvent:
+    def show(event: EventView) -> None:
+        data = event.data
+        if event.kind == "progress" and data.get("step") in set(Step):
+            report(
+                Progress(
+                    step=Step(data["step"]), done=data["done"], total=data["total"], note=data["note"],
+                    facts=data["facts"],
+                )
+            )  # fmt: skip
+        elif data.get("state") == JobState.QUEUED and "reason" in data:
+            err.print(f"back in the queue: {data['reason']}")
+
+    return show
+
+
+def print_job(job: JobView) -> None:
+    """A job in a few lines."""
+    out.print(f"[bold]{job.id}[/] {job.state.value}", end="")
+    out.print(f"  {job.name}", markup=False)
+    if job.state is JobState.QUEUED and job.queue_position is not None:
+        out.print(f"  number {job.queue_position} in the queue")
+    if job.progress and not job.state.is_terminal:
+        total = job.progress.get("total")
+        out.print(f"  step {job.progress.get('step')}: {job.progress.get('done')}{f' of {total}' if total else ''}")
+    if job.verdict and job.summary:
+        before, after = job.summary.get("baseline_accuracy", 0.0), job.summary.get("pruned_accuracy", 0.0)
+        saved = job.summary.get("memory_saving", 0.0)
+        out.print(f"  verdict {job.verdict}: {saved:.2%} of memory saved, accuracy {before:.2%} -> {after:.2%}")
+    if job.problem:
+        out.print(f"  {job.problem.get('code')}: {job.problem.get('detail')}", markup=False, soft_wrap=True)
+
+
+def print_estimate(estimate: EstimateView) -> None:
+    """When a job that is not over will begin and end, as far as anybody can tell."""
+    begins, ends = estimate.starts_in_seconds, estimate.ends_in_seconds
+    if begins:
+        out.print(f"  begins in about {in_words(begins)}")
+    if ends is not None:
+        out.print(f"  ends in about {in_words(ends)}")
+    elif estimate.reason:
+        out.print(f"  nobody can tell yet when it ends: {estimate.reason}", soft_wrap=True)
+
+
+def fail_unless_succeeded(job: JobView) -> None:
+    """Leave with an exit status that scripts can go by."""
+    if job.state is not JobState.SUCCEEDED:
+        problem = job.problem or {}
+        detail = problem.get("detail") or f"the job is {job.state.value}"
+        fail(str(problem.get("code", f"job_{job.state.value}")), str(detail), FAILED)

@@ -1,0 +1,190 @@
+"""submit, status, list, cancel, retry, download, delete: what people do with jobs on a server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import JsonValue
+from rich.markup import escape
+from rich.table import Column, Table
+
+from primesvt_client import Client
+from primesvt_client.commands.api_options import (
+    DEFAULT_SERVER,
+    JobId,
+    Key,
+    Server,
+    Wait,
+    byte_bar,
+    connect,
+    fail_unless_succeeded,
+    follow,
+    print_estimate,
+    print_job,
+)
+from primesvt_client.console import WRONG_INPUT, err, fail, out, print_json
+from primesvt_client.options import Checkpoint, Data, Json, TrainData, takes_spec
+from primesvt_client.schemas.jobs import JobView
+from primesvt_client.schemas.uploads import UploadView
+from primesvt_client.states import JobState, Priority, UploadKind, UploadState
+
+LISTED = 50
+ID_WIDTH = 30
+"""Of a job's id, which people copy: it is never cut."""
+
+
+@takes_spec
+def submit(
+    checkpoint: Checkpoint,
+    data: Data,
+    asked: dict[str, JsonValue],
+    train_data: TrainData = None,
+    name: Annotated[str, typer.Option(help="For people; the files' names if not given.")] = "",
+    priority: Annotated[Priority, typer.Option(help="Among the team's waiting jobs.")] = Priority.NORMAL,
+    wait: Wait = False,
+    server: Server = DEFAULT_SERVER,
+    api_key: Key = "",
+    json: Json = False,
+) -> None:
+    """Upload a checkpoint and a data set to a service, and queue a compression."""
+    with connect(server, api_key) as client:
+        model = send(client, checkpoint, UploadKind.CHECKPOINT)
+        images = send(client, data, UploadKind.DATASET)
+        training = send(client, train_data, UploadKind.DATASET) if train_data else None
+        for upload in (model, images, *([training] if training else [])):
+            looked_into(client, upload)
+        training_id = training.id if training else None
+        job = client.submit(model.id, images.id, asked, name=name, train_dataset_id=training_id, priority=priority)
+        _finish(client, job, wait=wait, json=json)
+
+
+def send(client: Client, path: Path, kind: UploadKind) -> UploadView:
+    """Send a file or folder, with a bar."""
+    with byte_bar(f"uploading {path.name}") as told:
+        return client.upload(path, kind, told)
+
+
+def looked_into(client: Client, upload: UploadView) -> None:
+    """Wait until the service has looked into an upload; leave if it refuses it."""
+    with err.status(f"the service looks into {upload.name}"):
+        upload = client.wait_upload(upload.id)
+    if upload.state is not UploadState.READY:
+        problem = upload.problem or {"code": f"upload_{upload.state.value}", "detail": f"it is {upload.state.value}"}
+        detail = str(problem.get("detail"))
+        fail(str(problem.get("code")), detail if upload.name in detail else f"{upload.name}: {detail}", WRONG_INPUT)
+
+
+def status(
+    job: JobId, wait: Wait = False, server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json = False
+) -> None:
+    """Say how a job stands and, while it is not over, when it will be."""
+    with connect(server, api_key) as client:
+        found = client.job(job)
+        _finish(client, found, wait=wait, json=json)
+        if not (wait or json or found.state.is_terminal):
+            print_estimate(client.estimate(job))
+
+
+def list_jobs(
+    state: Annotated[list[JobState] | None, typer.Option(help="Only jobs in this state; several may be given.")] = None,
+    query: Annotated[str, typer.Option(help="Only jobs with this in their name.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="Newest jobs to show.")] = LISTED,
+    server: Server = DEFAULT_SERVER,
+    api_key: Key = "",
+    json: Json = False,
+) -> None:
+    """List the team's jobs, newest first."""
+    with connect(server, api_key) as client:
+        jobs = [job for job, _ in zip(client.jobs(state or (), query), range(limit), strict=False)]
+    if json:
+        print_json([job.model_dump(mode="json") for job in jobs])
+        return
+    if not jobs:
+        out.print("no jobs")
+        return
+    job_column = Column("job", min_width=ID_WIDTH, no_wrap=True)
+    table = Table(job_column, *map(_narrow, ("state", "saved", "drop", "created")), "name", box=None)
+    for job in jobs:
+        created = f"{job.created_at.astimezone():%m-%d %H:%M}"
+        saved, drop = _hundredths(job, "memory_saving", "%"), _hundredths(job, "accuracy_drop", " pts")
+        table.add_row(job.id, job.verdict or job.state.value, saved, drop, created, escape(job.name))
+    out.print(table)
+
+
+def cancel(job: JobId, server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json = False) -> None:
+    """Stop a job: at once if it waits, otherwise within a few seconds."""
+    with connect(server, api_key) as client:
+        _finish(client, client.cancel(job), wait=False, json=json)
+
+
+def prioritise(
+    job: JobId,
+    priority: Annotated[Priority, typer.Argument(help="low, normal or high.")],
+    server: Server = DEFAULT_SERVER,
+    api_key: Key = "",
+    json: Json = False,
+) -> None:
+    """Give a job that waits another priority among the team's waiting jobs."""
+    with connect(server, api_key) as client:
+        _finish(client, client.prioritise(job, priority), wait=False, json=json)
+
+
+def retry(
+    job: JobId, wait: Wait = False, server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json = False
+) -> None:
+    """Queue a new job with the inputs of one that failed or was cancelled."""
+    with connect(server, api_key) as client:
+        _finish(client, client.retry(job), wait=wait, json=json)
+
+
+def delete(job: JobId, server: Server = DEFAULT_SERVER, api_key: Key = "") -> None:
+    """Forget a finished job and its artifacts."""
+    with connect(server, api_key) as client:
+        client.delete(job)
+    err.print(f"{job} is deleted")
+
+
+def download(
+    job: JobId,
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the files.", show_default=False)],
+    server: Server = DEFAULT_SERVER,
+    api_key: Key = "",
+    json: Json = False,
+) -> None:
+    """Fetch the pruned model and the report of a finished job; what is there already is not fetched again."""
+    with connect(server, api_key) as client:
+        paths = fetch(client, job, out_dir)
+    if json:
+        print_json({"id": job, "files": [str(path) for path in paths]})
+        return
+    for path in paths:
+        out.print(str(path), soft_wrap=True, markup=False)
+
+
+def fetch(client: Client, job_id: str, out_dir: Path) -> list[Path]:
+    """All artifacts of a job, with a bar."""
+    with byte_bar("downloading") as told:
+        return client.download(job_id, out_dir, told)
+
+
+def _finish(client: Client, job: JobView, *, wait: bool, json: bool) -> None:
+    """Show a job, followed to its end first if that is wanted."""
+    if wait:
+        job = follow(client, job.id)
+    if json:
+        print_json(job.model_dump(mode="json"))
+    else:
+        print_job(job)
+    if wait:
+        fail_unless_succeeded(job)
+
+
+def _narrow(title: str) -> Column:
+    return Column(title, no_wrap=True)
+
+
+def _hundredths(job: JobView, field: str, unit: str) -> str:
+    value = (job.summary or {}).get(field)
+    return f"{100 * value:.2f}{unit}" if isinstance(value, float) else ""

@@ -1,0 +1,176 @@
+"""primesvt webhooks: where a service tells what happens."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel
+from rich.markup import escape
+from rich.table import Column, Table
+
+from primesvt_client.commands.api_options import DEFAULT_SERVER, Key, Server, connect
+from primesvt_client.commands.jobs import ID_WIDTH
+from primesvt_client.console import err, out, print_json
+from primesvt_client.options import Json
+from primesvt_client.schemas.webhooks import WebhookView, WebhookWithSecret
+from primesvt_client.states import DeliveryState, EventType
+
+LISTED = 50
+
+commands = typer.Typer(help="Where a service tells what happens to jobs and uploads.", no_args_is_help=True)
+
+Webhook = Annotated[str, typer.Argument(metavar="WEBHOOK", help="Id of a webhook: whk_…", show_default=False)]
+Delivery = Annotated[str, typer.Argument(metavar="DELIVERY", help="Id of a delivery: msg_…", show_default=False)]
+Events = Annotated[
+    list[EventType] | None, typer.Option("--event", help="What it is told of; several may be given.")
+]  # fmt: skip
+
+
+@commands.command("create")
+def create(
+    url: Annotated[str, typer.Argument(metavar="URL", help="https://…", show_default=False)],
+    event: Events = None,
+    description: Annotated[str, typer.Option(help="For people.")] = "",
+    server: Server = DEFAULT_SERVER,
+    api_key: Key = "",
+    json: Json = False,
+) -> None:
+    """Have an address told, of everything if no event is given. Shows the secret, this once."""
+    with connect(server, api_key) as client:
+        _show_secret(client.webhooks.create(url, event or [*EventType], description), json=json)
+
+
+@commands.command("list")
+def list_webhooks(server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json = False) -> None:
+    """List the team's webhooks."""
+    with connect(server, api_key) as client:
+        found = client.webhooks.all()
+    if json:
+        print_json([_document(hook) for hook in found])
+        return
+    for hook in found:
+        _show(hook)
+
+
+@commands.command("change")
+def change(
+    webhook: Webhook,
+    url: Annotated[str | None, typer.Option(help="Another address.")] = None,
+    event: Events = None,
+    description: Annotated[str | None, typer.Option(help="For people.")] = None,
+    enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Tell it again; tell it nothing.")] = None,
+    server: Server = DEFAULT_SERVER,
+    api_key: Key = "",
+    json: Json = False,
+) -> None:
+    """Change a webhook; what is not given stays as it is."""
+    events = [one.value for one in event] if event else None
+    changes = {"url": url, "events": events, "description": description, "enabled": enabled}
+    with connect(server, api_key) as client:
+        hook = client.webhooks.change(webhook, **changes)
+    print_json(_document(hook)) if json else _show(hook)
+
+
+@commands.command("delete")
+def delete(webhook: Webhook, server: Server = DEFAULT_SERVER, api_key: Key = "") -> None:
+    """Forget a webhook and what it was told."""
+    with connect(server, api_key) as client:
+        client.webhooks.delete(webhook)
+    err.print(f"{webhook} is deleted")
+
+
+@commands.command("rotate")
+def rotate(webhook: Webhook, server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json = False) -> None:
+    """Make a new secret and show it, this once; the one before it signs too for a day."""
+    with connect(server, api_key) as client:
+        _show_secret(client.webhooks.rotate(webhook), json=json)
+
+
+@commands.command("ping")
+def ping(webhook: Webhook, server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json = False) -> None:
+    """Send a message that says nothing, to try the way."""
+    with connect(server, api_key) as client:
+        sent = client.webhooks.ping(webhook)
+    if json:
+        print_json(_document(sent))
+    else:
+        out.print(f"{sent.id} is on its way: 'primesvt webhooks log {webhook} {sent.id}'", soft_wrap=True)
+
+
+@commands.command("deliveries")
+def deliveries(
+    webhook: Webhook,
+    state: Annotated[DeliveryState | None, typer.Option(help="Only those in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Newest deliveries to show.")] = LISTED,
+    server: Server = DEFAULT_SERVER,
+    api_key: Key = "",
+    json: Json = False,
+) -> None:
+    """List what a webhook was told, newest first."""
+    with connect(server, api_key) as client:
+        found = [one for one, _ in zip(client.webhooks.deliveries(webhook, state), range(limit), strict=False)]
+    if json:
+        print_json([_document(one) for one in found])
+        return
+    table = Table(Column("delivery", min_width=ID_WIDTH, no_wrap=True), "event", "state", "attempts", "at", box=None)
+    for one in found:
+        at = f"{one.created_at.astimezone():%m-%d %H:%M:%S}"
+        table.add_row(one.id, one.event, one.state.value, str(one.attempts), at)
+    out.print(table)
+
+
+@commands.command("log")
+def log(
+    webhook: Webhook, delivery: Delivery, server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json = False
+) -> None:
+    """Show one message and every attempt at it."""
+    with connect(server, api_key) as client:
+        found = client.webhooks.delivery(webhook, delivery)
+    if json:
+        print_json(_document(found))
+        return
+    out.print(f"[bold]{found.id}[/] {found.event} {found.state.value}")
+    for one in found.log:
+        told = one.problem or f"{one.status} {one.answer}"
+        out.print(
+            f"  {one.at.astimezone():%m-%d %H:%M:%S}  {one.duration_seconds:.2f} s  {escape(told)}", soft_wrap=True
+        )
+
+
+@commands.command("replay")
+def replay(
+    webhook: Webhook,
+    delivery: Annotated[
+        str | None, typer.Argument(metavar="DELIVERY", help="Id of a delivery; all that failed if not given.")
+    ] = None,
+    hours: Annotated[int, typer.Option(min=0, max=87_600, help="How far back failed deliveries are sent again.")] = 24,
+    server: Server = DEFAULT_SERVER,
+    api_key: Key = "",
+) -> None:
+    """Send a message again, or all that have failed lately; under the same ids."""
+    with connect(server, api_key) as client:
+        if delivery is not None:
+            client.webhooks.replay(webhook, delivery)
+        since = datetime.now(UTC) - timedelta(hours=hours)
+        count = 1 if delivery is not None else client.webhooks.replay_failed(webhook, since)
+    err.print(f"{count} on their way" if count != 1 else "1 on its way")
+
+
+def _document(view: BaseModel) -> Any:
+    return view.model_dump(mode="json")
+
+
+def _show(hook: WebhookView) -> None:
+    told = "" if hook.enabled else f"  disabled{f': {hook.disabled_reason}' if hook.disabled_reason else ''}"
+    out.print(f"[bold]{hook.id}[/]  {escape(hook.url)}{escape(told)}", soft_wrap=True)
+    out.print(f"  {', '.join(hook.events)}  {escape(hook.description)}", soft_wrap=True)
+
+
+def _show_secret(made: WebhookWithSecret, *, json: bool) -> None:
+    if json:
+        print_json(_document(made))
+        return
+    _show(made)
+    out.print(f"\nIts secret, shown this once:\n\n    {made.secret}", soft_wrap=True)

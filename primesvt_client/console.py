@@ -1,0 +1,114 @@
+"""What the command line shows: progress for people, JSON for machines, errors with a code and an exit status."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from io import TextIOWrapper
+from typing import NoReturn
+
+import click
+import typer
+from pydantic import JsonValue
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from primesvt_client.errors import ReportedError
+from primesvt_client.progress import Progress, Reporter
+
+WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+
+err = Console(stderr=True, highlight=False)
+out = Console(highlight=False)
+
+TITLES = {
+    "intake": "reading checkpoint and data", "baseline": "measuring the original", "sort": "sorting layers",
+    "profile": "profiling robustness", "search": "searching", "fine_tune": "fine-tuning",
+    "confirm": "confirming on unseen data", "export": "writing the model", "report": "writing the report",
+}  # fmt: skip
+
+
+def run(app: typer.Typer | Callable[[], None]) -> None:
+    """Run a command line; turn what it raises into a message and an exit status, never into a traceback."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names on disk are bytes in any encoding
+    try:
+        app()
+    except ReportedError as error:
+        fail(error.error_code, error.message, WRONG_INPUT if error.is_input else FAILED)
+    except OSError as error:
+        fail("file_error", str(error), FAILED)
+    except UnicodeEncodeError as error:  # half a character, from bytes of the command line that are no UTF-8
+        fail("no_text", f"{error.object!r} cannot be written as {error.encoding}; give it in UTF-8", WRONG_INPUT)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        err.print("\nstopped")
+        sys.exit(INTERRUPTED)
+
+
+def fail(code: str, message: str, status: int) -> NoReturn:
+    """Print an error and leave."""
+    err.print(f"[bold red]error[/] \\[{code}] ", end="")
+    err.print(message, markup=False, soft_wrap=True)
+    sys.exit(status)
+
+
+def print_json(document: JsonValue) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def progress_bars(**titles: str) -> Iterator[Reporter]:
+    """A reporter that draws a bar a step on a terminal, and prints lines elsewhere; ``titles`` replace a step's."""
+    shown = TITLES | titles
+    if not err.is_terminal:
+        yield _lines(shown)
+        return
+    columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(*columns, TextColumn("{task.fields[note]}"), console=err) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(progress: Progress) -> None:
+            step = progress.step.value
+            if step not in tasks:
+                tasks[step] = bars.add_task(shown[step], total=progress.total, note="")
+            bars.update(tasks[step], completed=progress.done, total=progress.total, note=describe(progress))
+
+        yield show
+
+
+def _lines(titles: Mapping[str, str]) -> Reporter:
+    """A line when a step begins, and one for every quarter of a step whose length is known."""
+    quarters: dict[str, int] = {}
+
+    def show(progress: Progress) -> None:
+        step = progress.step.value
+        quarter = 4 * progress.done // progress.total if progress.total else 0
+        if step not in quarters:
+            err.print(f"{titles[step]} ...")
+        elif quarters[step] < quarter < 4:
+            err.print(f"  {progress.done} of {progress.total}")
+        quarters[step] = max(quarter, quarters.get(step, 0))
+
+    return show
+
+
+def describe(progress: Progress) -> str:
+    """What a report says, in a few words."""
+    facts = progress.facts
+    parts = [progress.note] if progress.note else []
+    if "group" in facts and "rate" in facts:
+        parts.append(f"{facts['group']} at {100 * _number(facts['rate']):.0f} %")
+    if "accuracy" in facts:
+        parts.append(f"accuracy {100 * _number(facts['accuracy']):.1f} %")
+    if "memory_saving" in facts:
+        parts.append(f"saves {100 * _number(facts['memory_saving']):.1f} %")
+    return ", ".join(parts)
+
+
+def _number(value: JsonValue) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,117 @@
+"""What the REST API takes and gives of jobs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    JsonValue,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from primesvt_client.schemas.base import ID, LONGEST_ID, Body, View
+from primesvt_client.spec import CompressionSpec
+from primesvt_client.states import JobState, Priority
+
+
+class _LikeASpec:
+    """Told as a `CompressionSpec`, but taken as it comes: a wrong one is refused in a spec's own words."""
+
+    @staticmethod
+    def __get_pydantic_json_schema__(_taken: CoreSchema, told: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return told(CompressionSpec.__pydantic_core_schema__)
+
+
+class NewJobBody(Body):
+    """A compression that is asked for."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "checkpoint_id": "upl_01k2v8r3p5q7s9t1v3w5x7y9z1",
+                    "dataset_id": "upl_01k2v8r4a6b8c0d2e4f6g8h0j2",
+                    "spec": {"budget": {"max_accuracy_drop": 0.03, "min_memory_saving": 0.25}},
+                    "name": "a quarter less",
+                }
+            ]
+        }
+    )
+
+    checkpoint_id: str = Field(max_length=LONGEST_ID, pattern=ID)
+    dataset_id: str = Field(max_length=LONGEST_ID, pattern=ID)
+    train_dataset_id: str | None = Field(
+        default=None, max_length=LONGEST_ID, pattern=ID, description="Images to fine-tune on."
+    )
+    spec: Annotated[dict[str, JsonValue], _LikeASpec] = Field(description="What is wanted, and how.")
+    name: str = Field(default="", max_length=200)
+    priority: Priority = Field(default=Priority.NORMAL, description="Among the team's waiting jobs.")
+
+
+class JobChange(Body):
+    """What may be changed of a job that waits."""
+
+    priority: Priority
+
+
+class JobView(View):
+    """A job."""
+
+    id: str
+    name: str
+    state: JobState
+    checkpoint_id: str
+    dataset_id: str
+    train_dataset_id: str | None
+    retry_of: str | None
+    spec: dict[str, Any]
+    progress: dict[str, Any] | None = Field(description="step, done, total, note, facts.")
+    verdict: str | None
+    summary: dict[str, Any] | None
+    problem: dict[str, Any] | None
+    attempts: int
+    priority: Priority
+    run_seconds: float = Field(description="Computed so far, over all attempts and workers; waiting is not counted.")
+    gpu_seconds: float = Field(description="Of these, on a GPU.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    queue_position: int | None = Field(description="Of a job that waits, from 1: fair between teams, then by priority.")
+
+
+class EstimateView(View):
+    """When a job will begin and end, from what jobs like it took."""
+
+    starts_in_seconds: float | None = Field(description="0 once it runs.")
+    ends_in_seconds: float | None = Field(description="Waiting included.")
+    reason: str | None = Field(description="Why there is no estimate, or only half of one.")
+
+
+class JobPage(BaseModel):
+    """Some jobs, newest first."""
+
+    items: list[JobView]
+    next_cursor: str | None
+
+
+class EventView(View):
+    """Something that happened to a job: of a ``state`` event the new state, of a ``progress`` event the report."""
+
+    id: int
+    kind: str
+    data: dict[str, Any]
+
+
+class ArtifactView(View):
+    """One file of a finished job."""
+
+    name: str
+    media_type: str
+    size_bytes: int
+    sha256: str

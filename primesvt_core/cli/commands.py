@@ -1,0 +1,253 @@
+"""The library's commands: inspect, evaluate, compress.
+
+The distribution offers them to ``primesvt`` through the entry-point group ``primesvt.commands``. What computes is
+imported when a command runs, by name: so ``--help`` answers at once, without torch.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import JsonValue
+from rich.table import Table
+
+from primesvt_client.console import err, out, print_json, progress_bars
+from primesvt_client.errors import ReportedError
+from primesvt_client.options import (
+    Assume,
+    Checkpoint,
+    Container,
+    Data,
+    Device,
+    Heads,
+    Json,
+    TimeSteps,
+    TrainData,
+    assumptions,
+    takes_spec,
+)
+from primesvt_client.progress import Progress
+from primesvt_core import registry
+from primesvt_core import spec as specs
+from primesvt_core.errors import SpecError
+from primesvt_core.types import Step
+
+if TYPE_CHECKING:
+    from primesvt_core.evaluation.evaluate import Evaluation
+    from primesvt_core.report.schema import Report
+
+
+def inspect(
+    checkpoint: Checkpoint,
+    time_steps: TimeSteps = None,
+    heads: Heads = None,
+    assume: Assume = None,
+    container: Container = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Labelled images: try which heads and time steps fit the weights best.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Say what a checkpoint is: family, config, what had to be assumed, layers by size. Nothing of it is run."""
+    known = assumptions(time_steps, heads, assume)
+    found = import_module("primesvt_core.intake.inspect").inspect(checkpoint, known, container=container)
+    document = found.to_json()
+    if data is not None:
+        document["fits"] = _fits(checkpoint, data, known, container)
+    if json:
+        print_json(document)
+        return
+    out.print(f"[bold]{document['title']}[/] ({document['variant']}), {document['num_classes']} classes")
+    out.print(f"{document['parameters']:,} parameters, {document['parameter_bytes']:,} bytes of parameter memory")
+    for assumption in document["assumptions"]:
+        out.print(f"  assumed {assumption['field']} = {assumption['value']} (from the {assumption['source']})")
+    for note in document["notes"]:
+        out.print(f"  {note}")
+    if "fits" in document:
+        out.print(f"  tried on {data.name if data else ''}, best first; a few points are chance:")
+    for fit in document.get("fits", ()):
+        told = "" if fit["num_heads"] is None else f"num_heads = {fit['num_heads']}, "
+        out.print(f"  with {told}time_steps = {fit['time_steps']}: accuracy {fit['accuracy']:.2%}")
+    table = Table(
+        "layer", "channel group", "shape", "parameters", "bytes", title="layers, largest first", title_justify="left"
+    )
+    for layer in document["layers"]:
+        shape = " x ".join(map(str, layer["shape"]))
+        table.add_row(
+            layer["name"], layer["group"] or "-", shape, f"{layer['parameters']:,}", f"{layer['parameter_bytes']:,}"
+        )
+    out.print(table)
+
+
+def _fits(
+    checkpoint: Path, data: Path, known: dict[str, bool | int | float | str], container: str | None
+) -> list[dict[str, JsonValue]]:
+    with progress_bars(baseline="trying what fits") as report:
+
+        def told(done: int, total: int) -> None:
+            report(Progress(step=Step.BASELINE, done=done, total=total))
+
+        found = import_module("primesvt_core.cli.fitting").fits(checkpoint, data, known, told, container=container)
+    return [fit.to_json() for fit in found]
+
+
+def evaluate(
+    model: Checkpoint,
+    data: Data,
+    split: Annotated[
+        str,
+        typer.Option(
+            help="auto, all, calibration, search, confirmation, or rest (images of no split). auto: the confirmation"
+            " split if the model was compressed on this data set, otherwise all."
+        ),
+    ] = "auto",
+    time_steps: TimeSteps = None,
+    heads: Heads = None,
+    assume: Assume = None,
+    container: Container = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images at a time.")] = None,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Measure the accuracy of an original or pruned model."""
+    if split not in ("auto", "all", "calibration", "search", "confirmation", "rest"):
+        raise SpecError(f"--split {split}: use auto, all, calibration, search, confirmation or rest")
+    with progress_bars(baseline="measuring") as report:
+        found: Evaluation = import_module("primesvt_core.evaluation.evaluate").evaluate(
+            model,
+            data,
+            split_name=split,
+            assumptions=assumptions(time_steps, heads, assume),
+            container=container,
+            batch_size=batch_size,
+            device=device,
+            report=report,
+        )
+    if json:
+        print_json(found.to_json())
+        return
+    out.print(f"[bold]{found.accuracy:.2%}[/] ({found.correct:,} of {found.samples:,}, {_split_words(found.split)})")
+    for note in found.notes:
+        out.print(f"  {note}", soft_wrap=True)
+
+
+def _split_words(split: str) -> str:
+    told = {"all": "all images", "rest": "images that are in no split"}
+    return told.get(split, f"the {split} split; --split all takes every image")
+
+
+@takes_spec
+def compress(
+    checkpoint: Checkpoint,
+    data: Data,
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.", show_default=False)],
+    asked: dict[str, JsonValue],
+    train_data: TrainData = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+    json: Json = False,
+) -> None:
+    """Shrink a model within a budget; writes the model, the report and the figures to --out."""
+    parsed, workspace, is_new = specs.parse(asked), _workspace(out_dir, resume), not out_dir.exists()
+    if train_data is not None and not parsed.fine_tuning.epochs:
+        raise SpecError("--train-data is for fine-tuning, which is not asked for; give --fine-tune-epochs too")
+    pipeline = import_module("primesvt_core.pipeline")
+    request = pipeline.Request(
+        checkpoint=checkpoint, data=data, spec=parsed, out=out_dir, workspace=workspace, train_data=train_data
+    )
+    try:
+        with progress_bars() as report_to:
+            report: Report = pipeline.compress(request, report_to)
+    except KeyboardInterrupt:
+        err.print("\nrun the same command again with --resume to go on")
+        raise
+    except ReportedError as error:
+        if error.is_input and not resume:
+            _clear(workspace, with_parent=is_new)
+        raise
+    if json:
+        print_json(report.model_dump(mode="json"))
+        return
+    print_result(report, out_dir)
+
+
+def export(
+    model: Annotated[Path, typer.Argument(help="Model that PrimeSVT pruned.", show_default=False)],
+    original: Annotated[Path, typer.Option("--original", help="Checkpoint that it came from.", show_default=False)],
+    out_file: Annotated[Path, typer.Option("--out", help="File to write.", show_default=False)],
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--to", help="masked: at the original's shapes, silent where channels are gone, for the public code."
+        ),
+    ] = "masked",
+    container: Container = None,
+) -> None:
+    """Write a pruned model for other software."""
+    if out_file.exists():
+        raise SpecError(f"{out_file} exists; give another file for --out")
+    if not out_file.parent.is_dir():
+        raise SpecError(f"there is no folder {out_file.parent} for --out")
+    registry.load("exporters", kind, "EXPORTER")(model, original, out_file, container)  # type: ignore[operator]
+    out.print(f"written: {out_file}", soft_wrap=True)
+
+
+def print_result(report: Report, out_dir: Path) -> None:
+    """The result in a few lines."""
+    held = report.confirmation
+    out.print(f"\n[bold]verdict: {report.verdict.value}[/]")
+    table = Table("", "original", "pruned", "change")
+    before, after = report.baseline, report.pruned
+    table.add_row(
+        "accuracy", f"{before.accuracy:.2%}", f"{after.accuracy:.2%}", f"{change(-report.accuracy_drop)} points"
+    )
+    table.add_row(
+        "parameter memory",
+        f"{before.parameter_bytes:,}",
+        f"{after.parameter_bytes:,}",
+        f"{change(-report.memory_saving)}%",
+    )
+    table.add_row(
+        "file",
+        f"{before.file_bytes:,}",
+        f"{after.file_bytes:,}",
+        f"{change(after.file_bytes / before.file_bytes - 1)}%",
+    )
+    out.print(table)
+    out.print(
+        f"on {held.samples:,} images that the search never saw the true drop is at most"
+        f" {100 * held.drop_upper_bound:.2f} points with {held.confidence:.0%} confidence"
+    )
+    out.print(f"report: {out_dir / 'report.html'}", soft_wrap=True)
+
+
+def change(share: float) -> str:
+    """Hundredths with their sign; nothing is no loss."""
+    return f"{round(100 * share, 2) + 0.0:+.2f}"
+
+
+def _workspace(out_dir: Path, resume: bool) -> Path:
+    """The workspace below the results; an older run's is not touched unless it is to be resumed."""
+    try:
+        str(out_dir).encode()
+    except UnicodeEncodeError:
+        raise SpecError(f"the name {str(out_dir)!r} given for --out is no UTF-8; use another folder") from None
+    if out_dir.exists() and not out_dir.is_dir():
+        raise SpecError(f"{out_dir} is a file; --out takes a folder")
+    if not resume and out_dir.exists() and any(out_dir.iterdir()):
+        raise SpecError(
+            f"{out_dir} is not empty; use another folder for --out, or --resume to go on with the run in it"
+        )
+    return out_dir / "workspace"
+
+
+def _clear(workspace: Path, *, with_parent: bool) -> None:
+    """Remove what a refused run left, so that the same folder does when the input is right."""
+    shutil.rmtree(workspace, ignore_errors=True)
+    if with_parent:
+        with suppress(OSError):  # not empty, or never made
+            workspace.parent.rmdir()

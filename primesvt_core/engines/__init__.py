@@ -1,0 +1,1 @@
+"""Engines: how many candidates are evaluated on the same images; one file each."""

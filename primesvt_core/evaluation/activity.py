@@ -1,0 +1,94 @@
+"""How a model behaves on images: how many spikes, how much memory, how fast."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+
+from primesvt_core.data import Batch
+from primesvt_core.layers.model import SpikingModel
+from primesvt_core.layers.neurons import neurons, spikes_of, steps_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activity:
+    """How a model behaves on images.
+
+    Attributes:
+        spikes_per_image: summed over neurons and time steps.
+        firing_rates: mean spikes per neuron and time step, by neuron layer.
+        peak_activation_bytes: largest input plus output of one layer, for one image.
+        latency_seconds: median time of one image on this machine.
+    """
+
+    spikes_per_image: float
+    firing_rates: dict[str, float]
+    peak_activation_bytes: int
+    latency_seconds: float
+
+
+def measure(model: SpikingModel, batches: Iterable[Batch]) -> Activity:
+    """Measure spikes over all the images, activation memory and latency on the first one."""
+    device = next(model.parameters()).device
+    spikes: dict[str, float] = {name: 0.0 for name, _ in neurons(model)}
+    neuron_steps = dict.fromkeys(spikes, 0)
+    images, first = 0, None
+
+    def count(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        def hook(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            spikes[name] += float(spikes_of(module, output).double().sum())
+            neuron_steps[name] += output.numel() * steps_of(module)
+
+        return hook
+
+    hooks = [module.register_forward_hook(count(name)) for name, module in neurons(model)]
+    try:
+        with torch.inference_mode():
+            for batch in batches:
+                x = torch.from_numpy(batch.images).to(device)
+                first = x[:1] if first is None else first
+                model(x)
+                images += len(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    assert first is not None, "a split is never empty"  # noqa: S101
+    return Activity(
+        spikes_per_image=sum(spikes.values()) / images,
+        firing_rates={name: spikes[name] / neuron_steps[name] for name in spikes},
+        peak_activation_bytes=_peak_activation(model, first),
+        latency_seconds=_latency(model, first),
+    )
+
+
+def _peak_activation(model: SpikingModel, image: Tensor) -> int:
+    peak = 0
+
+    def hook(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal peak
+        peak = max(peak, sum(x.nbytes for x in inputs) + output.nbytes)
+
+    leaves = [module for module in model.modules() if not list(module.children())]
+    hooks = [module.register_forward_hook(hook) for module in leaves]
+    try:
+        with torch.inference_mode():
+            model(image)
+    finally:
+        for handle in hooks:
+            handle.remove()
+    return peak
+
+
+def _latency(model: SpikingModel, image: Tensor, runs: int = 9) -> float:
+    times = []
+    with torch.inference_mode():
+        for _ in range(runs):
+            start = time.perf_counter()
+            model(image).cpu()
+            times.append(time.perf_counter() - start)
+    return median(times)

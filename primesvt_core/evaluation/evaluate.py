@@ -1,0 +1,115 @@
+"""The accuracy of a saved model on one split of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from primesvt_client.progress import Progress, Reporter, silent
+from primesvt_core.data import (
+    numbering,
+)
+from primesvt_core.errors import DataError
+from primesvt_core.evaluation.accuracy import correct, pick_device
+from primesvt_core.evaluation.splits import SplitImages, SplitName, lay_out
+from primesvt_core.families._base import Value
+from primesvt_core.intake.inspect import inspect, load
+from primesvt_core.spec import PreprocessingOverrides, SplitSizes
+from primesvt_core.types import Step
+
+DEFAULT_BATCH = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Accuracy of one model on one split."""
+
+    accuracy: float
+    correct: int
+    samples: int
+    split: str
+    family: str
+    variant: str
+    data: str
+    assumptions: tuple[Mapping[str, JsonValue], ...]
+    preprocessing: Mapping[str, JsonValue]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """What ``primesvt evaluate --json`` prints."""
+        return {**asdict(self), "assumptions": list(self.assumptions), "notes": list(self.notes)}
+
+
+def evaluate(
+    model: Path,
+    data: Path,
+    *,
+    split_name: SplitName = "auto",
+    assumptions: Mapping[str, Value] | None = None,
+    container: str | None = None,
+    preprocessing: PreprocessingOverrides | None = None,
+    sizes: SplitSizes | None = None,
+    seed: int | None = None,
+    batch_size: int | None = None,
+    device: str = "auto",
+    report: Reporter = silent,
+) -> Evaluation:
+    """Accuracy of an original or pruned model.
+
+    ``auto`` is the confirmation split where ``data`` is the data set on which the model's promise was confirmed, so
+    that the figure is the report's; for any other model or data set it is every image. ``rest`` are the images that
+    are in no split. What is not given is taken from what the pruned model says of itself.
+
+    Raises:
+        CheckpointError: if the model cannot be read.
+        DataError: if the data set cannot be read or does not fit.
+        SpecError: if this machine has no such device.
+    """
+    place = pick_device(device)
+    inspection = inspect(model, assumptions, container=container)
+    own = inspection.provenance
+    images = lay_out(
+        inspection,
+        data,
+        preprocessing or PreprocessingOverrides(),
+        sizes or (own.splits if own else SplitSizes()),
+        seed=own.seed if seed is None and own else seed or 0,
+        batch_size=batch_size or (own.batch_size if own else DEFAULT_BATCH),
+    )
+    if split_name == "auto":
+        confirmed_here = own is not None and own.data_fingerprint == images.data.fingerprint()
+        split_name = "confirmation" if confirmed_here else "all"
+    chosen = _indices(images, split_name)
+    network = load(model, assumptions, container=container)
+
+    def tick(done: int) -> None:
+        report(Progress(step=Step.BASELINE, done=done, total=len(chosen), note=f"{split_name} images"))
+
+    right = correct(network.to(place), images.batches(chosen), tick)
+    return Evaluation(
+        accuracy=sum(right) / len(right),
+        correct=sum(right),
+        samples=len(right),
+        split=split_name,
+        family=inspection.family_key,
+        variant=inspection.config.variant,
+        data=images.data.name,
+        assumptions=tuple(asdict(assumption) for assumption in inspection.assumptions),
+        preprocessing=images.preprocessing.model_dump(mode="json"),
+        notes=numbering(images.data, inspection.config.num_classes),
+    )
+
+
+def _indices(images: SplitImages, name: str) -> Sequence[int]:
+    if name == "all":
+        return range(len(images.data))
+    if name != "rest":
+        found: tuple[int, ...] = getattr(images.splits, name)
+        return found
+    rest = images.splits.rest(len(images.data))
+    if not rest:
+        raise DataError(f"every image of {images.data.name} is in a split; there is no rest", code="data_empty")
+    return rest

@@ -1,0 +1,83 @@
+"""A data set as a model sees it: preprocessed, in batches, by split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from primesvt_core.data import (
+    Batch,
+    DataSet,
+    Preprocessing,
+    Splits,
+    batches,
+    check_classes,
+    open_data,
+    split,
+)
+from primesvt_core.errors import DataError
+from primesvt_core.intake.inspect import Inspection
+from primesvt_core.spec import PreprocessingOverrides, SplitSizes
+
+SplitName = Literal["auto", "all", "calibration", "search", "confirmation", "rest"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitImages:
+    """A data set as a model sees it: preprocessed, in batches, by split."""
+
+    data: DataSet
+    preprocessing: Preprocessing
+    sizes: SplitSizes
+    seed: int
+    batch_size: int
+
+    @cached_property
+    def splits(self) -> Splits:
+        """The same for the same data set, sizes and seed.
+
+        Raises:
+            DataError: if there are too few images.
+        """
+        return split(self.data.labels, self.sizes, self.seed)
+
+    def batches(self, indices: Sequence[int]) -> Iterator[Batch]:
+        """Images and labels at ``indices``, in that order."""
+        return batches(self.data, indices, self.preprocessing, self.batch_size)
+
+
+def lay_out(
+    inspection: Inspection,
+    path: Path,
+    overrides: PreprocessingOverrides,
+    sizes: SplitSizes,
+    *,
+    seed: int,
+    batch_size: int,
+) -> SplitImages:
+    """Open a data set, check that it fits the model, and say how it is split.
+
+    Raises:
+        DataError: naming the file or the classes that do not fit.
+    """
+    data = open_data(path)
+    check_classes(data, inspection.config.num_classes)
+    preprocessing = inspection.preprocessing.overridden(overrides)
+    images = SplitImages(data=data, preprocessing=preprocessing, sizes=sizes, seed=seed, batch_size=batch_size)
+    _check_channels(inspection, images)
+    return images
+
+
+def _check_channels(inspection: Inspection, images: SplitImages) -> None:
+    """Try one image, so that a misfit is an error about the data rather than one from the depths of a convolution."""
+    shape = next(images.batches([0])).images.shape
+    wanted = inspection.config.in_channels
+    if shape[-3] != wanted:
+        raise DataError(
+            f"{images.data.name} has {shape[-3]} channels an image, but the model takes {wanted};"
+            " use the data set that the model was trained for",
+            code="data_channels",
+        )

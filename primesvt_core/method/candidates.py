@@ -1,0 +1,208 @@
+"""The candidates of one run: from rates to a plan, its memory, its accuracy, and the sliced model itself.
+
+Every accuracy goes through the workspace, so that a resumed run remembers what was evaluated before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from primesvt_core import registry
+from primesvt_core.criteria._base import Criterion
+from primesvt_core.engines.staged import TrialEvaluator
+from primesvt_core.errors import SpecError
+from primesvt_core.evaluation.accuracy import correct
+from primesvt_core.evaluation.splits import SplitImages
+from primesvt_core.families._base import FamilyConfig
+from primesvt_core.intake.inspect import Inspection, build
+from primesvt_core.layers.model import SpikingModel
+from primesvt_core.method.finetuning import TrainingSet, fine_tune
+from primesvt_core.promise.bounds import Paired, paired
+from primesvt_core.pruning.groups import kept_count, memory_bytes, plan_for, pruned_shapes
+from primesvt_core.pruning.surgery import filters, prune
+from primesvt_core.spec import CompressionSpec
+from primesvt_core.types import ChannelGroup, CurvePoint, Outcome, Plan, Rates
+from primesvt_core.workspace.store import SNAPSHOT, Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruned:
+    """A sliced model: its config and its state dict at the stored dtype."""
+
+    config: FamilyConfig
+    state: Mapping[str, Tensor]
+    losses: tuple[float, ...] = ()
+
+
+class Candidates:
+    """Everything that can be asked about pruning one model on one data set."""
+
+    def __init__(
+        self,
+        inspection: Inspection,
+        state: Mapping[str, Tensor],
+        images: SplitImages,
+        spec: CompressionSpec,
+        workspace: Workspace,
+        device: torch.device,
+    ) -> None:
+        self.inspection, self.state, self.images, self.spec = inspection, state, images, spec
+        self.workspace, self.device = workspace, device
+        self.family, self.config = inspection.family, inspection.config
+        self.groups = _chosen_groups(self.family.groups(self.config), spec)
+        self.unused = self.family.unused(self.config)
+        self.memory_before = memory_bytes(inspection.shapes, self.unused)
+        self.evaluations = 0
+        self.training: TrainingSet | None = None
+        """What fine-tuning learns from, where it is asked for."""
+        self.say: Callable[[str], None] = lambda _: None
+        """Told what goes on within an evaluation."""
+
+    @property
+    def learns_from_search(self) -> bool:
+        """Whether fine-tuning has nothing but the search split."""
+        return self.training is not None and self.training.data is self.images.data
+
+    @cached_property
+    def original(self) -> SpikingModel:
+        """The model as it came."""
+        return build(self.family, self.config, self.state).to(self.device)
+
+    @cached_property
+    def scores(self) -> dict[str, list[float]]:
+        """What the criterion gives every channel of every group."""
+        criterion = registry.load("criteria", self.spec.criterion, "CRITERION")
+        assert callable(criterion)  # noqa: S101  # what the plug-in contract says
+        score: Criterion = criterion
+        return {group.name: score(filters(group, self.state)).tolist() for group in self.groups}
+
+    @cached_property
+    def _trials(self) -> TrialEvaluator:
+        images = self.images.splits.search
+        return TrialEvaluator(self.original, self.groups, self.images.batches(images), self.counting(len(images)))
+
+    def kept(self, group: str, rate: float) -> int:
+        """Channels that a group keeps at a rate."""
+        return kept_count(next(g for g in self.groups if g.name == group), rate)
+
+    def plan(self, rates: Rates) -> Plan:
+        """For every group at its rate, the channels kept."""
+        return plan_for(rates, self.groups, self.scores)
+
+    def memory(self, rates: Rates) -> int:
+        """Parameter memory in bytes at the given rates."""
+        sizes = {group.name: kept_count(group, rates[group.name]) for group in self.groups if group.name in rates}
+        return memory_bytes(pruned_shapes(self.inspection.shapes, self.groups, sizes), self.unused)
+
+    def smallest_memory(self) -> int:
+        """Parameter memory with every group at its deepest rate."""
+        return self.memory({group.name: self.spec.rates[-1] for group in self.groups})
+
+    def saving(self, parameter_bytes: int) -> float:
+        """Fraction of the original's parameter memory that is gone."""
+        return 1 - parameter_bytes / self.memory_before
+
+    def start(self) -> CurvePoint:
+        """The unpruned model on the search split."""
+        outcome = self.evaluate({})
+        return CurvePoint(
+            rates={},
+            accuracy=outcome.accuracy,
+            accuracy_drop=0.0,
+            parameter_bytes=self.memory_before,
+            memory_saving=0.0,
+        )
+
+    def evaluate(self, rates: Rates) -> Outcome:
+        """Accuracy on the search split, and memory, of the model pruned at the given rates."""
+        right = self.search_correct(rates)
+        self.evaluations += 1
+        size = self.memory(rates)
+        return Outcome(accuracy=sum(right) / len(right), parameter_bytes=size, memory_saving=self.saving(size))
+
+    def search_key(self, rates: Rates) -> str:
+        """Name of the cell that holds what the search split says of the model pruned at the given rates."""
+        return f"search/{fingerprint(self.plan(rates))}"
+
+    def search_correct(self, rates: Rates) -> list[bool]:
+        """For every image of the search split whether the model pruned at the given rates is right."""
+        plan = self.plan(rates)
+        return self._remembered(self.search_key(rates), lambda: self._search_correct(plan))
+
+    def confirmed_correct(self, rates: Rates) -> list[bool]:
+        """For every image of the confirmation split whether the model pruned at the given rates is right.
+
+        Unlike a trial of the search this runs the sliced model, fine-tuned where that is asked for.
+        """
+
+        def compute() -> list[bool]:
+            pruned = self.realise(rates)
+            model = build(self.family, pruned.config, pruned.state).to(self.device)
+            images = self.images.splits.confirmation
+            return correct(model, self.images.batches(images), self.counting(len(images)))
+
+        return self._remembered(f"confirmation/{fingerprint(self.plan(rates))}", compute)
+
+    def original_accuracy(self) -> float:
+        """The original's accuracy on the confirmation split."""
+        right = self.confirmed_correct({})
+        return sum(right) / len(right)
+
+    def judge(self, point: CurvePoint) -> Paired:
+        """Compare a candidate with the original on the confirmation split."""
+        return paired(self.confirmed_correct({}), self.confirmed_correct(point.rates))
+
+    def realise(self, rates: Rates) -> Pruned:
+        """Slice the original, and fine-tune the result where that is asked for."""
+        plan = self.plan(rates)
+        config, state = prune(self.family, self.config, self.state, plan)
+        if not plan.kept or not self.spec.fine_tuning.epochs or self.training is None:
+            return Pruned(config=config, state=state)
+        model = build(self.family, config, state).to(self.device)
+        snapshot = self.workspace.path(SNAPSHOT.format(fingerprint(plan)))
+        losses = fine_tune(
+            model, self.original, self.training, self.spec.fine_tuning, self.spec.seed, snapshot,
+            lambda done, total: self.say(f"fine-tuning, batch {done:,} of {total:,}"),
+        )  # fmt: skip
+        tuned = {name: value.detach().cpu().to(state[name].dtype) for name, value in model.state_dict().items()}
+        return Pruned(config=config, state=tuned, losses=losses)
+
+    def counting(self, total: int) -> Callable[[int], None]:
+        """Says how many images are done."""
+        return lambda done: self.say(f"image {done:,} of {total:,}")
+
+    def _search_correct(self, plan: Plan) -> list[bool]:
+        return self._trials.correct(plan) if plan.kept else self._trials.baseline
+
+    def _remembered(self, key: str, compute: Callable[[], list[bool]]) -> list[bool]:
+        bits = self.workspace.recall(key, lambda: "".join("01"[right] for right in compute()))
+        return [bit == "1" for bit in str(bits)]
+
+
+def fingerprint(plan: Plan) -> str:
+    """A short name for a plan, the same in every process."""
+    return hashlib.sha256(json.dumps(plan.kept, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def _chosen_groups(groups: Sequence[ChannelGroup], spec: CompressionSpec) -> tuple[ChannelGroup, ...]:
+    """Groups that the spec lets be pruned.
+
+    Raises:
+        SpecError: if a pattern matches no group.
+    """
+
+    def matches(patterns: Sequence[str], name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+    for pattern in (*spec.groups, *spec.excluded_groups):
+        if not any(fnmatchcase(group.name, pattern) for group in groups):
+            raise SpecError(f"no channel group matches {pattern!r}; there are: {', '.join(g.name for g in groups)}")
+    return tuple(g for g in groups if matches(spec.groups, g.name) and not matches(spec.excluded_groups, g.name))

@@ -1,0 +1,123 @@
+"""The pruned model on disk: written, loaded back as a user would, and measured beside the original."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import file_digest
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+
+from primesvt_core.evaluation.accuracy import correct
+from primesvt_core.evaluation.activity import Activity, measure
+from primesvt_core.intake.inspect import Provenance, build, inspect, metadata
+from primesvt_core.method.candidates import Candidates, Pruned
+from primesvt_core.method.result import Findings
+from primesvt_core.promise.bounds import Paired, paired
+from primesvt_core.pruning.groups import composed, memory_bytes, parameter_count
+from primesvt_core.report.schema import (
+    ModelFigures,
+)
+from primesvt_core.types import Plan, Rates, Shapes
+from primesvt_core.workspace.atomic import tensor_file
+
+MODEL_NAME = "model.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """The delivered model, as it came back from disk.
+
+    Attributes:
+        path: the safetensors file.
+        pruned: what was written.
+        shapes: of the file's tensors.
+        before: what both models got right on the confirmation split, and how they behave.
+    """
+
+    path: Path
+    sha256: str
+    pruned: Pruned
+    shapes: Shapes
+    before: ModelFigures
+    after: ModelFigures
+    pair: Paired
+    latencies: Mapping[str, float]
+
+
+def export(candidates: Candidates, findings: Findings, out: Path) -> Delivery:
+    """Write the delivered model, load it back as a user would, and measure it and the original."""
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / MODEL_NAME
+    pruned = candidates.realise(findings.point.rates)
+    with tensor_file(path) as temporary:
+        save_file(dict(pruned.state), temporary, metadata(_provenance(candidates, pruned, findings.point.rates)))
+
+    images = candidates.images
+    reread = inspect(path)
+    model = build(reread.family, reread.config, load_file(path)).to(candidates.device)
+    before = candidates.confirmed_correct({})
+    confirmation = images.splits.confirmation
+    after = correct(model, images.batches(confirmation), candidates.counting(len(confirmation)))
+    activity = {
+        "before": measure(candidates.original, images.batches(images.splits.calibration)),
+        "after": measure(model, images.batches(images.splits.calibration)),
+    }
+    original_bytes = _file_bytes(candidates)
+    return Delivery(
+        path=path,
+        sha256=_digest(path),
+        pruned=pruned,
+        shapes=reread.shapes,
+        before=_figures(candidates, candidates.inspection.shapes, before, activity["before"], original_bytes),
+        after=_figures(candidates, reread.shapes, after, activity["after"], path.stat().st_size),
+        pair=paired(before, after),
+        latencies={f"latency_{name}": found.latency_seconds for name, found in activity.items()},
+    )
+
+
+def _provenance(candidates: Candidates, pruned: Pruned, rates: Rates) -> Provenance:
+    spec, before, plan = candidates.spec, candidates.inspection.provenance, candidates.plan(rates)
+    return Provenance(
+        family=candidates.inspection.family_key,
+        config=pruned.config.model_dump(mode="json"),
+        data_fingerprint=candidates.images.data.fingerprint(),
+        splits=spec.splits,
+        seed=spec.seed,
+        preprocessing=spec.preprocessing.over(candidates.inspection.overrides),
+        batch_size=spec.batch_size,
+        plan=dict((composed(Plan(before.plan), plan) if before else plan).kept),
+    )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _file_bytes(candidates: Candidates) -> int:
+    """Size of the original as our own file, so that both sizes are of the same format and without optimizer state."""
+    path = candidates.workspace.path("original.safetensors")
+    if not path.exists():
+        config = candidates.config
+        told = metadata(_provenance(candidates, Pruned(config=config, state={}), {}))
+        with tensor_file(path) as temporary:
+            save_file(dict(candidates.state), temporary, told)
+    return path.stat().st_size
+
+
+def _figures(
+    candidates: Candidates, shapes: Shapes, right: Sequence[bool], activity: Activity, file_bytes: int
+) -> ModelFigures:
+    return ModelFigures(
+        accuracy=sum(right) / len(right),
+        correct=sum(right),
+        samples=len(right),
+        parameters=parameter_count(shapes, candidates.unused),
+        parameter_bytes=memory_bytes(shapes, candidates.unused),
+        file_bytes=file_bytes,
+        peak_activation_bytes=activity.peak_activation_bytes,
+        spikes_per_image=activity.spikes_per_image,
+        firing_rates=activity.firing_rates,
+    )

@@ -1,0 +1,152 @@
+"""From a budget to candidates: which losses the policy is allowed on the search split, round by round.
+
+What a search loses on its own images is less than what it loses on others (it chose what looked good there), so a
+round that may lose the whole floor seldom keeps it. With a memory target the rounds therefore begin at a quarter of
+the floor and allow more only if the target is out of reach; without one they begin at the whole floor, and the
+gentler rounds supply what the confirmation falls back to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from primesvt_core.errors import ImpossibleBudget
+from primesvt_core.method.profiling import targets
+from primesvt_core.policies._base import Evaluate, Policy, Problem
+from primesvt_core.spec import Budget
+from primesvt_core.types import CurvePoint, ProfileCell, Rates
+
+TARGET_SHARES = (0.25, 0.5, 0.75, 1.0)
+"""Shares of the allowed drop that rounds with a memory target may lose, gentlest first."""
+
+RECOVERY_SHARES = (1.5, 2.0, 4.0, 8.0)
+"""Further shares where fine-tuning gets accuracy back afterwards."""
+
+MAXIMUM_SHARES = (1.0, 0.5, 0.25)
+"""Shares of rounds that save as much as they can, deepest first."""
+
+UNBOUNDED_DROPS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0)
+"""Drops of rounds with a memory target and no accuracy floor."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """A budget in the terms of one model: what may be lost, and the bytes to reach."""
+
+    allowed_drop: float | None
+    target_bytes: int | None
+
+
+def goal(budget: Budget, *, baseline_accuracy: float, parameter_bytes: int) -> Goal:
+    """Turn a budget into a goal; where two bounds say the same, the stricter holds.
+
+    Raises:
+        ImpossibleBudget: if the original is already below the accuracy floor.
+    """
+    drops = [] if budget.max_accuracy_drop is None else [budget.max_accuracy_drop]
+    if budget.min_accuracy is not None:
+        drops.append(baseline_accuracy - budget.min_accuracy)
+    if drops and min(drops) < 0:
+        raise ImpossibleBudget(
+            f"the budget asks for an accuracy of at least {budget.min_accuracy:.2%}, but the original model reaches"
+            f" {baseline_accuracy:.2%} on this data set; lower min_accuracy"
+        )
+    return Goal(allowed_drop=min(drops, default=None), target_bytes=target_bytes(budget, parameter_bytes))
+
+
+def target_bytes(budget: Budget, parameter_bytes: int) -> int | None:
+    """Bytes that the pruned model may have at the most; None if no saving is asked for."""
+    bounds = [] if budget.max_parameter_bytes is None else [budget.max_parameter_bytes]
+    if budget.min_memory_saving is not None:
+        bounds.append(int(parameter_bytes * (1 - budget.min_memory_saving)))
+    return min(bounds, default=None)
+
+
+def check_reachable(budget: Budget, *, parameter_bytes: int, smallest_bytes: int) -> None:
+    """Refuse, before any evaluation, a target that is out of reach even with every group at its deepest rate.
+
+    Raises:
+        ImpossibleBudget: with the largest saving that is possible.
+    """
+    target = target_bytes(budget, parameter_bytes)
+    if target is not None and target < smallest_bytes:
+        raise ImpossibleBudget(
+            f"the budget leaves {target:,} bytes of the model's {parameter_bytes:,}, but even with every group at its"
+            f" deepest rate {smallest_bytes:,} bytes remain (a saving of {1 - smallest_bytes / parameter_bytes:.1%});"
+            " ask for less, allow more groups or add deeper rates",
+            facts={"smallest_bytes": smallest_bytes, "parameter_bytes": parameter_bytes},
+        )
+
+
+def allowances(goal: Goal, *, recovers: bool) -> tuple[float, ...]:
+    """Drops on the search split that the rounds are allowed, in their order.
+
+    Args:
+        goal: what is asked for.
+        recovers: whether fine-tuning follows.
+    """
+    if goal.allowed_drop is None:
+        return UNBOUNDED_DROPS
+    if goal.target_bytes is None:
+        return tuple(share * goal.allowed_drop for share in MAXIMUM_SHARES)
+    shares = TARGET_SHARES + (RECOVERY_SHARES if recovers else ())
+    return tuple(share * goal.allowed_drop for share in shares)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What the rounds found.
+
+    Attributes:
+        curve: accepted steps of the round that found ``best``, the unpruned model first.
+        best: the candidate to confirm first.
+        fallbacks: other candidates that save less, ascending in saving.
+        reached: whether ``best`` meets the memory target (true where none was asked for).
+    """
+
+    curve: tuple[CurvePoint, ...]
+    best: CurvePoint
+    fallbacks: tuple[CurvePoint, ...]
+    reached: bool
+
+
+def run_rounds(
+    goal: Goal,
+    cells: Sequence[ProfileCell],
+    start: CurvePoint,
+    memory: Callable[[Rates], int],
+    policy: Policy,
+    evaluate: Evaluate,
+    *,
+    recovers: bool,
+) -> Search:
+    """Let the policy search, round by round, until the memory target is reached or the rounds are through."""
+    curves = []
+    for allowed_drop in allowances(goal, recovers=recovers):
+        problem = Problem(
+            candidates=targets(cells, allowed_drop),
+            start=start,
+            allowed_drop=allowed_drop,
+            target_bytes=goal.target_bytes,
+            memory=memory,
+        )
+        curves.append(policy(problem, evaluate))
+        if problem.reaches_target(curves[-1][-1].parameter_bytes):
+            break
+    curve = min(curves, key=lambda found: (found[-1].parameter_bytes, found[-1].accuracy_drop))
+    best = curve[-1]
+    reached = goal.target_bytes is None or best.parameter_bytes <= goal.target_bytes
+    return Search(curve=curve, best=best, fallbacks=gentler(curves, best), reached=reached)
+
+
+def gentler(curves: Iterable[Sequence[CurvePoint]], best: CurvePoint) -> tuple[CurvePoint, ...]:
+    """Points that save less than ``best`` and that no other point beats in both saving and accuracy, ascending."""
+    points = {tuple(sorted(point.rates.items())): point for curve in curves for point in curve}.values()
+    front: list[CurvePoint] = []
+    for point in sorted(points, key=lambda p: (p.parameter_bytes, p.accuracy_drop)):
+        if point.parameter_bytes > best.parameter_bytes and (
+            not front or point.accuracy_drop < front[-1].accuracy_drop
+        ):
+            front.append(point)
+    return tuple(reversed(front))

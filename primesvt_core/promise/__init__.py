@@ -1,0 +1,1 @@
+"""The statistics of the promise on unseen data; free of torch."""

@@ -1,0 +1,1 @@
+"""The report: what it says, and the files it is written to."""

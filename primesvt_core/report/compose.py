@@ -1,0 +1,189 @@
+"""From what a run found to the report."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from importlib.metadata import version
+
+import torch
+
+from primesvt_core import __version__
+from primesvt_core.data import numbering
+from primesvt_core.method.candidates import Candidates
+from primesvt_core.method.export import Delivery
+from primesvt_core.method.result import Findings
+from primesvt_core.promise.bounds import drop_upper_bound
+from primesvt_core.pruning.sizes import layer_size
+from primesvt_core.report.schema import (
+    AssumptionFigures,
+    Confirmation,
+    CurveFigures,
+    DataFigures,
+    FineTuningFigures,
+    GroupFigures,
+    LayerFigures,
+    ProfileFigures,
+    Report,
+)
+from primesvt_core.types import CurvePoint, Layer, LayerSize, Shapes, Verdict
+
+
+def compose(candidates: Candidates, findings: Findings, delivery: Delivery, seconds: Mapping[str, float]) -> Report:
+    """Put the report together."""
+    inspection = candidates.inspection
+    return Report(
+        primesvt_version=__version__,
+        verdict=findings.verdict,
+        family=inspection.family_key,
+        variant=inspection.config.variant,
+        baseline=delivery.before,
+        pruned=delivery.after,
+        accuracy_drop=delivery.pair.drop,
+        memory_saving=candidates.saving(delivery.after.parameter_bytes),
+        confirmation=_confirmation(candidates, findings, delivery),
+        search_accuracy_drop=findings.point.accuracy_drop,
+        spec=candidates.spec,
+        assumptions=tuple(AssumptionFigures(**asdict(a)) for a in inspection.assumptions),
+        data=_data(candidates),
+        layers=_layers(candidates, findings, delivery.shapes),
+        groups=_groups(candidates, findings),
+        profile=tuple(ProfileFigures(**asdict(cell)) for cell in findings.cells),
+        curve=_curve(findings),
+        fine_tuning=_fine_tuning(candidates, delivery),
+        notes=(*inspection.notes, *_notes(candidates, findings)),
+        evaluations=candidates.evaluations,
+        config=delivery.pruned.config.model_dump(mode="json"),
+        plan=dict(candidates.plan(findings.point.rates).kept),
+        checkpoint_sha256=inspection.checkpoint.sha256,
+        model_sha256=delivery.sha256,
+        environment=_environment(candidates),
+        timings={**seconds, **delivery.latencies},
+    )
+
+
+def _confirmation(candidates: Candidates, findings: Findings, delivery: Delivery) -> Confirmation:
+    pair, kept = delivery.pair, findings.kept
+    confidence = candidates.spec.confidence
+    return Confirmation(
+        samples=pair.samples,
+        lost=pair.lost,
+        won=pair.won,
+        accuracy_drop=pair.drop,
+        drop_upper_bound=kept.upper_bound if kept else drop_upper_bound(pair, confidence) if pair.lost else 0.0,
+        confidence=confidence,
+        candidates=len(findings.trials),
+        allowed_drop=findings.goal.allowed_drop,
+        held=kept is not None or findings.goal.allowed_drop is not None,
+    )
+
+
+def _data(candidates: Candidates) -> DataFigures:
+    images = candidates.images
+    return DataFigures(
+        name=images.data.name,
+        fingerprint=images.data.fingerprint(),
+        samples=len(images.data),
+        classes=images.data.classes,
+        calibration_images=len(images.splits.calibration),
+        search_images=len(images.splits.search),
+        confirmation_images=len(images.splits.confirmation),
+        preprocessing=images.preprocessing.model_dump(mode="json"),
+    )
+
+
+def _layers(candidates: Candidates, findings: Findings, after: Shapes) -> tuple[LayerFigures, ...]:
+    rates = findings.point.rates
+
+    def pruned(layer: Layer) -> LayerSize:
+        if layer.rows is not None and layer.group is not None and layer.group in rates:
+            layer = replace(layer, rows=candidates.kept(layer.group, rates[layer.group]))
+        return layer_size(layer, after)
+
+    sizes = {layer.name: pruned(layer) for layer in candidates.family.layers(candidates.config)}
+    return tuple(
+        LayerFigures(
+            name=layer.name,
+            group=layer.group,
+            shape_before=layer.shape,
+            shape_after=sizes[layer.name].shape,
+            parameters_before=layer.parameters,
+            parameters_after=sizes[layer.name].parameters,
+            parameter_bytes_before=layer.parameter_bytes,
+            parameter_bytes_after=sizes[layer.name].parameter_bytes,
+            rate=rates.get(layer.group or "", 0.0),
+        )
+        for layer in findings.layers
+    )
+
+
+def _groups(candidates: Candidates, findings: Findings) -> tuple[GroupFigures, ...]:
+    scopes = {group.name: group.scope for group in candidates.groups}
+    rates = findings.point.rates
+    return tuple(
+        GroupFigures(
+            name=group.name,
+            scope=scopes[group.name],
+            size_before=group.size,
+            size_after=candidates.kept(group.name, rates.get(group.name, 0.0)),
+            rate=rates.get(group.name, 0.0),
+            parameter_bytes=group.parameter_bytes,
+            targeted=group.name in findings.targeted,
+        )
+        for group in findings.groups
+    )
+
+
+def _curve(findings: Findings) -> tuple[CurveFigures, ...]:
+    """The curve of the round that was chosen, and what else was put to the test, ascending in saving."""
+    tried = {_key(trial.candidate): trial for trial in findings.trials}
+    points = {_key(point): point for point in (*findings.found.curve, *(t.candidate for t in findings.trials))}
+    return tuple(
+        CurveFigures(
+            group=point.group,
+            rates=dict(point.rates),
+            accuracy=point.accuracy,
+            accuracy_drop=point.accuracy_drop,
+            parameter_bytes=point.parameter_bytes,
+            memory_saving=point.memory_saving,
+            confirmed_drop=tried[key].pair.drop if key in tried else None,
+            confirmed=tried[key].held if key in tried else None,
+        )
+        for key, point in sorted(points.items(), key=lambda item: item[1].memory_saving)
+    )
+
+
+def _key(point: CurvePoint) -> tuple[tuple[str, float], ...]:
+    return tuple(sorted(point.rates.items()))
+
+
+def _fine_tuning(candidates: Candidates, delivery: Delivery) -> FineTuningFigures | None:
+    if not delivery.pruned.losses or candidates.training is None:
+        return None
+    return FineTuningFigures(
+        epochs=len(delivery.pruned.losses), images=len(candidates.training.indices), losses=delivery.pruned.losses
+    )
+
+
+def _notes(candidates: Candidates, findings: Findings) -> tuple[str, ...]:
+    notes = []
+    if findings.verdict is not Verdict.MET and findings.kept is None:
+        notes.append("No candidate kept the accuracy floor on the confirmation split: the model is the original.")
+    notes += numbering(candidates.images.data, candidates.config.num_classes)
+    if candidates.spec.fine_tuning.epochs and candidates.learns_from_search:
+        notes.append("No training data was given: the model was fine-tuned on the search split.")
+    return tuple(notes)
+
+
+def _environment(candidates: Candidates) -> dict[str, str]:
+    device = candidates.device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "spikingjelly": version("spikingjelly"),
+        "device": f"{device.type}: {name}",
+        "threads": str(torch.get_num_threads()),
+        "platform": platform.platform(),
+    }

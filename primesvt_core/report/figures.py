@@ -1,0 +1,137 @@
+"""The report's pictures, as PNG: layers before and after, robustness curves, the accuracy-memory curve."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from itertools import groupby
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from primesvt_core.method.search import target_bytes
+from primesvt_core.report.schema import Report
+
+BEFORE, AFTER, ACCENT, MUTED = "#9aa5b1", "#1f6feb", "#d9480f", "#57606a"
+LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#999933")
+"""Okabe and Ito's colours, which stay apart for colour-blind readers."""
+
+MARKERS = "osD^vP*"
+"""One less than colours: no two of the first fifty-six curves look alike."""
+
+DASHES = ("-", "--")
+UNITS = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
+WIDTH = 9.0
+MOST_CURVES = 12
+"""Robustness curves that are told apart by a legend; of larger models those of the largest groups are drawn."""
+
+
+def draw(report: Report) -> dict[str, bytes]:
+    """All pictures, by name."""
+    return {"layers": _layers(report), "robustness": _robustness(report), "accuracy_memory": _accuracy_memory(report)}
+
+
+def _canvas(height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(WIDTH, height), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(visible=True, color="#d8dee4", linewidth=0.6)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _layers(report: Report) -> bytes:
+    layers = report.layers
+    unit, unit_bytes = _unit(max(layer.parameter_bytes_before for layer in layers))
+    figure, axes = _canvas(max(3.0, 1.2 + 0.23 * len(layers)))
+    rows = range(len(layers))
+    axes.barh(rows, [x.parameter_bytes_before / unit_bytes for x in layers], color=BEFORE, height=0.75, label="before")
+    axes.barh(rows, [x.parameter_bytes_after / unit_bytes for x in layers], color=AFTER, height=0.45, label="after")
+    axes.set_yticks(rows, [layer.name for layer in layers], fontsize=8)
+    axes.invert_yaxis()
+    axes.margins(y=0.01)
+    axes.set_xlabel(f"parameter memory, {unit}")
+    axes.set_title("Layers, largest first", loc="left", fontweight="bold")
+    axes.legend(frameon=False, loc="lower right")
+    return _png(figure)
+
+
+def _unit(count: int) -> tuple[str, int]:
+    """The largest unit of which there is at least one."""
+    return next(((name, size) for name, size in UNITS if count >= size), UNITS[-1])
+
+
+def _robustness(report: Report) -> bytes:
+    figure, axes = _canvas(4.6)
+    curves = [(name, list(cells)) for name, cells in groupby(report.profile, key=lambda cell: cell.group)]
+    for number, (name, cells) in enumerate(curves[:MOST_CURVES]):
+        style = {
+            "color": LINES[number % len(LINES)],
+            "marker": MARKERS[number % len(MARKERS)],
+            "linestyle": DASHES[number // len(LINES) % len(DASHES)],
+        }
+        rates = [0.0, *(100 * cell.rate for cell in cells)]
+        drops = [0.0, *(100 * cell.accuracy_drop for cell in cells)]
+        axes.plot(rates, drops, label=name, linewidth=1.6, markersize=5, **style)  # type: ignore[arg-type]
+    if report.confirmation.allowed_drop is not None:
+        _limit(axes, 100 * report.confirmation.allowed_drop, "allowed drop")
+    axes.set_xlabel("channels of the group removed, %")
+    axes.set_ylabel("drop of accuracy, points")
+    left = len(curves) - MOST_CURVES
+    title = "Robustness: every channel group pruned alone (search split)"
+    axes.set_title(title + (f"; {left} smaller groups not drawn" if left > 0 else ""), loc="left", fontweight="bold")
+    if curves:
+        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return _png(figure)
+
+
+def _limit(axes: Axes, height: float, label: str, at: float = 1.0) -> None:
+    """A dashed line, with its label at the fraction ``at`` of its length."""
+    axes.axhline(height, color=ACCENT, linewidth=1.2, linestyle="--")
+    side, offset = ("right", -2) if at else ("left", 2)
+    axes.annotate(
+        label, (at, height), (offset, 3), ("axes fraction", "data"), "offset points", ha=side, color=ACCENT, size=8
+    )
+
+
+def _accuracy_memory(report: Report) -> bytes:
+    """Against the original on the same images: the splits' own accuracies differ by more than a step costs."""
+    figure, axes = _canvas(4.6)
+    savings = [100 * point.memory_saving for point in report.curve]
+    axes.plot(savings, [-100 * p.accuracy_drop for p in report.curve], color=AFTER, marker="o", label="search split")
+    tested = [point for point in report.curve if point.confirmed_drop is not None]
+    for held, marker, label in (
+        (True, "D", "confirmation split, promise holds"),
+        (False, "x", "confirmation split, fails"),
+    ):
+        points = [point for point in tested if point.confirmed is held]
+        heights = [-100 * (point.confirmed_drop or 0.0) for point in points]
+        if points:
+            colour = "#009E73" if held else ACCENT
+            axes.scatter(
+                [100 * p.memory_saving for p in points],
+                heights,
+                color=colour,
+                marker=marker,
+                s=64,
+                zorder=3,
+                label=label,
+            )
+    if report.confirmation.allowed_drop is not None:
+        _limit(axes, -100 * report.confirmation.allowed_drop, "accuracy floor", at=0.0)
+    target = target_bytes(report.spec.budget, report.baseline.parameter_bytes)
+    if target is not None:
+        saving = 100 * (1 - target / report.baseline.parameter_bytes)
+        axes.axvline(saving, color=MUTED, linewidth=1.2, linestyle=":", label="target")
+    axes.set_xlabel("parameter memory saved, %")
+    axes.set_ylabel("accuracy against the original, points")
+    axes.set_title("Accuracy and memory, step by step", loc="left", fontweight="bold")
+    axes.legend(frameon=False, fontsize=8)
+    return _png(figure)

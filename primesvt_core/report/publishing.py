@@ -1,0 +1,86 @@
+"""The report as files: ``report.json``, ``report.html``, ``layers.csv`` and ``figures/*.png``."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from primesvt_core.report.csv_tables import csv_line
+from primesvt_core.report.figures import draw
+from primesvt_core.report.schema import LayerFigures, Report
+from primesvt_core.types import Verdict
+from primesvt_core.workspace.atomic import write_atomically
+
+VERDICTS = {
+    Verdict.MET: "The budget is met.",
+    Verdict.ACCURACY_FLOOR_REACHED: (
+        "The saving asked for cannot be had within the accuracy floor. This is the smallest model found within it."
+    ),
+    Verdict.NOTHING_PRUNABLE: (
+        "No channel group can be pruned at any of the rates without breaking the accuracy floor. This is the original."
+    ),
+}
+
+
+ORIGINAL = "No smaller model kept the accuracy floor on images that the search never saw. This is the original."
+
+
+def write_report(report: Report, out: Path) -> tuple[Path, ...]:
+    """Write every file of the report below ``out``; each is there whole or not at all."""
+    pictures = draw(report)
+    (out / "figures").mkdir(parents=True, exist_ok=True)
+    contents = {
+        "report.json": report.model_dump_json(indent=2).encode() + b"\n",
+        "report.html": html(report, pictures).encode(),
+        "layers.csv": layers_csv(report).encode(),
+        **{f"figures/{name}.png": content for name, content in pictures.items()},
+    }
+    for name, content in contents.items():
+        write_atomically(out / name, content)
+    return tuple(out / name for name in contents)
+
+
+def layers_csv(report: Report) -> str:
+    """One row a layer, largest first; texts that a spreadsheet would take for formulas are quoted."""
+    fields = LayerFigures.model_fields
+    rows = ([_cell(getattr(layer, field)) for field in fields] for layer in report.layers)
+    return "".join(csv_line(row) for row in (fields, *rows))
+
+
+def _cell(value: object) -> object:
+    return "x".join(map(str, value)) if isinstance(value, tuple) else value
+
+
+def html(report: Report, pictures: dict[str, bytes]) -> str:
+    """A page that needs nothing else: pictures inside, no script."""
+    environment = Environment(loader=PackageLoader("primesvt_core"), autoescape=select_autoescape(), trim_blocks=True)
+    environment.filters |= {"percent": percent, "points": points, "size": size, "count": lambda n: f"{n:,}"}
+    encoded = {name: base64.b64encode(content).decode("ascii") for name, content in pictures.items()}
+    return environment.get_template("report.html").render(report=report, verdict=_told(report), pictures=encoded)
+
+
+def _told(report: Report) -> str:
+    """The verdict in words."""
+    is_original = report.pruned.parameter_bytes == report.baseline.parameter_bytes
+    return ORIGINAL if report.verdict is Verdict.ACCURACY_FLOOR_REACHED and is_original else VERDICTS[report.verdict]
+
+
+def percent(fraction: float) -> str:
+    """0.2668 as ``26.68 %``."""
+    return f"{100 * fraction:.2f} %"
+
+
+def points(fraction: float) -> str:
+    """0.03 as ``3.00 points``."""
+    return f"{100 * fraction:.2f} points"
+
+
+def size(count: float) -> str:
+    """Bytes in the largest binary unit that leaves at least one."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if count < 1024 or unit == "GiB":
+            return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
+        count /= 1024
+    raise AssertionError

@@ -1,0 +1,1 @@
+"""Conformance suites for plug-ins, ours and third parties'."""

@@ -1,0 +1,111 @@
+"""What a run remembers on disk, so that it resumes after the last finished evaluation.
+
+The method is deterministic: the same inputs ask for the same evaluations in the same order. So a run is resumed by
+running it again and answering from memory what was evaluated before; it ends as an undisturbed one would.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from primesvt_core.errors import WorkspaceMismatch
+from primesvt_core.workspace.atomic import write_atomically
+
+INPUTS = "inputs.json"
+CELLS = "cells.jsonl"
+SNAPSHOT = "fine-tuned-{}.safetensors"
+"""Name of the large file that holds the fine-tuning of one plan."""
+
+
+class Workspace:
+    """A folder with the fingerprint of a run's inputs, its finished cells and its large files."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir(parents=True, exist_ok=True)
+        self._cells = _read_cells(root / CELLS)
+
+    def bind(self, inputs: Mapping[str, JsonValue]) -> None:
+        """Claim the workspace for these inputs.
+
+        Raises:
+            WorkspaceMismatch: if it belongs to a run with others; names what differs.
+        """
+        path = self.root / INPUTS
+        wanted = json.loads(json.dumps(inputs))
+        if path.exists():
+            found = _read_inputs(path)
+            differing = sorted(k for k in {*wanted, *found} if wanted.get(k) != found.get(k))
+            if differing:
+                raise WorkspaceMismatch(
+                    f"the workspace {self.root} belongs to a run with another {', '.join(differing)};"
+                    " give the same inputs to resume, or use another output folder"
+                )
+            return
+        write_atomically(path, json.dumps(wanted, indent=2).encode())
+
+    def knows(self, key: str) -> bool:
+        """Whether cell ``key`` is remembered."""
+        return key in self._cells
+
+    def recall(self, key: str, compute: Callable[[], JsonValue]) -> JsonValue:
+        """The value of cell ``key``: remembered, or computed now and remembered."""
+        if key not in self._cells:
+            self.learn({key: compute()})
+        return self._cells[key]
+
+    def learn(self, cells: Mapping[str, JsonValue]) -> None:
+        """Remember what was computed, here or elsewhere; what is known already stays."""
+        new = {key: value for key, value in cells.items() if key not in self._cells}
+        if not new:
+            return
+        with (self.root / CELLS).open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps({"key": key, "value": value}) + "\n" for key, value in new.items())
+            file.flush()
+            os.fsync(file.fileno())
+        self._cells |= new
+
+    def path(self, name: str) -> Path:
+        """Where a large file of this run lies."""
+        return self.root / name
+
+
+def snapshots(root: Path) -> list[Path]:
+    """The large files in a workspace that took long to make, whole ones alone."""
+    return sorted(root.glob(SNAPSHOT.format("*")))
+
+
+def _read_inputs(path: Path) -> dict[str, JsonValue]:
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise WorkspaceMismatch(f"{path} is damaged: nothing can be resumed; use another output folder")
+    return found
+
+
+def _read_cells(path: Path) -> dict[str, JsonValue]:
+    """Finished cells; a line that a kill cut short is dropped from the file too, so that nothing is appended to it."""
+    if not path.exists():
+        return {}
+    cells: dict[str, JsonValue] = {}
+    whole = 0
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                cell = json.loads(line)
+                key, value = cell["key"], cell["value"]
+            except (ValueError, TypeError, KeyError):
+                break
+            if not line.endswith(b"\n") or not isinstance(key, str):
+                break
+            cells[key] = value
+            whole += len(line)
+    os.truncate(path, whole)
+    return cells

@@ -1,0 +1,92 @@
+"""Models meet data: what is measured, and what is said of data that does not quite fit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from primesvt_core.data import Batch, open_data
+from primesvt_core.errors import DataError
+from primesvt_core.evaluation.activity import measure
+from primesvt_core.evaluation.evaluate import evaluate
+from primesvt_core.intake.inspect import build
+from primesvt_core.layers.neurons import Levels, neurons
+from tests.support import tiny
+from tests.support.references import Reference, references
+
+LEVELS = [reference for reference in references() if reference.family == "sdtv3"]
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.pth"
+    torch.save({"model": tiny.model().state_dict(), "args": {"T": 2, "num_heads": 2}}, path)
+    return path
+
+
+def images(folder: Path, *classes: str, each: int = 2) -> Path:
+    """A folder of pictures of the tiny model's size."""
+    chance = np.random.default_rng(0)
+    for name in classes:
+        (folder / name).mkdir(parents=True)
+        for number in range(each):
+            pixels = chance.integers(0, 256, (tiny.CONFIG.image_size, tiny.CONFIG.image_size), np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+def test_all_of_a_few_images_are_evaluated(checkpoint: Path, tmp_path: Path) -> None:
+    found = evaluate(checkpoint, images(tmp_path / "few", "a", "b", "c"), split_name="all")
+    assert (found.samples, found.notes) == (6, ())
+    with pytest.raises(DataError, match="at least 20 are needed"):
+        evaluate(checkpoint, tmp_path / "few", split_name="search")
+
+
+def test_classes_that_are_missing_are_told(checkpoint: Path, tmp_path: Path) -> None:
+    [note] = evaluate(checkpoint, images(tmp_path / "part", "b"), split_name="all").notes
+    assert "part has 1 classes" in note
+    assert "in the order of their names" in note
+
+
+def test_grey_and_coloured_pictures_together_are_named(checkpoint: Path, tmp_path: Path) -> None:
+    data = images(tmp_path / "mixed", "a", "b")
+    with Image.open(data / "b" / "0.png") as picture:
+        picture.convert("RGB").save(data / "b" / "0.png")
+    with pytest.raises(DataError, match="grey and coloured"):
+        evaluate(checkpoint, data, split_name="all")
+
+
+def test_a_data_set_is_a_file_or_a_folder(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npz")
+    with pytest.raises(DataError, match="neither a file nor a folder"):
+        open_data(tmp_path / "pipe.npz")
+
+
+def test_names_that_are_no_utf_8_are_read_as_latin_1(checkpoint: Path, tmp_path: Path) -> None:
+    plain = images(tmp_path / "plain", "a", "b")
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    shutil.copytree(plain, odd)
+    (odd / "a").rename(odd / os.fsdecode(b"\xe4"))
+    data = open_data(odd)
+    assert (data.name, data.classes) == ("caf\xe9", ("b", "\xe4"))
+    assert data.fingerprint() != open_data(plain).fingerprint()
+    assert evaluate(checkpoint, odd, split_name="all").data == "caf\xe9"
+
+
+@pytest.mark.parametrize("reference", LEVELS, ids=lambda reference: reference.name)
+def test_a_level_counts_as_that_many_spikes(reference: Reference) -> None:
+    golden = reference.load()
+    frames = golden.input.numpy()
+    activity = measure(
+        build(golden.family, golden.config, golden.state), [Batch(frames, np.zeros(len(frames), np.int64))]
+    )
+    told = [tensor for name, tensor in golden.tensors.items() if name.startswith("spikes.")]
+    assert activity.spikes_per_image == pytest.approx(sum(int(sums.sum()) for sums in told) / len(frames))
+    assert all(0 <= rate <= 1 for rate in activity.firing_rates.values())
+    assert any(isinstance(module, Levels) for _, module in neurons(build(golden.family, golden.config, golden.state)))

@@ -1,0 +1,192 @@
+"""The report as files: complete, self-contained, and harmless whatever things are called."""
+
+from __future__ import annotations
+
+import csv
+import json
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from primesvt_core.report import schema as reports
+from primesvt_core.report.figures import draw
+from primesvt_core.report.publishing import html, layers_csv, points, size, write_report
+from primesvt_core.report.schema import AssumptionFigures, FineTuningFigures, Report
+from primesvt_core.spec import Budget
+from primesvt_core.types import Verdict
+from tests.support.dashboard import sample_report
+
+HOSTILE = '<script>alert("x")</script>'
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return sample_report()
+
+
+class Reader(HTMLParser):
+    """Remembers tags and what they point to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.targets: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.targets += [value or "" for name, value in attrs if name in ("src", "href", "action")]
+
+
+def test_every_file_is_written_and_the_json_reads_back(report: Report, tmp_path: Path) -> None:
+    written = {path.relative_to(tmp_path).as_posix() for path in write_report(report, tmp_path)}
+    pictures = {f"figures/{name}.png" for name in ("layers", "robustness", "accuracy_memory")}
+    assert written == {"report.json", "report.html", "layers.csv"} | pictures
+    assert Report.model_validate_json((tmp_path / "report.json").read_text()) == report
+    for name in pictures:
+        with Image.open(BytesIO((tmp_path / name).read_bytes())) as picture:
+            picture.verify()
+            assert picture.width > 800
+
+
+def test_the_json_has_what_scripts_rely_on(report: Report) -> None:
+    document = json.loads(report.model_dump_json())
+    schema = json.loads(reports.json_schema())
+    assert document.keys() == schema["properties"].keys()
+    for key in ("verdict", "accuracy_drop", "memory_saving", "layers", "profile", "curve"):
+        assert key in document
+    assert {"accuracy"} <= document["baseline"].keys() & document["pruned"].keys()
+
+
+def test_page_and_json_say_what_was_assumed_from_where(report: Report) -> None:
+    sources = {"caller": "you", "checkpoint": "the checkpoint", "default": "the family&#39;s default"}
+    assumed = tuple(
+        AssumptionFigures.model_validate({"field": f"field_{source}", "value": 7, "source": source})
+        for source in sources
+    )
+    document = report.model_copy(update={"assumptions": assumed})
+    assert [entry["source"] for entry in json.loads(document.model_dump_json())["assumptions"]] == [*sources]
+    page = html(document, {})
+    for source, told in sources.items():
+        assert f"<td>field_{source}</td><td>7</td><td>{told}</td>" in page
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_the_page_needs_nothing_else(report: Report, verdict: Verdict) -> None:
+    page = html(report.model_copy(update={"verdict": verdict}), {"layers": b"png"})
+    reader = Reader()
+    reader.feed(page)
+    assert "script" not in reader.tags
+    assert all(target.startswith(("data:image/png;base64,", "#")) for target in reader.targets)
+    assert points(report.accuracy_drop) in page
+
+
+def test_names_are_text_whatever_they_hold(report: Report) -> None:
+    data = report.data.model_copy(update={"name": HOSTILE})
+    layers = tuple(layer.model_copy(update={"name": HOSTILE}) for layer in report.layers)
+    page = html(report.model_copy(update={"data": data, "layers": layers}), {})
+    assert HOSTILE not in page
+    assert "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+cmd", "-2", "@SUM(A1)", "\tx"])
+def test_a_spreadsheet_takes_no_name_for_a_formula(report: Report, name: str) -> None:
+    layers = (report.layers[0].model_copy(update={"name": name}),)
+    [row] = csv.DictReader(layers_csv(report.model_copy(update={"layers": layers})).splitlines())
+    assert row["name"] == "'" + name
+
+
+def test_the_table_of_layers_is_complete(report: Report) -> None:
+    rows = [*csv.DictReader(layers_csv(report).splitlines())]
+    assert [row["name"] for row in rows] == [layer.name for layer in report.layers]
+    assert sum(int(row["parameter_bytes_after"]) for row in rows) == sum(x.parameter_bytes_after for x in report.layers)
+
+
+def test_sizes_are_told_in_units() -> None:
+    assert [size(n) for n in (0, 1023, 1024, 5_825_360, 3 << 30, 5 << 40)] == [
+        "0 bytes", "1,023 bytes", "1.0 KiB", "5.6 MiB", "3.0 GiB", "5,120.0 GiB",
+    ]  # fmt: skip
+
+
+def asked(report: Report, **budget: float) -> Report:
+    return report.model_copy(update={"spec": report.spec.model_copy(update={"budget": Budget.model_validate(budget)})})
+
+
+def as_original(report: Report) -> Report:
+    return report.model_copy(
+        update={"pruned": report.baseline, "curve": report.curve[:1], "verdict": Verdict.ACCURACY_FLOOR_REACHED}
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda report: report,
+        lambda report: report.model_copy(update={"profile": ()}),
+        lambda report: report.model_copy(update={"layers": report.layers[:1], "profile": report.profile[:1]}),
+        lambda report: report.model_copy(update={"layers": report.layers * 8}),
+        lambda report: asked(report, max_parameter_bytes=1_000_000),
+        as_original,
+    ],
+)
+def test_pictures_of_every_outcome_are_drawn(change: Any, report: Report) -> None:
+    for content in draw(change(report)).values():
+        with Image.open(BytesIO(content)) as picture:
+            grey = np.asarray(picture.convert("L"))
+        assert (grey < 128).mean() > 0.001
+        edges = np.concatenate([grey[:2].ravel(), grey[-2:].ravel(), grey[:, :2].ravel(), grey[:, -2:].ravel()])
+        assert edges.min() > 128, "something is clipped"
+
+
+def test_the_target_is_drawn_whichever_way_it_was_asked_for(report: Report) -> None:
+    of_saving = draw(asked(report, min_memory_saving=0.5))["accuracy_memory"]
+    of_bytes = draw(asked(report, max_parameter_bytes=report.baseline.parameter_bytes // 2))["accuracy_memory"]
+    assert of_saving == of_bytes != draw(asked(report, max_accuracy_drop=0.1))["accuracy_memory"]
+
+
+def test_the_same_report_gives_the_same_files(report: Report, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_report(report, tmp_path / name)
+    one, other = ([p.read_bytes() for p in sorted((tmp_path / name).rglob("*.*"))] for name in ("a", "b"))
+    assert one == other
+
+
+def test_the_page_says_what_was_learned(report: Report) -> None:
+    figures = FineTuningFigures(epochs=2, images=1200, losses=(1.25, 0.75))
+    page = html(report.model_copy(update={"fine_tuning": figures}), {})
+    assert "2 epochs on 1,200 labelled images; mean loss 1.25 in the first epoch, 0.75 in the last" in page
+    assert "Fine-tuning" not in html(report, {})
+
+
+def test_the_page_says_so_where_the_original_is_delivered(report: Report) -> None:
+    assert "This is the original." in html(as_original(report), {})
+    smaller = report.model_copy(update={"verdict": Verdict.ACCURACY_FLOOR_REACHED})
+    assert "This is the smallest model found within it." in html(smaller, {})
+
+
+@pytest.mark.parametrize("budget", [{"min_accuracy": 0.875}, {"max_parameter_bytes": 3 << 20}])
+def test_the_page_repeats_what_was_asked(budget: dict[str, float], report: Report) -> None:
+    page = html(asked(report, **budget), {})
+    assert ("87.50 %" in page) is ("min_accuracy" in budget)
+    assert ("at most 3.0 MiB" in page) is ("max_parameter_bytes" in budget)
+
+
+@pytest.mark.parametrize("where", ["family", "variant", "notes", "environment", "assumptions", "groups", "curve"])
+def test_no_field_is_markup(where: str, report: Report) -> None:
+    changes: dict[str, Any] = {
+        "family": HOSTILE,
+        "variant": HOSTILE,
+        "notes": (HOSTILE,),
+        "environment": {HOSTILE: HOSTILE},
+        "assumptions": tuple(a.model_copy(update={"value": HOSTILE}) for a in report.assumptions),
+        "groups": tuple(group.model_copy(update={"name": HOSTILE}) for group in report.groups),
+        "curve": tuple(p.model_copy(update={"group": HOSTILE, "rates": {HOSTILE: 0.5}}) for p in report.curve),
+    }
+    page = html(report.model_copy(update={where: changes[where]}), {})
+    assert HOSTILE not in page
+    assert "&lt;script&gt;" in page

@@ -1,0 +1,85 @@
+"""A profile that is shared ends as one that is not, whoever computes which cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import JsonValue
+
+from primesvt_core.types import Rates
+from primesvt_core.workspace.sharing import Share, assist, share
+from primesvt_core.workspace.store import Workspace
+
+CELLS: dict[str, Rates] = {f"search/{number}": {"group": number / 10} for number in range(8)}
+
+
+def value(rates: Rates) -> str:
+    return f"{rates['group']:.1f}"
+
+
+class Scripted:
+    """Colleagues that compute, or give back, what a script says."""
+
+    def __init__(self, script: list[int]) -> None:
+        self.script, self.left = script, dict[str, Rates]()
+
+    def offer(self, cells: Mapping[str, Rates]) -> None:
+        self.left = dict(cells)
+
+    def ask(self) -> Share:
+        mine: dict[str, Rates] = {}
+        found: dict[str, JsonValue] = {}
+        choice = self.script.pop() if self.script else 0
+        if self.left:
+            key = [*self.left][choice % len(self.left)]
+            rates = self.left.pop(key)
+            if choice % 2:
+                found[key] = value(rates)
+            else:
+                mine[key] = rates
+        return Share(mine=mine, found=found)
+
+
+@given(script=st.lists(st.integers(0, 100), max_size=10), known=st.sets(st.sampled_from([*CELLS])))
+def test_every_cell_has_its_value_and_none_is_computed_twice(
+    tmp_path_factory: pytest.TempPathFactory, script: list[int], known: set[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("w")
+    workspace, computed = Workspace(folder), list[str]()
+    workspace.learn({key: value(CELLS[key]) for key in known})
+
+    def compute(rates: Rates) -> str:
+        def now() -> str:
+            computed.append(value(rates))
+            return value(rates)
+
+        return str(workspace.recall(f"search/{round(rates['group'] * 10)}", now))
+
+    measure = share(CELLS, workspace, compute, compute, Scripted(script))
+    assert [measure(rates) for rates in CELLS.values()] == [value(rates) for rates in CELLS.values()]
+    assert len(computed) == len(set(computed))
+    assert {*computed}.isdisjoint({value(CELLS[key]) for key in known})
+    again = Workspace(folder)
+    assert all(again.knows(key) for key in CELLS)
+
+
+def test_colleagues_that_have_nothing_leave_it_to_us(tmp_path: Path) -> None:
+    class Empty:
+        def offer(self, cells: Mapping[str, Rates]) -> None:
+            pass
+
+        def ask(self) -> Share:
+            return Share()
+
+    assert share(CELLS, Workspace(tmp_path), value, value, Empty())(CELLS["search/3"]) == "0.3"
+
+
+def test_who_helps_computes_what_it_is_given_until_there_is_nothing_left() -> None:
+    given_out, computed = Scripted([0, 2, 4]), list[Rates]()
+    given_out.offer(CELLS)
+    assert assist(computed.append, given_out) == len(CELLS)
+    assert sorted(map(value, computed)) == sorted(map(value, CELLS.values()))

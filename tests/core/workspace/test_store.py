@@ -1,0 +1,81 @@
+"""What a run remembers: whole cells only, for the same inputs only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from primesvt_core.errors import WorkspaceMismatch
+from primesvt_core.workspace.atomic import whole_file, write_atomically
+from primesvt_core.workspace.store import CELLS, INPUTS, Workspace
+
+
+def never() -> str:
+    raise AssertionError("it was remembered")
+
+
+def test_a_cell_is_computed_once(tmp_path: Path) -> None:
+    assert Workspace(tmp_path).recall("a", lambda: "0101") == "0101"
+    again = Workspace(tmp_path)
+    assert again.recall("a", never) == "0101"
+    assert again.recall("b", lambda: [1]) == [1]
+
+
+@pytest.mark.parametrize("cut", range(1, 30, 4))
+def test_a_line_that_a_kill_cut_short_is_computed_again(cut: int, tmp_path: Path) -> None:
+    first = Workspace(tmp_path)
+    first.recall("a", lambda: "0101")
+    first.recall("b", lambda: "0000")
+    content = (tmp_path / CELLS).read_bytes()
+    (tmp_path / CELLS).write_bytes(content[:-cut])
+    again = Workspace(tmp_path)
+    assert again.recall("a", never) == "0101"
+    assert again.recall("b", lambda: "1111") == "1111"
+    assert Workspace(tmp_path).recall("b", never) == "1111"
+
+
+def test_a_workspace_is_bound_to_its_inputs(tmp_path: Path) -> None:
+    Workspace(tmp_path).bind({"seed": 0, "data set": "x"})
+    Workspace(tmp_path).bind({"seed": 0, "data set": "x"})
+    with pytest.raises(WorkspaceMismatch, match="another data set, seed"):
+        Workspace(tmp_path).bind({"seed": 1, "data set": "y"})
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"a": 1'])
+def test_damaged_inputs_are_told(content: str, tmp_path: Path) -> None:
+    (tmp_path / INPUTS).write_text(content)
+    with pytest.raises(WorkspaceMismatch, match="is damaged"):
+        Workspace(tmp_path).bind({"a": 1})
+
+
+def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "a", b"one")
+    write_atomically(tmp_path / "a", b"two")
+    assert (tmp_path / "a").read_bytes() == b"two"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def _write_and_stop(path: Path) -> None:
+    with whole_file(path) as temporary:
+        temporary.write_bytes(b"tw")
+        raise KeyboardInterrupt
+
+
+def test_a_file_that_could_not_be_finished_leaves_the_last_one(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "a", b"one")
+    with pytest.raises(KeyboardInterrupt):
+        _write_and_stop(tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == b"one"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("line", ["7", "{}", "[1, 2]", '{"key": []', '{"key": ["x"], "value": 1}'])
+def test_a_line_that_is_no_cell_ends_what_is_remembered(line: str, tmp_path: Path) -> None:
+    Workspace(tmp_path).recall("a", lambda: 1)
+    with (tmp_path / CELLS).open("a") as file:
+        file.write(line + "\n")
+    again = Workspace(tmp_path)
+    assert again.recall("a", never) == 1
+    again.recall("b", lambda: 2)
+    assert Workspace(tmp_path).recall("b", never) == 2

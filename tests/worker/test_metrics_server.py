@@ -1,0 +1,86 @@
+"""What worker and reconciler tell Prometheus, scraped as Prometheus does."""
+
+from __future__ import annotations
+
+import socket
+import urllib.request
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pynvml
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.metrics import REGISTRY, STEP_SECONDS
+from app.settings import Settings
+from worker.metrics_server import GpuCollector, StepClock, exposed
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def scraped(port: int) -> dict[str, Any]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        return {family.name: family for family in text_string_to_metric_families(answer.read().decode())}
+
+
+def test_numbers_are_told_at_the_address_and_only_while_the_process_runs(tmp_path: Path) -> None:
+    port = free_port()
+    settings = Settings(data_dir=tmp_path, metrics_address=f"127.0.0.1:{port}")
+    with exposed(settings):
+        assert {"primesvt_lease_expiries", "primesvt_step_seconds", "primesvt_webhook_seconds"} <= scraped(port).keys()
+    with pytest.raises(OSError, match="refused"):
+        scraped(port)
+    with exposed(Settings(data_dir=tmp_path)), pytest.raises(OSError, match="refused"):
+        scraped(port)
+
+
+def test_steps_are_measured_from_what_a_run_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 1.0, 3.0, 3.0, 13.0])
+    monkeypatch.setattr("worker.metrics_server.time.monotonic", lambda: next(clock))
+
+    def seconds(step: str) -> float:
+        return REGISTRY.get_sample_value("primesvt_step_seconds_sum", {"step": step}) or 0.0
+
+    before = {step: seconds(step) for step in ("intake", "profile")}
+    run = StepClock()
+    for step in ("intake", "intake", "profile", "profile"):
+        run.heard(step)
+    run.over()
+    run.over()
+    assert seconds("intake") - before["intake"] == 2.0
+    assert seconds("profile") - before["profile"] == 10.0
+    assert STEP_SECONDS._labelnames == ("step",)
+
+
+def test_a_machine_without_a_driver_tells_nothing_of_gpus() -> None:
+    registry = CollectorRegistry()
+    registry.register(GpuCollector())
+    if not Path("/dev/nvidiactl").exists():
+        assert registry.get_sample_value("primesvt_gpu_utilisation", {"gpu": "0"}) is None
+
+
+def test_gpus_are_told_as_their_driver_says_and_one_that_fails_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = SimpleNamespace(used=3 << 30, total=80 << 30)
+
+    def use(gpu: int) -> SimpleNamespace:
+        if gpu == 1:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+        return SimpleNamespace(gpu=42)
+
+    driver = {
+        "nvmlInit": lambda: None, "nvmlShutdown": lambda: None, "nvmlDeviceGetCount": lambda: 2,
+        "nvmlDeviceGetHandleByIndex": lambda number: number, "nvmlDeviceGetMemoryInfo": lambda gpu: memory,
+        "nvmlDeviceGetUtilizationRates": use,
+    }  # fmt: skip
+    for name, answer in driver.items():
+        monkeypatch.setattr(pynvml, name, answer)
+    registry = CollectorRegistry()
+    registry.register(GpuCollector())
+    assert registry.get_sample_value("primesvt_gpu_utilisation", {"gpu": "0"}) == 0.42
+    assert registry.get_sample_value("primesvt_gpu_memory_used_bytes", {"gpu": "0"}) == 3 << 30
+    assert registry.get_sample_value("primesvt_gpu_memory_bytes", {"gpu": "1"}) is None

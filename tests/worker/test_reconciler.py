@@ -1,0 +1,120 @@
+"""What the reconciler puts right: doorbells that were never rung, leases that nobody renews."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+from threading import enumerate as enumerate_threads
+
+import pytest
+
+from app.catalog.contents import Contents
+from app.catalog.states import UploadKind
+from app.jobs.service import JobService
+from app.jobs.states import JobState
+from app.usage.retention import Retention
+from app.webhooks.work import DeliveryWork
+from tests.support.databases import fresh
+from tests.support.shop import Bell, Shop
+from worker.reconciler import Reconciler, at_work
+from worker.sending import Sender
+from worker.sweeper import Sweeper
+from worker.webhook_dispatcher import Postman
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+class DeadBell(Bell):
+    def ring_job(self, job_id: str, heard_by: object = ()) -> None:
+        raise Killed
+
+
+class FullBell(Bell):
+    def waiting(self) -> int:
+        return 1
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    with fresh("sqlite", tmp_path) as database:
+        yield Shop(database, tmp_path)
+
+
+def reconciler(shop: Shop, bell: Bell | None = None) -> Reconciler:
+    return Reconciler(shop.database, shop.settings, bell or shop.bell)
+
+
+def test_what_was_committed_is_rung_for_even_if_the_process_died_before_it_rang(shop: Shop) -> None:
+    asked = shop.asked()
+    with pytest.raises(Killed):
+        JobService(shop.database, shop.store, DeadBell()).submit(shop.team, asked, "key")
+    shop.bell.rung.clear()
+    reconciler(shop).reconcile()
+    [job_id] = shop.bell.rung
+    again = shop.jobs.submit(shop.team, asked, "key")
+    assert (again.id, again.state) == (job_id, JobState.QUEUED)
+    assert shop.bell.rung == [job_id]
+
+
+def test_the_same_holds_for_uploads(shop: Shop) -> None:
+    upload = shop.upload(UploadKind.DATASET, ready=False)
+    shop.bell.rung.clear()
+    reconciler(shop).reconcile()
+    assert shop.bell.rung == [upload.id]
+
+
+def test_nobody_is_rung_for_while_doorbells_wait(shop: Shop) -> None:
+    shop.queued()
+    bell = FullBell()
+    reconciler(shop, bell).reconcile()
+    assert bell.rung == []
+
+
+def test_two_reconcilers_take_a_lost_job_back_once(shop: Shop) -> None:
+    claim, both = shop.claimed(), [reconciler(shop), reconciler(shop)]
+    for watching in both:
+        watching.job_leases.clock = lambda: shop.steady_seconds
+    for shop.steady_seconds in (0.0, 14.0, 28.0, 31.0):
+        for watching in both:
+            watching.reconcile()
+    assert (shop.job(claim).state, shop.job(claim).attempts) == (JobState.QUEUED, 1)
+    states = [event.data["state"] for event in shop.jobs.events(shop.team, claim.job_id) if event.kind == "state"]
+    assert states == ["queued", "running", "queued"]
+
+
+def test_a_reconciler_that_ends_sends_nothing_either(shop: Shop) -> None:
+    postman = Postman(DeliveryWork(shop.database), Sender(private=False), Event())
+
+    def fail() -> None:
+        with at_work(postman):
+            assert "postman" in {thread.name for thread in enumerate_threads()}
+            raise Killed
+
+    with pytest.raises(Killed):
+        fail()
+    assert "postman" not in {thread.name for thread in enumerate_threads()}
+
+
+def test_what_cannot_be_deleted_stops_no_reconciler(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = shop.upload(UploadKind.DATASET)
+
+    def read_only(key: str) -> None:
+        raise PermissionError(errno.EROFS, key)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.store, "delete", read_only)
+        with pytest.raises(PermissionError):
+            shop.catalog.delete(shop.team, upload.id)
+        sweeper(shop).sweep()
+    [blob] = [path for path in (shop.settings.data_dir / "blobs" / "uploads").rglob("*") if path.is_file()]
+    sweeper(shop).sweep()
+    assert not blob.exists()
+
+
+def sweeper(shop: Shop) -> Sweeper:
+    contents, retention = Contents(shop.database, shop.store), Retention(shop.database, shop.store)
+    return Sweeper(contents, retention, shop.files, shop.store)

@@ -1,0 +1,76 @@
+"""What a worker does with doorbells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.databases import fresh
+from tests.support.shop import Shop
+from worker.jobs import JobRunner
+from worker.worker_loop import Station
+
+
+class Rung(list[tuple[str, list[str]]]):
+    """Remembers who was rung for, and who had heard it."""
+
+    def ring_job(self, job_id: str, heard_by: Sequence[str] = ()) -> None:
+        self.append((job_id, [*heard_by]))
+
+    def ring_upload(self, upload_id: str) -> None:
+        raise AssertionError
+
+    def waiting(self) -> int:
+        return 0
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    with fresh("sqlite", tmp_path) as database:
+        yield Shop(database, tmp_path)
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    found: list[str] = []
+    monkeypatch.setattr(JobRunner, "run", lambda runner, claim: found.append(claim.job_id))
+    return found
+
+
+def test_a_doorbell_runs_the_job_whose_turn_it_is(shop: Shop, ran: list[str]) -> None:
+    first, second, bell = shop.queued(), shop.queued(), Rung()
+    station = Station(shop.settings, shop.database, shop.store, bell)
+    station.run_job(second.id)
+    assert (ran, bell) == ([first.id], [(second.id, [])])
+    station.run_job("job_gone")
+    station.run_job("job_gone")
+    assert (ran, bell) == ([first.id, second.id], [(second.id, [])])
+
+
+def test_a_busy_worker_passes_a_doorbell_on_once(shop: Shop, ran: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    job, bell = shop.queued(), Rung()
+    first, second = (Station(shop.settings, shop.database, shop.store, bell, owner=name) for name in ("one", "two"))
+    passed: list[list[tuple[str, list[str]]]] = []
+
+    def while_busy(runner: JobRunner, claim: object) -> None:
+        first.run_job(job.id)
+        second.stopping.set()  # it takes no job either
+        second.run_job(*bell[-1])
+        first.run_job(*bell[-1])
+        passed.append([*bell])
+
+    monkeypatch.setattr(JobRunner, "run", while_busy)
+    first.run_job(job.id)
+    assert passed == [[(job.id, ["one"]), (job.id, ["one", "two"])]]
+
+
+def test_a_job_for_a_gpu_is_left_to_workers_that_have_one(shop: Shop, ran: list[str]) -> None:
+    asked, bell = shop.asked(), Rung()
+    job = shop.jobs.submit(shop.team, replace(asked, spec={**asked.spec, "device": "cuda"}))
+    Station(shop.settings, shop.database, shop.store, bell).run_job(job.id)
+    assert (ran, bell) == ([], [])
+    Station(shop.settings, shop.database, shop.store, bell, ("cpu", "cuda")).run_job(job.id)
+    assert ran == [job.id]
