@@ -106,7 +106,9 @@ def test_what_services_run_and_mount_exists(compose: dict[str, Any]) -> None:
         assert (ROOT / module).is_file()
 
 
-@pytest.mark.parametrize("module", ["app.main", "app.cli", "primesvt_client", "worker.__main__", "worker.reconciler"])
+@pytest.mark.parametrize(
+    "module", ["app.main", "primesvt_client.commands.main", "primesvt_client", "worker.__main__", "worker.reconciler"]
+)
 def test_processes_that_do_not_compute_load_no_torch(module: str) -> None:
     code = f"import sys, {module}; sys.exit(any(name in sys.modules for name in ('torch', 'spikingjelly')))"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
