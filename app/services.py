@@ -18,9 +18,10 @@ from app.teams.limits import RateLimiter
 from app.teams.members import MemberService
 from app.teams.oidc import Provider
 from app.teams.people import PeopleService
+from app.teams.quotas import server_quotas
 from app.teams.service import TeamService
 from app.teams.sessions import SessionService
-from app.usage.quotas import QuotaService, server_quotas
+from app.usage.quotas import QuotaAdmission, QuotaService
 from app.webhooks.service import WebhookService
 from app.workers.estimates import Estimates
 from app.workers.service import WorkerService
@@ -57,6 +58,9 @@ def assemble(settings: Settings, doorbell: Doorbell | None = None) -> Services:
     database = connect(settings.database)
     store = store_of(settings)
     bell = doorbell or CeleryDoorbell(settings.broker_url)
+    quotas = server_quotas(settings)
+    admission = QuotaAdmission(quotas)
+    workers = WorkerService(database, settings)
     return Services(
         settings=settings,
         database=database,
@@ -69,13 +73,13 @@ def assemble(settings: Settings, doorbell: Doorbell | None = None) -> Services:
         invitations=InvitationService(database),
         sessions=SessionService(database),
         audit=AuditLog(database),
-        quotas=QuotaService(database, server_quotas(settings)),
+        quotas=QuotaService(database, quotas),
         limiter=RateLimiter(settings),
         provider=Provider(settings) if settings.oidc_issuer else None,
-        catalog=CatalogService(database, store, bell, settings),
+        catalog=CatalogService(database, store, bell, settings, admission),
         webhooks=WebhookService(database, settings),
-        jobs=JobService(database, store, bell, server_quotas(settings)),
+        jobs=JobService(database, store, bell, admission),
         results=ResultService(database),
-        workers=WorkerService(database, settings),
-        estimates=Estimates(database, WorkerService(database, settings)),
+        workers=workers,
+        estimates=Estimates(database, workers),
     )

@@ -25,7 +25,7 @@ from app.queue import Doorbell
 from app.settings import Settings
 from app.storage import ADDRESS_SECONDS, BlobMissing, BlobStore, Draft, Parts
 from app.teams import audit
-from app.usage.quotas import admit_upload, server_quotas
+from app.teams.admission import Admission
 
 UPLOAD_PREFIX = "upl"
 
@@ -33,8 +33,11 @@ UPLOAD_PREFIX = "upl"
 class CatalogService:
     """A team's uploads."""
 
-    def __init__(self, database: Database, store: BlobStore, doorbell: Doorbell, settings: Settings) -> None:
+    def __init__(
+        self, database: Database, store: BlobStore, doorbell: Doorbell, settings: Settings, admission: Admission
+    ) -> None:
         self.database, self.store, self.doorbell, self.settings = database, store, doorbell, settings
+        self.admission = admission
 
     def create(
         self, team: str, kind: UploadKind, name: str, size_bytes: int, sha256: str | None, *, share: bool = True
@@ -62,11 +65,11 @@ class CatalogService:
         if share and self._add_shared(row):
             return self.get(team, row.id)
         with self.database.session() as session:  # before anything is begun for what will be refused
-            admit_upload(session, team, size_bytes, server_quotas(self.settings))
+            self.admission.admit_upload(session, team, size_bytes)
         # The draft first: one that no row speaks of is found and abandoned, a row without its draft would be of no use.
         begun = contents.begun(team, self.store.begin(blob_key(row.id), parts), size_bytes)
         with self.database.session() as session:
-            admit_upload(session, team, size_bytes, server_quotas(self.settings))
+            self.admission.admit_upload(session, team, size_bytes)
             session.add(begun)
             session.flush()
             row.content_id = begun.id
@@ -286,6 +289,3 @@ def _checked_part(chunks: Iterable[bytes], number: int, size: int, sha256: str |
         raise PartOutOfRange(f"part {number} has {seen:,} bytes; {size:,} belong to it")
     if sha256 is not None and digest.hexdigest() != sha256.lower():
         raise DigestMismatch(f"part {number} has the sha256 {digest.hexdigest()}, not {sha256}; send it again")
-
-
-__all__ = ["CatalogService", "display_name", "printable"]

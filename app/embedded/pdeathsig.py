@@ -1,4 +1,4 @@
-"""Turns into another program that is told to stop when its parent is killed: ``python tied.py PARENT PROGRAM …``.
+"""Turns into another program that is told to stop when its parent is killed: ``python pdeathsig.py PARENT PROGRAM …``.
 
 Run by its path, so that it starts quickly. Only Linux knows how to tie a process to its parent; elsewhere it is just
 started.

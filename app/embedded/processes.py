@@ -15,7 +15,7 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-TIED = Path(__file__).with_name("tied.py")
+TIED = Path(__file__).with_name("pdeathsig.py")
 LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 60.0
 """A process that ran this long is started again at once."""

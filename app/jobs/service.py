@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.catalog.models import UploadRow
-from app.catalog.service import printable
+from app.catalog.recency import touch_uploads
 from app.catalog.states import DEAD, UploadKind, UploadState
 from app.db import Database, new_id, now
 from app.errors import Conflict, IdempotencyConflict, Invalid, JobFinished, NotFound, UploadNotReady
@@ -21,14 +21,15 @@ from app.jobs.events import move, note
 from app.jobs.models import ArtifactRow, EventRow, IdempotencyRow, JobRow
 from app.jobs.order import position, queues, ranks
 from app.jobs.places import Places
+from app.jobs.recency import touch_job
 from app.jobs.records import Artifact, Job, JobEvent, NewJob, StoredArtifact, record
 from app.jobs.states import ANY_DEVICE, JobState
+from app.names import printable
 from app.paging import Page, decode, page
 from app.queue import Doorbell
 from app.storage import ADDRESS_SECONDS, BlobStore, SavedAs
 from app.teams import audit
-from app.usage.quotas import UNLIMITED, Quotas, admit_job
-from app.usage.retention import touch_job, touch_uploads
+from app.teams.admission import Admission
 from primesvt_client.states import Priority
 from primesvt_core import spec as specs
 
@@ -38,9 +39,8 @@ JOB_PREFIX = "job"
 class JobService:
     """A team's jobs."""
 
-    def __init__(self, database: Database, store: BlobStore, doorbell: Doorbell, quotas: Quotas = UNLIMITED) -> None:
-        """``quotas`` are those of teams that have none of their own."""
-        self.database, self.store, self.doorbell, self.quotas = database, store, doorbell, quotas
+    def __init__(self, database: Database, store: BlobStore, doorbell: Doorbell, admission: Admission) -> None:
+        self.database, self.store, self.doorbell, self.admission = database, store, doorbell, admission
         self.places = Places()
 
     def submit(self, team: str, asked: NewJob, idempotency_key: str | None = None, retry_of: str | None = None) -> Job:
@@ -70,7 +70,7 @@ class JobService:
             known = self._answered(session, team, key, digest)
             if known is not None:
                 return known, False
-            admit_job(session, team, self.quotas)
+            self.admission.admit_job(session, team)
             row = self._new_row(session, team, asked, spec)
             row.retry_of = retry_of
             session.add(row)

@@ -28,7 +28,9 @@ from app.leases import LeaseWatch
 from app.settings import Settings
 from app.storage import BlobStore
 from app.storage.local import LocalStore
+from app.teams.quotas import UNLIMITED, Quotas, server_quotas
 from app.teams.service import TeamService
+from app.usage.quotas import QuotaAdmission
 
 HEAD_START_SECONDS = 0.2
 SPEC = {"budget": {"max_accuracy_drop": 0.03}}
@@ -63,8 +65,7 @@ class Shop:
         fields = {"data_dir": folder, "max_attempts": 3, "lease_seconds": 30, **settings}
         self.settings = Settings.model_validate(fields)
         self.store = store or LocalStore(folder / "blobs")
-        self.catalog = CatalogService(database, self.store, self.bell, self.settings)
-        self.jobs = JobService(database, self.store, self.bell)
+        self.catalog, self.jobs = self.catalog_of(server_quotas(self.settings)), self.jobs_of(UNLIMITED)
         self.work, self.uploads = JobWork(database, self.settings), UploadWork(database, self.settings)
         self.steps, self.files = StepWork(database, self.settings), FileWork(database)
         self.team = TeamService(database).create_team("ours").team_id
@@ -72,6 +73,14 @@ class Shop:
         self.job_leases, self.upload_leases, self.step_leases = (
             LeaseWatch(self.settings.lease_seconds, 1e6, lambda: self.steady_seconds) for _ in range(3)
         )
+
+    def catalog_of(self, quotas: Quotas) -> CatalogService:
+        """Uploads, for teams that may use so much."""
+        return CatalogService(self.database, self.store, self.bell, self.settings, QuotaAdmission(quotas))
+
+    def jobs_of(self, quotas: Quotas) -> JobService:
+        """Jobs, for teams that may use so much."""
+        return JobService(self.database, self.store, self.bell, QuotaAdmission(quotas))
 
     def upload(self, kind: UploadKind, *, ready: bool = True) -> Upload:
         upload = self.catalog.create(self.team, kind, f"a {kind}", 3, None)

@@ -14,6 +14,8 @@ from app.catalog.contents import Contents
 from app.catalog.states import UploadKind
 from app.jobs.service import JobService
 from app.jobs.states import JobState
+from app.teams.quotas import UNLIMITED
+from app.usage.quotas import QuotaAdmission
 from app.usage.retention import Retention
 from app.webhooks.work import DeliveryWork
 from tests.support.databases import fresh
@@ -51,7 +53,7 @@ def reconciler(shop: Shop, bell: Bell | None = None) -> Reconciler:
 def test_what_was_committed_is_rung_for_even_if_the_process_died_before_it_rang(shop: Shop) -> None:
     asked = shop.asked()
     with pytest.raises(Killed):
-        JobService(shop.database, shop.store, DeadBell()).submit(shop.team, asked, "key")
+        JobService(shop.database, shop.store, DeadBell(), QuotaAdmission(UNLIMITED)).submit(shop.team, asked, "key")
     shop.bell.rung.clear()
     reconciler(shop).reconcile()
     [job_id] = shop.bell.rung

@@ -14,8 +14,9 @@ from fastapi.routing import APIRoute
 from app.db import now
 from app.errors import InvalidKey
 from app.jobs.models import UsageRow
+from app.teams.quotas import Quotas
 from app.teams.scopes import Role, Scope
-from app.usage.quotas import Quotas, Usage
+from app.usage.quotas import Usage
 from app.web.team import ROUTERS, usage
 from app.web.words import ACTIONS, EVENTS, ROLES, SCOPES
 from app.webhooks.states import DeliveryState, EventType
