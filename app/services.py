@@ -8,7 +8,7 @@ from app.catalog.service import CatalogService
 from app.db import Database, connect
 from app.jobs.results import ResultService
 from app.jobs.service import JobService
-from app.queue import CeleryDoorbell, Doorbell
+from app.queue import CeleryNotifier, Notifier
 from app.settings import Settings
 from app.storage import BlobStore, store_of
 from app.teams.audit import AuditLog
@@ -34,7 +34,7 @@ class Services:
     settings: Settings
     database: Database
     store: BlobStore
-    doorbell: Doorbell
+    notifier: Notifier
     teams: TeamService
     keys: KeyService
     people: PeopleService
@@ -53,11 +53,11 @@ class Services:
     estimates: Estimates
 
 
-def assemble(settings: Settings, doorbell: Doorbell | None = None) -> Services:
-    """Open database and store; ``doorbell`` replaces Celery's in tests."""
+def assemble(settings: Settings, notifier: Notifier | None = None) -> Services:
+    """Open database and store; ``notifier`` replaces Celery's in tests."""
     database = connect(settings.database)
     store = store_of(settings)
-    bell = doorbell or CeleryDoorbell(settings.broker_url)
+    notifier = notifier or CeleryNotifier(settings.broker_url)
     quotas = server_quotas(settings)
     admission = QuotaAdmission(quotas)
     workers = WorkerService(database, settings)
@@ -65,7 +65,7 @@ def assemble(settings: Settings, doorbell: Doorbell | None = None) -> Services:
         settings=settings,
         database=database,
         store=store,
-        doorbell=bell,
+        notifier=notifier,
         teams=TeamService(database),
         keys=KeyService(database),
         people=PeopleService(database),
@@ -76,9 +76,9 @@ def assemble(settings: Settings, doorbell: Doorbell | None = None) -> Services:
         quotas=QuotaService(database, quotas),
         limiter=RateLimiter(settings),
         provider=Provider(settings) if settings.oidc_issuer else None,
-        catalog=CatalogService(database, store, bell, settings, admission),
+        catalog=CatalogService(database, store, notifier, settings, admission),
         webhooks=WebhookService(database, settings),
-        jobs=JobService(database, store, bell, admission),
+        jobs=JobService(database, store, notifier, admission),
         results=ResultService(database),
         workers=workers,
         estimates=Estimates(database, workers),

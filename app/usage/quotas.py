@@ -61,21 +61,21 @@ class QuotaService:
         """Give a team quotas of its own; those that are not named stay as they are.
 
         Raises:
-            Invalid: one is larger than pages and programs can tell.
+            Invalid: one is larger than JSON numbers can be exactly.
         """
         if any(most is not None and most > LARGEST for most in quotas.values()):
             raise Invalid(f"a quota is at most {LARGEST:,}; write 'unlimited' for more")
         with self.database.session() as session:
             row = lock_team(session, team)
             row.quotas = {**row.quotas, **quotas}
-            audit.note(session, team, "team.quotas", team, **quotas)
+            audit.record(session, team, "team.quotas", team, **quotas)
             return quotas_of(row, self.defaults)
 
     def reset(self, team: str) -> Quotas:
         """Let the server's quotas hold for a team again."""
         with self.database.session() as session:
             lock_team(session, team).quotas = {}
-            audit.note(session, team, "team.quotas", team)
+            audit.record(session, team, "team.quotas", team)
         return self.defaults
 
 

@@ -59,7 +59,7 @@ class Retention:
                 return
             row.state, row.updated_at = UploadState.EXPIRED.value, now()
             row.problem = {"code": "upload_expired", "detail": f"it was not used for {days} days and is deleted"}
-            audit.note(session, row.team_id, "upload.expire", row.id, name=row.name, days=days)
+            audit.record(session, row.team_id, "upload.expire", row.id, name=row.name, days=days)
 
     def _forget_artifacts(self, job_id: str, before: datetime, days: int) -> None:
         with self.database.session() as session:
@@ -71,7 +71,7 @@ class Retention:
             for artifact in artifacts:
                 self.store.delete(artifact.blob_key)
                 session.delete(artifact)
-            audit.note(session, row.team_id, "job.expire", row.id, name=row.name, days=days, files=len(artifacts))
+            audit.record(session, row.team_id, "job.expire", row.id, name=row.name, days=days, files=len(artifacts))
 
 
 def _old_uploads(team: str, before: datetime) -> Select[str]:

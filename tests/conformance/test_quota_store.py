@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from app.catalog.contents import begun
+from app.catalog.contents import new_content
 from app.catalog.service import CatalogService
 from app.catalog.states import UploadKind
 from app.db import now
@@ -23,7 +23,7 @@ from app.errors import (
 )
 from app.jobs.models import UsageRow
 from app.jobs.records import NewJob
-from app.storage import Draft
+from app.storage import MultipartUpload
 from app.teams.quotas import Quotas
 from app.usage.quotas import QuotaAdmission, QuotaService, month_begin
 from primesvt_client.spec import LARGEST
@@ -72,7 +72,7 @@ def test_an_upload_waits_for_another_that_is_being_announced(access: Access, cat
 
     def begin(session: Session) -> None:
         QuotaAdmission(limits).admit_upload(session, access.team, 400)
-        session.add(begun(access.team, Draft("uploads/unfinished", "token"), 400))
+        session.add(new_content(access.team, MultipartUpload("uploads/unfinished", "token"), 400))
 
     assert not in_the_middle(access.database, begin, lambda: announce(catalog, access.team, 400))
     assert access.quotas.usage(access.team).storage_bytes == 800

@@ -395,7 +395,7 @@ def test_every_action_role_scope_and_event_has_words() -> None:
         action
         for folder in ("app", "worker")
         for path in (APP / folder).rglob("*.py")
-        for action in re.findall(r'audit\.note\([^"]*?"([a-z_.]+)"', path.read_text())
+        for action in re.findall(r'audit\.record\([^"]*?"([a-z_.]+)"', path.read_text())
     }
     assert len(written) > 25
     assert written - ACTIONS.keys() == set()
