@@ -32,7 +32,7 @@ from app.api.observing import Measuring, Metrics
 from app.api.origins import Origins
 from app.api.readiness import readiness
 from app.api.watching import Watch
-from app.service_stats import FleetService
+from app.service_stats import ServiceStats
 from app.services import Services, assemble
 from app.settings import Settings
 from app.web import mount
@@ -60,7 +60,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app.state.watch = Watch(found.jobs.last_events)
     app.state.looker = JobLooker(found.jobs, app.state.watch, Batch(found.jobs.many))
     app.state.readiness = readiness(found)
-    app.state.metrics = Metrics(FleetService(found.database, found.workers))
+    app.state.metrics = Metrics(ServiceStats(found.database, found.workers))
     problem.install(app)
     for noun in (jobs, uploads, events, artifacts, webhooks, teams, members, keys, audit, workers, meta):
         app.include_router(noun.router)

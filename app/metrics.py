@@ -1,4 +1,4 @@
-"""What worker and reconciler count as it happens, each its own; `worker.metrics_server` tells Prometheus."""
+"""What worker and reconciler count as it happens, each its own; `worker.metrics_server` exposes it."""
 
 from __future__ import annotations
 

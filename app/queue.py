@@ -1,4 +1,4 @@
-"""The queue: messages are doorbells that carry an id; the database is the only record of what is to be done."""
+"""The queue: a message only notifies, with an id; the database is the only record of what is to be done."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ VALIDATE_UPLOAD = "primesvt.validate_upload"
 SOCKET_SECONDS = 2.0
 
 
-class Doorbell(Protocol):
-    """Tells a worker that there is something to do."""
+class Notifier(Protocol):
+    """Notifies workers that there is something to do."""
 
-    def ring_job(self, job_id: str, heard_by: Sequence[str] = ()) -> None:
-        """Some worker should look for work; the job says only why. ``heard_by``: busy workers that it has been to."""
+    def notify_job(self, job_id: str, forwarded_by: Sequence[str] = ()) -> None:
+        """Some worker should look for work; the job is only the reason.
 
-    def ring_upload(self, upload_id: str) -> None:
+        ``forwarded_by`` are busy workers that have received the notification already.
+        """
+
+    def notify_upload(self, upload_id: str) -> None:
         """Some worker should look at the upload."""
 
     def waiting(self) -> int:
-        """How many doorbells no worker has heard yet; 0 where that cannot be told."""
+        """How many notifications no worker has received yet; 0 where that is unknown."""
 
 
 def make_celery(broker_url: str) -> Celery:
@@ -55,17 +58,17 @@ def make_celery(broker_url: str) -> Celery:
     return celery
 
 
-class CeleryDoorbell:
-    """Rings through Celery. A broker that does not answer is logged, not raised: the reconciler rings again."""
+class CeleryNotifier:
+    """Notifies through Celery. A broker that does not answer is logged, not raised: the reconciler notifies again."""
 
     def __init__(self, broker_url: str) -> None:
         self.celery = make_celery(broker_url)
 
-    def ring_job(self, job_id: str, heard_by: Sequence[str] = ()) -> None:
-        self._ring(RUN_JOB, job_id, [*heard_by])
+    def notify_job(self, job_id: str, forwarded_by: Sequence[str] = ()) -> None:
+        self._notify(RUN_JOB, job_id, [*forwarded_by])
 
-    def ring_upload(self, upload_id: str) -> None:
-        self._ring(VALIDATE_UPLOAD, upload_id)
+    def notify_upload(self, upload_id: str) -> None:
+        self._notify(VALIDATE_UPLOAD, upload_id)
 
     def waiting(self) -> int:
         try:
@@ -84,7 +87,7 @@ class CeleryDoorbell:
             return False
         return True
 
-    def _ring(self, task: str, subject: str, *more: object) -> None:
+    def _notify(self, task: str, subject: str, *more: object) -> None:
         try:
             self.celery.send_task(task, args=[subject, *more], ignore_result=True, retry=False)
         except (OperationalError, OSError) as error:

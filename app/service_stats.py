@@ -22,7 +22,7 @@ KEPT = (UploadState.STORED, UploadState.VALIDATING, UploadState.READY)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fleet:
+class ServiceCounts:
     """Numbers of all teams together.
 
     Attributes:
@@ -39,13 +39,13 @@ class Fleet:
     deliveries: dict[DeliveryState, int]
 
 
-class FleetService:
-    """Counts; for whoever runs the service."""
+class ServiceStats:
+    """Counts over all teams; for whoever runs the service."""
 
     def __init__(self, database: Database, workers: WorkerService) -> None:
         self.database, self.workers = database, workers
 
-    def count(self) -> Fleet:
+    def count(self) -> ServiceCounts:
         """How things stand now."""
         waiting = select(func.min(JobRow.not_before)).where(
             JobRow.state == JobState.QUEUED.value, JobRow.not_before <= now()
@@ -62,7 +62,7 @@ class FleetService:
             deliveries = by(_counted(DeliveryRow.state), [*DeliveryState])
             sizes = by(kept.group_by(UploadRow.kind), [*UploadKind])
             since = session.scalar(waiting)
-        return Fleet(
+        return ServiceCounts(
             jobs={JobState(name): count for name, count in jobs.items()},
             oldest_queued_seconds=max(0.0, (now() - since).total_seconds()) if since else 0.0,
             workers=self._workers(),

@@ -8,7 +8,7 @@ from app.catalog.service import CatalogService
 from app.db import Database, connect
 from app.jobs.results import ResultService
 from app.jobs.service import JobService
-from app.queue import CeleryDoorbell, Doorbell
+from app.queue import CeleryNotifier, Notifier
 from app.settings import Settings
 from app.storage import BlobStore, store_of
 from app.teams.audit import AuditLog
@@ -18,9 +18,10 @@ from app.teams.limits import RateLimiter
 from app.teams.members import MemberService
 from app.teams.oidc import Provider
 from app.teams.people import PeopleService
+from app.teams.quotas import server_quotas
 from app.teams.service import TeamService
 from app.teams.sessions import SessionService
-from app.usage.quotas import QuotaService, server_quotas
+from app.usage.quotas import QuotaAdmission, QuotaService
 from app.webhooks.service import WebhookService
 from app.workers.estimates import Estimates
 from app.workers.service import WorkerService
@@ -33,7 +34,7 @@ class Services:
     settings: Settings
     database: Database
     store: BlobStore
-    doorbell: Doorbell
+    notifier: Notifier
     teams: TeamService
     keys: KeyService
     people: PeopleService
@@ -52,16 +53,19 @@ class Services:
     estimates: Estimates
 
 
-def assemble(settings: Settings, doorbell: Doorbell | None = None) -> Services:
-    """Open database and store; ``doorbell`` replaces Celery's in tests."""
+def assemble(settings: Settings, notifier: Notifier | None = None) -> Services:
+    """Open database and store; ``notifier`` replaces Celery's in tests."""
     database = connect(settings.database)
     store = store_of(settings)
-    bell = doorbell or CeleryDoorbell(settings.broker_url)
+    notifier = notifier or CeleryNotifier(settings.broker_url)
+    quotas = server_quotas(settings)
+    admission = QuotaAdmission(quotas)
+    workers = WorkerService(database, settings)
     return Services(
         settings=settings,
         database=database,
         store=store,
-        doorbell=bell,
+        notifier=notifier,
         teams=TeamService(database),
         keys=KeyService(database),
         people=PeopleService(database),
@@ -69,13 +73,13 @@ def assemble(settings: Settings, doorbell: Doorbell | None = None) -> Services:
         invitations=InvitationService(database),
         sessions=SessionService(database),
         audit=AuditLog(database),
-        quotas=QuotaService(database, server_quotas(settings)),
+        quotas=QuotaService(database, quotas),
         limiter=RateLimiter(settings),
         provider=Provider(settings) if settings.oidc_issuer else None,
-        catalog=CatalogService(database, store, bell, settings),
+        catalog=CatalogService(database, store, notifier, settings, admission),
         webhooks=WebhookService(database, settings),
-        jobs=JobService(database, store, bell, server_quotas(settings)),
+        jobs=JobService(database, store, notifier, admission),
         results=ResultService(database),
-        workers=WorkerService(database, settings),
-        estimates=Estimates(database, WorkerService(database, settings)),
+        workers=workers,
+        estimates=Estimates(database, workers),
     )

@@ -62,7 +62,9 @@ class Settings(BaseModel):
     heartbeat_seconds: float = Field(default=2, gt=0, description="How often a worker renews its lease.")
     stall_seconds: float = Field(default=3600, gt=0, description="A step without progress for this long is stopped.")
     validation_seconds: float = Field(default=900, gt=0, description="Looking into an upload may take this long.")
-    reconcile_seconds: float = Field(default=5, gt=0, description="How often lost doorbells and leases are looked for.")
+    reconcile_seconds: float = Field(
+        default=5, gt=0, description="How often lost notifications and leases are looked for."
+    )
     max_attempts: int = Field(default=5, gt=0, description="A job whose worker dies this often has failed.")
     retry_seconds: float = Field(
         default=5, ge=0, description="Wait before a job whose worker died is tried a third time; longer each time."
@@ -115,7 +117,7 @@ class Settings(BaseModel):
     metrics_address: str = Field(
         default="",
         pattern=r"^$|^[^/]*:\d{1,5}$",
-        description="Where worker and reconciler tell Prometheus, as 127.0.0.1:9100; nowhere if empty.",
+        description="Where Prometheus finds worker and reconciler, as 127.0.0.1:9100; nowhere if empty.",
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(default=False, description="One JSON object a line instead of text.")

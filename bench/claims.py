@@ -20,7 +20,7 @@ from sqlalchemy import insert, select, text
 
 from app.db import Database, new_id
 from app.jobs.models import JobRow
-from app.service_stats import FleetService
+from app.service_stats import ServiceStats
 from app.teams.service import TeamService
 from app.workers.service import WorkerService
 from tests.support.databases import fresh
@@ -61,17 +61,17 @@ def measure(database: Database, folder: Path, waiting: int) -> tuple[float, floa
     """Milliseconds of a claim, of a job with its exact place, of fifty polled ones, and of the metrics."""
     shop = Shop(database, folder)
     known = fill(shop, waiting)
-    fleet = FleetService(database, WorkerService(database, shop.settings))
+    stats = ServiceStats(database, WorkerService(database, shop.settings))
 
     def poll() -> None:
         shop.jobs.places._looked_at = 0.0
         shop.jobs.many([(shop.team, job_id) for job_id in known[:50]])
 
     return (
-        milliseconds(lambda: shop.work.claim_next("worker")),
+        milliseconds(lambda: shop.queue.claim_next("worker")),
         milliseconds(lambda: shop.jobs.get(shop.team, known[-1])),
         milliseconds(poll),
-        milliseconds(fleet.count),
+        milliseconds(stats.count),
     )
 
 

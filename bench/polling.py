@@ -28,7 +28,7 @@ from fastapi import FastAPI
 from app.catalog.states import UploadKind
 from app.services import Services, assemble
 from app.settings import Settings
-from tests.support.dashboard import Dashboard, SilentDoorbell
+from tests.support.dashboard import Dashboard, SilentNotifier
 from tests.support.databases import fresh_url
 
 CONNECTIONS = 64
@@ -110,7 +110,7 @@ def get(path: str, key: str = "") -> bytes:
 
 def prepared(settings: Settings, waiting: int) -> tuple[str, str]:
     """A key, and the id of a job of its team that waits behind ``waiting`` others."""
-    services: Services = assemble(settings, SilentDoorbell())
+    services: Services = assemble(settings, SilentNotifier())
     services.database.migrate()
     board = Dashboard.__new__(Dashboard)
     board.settings, board.services = settings, services

@@ -54,7 +54,9 @@ class Service:
 @contextmanager
 def on_one_machine(folder: Path) -> Iterator[Service]:
     with running(Place(folder / "data", port=0)) as found, Client(found.address, found.first_key or "") as client:
-        yield Service(client, next(keeper.process.pid for keeper in found.keepers if keeper.program.name == "api"))
+        yield Service(
+            client, next(supervisor.process.pid for supervisor in found.supervisors if supervisor.program.name == "api")
+        )
 
 
 @contextmanager

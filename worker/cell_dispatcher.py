@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.exc import DBAPIError
 
-from app.jobs.cells import StepWork
-from app.jobs.records import JobClaim, StepClaim
+from app.jobs.cells import CellStore
+from app.jobs.records import CellClaim, JobClaim
 from primesvt_core.types import Rates
 from worker.persistence import FreshCells
 from worker.protocol import ShareAnswer
@@ -55,7 +55,7 @@ class OwnDesk:
 
     def __init__(
         self,
-        steps: StepWork,
+        steps: CellStore,
         claim: JobClaim,
         cells: FreshCells,
         share_seconds: float,
@@ -122,7 +122,7 @@ class OwnDesk:
 class HelpDesk:
     """For a child that helps: batch after batch, until there is nothing left or this worker has its own job to do."""
 
-    def __init__(self, steps: StepWork, claim: StepClaim, cells: FreshCells, has_own: Callable[[], bool]) -> None:
+    def __init__(self, steps: CellStore, claim: CellClaim, cells: FreshCells, has_own: Callable[[], bool]) -> None:
         self.steps, self.claim, self.cells, self.has_own = steps, claim, cells, has_own
         self.pace, self.told_at = Pace(), time.monotonic()
 

@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError
 
 from app import logs
 from app.errors import LostClaim
-from app.jobs.cells import StepWork
-from app.jobs.records import Beat, StepClaim
+from app.jobs.cells import CellStore
+from app.jobs.records import CellClaim, HeartbeatReply
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
 from worker import sandbox
@@ -34,13 +34,13 @@ log = logging.getLogger(__name__)
 class Helper:
     """Helps in the name of a claim's owner, until ``stopping`` is set or ``has_own`` says that a job waits."""
 
-    steps: StepWork
+    steps: CellStore
     store: BlobStore
     settings: Settings
     stopping: Event
     has_own: Callable[[], bool]
 
-    def run(self, claim: StepClaim) -> bool:
+    def run(self, claim: CellClaim) -> bool:
         """Help as long as it is needed; say whether that went well. Cells that are not computed are given back."""
         # Not the job's own folder: its worker may be another one of this machine.
         folder = self.settings.workspaces / f"{claim.job_id}.{hashlib.sha256(claim.owner.encode()).hexdigest()[:16]}"
@@ -58,20 +58,20 @@ class Helper:
                 self._leave(claim, folder)
         return True
 
-    def _leave(self, claim: StepClaim, folder: Path) -> None:
+    def _leave(self, claim: CellClaim, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         try:
             self.steps.release(claim)
         except DBAPIError as error:  # the reconciler takes them
             log.warning("cells_not_given_back", extra={"reason": str(error.orig)})
 
-    def _help(self, claim: StepClaim, folder: Path) -> None:
+    def _help(self, claim: CellClaim, folder: Path) -> None:
         workspace = folder / "workspace"
         desk = HelpDesk(self.steps, claim, FreshCells(workspace), self.has_own)
 
-        def beat(_reports: Sequence[Document], _seconds: float) -> Beat:
+        def beat(_reports: Sequence[Document], _seconds: float) -> HeartbeatReply:
             desk.tell()
-            return Beat(cancel_requested=False)
+            return HeartbeatReply(cancel_requested=False)
 
         pulse = Pulse(
             beat,

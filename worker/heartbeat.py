@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from sqlalchemy.exc import DBAPIError
 
 from app.errors import LostClaim
-from app.jobs.records import Beat
+from app.jobs.records import HeartbeatReply
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ LONGEST_WAIT_SECONDS = 0.5
 """How long waiting for something else may keep a stop from being heard."""
 
 Document = dict[str, JsonValue]
-SendBeat = Callable[[Sequence[Document], float], Beat]
+SendBeat = Callable[[Sequence[Document], float], HeartbeatReply]
 """Given what was reported, and the seconds, since the beat before."""
 
 

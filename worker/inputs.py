@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
-from app.catalog.records import Content
+from app.catalog.records import UploadContent
 from app.storage import BlobStore
 from worker.heartbeat import LONGEST_WAIT_SECONDS, Pulse
 
@@ -26,7 +26,7 @@ class Altered(OSError):
     """Storage does not hold what was verified."""
 
 
-def materialise(store: BlobStore, content: Content, folder: Path, pulse: Pulse) -> Path:
+def materialise(store: BlobStore, content: UploadContent, folder: Path, pulse: Pulse) -> Path:
     """A file of the content, in ``folder``, which is made anew; a link where the store lies on this machine.
 
     Nothing else may be written into the folder: a client chose the name, and to write through a link is to change what

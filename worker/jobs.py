@@ -16,11 +16,11 @@ from sqlalchemy.exc import DBAPIError
 from app import logs
 from app.db import Database
 from app.errors import LostClaim
-from app.jobs.cells import StepWork
-from app.jobs.files import FileWork
-from app.jobs.records import Beat, JobClaim, StoredArtifact
-from app.jobs.work import JobWork
-from app.queue import Doorbell
+from app.jobs.cells import CellStore
+from app.jobs.files import JobFileStore
+from app.jobs.queue import JobQueue
+from app.jobs.records import HeartbeatReply, JobClaim, StoredArtifact
+from app.queue import Notifier
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
 from worker import sandbox
@@ -46,22 +46,22 @@ class JobRunner:
     settings: Settings
     owner: str
     stopping: Event
-    doorbell: Doorbell
+    notifier: Notifier
 
     @property
-    def work(self) -> JobWork:
+    def work(self) -> JobQueue:
         """The jobs' claims."""
-        return JobWork(self.database, self.settings)
+        return JobQueue(self.database, self.settings)
 
     @property
-    def steps(self) -> StepWork:
+    def steps(self) -> CellStore:
         """What the jobs' attempts have computed."""
-        return StepWork(self.database, self.settings)
+        return CellStore(self.database, self.settings)
 
     @property
-    def files(self) -> FileWork:
+    def files(self) -> JobFileStore:
         """Large files that they made."""
-        return FileWork(self.database)
+        return JobFileStore(self.database)
 
     def run(self, claim: JobClaim) -> None:
         """Run a job. Whatever happens is written to the database."""
@@ -104,7 +104,7 @@ class JobRunner:
         workspace = folder / UNSAFE.sub("-", claim.scope)
         cells, kept = FreshCells(workspace), KeptFiles(self.files, self.store, claim, workspace)
 
-        def beat(reports: Sequence[Document], seconds: float) -> Beat:
+        def beat(reports: Sequence[Document], seconds: float) -> HeartbeatReply:
             answer = self.work.heartbeat(claim, reports, seconds, cells.read())
             cells.note()
             return answer
@@ -118,7 +118,7 @@ class JobRunner:
             device=claim.device,
         )  # fmt: skip
         desk = OwnDesk(
-            self.steps, claim, cells, self.settings.share_seconds, lambda: self.doorbell.ring_job(claim.job_id),
+            self.steps, claim, cells, self.settings.share_seconds, lambda: self.notifier.notify_job(claim.job_id),
             lambda: kept.keep(pulse),
         )  # fmt: skip
         try:

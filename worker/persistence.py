@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from sqlalchemy.exc import DBAPIError
 
 from app.errors import LostClaim
-from app.jobs.files import FileWork
+from app.jobs.files import JobFileStore
 from app.jobs.records import JobClaim
 from app.storage import BlobMissing, BlobStore
 from primesvt_core.workspace.store import CELLS, snapshots
@@ -59,7 +59,7 @@ class FreshCells:
 class KeptFiles:
     """A job's large files, in the blob store while the job is not over."""
 
-    def __init__(self, work: FileWork, store: BlobStore, claim: JobClaim, workspace: Path) -> None:
+    def __init__(self, work: JobFileStore, store: BlobStore, claim: JobClaim, workspace: Path) -> None:
         self.work, self.store, self.claim, self.workspace = work, store, claim, workspace
         self._kept: dict[str, tuple[int, int]] = {}
         self._try_at = 0.0
@@ -114,7 +114,7 @@ class KeptFiles:
             path.unlink()
 
 
-def clean_up(work: FileWork, store: BlobStore) -> None:
+def clean_up(work: JobFileStore, store: BlobStore) -> None:
     """Delete the blobs of jobs that are over."""
     keys = work.left_over()
     for key in keys:

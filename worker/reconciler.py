@@ -17,18 +17,18 @@ from sqlalchemy.exc import DBAPIError
 
 from app import logs
 from app.catalog.contents import Contents
-from app.catalog.work import UploadWork
+from app.catalog.queue import UploadQueue
 from app.db import Database, connect
-from app.jobs.cells import StepWork
-from app.jobs.files import FileWork
-from app.jobs.work import JobWork
+from app.jobs.cells import CellStore
+from app.jobs.files import JobFileStore
+from app.jobs.queue import JobQueue
 from app.leases import LeaseWatch
 from app.metrics import RECONCILED_AT
-from app.queue import CeleryDoorbell, Doorbell
+from app.queue import CeleryNotifier, Notifier
 from app.settings import Settings
 from app.storage import store_of
 from app.usage.retention import Retention
-from app.webhooks.work import DeliveryWork
+from app.webhooks.queue import DeliveryQueue
 from app.workers.service import WorkerService
 from worker.metrics_server import exposed
 from worker.sending import Sender
@@ -41,11 +41,11 @@ log = logging.getLogger(__name__)
 class Reconciler:
     """What one reconciler does again and again, and what it has seen of the leases."""
 
-    def __init__(self, database: Database, settings: Settings, doorbell: Doorbell) -> None:
-        self.doorbell = doorbell
-        self.uploads, self.jobs = UploadWork(database, settings), JobWork(database, settings)
-        self.workers, self.deliveries = WorkerService(database, settings), DeliveryWork(database)
-        self.steps = StepWork(database, settings)
+    def __init__(self, database: Database, settings: Settings, notifier: Notifier) -> None:
+        self.notifier = notifier
+        self.uploads, self.jobs = UploadQueue(database, settings), JobQueue(database, settings)
+        self.workers, self.deliveries = WorkerService(database, settings), DeliveryQueue(database)
+        self.steps = CellStore(database, settings)
         self.upload_leases, self.job_leases, self.step_leases = (
             LeaseWatch(settings.lease_seconds, settings.reconcile_seconds) for _ in range(3)
         )
@@ -60,12 +60,12 @@ class Reconciler:
         wanting = self.steps.reconcile(self.step_leases)
         self.workers.forget_lost()
         self.deliveries.forget_old()
-        if not (uploads or jobs or wanting) or self.doorbell.waiting():
+        if not (uploads or jobs or wanting) or self.notifier.waiting():
             return
         for upload_id in uploads:
-            self.doorbell.ring_upload(upload_id)
+            self.notifier.notify_upload(upload_id)
         for job_id in (*jobs, *wanting):
-            self.doorbell.ring_job(job_id)
+            self.notifier.notify_job(job_id)
 
 
 def main() -> None:
@@ -75,12 +75,12 @@ def main() -> None:
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    database, doorbell = connect(settings.database), CeleryDoorbell(settings.broker_url)
+    database, notifier = connect(settings.database), CeleryNotifier(settings.broker_url)
     database.migrate_patiently()
     store = store_of(settings)
-    sweeper = Sweeper(Contents(database, store), Retention(database, store), FileWork(database), store)
-    postman = Postman(DeliveryWork(database), Sender(private=settings.webhook_private_network), stopping)
-    reconciler = Reconciler(database, settings, doorbell)
+    sweeper = Sweeper(Contents(database, store), Retention(database, store), JobFileStore(database), store)
+    postman = Postman(DeliveryQueue(database), Sender(private=settings.webhook_private_network), stopping)
+    reconciler = Reconciler(database, settings, notifier)
     with exposed(settings), at_work(postman):
         while not stopping.wait(settings.reconcile_seconds):
             try:

@@ -36,7 +36,7 @@ class Presence:
         finally:
             self._over = True
             self._changed.set()
-            thread.join(self.workers.beat_seconds)
+            thread.join(self.workers.report_seconds)
 
     def show(self, state: WorkerState, job_id: str | None = None) -> None:
         """From now on it does this."""
@@ -46,7 +46,7 @@ class Presence:
     def _tell_on(self) -> None:
         while not self._over:
             self._tell()
-            self._changed.wait(self.workers.beat_seconds)
+            self._changed.wait(self.workers.report_seconds)
             self._changed.clear()
         try:
             self.workers.leave(self.worker_id)
@@ -56,6 +56,6 @@ class Presence:
     def _tell(self) -> None:
         state, job_id = self._shown
         try:
-            self.workers.tell(self.worker_id, socket.gethostname(), self.devices, __version__, state, job_id)
+            self.workers.report(self.worker_id, socket.gethostname(), self.devices, __version__, state, job_id)
         except DBAPIError as error:
             log.warning("presence_not_told", extra={"reason": str(error.orig)})

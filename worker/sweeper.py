@@ -6,7 +6,7 @@ import logging
 import time
 
 from app.catalog.contents import Contents
-from app.jobs.files import FileWork
+from app.jobs.files import JobFileStore
 from app.storage import BlobStore
 from app.usage.retention import Retention
 from worker.persistence import clean_up
@@ -14,7 +14,7 @@ from worker.persistence import clean_up
 log = logging.getLogger(__name__)
 
 RARELY_SECONDS = 600.0
-"""How often storage is searched for drafts that no row speaks of, and for what teams have not used for days."""
+"""How often storage is searched for multipart uploads without a row, and for what teams have not used for days."""
 
 
 class Sweeper:
@@ -22,7 +22,7 @@ class Sweeper:
     and what teams do not use any more in time.
     """
 
-    def __init__(self, contents: Contents, retention: Retention, files: FileWork, store: BlobStore) -> None:
+    def __init__(self, contents: Contents, retention: Retention, files: JobFileStore, store: BlobStore) -> None:
         self.contents, self.retention, self.files, self.store = contents, retention, files, store
         self.next_at = time.monotonic()
 
@@ -31,7 +31,7 @@ class Sweeper:
         try:
             if time.monotonic() >= self.next_at:
                 self.retention.enforce()
-                self.contents.sweep_drafts()
+                self.contents.sweep_multipart()
                 self.next_at = time.monotonic() + RARELY_SECONDS
             self.contents.sweep()
             clean_up(self.files, self.store)

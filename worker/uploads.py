@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
+from app.catalog.queue import UploadQueue
 from app.catalog.records import UploadClaim
 from app.catalog.states import UploadKind
-from app.catalog.work import UploadWork
 from app.db import Database
 from app.errors import DigestMismatch, LostClaim
-from app.jobs.records import Beat
+from app.jobs.records import HeartbeatReply
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
 from worker import sandbox
@@ -42,9 +42,9 @@ class UploadRunner:
     stopping: Event
 
     @property
-    def work(self) -> UploadWork:
+    def work(self) -> UploadQueue:
         """The uploads' claims."""
-        return UploadWork(self.database, self.settings)
+        return UploadQueue(self.database, self.settings)
 
     def run(self, upload_id: str) -> bool:
         """Validate an upload if it can be claimed; say whether it could."""
@@ -81,9 +81,9 @@ class UploadRunner:
             log.warning("upload_released", extra={**told, "reason": str(error)})
 
     def _look_into(self, claim: UploadClaim, folder: Path) -> Document:
-        def beat(_reports: Sequence[Document], _seconds: float) -> Beat:
+        def beat(_reports: Sequence[Document], _seconds: float) -> HeartbeatReply:
             self.work.heartbeat(claim)
-            return Beat(cancel_requested=False)
+            return HeartbeatReply(cancel_requested=False)
 
         pulse = Pulse(
             beat,
@@ -102,10 +102,10 @@ class UploadRunner:
         return judge() if claim.content.sha256 else self._verify_while(judge, claim, path, pulse)
 
     def _assemble(self, claim: UploadClaim, pulse: Pulse) -> None:
-        """Make the content of its draft; from then on nothing that a client was ever given can change it."""
-        draft = claim.draft
-        if draft is not None:
-            alongside(lambda: self.store.finish(draft, claim.parts), pulse)
+        """Make the content of its parts; from then on nothing that a client was ever given can change it."""
+        multipart = claim.multipart
+        if multipart is not None:
+            alongside(lambda: self.store.complete_multipart(multipart, claim.parts), pulse)
             self.work.assembled(claim)
 
     def _verify_while(self, judge: Callable[[], Document], claim: UploadClaim, path: Path, pulse: Pulse) -> Document:

@@ -12,8 +12,8 @@ from threading import Event
 from sqlalchemy.exc import DBAPIError
 
 from app.metrics import WEBHOOK_SECONDS
+from app.webhooks.queue import DeliveryQueue, is_success
 from app.webhooks.records import DeliveryClaim
-from app.webhooks.work import DeliveryWork, is_success
 from worker.sending import Sender
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ POLL_SECONDS = 1.0
 class Postman:
     """Delivers until ``stopping`` is set. Any number of them may run."""
 
-    work: DeliveryWork
+    work: DeliveryQueue
     sender: Sender
     stopping: Event
 

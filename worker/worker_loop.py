@@ -16,12 +16,12 @@ from threading import Event
 
 from sqlalchemy.exc import DBAPIError
 
-from app.catalog.work import UploadWork
+from app.catalog.queue import UploadQueue
 from app.db import Database, connect
-from app.jobs.cells import StepWork
+from app.jobs.cells import CellStore
+from app.jobs.queue import CPU_ONLY, JobQueue
 from app.jobs.records import Device
-from app.jobs.work import CPU_ONLY, JobWork
-from app.queue import CeleryDoorbell, Doorbell
+from app.queue import CeleryNotifier, Notifier
 from app.settings import Settings
 from app.storage import BlobStore, store_of
 from app.workers.records import WorkerState
@@ -34,7 +34,7 @@ from worker.uploads import UploadRunner
 
 log = logging.getLogger(__name__)
 
-MOST_HEARERS = 32
+MAX_FORWARDS = 32
 """A doorbell that so many busy workers have heard is dropped; where one is idle nevertheless, the reconciler rings."""
 
 
@@ -50,27 +50,27 @@ class Station:
     settings: Settings
     database: Database
     store: BlobStore
-    doorbell: Doorbell
+    notifier: Notifier
     devices: tuple[Device, ...] = CPU_ONLY
     owner: str = field(default_factory=name_of_this_process)
     stopping: Event = field(default_factory=Event)
     _busy: threading.Lock = field(default_factory=threading.Lock)
     _beyond_help: set[str] = field(default_factory=set)
 
-    def run_job(self, job_id: str, heard_by: Sequence[str] = ()) -> None:
+    def run_job(self, job_id: str, forwarded_by: Sequence[str] = ()) -> None:
         """Answer a doorbell: run the job whose turn it is. A worker that has one passes the doorbell on, until all that
         hear it are busy: each of them looks for the next job when its own is over.
         """
         if self.stopping.is_set() or not self._busy.acquire(blocking=False):
-            if self.owner not in heard_by and len(heard_by) < MOST_HEARERS:
-                self.doorbell.ring_job(job_id, [*heard_by, self.owner])
+            if self.owner not in forwarded_by and len(forwarded_by) < MAX_FORWARDS:
+                self.notifier.notify_job(job_id, [*forwarded_by, self.owner])
             return
         try:
             self._work()
         finally:
             self.presence.show(WorkerState.STOPPING if self.stopping.is_set() else WorkerState.IDLE)
             self._busy.release()
-        self.ring_next()
+        self.notify_next()
 
     def _work(self) -> None:
         """Run the next job that this worker can run; where none waits, help with one that runs."""
@@ -79,7 +79,7 @@ class Station:
             self._help()
         else:
             self.presence.show(WorkerState.BUSY, claim.job_id)
-            JobRunner(self.database, self.store, self.settings, self.owner, self.stopping, self.doorbell).run(claim)
+            JobRunner(self.database, self.store, self.settings, self.owner, self.stopping, self.notifier).run(claim)
 
     def _help(self) -> None:
         """No job waits: help with one that runs."""
@@ -87,7 +87,7 @@ class Station:
         if claim is None:
             return
         self.presence.show(WorkerState.HELPING, claim.job_id)
-        self.doorbell.ring_job(claim.job_id)  # there may be work for others, too
+        self.notifier.notify_job(claim.job_id)  # there may be work for others, too
         if not Helper(self._steps, self.store, self.settings, self.stopping, self._has_own).run(claim):
             self._beyond_help.add(claim.job_id)
 
@@ -95,12 +95,12 @@ class Station:
         return bool(self._jobs.due(1, self.devices))
 
     @property
-    def _jobs(self) -> JobWork:
-        return JobWork(self.database, self.settings)
+    def _jobs(self) -> JobQueue:
+        return JobQueue(self.database, self.settings)
 
     @property
-    def _steps(self) -> StepWork:
-        return StepWork(self.database, self.settings)
+    def _steps(self) -> CellStore:
+        return CellStore(self.database, self.settings)
 
     @cached_property
     def presence(self) -> Presence:
@@ -112,16 +112,16 @@ class Station:
         if self.stopping.is_set():
             return
         if UploadRunner(self.database, self.store, self.settings, self.owner, self.stopping).run(upload_id):
-            self.ring_next()
+            self.notify_next()
 
-    def ring_next(self) -> None:
+    def notify_next(self) -> None:
         """Ring for the job whose turn it is, or for one that could do with help."""
         if self.stopping.is_set():
             return
         for job_id in self._jobs.due(1, self.devices) or self._steps.wanting(
             self.owner, self.devices, self._beyond_help
         ):
-            self.doorbell.ring_job(job_id)
+            self.notifier.notify_job(job_id)
 
     def sweep(self) -> None:
         """Remove workspaces of this machine that nobody will go on with; not now if the database is away."""
@@ -133,7 +133,7 @@ class Station:
     def _sweep(self) -> None:
         folders = [path for path in self.settings.workspaces.glob("*") if path.is_dir()]
         names = [_subject(path) for path in folders]
-        jobs, uploads = JobWork(self.database, self.settings), UploadWork(self.database, self.settings)
+        jobs, uploads = JobQueue(self.database, self.settings), UploadQueue(self.database, self.settings)
         kept = jobs.unfinished(names) | uploads.unfinished(names)
         for folder in folders:
             if _subject(folder) not in kept:
@@ -150,4 +150,4 @@ def open_station(settings: Settings) -> Station:
     database = connect(settings.database)
     database.migrate_patiently()
     store = store_of(settings)
-    return Station(settings, database, store, CeleryDoorbell(settings.broker_url), devices(settings))
+    return Station(settings, database, store, CeleryNotifier(settings.broker_url), devices(settings))

@@ -54,5 +54,5 @@ def get_artifact(
     artifact = found.jobs.artifact(caller.team_id, job_id, name)
 
     saved_as = SavedAs(disposition(artifact.name), artifact.media_type)
-    address = found.jobs.address(artifact, saved_as) if direct else None
+    address = found.jobs.presigned_url(artifact, saved_as) if direct else None
     return download(request, artifact, partial(found.jobs.read, artifact), address)

@@ -16,7 +16,7 @@ from app.api.batching import Batch
 from app.api.watching import Watch
 from app.errors import InsufficientScope, InvalidKey, NotFound, RateLimited
 from app.services import Services
-from app.teams.actors import identified
+from app.teams.actors import set_principal
 from app.teams.limits import Allowance, Rule, network_of
 from app.teams.records import Principal
 from app.teams.scopes import Scope
@@ -61,9 +61,9 @@ class Authentication(HTTPBearer):
         try:
             caller = await _authenticated(request, found, await super().__call__(request))
         except InvalidKey:
-            await run_in_threadpool(count_stranger, request, found)
+            await run_in_threadpool(count_anonymous, request, found)
             raise
-        identified(caller)
+        set_principal(caller)
         rule, subject = found.limiter.callers, _counted_as(caller)
         allowance = found.limiter.count_here(rule, subject)
         if allowance is None:
@@ -76,13 +76,13 @@ class Authentication(HTTPBearer):
 authentication = Authentication()
 
 
-def count_stranger(request: Request, found: Annotated[Services, Depends(services)]) -> None:
+def count_anonymous(request: Request, found: Annotated[Services, Depends(services)]) -> None:
     """Count a request that nobody we know has sent.
 
     Raises:
         RateLimited: too many come from there.
     """
-    count(request, found.limiter.strangers, network_of_request(request), found)
+    count(request, found.limiter.anonymous, network_of_request(request), found)
 
 
 def count_caller(request: Request, found: Services, caller: Principal) -> None:
@@ -168,7 +168,7 @@ def needs(scope: Scope) -> Any:
     return Security(authentication, scopes=[scope.value])
 
 
-def of_our_making(value: str) -> str:
+def validate_id(value: str) -> str:
     """An id that this server may have made; any other cannot be found, and never reaches the database.
 
     Raises:
@@ -184,10 +184,10 @@ Watching = Annotated[Watch, Depends(watch)]
 Caller = Annotated[Principal, Security(authentication)]
 """Whoever is known, whatever they may do; nearly every operation says with `needs` what it takes instead."""
 
-JobId = Annotated[str, Path(examples=["job_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(of_our_making)]
-KeyId = Annotated[str, Path(examples=["key_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(of_our_making)]
-UserId = Annotated[str, Path(examples=["usr_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(of_our_making)]
-InvitationId = Annotated[str, Path(examples=["lnk_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(of_our_making)]
-UploadId = Annotated[str, Path(examples=["upl_01k2v8r3p5q7s9t1v3w5x7y9z1"]), AfterValidator(of_our_making)]
-WebhookId = Annotated[str, Path(examples=["whk_01k2v8r6c8d0e2f4g6h8j0k2m4"]), AfterValidator(of_our_making)]
-DeliveryId = Annotated[str, Path(examples=["msg_01k2v8r7d9e1f3g5h7j9k1m3n5"]), AfterValidator(of_our_making)]
+JobId = Annotated[str, Path(examples=["job_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(validate_id)]
+KeyId = Annotated[str, Path(examples=["key_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(validate_id)]
+UserId = Annotated[str, Path(examples=["usr_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(validate_id)]
+InvitationId = Annotated[str, Path(examples=["lnk_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(validate_id)]
+UploadId = Annotated[str, Path(examples=["upl_01k2v8r3p5q7s9t1v3w5x7y9z1"]), AfterValidator(validate_id)]
+WebhookId = Annotated[str, Path(examples=["whk_01k2v8r6c8d0e2f4g6h8j0k2m4"]), AfterValidator(validate_id)]
+DeliveryId = Annotated[str, Path(examples=["msg_01k2v8r7d9e1f3g5h7j9k1m3n5"]), AfterValidator(validate_id)]

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from app.api.deps import count_stranger
+from app.api.deps import count_anonymous
 from app.api.readiness import Found as Looked
 from primesvt_client.schemas.service import Health, Plugins
 from primesvt_core import registry, spec
@@ -16,7 +16,7 @@ from primesvt_core.report import schema
 
 router = APIRouter()
 
-COUNTED = (Depends(count_stranger),)
+COUNTED = (Depends(count_anonymous),)
 
 
 @router.get("/api/v1/plugins", tags=["meta"], dependencies=COUNTED)

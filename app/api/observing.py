@@ -12,7 +12,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.service_stats import FleetService
+from app.service_stats import ServiceStats
 
 log = logging.getLogger(__name__)
 
@@ -27,14 +27,14 @@ def route_of(scope: Scope) -> str:
     return getattr(scope.get("route"), "path", "none")
 
 
-class FleetCollector(Collector):
+class StatsCollector(Collector):
     """Counts the whole service's things when the metrics are asked for: every process that answers says the same."""
 
-    def __init__(self, fleet: FleetService) -> None:
-        self.fleet = fleet
+    def __init__(self, stats: ServiceStats) -> None:
+        self.stats = stats
 
     def collect(self) -> Iterable[Metric]:
-        found = self.fleet.count()
+        found = self.stats.count()
         yield _gauge("primesvt_jobs", "Jobs by state.", "state", found.jobs)
         yield GaugeMetricFamily(
             "primesvt_oldest_queued_seconds", "How long the next job waits.", value=found.oldest_queued_seconds
@@ -58,9 +58,9 @@ def _gauge(name: str, told: str, label: str, counts: Mapping[Any, int]) -> Metri
 class Metrics:
     """The numbers of one application."""
 
-    def __init__(self, fleet: FleetService) -> None:
+    def __init__(self, stats: ServiceStats) -> None:
         self.registry = CollectorRegistry()
-        self.registry.register(FleetCollector(fleet))
+        self.registry.register(StatsCollector(stats))
         labels = ("method", "route")
         self.requests = Counter(
             "primesvt_http_requests", "Requests answered.", (*labels, "status"), registry=self.registry

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from app.db import Database
-from app.queue import CeleryDoorbell
+from app.queue import CeleryNotifier
 from app.services import Services
 from app.storage import BlobStore
 
@@ -79,10 +79,10 @@ def _in_a_thread(check: Check) -> Future[str]:
 
 def readiness(found: Services) -> Readiness:
     """What an application of these services needs."""
-    bell = found.doorbell
+    notifier = found.notifier
 
     def broker() -> str:
-        return "" if not isinstance(bell, CeleryDoorbell) or bell.is_ready() else "it does not answer"
+        return "" if not isinstance(notifier, CeleryNotifier) or notifier.is_ready() else "it does not answer"
 
     return Readiness(
         {"database": lambda: _schema(found.database), "storage": lambda: _storage(found.store), "broker": broker}

@@ -104,7 +104,7 @@ def address_parts(
     upload_id: UploadId, body: PartNumbers, caller: Writer, found: Found, response: Response
 ) -> PartAddresses:
     """Where to send parts straight to storage; those that get no address go through this server."""
-    addresses = found.catalog.addresses(caller.team_id, upload_id, body.numbers)
+    addresses = found.catalog.presigned_parts(caller.team_id, upload_id, body.numbers)
     response.headers["Cache-Control"] = "no-store"
     return PartAddresses(items=[PartAddressView.model_validate(address) for address in addresses])
 

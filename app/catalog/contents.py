@@ -10,22 +10,22 @@ from sqlalchemy.orm import Session
 from app.catalog.models import ContentRow, UploadRow
 from app.catalog.states import UploadState
 from app.db import Database, new_id, now
-from app.storage import BlobStore, Draft
+from app.storage import BlobStore, MultipartUpload
 
 CONTENT_PREFIX = "con"
 UNKNOWN_SECONDS = 3600.0
-"""A draft that no row speaks of is this old before it is abandoned: who began it was about to write the row."""
+"""A multipart upload without a row is this old before it is aborted: its creator was about to write the row."""
 
 
-def begun(team: str, draft: Draft, size_bytes: int) -> ContentRow:
+def new_content(team: str, upload: MultipartUpload, size_bytes: int) -> ContentRow:
     """The row of bytes that are about to arrive."""
     return ContentRow(
-        id=new_id(CONTENT_PREFIX), team_id=team, blob_key=draft.key, draft=draft.token, size_bytes=size_bytes,
-        sha256=None, created_at=now(),
+        id=new_id(CONTENT_PREFIX), team_id=team, blob_key=upload.key, multipart_token=upload.token,
+        size_bytes=size_bytes, sha256=None, created_at=now(),
     )  # fmt: skip
 
 
-def known(session: Session, team: str, sha256: str, size_bytes: int) -> ContentRow | None:
+def find_content(session: Session, team: str, sha256: str, size_bytes: int) -> ContentRow | None:
     """What a team has of a digest, oldest first. Locked, so that it is not forgotten before it is referred to.
 
     What no upload needs does not count: its bytes may be gone already, where deleting it was cut short.
@@ -48,8 +48,8 @@ class Contents:
             if row is None or session.scalar(select(ContentRow.id).where(ContentRow.id == content_id, _is_needed())):
                 return
             # The bytes first: a row that is left over is found again, bytes without a row would not be.
-            if row.draft is not None:
-                self.store.abandon(Draft(row.blob_key, row.draft))
+            if row.multipart_token is not None:
+                self.store.abort_multipart(MultipartUpload(row.blob_key, row.multipart_token))
             self.store.delete(row.blob_key)
             session.execute(update(UploadRow).where(UploadRow.content_id == content_id).values(content_id=None))
             session.delete(row)
@@ -61,14 +61,14 @@ class Contents:
         for content_id in unused:
             self.forget_unused(content_id)
 
-    def sweep_drafts(self) -> None:
-        """Abandon drafts whose beginner died before it could write down that there is one."""
-        left = [*self.store.drafts(now() - timedelta(seconds=UNKNOWN_SECONDS))]
-        for draft in left:
+    def sweep_multipart(self) -> None:
+        """Abort multipart uploads whose creator died before it could write their row."""
+        left = [*self.store.list_multipart(now() - timedelta(seconds=UNKNOWN_SECONDS))]
+        for multipart in left:
             with self.database.session() as session:
-                is_known = session.scalar(select(ContentRow.id).where(ContentRow.draft == draft.token))
+                is_known = session.scalar(select(ContentRow.id).where(ContentRow.multipart_token == multipart.token))
             if is_known is None:
-                self.store.abandon(draft)
+                self.store.abort_multipart(multipart)
 
 
 def _is_needed() -> ColumnElement[bool]:

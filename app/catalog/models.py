@@ -12,7 +12,7 @@ from app.db import Base, UtcTime
 
 
 class ContentRow(Base):
-    """Bytes that one upload brought, or several of the same team share; a draft while they arrive."""
+    """Bytes that one upload brought, or several of the same team share; a multipart upload while they arrive."""
 
     __tablename__ = "contents"
     __table_args__ = (Index("ix_contents_team_id_sha256", "team_id", "sha256"),)
@@ -20,7 +20,7 @@ class ContentRow(Base):
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     team_id: Mapped[str] = mapped_column(ForeignKey("teams.id"))
     blob_key: Mapped[str] = mapped_column(String(300))
-    draft: Mapped[str | None] = mapped_column(String(1024))
+    multipart_token: Mapped[str | None] = mapped_column("draft", String(1024))
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64))
     """As found by this server; None until it has read the whole."""

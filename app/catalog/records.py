@@ -10,7 +10,7 @@ from typing import Any
 from app.catalog.models import UploadRow
 from app.catalog.states import UploadKind, UploadState
 from app.errors import UploadClosed
-from app.storage import Draft, Parts
+from app.storage import MultipartUpload, Parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +41,8 @@ class Upload:
 
 
 @dataclass(frozen=True)
-class PartAddress:
-    """Where a client may send one part itself."""
+class PresignedPart:
+    """Where a client may send one part itself, straight to the storage."""
 
     number: int
     url: str
@@ -50,7 +50,7 @@ class PartAddress:
 
 
 @dataclass(frozen=True)
-class Content:
+class UploadContent:
     """What a worker reads of an upload: where it lies, what the client called it, and its digest if it is known."""
 
     blob_key: str
@@ -63,17 +63,17 @@ class UploadClaim:
     """A worker's right to validate an upload, until its lease ends or another takes it.
 
     Attributes:
-        sha256: what the client says that it is; None if it says nothing.
-        draft: what the content is still to be made of; None once it is.
+        sha256: the digest that the client declared; None if it declared none.
+        multipart: of which the content is still to be made; None once it is.
     """
 
     upload_id: str
     owner: str
     epoch: int
     kind: UploadKind
-    content: Content
+    content: UploadContent
     sha256: str | None
-    draft: Draft | None
+    multipart: MultipartUpload | None
     parts: Parts
 
 
@@ -82,7 +82,7 @@ def blob_key(upload_id: str) -> str:
     return f"uploads/{upload_id}"
 
 
-def content(row: UploadRow) -> Content:
+def content_of(row: UploadRow) -> UploadContent:
     """What a worker reads of a row's upload.
 
     Raises:
@@ -90,16 +90,20 @@ def content(row: UploadRow) -> Content:
     """
     if row.content is None:
         raise UploadClosed(f"the upload {row.id} has expired")
-    return Content(row.content.blob_key, row.name, row.content.sha256)
+    return UploadContent(row.content.blob_key, row.name, row.content.sha256)
 
 
-def draft(row: UploadRow) -> Draft | None:
-    """What the content of a row's upload is still to be made of."""
+def multipart_of(row: UploadRow) -> MultipartUpload | None:
+    """The multipart upload of which a row's content is still to be made."""
     found = row.content
-    return Draft(found.blob_key, found.draft) if found is not None and found.draft is not None else None
+    return (
+        MultipartUpload(found.blob_key, found.multipart_token)
+        if found is not None and found.multipart_token is not None
+        else None
+    )
 
 
-def cut(row: UploadRow) -> Parts:
+def parts_of(row: UploadRow) -> Parts:
     """The parts of a row's upload."""
     return Parts(row.size_bytes, row.part_bytes)
 
@@ -114,7 +118,7 @@ def record(row: UploadRow, received: Iterable[int]) -> Upload:
         size_bytes=row.size_bytes,
         sha256=row.sha256,
         part_bytes=row.part_bytes,
-        parts=cut(row).count,
+        parts=parts_of(row).count,
         received_parts=tuple(sorted(received)),
         facts=row.facts,
         problem=row.problem,

@@ -14,18 +14,18 @@ from sqlalchemy.orm import Session, joinedload
 from app.catalog import contents, records
 from app.catalog.contents import Contents
 from app.catalog.models import UploadRow
-from app.catalog.records import PartAddress, Upload, blob_key, record
+from app.catalog.queue import announce_verdict
+from app.catalog.records import PresignedPart, Upload, blob_key, record
 from app.catalog.states import OPEN, UploadKind, UploadState
-from app.catalog.work import announce_verdict
 from app.db import Database, new_id, now
 from app.errors import DigestMismatch, NotFound, PartOutOfRange, UploadClosed, UploadIncomplete, UploadInUse
 from app.names import printable
 from app.paging import Page, decode, page
-from app.queue import Doorbell
+from app.queue import Notifier
 from app.settings import Settings
-from app.storage import ADDRESS_SECONDS, BlobMissing, BlobStore, Draft, Parts
+from app.storage import PRESIGNED_URL_SECONDS, BlobMissing, BlobStore, MultipartUpload, Parts
 from app.teams import audit
-from app.usage.quotas import admit_upload, server_quotas
+from app.teams.admission import Admission
 
 UPLOAD_PREFIX = "upl"
 
@@ -33,8 +33,11 @@ UPLOAD_PREFIX = "upl"
 class CatalogService:
     """A team's uploads."""
 
-    def __init__(self, database: Database, store: BlobStore, doorbell: Doorbell, settings: Settings) -> None:
-        self.database, self.store, self.doorbell, self.settings = database, store, doorbell, settings
+    def __init__(
+        self, database: Database, store: BlobStore, notifier: Notifier, settings: Settings, admission: Admission
+    ) -> None:
+        self.database, self.store, self.notifier, self.settings = database, store, notifier, settings
+        self.admission = admission
 
     def create(
         self, team: str, kind: UploadKind, name: str, size_bytes: int, sha256: str | None, *, share: bool = True
@@ -53,7 +56,7 @@ class CatalogService:
             TooLarge: beyond this server's or the team's limit.
             StorageQuotaExceeded: the team stores as much as it may.
         """
-        parts = self.store.cut(size_bytes, self.settings.part_bytes)
+        parts = self.store.plan_parts(size_bytes, self.settings.part_bytes)
         row = UploadRow(
             id=new_id(UPLOAD_PREFIX), team_id=team, kind=kind.value, name=display_name(name),
             state=UploadState.CREATED.value, size_bytes=size_bytes, sha256=sha256.lower() if sha256 else None,
@@ -61,25 +64,25 @@ class CatalogService:
         )  # fmt: skip
         if share and self._add_shared(row):
             return self.get(team, row.id)
-        with self.database.session() as session:  # before anything is begun for what will be refused
-            admit_upload(session, team, size_bytes, server_quotas(self.settings))
-        # The draft first: one that no row speaks of is found and abandoned, a row without its draft would be of no use.
-        begun = contents.begun(team, self.store.begin(blob_key(row.id), parts), size_bytes)
+        with self.database.session() as session:  # before anything is created for what will be refused
+            self.admission.admit_upload(session, team, size_bytes)
+        # The multipart upload first: one without a row is found and aborted, a row without it would be of no use.
+        content = contents.new_content(team, self.store.create_multipart(blob_key(row.id), parts), size_bytes)
         with self.database.session() as session:
-            admit_upload(session, team, size_bytes, server_quotas(self.settings))
-            session.add(begun)
+            self.admission.admit_upload(session, team, size_bytes)
+            session.add(content)
             session.flush()
-            row.content_id = begun.id
+            row.content_id = content.id
             session.add(row)
-            audit.note(session, team, "upload.create", row.id, name=row.name, size_bytes=size_bytes)
+            audit.record(session, team, "upload.create", row.id, name=row.name, size_bytes=size_bytes)
         return record(row, ())
 
     def _add_shared(self, row: UploadRow) -> bool:
-        """Keep an upload of bytes that the team has; say whether it has them."""
+        """Keep an upload of bytes that the team has; returns whether it has them."""
         if row.sha256 is None:
             return False
         with self.database.session() as session:
-            same = contents.known(session, row.team_id, row.sha256, row.size_bytes)
+            same = contents.find_content(session, row.team_id, row.sha256, row.size_bytes)
             if same is None:
                 return False
             row.content_id, row.state = same.id, UploadState.STORED.value
@@ -91,9 +94,9 @@ class CatalogService:
                 row.state, row.facts = UploadState.READY.value, checked.facts
                 announce_verdict(session, row)
             session.add(row)
-            audit.note(session, row.team_id, "upload.create", row.id, name=row.name, size_bytes=row.size_bytes)
+            audit.record(session, row.team_id, "upload.create", row.id, name=row.name, size_bytes=row.size_bytes)
         if row.state == UploadState.STORED.value:
-            self.doorbell.ring_upload(row.id)
+            self.notifier.notify_upload(row.id)
         return True
 
     def put_part(self, team: str, upload_id: str, number: int, chunks: Iterable[bytes], sha256: str | None) -> Upload:
@@ -104,34 +107,36 @@ class CatalogService:
             DigestMismatch: it is not what was sent.
             UploadClosed: the upload takes no more parts.
         """
-        draft, parts = self._open(team, upload_id, [number])
+        multipart, parts = self._open(team, upload_id, [number])
         # Checked as it comes: a part that does not fit never replaces one that did.
         checked = _checked_part(chunks, number, parts.size_of(number), sha256)
         try:
-            self.store.put_part(draft, parts, number, checked)
+            self.store.put_part(multipart, parts, number, checked)
         except BlobMissing:  # deleted or completed while the part was on its way
             self._open(team, upload_id)
             raise UploadClosed("the upload takes no more parts") from None
         try:
             self._note_arrival(team, upload_id)
         except NotFound:  # deleted just now
-            self.store.abandon(draft)
+            self.store.abort_multipart(multipart)
             raise
         return self.get(team, upload_id)
 
-    def addresses(self, team: str, upload_id: str, numbers: Sequence[int]) -> list[PartAddress]:
+    def presigned_parts(self, team: str, upload_id: str, numbers: Sequence[int]) -> list[PresignedPart]:
         """Where a client may send parts itself; none where it cannot reach the storage: they go through this server.
 
         Raises:
             PartOutOfRange: no such part.
             UploadClosed: the upload takes no more parts.
         """
-        draft, parts = self._open(team, upload_id, numbers)
-        expires_at = now() + timedelta(seconds=ADDRESS_SECONDS)
-        urls = {number: self.store.part_address(draft, parts, number, ADDRESS_SECONDS) for number in numbers}
+        multipart, parts = self._open(team, upload_id, numbers)
+        expires_at = now() + timedelta(seconds=PRESIGNED_URL_SECONDS)
+        urls = {
+            number: self.store.presigned_part_url(multipart, parts, number, PRESIGNED_URL_SECONDS) for number in numbers
+        }
         if any(urls.values()):
             self._note_arrival(team, upload_id)
-        return [PartAddress(number, url, expires_at) for number, url in urls.items() if url is not None]
+        return [PresignedPart(number, url, expires_at) for number, url in urls.items() if url is not None]
 
     def complete(self, team: str, upload_id: str) -> Upload:
         """Everything was sent: have a worker make it whole, verify and validate it. Asking again changes nothing.
@@ -151,9 +156,9 @@ class CatalogService:
             # Somebody who completed it at the same time may have been first, and a worker may have it already.
             is_first = session.execute(stored.values(**values)).rowcount == 1  # type: ignore[attr-defined]
             if is_first:
-                audit.note(session, team, "upload.complete", upload_id)
+                audit.record(session, team, "upload.complete", upload_id)
         if is_first:
-            self.doorbell.ring_upload(upload_id)
+            self.notifier.notify_upload(upload_id)
         return self.get(team, upload_id)
 
     def get(self, team: str, upload_id: str) -> Upload:
@@ -164,11 +169,11 @@ class CatalogService:
         """
         with self.database.session() as session:
             row = self._row(session, team, upload_id)
-            draft = records.draft(row)
-        return record(row, self._received(row, draft))
+            multipart = records.multipart_of(row)
+        return record(row, self._received(row, multipart))
 
     def announce_digest(self, team: str, upload_id: str, sha256: str) -> Upload:
-        """Say what the whole is, which a client may find out while it sends; the worker holds the bytes to it.
+        """Keep the digest of the whole, which a client may compute while it sends; the worker holds the bytes to it.
 
         Raises:
             DigestMismatch: another digest was announced before.
@@ -204,8 +209,11 @@ class CatalogService:
         if cursor is not None:
             query = query.where(UploadRow.id < decode(cursor, UPLOAD_PREFIX))
         with self.database.session() as session:
-            rows = [(row, records.draft(row)) for row in session.scalars(query.options(joinedload(UploadRow.content)))]
-        uploads = [record(row, self._received(row, draft)) for row, draft in rows]
+            rows = [
+                (row, records.multipart_of(row))
+                for row in session.scalars(query.options(joinedload(UploadRow.content)))
+            ]
+        uploads = [record(row, self._received(row, multipart)) for row, multipart in rows]
         return page(uploads, limit, [upload.id for upload in uploads])
 
     def delete(self, team: str, upload_id: str) -> None:
@@ -222,21 +230,21 @@ class CatalogService:
                 session.flush()
             except IntegrityError:
                 raise UploadInUse(f"jobs refer to {name}; delete them first") from None
-            audit.note(session, team, "upload.delete", upload_id, name=name)
+            audit.record(session, team, "upload.delete", upload_id, name=name)
         if content_id is not None:
             Contents(self.database, self.store).forget_unused(content_id)
 
-    def _open(self, team: str, upload_id: str, numbers: Iterable[int] = ()) -> tuple[Draft, Parts]:
-        """The draft of an upload that takes these parts."""
+    def _open(self, team: str, upload_id: str, numbers: Iterable[int] = ()) -> tuple[MultipartUpload, Parts]:
+        """The multipart upload and the plan of an upload that takes these parts."""
         with self.database.session() as session:
             row = self._row(session, team, upload_id)
-            draft, parts = records.draft(row), records.cut(row)
-        if UploadState(row.state) not in OPEN or draft is None:
+            multipart, parts = records.multipart_of(row), records.parts_of(row)
+        if UploadState(row.state) not in OPEN or multipart is None:
             raise _closed(UploadState(row.state))
         for number in numbers:
             if not 1 <= number <= parts.count:
                 raise PartOutOfRange(f"the upload has the parts 1 to {parts.count}, not {number}")
-        return draft, parts
+        return multipart, parts
 
     def _note_arrival(self, team: str, upload_id: str) -> None:
         with self.database.session() as session:
@@ -246,14 +254,14 @@ class CatalogService:
                 raise _closed(UploadState(row.state))
             row.state, row.updated_at = UploadState.UPLOADING.value, now()
 
-    def _received(self, row: UploadRow, draft: Draft | None) -> Iterable[int]:
+    def _received(self, row: UploadRow, multipart: MultipartUpload | None) -> Iterable[int]:
         """The parts that have arrived: while the upload is open, those that the store has."""
-        parts, state = records.cut(row), UploadState(row.state)
+        parts, state = records.parts_of(row), UploadState(row.state)
         if state is UploadState.EXPIRED:
             return ()
-        if state not in OPEN or draft is None:
+        if state not in OPEN or multipart is None:
             return range(1, parts.count + 1)
-        return self.store.arrived(draft, parts)
+        return self.store.list_parts(multipart, parts)
 
     @staticmethod
     def _row(session: Session, team: str, upload_id: str, *, lock: bool = False) -> UploadRow:
@@ -286,6 +294,3 @@ def _checked_part(chunks: Iterable[bytes], number: int, size: int, sha256: str |
         raise PartOutOfRange(f"part {number} has {seen:,} bytes; {size:,} belong to it")
     if sha256 is not None and digest.hexdigest() != sha256.lower():
         raise DigestMismatch(f"part {number} has the sha256 {digest.hexdigest()}, not {sha256}; send it again")
-
-
-__all__ = ["CatalogService", "display_name", "printable"]

@@ -37,7 +37,7 @@ def serve(
             _announce(found, json=json)
             while True:
                 time.sleep(LOOK_SECONDS)
-                found.look()
+                found.check()
     except KeyboardInterrupt:
         err.print("stopped; what was running goes on at the next start")
 

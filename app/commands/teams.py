@@ -14,8 +14,9 @@ from app.commands.database import DEFAULT_FOLDER, ID_WIDTH, DataDir, reached, se
 from app.db import Database
 from app.errors import Conflict, Invalid
 from app.settings import Settings
+from app.teams.quotas import Quotas, server_quotas
 from app.teams.service import TeamService
-from app.usage.quotas import Quotas, QuotaService, Usage, server_quotas
+from app.usage.quotas import QuotaService, Usage
 from primesvt_client.console import err, out, print_json
 from primesvt_client.options import Json
 from primesvt_client.spec import LARGEST

@@ -1,7 +1,7 @@
-"""Turns into another program that is told to stop when its parent is killed: ``python tied.py PARENT PROGRAM …``.
+"""Becomes another program, which is sent SIGTERM when its parent is killed: ``python pdeathsig.py PARENT PROGRAM …``.
 
-Run by its path, so that it starts quickly. Only Linux knows how to tie a process to its parent; elsewhere it is just
-started.
+Run by its path, so that it starts quickly. Only Linux has such a signal (``PR_SET_PDEATHSIG``); elsewhere the program
+is just started.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ PR_SET_PDEATHSIG = 1
 
 
 def main(parent: int, command: list[str]) -> None:
-    """Tie this process to its parent and become the program."""
+    """Ask for the signal and become the program."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it was killed before it could be tied to
+        if os.getppid() != parent:  # it was killed before the signal was asked for
             sys.exit(1)
     os.execv(command[0], command)  # noqa: S606  # our own programs
 

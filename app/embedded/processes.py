@@ -1,4 +1,4 @@
-"""Processes that are kept running, and are gone when their keeper is."""
+"""Processes that are kept running, and are gone when their supervisor is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-TIED = Path(__file__).with_name("tied.py")
+PDEATHSIG = Path(__file__).with_name("pdeathsig.py")
 LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 60.0
 """A process that ran this long is started again at once."""
@@ -33,7 +33,7 @@ class Program:
     inherited: tuple[int, ...] = ()
 
 
-class Keeper:
+class Supervisor:
     """One program that is started again whenever it ends."""
 
     def __init__(self, program: Program) -> None:
@@ -41,7 +41,7 @@ class Keeper:
         self.failures = 0
         self.process = self._start()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Start the program again if it has ended, later each time."""
         if self.process.poll() is None:
             return
@@ -50,8 +50,8 @@ class Keeper:
         if ran_seconds < min(LONGEST_PAUSE, 2.0**self.failures - 1):
             return
         self.failures += 1
-        told = {"part": self.program.name, "status": self.process.returncode, "log": str(self.program.log)}
-        log.warning("part_ended", extra=told)
+        fields = {"part": self.program.name, "status": self.process.returncode, "log": str(self.program.log)}
+        log.warning("part_ended", extra=fields)
         self.process = self._start()
 
     def ask_to_stop(self) -> None:
@@ -75,11 +75,11 @@ class Keeper:
         self.program.log.parent.mkdir(parents=True, exist_ok=True)
         with self.program.log.open("ab") as output:
             return subprocess.Popen(  # noqa: S603  # our own programs
-                [sys.executable, "-I", str(TIED), str(os.getpid()), *self.program.command],
+                [sys.executable, "-I", str(PDEATHSIG), str(os.getpid()), *self.program.command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 env=dict(self.program.env),
-                start_new_session=True,  # Ctrl-C reaches the keeper alone, which stops its parts in order
+                start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops its parts in order
                 pass_fds=self.program.inherited,
             )

@@ -1,4 +1,4 @@
-"""Starting the parts in order, telling when they are ready, and stopping them in order."""
+"""Starts the parts in order, waits until they are ready, and stops them in order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import httpx
 
 from app.db import opened
 from app.embedded import broker
-from app.embedded.processes import Keeper, Program
+from app.embedded.processes import Program, Supervisor
 from app.settings import Settings, given_folder
 from app.teams.service import TeamService
 from primesvt_client.errors import ReportedError
@@ -26,7 +26,7 @@ from primesvt_client.errors import ReportedError
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.2
 DRAIN_SECONDS = 5
-"""How long open requests, followers of jobs among them, may go on once the API is told to stop."""
+"""How long open requests, followers of jobs among them, may go on once the API is asked to stop."""
 
 API_GRACE, WORKER_GRACE, BROKER_GRACE = 10.0, 30.0, 10.0
 
@@ -56,19 +56,19 @@ class Running:
     """The service, started.
 
     Attributes:
-        address: what clients are told.
+        address: where clients reach it.
         first_key: the first API key; only at the first start with this data folder.
     """
 
     address: str
     first_key: str | None
     settings: Settings
-    keepers: Sequence[Keeper] = field(repr=False)
+    supervisors: Sequence[Supervisor] = field(repr=False)
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Start again what has ended."""
-        for keeper in self.keepers:
-            keeper.look()
+        for supervisor in self.supervisors:
+            supervisor.check()
 
 
 @contextmanager
@@ -89,15 +89,17 @@ def running(place: Place, hopeless: Callable[[], bool] = lambda: False) -> Itera
         stack.enter_context(_locked(settings.data_dir))
         listener = stack.enter_context(contextlib.closing(_listen(place)))
         database = stack.enter_context(opened(settings.database))
-        keepers: list[Keeper] = []
+        supervisors: list[Supervisor] = []
         for program in _programs(settings, listener):
-            keepers.append(Keeper(program))
-            stack.callback(keepers[-1].stop)
-        stack.callback(_ask_all, keepers[1:])  # first of all, all at once; the broker goes last
+            supervisors.append(Supervisor(program))
+            stack.callback(supervisors[-1].stop)
+        stack.callback(_ask_all, supervisors[1:])  # first of all, all at once; the broker goes last
         address = f"http://{_reachable(place.host)}:{listener.getsockname()[1]}"
-        _wait_until_ready(address, keepers, settings, hopeless)
+        _wait_until_ready(address, supervisors, settings, hopeless)
         key = TeamService(database).bootstrap()  # only now: it is shown once, so that nothing may fail before
-        yield Running(address=address, first_key=key.secret if key else None, settings=settings, keepers=keepers)
+        yield Running(
+            address=address, first_key=key.secret if key else None, settings=settings, supervisors=supervisors
+        )
 
 
 def _settings(place: Place, stack: ExitStack) -> Settings:
@@ -173,9 +175,9 @@ def _programs(settings: Settings, listener: socket.socket) -> Iterator[Program]:
     )  # fmt: skip
 
 
-def _ask_all(keepers: Sequence[Keeper]) -> None:
-    for keeper in keepers:
-        keeper.ask_to_stop()
+def _ask_all(supervisors: Sequence[Supervisor]) -> None:
+    for supervisor in supervisors:
+        supervisor.ask_to_stop()
 
 
 def _reachable(host: str) -> str:
@@ -185,7 +187,7 @@ def _reachable(host: str) -> str:
 
 
 def _wait_until_ready(
-    address: str, keepers: Sequence[Keeper], settings: Settings, hopeless: Callable[[], bool]
+    address: str, supervisors: Sequence[Supervisor], settings: Settings, hopeless: Callable[[], bool]
 ) -> None:
     """Until database, storage and broker answer through the API.
 
@@ -195,7 +197,7 @@ def _wait_until_ready(
     deadline = time.monotonic() + READY_SECONDS
     with httpx.Client(trust_env=False, timeout=5.0) as client:
         while not _is_ready(client, address):
-            dead = [keeper.program for keeper in keepers if keeper.process.poll() is not None]
+            dead = [supervisor.program for supervisor in supervisors if supervisor.process.poll() is not None]
             if dead or hopeless() or time.monotonic() > deadline:
                 raise EmbeddedError("not_ready", _why_not(dead, settings))
             time.sleep(POLL_SECONDS)
@@ -212,5 +214,5 @@ def _why_not(dead: Sequence[Program], settings: Settings) -> str:
     if not dead:
         return f"the service does not get ready; see the logs in {settings.data_dir / 'logs'}"
     lines = dead[0].log.read_text("utf-8", "replace").splitlines()
-    last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+    last = next((line for line in reversed(lines) if line.strip()), "its log is empty")
     return f"the {dead[0].name} does not start: {last} (all of it: {dead[0].log})"

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db import Base, UtcTime
 
 
-class StepRow(Base):
+class CellRow(Base):
     """One cell of a job: to be computed while ``value`` is empty, by ``owner`` where there is one.
 
     ``scope`` names version and device: only what was computed alike is put together.

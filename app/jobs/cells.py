@@ -14,14 +14,14 @@ from sqlalchemy import Select, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.catalog.models import UploadRow
-from app.catalog.records import content
+from app.catalog.records import content_of
 from app.db import Database, insert, now
 from app.errors import LostClaim
 from app.jobs import usage
-from app.jobs.cell_models import StepRow
-from app.jobs.claims import held
+from app.jobs.cell_models import CellRow
+from app.jobs.claims import lock_claimed
 from app.jobs.models import JobRow
-from app.jobs.records import Device, JobClaim, StepClaim, scope_of
+from app.jobs.records import CellClaim, Device, JobClaim, scope_of
 from app.jobs.states import JobState
 from app.leases import LeaseWatch
 from app.settings import Settings
@@ -40,17 +40,17 @@ def keep(session: Session, claim: JobClaim, cells: Cells) -> None:
         {"job_id": claim.job_id, "scope": claim.scope, "key": key, "value": value, "epoch": 0}
         for key, value in cells.items()
     ]
-    cell = insert(session, StepRow)
+    cell = insert(session, CellRow)
     written = {"value": cell.excluded.value, "owner": None}
     session.execute(
-        cell.on_conflict_do_update(index_elements=KEY, set_=written, where=StepRow.value.is_(None)), rows
+        cell.on_conflict_do_update(index_elements=KEY, set_=written, where=CellRow.value.is_(None)), rows
     )  # fmt: skip
 
 
 KEY = ["job_id", "scope", "key"]
 
 
-class StepWork:
+class CellStore:
     """What workers and the reconciler do to cells."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
@@ -68,12 +68,12 @@ class StepWork:
             LostClaim: the job is another's.
         """
         with self.database.session() as session:
-            held(session, claim)
+            lock_claimed(session, claim)
             rows = [
                 {"job_id": claim.job_id, "scope": claim.scope, "key": key, "number": number, "rates": dict(rates)}
                 for number, (key, rates) in enumerate(cells.items())
             ]
-            cell = insert(session, StepRow)
+            cell = insert(session, CellRow)
             # An earlier attempt may have published it: it is what it was, with whoever computes it.
             session.execute(cell.on_conflict_do_nothing(index_elements=KEY), [{**row, "epoch": 0} for row in rows])
 
@@ -86,12 +86,12 @@ class StepWork:
             LostClaim: the job is another's.
         """
         with self.database.session() as session:
-            held(session, claim)
+            lock_claimed(session, claim)
             keep(session, claim, computed)
-            rows = self._take(session, claim, limit, _open(claim).order_by(StepRow.number), now())
+            rows = self._take(session, claim, limit, _open(claim).order_by(CellRow.number), now())
             return rows, {key: value for key, value in self._values(session, claim).items() if key in wanted}
 
-    def help(self, owner: str, devices: Collection[Device], but_not: Collection[str] = ()) -> StepClaim | None:
+    def help(self, owner: str, devices: Collection[Device], but_not: Collection[str] = ()) -> CellClaim | None:
         """A running job with cells that nobody computes, for an idle worker; None: there is none, ``but_not`` aside."""
         with self.database.session() as session:
             found = session.execute(self._wanting(owner, devices).where(JobRow.id.not_in(but_not)).limit(1)).first()
@@ -99,10 +99,10 @@ class StepWork:
                 return None
             row = session.get_one(JobRow, found.job_id)
             device = next(device for device in devices if scope_of(device) == found.scope)
-            return StepClaim(
+            return CellClaim(
                 job_id=row.id, owner=owner, device=device, spec=row.spec,
-                checkpoint=content(session.get_one(UploadRow, row.checkpoint_id)),
-                dataset=content(session.get_one(UploadRow, row.dataset_id)),
+                checkpoint=content_of(session.get_one(UploadRow, row.checkpoint_id)),
+                dataset=content_of(session.get_one(UploadRow, row.dataset_id)),
             )  # fmt: skip
 
     def wanting(self, owner: str, devices: Collection[Device], but_not: Collection[str] = ()) -> list[str]:
@@ -114,7 +114,7 @@ class StepWork:
             ]
 
     def assist(
-        self, claim: StepClaim, computed: Cells, seconds: float = 0.0, limit: int = 0, *, is_through: bool = False
+        self, claim: CellClaim, computed: Cells, seconds: float = 0.0, limit: int = 0, *, is_through: bool = False
     ) -> dict[str, dict[str, float]]:
         """A helper's heartbeat: keep what it has computed, renew what it holds, and give it more.
 
@@ -139,14 +139,14 @@ class StepWork:
                     step.value, step.owner = computed.get(step.key), None
             usage.add(session, row, seconds, claim.device)
             session.flush()
-            others = _open(claim).where(StepRow.epoch < self.settings.max_attempts).order_by(StepRow.number.desc())
+            others = _open(claim).where(CellRow.epoch < self.settings.max_attempts).order_by(CellRow.number.desc())
             return self._take(session, claim, limit, others, moment) if limit else {}
 
-    def release(self, claim: StepClaim) -> None:
+    def release(self, claim: CellClaim) -> None:
         """A helper stops: what it holds is for others."""
         with self.database.session() as session:
             _lock(session, claim.job_id)
-            session.execute(_released(StepRow.job_id == claim.job_id, StepRow.owner == claim.owner))
+            session.execute(_released(CellRow.job_id == claim.job_id, CellRow.owner == claim.owner))
 
     def reconcile(self, watch: LeaseWatch) -> list[str]:
         """Take cells from helpers that fell silent; returns jobs that could do with help.
@@ -162,21 +162,21 @@ class StepWork:
             with self.database.session() as session:
                 _lock(session, job)
                 session.execute(
-                    _released(StepRow.job_id == job, StepRow.owner == owner, StepRow.renewed_at == renewals[job, owner])
+                    _released(CellRow.job_id == job, CellRow.owner == owner, CellRow.renewed_at == renewals[job, owner])
                 )
         with self.database.session() as session:
-            wanting = _unclaimed(select(StepRow.job_id).distinct()).where(StepRow.epoch < self.settings.max_attempts)
+            wanting = _unclaimed(select(CellRow.job_id).distinct()).where(CellRow.epoch < self.settings.max_attempts)
             return [*session.scalars(wanting.limit(10))]
 
     def _wanting(self, owner: str, devices: Iterable[Device]) -> Any:
         scopes = [scope_of(device) for device in devices]
-        found = _unclaimed(select(StepRow.job_id, StepRow.scope))
+        found = _unclaimed(select(CellRow.job_id, CellRow.scope))
         mine = or_(JobRow.owner.is_(None), JobRow.owner != owner)
-        found = found.where(mine, StepRow.scope.in_(scopes), StepRow.epoch < self.settings.max_attempts)
+        found = found.where(mine, CellRow.scope.in_(scopes), CellRow.epoch < self.settings.max_attempts)
         return found.order_by(JobRow.priority.desc(), JobRow.id)
 
     def _take(
-        self, session: Session, claim: JobClaim | StepClaim, limit: int, rows: Select[Any], moment: datetime
+        self, session: Session, claim: JobClaim | CellClaim, limit: int, rows: Select[Any], moment: datetime
     ) -> dict[str, dict[str, float]]:
         left = session.scalar(select(func.count()).select_from(_open(claim).subquery())) or 0
         most = max(1, min(limit, -(-left // SMALLEST_SHARE)))
@@ -188,8 +188,8 @@ class StepWork:
 
     @staticmethod
     def _values(session: Session, claim: JobClaim) -> dict[str, Any]:
-        there = select(StepRow.key, StepRow.value).where(StepRow.job_id == claim.job_id, StepRow.scope == claim.scope)
-        return dict(session.execute(there.where(StepRow.value.is_not(None))).all())
+        there = select(CellRow.key, CellRow.value).where(CellRow.job_id == claim.job_id, CellRow.scope == claim.scope)
+        return dict(session.execute(there.where(CellRow.value.is_not(None))).all())
 
 
 def _lock(session: Session, job_id: str) -> None:
@@ -197,31 +197,31 @@ def _lock(session: Session, job_id: str) -> None:
     session.get(JobRow, job_id, with_for_update=True)
 
 
-def _open(claim: JobClaim | StepClaim) -> Select[StepRow]:
+def _open(claim: JobClaim | CellClaim) -> Select[CellRow]:
     """Cells of the job that nobody has computed or computes."""
-    mine = select(StepRow).where(StepRow.job_id == claim.job_id, StepRow.scope == claim.scope)
-    return mine.where(StepRow.value.is_(None), StepRow.owner.is_(None))
+    mine = select(CellRow).where(CellRow.job_id == claim.job_id, CellRow.scope == claim.scope)
+    return mine.where(CellRow.value.is_(None), CellRow.owner.is_(None))
 
 
-def _mine(claim: StepClaim) -> Select[StepRow]:
-    return select(StepRow).where(
-        StepRow.job_id == claim.job_id, StepRow.owner == claim.owner, StepRow.value.is_(None)
+def _mine(claim: CellClaim) -> Select[CellRow]:
+    return select(CellRow).where(
+        CellRow.job_id == claim.job_id, CellRow.owner == claim.owner, CellRow.value.is_(None)
     )  # fmt: skip
 
 
 def _unclaimed(query: Any) -> Any:
     """Of jobs that run, the cells that nobody has computed or computes."""
-    joined = query.join(JobRow, JobRow.id == StepRow.job_id).where(JobRow.state == JobState.RUNNING.value)
-    return joined.where(StepRow.value.is_(None), StepRow.owner.is_(None))
+    joined = query.join(JobRow, JobRow.id == CellRow.job_id).where(JobRow.state == JobState.RUNNING.value)
+    return joined.where(CellRow.value.is_(None), CellRow.owner.is_(None))
 
 
 def _helpers() -> Any:
     """Who computes cells without holding the job, and when each renewed last."""
-    renewed = select(StepRow.job_id, StepRow.owner, func.max(StepRow.renewed_at)).where(StepRow.owner.is_not(None))
-    holder = exists().where(JobRow.id == StepRow.job_id, JobRow.owner == StepRow.owner)
-    return renewed.where(StepRow.value.is_(None), ~holder).group_by(StepRow.job_id, StepRow.owner)
+    renewed = select(CellRow.job_id, CellRow.owner, func.max(CellRow.renewed_at)).where(CellRow.owner.is_not(None))
+    holder = exists().where(JobRow.id == CellRow.job_id, JobRow.owner == CellRow.owner)
+    return renewed.where(CellRow.value.is_(None), ~holder).group_by(CellRow.job_id, CellRow.owner)
 
 
 def _released(*which: Any) -> Any:
-    free = update(StepRow).where(StepRow.value.is_(None), *which).values(owner=None)
+    free = update(CellRow).where(CellRow.value.is_(None), *which).values(owner=None)
     return free.execution_options(synchronize_session=False)

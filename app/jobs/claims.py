@@ -10,7 +10,7 @@ from app.jobs.records import JobClaim
 from app.jobs.states import HELD, JobState
 
 
-def held(session: Session, claim: JobClaim) -> JobRow:
+def lock_claimed(session: Session, claim: JobClaim) -> JobRow:
     """The job's row, locked.
 
     Raises:

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.db import now
-from app.jobs.cell_models import StepRow
+from app.jobs.cell_models import CellRow
 from app.jobs.models import EventRow, JobRow
 from app.jobs.states import TERMINAL, JobState, is_legal
 from app.settings import Settings
@@ -32,19 +32,19 @@ def move(session: Session, row: JobRow, after: JobState, **data: Any) -> None:
     row.state = after.value
     if after in TERMINAL:
         row.finished_at = now()
-        session.execute(delete(StepRow).where(StepRow.job_id == row.id))
+        session.execute(delete(CellRow).where(CellRow.job_id == row.id))
     if after is JobState.QUEUED:  # what its worker has not computed, others may; what helpers compute, they go on with
-        mine = update(StepRow).where(StepRow.job_id == row.id, StepRow.owner == row.owner)
+        mine = update(CellRow).where(CellRow.job_id == row.id, CellRow.owner == row.owner)
         session.execute(mine.values(owner=None))
     if after in TERMINAL or after is JobState.QUEUED:
         row.owner = row.lease_expires_at = None
-    note(session, row.id, "state", {"state": after.value, **data})
+    record_event(session, row.id, "state", {"state": after.value, **data})
     if after in TERMINAL:
-        announce(session, row.team_id, f"job.{after}", _told(row))
+        announce(session, row.team_id, f"job.{after}", _summary(row))
 
 
-def _told(row: JobRow) -> dict[str, Any]:
-    """What webhooks are told of a job that is over."""
+def _summary(row: JobRow) -> dict[str, Any]:
+    """What webhooks are sent of a job that is over."""
     fields = ("id", "name", "state", "verdict", "summary", "problem", "retry_of", "checkpoint_id", "dataset_id")
     times = ("created_at", "started_at", "finished_at")
     moments = {name: getattr(row, name) for name in times}
@@ -53,7 +53,7 @@ def _told(row: JobRow) -> dict[str, Any]:
     }
 
 
-def note(session: Session, job_id: str, kind: str, data: Mapping[str, Any]) -> None:
+def record_event(session: Session, job_id: str, kind: str, data: Mapping[str, Any]) -> None:
     """Add to a job's events.
 
     The job is locked: ids of events are given out in the order in which they are written, and followers go on behind

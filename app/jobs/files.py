@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.jobs.cell_models import FileRow
-from app.jobs.claims import held
+from app.jobs.claims import lock_claimed
 from app.jobs.models import JobRow
 from app.jobs.records import JobClaim
 from app.jobs.states import TERMINAL
@@ -34,7 +34,7 @@ class JobFile:
     sha256: str
 
 
-class FileWork:
+class JobFileStore:
     """What workers and the reconciler do to these files."""
 
     def __init__(self, database: Database) -> None:
@@ -55,7 +55,7 @@ class FileWork:
         """
         key = f"workspaces/{claim.job_id}/{claim.epoch}/{secrets.token_hex(8)}"
         with self.database.session() as session:
-            held(session, claim)
+            lock_claimed(session, claim)
             session.add(FileRow(blob_key=key, job_id=claim.job_id, scope=claim.scope, name=name))
         return key
 
@@ -66,7 +66,7 @@ class FileWork:
             LostClaim: the job is another's.
         """
         with self.database.session() as session:
-            held(session, claim)
+            lock_claimed(session, claim)
             for key, name in names.items():
                 session.merge(FileRow(blob_key=key, job_id=claim.job_id, scope=ARTIFACTS, name=name))
 
@@ -77,7 +77,7 @@ class FileWork:
             LostClaim: the job is another's.
         """
         with self.database.session() as session:
-            held(session, claim)
+            lock_claimed(session, claim)
             row = session.get_one(FileRow, key)
             row.sha256 = sha256
             same = (FileRow.job_id == row.job_id, FileRow.scope == row.scope, FileRow.name == row.name)

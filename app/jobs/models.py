@@ -61,11 +61,13 @@ class JobRow(Base):
     priority: Mapped[int] = mapped_column(default=0, server_default="0")
     device: Mapped[str] = mapped_column(String(10), default="auto", server_default="auto")
     runs_on: Mapped[str | None] = mapped_column(String(10))
-    turn: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    served_seq: Mapped[int | None] = mapped_column("turn", BigInteger, index=True)
+    """Number of the claim, counted over all jobs; the column keeps its first name, and so does ``similarity_key``."""
+
     run_seconds: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
     gpu_seconds: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
     step_seconds: Mapped[dict[str, float] | None] = mapped_column(JSON)
-    likeness: Mapped[str | None] = mapped_column(String(80))
+    similarity_key: Mapped[str | None] = mapped_column("likeness", String(80))
 
 
 def uses(upload_id: Any) -> ColumnElement[bool]:

@@ -1,7 +1,7 @@
 """Who is served next: fair between teams, by priority within a team.
 
-Of the teams with jobs that wait, the one with the fewest running jobs is next; of equals, the one whose last turn is
-longest ago; within a team, the higher priority, then the older job. Turns are counted, not timed.
+Of the teams with jobs that wait, the one with the fewest running jobs is next; of equals, the one that was served
+longest ago; within a team, the higher priority, then the older job. Servings are numbered, not timed.
 """
 
 from __future__ import annotations
@@ -18,40 +18,40 @@ from app.jobs.states import HELD, JobState
 
 
 @dataclass(frozen=True)
-class Queue:
-    """One team's part of the queue: jobs that run, jobs that wait, and its last turn (0: it never had one)."""
+class TeamQueue:
+    """One team's part of the queue: jobs that run, jobs that wait, and the number of its last serving (0: none)."""
 
     running: int
     waiting: int
-    turn: int
+    served_seq: int
 
 
 def in_order(waiting: Select[str]) -> Select[str]:
     """The query on waiting jobs, the next one first."""
-    running, teams = _running().subquery(), _turns().subquery()
+    running, teams = _running().subquery(), _served_seqs().subquery()
     return (
         waiting.join(teams, teams.c.team_id == JobRow.team_id)
         .outerjoin(running, running.c.team_id == JobRow.team_id)
         .order_by(
-            func.coalesce(running.c.jobs, 0), func.coalesce(teams.c.turn, 0), JobRow.team_id,
+            func.coalesce(running.c.jobs, 0), func.coalesce(teams.c.served_seq, 0), JobRow.team_id,
             JobRow.priority.desc(), JobRow.id,
         )
     )  # fmt: skip
 
 
-def next_turn() -> Any:
-    """The number of a turn that is taken now."""
+def next_served_seq() -> Any:
+    """The number of the serving that happens now."""
     taken = aliased(JobRow)
-    return select(func.coalesce(func.max(taken.turn), 0) + 1).scalar_subquery()
+    return select(func.coalesce(func.max(taken.served_seq), 0) + 1).scalar_subquery()
 
 
-def queues(session: Session) -> dict[str, Queue]:
+def queues(session: Session) -> dict[str, TeamQueue]:
     """The teams that wait."""
     running: dict[str, int] = dict(session.execute(_running()).all())
-    turns: dict[str, int | None] = dict(session.execute(_turns()).all())
+    served: dict[str, int | None] = dict(session.execute(_served_seqs()).all())
     waiting = select(JobRow.team_id, func.count()).where(JobRow.state == JobState.QUEUED.value)
     rows = session.execute(waiting.group_by(JobRow.team_id))
-    return {team: Queue(running.get(team, 0), jobs, turns.get(team) or 0) for team, jobs in rows}
+    return {team: TeamQueue(running.get(team, 0), jobs, served.get(team) or 0) for team, jobs in rows}
 
 
 def ranks(session: Session, team: str, job_ids: list[str]) -> dict[str, int]:
@@ -62,18 +62,18 @@ def ranks(session: Session, team: str, job_ids: list[str]) -> dict[str, int]:
     return dict(session.execute(select(ranked).where(ranked.c.id.in_(job_ids))).all())
 
 
-def position(team: str, rank: int, waiting: Mapping[str, Queue]) -> int:
+def position(team: str, rank: int, waiting: Mapping[str, TeamQueue]) -> int:
     """Place in the queue, from 1, of the job that ``rank`` of its own team's come before.
 
     As if nothing that runs ended: a team's job of rank r is served when r + running jobs of it run. Among those that
-    are served at the same number, the one with the smaller rank has waited for its turn longer.
+    are served at the same number, the one with the smaller rank has waited longer to be served.
     """
     mine = waiting[team]
     level = mine.running + rank
     before = 0
     for other, queue in waiting.items():
         tie = level - queue.running  # the rank at which the other team's job is served at the same number
-        goes_first = (tie, queue.turn, other) < (rank, mine.turn, team)
+        goes_first = (tie, queue.served_seq, other) < (rank, mine.served_seq, team)
         before += min(queue.waiting, max(0, tie + (1 if goes_first else 0)))
     return before + 1
 
@@ -84,8 +84,13 @@ def _running() -> Select[str, int]:
     return select(JobRow.team_id, jobs).where(JobRow.state.in_(held)).group_by(JobRow.team_id)
 
 
-def _turns() -> Select[str, int | None]:
+def _served_seqs() -> Select[str, int | None]:
     """Of the teams that wait; looked up team by team, since most jobs of a team are over."""
     waiting, served = aliased(JobRow), aliased(JobRow)
-    turn = select(func.max(served.turn)).where(served.team_id == waiting.team_id).scalar_subquery().label("turn")
-    return select(waiting.team_id, turn).where(waiting.state == JobState.QUEUED.value).group_by(waiting.team_id)
+    served_seq = (
+        select(func.max(served.served_seq))
+        .where(served.team_id == waiting.team_id)
+        .scalar_subquery()
+        .label("served_seq")
+    )
+    return select(waiting.team_id, served_seq).where(waiting.state == JobState.QUEUED.value).group_by(waiting.team_id)

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from sqlalchemy.orm import Session
 
-from app.jobs.order import Queue, position, queues, ranks
+from app.jobs.order import TeamQueue, position, queues, ranks
 
 KEPT_SECONDS = 1.0
 
@@ -19,7 +19,7 @@ class Places:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._looked_at = 0.0
-        self._queues: dict[str, Queue] = {}
+        self._queues: dict[str, TeamQueue] = {}
         self._known: dict[str, int] = {}
 
     def of(self, session: Session, team: str, waiting: Collection[str]) -> dict[str, int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from app.catalog.records import Content
+from app.catalog.records import UploadContent
 from app.jobs.models import JobRow
 from app.jobs.states import JobState
 from primesvt_client.states import Priority
@@ -110,9 +110,9 @@ class JobClaim:
     epoch: int
     device: Device
     spec: dict[str, Any]
-    checkpoint: Content
-    dataset: Content
-    train_dataset: Content | None
+    checkpoint: UploadContent
+    dataset: UploadContent
+    train_dataset: UploadContent | None
 
     @property
     def scope(self) -> str:
@@ -121,15 +121,15 @@ class JobClaim:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepClaim:
+class CellClaim:
     """A worker's right to help with a job's profile, cell by cell, while the job runs."""
 
     job_id: str
     owner: str
     device: Device
     spec: dict[str, Any]
-    checkpoint: Content
-    dataset: Content
+    checkpoint: UploadContent
+    dataset: UploadContent
 
     @property
     def scope(self) -> str:
@@ -144,7 +144,7 @@ def scope_of(device: Device) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """When a job will begin and end, in seconds from now; None where nobody can tell, and why."""
+    """When a job will begin and end, in seconds from now; None where it is unknown, and why."""
 
     starts_in_seconds: float | None = None
     ends_in_seconds: float | None = None
@@ -152,7 +152,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Beat:
+class HeartbeatReply:
     """The answer to a heartbeat."""
 
     cancel_requested: bool

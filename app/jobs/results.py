@@ -39,7 +39,7 @@ FIGURES = frozenset({
     "memory_saving", "accuracy_drop", "baseline_accuracy", "pruned_accuracy", "parameter_bytes_before",
     "parameter_bytes_after",
 })  # fmt: skip
-"""What `Report.summary` tells of a run."""
+"""What `Report.summary` contains of a run."""
 
 
 class ResultService:

@@ -12,23 +12,24 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.catalog.models import UploadRow
-from app.catalog.service import printable
+from app.catalog.recency import touch_uploads
 from app.catalog.states import DEAD, UploadKind, UploadState
 from app.db import Database, new_id, now
 from app.errors import Conflict, IdempotencyConflict, Invalid, JobFinished, NotFound, UploadNotReady
 from app.jobs import files
-from app.jobs.events import move, note
+from app.jobs.events import move, record_event
 from app.jobs.models import ArtifactRow, EventRow, IdempotencyRow, JobRow
 from app.jobs.order import position, queues, ranks
 from app.jobs.places import Places
+from app.jobs.recency import touch_job
 from app.jobs.records import Artifact, Job, JobEvent, NewJob, StoredArtifact, record
 from app.jobs.states import ANY_DEVICE, JobState
+from app.names import printable
 from app.paging import Page, decode, page
-from app.queue import Doorbell
-from app.storage import ADDRESS_SECONDS, BlobStore, SavedAs
+from app.queue import Notifier
+from app.storage import PRESIGNED_URL_SECONDS, BlobStore, SavedAs
 from app.teams import audit
-from app.usage.quotas import UNLIMITED, Quotas, admit_job
-from app.usage.retention import touch_job, touch_uploads
+from app.teams.admission import Admission
 from primesvt_client.states import Priority
 from primesvt_core import spec as specs
 
@@ -38,9 +39,8 @@ JOB_PREFIX = "job"
 class JobService:
     """A team's jobs."""
 
-    def __init__(self, database: Database, store: BlobStore, doorbell: Doorbell, quotas: Quotas = UNLIMITED) -> None:
-        """``quotas`` are those of teams that have none of their own."""
-        self.database, self.store, self.doorbell, self.quotas = database, store, doorbell, quotas
+    def __init__(self, database: Database, store: BlobStore, notifier: Notifier, admission: Admission) -> None:
+        self.database, self.store, self.notifier, self.admission = database, store, notifier, admission
         self.places = Places()
 
     def submit(self, team: str, asked: NewJob, idempotency_key: str | None = None, retry_of: str | None = None) -> Job:
@@ -59,7 +59,7 @@ class JobService:
         except IntegrityError:  # two requests with one key at the same time: the other one made the job
             job_id, is_new = self._submit(team, asked, spec, idempotency_key, retry_of)
         if is_new:
-            self.doorbell.ring_job(job_id)
+            self.notifier.notify_job(job_id)
         return self.get(team, job_id)
 
     def _submit(
@@ -70,7 +70,7 @@ class JobService:
             known = self._answered(session, team, key, digest)
             if known is not None:
                 return known, False
-            admit_job(session, team, self.quotas)
+            self.admission.admit_job(session, team)
             row = self._new_row(session, team, asked, spec)
             row.retry_of = retry_of
             session.add(row)
@@ -81,8 +81,8 @@ class JobService:
                 )
                 answered.created_at = now()
                 session.add(answered)
-            note(session, row.id, "state", {"state": row.state})
-            audit.note(session, team, "job.submit", row.id, name=row.name, retry_of=retry_of)
+            record_event(session, row.id, "state", {"state": row.state})
+            audit.record(session, team, "job.submit", row.id, name=row.name, retry_of=retry_of)
         return row.id, True
 
     def get(self, team: str, job_id: str) -> Job:
@@ -144,7 +144,7 @@ class JobService:
                 move(session, row, JobState.CANCELLING)
             elif state in (JobState.SUCCEEDED, JobState.FAILED):
                 raise JobFinished(f"the job has {state}; there is nothing to cancel")
-            audit.note(session, team, "job.cancel", job_id)
+            audit.record(session, team, "job.cancel", job_id)
         return self.get(team, job_id)
 
     def prioritise(self, team: str, job_id: str, priority: Priority) -> Job:
@@ -158,7 +158,7 @@ class JobService:
             if row.state != JobState.QUEUED.value:
                 raise Conflict(f"the job is {row.state}; only a job that waits has a priority to change")
             row.priority = priority.rank
-            audit.note(session, team, "job.prioritise", job_id, priority=priority.value)
+            audit.record(session, team, "job.prioritise", job_id, priority=priority.value)
         return self.get(team, job_id)
 
     def retry(self, team: str, job_id: str) -> Job:
@@ -196,7 +196,7 @@ class JobService:
             for table in (ArtifactRow, EventRow, IdempotencyRow):
                 session.query(table).where(table.job_id == job_id).delete()
             session.delete(row)
-            audit.note(session, team, "job.delete", job_id, name=row.name)
+            audit.record(session, team, "job.delete", job_id, name=row.name)
 
     def events(self, team: str, job_id: str, after: int = 0, limit: int = 500) -> list[JobEvent]:
         """What happened after the event ``after``, oldest first."""
@@ -242,9 +242,9 @@ class JobService:
         """Bytes of a file."""
         return self.store.open(artifact.blob_key, start, length)
 
-    def address(self, artifact: StoredArtifact, saved_as: SavedAs) -> str | None:
+    def presigned_url(self, artifact: StoredArtifact, saved_as: SavedAs) -> str | None:
         """Where a client may fetch a file itself; None where it cannot reach the storage."""
-        return self.store.address(artifact.blob_key, saved_as, ADDRESS_SECONDS)
+        return self.store.presigned_url(artifact.blob_key, saved_as, PRESIGNED_URL_SECONDS)
 
     @staticmethod
     def _answered(session: Session, team: str, key: str | None, digest: str) -> str | None:
@@ -291,8 +291,8 @@ def _upload(session: Session, team: str, upload_id: str, kind: UploadKind) -> Up
     if row.kind != kind.value:
         raise Invalid(f"{row.name} was uploaded as a {row.kind}, not as a {kind}")
     if UploadState(row.state) in DEAD:
-        told = (row.problem or {}).get("detail", "")
-        raise UploadNotReady(f"the {kind} {row.name} is {row.state}: {told}")
+        reason = (row.problem or {}).get("detail", "")
+        raise UploadNotReady(f"the {kind} {row.name} is {row.state}: {reason}")
     return row
 
 

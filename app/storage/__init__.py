@@ -8,10 +8,10 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from app.settings import Settings
 from app.storage._base import (
-    ADDRESS_SECONDS,
+    PRESIGNED_URL_SECONDS,
     BlobMissing,
     BlobStore,
-    Draft,
+    MultipartUpload,
     Parts,
     SavedAs,
     StoredBlob,
@@ -21,10 +21,10 @@ from app.storage._base import (
 from app.storage.local import LocalStore
 
 __all__ = [
-    "ADDRESS_SECONDS",
+    "PRESIGNED_URL_SECONDS",
     "BlobMissing",
     "BlobStore",
-    "Draft",
+    "MultipartUpload",
     "Parts",
     "SavedAs",
     "StoreFull",

@@ -12,8 +12,8 @@ from typing import Protocol
 from primesvt_client.schemas.uploads import Parts as Parts
 
 CHUNK = 1 << 20
-ADDRESS_SECONDS = 900
-"""How long clients may begin a transfer of their own; a part takes less on any line that is of use."""
+PRESIGNED_URL_SECONDS = 900
+"""How long presigned URLs hold; a part takes less on any line that is of use."""
 
 KEY = re.compile(r"[a-z0-9][a-z0-9_\-]*(/[a-z0-9][a-z0-9_.\-]*)*\Z")
 
@@ -27,7 +27,7 @@ class StoredBlob:
 
 
 @dataclass(frozen=True)
-class Draft:
+class MultipartUpload:
     """A blob that is being written in parts; the token is what its store knows it by."""
 
     key: str
@@ -36,14 +36,14 @@ class Draft:
 
 @dataclass(frozen=True)
 class SavedAs:
-    """What a browser that fetches a blob from the store itself is told about it."""
+    """Headers for a browser that fetches a blob from the store itself."""
 
     disposition: str
     media_type: str
 
 
 class BlobMissing(KeyError):
-    """There is no blob of that key, or no draft of that token any more."""
+    """There is no blob of that key, or no multipart upload of that token any more."""
 
 
 class StoreUnavailable(OSError):
@@ -57,8 +57,9 @@ class StoreFull(StoreUnavailable):
 class BlobStore(Protocol):
     """Bytes by key. Keys are made by the server, never by a client.
 
-    A draft's parts may be written in any order, at the same time and again; the blob is there once it is finished, and
-    nothing that was ever handed out can change it then. Every method may raise `StoreUnavailable`.
+    Parts of a multipart upload may be written in any order, at the same time and again; the blob is there once the
+    upload is completed, and nothing that was ever handed out can change it then. Every method may raise
+    `StoreUnavailable`.
     """
 
     def put(self, key: str, chunks: Iterable[bytes]) -> StoredBlob:
@@ -73,35 +74,35 @@ class BlobStore(Protocol):
     def delete(self, key: str) -> None:
         """Forget a blob; no error if there is none."""
 
-    def cut(self, size: int, part_bytes: int) -> Parts:
-        """How a blob is cut here, if possible into parts of ``part_bytes``."""
+    def plan_parts(self, size: int, part_bytes: int) -> Parts:
+        """The parts of a blob of ``size`` bytes, of ``part_bytes`` where this store allows it."""
 
-    def begin(self, key: str, parts: Parts) -> Draft:
-        """Begin a blob that comes in parts."""
+    def create_multipart(self, key: str, parts: Parts) -> MultipartUpload:
+        """Create a blob that comes in parts."""
 
-    def put_part(self, draft: Draft, parts: Parts, number: int, chunks: Iterable[bytes]) -> None:
-        """Write a part, whole or not at all; replaces an older one. Raises `BlobMissing` if the draft is gone."""
+    def put_part(self, upload: MultipartUpload, parts: Parts, number: int, chunks: Iterable[bytes]) -> None:
+        """Write a part, whole or not at all; replaces an older one. Raises `BlobMissing` if the upload is gone."""
 
-    def arrived(self, draft: Draft, parts: Parts) -> frozenset[int]:
-        """Numbers of the parts that are there whole; none of a draft that is gone."""
+    def list_parts(self, upload: MultipartUpload, parts: Parts) -> frozenset[int]:
+        """Numbers of the parts that are there whole; none of an upload that is gone."""
 
-    def finish(self, draft: Draft, parts: Parts) -> None:
+    def complete_multipart(self, upload: MultipartUpload, parts: Parts) -> None:
         """Make the blob of its parts; doing so again changes nothing. Raises `BlobMissing` if a part is missing."""
 
-    def abandon(self, draft: Draft) -> None:
-        """Forget a draft and its parts; no error if there is none."""
+    def abort_multipart(self, upload: MultipartUpload) -> None:
+        """Forget an upload and its parts; no error if there is none."""
 
-    def drafts(self, begun_before: datetime) -> Iterator[Draft]:
-        """Drafts that were begun before a time and neither finished nor abandoned."""
+    def list_multipart(self, created_before: datetime) -> Iterator[MultipartUpload]:
+        """Uploads that were created before a time and neither completed nor aborted."""
 
-    def part_address(self, draft: Draft, parts: Parts, number: int, seconds: int) -> str | None:
+    def presigned_part_url(self, upload: MultipartUpload, parts: Parts, number: int, seconds: int) -> str | None:
         """Where a client may send (PUT) a part itself, for so long; None where it cannot reach the store."""
 
-    def address(self, key: str, saved_as: SavedAs, seconds: int) -> str | None:
+    def presigned_url(self, key: str, saved_as: SavedAs, seconds: int) -> str | None:
         """Where a client may fetch (GET) a blob itself, for so long; None where it cannot reach the store."""
 
     def public_origin(self) -> str:
-        """Scheme, host and port of those addresses; empty where there are none."""
+        """Scheme, host and port of those URLs; empty where there are none."""
 
     def local_path(self, key: str) -> Path | None:
         """The blob as a file of this machine, for reading; None where the store is elsewhere."""

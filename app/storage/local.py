@@ -14,8 +14,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from app.storage._base import CHUNK, BlobMissing, Draft, Parts, SavedAs, StoredBlob, StoreFull, check_key
-from app.storage.multipart import DraftFolder
+from app.storage._base import CHUNK, BlobMissing, MultipartUpload, Parts, SavedAs, StoredBlob, StoreFull, check_key
+from app.storage.multipart import MultipartFolder
+
+MULTIPART = "drafts"
+"""Folder of multipart uploads; processes of earlier versions use it, too."""
 
 ROOM_TO_LEAVE = 64 << 20
 """Free space below which the store calls itself not ready, bytes."""
@@ -31,7 +34,7 @@ class LocalStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for name in ("incoming", "drafts"):
+        for name in ("incoming", MULTIPART):
             (root / name).mkdir(parents=True, exist_ok=True)
         self._clear_incoming()
 
@@ -74,14 +77,14 @@ class LocalStore:
     def delete(self, key: str) -> None:
         self._path(key).unlink(missing_ok=True)
 
-    def cut(self, size: int, part_bytes: int) -> Parts:
+    def plan_parts(self, size: int, part_bytes: int) -> Parts:
         return Parts(size, part_bytes)
 
-    def begin(self, key: str, parts: Parts) -> Draft:
-        return Draft(check_key(key), DraftFolder.make(self.root / "drafts", parts.size).token)
+    def create_multipart(self, key: str, parts: Parts) -> MultipartUpload:
+        return MultipartUpload(check_key(key), MultipartFolder.make(self.root / MULTIPART, parts.size).token)
 
-    def put_part(self, draft: Draft, parts: Parts, number: int, chunks: Iterable[bytes]) -> None:
-        folder = self._folder(draft)
+    def put_part(self, upload: MultipartUpload, parts: Parts, number: int, chunks: Iterable[bytes]) -> None:
+        folder = self._folder(upload)
         with self._roomy(), folder.claimed(number) as is_first:
             if is_first:
                 folder.write(number, parts.offset(number), chunks)
@@ -93,27 +96,27 @@ class LocalStore:
             folder.place(file, number, parts.offset(number))
             path.unlink()
 
-    def arrived(self, draft: Draft, parts: Parts) -> frozenset[int]:
-        return self._folder(draft).numbers()
+    def list_parts(self, upload: MultipartUpload, parts: Parts) -> frozenset[int]:
+        return self._folder(upload).numbers()
 
-    def finish(self, draft: Draft, parts: Parts) -> None:
-        target = self._path(draft.key)
+    def complete_multipart(self, upload: MultipartUpload, parts: Parts) -> None:
+        target = self._path(upload.key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        self._folder(draft).finish(target, parts)
+        self._folder(upload).complete(target, parts)
 
-    def abandon(self, draft: Draft) -> None:
-        self._folder(draft).remove()
+    def abort_multipart(self, upload: MultipartUpload) -> None:
+        self._folder(upload).remove()
 
-    def drafts(self, begun_before: datetime) -> Iterator[Draft]:
-        for folder in (self.root / "drafts").iterdir():
-            with suppress(FileNotFoundError):  # finished meanwhile
-                if folder.stat().st_mtime < begun_before.timestamp():
-                    yield Draft("", folder.name)
+    def list_multipart(self, created_before: datetime) -> Iterator[MultipartUpload]:
+        for folder in (self.root / MULTIPART).iterdir():
+            with suppress(FileNotFoundError):  # completed meanwhile
+                if folder.stat().st_mtime < created_before.timestamp():
+                    yield MultipartUpload("", folder.name)
 
-    def part_address(self, draft: Draft, parts: Parts, number: int, seconds: int) -> str | None:
+    def presigned_part_url(self, upload: MultipartUpload, parts: Parts, number: int, seconds: int) -> str | None:
         return None
 
-    def address(self, key: str, saved_as: SavedAs, seconds: int) -> str | None:
+    def presigned_url(self, key: str, saved_as: SavedAs, seconds: int) -> str | None:
         return None
 
     def public_origin(self) -> str:
@@ -154,8 +157,8 @@ class LocalStore:
                 if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
                     path.unlink()
 
-    def _folder(self, draft: Draft) -> DraftFolder:
-        return DraftFolder(self.root / "drafts", draft.token)
+    def _folder(self, upload: MultipartUpload) -> MultipartFolder:
+        return MultipartFolder(self.root / MULTIPART, upload.token)
 
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)

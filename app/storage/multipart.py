@@ -20,14 +20,17 @@ UNSUPPORTED = {errno.ENOSYS, errno.EXDEV, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 @dataclass(frozen=True)
-class DraftFolder:
-    """One draft. Who changes the content holds its lock: writers of new parts share it, all others have it alone."""
+class MultipartFolder:
+    """One multipart upload.
+
+    Who changes the content holds its lock: writers of new parts share it, all others have it alone.
+    """
 
     parent: Path
     token: str
 
     @classmethod
-    def make(cls, parent: Path, size: int) -> DraftFolder:
+    def make(cls, parent: Path, size: int) -> MultipartFolder:
         """A new one. Its file has its full length at once but takes no room: announcing a file costs nothing."""
         folder = cls(parent, secrets.token_hex(16))
         folder.path.mkdir()
@@ -46,7 +49,7 @@ class DraftFolder:
         Who dies while writing leaves the claim; the part then comes by `place`.
 
         Raises:
-            BlobMissing: the draft was finished or abandoned.
+            BlobMissing: the upload was completed or aborted.
         """
         claim = self.path / f"{number}{WRITING}"
         try:
@@ -65,7 +68,7 @@ class DraftFolder:
         """Write a claimed part to its place, unless somebody else places it meanwhile.
 
         Raises:
-            BlobMissing: the draft was finished or abandoned.
+            BlobMissing: the upload was completed or aborted.
         """
         with self._opened() as content:
             content.seek(offset)
@@ -82,7 +85,7 @@ class DraftFolder:
         """Copy a part that has arrived whole to its place.
 
         Raises:
-            BlobMissing: the draft was finished or abandoned.
+            BlobMissing: the upload was completed or aborted.
         """
         with self._opened() as content, self._locked(content, fcntl.LOCK_EX):
             _copy(part, content, offset)
@@ -95,19 +98,19 @@ class DraftFolder:
         except FileNotFoundError:
             return frozenset()
 
-    def finish(self, target: Path, parts: Parts) -> None:
+    def complete(self, target: Path, parts: Parts) -> None:
         """Move the content to where the blob lies, and see that it reaches the disk.
 
         Raises:
-            BlobMissing: a part is missing, or the draft was abandoned.
+            BlobMissing: a part is missing, or the upload was aborted.
         """
-        if target.is_file():  # finished before, and perhaps interrupted right then
+        if target.is_file():  # completed before, and perhaps interrupted right then
             self.remove()
             return
         with self._opened() as content, self._locked(content, fcntl.LOCK_EX):
             missing = set(range(1, parts.count + 1)) - self.numbers()
             if missing:
-                raise BlobMissing(f"part {min(missing)} of draft {self.token}")
+                raise BlobMissing(f"part {min(missing)} of multipart upload {self.token}")
             os.fsync(content.fileno())
             (self.path / CONTENT).replace(target)
         self.remove()
@@ -122,7 +125,7 @@ class DraftFolder:
     def _note(self, number: int) -> None:
         try:
             self._mark(number).touch()
-        except FileNotFoundError:  # abandoned meanwhile
+        except FileNotFoundError:  # aborted meanwhile
             raise BlobMissing(self.token) from None
 
     @contextmanager
@@ -136,10 +139,10 @@ class DraftFolder:
 
     @contextmanager
     def _locked(self, content: BinaryIO, kind: int) -> Iterator[None]:
-        """Nobody finishes or replaces anything meanwhile."""
+        """Nobody completes or replaces anything meanwhile."""
         fcntl.flock(content, kind)
         try:
-            if not (self.path / CONTENT).exists():  # finished or abandoned
+            if not (self.path / CONTENT).exists():  # completed or aborted
                 raise BlobMissing(self.token)
             yield
         finally:
@@ -147,7 +150,7 @@ class DraftFolder:
 
 
 def _send_to_disk(content: BinaryIO, offset: int) -> None:
-    """Have what was written from ``offset`` on go to the disk while further parts arrive; `finish` waits for it.
+    """Have what was written from ``offset`` on go to the disk while further parts arrive; `complete` waits for it.
 
     That pages are not needed any more is the advice that makes Linux write them now; those being written it keeps.
     """

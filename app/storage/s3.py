@@ -17,7 +17,16 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from app.storage._base import CHUNK, BlobMissing, Draft, Parts, SavedAs, StoredBlob, StoreUnavailable, check_key
+from app.storage._base import (
+    CHUNK,
+    BlobMissing,
+    MultipartUpload,
+    Parts,
+    SavedAs,
+    StoredBlob,
+    StoreUnavailable,
+    check_key,
+)
 
 SPOOL_BYTES = 1 << 20
 SMALLEST_PART, MOST_PARTS = 5 << 20, 10_000
@@ -33,7 +42,7 @@ MISSING = {"404", "NoSuchKey", "NotFound", "NoSuchUpload", "InvalidPart", "Inval
 class S3Store:
     """Every blob an object below the URL's prefix; credentials as boto3 finds them.
 
-    A draft is a multipart upload. Addresses of its parts die with it: what was finished cannot be written over.
+    Presigned URLs of parts end with their multipart upload: what was completed cannot be written over.
     """
 
     def __init__(self, url: str, endpoint: str, public_endpoint: str = "", *, timeout_seconds: float) -> None:
@@ -62,13 +71,13 @@ class S3Store:
         return StoredBlob(size, digest.hexdigest())
 
     def _put_pieces(self, key: str, pieces: Iterable[bytes]) -> None:
-        draft = self._begin(key)
+        upload = self._create(key)
         try:
-            tags = [self._put_part(draft, number, piece) for number, piece in enumerate(pieces, start=1)]
-            self._complete(draft, tags)
+            tags = [self._put_part(upload, number, piece) for number, piece in enumerate(pieces, start=1)]
+            self._complete(upload, tags)
         except BaseException:
             with suppress(StoreUnavailable):  # the reconciler finds it
-                self.abandon(draft)
+                self.abort_multipart(upload)
             raise
 
     def open(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
@@ -105,68 +114,68 @@ class S3Store:
         with suppress(BlobMissing), self._asking(key):
             self.client.delete_object(**self._at(key))
 
-    def cut(self, size: int, part_bytes: int) -> Parts:
+    def plan_parts(self, size: int, part_bytes: int) -> Parts:
         return Parts(size, max(part_bytes, SMALLEST_PART, math.ceil(size / MOST_PARTS)))
 
-    def begin(self, key: str, parts: Parts) -> Draft:
-        return self._begin(key)
+    def create_multipart(self, key: str, parts: Parts) -> MultipartUpload:
+        return self._create(key)
 
-    def put_part(self, draft: Draft, parts: Parts, number: int, chunks: Iterable[bytes]) -> None:
+    def put_part(self, upload: MultipartUpload, parts: Parts, number: int, chunks: Iterable[bytes]) -> None:
         # Spooled, because boto3 sends a part again where that helps, and signs its digest.
         with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
             for chunk in chunks:
                 spool.write(chunk)
             spool.seek(0)
-            self._put_part(draft, number, spool)
+            self._put_part(upload, number, spool)
 
-    def arrived(self, draft: Draft, parts: Parts) -> frozenset[int]:
+    def list_parts(self, upload: MultipartUpload, parts: Parts) -> frozenset[int]:
         try:
-            found = self._parts(draft)
+            found = self._parts(upload)
         except BlobMissing:
             return frozenset()
         return frozenset(
             number for number, (size, _) in found.items() if number <= parts.count and size == parts.size_of(number)
         )
 
-    def finish(self, draft: Draft, parts: Parts) -> None:
-        if self.size(draft.key) == parts.size:  # finished before, and the answer got lost
+    def complete_multipart(self, upload: MultipartUpload, parts: Parts) -> None:
+        if self.size(upload.key) == parts.size:  # completed before, and the answer got lost
             return
-        found, tags = self._parts(draft), []
+        found, tags = self._parts(upload), []
         for number in range(1, parts.count + 1):
             size, tag = found.get(number, (-1, ""))
             if size != parts.size_of(number):
-                raise BlobMissing(f"part {number} of {draft.key}")
+                raise BlobMissing(f"part {number} of {upload.key}")
             tags.append(tag)
         if parts.size:
-            self._complete(draft, tags)
+            self._complete(upload, tags)
         else:  # stores differ in whether a multipart upload may be empty
-            self.put(draft.key, ())
-            self.abandon(draft)
+            self.put(upload.key, ())
+            self.abort_multipart(upload)
 
-    def abandon(self, draft: Draft) -> None:
-        with suppress(BlobMissing), self._asking(draft.key):
-            self.client.abort_multipart_upload(**self._of(draft))
+    def abort_multipart(self, upload: MultipartUpload) -> None:
+        with suppress(BlobMissing), self._asking(upload.key):
+            self.client.abort_multipart_upload(**self._of(upload))
 
-    def drafts(self, begun_before: datetime) -> Iterator[Draft]:
+    def list_multipart(self, created_before: datetime) -> Iterator[MultipartUpload]:
         listing = self.client.get_paginator("list_multipart_uploads")
         with self._asking(self.prefix):
             for page in listing.paginate(Bucket=self.bucket, Prefix=f"{self.prefix}/" if self.prefix else ""):
                 for found in page.get("Uploads", ()):
-                    if found["Initiated"] < begun_before:
-                        yield Draft(found["Key"].removeprefix(f"{self.prefix}/"), found["UploadId"])
+                    if found["Initiated"] < created_before:
+                        yield MultipartUpload(found["Key"].removeprefix(f"{self.prefix}/"), found["UploadId"])
 
-    def part_address(self, draft: Draft, parts: Parts, number: int, seconds: int) -> str | None:
+    def presigned_part_url(self, upload: MultipartUpload, parts: Parts, number: int, seconds: int) -> str | None:
         if self.signer is None or not parts.size:
             return None
         # The length is signed: what is stored is never more than was announced.
-        asked = {**self._of(draft), "PartNumber": number, "ContentLength": parts.size_of(number)}
+        asked = {**self._of(upload), "PartNumber": number, "ContentLength": parts.size_of(number)}
         return str(self.signer.generate_presigned_url("upload_part", asked, seconds))
 
-    def address(self, key: str, saved_as: SavedAs, seconds: int) -> str | None:
+    def presigned_url(self, key: str, saved_as: SavedAs, seconds: int) -> str | None:
         if self.signer is None:
             return None
-        told = {"ResponseContentDisposition": saved_as.disposition, "ResponseContentType": saved_as.media_type}
-        return str(self.signer.generate_presigned_url("get_object", {**self._at(key), **told}, seconds))
+        headers = {"ResponseContentDisposition": saved_as.disposition, "ResponseContentType": saved_as.media_type}
+        return str(self.signer.generate_presigned_url("get_object", {**self._at(key), **headers}, seconds))
 
     def public_origin(self) -> str:
         return "" if self.signer is None else "{0.scheme}://{0.netloc}".format(urlsplit(self.signer.meta.endpoint_url))
@@ -181,35 +190,35 @@ class S3Store:
             return False
         return True
 
-    def _begin(self, key: str) -> Draft:
+    def _create(self, key: str) -> MultipartUpload:
         with self._asking(key):
-            return Draft(key, self.client.create_multipart_upload(**self._at(key))["UploadId"])
+            return MultipartUpload(key, self.client.create_multipart_upload(**self._at(key))["UploadId"])
 
-    def _put_part(self, draft: Draft, number: int, body: Any) -> str:
-        with self._asking(draft.key):
-            return str(self.client.upload_part(**self._of(draft), PartNumber=number, Body=body)["ETag"])
+    def _put_part(self, upload: MultipartUpload, number: int, body: Any) -> str:
+        with self._asking(upload.key):
+            return str(self.client.upload_part(**self._of(upload), PartNumber=number, Body=body)["ETag"])
 
-    def _parts(self, draft: Draft) -> dict[int, tuple[int, str]]:
+    def _parts(self, upload: MultipartUpload) -> dict[int, tuple[int, str]]:
         """Sizes and tags of the parts that the store has."""
-        with self._asking(draft.key):
-            pages = self.client.get_paginator("list_parts").paginate(**self._of(draft))
+        with self._asking(upload.key):
+            pages = self.client.get_paginator("list_parts").paginate(**self._of(upload))
             found = [part for page in pages for part in page.get("Parts", ())]
         return {part["PartNumber"]: (part["Size"], part["ETag"]) for part in found}
 
-    def _complete(self, draft: Draft, tags: Iterable[str]) -> None:
+    def _complete(self, upload: MultipartUpload, tags: Iterable[str]) -> None:
         parts = [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(tags, start=1)]
-        with self._asking(draft.key):
-            self.client.complete_multipart_upload(**self._of(draft), MultipartUpload={"Parts": parts})
+        with self._asking(upload.key):
+            self.client.complete_multipart_upload(**self._of(upload), MultipartUpload={"Parts": parts})
 
     def _at(self, key: str) -> dict[str, Any]:
         return {"Bucket": self.bucket, "Key": f"{self.prefix}/{check_key(key)}" if self.prefix else check_key(key)}
 
-    def _of(self, draft: Draft) -> dict[str, Any]:
-        return {**self._at(draft.key), "UploadId": draft.token}
+    def _of(self, upload: MultipartUpload) -> dict[str, Any]:
+        return {**self._at(upload.key), "UploadId": upload.token}
 
     @contextmanager
     def _asking(self, subject: str) -> Iterator[None]:
-        """Tells what the store refuses in this program's words."""
+        """Turns what the store raises into the errors of `_base`."""
         try:
             yield
         except ClientError as error:

@@ -38,35 +38,35 @@ SYSTEM = Actor(kind=ActorKind.SYSTEM, name="the service")
 NOBODY = Actor(kind=ActorKind.USER, name="")
 
 
-class Doing:
-    """Holds the actor of one request; who that is becomes known in the middle of it, perhaps in another thread."""
+class AuditContext:
+    """Holds the actor of one request, who becomes known in the middle of it, perhaps in another thread."""
 
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
 
 
-_doing: ContextVar[Doing | None] = ContextVar("doing", default=None)
+_context: ContextVar[AuditContext | None] = ContextVar("audit_context", default=None)
 
 
 @contextmanager
 def acting(actor: Actor) -> Iterator[None]:
     """Everything inside is done by ``actor``."""
-    token = _doing.set(Doing(actor))
+    token = _context.set(AuditContext(actor))
     try:
         yield
     finally:
-        _doing.reset(token)
+        _context.reset(token)
 
 
 def actor() -> Actor:
     """Who does what is being done; the service itself where nobody asked for it."""
-    found = _doing.get()
+    found = _context.get()
     return found.actor if found else SYSTEM
 
 
-def identified(principal: Principal) -> None:
+def set_principal(principal: Principal) -> None:
     """The request that is being answered is that principal's."""
-    found = _doing.get()
+    found = _context.get()
     if found is not None:
         kind = ActorKind.USER if principal.user_id else ActorKind.KEY
         found.actor = replace(found.actor, kind=kind, name=principal.name, id=principal.user_id or principal.key_id)

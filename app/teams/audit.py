@@ -43,8 +43,8 @@ class Entry:
     details: dict[str, Any]
 
 
-def note(session: Session, team: str | None, action: str, subject: str, **details: Any) -> None:
-    """Write down what is being done, in the transaction that does it; ``team`` is None for what concerns none."""
+def record(session: Session, team: str | None, action: str, subject: str, **details: Any) -> None:
+    """Record what is being done, in the transaction that does it; ``team`` is None for what concerns none."""
     who = actor()
     row = AuditRow(
         id=new_id(AUDIT_PREFIX), team_id=team, at=now(), actor_kind=who.kind.value, actor_id=who.id,

@@ -17,7 +17,7 @@ from app.db import Database, new_id, now
 from app.errors import Conflict, InvalidLink, NotFound, WrongPassword
 from app.names import printable
 from app.teams import audit
-from app.teams.actors import identified
+from app.teams.actors import set_principal
 from app.teams.addresses import address
 from app.teams.models import LinkRow, MemberRow, TeamRow, UserRow
 from app.teams.passwords import hash_password, is_right
@@ -99,7 +99,7 @@ class InvitationService:
                 raise Conflict(f"{email} is in the team already; change the role instead")
             end = now() + timedelta(days=INVITATION_DAYS)
             link = _add_link(session, INVITATION, email, end, team_id=team, role=role.value, created_by=created_by)
-            audit.note(session, team, "member.invite", link.id, email=email, role=role.value)
+            audit.record(session, team, "member.invite", link.id, email=email, role=role.value)
         return link
 
     def all(self, team: str) -> list[Invitation]:
@@ -119,7 +119,7 @@ class InvitationService:
             if row is None:
                 raise NotFound(f"there is no open invitation {link_id[:60]}")
             row.used_at = now()
-            audit.note(session, team, "member.uninvite", link_id, email=row.email)
+            audit.record(session, team, "member.uninvite", link_id, email=row.email)
 
     def new_password(self, email: str) -> NewLink:
         """A link with which somebody chooses a new password; for whoever runs the service.
@@ -132,7 +132,7 @@ class InvitationService:
             user = session.scalar(select(UserRow).where(UserRow.email == email))
             if user is None:
                 raise NotFound(f"nobody has the address {email}; 'primesvt members add' invites somebody")
-            audit.note(session, None, "password.offer", user.id, email=email)
+            audit.record(session, None, "password.offer", user.id, email=email)
             return _add_link(session, PASSWORD, email, now() + timedelta(hours=PASSWORD_HOURS))
 
     def look(self, token: str) -> Opened:
@@ -172,7 +172,7 @@ class InvitationService:
             user = user or _new_user(session, opened.email, kept, name)
             row = _row(session, token)
             row.used_at = now()
-            identified(Principal(team_id="", user_id=user.id, name=user.email, scopes=frozenset()))
+            set_principal(Principal(team_id="", user_id=user.id, name=user.email, scopes=frozenset()))
             if row.kind == INVITATION:
                 _join(session, row, user)
             else:
@@ -235,13 +235,13 @@ def _join(session: Session, row: LinkRow, user: UserRow) -> None:
     if session.get(MemberRow, (row.team_id, user.id)) is not None:
         return  # an older invitation changes no role that an admin has given since
     session.add(MemberRow(team_id=row.team_id, user_id=user.id, role=row.role, created_at=now()))
-    audit.note(session, row.team_id, "member.join", user.id, email=user.email, role=row.role)
+    audit.record(session, row.team_id, "member.join", user.id, email=user.email, role=row.role)
 
 
 def _set_password(session: Session, user: UserRow, kept: str | None) -> None:
     user.password_hash = kept
     end_sessions(session, user.id)
-    audit.note(session, None, "password.set", user.id, email=user.email)
+    audit.record(session, None, "password.set", user.id, email=user.email)
 
 
 def _record(row: LinkRow) -> Invitation:

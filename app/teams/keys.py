@@ -73,7 +73,7 @@ class KeyService:
             made = add_key(session, team, row.name, known_scopes(row.scopes), row.expires_at, created_by, key_id)
             end = now() + timedelta(seconds=grace_seconds)
             row.expires_at = end if row.expires_at is None else min(end, row.expires_at)
-            audit.note(session, team, "key.rotate", key_id, by=made.id, until=row.expires_at.isoformat())
+            audit.record(session, team, "key.rotate", key_id, by=made.id, until=row.expires_at.isoformat())
         return made
 
     def revoke(self, team: str, key_id: str) -> None:
@@ -86,7 +86,7 @@ class KeyService:
             row = _row(session, team, key_id)
             if row.revoked_at is None:
                 row.revoked_at = now()
-                audit.note(session, team, "key.revoke", key_id, name=row.name)
+                audit.record(session, team, "key.revoke", key_id, name=row.name)
 
     def authenticate(self, secret: str) -> Principal:
         """Who holds a key.
@@ -136,7 +136,7 @@ def add_key(
     )  # fmt: skip
     session.add(row)
     session.flush()
-    audit.note(session, team, "key.create", key_id, name=name, scopes=row.scopes, replaces=replaces)
+    audit.record(session, team, "key.create", key_id, name=name, scopes=row.scopes, replaces=replaces)
     return made
 
 

@@ -78,7 +78,7 @@ class RateLimiter:
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self.callers = Rule("caller", settings.requests_per_minute, 60)
-        self.strangers = Rule("stranger", settings.anonymous_requests_per_minute, 60)
+        self.anonymous = Rule("stranger", settings.anonymous_requests_per_minute, 60)
         self.sign_ins = Rule("sign-in", settings.sign_in_attempts, 15 * 60)
         # Many people may sit behind one address.
         self.places = Rule("sign-in-place", 10 * settings.sign_in_attempts, 15 * 60)

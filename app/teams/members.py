@@ -46,7 +46,9 @@ class MemberService:
             if role is not Role.ADMIN:
                 _keep_an_admin(session, member)
             if member.role != role.value:
-                audit.note(session, team, "member.change", user_id, email=user.email, role=role.value, was=member.role)
+                audit.record(
+                    session, team, "member.change", user_id, email=user.email, role=role.value, was=member.role
+                )
                 member.role = role.value
             return member_record(member, user)
 
@@ -64,7 +66,7 @@ class MemberService:
             links = update(LinkRow).where(LinkRow.team_id == team, LinkRow.email == user.email)
             session.execute(links.where(LinkRow.used_at.is_(None)).values(used_at=now()))
             session.delete(member)
-            audit.note(session, team, "member.remove", user_id, email=user.email, role=member.role)
+            audit.record(session, team, "member.remove", user_id, email=user.email, role=member.role)
 
 
 def lock_team(session: Session, team: str) -> TeamRow:

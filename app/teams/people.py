@@ -12,7 +12,7 @@ from app.db import Database, new_id, now
 from app.errors import Forbidden, NotAMember, WrongPassword
 from app.names import printable
 from app.teams import audit
-from app.teams.actors import identified
+from app.teams.actors import set_principal
 from app.teams.addresses import address, is_address
 from app.teams.invitations import join_all
 from app.teams.models import MemberRow, UserRow
@@ -73,7 +73,7 @@ class PeopleService:
         with self.database.session() as session:
             session.get_one(UserRow, user_id).password_hash = kept
             end_sessions(session, user_id)
-            audit.note(session, None, "password.set", user_id, email=user.email)
+            audit.record(session, None, "password.set", user_id, email=user.email)
 
     def proven(self, subject: str, email: str, name: str) -> Principal:
         """Who an identity provider says that somebody is; invitations to their address are taken by the way.
@@ -96,7 +96,7 @@ class PeopleService:
         with self.database.session() as session:
             user = session.scalar(select(UserRow).where(UserRow.oidc_subject == subject).with_for_update())
             user = user or _adopted(session, subject, email, name)
-            identified(Principal(team_id="", user_id=user.id, name=user.email, scopes=frozenset()))
+            set_principal(Principal(team_id="", user_id=user.id, name=user.email, scopes=frozenset()))
             join_all(session, user, email)
             return member_principal(session, user)
 
@@ -105,7 +105,7 @@ class PeopleService:
         if user is not None:  # the admins of their team should know
             with self.database.session() as session:
                 team = session.scalar(_memberships(user).with_only_columns(MemberRow.team_id))
-                audit.note(session, team, "session.refuse", user.id, email=user.email)
+                audit.record(session, team, "session.refuse", user.id, email=user.email)
 
 
 def member_principal(session: Session, user: UserRow, team: str | None = None) -> Principal:
@@ -119,7 +119,7 @@ def member_principal(session: Session, user: UserRow, team: str | None = None) -
     if member is None:
         raise NotAMember(NO_TEAM)
     who = Principal(team_id=member.team_id, user_id=user.id, name=user.email, scopes=Role(member.role).scopes)
-    identified(who)
+    set_principal(who)
     return who
 
 
@@ -138,7 +138,7 @@ def _adopted(session: Session, subject: str, email: str, name: str) -> UserRow:
     # The address of an account with a password was never proven: whoever made it must not share it with its owner.
     user.oidc_subject, user.password_hash = subject, None
     end_sessions(session, user.id)
-    audit.note(session, None, "user.link", user.id, email=email)
+    audit.record(session, None, "user.link", user.id, email=email)
     return user
 
 

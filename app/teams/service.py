@@ -52,7 +52,7 @@ class TeamService:
             row = lock_team(session, team)
             for field, value in changes.items():
                 setattr(row, field, printable(value) if isinstance(value, str) else value)
-            audit.note(session, team, "team.change", team, **changes)
+            audit.record(session, team, "team.change", team, **changes)
             return team_record(row)
 
     def id_of(self, name: str) -> str:
@@ -77,5 +77,5 @@ def _add_team(session: Session, name: str) -> str:
     row = TeamRow(id=new_id("team"), name=printable(name), created_at=now())
     session.add(row)
     session.flush()
-    audit.note(session, row.id, "team.create", row.id, name=name)
+    audit.record(session, row.id, "team.create", row.id, name=name)
     return row.id

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.db import Database, new_id, now
 from app.errors import InvalidKey, NotFound
 from app.teams import audit
-from app.teams.actors import identified
+from app.teams.actors import set_principal
 from app.teams.keys import key_holder
 from app.teams.models import KeyRow, MemberRow, SessionRow, UserRow
 from app.teams.records import Principal
@@ -46,8 +46,8 @@ class SessionService:
                 expires_at=now() + timedelta(seconds=LONGEST_SECONDS),
             )  # fmt: skip
             session.add(row)
-            identified(principal)
-            audit.note(session, principal.team_id, "session.open", row.id, name=principal.name)
+            set_principal(principal)
+            audit.record(session, principal.team_id, "session.open", row.id, name=principal.name)
         return token
 
     def resume(self, token: str) -> Principal:
@@ -83,7 +83,7 @@ class SessionService:
         with self.database.session() as session:
             row = session.scalar(select(SessionRow).where(SessionRow.token_sha256 == hashed(token)))
             if row is not None:
-                audit.note(session, row.team_id, "session.close", row.id)
+                audit.record(session, row.team_id, "session.close", row.id)
                 session.delete(row)
 
     def close_all(self, user_id: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
 from sqlalchemy import func, select
@@ -14,17 +14,13 @@ from app.errors import GpuQuotaExceeded, Invalid, JobQuotaExceeded, StorageQuota
 from app.jobs.models import ArtifactRow, JobRow
 from app.jobs.states import TERMINAL
 from app.jobs.usage import Day, by_day, gpu_seconds
-from app.settings import Settings
 from app.teams import audit
 from app.teams.members import lock_team
 from app.teams.models import TeamRow
-from primesvt_client.schemas.team import Quotas as Quotas
+from app.teams.quotas import Quotas, quotas_of
 from primesvt_client.spec import LARGEST
 
 ASK = "who runs the service can raise the quota"
-
-
-UNLIMITED = Quotas()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,16 +31,6 @@ class Usage:
     unfinished_jobs: int
     gpu_minutes: float
     since: datetime
-
-
-def server_quotas(settings: Settings) -> Quotas:
-    """Those of teams that have none of their own."""
-    return Quotas(
-        storage_bytes=settings.team_storage_bytes or None,
-        unfinished_jobs=settings.team_unfinished_jobs or None,
-        gpu_minutes=settings.team_gpu_minutes or None,
-        upload_bytes=settings.max_upload_bytes,
-    )
 
 
 class QuotaService:
@@ -75,72 +61,67 @@ class QuotaService:
         """Give a team quotas of its own; those that are not named stay as they are.
 
         Raises:
-            Invalid: one is larger than pages and programs can tell.
+            Invalid: one is larger than JSON numbers can be exactly.
         """
         if any(most is not None and most > LARGEST for most in quotas.values()):
             raise Invalid(f"a quota is at most {LARGEST:,}; write 'unlimited' for more")
         with self.database.session() as session:
             row = lock_team(session, team)
             row.quotas = {**row.quotas, **quotas}
-            audit.note(session, team, "team.quotas", team, **quotas)
+            audit.record(session, team, "team.quotas", team, **quotas)
             return quotas_of(row, self.defaults)
 
     def reset(self, team: str) -> Quotas:
         """Let the server's quotas hold for a team again."""
         with self.database.session() as session:
             lock_team(session, team).quotas = {}
-            audit.note(session, team, "team.quotas", team)
+            audit.record(session, team, "team.quotas", team)
         return self.defaults
 
 
-def quotas_of(row: TeamRow, defaults: Quotas) -> Quotas:
-    """The team's own quotas where it has some, the server's elsewhere; no upload is larger than the server takes."""
-    names = {field.name for field in fields(Quotas)}
-    found = replace(defaults, **{name: value for name, value in row.quotas.items() if name in names})
-    sizes = [size for size in (found.upload_bytes, defaults.upload_bytes) if size is not None]
-    return replace(found, upload_bytes=min(sizes, default=None))
+class QuotaAdmission:
+    """Admits what fits into the team's quotas; with the team locked where something is counted.
 
-
-def admit_upload(session: Session, team: str, size_bytes: int, defaults: Quotas) -> None:
-    """Make sure, in the transaction that announces an upload, that it may be stored.
-
-    Raises:
-        TooLarge: for one upload.
-        StorageQuotaExceeded: with what the team has stored.
+    So the second of two requests at once counts what the first one adds.
     """
-    quotas = _locked(session, team, defaults)
-    if quotas.upload_bytes is not None and size_bytes > quotas.upload_bytes:
-        raise TooLarge(f"{size_bytes:,} bytes are more than one upload may have ({quotas.upload_bytes:,}); {ASK}")
-    if quotas.storage_bytes is None:
-        return
-    used = stored_bytes(session, team)
-    if used + size_bytes > quotas.storage_bytes:
-        raise StorageQuotaExceeded(
-            f"the team stores {used:,} of the {quotas.storage_bytes:,} bytes that it may, and {size_bytes:,} more do"
-            f" not fit; delete uploads or finished jobs that nobody needs, or {ASK}"
-        )
 
+    def __init__(self, defaults: Quotas) -> None:
+        """``defaults`` are the quotas of teams that have none of their own."""
+        self.defaults = defaults
 
-def admit_job(session: Session, team: str, defaults: Quotas) -> None:
-    """Make sure, in the transaction that submits a job, that the team may have one more.
+    def admit_upload(self, session: Session, team: str, size_bytes: int) -> None:
+        quotas = self._locked(session, team)
+        if quotas.upload_bytes is not None and size_bytes > quotas.upload_bytes:
+            raise TooLarge(f"{size_bytes:,} bytes are more than one upload may have ({quotas.upload_bytes:,}); {ASK}")
+        if quotas.storage_bytes is None:
+            return
+        used = stored_bytes(session, team)
+        if used + size_bytes > quotas.storage_bytes:
+            raise StorageQuotaExceeded(
+                f"the team stores {used:,} of the {quotas.storage_bytes:,} bytes that it may, and {size_bytes:,} more"
+                f" do not fit; delete uploads or finished jobs that nobody needs, or {ASK}"
+            )
 
-    Raises:
-        JobQuotaExceeded: it has as many as it may.
-        GpuQuotaExceeded: it has used as much GPU time this month as it may. What runs already goes on.
-    """
-    quotas = _locked(session, team, defaults)
-    spent = gpu_minutes(session, team) if quotas.gpu_minutes is not None else 0.0
-    if quotas.gpu_minutes is not None and spent >= quotas.gpu_minutes:
-        raise GpuQuotaExceeded(
-            f"the team has used {spent:,.0f} of the {quotas.gpu_minutes:,} GPU minutes that it may use this month;"
-            f" wait for the next one, or {ASK}"
-        )
-    used = unfinished_jobs(session, team) if quotas.unfinished_jobs is not None else 0
-    if quotas.unfinished_jobs is not None and used >= quotas.unfinished_jobs:
-        raise JobQuotaExceeded(
-            f"the team has {used} unfinished jobs and may have {quotas.unfinished_jobs}; wait for one to end,"
-            f" cancel one, or {ASK}"
-        )
+    def admit_job(self, session: Session, team: str) -> None:
+        quotas = self._locked(session, team)
+        spent = gpu_minutes(session, team) if quotas.gpu_minutes is not None else 0.0
+        if quotas.gpu_minutes is not None and spent >= quotas.gpu_minutes:  # what runs already goes on
+            raise GpuQuotaExceeded(
+                f"the team has used {spent:,.0f} of the {quotas.gpu_minutes:,} GPU minutes that it may use this month;"
+                f" wait for the next one, or {ASK}"
+            )
+        used = unfinished_jobs(session, team) if quotas.unfinished_jobs is not None else 0
+        if quotas.unfinished_jobs is not None and used >= quotas.unfinished_jobs:
+            raise JobQuotaExceeded(
+                f"the team has {used} unfinished jobs and may have {quotas.unfinished_jobs}; wait for one to end,"
+                f" cancel one, or {ASK}"
+            )
+
+    def _locked(self, session: Session, team: str) -> Quotas:
+        quotas = quotas_of(session.get_one(TeamRow, team), self.defaults)
+        if any(limit is not None for name, limit in asdict(quotas).items() if name != "upload_bytes"):
+            lock_team(session, team)
+        return quotas
 
 
 def stored_bytes(session: Session, team: str) -> int:
@@ -165,11 +146,3 @@ def gpu_minutes(session: Session, team: str) -> float:
 def month_begin(at: datetime) -> datetime:
     """The first moment of a moment's month."""
     return at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-
-
-def _locked(session: Session, team: str, defaults: Quotas) -> Quotas:
-    """The quotas, with the team locked where something is counted: the second of two requests at once counts both."""
-    quotas = quotas_of(session.get_one(TeamRow, team), defaults)
-    if any(limit is not None for name, limit in asdict(quotas).items() if name != "upload_bytes"):
-        lock_team(session, team)
-    return quotas

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, func, or_, select
 
 from app.catalog.models import UploadRow
 from app.catalog.states import UploadState
@@ -23,7 +22,6 @@ from app.teams.models import TeamRow
 
 SETTLED = (UploadState.READY.value, UploadState.REJECTED.value)
 OVER = tuple(state.value for state in TERMINAL)
-USE_NOTED = timedelta(hours=1)
 AT_ONCE = 200
 """Things that one round deletes for a team; the next one goes on."""
 
@@ -61,7 +59,7 @@ class Retention:
                 return
             row.state, row.updated_at = UploadState.EXPIRED.value, now()
             row.problem = {"code": "upload_expired", "detail": f"it was not used for {days} days and is deleted"}
-            audit.note(session, row.team_id, "upload.expire", row.id, name=row.name, days=days)
+            audit.record(session, row.team_id, "upload.expire", row.id, name=row.name, days=days)
 
     def _forget_artifacts(self, job_id: str, before: datetime, days: int) -> None:
         with self.database.session() as session:
@@ -73,22 +71,7 @@ class Retention:
             for artifact in artifacts:
                 self.store.delete(artifact.blob_key)
                 session.delete(artifact)
-            audit.note(session, row.team_id, "job.expire", row.id, name=row.name, days=days, files=len(artifacts))
-
-
-def touch_uploads(session: Session, team: str, upload_ids: Sequence[str]) -> None:
-    """Write down that uploads are being used; they do not become too old before the caller's transaction is over."""
-    rows = select(UploadRow).where(UploadRow.team_id == team, UploadRow.id.in_(upload_ids))
-    rows = rows.order_by(UploadRow.id)  # locked in the same order by all: no two wait for each other
-    for row in session.scalars(rows.with_for_update(key_share=True)):
-        row.used_at = now()
-
-
-def touch_job(session: Session, row: JobRow) -> None:
-    """Write down that a job's artifacts are being used, once an hour."""
-    moment = now()
-    if row.used_at is None or moment - row.used_at > USE_NOTED:
-        session.execute(update(JobRow).where(JobRow.id == row.id).values(used_at=moment))
+            audit.record(session, row.team_id, "job.expire", row.id, name=row.name, days=days, files=len(artifacts))
 
 
 def _old_uploads(team: str, before: datetime) -> Select[str]:

@@ -8,7 +8,7 @@ from fastapi import Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import AfterValidator
 
-from app.api.deps import SESSION_COOKIE, Found, of_our_making
+from app.api.deps import SESSION_COOKIE, Found, validate_id
 from app.api.problem import status_of
 from app.errors import DomainError, Forbidden, RateLimited, WeakPassword, WrongPassword
 from app.services import Services
@@ -79,7 +79,7 @@ def choose_team(
     request: Request,
     who: FormSender,
     found: Found,
-    team: Annotated[str, Form(), AfterValidator(of_our_making)],
+    team: Annotated[str, Form(), AfterValidator(validate_id)],
     next_page: Annotated[str, Form(alias="next", max_length=2000)] = "/",
 ) -> Response:
     """Look at that team's things from now on."""

@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 
-from app.api.deps import Found, of_our_making
+from app.api.deps import Found, validate_id
 from app.catalog.records import Upload
 from app.catalog.states import UploadKind, UploadState
 from app.errors import DomainError
@@ -87,7 +87,7 @@ def show_form(
     request: Request, who: Submitter, found: Found, like: Annotated[str, Query(max_length=60)] = ""
 ) -> Response:
     """An empty form, or one filled in like another job."""
-    values = _values_of(found, who.team_id, of_our_making(like)) if like else forms.DEFAULTS
+    values = _values_of(found, who.team_id, validate_id(like)) if like else forms.DEFAULTS
     return _form(request, who, found, values, {})
 
 
@@ -129,9 +129,9 @@ def _missing(values: Mapping[str, str]) -> dict[str, str]:
 
 def _queued(who: Visitor, found: Services, values: Mapping[str, str], reading: forms.Reading) -> Response:
     asked = NewJob(
-        checkpoint_id=of_our_making(values["checkpoint_id"]),
-        dataset_id=of_our_making(values["dataset_id"]),
-        train_dataset_id=of_our_making(training) if (training := values.get("train_dataset_id")) else None,
+        checkpoint_id=validate_id(values["checkpoint_id"]),
+        dataset_id=validate_id(values["dataset_id"]),
+        train_dataset_id=validate_id(training) if (training := values.get("train_dataset_id")) else None,
         spec=reading.spec,
         name=values.get("name", "").strip()[:LONGEST_NAME],
         priority=_priority(values),

@@ -11,10 +11,10 @@ from fastapi import Depends, Form, Header, Request, Response, Security
 from fastapi.security import SecurityScopes
 from starlette.exceptions import HTTPException
 
-from app.api.deps import SESSION_COOKIE, Found, count_caller, count_stranger, permitted
+from app.api.deps import SESSION_COOKIE, Found, count_anonymous, count_caller, permitted
 from app.errors import InvalidKey
 from app.services import Services
-from app.teams.actors import identified
+from app.teams.actors import set_principal
 from app.teams.records import Principal
 from app.teams.scopes import Scope
 from app.teams.sessions import LONGEST_SECONDS, form_token
@@ -57,7 +57,7 @@ def recognise(request: Request, found: Services) -> Visitor:
         principal = found.sessions.resume(session)
     except InvalidKey:
         raise SignInNeeded from None
-    identified(principal)
+    set_principal(principal)
     return Visitor(principal, found.teams.get(principal.team_id).name, form_token(session))
 
 
@@ -70,7 +70,7 @@ def counted(request: Request, found: Found) -> Visitor | None:
     try:
         who = recognise(request, found)
     except SignInNeeded:
-        count_stranger(request, found)
+        count_anonymous(request, found)
         return None
     count_caller(request, found, who.principal)
     return who

@@ -99,7 +99,7 @@ async def send_part(
 @router.post("/{upload_id}/part-urls")
 def address_parts(upload_id: UploadId, body: PartNumbers, who: ScriptSender, found: Found) -> PartAddresses:
     """Where the script may send parts straight to storage."""
-    addresses = found.catalog.addresses(who.team_id, upload_id, body.numbers)
+    addresses = found.catalog.presigned_parts(who.team_id, upload_id, body.numbers)
     return PartAddresses(items=[PartAddressView.model_validate(address) for address in addresses])
 
 

@@ -1,1 +1,1 @@
-"""Webhooks after Standard Webhooks: a team's addresses are told what happens to its jobs and uploads."""
+"""Webhooks after Standard Webhooks: a team's addresses are sent what happens to its jobs and uploads."""

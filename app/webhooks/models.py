@@ -10,12 +10,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db import Base, UtcTime
 from primesvt_client.schemas.webhooks import LONGEST_URL as LONGEST_URL
 
-LONGEST_TOLD = 1000
+LONGEST_EXCERPT = 1000
 """Characters kept of an answer, or of why there was none."""
 
 
 class WebhookRow(Base):
-    """An address that is told, and the secrets that sign what it is told. Signing needs them as they are."""
+    """An address that events are sent to, and the secrets that sign them. Signing needs them as they are."""
 
     __tablename__ = "webhooks"
 
@@ -66,5 +66,5 @@ class AttemptRow(Base):
     at: Mapped[datetime] = mapped_column(UtcTime)
     status: Mapped[int | None]
     duration_seconds: Mapped[float]
-    answer: Mapped[str] = mapped_column(String(LONGEST_TOLD))
-    problem: Mapped[str | None] = mapped_column(String(LONGEST_TOLD))
+    answer: Mapped[str] = mapped_column(String(LONGEST_EXCERPT))
+    problem: Mapped[str | None] = mapped_column(String(LONGEST_EXCERPT))

@@ -1,4 +1,4 @@
-"""Writing down that something is to be told, in the transaction in which it happens."""
+"""Writes deliveries in the transaction in which what they report happens."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DELIVERY_PREFIX = "msg"
 
 
 def announce(session: Session, team_id: str, event: str, data: Mapping[str, Any]) -> None:
-    """Have all webhooks of a team that have chosen ``event`` told of it."""
+    """Have ``event`` sent to all webhooks of a team that have chosen it."""
     chosen = select(WebhookRow).where(WebhookRow.team_id == team_id, WebhookRow.enabled)
     # Held against deletion until this transaction ends, which must not fail for the sake of a webhook.
     for hook in session.scalars(chosen.with_for_update(read=True, key_share=True)):
@@ -26,7 +26,7 @@ def announce(session: Session, team_id: str, event: str, data: Mapping[str, Any]
 
 
 def message(webhook_id: str, event: str, data: Mapping[str, Any]) -> DeliveryRow:
-    """A delivery that is due at once; its body never changes, whatever becomes of what it tells of."""
+    """A delivery that is due at once; its body never changes, whatever becomes of what it reports."""
     at = now()
     body = {"type": event, "timestamp": at.isoformat(), "data": dict(data)}
     return DeliveryRow(

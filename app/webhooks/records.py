@@ -11,11 +11,11 @@ from app.webhooks.states import DeliveryState, EventType
 
 @dataclass(frozen=True, kw_only=True)
 class Webhook:
-    """An address that is told.
+    """An address that events are sent to.
 
     Attributes:
-        events: what it has chosen to hear of.
-        disabled_reason: why it is told nothing any more; None while it is, or where somebody wanted it so.
+        events: those that it has chosen.
+        disabled_reason: why nothing is sent any more; None while it is, or where somebody wanted it so.
         failing_since: the first attempt that failed after the last one that did not.
     """
 

@@ -18,10 +18,10 @@ from app.teams.members import lock_team
 from app.webhooks.addresses import checked_url
 from app.webhooks.models import AttemptRow, DeliveryRow, WebhookRow
 from app.webhooks.outbox import DELIVERY_PREFIX, message
+from app.webhooks.queue import disable, locked
 from app.webhooks.records import Delivery, Webhook, WithSecret, attempt, delivery, webhook
 from app.webhooks.signing import new_secret
 from app.webhooks.states import PING, DeliveryState, EventType
-from app.webhooks.work import disable, locked
 
 WEBHOOK_PREFIX = "whk"
 MOST = 20
@@ -64,7 +64,7 @@ class WebhookService:
             if (session.scalar(select(func.count()).where(WebhookRow.team_id == team)) or 0) >= MOST:
                 raise TooManyWebhooks(f"the team has {MOST} webhooks, which is as many as it may have; delete one")
             session.add(row)
-            audit.note(session, team, "webhook.create", row.id, url=url)
+            audit.record(session, team, "webhook.create", row.id, url=url)
         return WithSecret(webhook(row), row.secret)
 
     def all(self, team: str) -> list[Webhook]:
@@ -100,16 +100,16 @@ class WebhookService:
             elif changes.enabled is False:
                 disable(session, row, None)
             row.updated_at = now()
-            audit.note(session, team, "webhook.change", webhook_id, url=row.url, enabled=row.enabled)
+            audit.record(session, team, "webhook.change", webhook_id, url=row.url, enabled=row.enabled)
             return webhook(row)
 
     def delete(self, team: str, webhook_id: str) -> None:
-        """Forget a webhook and what it was told."""
+        """Forget a webhook and its deliveries."""
         with self.database.session() as session:
             row = _row(session, team, webhook_id, lock=True)
             session.query(DeliveryRow).where(DeliveryRow.webhook_id == webhook_id).delete()
             session.delete(row)
-            audit.note(session, team, "webhook.delete", webhook_id, url=row.url)
+            audit.record(session, team, "webhook.delete", webhook_id, url=row.url)
 
     def rotate(self, team: str, webhook_id: str) -> WithSecret:
         """A new secret; the one before it goes on to sign beside it for a day, so that receivers can be changed."""
@@ -117,11 +117,11 @@ class WebhookService:
             row = _row(session, team, webhook_id, lock=True)
             row.previous_secret, row.previous_secret_until = row.secret, now() + OVERLAP
             row.secret, row.updated_at = new_secret(), now()
-            audit.note(session, team, "webhook.rotate", webhook_id)
+            audit.record(session, team, "webhook.rotate", webhook_id)
             return WithSecret(webhook(row), row.secret)
 
     def ping(self, team: str, webhook_id: str) -> Delivery:
-        """Send a message that says nothing, to try the way.
+        """Send an empty message, to test the connection.
 
         Raises:
             Conflict: the webhook is disabled.
@@ -131,7 +131,7 @@ class WebhookService:
             _must_be_enabled(hook)
             row = message(hook.id, PING, {"webhook_id": hook.id})
             session.add(row)
-            audit.note(session, team, "webhook.ping", webhook_id)
+            audit.record(session, team, "webhook.ping", webhook_id)
             return delivery(row)
 
     def deliveries(
@@ -142,7 +142,7 @@ class WebhookService:
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page[Delivery]:
-        """What a webhook was told, newest first; kept for thirty days."""
+        """A webhook's deliveries, newest first; kept for thirty days."""
         query = select(DeliveryRow).where(DeliveryRow.webhook_id == webhook_id).order_by(DeliveryRow.id.desc())
         if state is not None:
             query = query.where(DeliveryRow.state == state.value)
@@ -165,7 +165,7 @@ class WebhookService:
             return delivery(row, tuple(attempt(found) for found in session.scalars(log)))
 
     def replay(self, team: str, webhook_id: str, delivery_id: str) -> Delivery:
-        """Send one message again, under the same id: a receiver that has it already can tell.
+        """Send one message again, under the same id: a receiver that has it already recognises it.
 
         Raises:
             Conflict: it is on its way anyway, or the webhook is disabled.
@@ -176,11 +176,11 @@ class WebhookService:
             if row.state == DeliveryState.PENDING.value:
                 raise Conflict("the delivery is pending: it is sent anyway")
             row.state, row.tries, row.not_before, row.finished_at = DeliveryState.PENDING.value, 0, now(), None
-            audit.note(session, team, "webhook.replay", webhook_id, delivery=delivery_id)
+            audit.record(session, team, "webhook.replay", webhook_id, delivery=delivery_id)
             return delivery(row)
 
     def replay_failed(self, team: str, webhook_id: str, since: datetime) -> int:
-        """Send all messages again that have failed and are not older than ``since``; says how many they are.
+        """Send all messages again that have failed and are not older than ``since``; returns how many they are.
 
         Raises:
             Conflict: the webhook is disabled.
@@ -193,7 +193,7 @@ class WebhookService:
                 DeliveryRow.created_at >= since,
             )
             again = {"state": DeliveryState.PENDING.value, "tries": 0, "not_before": now(), "finished_at": None}
-            audit.note(session, team, "webhook.replay", webhook_id, since=since.isoformat())
+            audit.record(session, team, "webhook.replay", webhook_id, since=since.isoformat())
             return session.execute(failed.values(**again)).rowcount  # type: ignore[attr-defined,no-any-return]
 
     def _check(self, url: str) -> None:

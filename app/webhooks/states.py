@@ -1,4 +1,4 @@
-"""What is told, and how far telling it has come."""
+"""Events that webhooks are sent, and the states of a delivery."""
 
 from __future__ import annotations
 

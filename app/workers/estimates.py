@@ -1,4 +1,4 @@
-"""When a job will be over, from what jobs like it took: measured seconds of work, never of waiting."""
+"""When a job will end, from what similar jobs took: measured seconds of work, never of waiting."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.errors import NotFound
 from app.jobs.models import JobRow
 from app.jobs.order import position, queues, ranks
 from app.jobs.records import Device, Estimate
-from app.jobs.similarity import likeness
+from app.jobs.similarity import similarity_key
 from app.jobs.states import HELD, JobState
 from app.workers.records import Worker, WorkerState
 from app.workers.service import WorkerService
@@ -73,7 +73,7 @@ class Estimates:
                 return self._waiting(session, row, live)
             if row.state != JobState.RUNNING.value:
                 return Estimate(reason=f"the job is {row.state}")
-            steps = typical(_history(session, row.likeness))
+            steps = typical(_history(session, row.similarity_key))
             left = remaining(steps, row.progress) if steps else None
             return Estimate(starts_in_seconds=0.0, ends_in_seconds=left, reason=None if steps else NO_HISTORY)
 
@@ -84,7 +84,7 @@ class Estimates:
             return Estimate(reason=NOBODY)
         device: Device = "cuda" if any(wanted == "cuda" and "cuda" in worker.devices for worker in fit) else "cpu"
         facts = session.get_one(UploadRow, row.checkpoint_id).facts
-        steps = typical(_history(session, likeness(facts, device)))
+        steps = typical(_history(session, similarity_key(facts, device)))
         starts = self._starts(session, row, fit)
         reason = NO_HISTORY if not steps or starts is None else None
         ends = None if starts is None or not steps else starts + sum(steps.values())
@@ -104,17 +104,19 @@ class Estimates:
             return None
         usual = sum(typical(recent).values())
         held = session.scalars(select(JobRow).where(JobRow.state.in_([state.value for state in HELD])))
-        running = [(typical(_history(session, other.likeness)) or typical(recent), other.progress) for other in held]
+        running = [
+            (typical(_history(session, other.similarity_key)) or typical(recent), other.progress) for other in held
+        ]
         ahead = sum(remaining(steps, progress) for steps, progress in running) + (place - 1) * usual
         return ahead / len(fit)
 
 
-def _history(session: Session, like: str | None = "") -> list[Seconds]:
-    """Step times of the newest jobs that succeeded at the first attempt; ``like``: those of one likeness alone."""
-    if like is None:
+def _history(session: Session, key: str | None = "") -> list[Seconds]:
+    """Step times of the newest jobs that succeeded at the first attempt; with a key, of similar ones alone."""
+    if key is None:
         return []
     query = select(JobRow.step_seconds).where(JobRow.state == JobState.SUCCEEDED.value, JobRow.attempts == 1)
-    if like:
-        query = query.where(JobRow.likeness == like)
+    if key:
+        query = query.where(JobRow.similarity_key == key)
     newest = query.order_by(JobRow.finished_at.desc()).limit(REMEMBERED)
     return [seconds for seconds in session.scalars(newest) if seconds]

@@ -11,7 +11,7 @@ from app.db import Base, UtcTime
 
 
 class WorkerRow(Base):
-    """One worker process, as it last told of itself."""
+    """One worker process, as it last reported."""
 
     __tablename__ = "workers"
 

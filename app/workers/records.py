@@ -16,7 +16,7 @@ class Worker:
         id: what claims call it.
         devices: what it computes on: ``cpu``, ``cuda``.
         job_id: the job that it runs or helps with.
-        seen_at: when it last told of itself, by its own clock.
+        seen_at: when it last reported, by its own clock.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Who works: workers tell of themselves; pages, metrics and estimates read it."""
+"""The list of workers: they report their state; pages, metrics and estimates read it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from app.workers.records import Worker, WorkerState
 FORGOTTEN_SECONDS = 86_400.0
 """A worker that was not heard of for so long is no longer listed."""
 
-BEATS_A_LEASE = 3
-"""How often a worker tells of itself while a lease lasts."""
+REPORTS_PER_LEASE = 3
+"""How often a worker reports while a lease lasts."""
 
 
 class WorkerService:
@@ -28,14 +28,14 @@ class WorkerService:
         self.database, self.settings = database, settings
 
     @property
-    def beat_seconds(self) -> float:
-        """How often a worker tells of itself."""
-        return self.settings.lease_seconds / BEATS_A_LEASE
+    def report_seconds(self) -> float:
+        """How often a worker reports."""
+        return self.settings.lease_seconds / REPORTS_PER_LEASE
 
-    def tell(
+    def report(
         self, worker_id: str, host: str, devices: Collection[str], version: str, state: WorkerState, job_id: str | None
     ) -> None:
-        """What a worker says of itself: at its start, when what it does changes, and now and then."""
+        """Keep a worker's report of itself: at its start, when what it does changes, and now and then."""
         with self.database.session() as session:
             row = session.get(WorkerRow, worker_id)
             if row is None:

@@ -23,6 +23,6 @@ def test_every_action_is_documented_and_no_other() -> None:
     documented = set(re.findall(r"`([a-z]+\.[a-z]+)`", TEXT[TEXT.index("| action |") : TEXT.index("## Quotas")]))
     noted = set()
     for path in (ROOT / "app").rglob("*.py"):
-        noted |= set(re.findall(r'audit\.note\(\s*\w+, [\w.]+, "([a-z]+\.[a-z]+)"', path.read_text()))
+        noted |= set(re.findall(r'audit\.record\(\s*\w+, [\w.]+, "([a-z]+\.[a-z]+)"', path.read_text()))
     assert documented == noted
     assert {entry.action for entry in MATRIX.values() if entry.action} <= documented

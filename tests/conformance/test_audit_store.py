@@ -44,7 +44,7 @@ def test_no_cell_of_the_exported_log_is_a_formula(access: Access, tmp_path: Path
     hostile = ('=cmd|"/c calc"!A1', "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", 'a,"b"\nc')
     for name in hostile:
         with access.database.session() as session:
-            audit.note(session, access.team, "test.note", name)
+            audit.record(session, access.team, "test.note", name)
     path = tmp_path / "audit.csv"
     path.write_text("".join(access.log.as_csv(access.team)), newline="")
     with path.open(newline="") as file:

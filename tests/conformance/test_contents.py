@@ -62,9 +62,9 @@ def test_bytes_that_the_team_has_need_not_be_sent(shop: Shop) -> None:
     assert (again.facts, again.sha256) == (first.facts, SHA256)
     other = announced(shop, name="b.safetensors")  # its ending may say something else
     assert other.state is UploadState.STORED
-    assert other.id in shop.bell.rung
+    assert other.id in shop.notifier.notified
     claim = shop.upload_claim(other.id)
-    assert (claim.draft, claim.content.sha256) == (None, SHA256)
+    assert (claim.multipart, claim.content.sha256) == (None, SHA256)
     assert b"".join(shop.store.open(claim.content.blob_key)) == CONTENT
     assert len(contents(shop)) == 1
 
@@ -158,24 +158,24 @@ def test_an_expired_upload_leaves_no_parts(shop: Shop) -> None:
     shop.set_upload(upload.id, state=UploadState.EXPIRED.value)
     Contents(shop.database, shop.store).sweep()
     assert not contents(shop)
-    assert [*shop.store.drafts(now() + timedelta(days=1))] == []
+    assert [*shop.store.list_multipart(now() + timedelta(days=1))] == []
     found = shop.catalog.get(shop.team, upload.id)
     assert (found.state, found.received_parts) == (UploadState.EXPIRED, ())
     with pytest.raises(UploadClosed):
         shop.catalog.put_part(shop.team, upload.id, 1, [CONTENT], None)
 
 
-def test_drafts_that_no_row_speaks_of_are_abandoned_in_time(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_multipart_uploads_without_a_row_are_aborted_in_time(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     upload = announced(shop)
-    parts = shop.store.cut(3, 100)
-    unknown = shop.store.begin("uploads/upl_unknown", parts)
-    Contents(shop.database, shop.store).sweep_drafts()
-    assert {draft.token for draft in shop.store.drafts(now() + timedelta(days=1))} > {unknown.token}
+    parts = shop.store.plan_parts(3, 100)
+    unknown = shop.store.create_multipart("uploads/upl_unknown", parts)
+    Contents(shop.database, shop.store).sweep_multipart()
+    assert {upload.token for upload in shop.store.list_multipart(now() + timedelta(days=1))} > {unknown.token}
     monkeypatch.setattr("app.catalog.contents.UNKNOWN_SECONDS", -60.0)
-    Contents(shop.database, shop.store).sweep_drafts()
-    left = [draft.token for draft in shop.store.drafts(now() + timedelta(days=1))]
+    Contents(shop.database, shop.store).sweep_multipart()
+    left = [upload.token for upload in shop.store.list_multipart(now() + timedelta(days=1))]
     [content] = contents(shop)
-    assert left == [content.draft]
+    assert left == [content.multipart_token]
     shop.catalog.put_part(shop.team, upload.id, 1, [CONTENT], None)
 
 
@@ -184,17 +184,17 @@ def test_a_worker_that_dies_between_making_the_whole_and_saying_so_is_followed_b
     shop.catalog.put_part(shop.team, upload.id, 1, [CONTENT], None)
     shop.catalog.complete(shop.team, upload.id)
     claim = shop.upload_claim(upload.id)
-    assert claim.draft is not None
-    shop.store.finish(claim.draft, claim.parts)
+    assert claim.multipart is not None
+    shop.store.complete_multipart(claim.multipart, claim.parts)
     shop.uploads.hand_back(claim)
     assert looked_into(shop, upload).state is UploadState.READY
 
 
 def test_where_clients_do_not_reach_the_storage_parts_have_no_address(shop: Shop) -> None:
     upload = announced(shop)
-    assert shop.catalog.addresses(shop.team, upload.id, [1]) == []
+    assert shop.catalog.presigned_parts(shop.team, upload.id, [1]) == []
     with pytest.raises(PartOutOfRange):
-        shop.catalog.addresses(shop.team, upload.id, [2])
+        shop.catalog.presigned_parts(shop.team, upload.id, [2])
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def direct(database: Database, tmp_path: Path, request: pytest.FixtureRequest) -
 
 def test_parts_that_clients_send_to_storage_themselves_count(direct: Shop) -> None:
     upload = announced(direct)
-    [address] = direct.catalog.addresses(direct.team, upload.id, [1])
+    [address] = direct.catalog.presigned_parts(direct.team, upload.id, [1])
     assert timedelta(minutes=14) < address.expires_at - now() <= timedelta(minutes=15)
     with pytest.raises(UploadIncomplete):
         direct.catalog.complete(direct.team, upload.id)
@@ -213,13 +213,13 @@ def test_parts_that_clients_send_to_storage_themselves_count(direct: Shop) -> No
     assert direct.catalog.get(direct.team, upload.id).received_parts == (1,)
     assert direct.catalog.complete(direct.team, upload.id).state is UploadState.STORED
     with pytest.raises(UploadClosed):
-        direct.catalog.addresses(direct.team, upload.id, [1])
+        direct.catalog.presigned_parts(direct.team, upload.id, [1])
     assert looked_into(direct, upload).state is UploadState.READY
 
 
 def test_an_address_is_of_no_use_once_its_upload_is_deleted(direct: Shop) -> None:
     upload = announced(direct)
-    [address] = direct.catalog.addresses(direct.team, upload.id, [1])
+    [address] = direct.catalog.presigned_parts(direct.team, upload.id, [1])
     [content] = contents(direct)
     direct.catalog.delete(direct.team, upload.id)
     assert httpx.put(address.url, content=CONTENT).status_code == 404

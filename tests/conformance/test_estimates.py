@@ -12,7 +12,7 @@ from app.db import Database, now
 from app.errors import NotFound
 from app.jobs.models import JobRow
 from app.jobs.records import Job
-from app.jobs.similarity import likeness
+from app.jobs.similarity import similarity_key
 from app.workers.estimates import NO_HISTORY, NOBODY, Estimates, remaining, typical
 from app.workers.models import WorkerRow
 from app.workers.records import WorkerState
@@ -44,22 +44,25 @@ def queued(shop: Shop, facts: dict[str, object] | None = None) -> Job:
 def finished(shop: Shop, factor: float = 1.0, facts: dict[str, object] | None = None) -> None:
     claim = shop.claimed(queued(shop, facts))
     for step, seconds in TOOK.items():
-        shop.work.heartbeat(claim, [{"step": step, "done": 1, "total": 1, "facts": {"seconds": factor * seconds}}])
-    shop.work.finalize(claim)
-    shop.work.succeed(claim, [replace(MODEL, blob_key=f"artifacts/{claim.job_id}")], "met", {})
+        shop.queue.heartbeat(claim, [{"step": step, "done": 1, "total": 1, "facts": {"seconds": factor * seconds}}])
+    shop.queue.finalize(claim)
+    shop.queue.succeed(claim, [replace(MODEL, blob_key=f"artifacts/{claim.job_id}")], "met", {})
 
 
 def workers(shop: Shop, *states: WorkerState) -> None:
     service = WorkerService(shop.database, shop.settings)
     for number, state in enumerate(states):
-        service.tell(f"w{number}", "host", ("cpu",), "1", state, None)
+        service.report(f"w{number}", "host", ("cpu",), "1", state, None)
 
 
 def test_what_is_alike_is_of_one_family_size_and_device() -> None:
-    assert likeness(FACTS, "cpu") == likeness({**FACTS, "parameter_bytes": 4_200_000}, "cpu")
-    assert len({likeness({**FACTS, "parameter_bytes": size}, "cpu") for size in (2_000_000, 5_000_000, 9_000_000)}) == 3
-    assert likeness(FACTS, "cuda") != likeness(FACTS, "cpu")
-    assert likeness(None, "cpu") is likeness({"family": "spikformer"}, "cpu") is None
+    assert similarity_key(FACTS, "cpu") == similarity_key({**FACTS, "parameter_bytes": 4_200_000}, "cpu")
+    assert (
+        len({similarity_key({**FACTS, "parameter_bytes": size}, "cpu") for size in (2_000_000, 5_000_000, 9_000_000)})
+        == 3
+    )
+    assert similarity_key(FACTS, "cuda") != similarity_key(FACTS, "cpu")
+    assert similarity_key(None, "cpu") is similarity_key({"family": "spikformer"}, "cpu") is None
 
 
 def test_the_middle_of_what_steps_took() -> None:
@@ -102,7 +105,7 @@ def test_jobs_end_when_those_before_them_and_they_themselves_have_taken_their_ti
     workers(shop, WorkerState.BUSY, WorkerState.BUSY)
     claims = [shop.claimed(queued(shop)) for _ in range(2)]
     for claim, done in zip(claims, (0, 30), strict=True):
-        shop.work.heartbeat(claim, [{"step": "profile", "done": done, "total": 60, "facts": {}}])
+        shop.queue.heartbeat(claim, [{"step": "profile", "done": done, "total": 60, "facts": {}}])
     assert estimates.of(shop.team, claims[1].job_id).ends_in_seconds == pytest.approx(60)
     first, second = queued(shop), queued(shop)
     # 90 and 60 seconds are left of what runs, over two workers; the second waits for the first as well.
@@ -115,11 +118,11 @@ def test_jobs_end_when_those_before_them_and_they_themselves_have_taken_their_ti
 def test_waiting_and_later_attempts_teach_nothing(shop: Shop, estimates: Estimates) -> None:
     workers(shop, WorkerState.IDLE)
     claim = shop.claimed(queued(shop))
-    shop.work.release(claim, PROBLEM)
+    shop.queue.release(claim, PROBLEM)
     claim = shop.claimed(shop.job(claim))
-    shop.work.heartbeat(claim, [{"step": "profile", "done": 1, "total": 1, "facts": {"seconds": 0.1}}])
-    shop.work.finalize(claim)
-    shop.work.succeed(claim, [MODEL], "met", {})
+    shop.queue.heartbeat(claim, [{"step": "profile", "done": 1, "total": 1, "facts": {"seconds": 0.1}}])
+    shop.queue.finalize(claim)
+    shop.queue.succeed(claim, [MODEL], "met", {})
     job = queued(shop)
     assert estimates.of(shop.team, job.id).reason == NO_HISTORY
     finished(shop)

@@ -40,7 +40,7 @@ def submitted(shop: Shop, priority: Priority = Priority.NORMAL, **spec: object) 
 
 
 def taken(shop: Shop, devices: tuple[Device, ...] = ("cpu",)) -> JobClaim:
-    claim = shop.work.claim_next("w", devices)
+    claim = shop.queue.claim_next("w", devices)
     assert claim is not None
     return claim
 
@@ -49,13 +49,13 @@ def test_a_team_with_many_jobs_does_not_hold_up_another(shop: Shop, others: Shop
     ours = [submitted(shop).id for _ in range(4)]
     theirs = [submitted(others).id for _ in range(2)]
     expected = [ours[0], theirs[0], ours[1], theirs[1], ours[2], ours[3]]
-    assert shop.work.due(10) == [ours[0], *ours[1:], *theirs]  # one after another, the order of this moment
+    assert shop.queue.due(10) == [ours[0], *ours[1:], *theirs]  # one after another, the order of this moment
     places = {job: shop.jobs.get(shop.team, job).queue_position for job in ours}
     places |= {job: others.jobs.get(others.team, job).queue_position for job in theirs}
     assert sorted(places, key=lambda job: places[job] or 0) == expected
     assert sorted(filter(None, places.values())) == [1, 2, 3, 4, 5, 6]
     assert [taken(shop).job_id for _ in expected] == expected
-    assert shop.work.claim_next("w") is None
+    assert shop.queue.claim_next("w") is None
 
 
 def test_of_teams_that_run_alike_the_one_that_waited_longest_is_served(shop: Shop, others: Shop) -> None:
@@ -65,8 +65,8 @@ def test_of_teams_that_run_alike_the_one_that_waited_longest_is_served(shop: Sho
     order = []
     for _ in range(6):
         claim = taken(shop)
-        shop.work.finalize(claim)
-        shop.work.succeed(claim, [replace(MODEL, blob_key=f"artifacts/{claim.job_id}")], "met", {})
+        shop.queue.finalize(claim)
+        shop.queue.succeed(claim, [replace(MODEL, blob_key=f"artifacts/{claim.job_id}")], "met", {})
         order.append(next(team for team in (shop, others) if claim.job_id in jobs_of(team)))
     assert order == [shop, others] * 3
 
@@ -94,15 +94,15 @@ def test_a_priority_changes_while_the_job_waits(shop: Shop, others: Shop) -> Non
     with pytest.raises(Conflict):
         shop.jobs.prioritise(shop.team, second.id, Priority.LOW)
     assert shop.job(claim).queue_position is None
-    shop.work.fail(claim, {"code": "x", "detail": "x"})
+    shop.queue.fail(claim, {"code": "x", "detail": "x"})
     assert shop.jobs.retry(shop.team, second.id).priority is Priority.HIGH
 
 
 def test_jobs_go_to_workers_that_have_their_device(shop: Shop) -> None:
     gpu, cpu = submitted(shop, device="cuda:1"), submitted(shop, device="cpu")
     anywhere = submitted(shop)
-    assert shop.work.due(10, ["cpu"]) == [cpu.id, anywhere.id]
-    assert shop.work.claim(gpu.id, "w", ["cpu"]) is None
+    assert shop.queue.due(10, ["cpu"]) == [cpu.id, anywhere.id]
+    assert shop.queue.claim(gpu.id, "w", ["cpu"]) is None
     claims = [taken(shop), taken(shop, BOTH), taken(shop, BOTH)]
     assert [(claim.job_id, claim.device) for claim in claims] == [
         (cpu.id, "cpu"), (gpu.id, "cuda"), (anywhere.id, "cuda"),
@@ -113,12 +113,12 @@ def test_seconds_are_counted_by_device_and_stay_with_the_team(shop: Shop, others
     submitted(shop, device="cpu"), submitted(shop, device="cuda")
     for seconds in (10.0, 20.0):
         claim = taken(shop, BOTH)
-        shop.work.heartbeat(claim, seconds=seconds)
-        shop.work.heartbeat(claim, seconds=0.5)
+        shop.queue.heartbeat(claim, seconds=seconds)
+        shop.queue.heartbeat(claim, seconds=0.5)
         job = shop.job(claim)
         assert (job.run_seconds, job.gpu_seconds) == (seconds + 0.5, seconds + 0.5 if claim.device == "cuda" else 0)
         shop.jobs.cancel(shop.team, claim.job_id)
-        shop.work.stopped(claim)
+        shop.queue.stopped(claim)
         shop.jobs.delete(shop.team, claim.job_id)
     with shop.database.session() as session:
         assert usage.gpu_seconds(session, shop.team, now().date()) == 20.5
@@ -129,10 +129,10 @@ def test_seconds_are_counted_by_device_and_stay_with_the_team(shop: Shop, others
 def test_workers_that_claim_at_once_take_different_jobs(shop: Shop) -> None:
     made = {submitted(shop).id for _ in range(6)}
     with ThreadPoolExecutor(6) as pool:
-        claims = [*pool.map(lambda number: shop.work.claim_next(f"w{number}"), range(6))]
+        claims = [*pool.map(lambda number: shop.queue.claim_next(f"w{number}"), range(6))]
     got = [claim.job_id for claim in claims if claim is not None]
     assert len(set(got)) == len(got)
-    while (claim := shop.work.claim_next("w")) is not None:
+    while (claim := shop.queue.claim_next("w")) is not None:
         got.append(claim.job_id)
     assert set(got) == made
 
@@ -150,11 +150,11 @@ def test_a_wall_clock_that_moves_takes_no_lease_away(shop: Shop) -> None:
         shop.reconcile()
         shop.steady_seconds += shop.settings.lease_seconds - 1
     shop.reconcile()
-    shop.work.heartbeat(claim)
+    shop.queue.heartbeat(claim)
     assert shop.job(claim).state is JobState.RUNNING
 
 
 def test_a_team_that_never_had_a_turn_comes_first(shop: Shop, others: Shop) -> None:
-    shop.work.fail(shop.claimed(submitted(shop)), {"code": "x", "detail": "x"})
+    shop.queue.fail(shop.claimed(submitted(shop)), {"code": "x", "detail": "x"})
     ours, theirs = submitted(shop), submitted(others)
     assert [taken(shop).job_id for _ in range(2)] == [theirs.id, ours.id]

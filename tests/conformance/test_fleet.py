@@ -11,7 +11,7 @@ import pytest
 from app.catalog.states import UploadKind, UploadState
 from app.db import Database, now
 from app.jobs.states import JobState
-from app.service_stats import FleetService
+from app.service_stats import ServiceStats
 from app.teams.service import TeamService
 from app.webhooks.service import WebhookService
 from app.webhooks.states import DeliveryState, EventType
@@ -30,21 +30,21 @@ def alone(database: Database, tmp_path: Path) -> Iterator[Shop]:
 
 def test_everything_is_counted(alone: Shop) -> None:
     workers = WorkerService(alone.database, alone.settings)
-    fleet = FleetService(alone.database, workers)
-    empty = fleet.count()
+    stats = ServiceStats(alone.database, workers)
+    empty = stats.count()
     assert sum(empty.jobs.values()) == sum(empty.uploads.values()) == sum(empty.workers.values()) == 0
     assert empty.oldest_queued_seconds == 0.0
     hooks = WebhookService(alone.database, alone.settings)
     hooks.create(alone.team, "https://example.org/", [EventType.JOB_FAILED])
-    alone.work.fail(alone.claimed(), PROBLEM)
+    alone.queue.fail(alone.claimed(), PROBLEM)
     first, second, later = alone.queued(), alone.queued(), alone.queued()
     alone.set(first.id, not_before=now() - timedelta(seconds=90))
     alone.set(second.id, not_before=now() - timedelta(seconds=10))
     alone.set(later.id, not_before=now() + timedelta(hours=1))
     alone.upload(UploadKind.DATASET, ready=False)
-    workers.tell("w1", "host", ["cpu", "cuda"], "0.1", WorkerState.BUSY, first.id)
-    workers.tell("w2", "host", ["cpu"], "0.1", WorkerState.IDLE, None)
-    found = fleet.count()
+    workers.report("w1", "host", ["cpu", "cuda"], "0.1", WorkerState.BUSY, first.id)
+    workers.report("w2", "host", ["cpu"], "0.1", WorkerState.IDLE, None)
+    found = stats.count()
     assert (found.jobs[JobState.QUEUED], found.jobs[JobState.FAILED]) == (3, 1)
     assert 90 <= found.oldest_queued_seconds < 100
     assert (found.uploads[UploadState.READY], found.uploads[UploadState.STORED]) == (8, 1)
@@ -58,7 +58,7 @@ def test_everything_is_counted(alone: Shop) -> None:
 
 def test_workers_name_only_the_jobs_of_whoever_asks(alone: Shop) -> None:
     job, workers = alone.queued(), WorkerService(alone.database, alone.settings)
-    workers.tell("w1", "host", ["cpu"], "0.1", WorkerState.BUSY, job.id)
+    workers.report("w1", "host", ["cpu"], "0.1", WorkerState.BUSY, job.id)
     other = TeamService(alone.database).create_team("others").team_id
     assert [(one.state, one.job_id) for one in workers.seen_by(alone.team)] == [(WorkerState.BUSY, job.id)]
     assert [(one.state, one.job_id) for one in workers.seen_by(other)] == [(WorkerState.BUSY, None)]

@@ -1,6 +1,6 @@
 """The job machine against its model: whatever is done to jobs in whatever order, both end in the same state.
 
-Claims that were lost go on writing, doorbells ring twice, two reconcilers watch, workers and helpers vanish.
+Claims that were lost go on writing, notifications come twice, two reconcilers watch, workers and helpers vanish.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from sqlalchemy import delete, select
 
 from app.db import Database
 from app.errors import Conflict, JobFinished, LostClaim
-from app.jobs.cell_models import StepRow
+from app.jobs.cell_models import CellRow
 from app.jobs.models import EventRow, JobRow
-from app.jobs.records import JobClaim, NewJob, StepClaim
+from app.jobs.records import CellClaim, JobClaim, NewJob
 from app.jobs.states import TERMINAL, JobState, is_legal
 from app.leases import LeaseWatch
 from primesvt_client.states import Priority
@@ -50,17 +50,17 @@ class JobMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         with self.shops[0].database.session() as session:
             session.execute(delete(JobRow))
-        self.model, self.claims, self.helps = Model(), list[JobClaim](), list[tuple[StepClaim, list[str]]]()
+        self.model, self.claims, self.helps = Model(), list[JobClaim](), list[tuple[CellClaim, list[str]]]()
         self.moment, self.workers = 0.0, 0
         self.watchers = [Watcher(), Watcher()]
         self.helper_watchers = [Watcher(), Watcher()]
         self.leases = [LeaseWatch(LEASE_SECONDS, 1e9, lambda: self.moment) for _ in range(2)]
-        self.step_leases = [LeaseWatch(LEASE_SECONDS, 1e9, lambda: self.moment) for _ in range(2)]
+        self.cell_leases = [LeaseWatch(LEASE_SECONDS, 1e9, lambda: self.moment) for _ in range(2)]
         self.renewed: dict[str, int] = {}
         for team in (0, 0, 1):
             self.submit(team, Priority.NORMAL)
         for _ in range(2):
-            self.hear_a_doorbell(publishes=True)
+            self.receive_a_notification(publishes=True)
 
     @property
     def work(self) -> Shop:
@@ -95,10 +95,10 @@ class JobMachine(RuleBasedStateMachine):
         self.model.jobs[job.id] = ModelJob(shop.team, priority.rank)
 
     @rule(publishes=st.booleans())
-    def hear_a_doorbell(self, publishes: bool) -> None:
+    def receive_a_notification(self, publishes: bool) -> None:
         self.workers += 1
         expected = self.model.next()
-        claim = self.work.work.claim_next(f"w{self.workers % 3}")  # a worker may get a job again that it has lost
+        claim = self.work.queue.claim_next(f"w{self.workers % 3}")  # a worker may get a job again that it has lost
         assert (claim and claim.job_id) == expected
         if claim is not None:
             self.model.claim(claim.job_id, claim.owner)
@@ -111,9 +111,9 @@ class JobMachine(RuleBasedStateMachine):
         claim, job = self.claim(number)
         holds = job is not None and job.is_held_by(claim.owner, claim.epoch)
         with self.refused_unless(holds):
-            beat = self.work.work.heartbeat(claim, [{"step": "profile", "done": 1}] if publishes else [])
+            beat = self.work.queue.heartbeat(claim, [{"step": "profile", "done": 1}] if publishes else [])
             if publishes:
-                self.work.steps.publish(claim, RATES)
+                self.work.cells.publish(claim, RATES)
         if job is not None and holds:
             job.beats += 1
             assert beat.cancel_requested == (job.state is JobState.CANCELLING)
@@ -127,7 +127,7 @@ class JobMachine(RuleBasedStateMachine):
         holds = job is not None and job.is_held_by(claim.owner, claim.epoch)
         mine = [key for key, cell in job.cells.items() if cell.owner == claim.owner] if job is not None else []
         with self.refused_unless(holds):
-            given, found = self.work.steps.share(claim, dict.fromkeys(mine, claim.owner), limit, CELLS)
+            given, found = self.work.cells.share(claim, dict.fromkeys(mine, claim.owner), limit, CELLS)
         if job is not None and holds:
             for key in mine:
                 job.cells[key].value, job.cells[key].owner = claim.owner, None
@@ -145,14 +145,14 @@ class JobMachine(RuleBasedStateMachine):
             ENDED[how](job)
 
     def finish(self, claim: JobClaim) -> None:
-        if self.work.work.finalize(claim).cancel_requested:
-            self.work.work.stopped(claim)
+        if self.work.queue.finalize(claim).cancel_requested:
+            self.work.queue.stopped(claim)
         else:
-            self.work.work.succeed(claim, [MODEL], "met", {})
+            self.work.queue.succeed(claim, [MODEL], "met", {})
 
     def stop(self, claim: JobClaim) -> None:
-        if self.work.work.heartbeat(claim).cancel_requested:
-            self.work.work.stopped(claim)
+        if self.work.queue.heartbeat(claim).cancel_requested:
+            self.work.queue.stopped(claim)
 
     @precondition(some_claims)
     @rule(number=NUMBERS)
@@ -160,7 +160,7 @@ class JobMachine(RuleBasedStateMachine):
         claim, job = self.claim(number)
         holds = job is not None and job.is_held_by(claim.owner, claim.epoch)
         with self.refused_unless(holds):
-            self.work.work.finalize(claim)
+            self.work.queue.finalize(claim)
         if job is not None and holds:
             job.beats += 1
             if job.state is JobState.RUNNING:
@@ -174,7 +174,7 @@ class JobMachine(RuleBasedStateMachine):
     @rule()
     def offer_help(self) -> None:
         self.workers += 1
-        claim = self.work.steps.help(f"h{self.workers}", ["cpu"])
+        claim = self.work.cells.help(f"h{self.workers}", ["cpu"])
         assert (claim and claim.job_id) == self.model.wanting()
         if claim is not None:
             self.helps.append((claim, []))
@@ -187,7 +187,7 @@ class JobMachine(RuleBasedStateMachine):
         runs = job is not None and job.state is JobState.RUNNING
         computed = dict.fromkeys(given, claim.owner) if is_through else {}
         with self.refused_unless(runs):
-            more = self.work.steps.assist(claim, computed, 0.0, limit, is_through=is_through)
+            more = self.work.cells.assist(claim, computed, 0.0, limit, is_through=is_through)
         if job is not None and runs:
             for cell in job.cells.values():
                 if is_through and cell.owner == claim.owner:
@@ -200,7 +200,7 @@ class JobMachine(RuleBasedStateMachine):
     @rule(number=NUMBERS)
     def stop_helping(self, number: int) -> None:
         claim, _ = self.helps[number % len(self.helps)]
-        self.work.steps.release(claim)
+        self.work.cells.release(claim)
         if claim.job_id in self.model.jobs:
             self.model.jobs[claim.job_id].free(claim.owner)
 
@@ -211,13 +211,13 @@ class JobMachine(RuleBasedStateMachine):
     @rule(which=st.sampled_from([0, 1]))
     def reconcile(self, which: int) -> None:
         held = {key: (job.epoch, job.beats) for key, job in self.model.jobs.items() if job.owner is not None}
-        due = self.work.work.reconcile(self.leases[which])
+        due = self.work.queue.reconcile(self.leases[which])
         for key in self.watchers[which].silent(dict(held), self.moment):
             self.model.jobs[key].requeue()
         waiting = {key for key, job in self.model.jobs.items() if job.state is JobState.QUEUED and job.is_due}
         assert {*due} == waiting
         assert due[:1] == [key for key in [self.model.next()] if key]
-        self.work.steps.reconcile(self.step_leases[which])
+        self.work.cells.reconcile(self.cell_leases[which])
         helpers = {
             f"{key}/{cell.owner}": self.renewed.get(cell.owner)
             for key, job in self.model.jobs.items()
@@ -276,13 +276,13 @@ class JobMachine(RuleBasedStateMachine):
     def both_are_in_the_same_state(self) -> None:
         JobMachine.steps_taken += 1
         with self.work.database.session() as session:
-            columns = (JobRow.state, JobRow.owner, JobRow.epoch, JobRow.attempts, JobRow.priority, JobRow.turn)
+            columns = (JobRow.state, JobRow.owner, JobRow.epoch, JobRow.attempts, JobRow.priority, JobRow.served_seq)
             rows = {row.id: tuple(row)[1:] for row in session.execute(select(JobRow.id, *columns))}
             cells = {
-                (row.job_id, row.key): (row.value, row.owner, row.epoch) for row in session.scalars(select(StepRow))
+                (row.job_id, row.key): (row.value, row.owner, row.epoch) for row in session.scalars(select(CellRow))
             }
         assert rows == {
-            key: (job.state, job.owner, job.epoch, job.attempts, job.priority, job.turn or None)
+            key: (job.state, job.owner, job.epoch, job.attempts, job.priority, job.served_seq or None)
             for key, job in self.model.jobs.items()
         }
         assert cells == {
@@ -308,9 +308,9 @@ class JobMachine(RuleBasedStateMachine):
 END: dict[str, Callable[[JobMachine, JobClaim], object]] = {
     "finish": JobMachine.finish,
     "stop": JobMachine.stop,
-    "fail": lambda machine, claim: machine.work.work.fail(claim, PROBLEM),
-    "release": lambda machine, claim: machine.work.work.release(claim, PROBLEM),
-    "hand_back": lambda machine, claim: machine.work.work.hand_back(claim),
+    "fail": lambda machine, claim: machine.work.queue.fail(claim, PROBLEM),
+    "release": lambda machine, claim: machine.work.queue.release(claim, PROBLEM),
+    "hand_back": lambda machine, claim: machine.work.queue.hand_back(claim),
 }
 
 

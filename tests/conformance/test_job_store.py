@@ -23,7 +23,7 @@ from app.errors import (
     UploadInUse,
     UploadNotReady,
 )
-from app.jobs.events import move, note
+from app.jobs.events import move, record_event
 from app.jobs.models import JobRow
 from app.jobs.records import Job, JobClaim, NewJob
 from app.jobs.states import TERMINAL, JobState
@@ -55,7 +55,7 @@ def test_processes_that_start_together_migrate_one_after_another(kind: str, tmp_
 def test_of_many_claims_at_once_one_wins(shop: Shop) -> None:
     job = shop.queued()
     with ThreadPoolExecutor(8) as pool:
-        claims = [*pool.map(lambda number: shop.work.claim(job.id, f"w{number}"), range(24))]
+        claims = [*pool.map(lambda number: shop.queue.claim(job.id, f"w{number}"), range(24))]
     [won] = [claim for claim in claims if claim is not None]
     assert (won.epoch, shop.job(job).state, shop.job(job).attempts) == (1, JobState.RUNNING, 1)
 
@@ -68,7 +68,7 @@ def test_a_claim_tells_what_to_read_and_how_it_is_called(shop: Shop) -> None:
 
 def test_a_heartbeat_keeps_reports_in_order_and_hears_of_a_cancel(shop: Shop) -> None:
     claim = shop.claimed()
-    assert not shop.work.heartbeat(
+    assert not shop.queue.heartbeat(
         claim, [{"step": "profile", "done": 1}, {"step": "profile", "done": 2}]
     ).cancel_requested
     assert shop.job(claim).progress == {"step": "profile", "done": 2}
@@ -76,14 +76,14 @@ def test_a_heartbeat_keeps_reports_in_order_and_hears_of_a_cancel(shop: Shop) ->
     assert [event.data.get("done") for event in told if event.kind == "progress"] == [1, 2]
     assert shop.jobs.events(shop.team, claim.job_id, after=told[-2].id) == told[-1:]
     shop.jobs.cancel(shop.team, claim.job_id)
-    assert shop.work.heartbeat(claim).cancel_requested
+    assert shop.queue.heartbeat(claim).cancel_requested
 
 
 def test_a_job_succeeds_with_its_artifacts_at_once(shop: Shop) -> None:
     claim = shop.claimed()
-    assert not shop.work.finalize(claim).cancel_requested
+    assert not shop.queue.finalize(claim).cancel_requested
     assert shop.jobs.artifacts(shop.team, claim.job_id) == []
-    shop.work.succeed(claim, [MODEL], "met", {"memory_saving": 0.3})
+    shop.queue.succeed(claim, [MODEL], "met", {"memory_saving": 0.3})
     job = shop.job(claim)
     assert (job.state, job.verdict, job.summary) == (JobState.SUCCEEDED, "met", {"memory_saving": 0.3})
     assert job.finished_at is not None
@@ -91,13 +91,13 @@ def test_a_job_succeeds_with_its_artifacts_at_once(shop: Shop) -> None:
 
 
 WRITES: dict[str, Callable[[Shop, JobClaim], object]] = {
-    "heartbeat": lambda shop, claim: shop.work.heartbeat(claim, [{"done": 1}]),
-    "finalize": lambda shop, claim: shop.work.finalize(claim),
-    "succeed": lambda shop, claim: shop.work.succeed(claim, [MODEL], "met", {}),
-    "fail": lambda shop, claim: shop.work.fail(claim, PROBLEM),
-    "stopped": lambda shop, claim: shop.work.stopped(claim),
-    "release": lambda shop, claim: shop.work.release(claim, PROBLEM),
-    "hand_back": lambda shop, claim: shop.work.hand_back(claim),
+    "heartbeat": lambda shop, claim: shop.queue.heartbeat(claim, [{"done": 1}]),
+    "finalize": lambda shop, claim: shop.queue.finalize(claim),
+    "succeed": lambda shop, claim: shop.queue.succeed(claim, [MODEL], "met", {}),
+    "fail": lambda shop, claim: shop.queue.fail(claim, PROBLEM),
+    "stopped": lambda shop, claim: shop.queue.stopped(claim),
+    "release": lambda shop, claim: shop.queue.release(claim, PROBLEM),
+    "hand_back": lambda shop, claim: shop.queue.hand_back(claim),
 }
 
 
@@ -118,13 +118,13 @@ def test_who_has_lost_a_claim_writes_nothing(shop: Shop, write: str) -> None:
 @pytest.mark.parametrize("write", WRITES)
 def test_a_finished_job_never_changes(shop: Shop, write: str) -> None:
     claim = shop.claimed()
-    shop.work.fail(claim, PROBLEM)
+    shop.queue.fail(claim, PROBLEM)
     before = shop.job(claim)
     with pytest.raises(LostClaim):
         WRITES[write](shop, claim)
     with pytest.raises(JobFinished):
         shop.jobs.cancel(shop.team, claim.job_id)
-    assert shop.work.claim(claim.job_id, "w") is None
+    assert shop.queue.claim(claim.job_id, "w") is None
     shop.forget_workers()
     shop.reconcile()
     assert shop.job(claim) == before
@@ -143,7 +143,7 @@ def test_a_crash_is_tried_again_later_each_time_and_not_for_ever(shop: Shop) -> 
     for attempt in (1, 2, 3):
         claim = shop.claimed(job)
         began = now()
-        shop.work.release(claim, {"detail": "killed"})
+        shop.queue.release(claim, {"detail": "killed"})
         with shop.database.session() as session:
             waits.append((session.get_one(JobRow, job.id).not_before - began).total_seconds())
         if attempt < 3:
@@ -165,7 +165,7 @@ def test_a_job_whose_workers_vanish_waits_longer_each_time_and_not_for_ever(shop
         with shop.database.session() as session:
             waits.append((session.get_one(JobRow, job.id).not_before - began).total_seconds())
         with pytest.raises(LostClaim):
-            shop.work.heartbeat(claim)
+            shop.queue.heartbeat(claim)
         shop.make_due(job.id)
     assert waits[0] < 1 < waits[1]
     assert (shop.job(job).problem or {})["code"] == "worker_lost"
@@ -174,31 +174,31 @@ def test_a_job_whose_workers_vanish_waits_longer_each_time_and_not_for_ever(shop
 def test_a_job_that_must_wait_is_not_claimed_before(shop: Shop) -> None:
     job = shop.queued()
     shop.set(job.id, not_before=now() + timedelta(seconds=60))
-    assert shop.work.claim(job.id, "w") is None
+    assert shop.queue.claim(job.id, "w") is None
     assert job.id not in shop.reconcile()
-    assert job.id not in shop.work.due(1000)
+    assert job.id not in shop.queue.due(1000)
 
 
 def test_a_shutdown_is_no_attempt(shop: Shop) -> None:
     job = shop.queued()
     for _ in range(5):
-        shop.work.hand_back(shop.claimed(job))
+        shop.queue.hand_back(shop.claimed(job))
     assert (shop.job(job).state, shop.job(job).attempts) == (JobState.QUEUED, 0)
 
 
 def test_a_shutdown_after_crashes_does_not_make_the_job_wait(shop: Shop) -> None:
     job = shop.queued()
     for _ in range(2):
-        shop.work.release(shop.claimed(job), {"detail": "killed"})
+        shop.queue.release(shop.claimed(job), {"detail": "killed"})
         shop.make_due(job.id)
-    shop.work.hand_back(shop.claimed(job))
+    shop.queue.hand_back(shop.claimed(job))
     assert (shop.claimed(job).epoch, shop.job(job).attempts) == (4, 3)
 
 
 def test_a_shutdown_carries_out_a_cancel(shop: Shop) -> None:
     job, claim = in_state(shop, JobState.CANCELLING)
     assert claim is not None
-    shop.work.hand_back(claim)
+    shop.queue.hand_back(claim)
     assert shop.job(job).state is JobState.CANCELLED
 
 
@@ -209,15 +209,15 @@ def in_state(shop: Shop, state: JobState) -> tuple[Job, JobClaim | None]:
         return job, None
     claim = shop.claimed(job)
     if state in (JobState.FINALIZING, JobState.SUCCEEDED):
-        shop.work.finalize(claim)
+        shop.queue.finalize(claim)
     if state is JobState.SUCCEEDED:
-        shop.work.succeed(claim, [MODEL], "met", {})
+        shop.queue.succeed(claim, [MODEL], "met", {})
     if state in (JobState.CANCELLING, JobState.CANCELLED):
         shop.jobs.cancel(shop.team, job.id)
     if state is JobState.CANCELLED:
-        shop.work.stopped(claim)
+        shop.queue.stopped(claim)
     if state is JobState.FAILED:
-        shop.work.fail(claim, PROBLEM)
+        shop.queue.fail(claim, PROBLEM)
     assert shop.job(job).state is state
     return shop.job(job), claim
 
@@ -240,9 +240,9 @@ def test_cancel_in_every_state(shop: Shop, state: JobState) -> None:
     assert shop.jobs.cancel(shop.team, job.id).state is CANCELLED_TO[state]
     assert shop.jobs.cancel(shop.team, job.id).state is CANCELLED_TO[state]
     if CANCELLED_TO[state] is JobState.CANCELLING and claim is not None:
-        assert shop.work.heartbeat(claim).cancel_requested
-        assert shop.work.finalize(claim).cancel_requested
-        shop.work.stopped(claim)
+        assert shop.queue.heartbeat(claim).cancel_requested
+        assert shop.queue.finalize(claim).cancel_requested
+        shop.queue.stopped(claim)
     assert shop.job(job).state is JobState.CANCELLED
 
 
@@ -262,7 +262,7 @@ def test_only_what_has_failed_or_was_cancelled_is_tried_again(shop: Shop, state:
         return
     again = shop.jobs.retry(shop.team, job.id)
     assert (again.state, again.retry_of, again.spec) == (JobState.QUEUED, job.id, job.spec)
-    assert shop.bell.rung[-1] == again.id
+    assert shop.notifier.notified[-1] == again.id
 
 
 @pytest.mark.parametrize("state", JobState)
@@ -283,8 +283,8 @@ def test_only_what_is_over_is_forgotten(shop: Shop, state: JobState) -> None:
 def test_what_cannot_be_deleted_from_storage_is_not_lost_sight_of(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     claim = shop.claimed()
     shop.store.put(MODEL.blob_key, [b"abc"])
-    shop.work.finalize(claim)
-    shop.work.succeed(claim, [MODEL], "met", {})
+    shop.queue.finalize(claim)
+    shop.queue.succeed(claim, [MODEL], "met", {})
 
     def away(key: str) -> None:
         raise StoreUnavailable("the store does not answer")
@@ -300,12 +300,12 @@ def test_what_cannot_be_deleted_from_storage_is_not_lost_sight_of(shop: Shop, mo
 
 def test_a_job_waits_for_its_uploads_and_fails_with_a_rejected_one(shop: Shop) -> None:
     first, second = (shop.jobs.submit(shop.team, shop.asked(ready=False)) for _ in range(2))
-    assert shop.work.claim(first.id, "w") is None
+    assert shop.queue.claim(first.id, "w") is None
     for upload_id in (first.checkpoint_id, first.dataset_id):
         claim = shop.uploads.claim(upload_id, "w")
         assert claim is not None
         shop.uploads.accept(claim, {})
-    assert shop.work.claim(first.id, "w") is not None
+    assert shop.queue.claim(first.id, "w") is not None
     claim = shop.uploads.claim(second.dataset_id, "w")
     assert claim is not None
     shop.uploads.refuse(claim, {"code": "data_empty", "detail": "nothing in it"})
@@ -330,7 +330,7 @@ def test_a_heartbeat_under_way_keeps_the_job(shop: Shop) -> None:
     with shop.uncommitted(shop.reconcile) as session:
         row = session.get_one(JobRow, claim.job_id, with_for_update=True)
         row.lease_expires_at = now() + timedelta(seconds=30)
-    shop.work.heartbeat(claim)
+    shop.queue.heartbeat(claim)
     assert shop.job(claim).state is JobState.RUNNING
 
 
@@ -339,7 +339,7 @@ def test_one_idempotency_key_makes_one_job_however_many_ask_at_once(shop: Shop) 
     with ThreadPoolExecutor(8) as pool:
         jobs = [*pool.map(lambda _: shop.jobs.submit(shop.team, asked, "once").id, range(16))]
     assert len(set(jobs)) == 1
-    assert shop.bell.rung.count(jobs[0]) == 1
+    assert shop.notifier.notified.count(jobs[0]) == 1
     with pytest.raises(IdempotencyConflict):
         shop.jobs.submit(shop.team, replace(asked, name="another"), "once")
     other = TeamService(shop.database).create_team("others").team_id
@@ -389,8 +389,8 @@ def test_another_teams_jobs_do_not_exist(shop: Shop) -> None:
 
 def test_workspaces_of_jobs_that_are_over_are_not_needed(shop: Shop) -> None:
     running, over = shop.claimed(), shop.claimed()
-    shop.work.fail(over, PROBLEM)
-    assert shop.work.unfinished([running.job_id, over.job_id, "job_unknown"]) == {running.job_id}
+    shop.queue.fail(over, PROBLEM)
+    assert shop.queue.unfinished([running.job_id, over.job_id, "job_unknown"]) == {running.job_id}
 
 
 def test_events_become_visible_in_the_order_of_their_ids(shop: Shop) -> None:
@@ -399,11 +399,11 @@ def test_events_become_visible_in_the_order_of_their_ids(shop: Shop) -> None:
 
     def tell(number: int) -> None:
         with shop.database.session() as session:
-            note(session, job.id, "progress", {"number": number})
+            record_event(session, job.id, "progress", {"number": number})
 
     with ThreadPoolExecutor(1) as pool:
         with shop.database.session() as session:
-            note(session, job.id, "progress", {"number": 1})
+            record_event(session, job.id, "progress", {"number": 1})
             session.flush()  # it has its id, and nobody sees it yet
             second = pool.submit(tell, 2)
             assert not wait([second], timeout=HEAD_START_SECONDS).done

@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from app.catalog.contents import begun
+from app.catalog.contents import new_content
 from app.catalog.service import CatalogService
 from app.catalog.states import UploadKind
-from app.db import Database, now
+from app.db import now
 from app.errors import (
     GpuQuotaExceeded,
     Invalid,
@@ -23,17 +23,17 @@ from app.errors import (
 )
 from app.jobs.models import UsageRow
 from app.jobs.records import NewJob
-from app.jobs.service import JobService
-from app.storage import Draft
-from app.usage.quotas import Quotas, QuotaService, admit_upload, month_begin
+from app.storage import MultipartUpload
+from app.teams.quotas import Quotas
+from app.usage.quotas import QuotaAdmission, QuotaService, month_begin
 from primesvt_client.spec import LARGEST
 from tests.support.access import Access, in_the_middle
 from tests.support.shop import SPEC, Shop
 
 
 @pytest.fixture
-def catalog(database: Database, shop: Shop) -> CatalogService:
-    return CatalogService(database, shop.store, shop.bell, shop.settings.model_copy(update={"max_upload_bytes": 1000}))
+def catalog(shop: Shop) -> CatalogService:
+    return shop.catalog_of(Quotas(upload_bytes=1000))
 
 
 def announce(catalog: CatalogService, team: str, size: int) -> bool:
@@ -71,8 +71,8 @@ def test_an_upload_waits_for_another_that_is_being_announced(access: Access, cat
     assert announce(catalog, access.team, 400)
 
     def begin(session: Session) -> None:
-        admit_upload(session, access.team, 400, limits)
-        session.add(begun(access.team, Draft("uploads/unfinished", "token"), 400))
+        QuotaAdmission(limits).admit_upload(session, access.team, 400)
+        session.add(new_content(access.team, MultipartUpload("uploads/unfinished", "token"), 400))
 
     assert not in_the_middle(access.database, begin, lambda: announce(catalog, access.team, 400))
     assert access.quotas.usage(access.team).storage_bytes == 800
@@ -88,7 +88,7 @@ def test_one_upload_is_bounded_by_team_and_server(access: Access, catalog: Catal
 
 
 def test_unfinished_jobs_are_bounded(access: Access, shop: Shop) -> None:
-    jobs = JobService(shop.database, shop.store, shop.bell, Quotas(unfinished_jobs=2))
+    jobs = shop.jobs_of(Quotas(unfinished_jobs=2))
     first = shop.queued()
     shop.jobs.cancel(shop.team, first.id)
     asked = replace(same_again(shop, first.id), name="again")
@@ -110,7 +110,7 @@ def test_unfinished_jobs_are_bounded(access: Access, shop: Shop) -> None:
 
 
 def test_gpu_minutes_of_a_month_are_bounded(access: Access, shop: Shop) -> None:
-    jobs = JobService(shop.database, shop.store, shop.bell, Quotas(gpu_minutes=10))
+    jobs = shop.jobs_of(Quotas(gpu_minutes=10))
     first = shop.queued()
     begin = month_begin(now()).date()
     with shop.database.session() as session:
@@ -124,7 +124,7 @@ def test_gpu_minutes_of_a_month_are_bounded(access: Access, shop: Shop) -> None:
 
 
 def test_a_request_sent_again_is_no_second_job(access: Access, shop: Shop) -> None:
-    jobs = JobService(shop.database, shop.store, shop.bell, Quotas(unfinished_jobs=1))
+    jobs = shop.jobs_of(Quotas(unfinished_jobs=1))
     first = shop.queued()
     shop.jobs.cancel(shop.team, first.id)
     asked = same_again(shop, first.id)

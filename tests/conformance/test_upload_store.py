@@ -32,7 +32,7 @@ def put(shop: Shop, upload: Upload, chunks: Iterable[bytes] = (b"abc",), sha256:
 def nothing_is_left(shop: Shop) -> bool:
     with shop.database.session() as session:
         left = [*session.scalars(select(ContentRow).where(ContentRow.team_id == shop.team))]
-    return not left and not [*shop.store.drafts(now() + timedelta(days=1))]
+    return not left and not [*shop.store.list_multipart(now() + timedelta(days=1))]
 
 
 def state(shop: Shop, upload: Upload) -> UploadState:
@@ -77,9 +77,9 @@ def test_an_upload_deleted_while_it_is_completed_leaves_nothing(shop: Shop) -> N
     shop.catalog.complete(shop.team, upload.id)
     claim = shop.upload_claim(upload.id)
     shop.catalog.delete(shop.team, upload.id)
-    assert claim.draft is not None
+    assert claim.multipart is not None
     with pytest.raises(BlobMissing):
-        shop.store.finish(claim.draft, claim.parts)
+        shop.store.complete_multipart(claim.multipart, claim.parts)
     with pytest.raises(LostClaim):
         shop.uploads.assembled(claim)
     assert nothing_is_left(shop)

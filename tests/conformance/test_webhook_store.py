@@ -24,10 +24,10 @@ from app.paging import encode
 from app.teams.members import lock_team
 from app.teams.service import TeamService
 from app.webhooks.models import DeliveryRow, WebhookRow
+from app.webhooks.queue import AT_ONCE, GIVE_UP, JITTER, KEPT, WAITS, DeliveryQueue
 from app.webhooks.records import Answer, Delivery, DeliveryClaim, Webhook
 from app.webhooks.service import MOST, Changes, WebhookService
 from app.webhooks.states import DeliveryState, EventType
-from app.webhooks.work import AT_ONCE, GIVE_UP, JITTER, KEPT, WAITS, DeliveryWork
 from tests.support.receiving import receiver
 from tests.support.shop import MODEL, PROBLEM, Shop
 from worker.sending import Sender
@@ -44,7 +44,7 @@ class Desk:
 
     shop: Shop
     hooks: WebhookService
-    work: DeliveryWork
+    queue: DeliveryQueue
 
     @property
     def team(self) -> str:
@@ -58,7 +58,7 @@ class Desk:
 
     def claim(self, hook: Webhook) -> DeliveryClaim:
         """The claim on the webhook's next delivery; those of others stay unclaimed."""
-        [found] = [one for one in self.work.claim(1000) if one.webhook_id == hook.id]
+        [found] = [one for one in self.queue.claim(1000) if one.webhook_id == hook.id]
         return found
 
     def set(self, delivery_id: str, **fields: Any) -> None:
@@ -78,7 +78,7 @@ class Desk:
 
 @pytest.fixture
 def desk(shop: Shop) -> Iterator[Desk]:
-    yield Desk(shop, WebhookService(shop.database, shop.settings), DeliveryWork(shop.database))
+    yield Desk(shop, WebhookService(shop.database, shop.settings), DeliveryQueue(shop.database))
     with shop.database.session() as session:  # the database is shared: nobody else's messages may be due
         session.query(DeliveryRow).delete()
 
@@ -93,10 +93,10 @@ def test_the_end_of_a_job_is_told_once_to_those_who_chose_it(desk: Desk) -> None
     desk.hooks.change(desk.team, silent.id, Changes(enabled=False))
     shop.asked()  # two uploads
     claim = shop.claimed()  # and two more
-    shop.work.finalize(claim)
-    shop.work.succeed(claim, [MODEL], "met", {"memory_saving": 0.25})
+    shop.queue.finalize(claim)
+    shop.queue.succeed(claim, [MODEL], "met", {"memory_saving": 0.25})
     failed = shop.claimed()
-    shop.work.fail(failed, PROBLEM)
+    shop.queue.fail(failed, PROBLEM)
     queued = shop.queued()
     shop.jobs.cancel(desk.team, queued.id)
     told = desk.told(everything)
@@ -139,13 +139,13 @@ def test_what_is_rolled_back_is_not_told(desk: Desk) -> None:
 def test_other_teams_are_told_nothing(desk: Desk) -> None:
     other = TeamService(desk.shop.database).create_team("others").team_id
     theirs = desk.hooks.create(other, URL, [*EventType]).webhook
-    desk.shop.work.fail(desk.shop.claimed(), PROBLEM)
+    desk.shop.queue.fail(desk.shop.claimed(), PROBLEM)
     assert desk.hooks.deliveries(other, theirs.id).items == ()
 
 
 def test_a_webhook_that_is_deleted_meanwhile_does_not_keep_a_job_from_ending(desk: Desk) -> None:
     hook, claim = desk.hook(), desk.shop.claimed()
-    with desk.shop.uncommitted(lambda: desk.shop.work.fail(claim, PROBLEM)) as session:
+    with desk.shop.uncommitted(lambda: desk.shop.queue.fail(claim, PROBLEM)) as session:
         session.delete(session.get_one(WebhookRow, hook.id, with_for_update={"key_share": True}))
     assert desk.shop.job(claim).state.is_terminal
 
@@ -161,13 +161,13 @@ def test_a_delivery_is_claimed_once_and_done_when_it_is_taken(desk: Desk) -> Non
     hook = desk.hook()
     sent = ping(desk, hook)
     with ThreadPoolExecutor(4) as pool:
-        claims = [claim for found in pool.map(lambda _: desk.work.claim(10), range(8)) for claim in found]
+        claims = [claim for found in pool.map(lambda _: desk.queue.claim(10), range(8)) for claim in found]
     assert [claim.delivery_id for claim in claims] == [sent.id]
-    desk.work.record(claims[0], OK)
+    desk.queue.record(claims[0], OK)
     found = desk.get(claims[0])
     assert (found.state, found.attempts, found.next_attempt_at) == (DeliveryState.DELIVERED, 1, None)
     assert [(one.status, one.duration_seconds, one.problem) for one in found.log] == [(204, 0.1, None)]
-    assert desk.work.claim(10) == []
+    assert desk.queue.claim(10) == []
 
 
 def test_failures_are_tried_again_later_each_time_for_about_a_day(desk: Desk) -> None:
@@ -177,12 +177,12 @@ def test_failures_are_tried_again_later_each_time_for_about_a_day(desk: Desk) ->
     for number in range(len(WAITS) + 1):
         claim = desk.claim(hook)
         began = now()
-        desk.work.record(claim, BAD)
+        desk.queue.record(claim, BAD)
         after = desk.get(claim)
         assert after.attempts == number + 1
         if after.next_attempt_at is not None:
             waits.append((after.next_attempt_at - began).total_seconds())
-            assert desk.work.claim(10) == []
+            assert desk.queue.claim(10) == []
             desk.make_due(claim)
     assert (after.state, len(after.log)) == (DeliveryState.FAILED, len(WAITS) + 1)
     assert (after.log[-1].answer, after.log[-1].problem) == ("oh no", "the receiver answered 500")
@@ -200,9 +200,9 @@ def test_a_sender_that_dies_has_its_message_sent_again_and_what_it_writes_late_i
     desk.set(late.delivery_id, lease_expires_at=now() - timedelta(seconds=1))
     again = desk.claim(hook)
     assert (again.delivery_id, again.attempt, again.body) == (late.delivery_id, 2, late.body)
-    desk.work.record(late, BAD)
-    desk.work.record(again, OK)
-    desk.work.record(again, BAD)
+    desk.queue.record(late, BAD)
+    desk.queue.record(again, OK)
+    desk.queue.record(again, BAD)
     assert (desk.get(again).state, len(desk.get(again).log)) == (DeliveryState.DELIVERED, 1)
 
 
@@ -212,11 +212,11 @@ def test_a_busy_webhook_keeps_no_other_waiting(desk: Desk) -> None:
         ping(desk, slow)
     quick = desk.hook()
     ping(desk, quick)
-    claims = desk.work.claim(8)
+    claims = desk.queue.claim(8)
     assert [claim.webhook_id for claim in claims].count(slow.id) == AT_ONCE
     assert [claim.webhook_id for claim in claims].count(quick.id) == 1
-    assert desk.work.claim(8) == []
-    desk.work.record(next(claim for claim in claims if claim.webhook_id == slow.id), OK)
+    assert desk.queue.claim(8) == []
+    desk.queue.record(next(claim for claim in claims if claim.webhook_id == slow.id), OK)
     assert desk.claim(slow)
 
 
@@ -224,16 +224,16 @@ def test_gone_disables_at_once(desk: Desk) -> None:
     hook = desk.hook()
     ping(desk, hook)
     waiting = ping(desk, hook)
-    claims = {claim.delivery_id: claim for claim in desk.work.claim(10)}
-    desk.work.record(next(claim for claim in claims.values() if claim.delivery_id != waiting.id), GONE)
+    claims = {claim.delivery_id: claim for claim in desk.queue.claim(10)}
+    desk.queue.record(next(claim for claim in claims.values() if claim.delivery_id != waiting.id), GONE)
     found = desk.hooks.get(desk.team, hook.id)
     assert (found.enabled, found.disabled_reason) == (False, "it answered 410 Gone")
     assert {one.state for one in desk.told(hook)} == {DeliveryState.FAILED}
-    desk.work.record(claims[waiting.id], BAD)  # it was on its way
+    desk.queue.record(claims[waiting.id], BAD)  # it was on its way
     assert {one.state for one in desk.told(hook)} == {DeliveryState.FAILED}
     with pytest.raises(Conflict):
         ping(desk, hook)
-    desk.shop.work.fail(desk.shop.claimed(), PROBLEM)
+    desk.shop.queue.fail(desk.shop.claimed(), PROBLEM)
     assert len(desk.told(hook)) == 2
     again = desk.hooks.change(desk.team, hook.id, Changes(enabled=True))
     assert (again.enabled, again.disabled_reason, again.failing_since) == (True, None, None)
@@ -244,7 +244,7 @@ def test_days_without_a_success_disable(desk: Desk) -> None:
     for is_over, expected in ((timedelta(0), True), (GIVE_UP + timedelta(minutes=1), False)):
         ping(desk, hook)
         desk.set_hook(hook, failing_since=now() - is_over)
-        desk.work.record(desk.claim(hook), BAD)
+        desk.queue.record(desk.claim(hook), BAD)
         assert desk.hooks.get(desk.team, hook.id).enabled is expected
     assert "3 days" in (desk.hooks.get(desk.team, hook.id).disabled_reason or "")
 
@@ -252,10 +252,10 @@ def test_days_without_a_success_disable(desk: Desk) -> None:
 def test_a_success_ends_a_time_of_failures(desk: Desk) -> None:
     hook = desk.hook()
     ping(desk, hook)
-    desk.work.record(desk.claim(hook), BAD)
+    desk.queue.record(desk.claim(hook), BAD)
     assert desk.hooks.get(desk.team, hook.id).failing_since is not None
     ping(desk, hook)
-    desk.work.record(desk.claim(hook), OK)
+    desk.queue.record(desk.claim(hook), OK)
     assert desk.hooks.get(desk.team, hook.id).failing_since is None
 
 
@@ -268,11 +268,11 @@ def test_replays_send_the_same_message_under_the_same_id(desk: Desk) -> None:
     claim = desk.claim(hook)
     with pytest.raises(Conflict):
         desk.hooks.replay(desk.team, hook.id, claim.delivery_id)
-    desk.work.record(claim, OK)
+    desk.queue.record(claim, OK)
     assert desk.hooks.replay(desk.team, hook.id, claim.delivery_id).state is DeliveryState.PENDING
     again = desk.claim(hook)
     assert (again.delivery_id, again.body, again.attempt) == (claim.delivery_id, claim.body, 2)
-    desk.work.record(again, BAD)
+    desk.queue.record(again, BAD)
     assert (desk.get(again).state, len(desk.get(again).log)) == (DeliveryState.PENDING, 2)
 
 
@@ -294,7 +294,7 @@ def test_old_deliveries_are_forgotten_and_pending_ones_are_not(desk: Desk) -> No
     ended = now() - KEPT
     desk.set(old.id, state="delivered", finished_at=ended - timedelta(hours=1))
     desk.set(recent.id, state="failed", finished_at=ended + timedelta(hours=1))
-    assert desk.work.forget_old() == 1
+    assert desk.queue.forget_old() == 1
     assert {one.id for one in desk.told(hook)} == {recent.id, pending.id}
 
 
@@ -394,9 +394,9 @@ def test_the_postman_delivers_while_a_slow_receiver_takes_its_time(desk: Desk) -
         )
         hooks = [local.create(desk.team, one.url(), [EventType.JOB_FAILED]).webhook for one in (slow, quick)]
         for _ in range(6):
-            desk.shop.work.fail(desk.shop.claimed(), PROBLEM)
+            desk.shop.queue.fail(desk.shop.claimed(), PROBLEM)
         stopping, delivered = Event(), Event()
-        postman = Postman(desk.work, Sender(private=True), stopping)
+        postman = Postman(desk.queue, Sender(private=True), stopping)
         thread = Thread(target=postman.run)
         thread.start()
         try:
@@ -434,9 +434,9 @@ def test_a_defect_that_one_message_meets_keeps_no_other_from_being_sent(
             desk.shop.database, desk.shop.settings.model_copy(update={"webhook_private_network": True})
         )
         hooks = [local.create(desk.team, quick.url(), [EventType.JOB_FAILED]).webhook for _ in range(2)]
-        desk.shop.work.fail(desk.shop.claimed(), PROBLEM)
-        postman = Postman(desk.work, Broken(hooks[0].id), Event())
-        for claim in desk.work.claim(10):
+        desk.shop.queue.fail(desk.shop.claimed(), PROBLEM)
+        postman = Postman(desk.queue, Broken(hooks[0].id), Event())
+        for claim in desk.queue.claim(10):
             postman.deliver(claim)
     assert [len(desk.told(hook, DeliveryState.DELIVERED)) for hook in hooks] == [0, 1]
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == ["webhook_broken"]
@@ -446,8 +446,8 @@ def test_a_postman_that_cannot_go_on_takes_its_process_along(desk: Desk, monkeyp
     def claim(_free: int) -> list[DeliveryClaim]:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(desk.work, "claim", claim)
-    postman = Postman(desk.work, Sender(private=True), Event())
+    monkeypatch.setattr(desk.queue, "claim", claim)
+    postman = Postman(desk.queue, Sender(private=True), Event())
     with pytest.raises(ZeroDivisionError):
         postman.run()
     assert postman.stopping.is_set()

@@ -33,9 +33,9 @@ def unheard(workers: WorkerService, worker_id: str, seconds: float) -> None:
 
 
 def test_workers_tell_what_they_do_until_they_leave(workers: WorkerService) -> None:
-    workers.tell("b", "host", ("cpu", "cuda"), "1", WorkerState.IDLE, None)
-    workers.tell("a", "host", ("cpu",), "1", WorkerState.IDLE, None)
-    workers.tell("a", "host", ("cpu",), "1", WorkerState.BUSY, "job_1")
+    workers.report("b", "host", ("cpu", "cuda"), "1", WorkerState.IDLE, None)
+    workers.report("a", "host", ("cpu",), "1", WorkerState.IDLE, None)
+    workers.report("a", "host", ("cpu",), "1", WorkerState.BUSY, "job_1")
     first, second = workers.all()
     assert (first.id, first.state, first.job_id, first.devices) == ("a", WorkerState.BUSY, "job_1", ("cpu",))
     assert [worker.id for worker in workers.live()] == ["a", "b"]
@@ -45,7 +45,7 @@ def test_workers_tell_what_they_do_until_they_leave(workers: WorkerService) -> N
 
 
 def test_who_is_not_heard_of_is_lost_and_one_day_forgotten(workers: WorkerService) -> None:
-    workers.tell("a", "host", ("cpu",), "1", WorkerState.BUSY, "job_1")
+    workers.report("a", "host", ("cpu",), "1", WorkerState.BUSY, "job_1")
     unheard(workers, "a", 31)
     assert [worker.state for worker in workers.all()] == [WorkerState.LOST]
     assert workers.live() == []

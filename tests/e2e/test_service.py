@@ -12,7 +12,7 @@ import pytest
 
 from app.catalog.states import UploadKind, UploadState
 from app.jobs.states import JobState
-from app.queue import CeleryDoorbell
+from app.queue import CeleryNotifier
 from primesvt_client import ServerError
 from primesvt_client.schemas.uploads import UploadView
 from tests.support.embedded import EXAMPLES, Service, needs_proc, service
@@ -63,24 +63,24 @@ def test_a_killed_worker_takes_its_child_along_and_another_goes_on(
 
 def test_a_killed_broker_loses_no_job(here: Service) -> None:
     os.kill(here.pid("valkey"), signal.SIGKILL)
-    here.until(CeleryDoorbell(here.found.settings.broker_url).is_ready)
+    here.until(CeleryNotifier(here.found.settings.broker_url).is_ready)
     job = here.until_over(here.submit())
     assert job.state is JobState.SUCCEEDED
 
 
-def test_a_doorbell_that_rings_many_times_starts_one_attempt(here: Service) -> None:
-    bell = CeleryDoorbell(here.found.settings.broker_url)
+def test_many_notifications_of_a_job_start_one_attempt(here: Service) -> None:
+    notifier = CeleryNotifier(here.found.settings.broker_url)
     job = here.submit()
     for _ in range(20):
-        bell.ring_job(job.id)
+        notifier.notify_job(job.id)
     here.until_profiling(job, cells=1)
     for _ in range(20):
-        bell.ring_job(job.id)
+        notifier.notify_job(job.id)
     assert len(here.children()) == 1
     job = here.until_over(job)
     assert (job.state, job.attempts) == (JobState.SUCCEEDED, 1)
-    bell.ring_job(job.id)
-    here.until(lambda: bell.waiting() == 0)
+    notifier.notify_job(job.id)
+    here.until(lambda: notifier.waiting() == 0)
     assert here.client.job(job.id) == job
 
 

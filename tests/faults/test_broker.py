@@ -1,4 +1,4 @@
-"""A broker that is killed and forgets everything, and doorbells that were never rung."""
+"""A broker that is killed and forgets everything, and notifications that were never sent."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_broker_killed_and_emptied_with_a_hundred_jobs_queued(
 
 
 def test_a_crash_between_commit_and_publish(team: Fleet, inputs: tuple[str, str]) -> None:
-    """The job is in the database, and nobody was ever rung for."""
+    """The job is in the database, and no worker was ever notified."""
     team.parts[0].kill()
     quiet = team.api(PRIMESVT_BROKER_URL="redis://127.0.0.1:1/0")  # what it would publish is lost
     job = team.submit(*inputs)

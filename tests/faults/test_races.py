@@ -29,7 +29,7 @@ def test_cancel_racing_success(postgres: OwnPostgres, tmp_path: Path) -> None:
         asked = shop.asked()
         for _ in range(RACES):
             claim = shop.claimed(shop.jobs.submit(shop.team, asked))
-            shop.work.finalize(claim)
+            shop.queue.finalize(claim)
             state = _race(shop, claim, chance)
             ended[state] = ended.get(state, 0) + 1
         database.engine.dispose()
@@ -52,11 +52,11 @@ def _race(shop: Shop, claim: JobClaim, chance: random.Random) -> JobState:
     canceller.start()
     start.wait()
     threading.Event().wait(max(0.0, -pause))
-    if shop.work.heartbeat(claim).cancel_requested:
-        shop.work.stopped(claim)
+    if shop.queue.heartbeat(claim).cancel_requested:
+        shop.queue.stopped(claim)
     else:
         with contextlib.suppress(LostClaim):
-            shop.work.succeed(claim, [MODEL], "met", {})
+            shop.queue.succeed(claim, [MODEL], "met", {})
     canceller.join()
     job = shop.job(claim)
     told = [event.data["state"] for event in shop.jobs.events(shop.team, job.id) if event.kind == "state"]

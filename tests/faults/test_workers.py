@@ -1,4 +1,4 @@
-"""Workers that die, hang, or are rung for more often than there is work."""
+"""Workers that die, hang, or are notified for more often than there is work."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import time
 
 from app.jobs.states import JobState
-from app.queue import CeleryDoorbell
+from app.queue import CeleryNotifier
 from tests.faults.conftest import delivered, expected
 from tests.support.fleet import Fleet
 
@@ -47,13 +47,13 @@ def test_a_worker_that_hangs_past_its_lease_and_wakes_up(team: Fleet, inputs: tu
     assert again.state is JobState.SUCCEEDED
 
 
-def test_a_doorbell_rung_fifty_times_for_four_workers(team: Fleet, inputs: tuple[str, str]) -> None:
+def test_fifty_notifications_for_four_workers(team: Fleet, inputs: tuple[str, str]) -> None:
     for _ in range(4):
         team.worker(**SLOW)
     job = team.submit(*inputs)
-    bell = CeleryDoorbell(team.settings.broker_url)
+    notifier = CeleryNotifier(team.settings.broker_url)
     for _ in range(50):
-        bell.ring_job(job.id)
+        notifier.notify_job(job.id)
     job = team.until_over(job)
     assert (job.state, job.attempts) == (JobState.SUCCEEDED, 1)
     assert delivered(team, job) == expected(40)

@@ -15,10 +15,11 @@ from app.teams.invitations import InvitationService
 from app.teams.keys import KeyService
 from app.teams.members import MemberService
 from app.teams.people import PeopleService
+from app.teams.quotas import Quotas
 from app.teams.scopes import Role
 from app.teams.service import TeamService
 from app.teams.sessions import SessionService
-from app.usage.quotas import Quotas, QuotaService
+from app.usage.quotas import QuotaService
 from tests.support.shop import HEAD_START_SECONDS
 
 PASSWORD, OTHER = "five green boxes fly", "six black cats wait"

@@ -13,12 +13,12 @@ from fastapi import FastAPI
 from pydantic import JsonValue
 
 from app.api.deps import SESSION_COOKIE
+from app.catalog.queue import UploadQueue
 from app.catalog.records import Upload
 from app.catalog.states import UploadKind
-from app.catalog.work import UploadWork
 from app.factory import create_app
+from app.jobs.queue import JobQueue
 from app.jobs.records import Job, JobClaim, NewJob, StoredArtifact
-from app.jobs.work import JobWork
 from app.services import Services, assemble
 from app.settings import Settings
 from app.teams.sessions import form_token
@@ -44,13 +44,13 @@ BASELINE = 0.9312
 RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
-class SilentDoorbell:
+class SilentNotifier:
     """Nobody listens: tests move the jobs themselves."""
 
-    def ring_job(self, job_id: str, heard_by: Sequence[str] = ()) -> None:
+    def notify_job(self, job_id: str, forwarded_by: Sequence[str] = ()) -> None:
         pass
 
-    def ring_upload(self, upload_id: str) -> None:
+    def notify_upload(self, upload_id: str) -> None:
         pass
 
     def waiting(self) -> int:
@@ -78,10 +78,10 @@ class Dashboard:
         unlimited = {"requests_per_minute": 0, "anonymous_requests_per_minute": 0, "sign_in_attempts": 0}
         usual = {"broker_url": "memory://", "allowed_hosts": "server", **unlimited}
         self.settings = Settings(data_dir=folder, **{**usual, **settings})
-        self.services: Services = assemble(self.settings, SilentDoorbell())
+        self.services: Services = assemble(self.settings, SilentNotifier())
         self.services.database.migrate()
-        self.jobs = JobWork(self.services.database, self.settings)
-        self.uploads = UploadWork(self.services.database, self.settings)
+        self.jobs = JobQueue(self.services.database, self.settings)
+        self.uploads = UploadQueue(self.services.database, self.settings)
 
     @cached_property
     def app(self) -> FastAPI:
@@ -107,8 +107,8 @@ class Dashboard:
         """The content of a stored upload, made whole as a worker does."""
         claim = self.uploads.claim(upload_id, "worker")
         assert claim is not None
-        assert claim.draft is not None
-        self.services.store.finish(claim.draft, claim.parts)
+        assert claim.multipart is not None
+        self.services.store.complete_multipart(claim.multipart, claim.parts)
         self.uploads.assembled(claim)
         return b"".join(self.services.store.open(claim.content.blob_key))
 

@@ -52,7 +52,7 @@ class Service:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not is_so():
             assert time.monotonic() < deadline, "it does not come to be so"
-            self.found.look()
+            self.found.check()
             time.sleep(0.05)
 
     def until_over(self, job: JobView) -> JobView:
@@ -69,7 +69,7 @@ class Service:
         self.until(is_there)
 
     def pid(self, part: str) -> int:
-        return next(keeper.process.pid for keeper in self.found.keepers if keeper.program.name == part)
+        return next(supervisor.process.pid for supervisor in self.found.supervisors if supervisor.program.name == part)
 
     def children(self) -> list[int]:
         """The worker's child processes."""

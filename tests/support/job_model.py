@@ -34,7 +34,7 @@ class ModelJob:
     owner: str | None = None
     epoch: int = 0
     attempts: int = 0
-    turn: int = 0
+    served_seq: int = 0
     beats: int = 0
     is_due: bool = True
     cells: dict[str, Cell] = field(default_factory=dict)
@@ -94,12 +94,12 @@ class Model:
 
     def _team(self, team: str) -> tuple[int, int, str]:
         jobs = [job for job in self.jobs.values() if job.team == team]
-        return sum(job.state in HELD for job in jobs), max(job.turn for job in jobs), team
+        return sum(job.state in HELD for job in jobs), max(job.served_seq for job in jobs), team
 
     def claim(self, key: str, owner: str) -> None:
         job = self.jobs[key]
         job.owner, job.epoch, job.attempts = owner, job.epoch + 1, job.attempts + 1
-        job.turn, job.beats = 1 + max(other.turn for other in self.jobs.values()), job.beats + 1
+        job.served_seq, job.beats = 1 + max(other.served_seq for other in self.jobs.values()), job.beats + 1
         job.go(JobState.RUNNING)
 
     def wanting(self) -> str | None:

@@ -13,22 +13,24 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app.catalog.models import UploadRow
+from app.catalog.queue import UploadQueue
 from app.catalog.records import Upload, UploadClaim
 from app.catalog.service import CatalogService
 from app.catalog.states import UploadKind
-from app.catalog.work import UploadWork
 from app.db import Database, now
-from app.jobs.cells import StepWork
-from app.jobs.files import FileWork
+from app.jobs.cells import CellStore
+from app.jobs.files import JobFileStore
 from app.jobs.models import JobRow
+from app.jobs.queue import JobQueue
 from app.jobs.records import Job, JobClaim, NewJob, StoredArtifact
 from app.jobs.service import JobService
-from app.jobs.work import JobWork
 from app.leases import LeaseWatch
 from app.settings import Settings
 from app.storage import BlobStore
 from app.storage.local import LocalStore
+from app.teams.quotas import UNLIMITED, Quotas, server_quotas
 from app.teams.service import TeamService
+from app.usage.quotas import QuotaAdmission
 
 HEAD_START_SECONDS = 0.2
 SPEC = {"budget": {"max_accuracy_drop": 0.03}}
@@ -39,17 +41,17 @@ MODEL = StoredArtifact(
 )  # fmt: skip
 
 
-class Bell:
-    """Remembers who was rung for."""
+class RecordingNotifier:
+    """Remembers who was notified for."""
 
     def __init__(self) -> None:
-        self.rung: list[str] = []
+        self.notified: list[str] = []
 
-    def ring_job(self, job_id: str, heard_by: Sequence[str] = ()) -> None:
-        self.rung.append(job_id)
+    def notify_job(self, job_id: str, forwarded_by: Sequence[str] = ()) -> None:
+        self.notified.append(job_id)
 
-    def ring_upload(self, upload_id: str) -> None:
-        self.rung.append(upload_id)
+    def notify_upload(self, upload_id: str) -> None:
+        self.notified.append(upload_id)
 
     def waiting(self) -> int:
         return 0
@@ -59,19 +61,26 @@ class Shop:
     """The domains over one database, and one team."""
 
     def __init__(self, database: Database, folder: Path, store: BlobStore | None = None, **settings: Any) -> None:
-        self.database, self.bell = database, Bell()
+        self.database, self.notifier = database, RecordingNotifier()
         fields = {"data_dir": folder, "max_attempts": 3, "lease_seconds": 30, **settings}
         self.settings = Settings.model_validate(fields)
         self.store = store or LocalStore(folder / "blobs")
-        self.catalog = CatalogService(database, self.store, self.bell, self.settings)
-        self.jobs = JobService(database, self.store, self.bell)
-        self.work, self.uploads = JobWork(database, self.settings), UploadWork(database, self.settings)
-        self.steps, self.files = StepWork(database, self.settings), FileWork(database)
+        self.catalog, self.jobs = self.catalog_of(server_quotas(self.settings)), self.jobs_of(UNLIMITED)
+        self.queue, self.uploads = JobQueue(database, self.settings), UploadQueue(database, self.settings)
+        self.cells, self.files = CellStore(database, self.settings), JobFileStore(database)
         self.team = TeamService(database).create_team("ours").team_id
         self.steady_seconds = 0.0
-        self.job_leases, self.upload_leases, self.step_leases = (
+        self.job_leases, self.upload_leases, self.cell_leases = (
             LeaseWatch(self.settings.lease_seconds, 1e6, lambda: self.steady_seconds) for _ in range(3)
         )
+
+    def catalog_of(self, quotas: Quotas) -> CatalogService:
+        """Uploads, for teams that may use so much."""
+        return CatalogService(self.database, self.store, self.notifier, self.settings, QuotaAdmission(quotas))
+
+    def jobs_of(self, quotas: Quotas) -> JobService:
+        """Jobs, for teams that may use so much."""
+        return JobService(self.database, self.store, self.notifier, QuotaAdmission(quotas))
 
     def upload(self, kind: UploadKind, *, ready: bool = True) -> Upload:
         upload = self.catalog.create(self.team, kind, f"a {kind}", 3, None)
@@ -85,8 +94,8 @@ class Shop:
 
     def assemble(self, claim: UploadClaim) -> bytes:
         """Make the content whole, as a worker does; returns it."""
-        assert claim.draft is not None
-        self.store.finish(claim.draft, claim.parts)
+        assert claim.multipart is not None
+        self.store.complete_multipart(claim.multipart, claim.parts)
         self.uploads.assembled(claim)
         return b"".join(self.store.open(claim.content.blob_key))
 
@@ -98,7 +107,7 @@ class Shop:
         return self.jobs.submit(self.team, self.asked())
 
     def claimed(self, job: Job | None = None) -> JobClaim:
-        claim = self.work.claim((job or self.queued()).id, "w")
+        claim = self.queue.claim((job or self.queued()).id, "w")
         assert claim is not None
         return claim
 
@@ -114,7 +123,7 @@ class Shop:
 
     def reconcile(self) -> list[str]:
         """Once over the jobs, as a reconciler does that has been there all the time."""
-        return self.work.reconcile(self.job_leases)
+        return self.queue.reconcile(self.job_leases)
 
     def reconcile_uploads(self) -> list[str]:
         return self.uploads.reconcile(self.upload_leases)
@@ -123,7 +132,7 @@ class Shop:
         """Let the leases of all that are not heard of from now on run out."""
         self.reconcile()
         self.reconcile_uploads()
-        self.steps.reconcile(self.step_leases)
+        self.cells.reconcile(self.cell_leases)
         self.steady_seconds += self.settings.lease_seconds
 
     def upload_claim(self, upload_id: str, owner: str = "w") -> UploadClaim:

@@ -16,7 +16,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from app.embedded.processes import TIED
+from app.embedded.processes import PDEATHSIG
 from tests.support.databases import REQUIRED
 
 ENVIRONMENT = Path(os.environ.get("PRIMESVT_TEST_SWIFT") or Path(sys.prefix).with_name(".venv-swift"))
@@ -35,7 +35,7 @@ class Swift:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command = [sys.executable, TIED, os.getpid(), PYTHON, "-I", "-W", "ignore", NODE, self.folder, self.port]
+        command = [sys.executable, PDEATHSIG, os.getpid(), PYTHON, "-I", "-W", "ignore", NODE, self.folder, self.port]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*map(str, command), ACCESS, SECRET], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.jobs.records import Beat, JobClaim
+from app.jobs.records import HeartbeatReply, JobClaim
 from app.storage import StoreUnavailable
 from primesvt_core.workspace.store import CELLS, SNAPSHOT, Workspace
 from tests.support.databases import fresh
@@ -29,7 +29,9 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 @pytest.fixture
 def pulse() -> Pulse:
-    return Pulse(lambda _reports, _seconds: Beat(cancel_requested=False), Event(), every_seconds=60, lease_seconds=60)
+    return Pulse(
+        lambda _reports, _seconds: HeartbeatReply(cancel_requested=False), Event(), every_seconds=60, lease_seconds=60
+    )
 
 
 def kept_on(shop: Shop, claim: JobClaim, machine: Path) -> KeptFiles:
@@ -75,12 +77,12 @@ def test_a_snapshot_is_handed_on_to_another_machine(shop: Shop, pulse: Pulse, tm
     assert (
         len([*(shop.settings.data_dir / "blobs" / "workspaces").rglob("*")]) == 3
     )  # job, epoch, one file: the older one is gone
-    shop.work.release(claim, PROBLEM)
+    shop.queue.release(claim, PROBLEM)
     again = shop.claimed(shop.job(claim))
     fetched = kept_on(shop, again, there).fetch(there / "fetched", pulse)
     assert {path.name: path.read_bytes() for path in fetched.iterdir()} == {NAME: b"epoch 2 and more"}
     assert [*kept_on(shop, again, here).fetch(here / "fetched", pulse).iterdir()] == []  # it is there
-    shop.work.fail(again, PROBLEM)
+    shop.queue.fail(again, PROBLEM)
     clean_up(shop.files, shop.store)
     assert stored(shop) == []
 

@@ -1,4 +1,4 @@
-"""What the reconciler puts right: doorbells that were never rung, leases that nobody renews."""
+"""What the reconciler puts right: notifications that were never sent, leases that nobody renews."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from app.catalog.contents import Contents
 from app.catalog.states import UploadKind
 from app.jobs.service import JobService
 from app.jobs.states import JobState
+from app.teams.quotas import UNLIMITED
+from app.usage.quotas import QuotaAdmission
 from app.usage.retention import Retention
-from app.webhooks.work import DeliveryWork
+from app.webhooks.queue import DeliveryQueue
 from tests.support.databases import fresh
-from tests.support.shop import Bell, Shop
+from tests.support.shop import RecordingNotifier, Shop
 from worker.reconciler import Reconciler, at_work
 from worker.sending import Sender
 from worker.sweeper import Sweeper
@@ -28,12 +30,12 @@ class Killed(BaseException):
     """The process dies here."""
 
 
-class DeadBell(Bell):
-    def ring_job(self, job_id: str, heard_by: object = ()) -> None:
+class DeadNotifier(RecordingNotifier):
+    def notify_job(self, job_id: str, forwarded_by: object = ()) -> None:
         raise Killed
 
 
-class FullBell(Bell):
+class FullNotifier(RecordingNotifier):
     def waiting(self) -> int:
         return 1
 
@@ -44,34 +46,34 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
         yield Shop(database, tmp_path)
 
 
-def reconciler(shop: Shop, bell: Bell | None = None) -> Reconciler:
-    return Reconciler(shop.database, shop.settings, bell or shop.bell)
+def reconciler(shop: Shop, notifier: RecordingNotifier | None = None) -> Reconciler:
+    return Reconciler(shop.database, shop.settings, notifier or shop.notifier)
 
 
 def test_what_was_committed_is_rung_for_even_if_the_process_died_before_it_rang(shop: Shop) -> None:
     asked = shop.asked()
     with pytest.raises(Killed):
-        JobService(shop.database, shop.store, DeadBell()).submit(shop.team, asked, "key")
-    shop.bell.rung.clear()
+        JobService(shop.database, shop.store, DeadNotifier(), QuotaAdmission(UNLIMITED)).submit(shop.team, asked, "key")
+    shop.notifier.notified.clear()
     reconciler(shop).reconcile()
-    [job_id] = shop.bell.rung
+    [job_id] = shop.notifier.notified
     again = shop.jobs.submit(shop.team, asked, "key")
     assert (again.id, again.state) == (job_id, JobState.QUEUED)
-    assert shop.bell.rung == [job_id]
+    assert shop.notifier.notified == [job_id]
 
 
 def test_the_same_holds_for_uploads(shop: Shop) -> None:
     upload = shop.upload(UploadKind.DATASET, ready=False)
-    shop.bell.rung.clear()
+    shop.notifier.notified.clear()
     reconciler(shop).reconcile()
-    assert shop.bell.rung == [upload.id]
+    assert shop.notifier.notified == [upload.id]
 
 
-def test_nobody_is_rung_for_while_doorbells_wait(shop: Shop) -> None:
+def test_nobody_is_notified_while_notifications_wait(shop: Shop) -> None:
     shop.queued()
-    bell = FullBell()
-    reconciler(shop, bell).reconcile()
-    assert bell.rung == []
+    notifier = FullNotifier()
+    reconciler(shop, notifier).reconcile()
+    assert notifier.notified == []
 
 
 def test_two_reconcilers_take_a_lost_job_back_once(shop: Shop) -> None:
@@ -87,7 +89,7 @@ def test_two_reconcilers_take_a_lost_job_back_once(shop: Shop) -> None:
 
 
 def test_a_reconciler_that_ends_sends_nothing_either(shop: Shop) -> None:
-    postman = Postman(DeliveryWork(shop.database), Sender(private=False), Event())
+    postman = Postman(DeliveryQueue(shop.database), Sender(private=False), Event())
 
     def fail() -> None:
         with at_work(postman):

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from app.jobs.records import Beat
+from app.jobs.records import HeartbeatReply
 from app.settings import Settings
 from worker import process, sandbox, seccomp
 from worker.heartbeat import Pulse
@@ -47,7 +47,7 @@ def listening() -> Iterator[int]:
 
 
 def attempt(folder: Path, what: str, target: object, limits: Sandbox, seconds: float = 60.0) -> Any:
-    pulse = Pulse(lambda *_: Beat(cancel_requested=False), Event(), every_seconds=0.1, lease_seconds=60)
+    pulse = Pulse(lambda *_: HeartbeatReply(cancel_requested=False), Event(), every_seconds=0.1, lease_seconds=60)
     request = Request(task=ValidateData(path=Path(f"{what}:{target}")), sandbox=limits)
     return supervise(request, folder / "child.log", pulse, silence_seconds=seconds)["result"]
 

@@ -23,9 +23,9 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from app.errors import WebhookUrlRefused
 from app.webhooks.addresses import checked_url, is_public
+from app.webhooks.queue import WAITS
 from app.webhooks.records import DeliveryClaim
 from app.webhooks.signing import headers, new_secret, sign
-from app.webhooks.work import WAITS
 from tests.support.receiving import HOST, Receiver, receiver
 from worker import sending
 from worker.sending import Sender

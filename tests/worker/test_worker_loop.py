@@ -1,4 +1,4 @@
-"""What a worker does with doorbells."""
+"""What a worker does with notifications."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from worker.jobs import JobRunner
 from worker.worker_loop import Station
 
 
-class Rung(list[tuple[str, list[str]]]):
-    """Remembers who was rung for, and who had heard it."""
+class RecordingNotifier(list[tuple[str, list[str]]]):
+    """Remembers who was notified for, and who had heard it."""
 
-    def ring_job(self, job_id: str, heard_by: Sequence[str] = ()) -> None:
-        self.append((job_id, [*heard_by]))
+    def notify_job(self, job_id: str, forwarded_by: Sequence[str] = ()) -> None:
+        self.append((job_id, [*forwarded_by]))
 
-    def ring_upload(self, upload_id: str) -> None:
+    def notify_upload(self, upload_id: str) -> None:
         raise AssertionError
 
     def waiting(self) -> int:
@@ -40,27 +40,29 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def test_a_doorbell_runs_the_job_whose_turn_it_is(shop: Shop, ran: list[str]) -> None:
-    first, second, bell = shop.queued(), shop.queued(), Rung()
-    station = Station(shop.settings, shop.database, shop.store, bell)
+def test_a_notification_runs_the_job_that_is_next(shop: Shop, ran: list[str]) -> None:
+    first, second, notifier = shop.queued(), shop.queued(), RecordingNotifier()
+    station = Station(shop.settings, shop.database, shop.store, notifier)
     station.run_job(second.id)
-    assert (ran, bell) == ([first.id], [(second.id, [])])
+    assert (ran, notifier) == ([first.id], [(second.id, [])])
     station.run_job("job_gone")
     station.run_job("job_gone")
-    assert (ran, bell) == ([first.id, second.id], [(second.id, [])])
+    assert (ran, notifier) == ([first.id, second.id], [(second.id, [])])
 
 
-def test_a_busy_worker_passes_a_doorbell_on_once(shop: Shop, ran: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    job, bell = shop.queued(), Rung()
-    first, second = (Station(shop.settings, shop.database, shop.store, bell, owner=name) for name in ("one", "two"))
+def test_a_busy_worker_forwards_a_notification_once(
+    shop: Shop, ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, notifier = shop.queued(), RecordingNotifier()
+    first, second = (Station(shop.settings, shop.database, shop.store, notifier, owner=name) for name in ("one", "two"))
     passed: list[list[tuple[str, list[str]]]] = []
 
     def while_busy(runner: JobRunner, claim: object) -> None:
         first.run_job(job.id)
         second.stopping.set()  # it takes no job either
-        second.run_job(*bell[-1])
-        first.run_job(*bell[-1])
-        passed.append([*bell])
+        second.run_job(*notifier[-1])
+        first.run_job(*notifier[-1])
+        passed.append([*notifier])
 
     monkeypatch.setattr(JobRunner, "run", while_busy)
     first.run_job(job.id)
@@ -68,9 +70,9 @@ def test_a_busy_worker_passes_a_doorbell_on_once(shop: Shop, ran: list[str], mon
 
 
 def test_a_job_for_a_gpu_is_left_to_workers_that_have_one(shop: Shop, ran: list[str]) -> None:
-    asked, bell = shop.asked(), Rung()
+    asked, notifier = shop.asked(), RecordingNotifier()
     job = shop.jobs.submit(shop.team, replace(asked, spec={**asked.spec, "device": "cuda"}))
-    Station(shop.settings, shop.database, shop.store, bell).run_job(job.id)
-    assert (ran, bell) == ([], [])
-    Station(shop.settings, shop.database, shop.store, bell, ("cpu", "cuda")).run_job(job.id)
+    Station(shop.settings, shop.database, shop.store, notifier).run_job(job.id)
+    assert (ran, notifier) == ([], [])
+    Station(shop.settings, shop.database, shop.store, notifier, ("cpu", "cuda")).run_job(job.id)
     assert ran == [job.id]

@@ -12,8 +12,9 @@ from fastapi import Request, Response
 from app.api.deps import Found
 from app.db import now
 from app.jobs.usage import Day
+from app.teams.quotas import Quotas
 from app.teams.scopes import Scope
-from app.usage.quotas import Quotas, Usage
+from app.usage.quotas import Usage
 from app.web import labels
 from app.web.routing import Pages
 from app.web.sessions import Visitor, looks

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from app.api import readiness
 from app.api.readiness import Readiness
 from app.db import Database
-from app.queue import CeleryDoorbell
+from app.queue import CeleryNotifier
 from app.services import assemble
 from tests.support.api import Api
 from tests.support.dashboard import Dashboard
@@ -54,7 +54,7 @@ def test_a_storage_that_cannot_be_written_to_is_told_and_nothing_is_left_in_one_
 
 def test_a_broker_that_is_away_is_told(board: Dashboard) -> None:
     settings = board.settings.model_copy(update={"broker_url": "redis://127.0.0.1:1/0"})
-    away = assemble(settings, CeleryDoorbell(settings.broker_url))
+    away = assemble(settings, CeleryNotifier(settings.broker_url))
     try:
         problems = readiness.readiness(away).look().problems
         assert problems == {"database": "", "storage": "", "broker": "it does not answer"}

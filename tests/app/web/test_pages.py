@@ -222,7 +222,7 @@ def test_without_the_built_scripts_pages_still_show_charts_and_reload_by_themsel
 def test_workers_are_shown_with_the_teams_own_jobs(board: Dashboard) -> None:
     ours, theirs = board.team("workers' team"), board.team("another team")
     job = board.queued(ours)
-    board.services.workers.tell("w1", "gpu-1", ["cpu", "cuda"], "0.1", WorkerState.BUSY, job.id)
+    board.services.workers.report("w1", "gpu-1", ["cpu", "cuda"], "0.1", WorkerState.BUSY, job.id)
     shown = {team.id: get(board, team, "/workers").text for team in (ours, theirs)}
     assert "<html" in shown[ours.id]
     assert f'href="/jobs/{job.id}"' in shown[ours.id]

@@ -129,7 +129,7 @@ def test_a_job_that_is_not_over_says_when_it_will_be(board: Dashboard) -> None:
     team = board.team()
     job = board.queued(team)
     assert "no worker that can run it is there" in get(board, team, f"/jobs/{job.id}").text
-    board.services.workers.tell("w", "here", ["cpu"], "0.1", WorkerState.IDLE, None)
+    board.services.workers.report("w", "here", ["cpu"], "0.1", WorkerState.IDLE, None)
     waiting = get(board, team, f"/jobs/{job.id}/live").text
     assert "<dt>Begins in about</dt><dd>0 s</dd>" in waiting
     assert "when it ends: no job like it" in waiting

@@ -14,8 +14,9 @@ from fastapi.routing import APIRoute
 from app.db import now
 from app.errors import InvalidKey
 from app.jobs.models import UsageRow
+from app.teams.quotas import Quotas
 from app.teams.scopes import Role, Scope
-from app.usage.quotas import Quotas, Usage
+from app.usage.quotas import Usage
 from app.web.team import ROUTERS, usage
 from app.web.words import ACTIONS, EVENTS, ROLES, SCOPES
 from app.webhooks.states import DeliveryState, EventType
@@ -394,7 +395,7 @@ def test_every_action_role_scope_and_event_has_words() -> None:
         action
         for folder in ("app", "worker")
         for path in (APP / folder).rglob("*.py")
-        for action in re.findall(r'audit\.note\([^"]*?"([a-z_.]+)"', path.read_text())
+        for action in re.findall(r'audit\.record\([^"]*?"([a-z_.]+)"', path.read_text())
     }
     assert len(written) > 25
     assert written - ACTIONS.keys() == set()

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 
 from app.db import now
 from app.teams.scopes import Scope
+from app.webhooks.queue import DeliveryQueue
 from app.webhooks.records import Answer
 from app.webhooks.states import EventType
-from app.webhooks.work import DeliveryWork
 from primesvt_client import Client
 from primesvt_client.commands.main import command_line
 from tests.support.api import Api, problem
@@ -52,7 +52,7 @@ def create(api: Api, **changes: Any) -> dict[str, Any]:
 
 
 def fail_once(board: Dashboard) -> None:
-    work = DeliveryWork(board.services.database)
+    work = DeliveryQueue(board.services.database)
     for claim in work.claim(100):
         work.record(claim, BAD)
 

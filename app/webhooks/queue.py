@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db import Database, now
-from app.webhooks.models import LONGEST_TOLD, AttemptRow, DeliveryRow, WebhookRow
+from app.webhooks.models import LONGEST_EXCERPT, AttemptRow, DeliveryRow, WebhookRow
 from app.webhooks.records import Answer, DeliveryClaim
 from app.webhooks.states import DeliveryState
 
@@ -29,7 +29,7 @@ KEPT = timedelta(days=30)
 FORGOTTEN_AT_ONCE = 1000
 
 
-class DeliveryWork:
+class DeliveryQueue:
     """What senders do to deliveries. They are sent at least once: a sender that dies may have sent one already."""
 
     def __init__(self, database: Database) -> None:
@@ -107,7 +107,7 @@ def is_success(answer: Answer) -> bool:
 
 
 def disable(session: Session, hook: WebhookRow, reason: str | None) -> None:
-    """Tell a webhook nothing any more; what was on its way has failed, and can be replayed. The row is locked."""
+    """Send a webhook nothing any more; what was on its way has failed, and can be replayed. The row is locked."""
     hook.enabled, hook.disabled_reason, hook.updated_at = False, reason, now()
     session.flush()
     waiting = update(DeliveryRow).where(
@@ -130,7 +130,7 @@ def _logged(claim: DeliveryClaim, answer: Answer) -> AttemptRow:
     problem = answer.problem or (None if is_success(answer) else f"the receiver answered {answer.status}")
     return AttemptRow(
         delivery_id=claim.delivery_id, at=now(), status=answer.status, duration_seconds=answer.duration_seconds,
-        answer=answer.text[:LONGEST_TOLD], problem=problem and problem[:LONGEST_TOLD],
+        answer=answer.text[:LONGEST_EXCERPT], problem=problem and problem[:LONGEST_EXCERPT],
     )  # fmt: skip
 
 

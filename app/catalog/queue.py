@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.catalog.contents import known
+from app.catalog.contents import find_content
 from app.catalog.models import ContentRow, UploadRow
-from app.catalog.records import UploadClaim, content, cut, draft
+from app.catalog.records import UploadClaim, content_of, multipart_of, parts_of
 from app.catalog.states import OPEN, UploadKind, UploadState
 from app.db import Database, now
 from app.errors import LostClaim
@@ -21,7 +21,7 @@ from app.settings import Settings
 from app.webhooks.outbox import announce
 
 
-class UploadWork:
+class UploadQueue:
     """What workers and the reconciler do to uploads."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
@@ -47,8 +47,8 @@ class UploadWork:
             row = session.get_one(UploadRow, upload_id)
             kind = UploadKind(row.kind)
             return UploadClaim(
-                upload_id=row.id, owner=owner, epoch=row.epoch, kind=kind, content=content(row), sha256=row.sha256,
-                draft=draft(row), parts=cut(row),
+                upload_id=row.id, owner=owner, epoch=row.epoch, kind=kind, content=content_of(row), sha256=row.sha256,
+                multipart=multipart_of(row), parts=parts_of(row),
             )  # fmt: skip
 
     def heartbeat(self, claim: UploadClaim) -> None:
@@ -61,9 +61,9 @@ class UploadWork:
             self._held(session, claim).lease_expires_at = self._lease_end()
 
     def assembled(self, claim: UploadClaim) -> None:
-        """The content was made of its draft."""
+        """The content was made of its parts."""
         with self.database.session() as session:
-            self._content(session, claim).draft = None
+            self._content(session, claim).multipart_token = None
 
     def verified(self, claim: UploadClaim, sha256: str) -> None:
         """The whole was read: this is what it is."""
@@ -75,7 +75,7 @@ class UploadWork:
         """The content is what it should be. If the team had the same bytes already, these are shared from now on."""
         with self.database.session() as session:
             row, own = self._held(session, claim), self._content(session, claim)
-            same = known(session, own.team_id, own.sha256, own.size_bytes) if own.sha256 else None
+            same = find_content(session, own.team_id, own.sha256, own.size_bytes) if own.sha256 else None
             row.content_id = same.id if same is not None else own.id
         self._close(claim, UploadState.READY, facts=facts)
 
@@ -161,6 +161,6 @@ class UploadWork:
 
 
 def announce_verdict(session: Session, row: UploadRow) -> None:
-    """Tell webhooks how an upload has ended, once this transaction is committed."""
-    told = {name: getattr(row, name) for name in ("id", "name", "kind", "state", "size_bytes", "sha256", "problem")}
-    announce(session, row.team_id, f"upload.{row.state}", told)
+    """Send webhooks how an upload has ended, once this transaction is committed."""
+    fields = {name: getattr(row, name) for name in ("id", "name", "kind", "state", "size_bytes", "sha256", "problem")}
+    announce(session, row.team_id, f"upload.{row.state}", fields)

@@ -11,17 +11,17 @@ from sqlalchemy import Select, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.catalog.models import UploadRow
-from app.catalog.records import content
+from app.catalog.records import content_of
 from app.catalog.states import DEAD, UploadState
 from app.db import Database, now
 from app.jobs import files, usage
 from app.jobs.cells import keep
-from app.jobs.claims import held
-from app.jobs.events import RETRY_FACTORS, move, note, put_back, requeue
+from app.jobs.claims import lock_claimed
+from app.jobs.events import RETRY_FACTORS, move, put_back, record_event, requeue
 from app.jobs.models import ArtifactRow, JobRow, uses
-from app.jobs.order import in_order, next_turn
-from app.jobs.records import Beat, Device, JobClaim, StoredArtifact
-from app.jobs.similarity import likeness
+from app.jobs.order import in_order, next_served_seq
+from app.jobs.records import Device, HeartbeatReply, JobClaim, StoredArtifact
+from app.jobs.similarity import similarity_key
 from app.jobs.states import ANY_DEVICE, HELD, TERMINAL, JobState
 from app.leases import LeaseWatch
 from app.metrics import LEASE_EXPIRIES
@@ -30,10 +30,10 @@ from app.settings import Settings
 CPU_ONLY: tuple[Device, ...] = ("cpu",)
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 DUE_AT_ONCE = 100
-"""Jobs that a reconciler rings for: whoever has answered a doorbell looks for the next job by itself."""
+"""Jobs that a reconciler notifies of: a worker that was notified looks for the next job by itself."""
 
 
-class JobWork:
+class JobQueue:
     """What workers and the reconciler do to jobs."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
@@ -63,7 +63,7 @@ class JobWork:
                 owner=owner,
                 epoch=JobRow.epoch + 1,
                 attempts=JobRow.attempts + 1,
-                turn=next_turn(),
+                served_seq=next_served_seq(),
                 lease_expires_at=self._lease_end(),
             )
         )
@@ -73,8 +73,8 @@ class JobWork:
         row.started_at = row.started_at or now()
         device: Device = "cuda" if "cuda" in devices and row.device != "cpu" else "cpu"
         row.runs_on = device
-        row.likeness = likeness(session.get_one(UploadRow, row.checkpoint_id).facts, device)
-        note(session, job_id, "state", {"state": row.state, "attempt": row.attempts})
+        row.similarity_key = similarity_key(session.get_one(UploadRow, row.checkpoint_id).facts, device)
+        record_event(session, job_id, "state", {"state": row.state, "attempt": row.attempts})
         training = session.get_one(UploadRow, row.train_dataset_id) if row.train_dataset_id else None
         return JobClaim(
             job_id=job_id,
@@ -82,9 +82,9 @@ class JobWork:
             epoch=row.epoch,
             device=device,
             spec=row.spec,
-            checkpoint=content(session.get_one(UploadRow, row.checkpoint_id)),
-            dataset=content(session.get_one(UploadRow, row.dataset_id)),
-            train_dataset=content(training) if training else None,
+            checkpoint=content_of(session.get_one(UploadRow, row.checkpoint_id)),
+            dataset=content_of(session.get_one(UploadRow, row.dataset_id)),
+            train_dataset=content_of(training) if training else None,
         )
 
     def heartbeat(
@@ -93,8 +93,8 @@ class JobWork:
         reports: Iterable[Mapping[str, Any]] = (),
         seconds: float = 0.0,
         cells: Mapping[str, Any] = NOTHING,
-    ) -> Beat:
-        """Renew the lease, keep what was reported since, and hear whether to stop.
+    ) -> HeartbeatReply:
+        """Renew the lease, keep what was reported since, and return whether to stop.
 
         Args:
             claim: what is renewed.
@@ -106,31 +106,31 @@ class JobWork:
             LostClaim: the job is another's.
         """
         with self.database.session() as session:
-            row = held(session, claim)
+            row = lock_claimed(session, claim)
             row.lease_expires_at = self._lease_end()
             for report in reports:
                 row.progress = dict(report)
-                note(session, row.id, "progress", report)
+                record_event(session, row.id, "progress", report)
                 _keep_seconds(row, report)
             usage.add(session, row, seconds, claim.device)
             keep(session, claim, cells)
-            return Beat(cancel_requested=row.state == JobState.CANCELLING.value)
+            return HeartbeatReply(cancel_requested=row.state == JobState.CANCELLING.value)
 
-    def finalize(self, claim: JobClaim) -> Beat:
+    def finalize(self, claim: JobClaim) -> HeartbeatReply:
         """The computing is done; artifacts are being stored."""
         with self.database.session() as session:
-            row = held(session, claim)
+            row = lock_claimed(session, claim)
             row.lease_expires_at = self._lease_end()
             if row.state == JobState.RUNNING.value:
                 move(session, row, JobState.FINALIZING)
-            return Beat(cancel_requested=row.state == JobState.CANCELLING.value)
+            return HeartbeatReply(cancel_requested=row.state == JobState.CANCELLING.value)
 
     def succeed(
         self, claim: JobClaim, artifacts: Iterable[StoredArtifact], verdict: str, summary: dict[str, Any]
     ) -> None:
         """Artifacts are stored: the job has succeeded, in the same transaction that lists them."""
         with self.database.session() as session:
-            row = held(session, claim)
+            row = lock_claimed(session, claim)
             row.verdict, row.summary = verdict, summary
             stored = [*artifacts]
             for artifact in stored:
@@ -141,24 +141,24 @@ class JobWork:
     def fail(self, claim: JobClaim, problem: dict[str, Any]) -> None:
         """The inputs are wrong: trying again would end the same way."""
         with self.database.session() as session:
-            row = held(session, claim)
+            row = lock_claimed(session, claim)
             row.problem = problem
             move(session, row, JobState.FAILED, problem=problem)
 
     def stopped(self, claim: JobClaim) -> None:
         """The worker has stopped as asked."""
         with self.database.session() as session:
-            move(session, held(session, claim), JobState.CANCELLED)
+            move(session, lock_claimed(session, claim), JobState.CANCELLED)
 
     def release(self, claim: JobClaim, problem: dict[str, Any]) -> None:
         """The child died: back to the queue, later each time, until the attempts are used up."""
         with self.database.session() as session:
-            requeue(session, held(session, claim), problem, self.settings)
+            requeue(session, lock_claimed(session, claim), problem, self.settings)
 
     def hand_back(self, claim: JobClaim) -> None:
         """The worker is being shut down: back to the queue at once; the attempt does not count."""
         with self.database.session() as session:
-            row = held(session, claim)
+            row = lock_claimed(session, claim)
             row.attempts -= 1
             if row.state == JobState.CANCELLING.value:
                 move(session, row, JobState.CANCELLED)
@@ -232,7 +232,7 @@ class JobWork:
 
 
 def _keep_seconds(row: JobRow, report: Mapping[str, Any]) -> None:
-    """A finished step tells how long it took."""
+    """Keep the duration that a finished step reports."""
     seconds = (report.get("facts") or {}).get("seconds")
     if isinstance(seconds, int | float) and "step" in report:
         row.step_seconds = {**(row.step_seconds or {}), str(report["step"]): float(seconds)}
