@@ -33,5 +33,5 @@ def load(path: str | Path, *, container: str | None = None, **assumptions: bool 
         SpecError: if an assumption is unknown or does not fit.
     """
     # By name, so that importing this package does not load torch.
-    model: nn.Module = import_module("primesvt_core.intake.inspect").load(Path(path), assumptions, container=container)
+    model: nn.Module = import_module("primesvt_core.intake.loading").load(Path(path), assumptions, container=container)
     return model

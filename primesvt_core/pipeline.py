@@ -19,7 +19,8 @@ from primesvt_core.data import check_classes, check_same_classes, open_data
 from primesvt_core.errors import BaselineNearChance
 from primesvt_core.evaluation.accuracy import pick_device
 from primesvt_core.evaluation.splits import SplitImages, lay_out
-from primesvt_core.intake.inspect import Inspection, inspect, load_state
+from primesvt_core.intake.inspect import Inspection, inspect
+from primesvt_core.intake.loading import load_state
 from primesvt_core.method import confirmation, profiling, search
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.export import export

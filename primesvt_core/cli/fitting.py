@@ -15,7 +15,8 @@ from primesvt_core.evaluation.accuracy import correct, pick_device
 from primesvt_core.evaluation.evaluate import DEFAULT_BATCH
 from primesvt_core.evaluation.splits import SplitImages, lay_out
 from primesvt_core.families._base import Value
-from primesvt_core.intake.inspect import Inspection, build, inspect, load_state, recognised
+from primesvt_core.intake.inspect import Inspection, identify, inspect
+from primesvt_core.intake.loading import build, load_state
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes
 
 HEADS = range(1, 33)
@@ -133,7 +134,7 @@ class _Trial:
     def _inspected(self, known: Mapping[str, Value]) -> Inspection | None:
         """The checkpoint under other assumptions, if it allows them."""
         try:
-            return recognised(self.first.checkpoint, known)
+            return identify(self.first.checkpoint, known)
         except (CheckpointError, SpecError):
             return None
 

@@ -16,7 +16,8 @@ from primesvt_core.errors import DataError
 from primesvt_core.evaluation.accuracy import correct, pick_device
 from primesvt_core.evaluation.splits import SplitImages, SplitName, lay_out
 from primesvt_core.families._base import Value
-from primesvt_core.intake.inspect import inspect, load
+from primesvt_core.intake.inspect import inspect
+from primesvt_core.intake.loading import load
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes
 from primesvt_core.types import Step
 

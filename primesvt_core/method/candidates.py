@@ -22,7 +22,8 @@ from primesvt_core.errors import SpecError
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.splits import SplitImages
 from primesvt_core.families._base import FamilyConfig
-from primesvt_core.intake.inspect import Inspection, build
+from primesvt_core.intake.inspect import Inspection
+from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.finetuning import TrainingSet, fine_tune
 from primesvt_core.promise.bounds import Paired, paired

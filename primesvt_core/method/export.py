@@ -11,18 +11,42 @@ from safetensors.torch import load_file, save_file
 
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.activity import Activity, measure
-from primesvt_core.intake.inspect import Provenance, build, inspect, metadata
+from primesvt_core.intake.inspect import inspect
+from primesvt_core.intake.loading import build
+from primesvt_core.intake.provenance import Provenance, metadata
 from primesvt_core.method.candidates import Candidates, Pruned
 from primesvt_core.method.result import Findings
 from primesvt_core.promise.bounds import Paired, paired
 from primesvt_core.pruning.groups import composed, memory_bytes, parameter_count
-from primesvt_core.report.schema import (
-    ModelFigures,
-)
 from primesvt_core.types import Plan, Rates, Shapes
 from primesvt_core.workspace.atomic import tensor_file
 
 MODEL_NAME = "model.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """One model, measured on the confirmation split.
+
+    Attributes:
+        accuracy: fraction of the images that it gets right, ``correct`` of ``samples``.
+        parameters: trained ones that the forward pass uses.
+        parameter_bytes: of parameters and BatchNorm buffers that the forward pass uses.
+        file_bytes: of its safetensors file.
+        peak_activation_bytes: largest input plus output of one layer, for one image.
+        spikes_per_image: summed over neurons and time steps.
+        firing_rates: mean spikes per neuron and time step, by neuron layer.
+    """
+
+    accuracy: float
+    correct: int
+    samples: int
+    parameters: int
+    parameter_bytes: int
+    file_bytes: int
+    peak_activation_bytes: int
+    spikes_per_image: float
+    firing_rates: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +64,8 @@ class Delivery:
     sha256: str
     pruned: Pruned
     shapes: Shapes
-    before: ModelFigures
-    after: ModelFigures
+    before: Measurement
+    after: Measurement
     pair: Paired
     latencies: Mapping[str, float]
 
@@ -70,8 +94,8 @@ def export(candidates: Candidates, findings: Findings, out: Path) -> Delivery:
         sha256=_digest(path),
         pruned=pruned,
         shapes=reread.shapes,
-        before=_figures(candidates, candidates.inspection.shapes, before, activity["before"], original_bytes),
-        after=_figures(candidates, reread.shapes, after, activity["after"], path.stat().st_size),
+        before=_measurement(candidates, candidates.inspection.shapes, before, activity["before"], original_bytes),
+        after=_measurement(candidates, reread.shapes, after, activity["after"], path.stat().st_size),
         pair=paired(before, after),
         latencies={f"latency_{name}": found.latency_seconds for name, found in activity.items()},
     )
@@ -107,10 +131,10 @@ def _file_bytes(candidates: Candidates) -> int:
     return path.stat().st_size
 
 
-def _figures(
+def _measurement(
     candidates: Candidates, shapes: Shapes, right: Sequence[bool], activity: Activity, file_bytes: int
-) -> ModelFigures:
-    return ModelFigures(
+) -> Measurement:
+    return Measurement(
         accuracy=sum(right) / len(right),
         correct=sum(right),
         samples=len(right),

@@ -24,6 +24,7 @@ from primesvt_core.report.schema import (
     FineTuningFigures,
     GroupFigures,
     LayerFigures,
+    ModelFigures,
     ProfileFigures,
     Report,
 )
@@ -38,8 +39,8 @@ def compose(candidates: Candidates, findings: Findings, delivery: Delivery, seco
         verdict=findings.verdict,
         family=inspection.family_key,
         variant=inspection.config.variant,
-        baseline=delivery.before,
-        pruned=delivery.after,
+        baseline=ModelFigures(**asdict(delivery.before)),
+        pruned=ModelFigures(**asdict(delivery.after)),
         accuracy_drop=delivery.pair.drop,
         memory_saving=candidates.saving(delivery.after.parameter_bytes),
         confirmation=_confirmation(candidates, findings, delivery),

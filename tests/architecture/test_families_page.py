@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from primesvt_core import registry
-from primesvt_core.intake.inspect import load_family
+from primesvt_core.intake.identification import load_family
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "families.md").read_text(encoding="utf-8")
 ROWS = {row[0]: row[1:] for row in re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|", PAGE, re.MULTILINE)}

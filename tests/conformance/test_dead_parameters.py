@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from primesvt_core.intake.inspect import build, inspect
+from primesvt_core.intake.inspect import inspect
+from primesvt_core.intake.loading import build
 from primesvt_core.pruning.groups import is_buffer, memory_bytes, parameter_count
 from primesvt_core.pruning.sizes import sort_layers
 from primesvt_core.pruning.surgery import prune, shapes_of

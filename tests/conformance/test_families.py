@@ -10,7 +10,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from primesvt_core.intake.inspect import Provenance, build, inspect, load, metadata
+from primesvt_core.intake.inspect import inspect
+from primesvt_core.intake.loading import build, load
+from primesvt_core.intake.provenance import Provenance, metadata
 from primesvt_core.pruning.groups import kept_count, memory_bytes, pruned_shapes, select
 from primesvt_core.pruning.surgery import masked, prune, shapes_of, silenced
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes

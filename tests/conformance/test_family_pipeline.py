@@ -14,8 +14,9 @@ from primesvt_core.data import batches, open_data
 from primesvt_core.evaluation.evaluate import evaluate
 from primesvt_core.exporters.masked import export
 from primesvt_core.families._base import Value
-from primesvt_core.intake.inspect import build as build_model
-from primesvt_core.intake.inspect import inspect, load_state
+from primesvt_core.intake.inspect import inspect
+from primesvt_core.intake.loading import build as build_model
+from primesvt_core.intake.loading import load_state
 from primesvt_core.pipeline import Request, compress
 from primesvt_core.spec import SplitSizes, parse
 from tests.support.goldens import FAMILIES, Golden

@@ -9,7 +9,7 @@ import pytest
 
 from primesvt_core.families import qkformer, sdtv1, sdtv3, spikingformer, spikingresformer
 from primesvt_core.families._base import FamilyConfig
-from primesvt_core.intake.inspect import load_family
+from primesvt_core.intake.identification import load_family
 from primesvt_core.pruning.groups import parameter_count
 from primesvt_core.pruning.surgery import full_shapes
 from tests.support.full_size import IMAGENET, a_spikformer, an_sdtv2, ssa_blocks

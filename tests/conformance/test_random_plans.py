@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from primesvt_core.intake.inspect import Provenance, build, load, metadata
+from primesvt_core.intake.loading import build, load
+from primesvt_core.intake.provenance import Provenance, metadata
 from primesvt_core.layers.neurons import neurons
 from primesvt_core.pruning.groups import memory_bytes, pruned_shapes, select
 from primesvt_core.pruning.surgery import prune, shapes_of, silenced

@@ -20,7 +20,9 @@ from torch import nn
 import primesvt_core
 from primesvt_core.errors import SpecError, UnknownFamily
 from primesvt_core.families._base import Value
-from primesvt_core.intake.inspect import build, inspect, load_family
+from primesvt_core.intake.identification import load_family
+from primesvt_core.intake.inspect import inspect
+from primesvt_core.intake.loading import build
 from primesvt_core.pruning.surgery import masked, prune, shapes_of
 from tests.support.goldens import FAMILIES, Golden, random_plan
 from tests.support.references import Reference, references

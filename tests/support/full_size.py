@@ -10,7 +10,7 @@ import torch
 
 from primesvt_core.families import sdtv2, spikformer
 from primesvt_core.families._base import FamilyConfig
-from primesvt_core.intake.inspect import load_family
+from primesvt_core.intake.identification import load_family
 
 IMAGENET: dict[str, Any] = {
     "variant": "imagenet",

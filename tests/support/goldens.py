@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from primesvt_core import registry
 from primesvt_core.families._base import FamilyConfig, Value
-from primesvt_core.intake.inspect import AnyFamily, build, load_family
+from primesvt_core.intake.identification import AnyFamily, load_family
+from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import neurons, spikes_of
 from primesvt_core.pruning.groups import select

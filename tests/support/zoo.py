@@ -17,7 +17,7 @@ from spikingjelly.activation_based.model.spikformer import Spikformer
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from primesvt_core.intake.inspect import load_family
+from primesvt_core.intake.identification import load_family
 from primesvt_core.pruning.surgery import shapes_of
 from tests.support.goldens import Golden, asked_fields
 

@@ -15,7 +15,7 @@ from primesvt_core.data import Batch, open_data
 from primesvt_core.errors import DataError
 from primesvt_core.evaluation.activity import measure
 from primesvt_core.evaluation.evaluate import evaluate
-from primesvt_core.intake.inspect import build
+from primesvt_core.intake.loading import build
 from primesvt_core.layers.neurons import Levels, neurons
 from tests.support import tiny
 from tests.support.references import Reference, references

@@ -15,7 +15,10 @@ from primesvt_core.errors import CheckpointMismatch
 from primesvt_core.exporters import masked
 from primesvt_core.families._base import FamilyConfig
 from primesvt_core.families.spikformer import FAMILY
-from primesvt_core.intake.inspect import Provenance, inspect, load, load_family, metadata
+from primesvt_core.intake.identification import load_family
+from primesvt_core.intake.inspect import inspect
+from primesvt_core.intake.loading import load
+from primesvt_core.intake.provenance import Provenance, metadata
 from primesvt_core.pruning.groups import composed, select
 from primesvt_core.pruning.surgery import prune
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes

@@ -15,7 +15,9 @@ from safetensors.torch import save_file
 
 from primesvt_core.errors import CheckpointMismatch, PrimeSVTError
 from primesvt_core.families.spikformer import FAMILY
-from primesvt_core.intake.inspect import METADATA_KEY, Provenance, inspect, load, metadata
+from primesvt_core.intake.inspect import inspect
+from primesvt_core.intake.loading import load
+from primesvt_core.intake.provenance import METADATA_KEY, Provenance, metadata
 from primesvt_core.pruning.groups import select
 from primesvt_core.pruning.surgery import prune
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes

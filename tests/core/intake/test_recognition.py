@@ -17,7 +17,8 @@ from torch import Tensor
 from primesvt_core.checkpoints import Checkpoint
 from primesvt_core.errors import CheckpointMismatch, PrimeSVTError, SpecError, UnknownFamily
 from primesvt_core.families._base import Value
-from primesvt_core.intake.inspect import inspect, load_family, recognised
+from primesvt_core.intake.identification import load_family
+from primesvt_core.intake.inspect import identify, inspect
 from primesvt_core.pruning.surgery import shapes_of
 from primesvt_core.spec import PreprocessingOverrides
 from primesvt_core.types import Shapes, TensorSpec
@@ -162,21 +163,21 @@ SMALLEST = [min(references(family), key=lambda model: len(model.load().state)) f
 @pytest.mark.parametrize("model", SMALLEST, ids=lambda model: model.name)
 def test_whatever_a_tensor_lacks_there_is_no_other_error(model: Reference) -> None:
     shapes = Watched(shapes_of(model.load().state))
-    recognised(holding(shapes), {})
+    identify(holding(shapes), {})
     first = [name for name in dict.fromkeys(shapes.asked) if not re.search(r"\.[1-9]", name)]
     for changed in damaged(shapes, first):
         with suppress(PrimeSVTError):
-            recognised(holding(changed), {})
+            identify(holding(changed), {})
     strange = TensorSpec(shape=(4, 4), dtype="float32", itemsize=4)
     for extra in {f"{name.split('.')[0]}.{rest}" for name in shapes for rest in ("x.w", "9.w", "0.x.w")} - {*shapes}:
         with pytest.raises(PrimeSVTError):
-            recognised(holding({**shapes, extra: strange}), {})
+            identify(holding({**shapes, extra: strange}), {})
 
 
 @pytest.mark.parametrize("model", SMALLEST, ids=lambda model: model.name)
 def test_what_tells_a_family_or_its_defaults_may_be_gone_or_misshapen(model: Reference) -> None:
     shapes = Watched(shapes_of(model.load().state))
-    family = recognised(holding(shapes), {}).family
+    family = identify(holding(shapes), {}).family
     shapes.asked.clear()
     variant = family.recognise(shapes)
     assert variant is not None
@@ -186,7 +187,7 @@ def test_what_tells_a_family_or_its_defaults_may_be_gone_or_misshapen(model: Ref
         for changed in (replace(shapes[name], shape=()), replace(shapes[name], shape=(0,) * 4), None):
             others = {other: spec for other, spec in shapes.items() if other != name}
             with pytest.raises(PrimeSVTError):
-                recognised(holding(others if changed is None else {**others, name: changed}), {})
+                identify(holding(others if changed is None else {**others, name: changed}), {})
 
 
 def test_a_family_that_stumbles_over_a_strangers_file_keeps_no_other_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,11 +196,11 @@ def test_a_family_that_stumbles_over_a_strangers_file_keeps_no_other_from_it(mon
 
     families = {key: load_family(key) for key in ("sdtv1", "spikformer")}
     families["sdtv1"] = replace(families["sdtv1"], recognise=stumbles)
-    monkeypatch.setattr("primesvt_core.intake.inspect._families", lambda: iter(families.items()))
+    monkeypatch.setattr("primesvt_core.intake.identification.all_families", lambda: iter(families.items()))
     state = golden("spikformer-cifar-T2")
-    assert recognised(holding(shapes_of(state)), {}).family_key == "spikformer"
+    assert identify(holding(shapes_of(state)), {}).family_key == "spikformer"
     with pytest.raises(CheckpointMismatch, match=r"looks like Spike-driven Transformer, but the tensor 'nothing'"):
-        recognised(holding({}), {})
+        identify(holding({}), {})
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import torch
 
 from primesvt_core.data import Preprocessing, open_data
 from primesvt_core.families.spikformer import FAMILY
-from primesvt_core.intake.inspect import build, load_family
+from primesvt_core.intake.identification import load_family
+from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.finetuning import TrainingSet, fine_tune
 from primesvt_core.pruning.groups import kept_count

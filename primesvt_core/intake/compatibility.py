@@ -1,0 +1,83 @@
+"""Whether a checkpoint is what its config says: its shapes, its training arguments, its plan."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from primesvt_core.checkpoints import Checkpoint
+from primesvt_core.errors import CheckpointMismatch, UnknownFamily
+from primesvt_core.families._base import FamilyConfig
+from primesvt_core.intake.identification import AnyFamily
+from primesvt_core.intake.provenance import Provenance
+from primesvt_core.types import Shapes, TensorSpec
+
+SHOWN = 5
+"""Tensors that an error names of each kind."""
+
+
+def check_shapes(path: Path, family: AnyFamily, config: FamilyConfig, shapes: Shapes) -> None:
+    """Compare a state dict with the model that its config describes, built without memory.
+
+    Raises:
+        CheckpointMismatch: with the tensors that are missing, unexpected or misshapen.
+    """
+    try:
+        wanted: Shapes = import_module("primesvt_core.pruning.surgery").full_shapes(family, config)
+    except (RuntimeError, ValueError, ArithmeticError) as error:  # torch's, of widths that no tensor has
+        raise CheckpointMismatch(f"{path.name} describes a model that cannot be built ({error})") from None
+    missing = [name for name in wanted if name not in shapes]
+    unexpected = [name for name in shapes if name not in wanted]
+    misshapen = [name for name in wanted if name in shapes and wanted[name].shape != shapes[name].shape]
+    if not (missing or unexpected or misshapen):
+        return
+    parts = [
+        *([f"missing: {_some(missing)}"] if missing else []),
+        *([f"unexpected: {_some(unexpected)}"] if unexpected else []),
+        *([f"misshapen: {_some([_shape_clash(n, shapes[n], wanted[n]) for n in misshapen])}"] if misshapen else []),
+    ]
+    raise CheckpointMismatch(
+        f"{path.name} looks like {family.title} ({config.variant}), but its tensors do not fit: {'; '.join(parts)}."
+        " The file is not complete, or of a fork: save the whole state_dict() of the public model; forks that add or"
+        " change layers are not supported",
+        facts={"missing": missing, "unexpected": unexpected, "misshapen": misshapen},
+    )
+
+
+def check_args(checkpoint: Checkpoint, family: AnyFamily, config: FamilyConfig) -> None:
+    """Refuse a checkpoint whose training arguments contradict what its config implies.
+
+    Raises:
+        UnknownFamily: naming the argument.
+    """
+    for name, implied in family.implied.items():
+        told, reproduced = checkpoint.args.get(name), implied(config)
+        if told not in (None, reproduced):
+            raise UnknownFamily(
+                f"{checkpoint.path.name} looks like {family.title} ({config.variant}) with {name}={reproduced!r}, but"
+                f" its args say {name}={told!r}. Such a model computes something else, and PrimeSVT does not know it;"
+                " if the args are wrong, save the model's own state_dict() without them"
+            )
+
+
+def check_plan(path: Path, family: AnyFamily, config: FamilyConfig, provenance: Provenance) -> None:
+    """Refuse a file of our own that has another number of channels than its plan says it kept.
+
+    Raises:
+        CheckpointMismatch: naming the channel group.
+    """
+    for group in family.groups(config):
+        if len(provenance.plan.get(group.name, range(group.size))) != group.size:
+            raise CheckpointMismatch(
+                f"the metadata of {path.name} is damaged: its plan keeps {len(provenance.plan[group.name])} channels of"
+                f" {group.name}, which has {group.size}; compress the original again"
+            )
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _shape_clash(name: str, found: TensorSpec, wanted: TensorSpec) -> str:
+    return f"{name} is {list(found.shape)}, should be {list(wanted.shape)}"

@@ -1,0 +1,88 @@
+"""Which family, and which of its variants, a checkpoint is of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from pathlib import Path
+
+from primesvt_core import registry
+from primesvt_core.checkpoints import Checkpoint
+from primesvt_core.errors import CheckpointMismatch, UnknownFamily
+from primesvt_core.families._base import Family, FamilyConfig
+from primesvt_core.intake.provenance import Provenance
+
+AnyFamily = Family[FamilyConfig]
+
+SHOWN = 5
+"""Tensors that an error names."""
+
+
+def load_family(key: str) -> AnyFamily:
+    """The family plug-in of that name.
+
+    Raises:
+        UnknownPlugin: if there is none.
+    """
+    family = registry.load("families", key, "FAMILY")
+    assert isinstance(family, Family)  # noqa: S101  # what the plug-in contract says
+    return family
+
+
+def all_families() -> Iterator[tuple[str, AnyFamily]]:
+    """Every family that is installed, by key; each is imported when its turn comes."""
+    return ((key, load_family(key)) for key in registry.available("families"))
+
+
+def find_family(checkpoint: Checkpoint, provenance: Provenance | None) -> tuple[str, AnyFamily, str]:
+    """Key, family and variant of a checkpoint.
+
+    Raises:
+        UnknownFamily: if no family identifies it; names the nearest.
+        CheckpointMismatch: if a family knows the names, but not the shapes.
+    """
+    if provenance is not None:
+        return provenance.family, load_family(provenance.family), str(provenance.config.get("variant"))
+    failed: list[CheckpointMismatch] = []
+    for key, family in all_families():
+        try:
+            with fitting(checkpoint.path, family.title):
+                variant = family.recognise(checkpoint.tensors)
+        except CheckpointMismatch as error:
+            failed.append(error)
+            continue
+        if variant is not None:
+            return key, family, variant
+    for _, family in all_families():
+        if (reason := family.foreign(checkpoint.tensors)) is not None:
+            raise UnknownFamily(f"{checkpoint.path.name} looks like a {family.title}, but {reason}")
+    raise failed[0] if failed else UnknownFamily(_unknown(checkpoint))
+
+
+@contextmanager
+def fitting(path: Path, title: str) -> Iterator[None]:
+    """What a family raises on shapes that it did not expect, as a mismatch."""
+    try:
+        yield
+    except KeyError as error:
+        raise CheckpointMismatch(f"{path.name} looks like {title}, but the tensor {error} is missing") from None
+    except (IndexError, ValueError, ArithmeticError) as error:
+        raise CheckpointMismatch(f"{path.name} looks like {title}, but a tensor has another shape ({error})") from None
+
+
+def _unknown(checkpoint: Checkpoint) -> str:
+    """Say what the file looks like, and which family comes nearest."""
+    near = {
+        family.title: [mark for mark in family.landmarks if not any(fnmatch(name, mark) for name in checkpoint.tensors)]
+        for _, family in all_families()
+    }
+    marks = {family.title: len(family.landmarks) for _, family in all_families()}
+    title, missing = min(near.items(), key=lambda item: len(item[1]) / marks[item[0]])
+    first = ", ".join(list(checkpoint.tensors)[:SHOWN])
+    known = ", ".join(sorted(near))
+    return (
+        f"{checkpoint.path.name} holds {len(checkpoint.tensors)} tensors ({first} ...) of no family that PrimeSVT knows"
+        f" ({known}). The nearest is {title}, but {', '.join(missing[:SHOWN])} is missing. If this is one of these"
+        " families, save the model's own state_dict() under the public repository's names."
+    )

@@ -1,0 +1,39 @@
+"""Ready models from checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from safetensors.torch import load_file
+from torch import Tensor
+
+from primesvt_core.checkpoints import normalise
+from primesvt_core.families._base import FamilyConfig, Value
+from primesvt_core.intake.identification import AnyFamily
+from primesvt_core.intake.inspect import Inspection, inspect
+from primesvt_core.layers.model import SpikingModel
+
+
+def load(path: Path, assumptions: Mapping[str, Value] | None = None, *, container: str | None = None) -> SpikingModel:
+    """A checkpoint as a ready model; see `primesvt_core.load`."""
+    inspection = inspect(path, assumptions, container=container)
+    with TemporaryDirectory() as folder:
+        state = load_state(inspection, Path(folder) / "model.safetensors")
+    model = build(inspection.family, inspection.config, state)
+    model.assumptions = inspection.assumptions
+    return model
+
+
+def load_state(inspection: Inspection, scratch: Path) -> dict[str, Tensor]:
+    """The checkpoint's tensors, by way of a safetensors file at ``scratch``; nothing of the original is unpickled."""
+    normalise(inspection.checkpoint, scratch)
+    return load_file(scratch)
+
+
+def build(family: AnyFamily, config: FamilyConfig, state: Mapping[str, Tensor]) -> SpikingModel:
+    """A model in eval mode with the given weights, computing in float32."""
+    model = family.build(config)
+    model.load_state_dict(dict(state), strict=True)
+    return model.eval()

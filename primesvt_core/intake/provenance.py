@@ -1,0 +1,55 @@
+"""What a file of our own says of itself: how it was pruned, and where its promise was confirmed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from primesvt_core.checkpoints import Checkpoint
+from primesvt_core.errors import CheckpointMismatch
+from primesvt_core.spec import PreprocessingOverrides, SplitSizes
+
+METADATA_KEY = "primesvt"
+
+
+class Provenance(BaseModel):
+    """What a file of our own says of itself, in its safetensors metadata."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    family: str
+    config: dict[str, JsonValue]
+    data_fingerprint: str
+    """Data set on which the promise was confirmed."""
+    splits: SplitSizes
+    seed: int
+    preprocessing: PreprocessingOverrides
+    batch_size: int
+    plan: dict[str, tuple[int, ...]]
+    """For every pruned group of the original, the channels kept; of a model pruned more than once, of the first one."""
+
+
+def metadata(provenance: Provenance) -> dict[str, str]:
+    """Safetensors metadata from which `inspect` rebuilds a pruned model."""
+    return {METADATA_KEY: provenance.model_dump_json()}
+
+
+def read_provenance(checkpoint: Checkpoint) -> Provenance | None:
+    """The provenance in a checkpoint's metadata; None if PrimeSVT did not write the file.
+
+    Raises:
+        CheckpointMismatch: if the metadata is damaged or of another version.
+    """
+    text = checkpoint.metadata.get(METADATA_KEY)
+    if text is None:
+        return None
+    try:
+        return Provenance.model_validate_json(text)
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, e["loc"])) or "all of it" for e in error.errors())
+        raise CheckpointMismatch(
+            f"{checkpoint.path.name} says that PrimeSVT wrote it, but its metadata is damaged or of another version"
+            f" ({fields}); compress the original again"
+        ) from None
