@@ -13,10 +13,15 @@ help: ## what there is
 
 setup: $(STAMP) ## virtual environment, dependencies, front-end assets
 
-$(STAMP): pyproject.toml constraints.txt package-lock.json
+# The three distributions, editable.
+DISTRIBUTIONS := -e distributions/primesvt-client -e distributions/primesvt
+
+$(STAMP): pyproject.toml $(wildcard distributions/*/pyproject.toml) constraints.txt package-lock.json
 	$(PYTHON) -c 'import sys; sys.exit("PrimeSVT needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@# A clone from before there were three: the old one's removal would take the command with it, later.
+	if test -d primesvt.egg-info; then $(BIN)/python -m pip uninstall --quiet --yes primesvt; rm -r primesvt.egg-info; fi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(DISTRIBUTIONS) -e '.[dev]'
 	-$(BIN)/python -m app.web.build
 	touch $@
 
@@ -49,10 +54,10 @@ AUDIT = if $(BIN)/python -c '$(ANSWERS)' 2>/dev/null; then \
 lint: setup ## formatting, lints, types, import contracts, published documents, compose file
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy app worker primesvt_core primesvt_client tests examples bench docs/generate.py
+	$(BIN)/mypy app worker primesvt_core primesvt_client tests examples bench docs/generate.py hatch_build.py
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
-	$(BIN)/bandit --quiet --severity-level medium --recursive app worker primesvt_core primesvt_client migrations docs/generate.py
+	$(BIN)/bandit --quiet --severity-level medium --recursive app worker primesvt_core primesvt_client migrations docs/generate.py hatch_build.py
 	@$(AUDIT)
 	@if docker compose version >/dev/null 2>&1; then docker compose --env-file .env.example config --quiet; \
 	else echo "docker compose is not on this machine: docker-compose.yml is not validated"; fi

@@ -55,7 +55,9 @@ def _cell(value: object) -> object:
 
 def html(report: Report, pictures: dict[str, bytes]) -> str:
     """A page that needs nothing else: pictures inside, no script."""
-    environment = Environment(loader=PackageLoader("primesvt_core.report"), autoescape=select_autoescape(), trim_blocks=True)
+    environment = Environment(
+        loader=PackageLoader("primesvt_core.report"), autoescape=select_autoescape(), trim_blocks=True
+    )
     environment.filters |= {"percent": percent, "points": points, "size": size, "count": lambda n: f"{n:,}"}
     encoded = {name: base64.b64encode(content).decode("ascii") for name, content in pictures.items()}
     return environment.get_template("report.html").render(report=report, verdict=_told(report), pictures=encoded)
