@@ -6,10 +6,10 @@ STAMP := $(VENV)/.ready
 SWIFT := .venv-swift
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help setup demo serve test test-contract test-faults lint format docs clean
+.PHONY: help setup demo serve test test-contract test-faults release-check lint format docs clean
 
 help: ## what there is
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 setup: $(STAMP) ## virtual environment, dependencies, front-end assets
 
@@ -51,13 +51,16 @@ AUDIT = if $(BIN)/python -c '$(ANSWERS)' 2>/dev/null; then \
 	$(BIN)/pip-audit --vulnerability-service pypi --requirement constraints.txt --no-deps --disable-pip \
 	--progress-spinner off; else echo "pypi.org does not answer here: dependencies are not audited"; fi
 
+release-check: setup ## build the three distributions of what is committed, try each alone: up to ten minutes
+	$(BIN)/python -m release.check
+
 lint: setup ## formatting, lints, types, import contracts, published documents, compose file
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy app worker primesvt_core primesvt_client tests examples bench docs/generate.py hatch_build.py
+	$(BIN)/mypy app worker primesvt_core primesvt_client tests examples bench docs/generate.py hatch_build.py release
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
-	$(BIN)/bandit --quiet --severity-level medium --recursive app worker primesvt_core primesvt_client migrations docs/generate.py hatch_build.py
+	$(BIN)/bandit --quiet --severity-level medium --recursive app worker primesvt_core primesvt_client migrations docs/generate.py hatch_build.py release
 	@$(AUDIT)
 	@if docker compose version >/dev/null 2>&1; then docker compose --env-file .env.example config --quiet; \
 	else echo "docker compose is not on this machine: docker-compose.yml is not validated"; fi
