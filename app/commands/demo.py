@@ -1,4 +1,4 @@
-"""demo: the whole way through the real service, on the example of this repository."""
+"""demo: the whole way through the real service, on the example that comes with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from primesvt_client.commands.api_options import fail_unless_succeeded, follow
 from primesvt_client.commands.jobs import fetch, looked_into, send
 from primesvt_client.console import FAILED, WRONG_INPUT, err, fail, out, progress_bars
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+OF_THE_WHEEL = Path(__file__).resolve().parent / "example"
+EXAMPLES = OF_THE_WHEEL if OF_THE_WHEEL.is_dir() else Path(__file__).resolve().parents[2] / "examples"
+"""Of the installed service, or of the clone."""
+
 BUDGET = {"max_accuracy_drop": 0.03, "min_memory_saving": 0.25}
 
 
@@ -33,7 +36,7 @@ def demo(
     checkpoint, data = examples / "spikformer-digits.pth.tar", examples / "digits.npz"
     for path in (checkpoint, data):
         if not path.is_file():
-            fail("no_example", f"there is no {path}; run this in a clone, or give --examples", WRONG_INPUT)
+            fail("no_example", f"there is no {path}; give a folder that holds the example with --examples", WRONG_INPUT)
     target = out_dir or Path("runs") / time.strftime("demo-%Y%m%d-%H%M%S")
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="primesvt-demo-") as scratch:

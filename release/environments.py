@@ -1,0 +1,80 @@
+"""A clean environment for a wheel, and the commands in it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from release.stages import attempt, call, environment, need
+
+ABSENT = "import importlib.util as u, json, sys; print(json.dumps([m for m in sys.argv[1:] if u.find_spec(m)]))"
+WRONG_INPUT = 2
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment; its commands run in ``folder``, outside of any clone."""
+
+    home: Path
+    folder: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def command(self) -> Path:
+        """The installed command."""
+        return self.home / "bin" / "primesvt"
+
+    def primesvt(self, *words: str | Path) -> str:
+        """What the command prints.
+
+        Raises:
+            ReleaseError: it fails.
+        """
+        return call((self.command, *words), self.folder, self.variables)
+
+    def document(self, *words: str | Path) -> Any:
+        """What the command prints with ``--json``."""
+        return json.loads(self.primesvt(*words, "--json"))
+
+    def start(self, *words: str | Path) -> subprocess.Popen[str]:
+        """The command as a process that goes on."""
+        return subprocess.Popen(  # noqa: S603  # a command of our own
+            [str(self.command), *map(str, words)], cwd=self.folder, env=environment(self.variables),
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def knows(self, command: str) -> bool:
+        """Whether there is such a command."""
+        return attempt((self.command, command, "--help"), self.folder, self.variables).returncode != WRONG_INPUT
+
+    def has(self, modules: Iterable[str]) -> Sequence[str]:
+        """Those of the modules that can be imported."""
+        found: list[str] = json.loads(call((self.home / "bin" / "python", "-c", ABSENT, *modules), self.folder))
+        return found
+
+
+def install(home: Path, folder: Path, wheels: Iterable[Path], constraints: Path) -> Environment:
+    """An environment with wheels and what they depend on, at the pinned versions."""
+    call((sys.executable, "-m", "venv", home), folder)
+    pip = (home / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    call((*pip, "-c", constraints, *wheels), folder)
+    return Environment(home, folder)
+
+
+def check_commands(place: Environment, version: str, commands: Iterable[str], absent: Iterable[str]) -> None:
+    """The version, the commands that it has, and those that it must not have.
+
+    Raises:
+        ReleaseError: something is otherwise.
+    """
+    told = place.primesvt("--version").strip()
+    need(told == f"primesvt {version}", f"`primesvt --version` says {told!r}, not {version}")
+    for command in commands:
+        need(place.knows(command), f"`primesvt {command}` is missing in {place.home.name}")
+    for command in absent:
+        need(not place.knows(command), f"`primesvt {command}` is in {place.home.name}, which cannot run it")
