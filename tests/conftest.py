@@ -7,7 +7,21 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.teams import passwords
+from tests.support import hashing
+from tests.support.databases import TEMPLATES
 from tests.support.swift import Swift, running_swift
+
+
+def pytest_sessionfinish() -> None:
+    TEMPLATES.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "HASHER", hashing.QUICK)
+        yield
 
 
 @pytest.fixture(scope="session")

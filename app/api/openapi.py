@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
@@ -46,8 +47,22 @@ def _operations(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def describe(app: FastAPI) -> None:
-    """Put the problem's schema where the operations' responses refer to it; call when all routes are there."""
-    schema = app.openapi()
+    """Say in its document what FastAPI does not find; made when first asked for, as it takes longer than all the rest
+    of a start.
+    """
+    plain = app.openapi
+
+    @cache
+    def whole() -> dict[str, Any]:
+        schema = plain()
+        _complete(schema)
+        return schema
+
+    app.openapi = whole  # type: ignore[method-assign]
+
+
+def _complete(schema: dict[str, Any]) -> None:
+    """Put the problem's schema where the operations' responses refer to it."""
     for operation in _operations(schema):
         found = responses(401, 403, 429) if operation.get("security") else responses(429)
         if "application/json" in operation.get("requestBody", {}).get("content", ()):
@@ -62,7 +77,6 @@ def describe(app: FastAPI) -> None:
     for operation in _operations(schema):
         for parameter in operation.get("parameters", ()):
             parameter["schema"] = _without_null(parameter["schema"])
-    app.openapi_schema = schema
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import torch
@@ -34,8 +35,13 @@ def full_shapes(family: Family[C], config: C) -> Shapes:
     Raises:
         RuntimeError: torch's, of widths that no tensor has.
     """
+    return dict(_full_shapes(family.build, config))
+
+
+@lru_cache(maxsize=8)  # what looks at a file again, as loading does after inspecting, asks for the same config
+def _full_shapes(build: Callable[[C], nn.Module], config: C) -> Shapes:
     with torch.device("meta"):
-        return shapes_of(family.build(config).state_dict())
+        return shapes_of(build(config).state_dict())
 
 
 def prune(family: Family[C], config: C, state: State, plan: Plan) -> tuple[C, dict[str, Tensor]]:

@@ -153,7 +153,7 @@ def test_full_size_models_are_what_spikingjelly_builds(
 
 @pytest.mark.parametrize("reference", references(), ids=lambda reference: reference.name)
 def test_no_model_is_taken_for_one_of_another_family(reference: Reference) -> None:
-    shapes = shapes_of(reference.load().state)
+    shapes = reference.shapes()
     assert [key for key in FAMILIES if load_family(key).recognise(shapes) is not None] == [reference.family]
 
 

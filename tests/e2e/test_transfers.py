@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,21 @@ NOWHERE = "http://127.0.0.1:9"
 """Nothing listens there: storage that this client cannot reach."""
 
 
+class Interrupted(Exception):
+    """Somebody has pressed Ctrl-C."""
+
+
 class Traffic:
-    """Which parts a client sends where."""
+    """Which parts a client sends where.
+
+    Attributes:
+        breaks_off: what happens when a third part is about to be sent, before that ends in `Interrupted`. What is on
+            its way then arrives: how much of a part has been sent says nothing of how many parts are there.
+    """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.through, self.direct = 0, 0
+        self.through, self.direct, self.begun = 0, 0, count(1)
+        self.breaks_off: Callable[[], None] | None = None
         self.send, self.deliver = Connection.send, Connection.deliver
         patch.setattr(Connection, "send", lambda *a, **k: self._send(*a, **k))
         patch.setattr(Connection, "deliver", lambda *a, **k: self._deliver(*a, **k))
@@ -42,6 +53,9 @@ class Traffic:
         return self.send(connection, method, path, **options)
 
     def _deliver(self, *told: Any) -> None:
+        if self.breaks_off and next(self.begun) == 3:
+            self.breaks_off()
+            raise Interrupted
         self.deliver(*told)
         self.direct += 1
 
@@ -95,25 +109,17 @@ def test_parts_go_straight_to_storage(direct: Fleet, large: Path, traffic: Traff
 
 
 def test_an_interrupted_upload_goes_on_with_the_parts_that_are_missing(
-    direct: Fleet, large: Path, traffic: Traffic, monkeypatch: pytest.MonkeyPatch
+    direct: Fleet, large: Path, traffic: Traffic
 ) -> None:
-    class Interrupted(Exception):
-        pass
-
-    def interrupt(done: int, size: int) -> None:
-        if done > 10 * MIB:
-            raise Interrupted
-
+    traffic.breaks_off = lambda: None
     with pytest.raises(Interrupted):
-        direct.client.upload(large, UploadKind.CHECKPOINT, interrupt)
+        direct.client.upload(large, UploadKind.CHECKPOINT)
     [open_one] = direct.client._connection.get(dict[str, Any], "uploads", {"state": "uploading"})["items"]
-    there = len(open_one["received_parts"])
-    assert there < 3
-    before = traffic.direct
+    assert (len(open_one["received_parts"]), traffic.direct) == (2, 2)
     upload = sent(direct, large)
     assert upload.state is UploadState.READY
     assert upload.id == open_one["id"]
-    assert traffic.direct - before == 3 - there
+    assert traffic.direct == 3
 
 
 def test_a_large_new_file_is_hashed_on_its_way_and_can_be_resumed(
@@ -124,26 +130,18 @@ def test_a_large_new_file_is_hashed_on_its_way_and_can_be_resumed(
     new.write_bytes(os.urandom(12 * MIB + 1))  # of a size that nobody has sent
     digest = hashlib.sha256(new.read_bytes()).hexdigest()
 
-    class Interrupted(Exception):
-        pass
-
     def is_announced() -> bool:
         found = direct.client._connection.get(dict[str, Any], "uploads", {"size_bytes": 12 * MIB + 1})["items"]
         return any(upload["sha256"] == digest for upload in found)
 
-    def interrupt(done: int, _size: int) -> None:
-        if done > 10 * MIB:
-            until(is_announced, "the digest is not announced while the file is sent")
-            raise Interrupted
-
+    traffic.breaks_off = lambda: until(is_announced, "the digest is not announced while the file is sent")
     with pytest.raises(Interrupted):
-        direct.client.upload(new, UploadKind.CHECKPOINT, interrupt)
-    before = traffic.direct
+        direct.client.upload(new, UploadKind.CHECKPOINT)
+    assert traffic.direct == 2
     upload = sent(direct, new)
-    assert (upload.state, upload.sha256) == (UploadState.READY, digest)
-    assert traffic.direct - before < 3
+    assert (upload.state, upload.sha256, traffic.direct) == (UploadState.READY, digest, 3)
     assert sent(direct, new).sha256 == digest  # of a size that is known: hashed first
-    assert traffic.direct - before < 3
+    assert traffic.direct == 3
 
 
 def test_content_that_is_not_what_was_announced_is_rejected(direct: Fleet, large: Path) -> None:

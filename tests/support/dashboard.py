@@ -35,6 +35,7 @@ from primesvt_core.report.schema import (
     Report,
 )
 from primesvt_core.types import Verdict
+from tests.support.databases import lay_schema
 
 BUDGET: dict[str, JsonValue] = {"max_accuracy_drop": 0.03, "min_memory_saving": 0.25}
 BLOCKS = 4
@@ -78,6 +79,7 @@ class Dashboard:
         unlimited = {"requests_per_minute": 0, "anonymous_requests_per_minute": 0, "sign_in_attempts": 0}
         usual = {"broker_url": "memory://", "allowed_hosts": "server", **unlimited}
         self.settings = Settings(data_dir=folder, **{**usual, **settings})
+        lay_schema(self.settings.database)
         self.services: Services = assemble(self.settings, SilentNotifier())
         self.services.database.migrate()
         self.jobs = JobQueue(self.services.database, self.settings)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from primesvt_core.pruning.surgery import shapes_of
+from primesvt_core.types import Shapes
 from tests.support.goldens import FAMILIES, Golden, golden_files, load_golden
 from tests.support.zoo import MODELS
 
@@ -18,6 +20,13 @@ class Reference(Protocol):
 
     @property
     def family(self) -> str: ...
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of the images or frames that it is run on."""
+
+    def shapes(self) -> Shapes:
+        """Its state dict without the values, sooner than `load` has them."""
 
     def load(self) -> Golden:
         """The record; the same one every time."""
@@ -38,6 +47,13 @@ class GoldenFile:
     @property
     def family(self) -> str:
         return self.name.split("-")[0]
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return tuple(self.load().input.shape)
+
+    def shapes(self) -> Shapes:
+        return shapes_of(self.load().state)
 
     def load(self) -> Golden:
         return load_golden(self.path)

@@ -19,6 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from primesvt_core.intake.identification import load_family
 from primesvt_core.pruning.surgery import shapes_of
+from primesvt_core.types import Shapes
 from tests.support.goldens import Golden, asked_fields
 
 LOWEST_RATE, HIGHEST_RATE = 0.02, 0.6
@@ -51,6 +52,14 @@ class ZooModel:
     @property
     def family(self) -> str:
         return self.name.split("-")[0]
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self.shape
+
+    def shapes(self) -> Shapes:
+        with torch.device("meta"):
+            return shapes_of(self.make(**self.args).state_dict())
 
     def load(self) -> Golden:
         return _record(self)
