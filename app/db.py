@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from alembic import command
@@ -37,8 +35,6 @@ QUIET: dict[str, Any] = {"hide_parameters": True}
 
 MIGRATION_LOCK = 0x70737674
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
-ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_numbering, _last_number = Lock(), 0
 
 
 class DatabaseUnusable(ReportedError):
@@ -89,18 +85,6 @@ def insert(session: Session, table: type[Base]) -> Any:
 def now() -> datetime:
     """This moment in UTC."""
     return datetime.now(UTC)
-
-
-def new_id(prefix: str) -> str:
-    """``prefix_`` and 26 characters that sort by time of creation: 48 bits of milliseconds, 80 random bits.
-
-    Those of one process sort in the order in which they were made, in the same millisecond too.
-    """
-    global _last_number
-    with _numbering:
-        number = max((time.time_ns() // 1_000_000 << 80) | secrets.randbits(80), _last_number + 1)
-        _last_number = number
-    return prefix + "_" + "".join(ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
 class Database:

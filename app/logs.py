@@ -1,63 +1,63 @@
-"""Logs on standard error: constant events with fields, the job's or request's id on every line of its task."""
+"""Logs on standard error: constant events with fields, the job's or request's id on every line of its task.
+
+Code logs through the standard library, as Celery and uvicorn do; structlog's processors turn each record into a line.
+"""
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
+from structlog.contextvars import bound_contextvars, merge_contextvars
+from structlog.processors import ExceptionRenderer, JSONRenderer
+from structlog.stdlib import ExtraAdder, ProcessorFormatter
+from structlog.typing import EventDict, Processor, WrappedLogger
+
 INDENT = "\n    "
-JOB_ID: ContextVar[str] = ContextVar("job_id", default="")
-REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
-STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
+HEAD = ("at", "level", "logger", "event")
+OF_OTHER_FORMATTERS = ("message", "asctime")
+"""Attributes that formatters of other handlers leave on a record."""
 
 
-@contextmanager
-def bound(job_id: str) -> Iterator[None]:
+def bound(job_id: str) -> AbstractContextManager[None]:
     """Put ``job_id`` on every line logged inside."""
-    token = JOB_ID.set(job_id)
-    try:
-        yield
-    finally:
-        JOB_ID.reset(token)
+    return bound_contextvars(job_id=job_id)
 
 
-@contextmanager
-def answering(request_id: str) -> Iterator[None]:
+def answering(request_id: str) -> AbstractContextManager[None]:
     """Put ``request_id`` on every line logged inside."""
-    token = REQUEST_ID.set(request_id)
-    try:
-        yield
-    finally:
-        REQUEST_ID.reset(token)
+    return bound_contextvars(request_id=request_id)
 
 
-class Lines(logging.Formatter):
-    """``time level event field=value …``, or the same as one JSON object."""
+def formatter(*, as_json: bool) -> logging.Formatter:
+    """Formats a record as ``time level event field=value …``, or the same as one JSON object."""
+    fields: list[Processor] = [ExtraAdder(), merge_contextvars, ExceptionRenderer(), _ordered]
+    return ProcessorFormatter(processors=[*fields, JSONRenderer(default=str) if as_json else _text])
 
-    def __init__(self, *, as_json: bool) -> None:
-        super().__init__()
-        self.as_json = as_json
 
-    def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        fields = {key: value for key, value in record.__dict__.items() if key not in STANDARD}
-        if JOB_ID.get():
-            fields.setdefault("job_id", JOB_ID.get())
-        if REQUEST_ID.get():
-            fields.setdefault("request_id", REQUEST_ID.get())
-        if record.exc_info:
-            fields["error"] = self.formatException(record.exc_info)
-        if self.as_json:
-            head = {"at": at, "level": record.levelname, "logger": record.name, "event": record.getMessage()}
-            return json.dumps(head | fields, default=str)
-        return " ".join(
-            [at, f"{record.levelname:<7}", record.getMessage(), *(f"{k}={_line(k, v)}" for k, v in fields.items())]
-        )
+def configure(level: str, *, as_json: bool) -> None:
+    """Send this process's logs to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter(as_json=as_json))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+def _ordered(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """When, how grave, where and what first, then the fields; a traceback last, as ``error``."""
+    record: logging.LogRecord = event["_record"]
+    at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    head = {"at": at, "level": record.levelname, "logger": record.name, "event": event.pop("event")}
+    traceback = {"error": event.pop("exception")} if "exception" in event else {}
+    ProcessorFormatter.remove_processors_meta(_logger, _method, event)
+    fields = {name: value for name, value in event.items() if name not in OF_OTHER_FORMATTERS}
+    return head | fields | traceback
+
+
+def _text(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    fields = [f"{name}={_line(name, value)}" for name, value in event.items() if name not in HEAD]
+    return " ".join([event["at"], f"{event['level']:<7}", event["event"], *fields])
 
 
 def _line(field: str, value: object) -> str:
@@ -66,10 +66,3 @@ def _line(field: str, value: object) -> str:
     if field == "error":
         return INDENT.join(line if line.isprintable() else repr(line) for line in text.splitlines())
     return text if text.isprintable() else repr(text)
-
-
-def configure(level: str, *, as_json: bool) -> None:
-    """Send this process's logs to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Lines(as_json=as_json))
-    logging.basicConfig(level=level, handlers=[handler], force=True)

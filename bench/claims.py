@@ -18,7 +18,8 @@ from typing import Any
 
 from sqlalchemy import insert, select, text
 
-from app.db import Database, new_id
+from app.db import Database
+from app.ids import new_id
 from app.jobs.models import JobRow
 from app.service_stats import ServiceStats
 from app.teams.service import TeamService

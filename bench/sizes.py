@@ -20,8 +20,9 @@ from typing import Any
 from pydantic import JsonValue
 from sqlalchemy import Table, insert, select, text
 
-from app.db import Base, Database, connect, new_id
+from app.db import Base, Database, connect
 from app.factory import create_app  # noqa: F401  # tables register themselves
+from app.ids import new_id
 from app.webhooks.states import EventType
 from tests.support.databases import fresh
 from tests.support.embedded import EXAMPLES, Service, service

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.catalog.models import ContentRow, UploadRow
 from app.catalog.states import UploadState
-from app.db import Database, new_id, now
+from app.db import Database, now
+from app.ids import new_id
 from app.storage import BlobStore, MultipartUpload
 
 CONTENT_PREFIX = "con"

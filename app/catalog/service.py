@@ -17,8 +17,9 @@ from app.catalog.models import UploadRow
 from app.catalog.queue import announce_verdict
 from app.catalog.records import PresignedPart, Upload, blob_key, record
 from app.catalog.states import OPEN, UploadKind, UploadState
-from app.db import Database, new_id, now
+from app.db import Database, now
 from app.errors import DigestMismatch, NotFound, PartOutOfRange, UploadClosed, UploadIncomplete, UploadInUse
+from app.ids import new_id
 from app.names import printable
 from app.paging import Page, decode, page
 from app.queue import Notifier

@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from app.catalog.models import UploadRow
 from app.catalog.recency import touch_uploads
 from app.catalog.states import DEAD, UploadKind, UploadState
-from app.db import Database, new_id, now
+from app.db import Database, now
 from app.errors import Conflict, IdempotencyConflict, Invalid, JobFinished, NotFound, UploadNotReady
+from app.ids import new_id
 from app.jobs import files
 from app.jobs.events import move, record_event
 from app.jobs.models import ArtifactRow, EventRow, IdempotencyRow, JobRow

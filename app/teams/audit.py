@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.db import Database, new_id, now
+from app.db import Database, now
+from app.ids import new_id
 from app.paging import LARGEST_PAGE, Page, decode, page
 from app.teams.actors import actor
 from app.teams.models import AuditRow

@@ -13,8 +13,9 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.db import Database, new_id, now
+from app.db import Database, now
 from app.errors import Conflict, InvalidLink, NotFound, WrongPassword
+from app.ids import new_id
 from app.names import printable
 from app.teams import audit
 from app.teams.actors import set_principal

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from app.db import Database, new_id, now
+from app.db import Database, now
 from app.errors import Conflict, ExpiredKey, InvalidKey, NotFound
+from app.ids import new_id
 from app.names import printable
 from app.teams import audit
 from app.teams.models import KeyRow

@@ -6,41 +6,29 @@ The provider says who somebody is, by a signed token; whether they may come in, 
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
-import ipaddress
 import json
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from threading import BoundedSemaphore
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
-import httpx
+from authlib.common.errors import AuthlibBaseError
+from authlib.oauth2.client import OAuth2Client
+from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
 from app.errors import ProviderRefused, ProviderUnreachable
 from app.settings import Settings
+from app.teams.oidc_transport import ProviderTransport, is_safe
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """Signatures with the provider's private key; neither none at all nor one with a shared secret."""
 
 LEEWAY_SECONDS = 60
-PATIENCE_SECONDS = 10.0
-PAUSE_SECONDS = 10.0
-"""A provider that did not answer is left alone for so long."""
-
-MOST_AT_ONCE = 4
-"""Requests to the provider: each holds one of the threads that answer everybody."""
-
-TURN_SECONDS = 1.0
-"""Nobody waits longer than this for others who are asking the provider."""
-
-LARGEST_ANSWER = 1 << 20
 SCOPES = "openid email profile"
 
 
@@ -91,11 +79,9 @@ class Provider:
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self.issuer, self.client_id = settings.oidc_issuer, settings.oidc_client_id
         self.secret = settings.oidc_client_secret
+        self._transport = ProviderTransport(clock)
         self._endpoints: dict[str, str] = {}
         self._keys: KeySet | None = None
-        self._clock = clock
-        self._turns = BoundedSemaphore(MOST_AT_ONCE)
-        self._again_at = clock()
 
     def begin(self, redirect_uri: str, next_page: str) -> tuple[str, Attempt]:
         """Where the browser is sent, and what it keeps meanwhile.
@@ -107,14 +93,10 @@ class Provider:
             state=secrets.token_urlsafe(32), nonce=secrets.token_urlsafe(32), verifier=secrets.token_urlsafe(48),
             next_page=next_page,
         )  # fmt: skip
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(attempt.verifier.encode()).digest()).decode().rstrip("=")
-        asked = {
-            "response_type": "code", "client_id": self.client_id, "redirect_uri": redirect_uri, "scope": SCOPES,
-            "state": attempt.state, "nonce": attempt.nonce, "code_challenge": challenge,
-            "code_challenge_method": "S256",
-        }  # fmt: skip
-        address = self._endpoint("authorization_endpoint")
-        return f"{address}{'&' if '?' in address else '?'}{urlencode(asked)}", attempt
+        address, _ = self._client(redirect_uri).create_authorization_url(
+            self._endpoint("authorization_endpoint"), attempt.state, attempt.verifier, nonce=attempt.nonce
+        )
+        return str(address), attempt
 
     def finish(self, attempt: Attempt, redirect_uri: str, state: str, code: str, issuer: str = "") -> Identity:
         """Who came back.
@@ -132,73 +114,59 @@ class Provider:
         """
         if not hmac.compare_digest(state.encode(), attempt.state.encode()) or issuer not in ("", self.issuer):
             raise ProviderRefused("this is not the sign-in that was begun in this browser; begin anew")
-        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri,
-                "code_verifier": attempt.verifier, "client_id": self.client_id}  # fmt: skip
-        answer = self._ask("POST", self._endpoint("token_endpoint"), data=form, auth=(self.client_id, self.secret))
-        return self._believed(str(answer.get("id_token", "")), attempt.nonce)
+        try:
+            token = self._client(redirect_uri).fetch_token(
+                self._endpoint("token_endpoint"), code=code, code_verifier=attempt.verifier, client_id=self.client_id,
+                auth=(self.client_id, self.secret),
+            )  # fmt: skip
+        except (AuthlibBaseError, ValueError, TypeError) as error:
+            raise ProviderRefused(f"the provider's token is not to be believed: {error}") from None
+        return self._believed(str(token.get("id_token", "")), attempt.nonce)
+
+    def _client(self, redirect_uri: str) -> OAuth2Client:
+        return OAuth2Client(
+            self._transport, self.client_id, self.secret, scope=SCOPES, redirect_uri=redirect_uri,
+            code_challenge_method="S256",
+        )  # fmt: skip
 
     def _believed(self, token: str, nonce: str) -> Identity:
-        wanted = jwt.JWTClaimsRegistry(
-            leeway=LEEWAY_SECONDS,
-            iss={"essential": True, "value": self.issuer},
-            aud={"essential": True, "value": self.client_id},
-            nonce={"essential": True, "value": nonce},
-            exp={"essential": True},
-            iat={"essential": True},
-            sub={"essential": True},
-        )
+        wanted = {
+            "iss": {"essential": True, "value": self.issuer},
+            "aud": {"essential": True, "value": self.client_id},
+            "sub": {"essential": True},
+        }
         try:
-            claims = self._decoded(token)
-            wanted.validate(claims)
+            found = self._decoded(token)
+            claims = CodeIDToken(found.claims, found.header, wanted, {"nonce": nonce, "client_id": self.client_id})
+            claims.validate(leeway=LEEWAY_SECONDS)
         except (JoseError, ValueError) as error:
             raise ProviderRefused(f"the provider's token is not to be believed: {error}") from None
-        if claims.get("azp", self.client_id) != self.client_id:
-            raise ProviderRefused("the provider's token is for another service")
         return _identity(self.issuer, claims)
 
-    def _decoded(self, token: str) -> dict[str, Any]:
+    def _decoded(self, token: str) -> jwt.Token:
         try:
-            return jwt.decode(token, self._key_set(), algorithms=ALGORITHMS).claims
+            return jwt.decode(token, self._key_set(), algorithms=ALGORITHMS)
         except InvalidKeyIdError:  # the provider has changed its keys
             self._keys = None
-            return jwt.decode(token, self._key_set(), algorithms=ALGORITHMS).claims
+            return jwt.decode(token, self._key_set(), algorithms=ALGORITHMS)
 
     def _key_set(self) -> KeySet:
         keys = self._keys
-        if keys is None:  # several may ask at the same time; all are told the same
-            keys = KeySet.import_key_set(self._ask("GET", self._endpoint("jwks_uri")))  # type: ignore[arg-type]
+        if keys is None:  # several may ask at the same time; all get the same answer
+            keys = KeySet.import_key_set(self._transport.get(self._endpoint("jwks_uri")))  # type: ignore[arg-type]
             self._keys = keys
         return keys
 
     def _endpoint(self, name: str) -> str:
         if not self._endpoints:
-            found = self._ask("GET", f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
+            found = self._transport.get(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
             if found.get("issuer") != self.issuer:
                 raise ProviderUnreachable(f"{self.issuer} calls itself {found.get('issuer')!r}; correct the setting")
             self._endpoints = {key: value for key, value in found.items() if isinstance(value, str)}
         address = self._endpoints.get(name, "")
-        if not _is_safe(address):
+        if not is_safe(address):
             raise ProviderUnreachable(f"the provider has no {name} with TLS")
         return address
-
-    def _ask(self, method: str, address: str, **options: Any) -> dict[str, Any]:
-        """What the provider answers, unless it was silent a moment ago or many are asking it.
-
-        Raises:
-            ProviderRefused: it refuses.
-            ProviderUnreachable: it does not answer as it should.
-        """
-        if self._clock() < self._again_at:
-            raise ProviderUnreachable("the provider did not answer a moment ago; try again in a few seconds")
-        if not self._turns.acquire(timeout=TURN_SECONDS):
-            raise ProviderUnreachable("many wait for the provider already; try again in a few seconds")
-        try:
-            return _asked(method, address, **options)
-        except httpx.TransportError as error:
-            self._again_at = self._clock() + PAUSE_SECONDS
-            raise ProviderUnreachable(f"the provider does not answer: {error or type(error).__name__}") from None
-        finally:
-            self._turns.release()
 
 
 def _identity(issuer: str, claims: dict[str, Any]) -> Identity:
@@ -208,39 +176,3 @@ def _identity(issuer: str, claims: dict[str, Any]) -> Identity:
         raise ProviderRefused("the provider has not verified your e-mail address")
     name = claims.get("name")
     return Identity(subject=f"{issuer} {claims['sub']}"[:300], email=email, name=name if isinstance(name, str) else "")
-
-
-def _asked(method: str, address: str, **options: Any) -> dict[str, Any]:
-    """A JSON object from the provider.
-
-    Raises:
-        httpx.TransportError: nothing came.
-    """
-    if not _is_safe(address):
-        raise ProviderUnreachable(f"{address} is no https address")
-    try:
-        with httpx.Client(timeout=PATIENCE_SECONDS, follow_redirects=False) as client:
-            response = client.request(method, address, headers={"Accept": "application/json"}, **options)
-        if len(response.content) > LARGEST_ANSWER:
-            raise ProviderUnreachable("the provider's answer is too long")
-        document = response.json()
-    except (httpx.DecodingError, httpx.InvalidURL, ValueError) as error:
-        raise ProviderUnreachable(
-            f"the provider does not answer as it should: {error or type(error).__name__}"
-        ) from None
-    if response.is_client_error:
-        raise ProviderRefused("the provider refuses the sign-in; begin anew")
-    if not response.is_success or not isinstance(document, dict):
-        raise ProviderUnreachable(f"the provider answers with the status {response.status_code}")
-    return document
-
-
-def _is_safe(address: str) -> bool:
-    """Whether nobody between us and the provider can listen: TLS, or a provider on this machine."""
-    try:
-        parts = urlsplit(address)
-        if parts.scheme == "https":
-            return bool(parts.hostname)
-        return parts.scheme == "http" and ipaddress.ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return False

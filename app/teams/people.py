@@ -8,8 +8,9 @@ from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.db import Database, new_id, now
+from app.db import Database, now
 from app.errors import Forbidden, NotAMember, WrongPassword
+from app.ids import new_id
 from app.names import printable
 from app.teams import audit
 from app.teams.actors import set_principal

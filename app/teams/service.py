@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.db import Database, new_id, now
+from app.db import Database, now
 from app.errors import NotFound
+from app.ids import new_id
 from app.names import printable
 from app.teams import audit
 from app.teams.keys import add_key

@@ -9,8 +9,9 @@ from datetime import timedelta
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from app.db import Database, new_id, now
+from app.db import Database, now
 from app.errors import InvalidKey, NotFound
+from app.ids import new_id
 from app.teams import audit
 from app.teams.actors import set_principal
 from app.teams.keys import key_holder

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.db import new_id, now
+from app.db import now
+from app.ids import new_id
 from app.webhooks.models import DeliveryRow, WebhookRow
 from app.webhooks.states import DeliveryState
 

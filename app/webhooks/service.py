@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from app.db import Database, new_id, now
+from app.db import Database, now
 from app.errors import Conflict, NotFound, TooManyWebhooks
+from app.ids import new_id
 from app.paging import Page, decode, page
 from app.settings import Settings
 from app.teams import audit

@@ -13,7 +13,7 @@ import pytest
 
 from app.api.downloads import disposition
 from app.catalog.states import UploadKind
-from app.logs import Lines
+from app.logs import formatter
 from primesvt_core.report.csv_tables import FORMULA_STARTS, csv_line
 from tests.support.api import JSON, Api, problem
 from tests.support.dashboard import Dashboard, Team
@@ -123,7 +123,7 @@ def test_the_audit_log_as_a_table_holds_no_formula(board: Dashboard, team: Team)
 def test_a_log_line_is_one_line(name: str, as_json: bool) -> None:
     record = logging.LogRecord("app", logging.INFO, "", 0, "upload_accepted", (), None)
     record.__dict__["name_given"] = name
-    line = Lines(as_json=as_json).format(record)
+    line = formatter(as_json=as_json).format(record)
     assert len(line.splitlines()) == 1
     assert line.isprintable()
 
@@ -135,7 +135,7 @@ def test_no_error_begins_a_line_of_the_log(name: str) -> None:
     except ValueError as error:
         told = (type(error), error, error.__traceback__)
     record = logging.LogRecord("app", logging.ERROR, "", 0, "request_failed", (), told)
-    first, *rest = Lines(as_json=False).format(record).split("\n")
+    first, *rest = formatter(as_json=False).format(record).split("\n")
     assert "request_failed" in first
     assert rest
     assert all(line.startswith("    ") and line.isprintable() for line in rest)

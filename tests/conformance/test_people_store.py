@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.db import Database, new_id, now
+from app.db import Database, now
 from app.errors import (
     Conflict,
     Invalid,
@@ -24,6 +24,7 @@ from app.errors import (
     WeakPassword,
     WrongPassword,
 )
+from app.ids import new_id
 from app.teams import people
 from app.teams.invitations import join_all
 from app.teams.members import lock_team

@@ -15,8 +15,9 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app.catalog.states import UploadKind
-from app.db import new_id, now
+from app.db import now
 from app.errors import Conflict, InvalidCursor, NotFound, TooManyWebhooks, WebhookUrlRefused
+from app.ids import new_id
 from app.jobs.events import move
 from app.jobs.models import JobRow
 from app.jobs.states import JobState

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.db import connect
-from app.logs import Lines
+from app.logs import formatter
 from app.storage import StoreUnavailable
 from tests.support.api import Api
 from tests.support.dashboard import Dashboard
@@ -48,6 +48,6 @@ def test_a_request_that_failed_is_logged_without_the_secret_of_its_address(
 
     with caplog.at_level(logging.INFO):
         assert Api(board, None)("GET", f"/links/{SECRET}").status_code in (500, 503)
-    told = [Lines(as_json=True).format(record) for record in caplog.records if record.name.startswith("app")]
+    told = [formatter(as_json=True).format(record) for record in caplog.records if record.name.startswith("app")]
     assert any('"route": "/links/{secret}"' in line and "_failed" in line for line in told), told
     assert not [line for line in told if SECRET in line]

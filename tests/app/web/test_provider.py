@@ -18,7 +18,7 @@ import pytest
 from app.api.deps import SESSION_COOKIE
 from app.errors import ProviderUnreachable
 from app.settings import Settings
-from app.teams import oidc
+from app.teams import oidc_transport
 from app.teams.oidc import Provider as Believer
 from app.teams.scopes import Role
 from tests.support.browsing import get, post
@@ -288,7 +288,7 @@ def test_a_provider_that_did_not_answer_is_left_alone_for_a_while() -> None:
         unreachable(asking, "does not answer")
         unreachable(asking, "a moment ago")
         deaf.listen()
-        moment = oidc.PAUSE_SECONDS
+        moment = oidc_transport.PAUSE_SECONDS
         with ThreadPoolExecutor(1) as threads:
             begun = threads.submit(unreachable, asking, "does not answer")
             deaf.accept()[0].close()  # it was asked again
@@ -296,11 +296,11 @@ def test_a_provider_that_did_not_answer_is_left_alone_for_a_while() -> None:
 
 
 def test_few_wait_for_a_provider_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(oidc, "TURN_SECONDS", 0.0)
-    monkeypatch.setattr(oidc, "PATIENCE_SECONDS", 60.0)
-    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(oidc.MOST_AT_ONCE) as threads:
+    monkeypatch.setattr(oidc_transport, "QUEUE_SECONDS", 0.0)
+    monkeypatch.setattr(oidc_transport, "PATIENCE_SECONDS", 60.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(oidc_transport.MOST_AT_ONCE) as threads:
         asking = believer(silent)
-        waiting = [threads.submit(unreachable, asking, "does not answer") for _ in range(oidc.MOST_AT_ONCE)]
+        waiting = [threads.submit(unreachable, asking, "does not answer") for _ in range(oidc_transport.MOST_AT_ONCE)]
         calls = [silent.accept()[0] for _ in waiting]
         unreachable(asking, "many wait")
         for call in calls:
