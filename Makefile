@@ -43,7 +43,7 @@ test-contract: setup ## the HTTP interface against its OpenAPI document, 200 cas
 	PRIMESVT_CONTRACT_CASES=200 $(BIN)/python -m pytest -q tests/contract
 
 test-faults: setup $(SWIFT)/.ready ## hurt every part of the real service; at most fifteen minutes
-	$(BIN)/python -m pytest -q -m faults tests/faults tests/conformance/test_job_machine.py
+	$(BIN)/python -m pytest -q -m faults tests/faults tests/app/jobs/test_machine.py
 
 # Packages with known vulnerabilities; whether the index tells of any is asked first, for mirrors do not.
 ANSWERS := import httpx; httpx.get("https://pypi.org/pypi/requests/2.32.0/json", timeout=10).json()["vulnerabilities"]

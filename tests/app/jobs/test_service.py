@@ -33,7 +33,7 @@ from app.teams.service import TeamService
 from tests.support.databases import KINDS, fresh_url
 from tests.support.shop import HEAD_START_SECONDS, MODEL, PROBLEM, SPEC, Shop
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_migrating_again_changes_nothing(database: Database) -> None:
