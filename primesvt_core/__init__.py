@@ -21,12 +21,12 @@ def load(path: str | Path, *, container: str | None = None, **assumptions: bool 
         path: in any format that PrimeSVT reads; nothing of it is run.
         container: which weights of a file that has several: ``state_dict`` and ``state_dict_ema``, ``model`` and
             ``model_ema`` ...; as they were trained, not their moving average, unless given.
-        assumptions: config fields that weights cannot tell: ``time_steps``, ``num_heads``, ``image_size`` ...
+        assumptions: config fields that weights do not determine: ``time_steps``, ``num_heads``, ``image_size`` ...
 
     Returns:
         A module in eval mode: ``(B, C, H, W)`` or ``(B, T, C, H, W)`` float tensors in, ``(B, num_classes)`` logits
-        out. It starts from resting neurons at every call. Its ``assumptions`` say what the weights could not tell,
-        and whether the caller, the checkpoint or the family's default did.
+        out. It starts from resting neurons at every call. Its ``assumptions`` are the config fields that the weights do
+        not determine, each with its source: the caller, the checkpoint or the family's default.
 
     Raises:
         CheckpointError: if the file is refused, of no known family, or does not fit its family.

@@ -13,10 +13,10 @@ PrimeSVTError
 ├── PruningError              a plan that cannot be carried out
 ├── ExportError               an artifact could not be written
 ├── WorkspaceMismatch         a run cannot be resumed with other inputs
-└── Cancelled                 the user asked to stop
+└── Cancelled                 the user stopped the run
 
-Every class has a stable ``code`` (what scripts compare) and a message that says what was wrong, where, and what to do.
-The library never speaks of HTTP or of retrying: its callers map classes to those.
+Every class has a stable ``code`` (what scripts compare) and a message with what was wrong, where, and what to do.
+The library knows nothing of HTTP or of retrying: its callers map classes to those.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class CheckpointError(PrimeSVTError):
 
 
 class CheckpointRefused(CheckpointError):
-    """Damaged, unsafe, or not a checkpoint at all; ``error_code`` says which of the reader's codes it is."""
+    """Damaged, unsafe, or not a checkpoint at all; ``error_code`` is one of the reader's codes."""
 
     code = "checkpoint_refused"
 
@@ -63,7 +63,7 @@ class CheckpointMismatch(CheckpointError):
 
 
 class DataError(PrimeSVTError):
-    """The evaluation data set is the problem; ``error_code`` says what about it."""
+    """The evaluation data set is the problem; ``error_code`` is more specific."""
 
     code = "data_error"
     is_input = True
@@ -95,6 +95,6 @@ class WorkspaceMismatch(PrimeSVTError):
 
 
 class Cancelled(PrimeSVTError):
-    """The user asked to stop."""
+    """The user stopped the run."""
 
     code = "cancelled"

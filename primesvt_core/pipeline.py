@@ -1,6 +1,6 @@
 """One compression, from a checkpoint and a budget to a smaller model and the evidence.
 
-`compress` is the method (PrimeSVT, arXiv 2606.03428): take in, measure the baseline, sort, profile, search, confirm on
+`compress` is the method (PrimeSVT, arXiv 2606.03428): prepare, measure the baseline, sort, profile, search, confirm on
 unseen data, export, report.
 """
 
@@ -18,31 +18,31 @@ from primesvt_core import __version__, registry
 from primesvt_core.data import check_classes, check_same_classes, open_data
 from primesvt_core.errors import BaselineNearChance
 from primesvt_core.evaluation.accuracy import pick_device
-from primesvt_core.evaluation.splits import SplitImages, lay_out
+from primesvt_core.evaluation.splits import SplitImages, open_splits
 from primesvt_core.intake.inspect import Inspection, inspect
 from primesvt_core.intake.loading import load_state
 from primesvt_core.method import confirmation, profiling, search
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.export import export
 from primesvt_core.method.finetuning import TrainingSet
-from primesvt_core.method.result import Findings
-from primesvt_core.method.steps import Steps, Teller
+from primesvt_core.method.result import RunResult
+from primesvt_core.method.steps import StepProgress, Steps
 from primesvt_core.policies._base import Evaluate, Policy
 from primesvt_core.promise.bounds import Paired
 from primesvt_core.pruning import sizes
-from primesvt_core.report.compose import compose
+from primesvt_core.report.build import build_report
 from primesvt_core.report.publishing import write_report
 from primesvt_core.report.schema import Report
 from primesvt_core.spec import CompressionSpec
 from primesvt_core.types import CurvePoint, GroupSize, Outcome, ProfileCell, Rates, Step
 from primesvt_core.workspace import sharing
-from primesvt_core.workspace.sharing import Colleagues
+from primesvt_core.workspace.sharing import CellQueue
 from primesvt_core.workspace.store import Workspace
 
 CHANCE_SIGMAS = 4.0
 CHANCE_SHARE = 0.1
 """A baseline is taken for guessing within this many standard deviations above it, and within this share of what lies
-between guessing and being always right: data of another kind than the model's is often told apart a little."""
+between guessing and being always right: data of another kind than the model's is often distinguished a little."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +66,13 @@ class Request:
     train_data: Path | None = None
 
 
-def compress(request: Request, report_to: Reporter = silent, colleagues: Colleagues | None = None) -> Report:
+def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | None = None) -> Report:
     """Shrink a model within a budget.
 
     Args:
         request: what, within which budget, to where.
-        report_to: told how far it is.
-        colleagues: with whom the profile is shared; the report is the same without any.
+        report_to: receives the progress.
+        queue: shares the cells of the profile with other processes; the report is the same without one.
 
     Raises:
         PrimeSVTError: if the checkpoint, the data or the spec is wrong. A budget that cannot be met is no error but a
@@ -81,10 +81,10 @@ def compress(request: Request, report_to: Reporter = silent, colleagues: Colleag
     steps, spec = Steps(report_to), request.spec
 
     with steps.step(Step.INTAKE):
-        candidates = take_in(request)
+        candidates = prepare(request)
 
-    with steps.step(Step.BASELINE) as told:
-        candidates.say = told.say
+    with steps.step(Step.BASELINE) as progress:
+        candidates.note = progress.note
         start = candidates.start()
         check_above_chance(candidates, start.accuracy)
         accuracy = candidates.original_accuracy()
@@ -94,54 +94,54 @@ def compress(request: Request, report_to: Reporter = silent, colleagues: Colleag
         layers = sizes.sort_layers(candidates.family.layers(candidates.config), candidates.inspection.shapes)
         groups = sizes.sort_groups(candidates.groups, layers)
 
-    with steps.step(Step.PROFILE, total=len(groups) * len(spec.rates)) as told:
-        observe, measure = partial(_tell_cell, told), _profiling(candidates, groups, colleagues)
+    with steps.step(Step.PROFILE, total=len(groups) * len(spec.rates)) as progress:
+        observe, measure = partial(_report_cell, progress), _profiling(candidates, groups, queue)
         cells = profiling.profile(groups, spec.rates, candidates.kept, measure, start.accuracy, observe)
 
-    with steps.step(Step.SEARCH) as told:
-        policy, evaluate = load_policy(spec.policy), _observed(candidates.evaluate, told)
+    with steps.step(Step.SEARCH) as progress:
+        policy, evaluate = load_policy(spec.policy), _observed(candidates.evaluate, progress)
         recovers = spec.fine_tuning.epochs > 0
         found = search.run_rounds(goal, cells, start, candidates.memory, policy, evaluate, recovers=recovers)
 
     if recovers:
-        with steps.step(Step.FINE_TUNE) as told:
-            candidates.say = told.say
-            candidates.realise(found.best.rates)  # kept in the workspace, for the confirmation
+        with steps.step(Step.FINE_TUNE) as progress:
+            candidates.note = progress.note
+            candidates.build_pruned(found.best.rates)  # kept in the workspace, for the confirmation
 
-    with steps.step(Step.CONFIRM) as told:
-        candidates.say = told.say
-        judge = _judging(candidates, told)
+    with steps.step(Step.CONFIRM) as progress:
+        candidates.note = progress.note
+        judge = _judging(candidates, progress)
         trials = confirmation.confirm(found.best, found.fallbacks, judge, goal.allowed_drop, spec.confidence)
 
-    findings = Findings(goal=goal, start=start, layers=layers, groups=groups, cells=cells, found=found, trials=trials)
-    with steps.step(Step.EXPORT) as told:
-        candidates.say = told.say
-        delivery = export(candidates, findings, request.out)
+    result = RunResult(goal=goal, start=start, layers=layers, groups=groups, cells=cells, search=found, trials=trials)
+    with steps.step(Step.EXPORT) as progress:
+        candidates.note = progress.note
+        exported = export(candidates, result, request.out)
 
     with steps.step(Step.REPORT):
-        report = compose(candidates, findings, delivery, steps.seconds)
+        report = build_report(candidates, result, exported, steps.seconds)
         write_report(report, request.out)
     return report
 
 
-def assist(request: Request, colleagues: Colleagues) -> int:
+def assist(request: Request, queue: CellQueue) -> int:
     """Help another process with the profile of its compression; returns the number of cells computed.
 
     Args:
         request: that of the other process; the workspace must be another.
-        colleagues: who hands out the cells.
+        queue: hands out the cells.
 
     Raises:
         PrimeSVTError: if the checkpoint, the data or the spec is wrong.
     """
-    return sharing.assist(take_in(request).search_correct, colleagues)
+    return sharing.assist(prepare(request).search_correct, queue)
 
 
-def take_in(request: Request) -> Candidates:
+def prepare(request: Request) -> Candidates:
     """Read the checkpoint without running it, open the data set, and refuse what cannot work before any evaluation."""
     spec, device = request.spec, pick_device(request.spec.device)
     inspection = inspect(request.checkpoint, spec.assumptions, container=spec.container)
-    images = lay_out(
+    images = open_splits(
         inspection, request.data, spec.preprocessing, spec.splits, seed=spec.seed, batch_size=spec.batch_size
     )
     training = training_set(inspection, images, request.train_data) if spec.fine_tuning.epochs else None
@@ -182,11 +182,11 @@ def check_above_chance(candidates: Candidates, accuracy: float) -> None:
     """
     classes, images = candidates.config.num_classes, candidates.images
     if is_near_chance(accuracy, classes, len(images.splits.search)):
-        told = ", ".join(f"{a.field}={a.value} (from {a.source})" for a in candidates.inspection.assumptions)
+        assumed = ", ".join(f"{a.field}={a.value} (from {a.source})" for a in candidates.inspection.assumptions)
         raise BaselineNearChance(
             f"the original model reaches {accuracy:.2%} on {images.data.name}, where guessing gives"
             f" {1 / classes:.2%}: the data set, its preprocessing or what was assumed does not fit."
-            f" Assumed: {told or 'nothing'}; preprocessing: {images.preprocessing.model_dump_json()}"
+            f" Assumed: {assumed or 'nothing'}; preprocessing: {images.preprocessing.model_dump_json()}"
         )
 
 
@@ -208,25 +208,25 @@ def load_policy(key: str) -> Policy:
     return cast(Policy, policy)
 
 
-def _profiling(candidates: Candidates, groups: Sequence[GroupSize], colleagues: Colleagues | None) -> Evaluate:
+def _profiling(candidates: Candidates, groups: Sequence[GroupSize], queue: CellQueue | None) -> Evaluate:
     """How the profile's cells are evaluated."""
-    if colleagues is None:
+    if queue is None:
         return candidates.evaluate
     measured = profiling.measured(groups, candidates.spec.rates, candidates.kept)
     cells: dict[str, Rates] = {candidates.search_key({group: rate}): {group: rate} for group, rate, _ in measured}
-    return sharing.share(
-        cells, candidates.workspace, candidates.search_correct, candidates.evaluate, colleagues
-    )  # fmt: skip
+    return sharing.share(cells, candidates.workspace, candidates.search_correct, candidates.evaluate, queue)
 
 
-def _tell_cell(told: Teller, cell: ProfileCell) -> None:
-    told.tell({"group": cell.group, "rate": cell.rate, "accuracy": cell.accuracy, "accuracy_drop": cell.accuracy_drop})
+def _report_cell(progress: StepProgress, cell: ProfileCell) -> None:
+    progress.update(
+        {"group": cell.group, "rate": cell.rate, "accuracy": cell.accuracy, "accuracy_drop": cell.accuracy_drop}
+    )
 
 
-def _observed(evaluate: Evaluate, told: Teller) -> Evaluate:
+def _observed(evaluate: Evaluate, progress: StepProgress) -> Evaluate:
     def observed(rates: Rates) -> Outcome:
         outcome = evaluate(rates)
-        told.tell(
+        progress.update(
             {
                 "group": list(rates)[-1],
                 "rate": list(rates.values())[-1],
@@ -239,10 +239,10 @@ def _observed(evaluate: Evaluate, told: Teller) -> Evaluate:
     return observed
 
 
-def _judging(candidates: Candidates, told: Teller) -> Callable[[CurvePoint], Paired]:
+def _judging(candidates: Candidates, progress: StepProgress) -> Callable[[CurvePoint], Paired]:
     def judge(point: CurvePoint) -> Paired:
         pair = candidates.judge(point)
-        told.tell({"memory_saving": point.memory_saving, "accuracy_drop": pair.drop, "samples": pair.samples})
+        progress.update({"memory_saving": point.memory_saving, "accuracy_drop": pair.drop, "samples": pair.samples})
         return pair
 
     return judge

@@ -169,7 +169,7 @@ class CurvePoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Assumption:
-    """A config field that weights cannot tell, with where its value came from."""
+    """A config field that weights do not determine, with where its value came from."""
 
     field: str
     value: int | float | str | bool

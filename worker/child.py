@@ -24,7 +24,7 @@ from pydantic import JsonValue
 from primesvt_client.progress import Progress
 from primesvt_core.errors import PrimeSVTError
 from primesvt_core.types import Rates
-from primesvt_core.workspace.sharing import Share
+from primesvt_core.workspace.sharing import Assignment
 from primesvt_core.workspace.store import Workspace
 from worker import sandbox
 from worker.protocol import (
@@ -57,13 +57,13 @@ class Channel:
         self.output.write(message.model_dump_json() + "\n")
         self.output.flush()
 
-    def offer(self, cells: Mapping[str, Rates]) -> None:
+    def publish(self, cells: Mapping[str, Rates]) -> None:
         self(OfferMessage(cells={key: dict(rates) for key, rates in cells.items()}))
 
-    def ask(self) -> Share:
+    def next_batch(self) -> Assignment:
         self(AskMessage())
         answer = ShareAnswer.model_validate_json(self.answers.get())
-        return Share(mine=answer.mine, found=answer.found)
+        return Assignment(to_compute=answer.mine, results=answer.found)
 
     def listen(self) -> None:
         """Standard input ends when the worker does, however it ends; then so does this process."""

@@ -137,7 +137,7 @@ class AskMessage(_Message):
 
 
 class ShareAnswer(_Message):
-    """The fields of `primesvt_core.workspace.sharing.Share`."""
+    """A `primesvt_core.workspace.sharing.Assignment`: cells to compute, and results that others have computed."""
 
     mine: dict[str, dict[str, float]] = {}
     found: dict[str, JsonValue] = {}

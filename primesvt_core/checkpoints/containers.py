@@ -53,7 +53,7 @@ def unpack(root: Any, wanted: str | None, limits: Limits) -> Contents:
         limits: of the number of tensors and the length of names.
 
     Raises:
-        CheckpointRefused: if there are none, or several that nothing tells apart.
+        CheckpointRefused: if there are none, or several without a way to choose.
     """
     items = mapping(root)
     if items is None:
@@ -174,8 +174,8 @@ def normalise_names(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], t
 def _args(items: Items) -> dict[str, PlainValue]:
     """Plain values of the training script's arguments, and the name that it gave the architecture."""
     beside = {key: value for key, value in items if isinstance(key, str) and key in ("args", "arch")}
-    told = beside.get("args")
-    source = told.state if isinstance(told, Call) and told.name.name == "Namespace" else told
+    stored = beside.get("args")
+    source = stored.state if isinstance(stored, Call) and stored.name.name == "Namespace" else stored
     pairs = [("arch", beside.get("arch")), *(mapping(source) or [])]
     named = [(key, _numbers(value)) for key, value in pairs if isinstance(key, str) and len(key) <= FEW]
     return {key: tuple(value) if isinstance(value, list) else value for key, value in named if _is_kept(value)}

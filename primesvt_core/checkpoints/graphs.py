@@ -1,4 +1,4 @@
-"""Is a pickle's value a finite tree of a sensible size? Asked before anything walks it."""
+"""Is a pickle's value a finite tree of a sensible size? Hyperparameter before anything walks it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def check_graph(root: Any, limits: Limits) -> None:
     """Refuse cycles, nesting beyond the limit, and sharing that grows without bound when it is walked.
 
     Raises:
-        CheckpointRefused: saying which.
+        CheckpointRefused: naming which.
     """
     measured: dict[int, tuple[int, int]] = {}  # of every finished container: nodes when expanded, depth
     path: set[int] = set()

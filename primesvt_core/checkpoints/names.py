@@ -39,7 +39,7 @@ def allow(module: object, name: object) -> Name:
     """The name, if a checkpoint may speak of it.
 
     Raises:
-        CheckpointRefused: saying what the name gives away about the file.
+        CheckpointRefused: with what the name gives away about the file.
     """
     if not isinstance(module, str) or not isinstance(name, str):
         raise refuse(Refusal.UNSAFE_PICKLE, "the pickle builds a name from something that is no text")
@@ -49,18 +49,18 @@ def allow(module: object, name: object) -> Name:
 
 
 def _refused(module: str, name: str) -> CheckpointRefused:
-    told = quote(f"{module}.{name}")
+    quoted = quote(f"{module}.{name}")
     if module.startswith(MODEL_MODULES):
         return refuse(
-            Refusal.WHOLE_MODULE, f"the file is a pickled model ({told}), not its weights; save model.state_dict()"
+            Refusal.WHOLE_MODULE, f"the file is a pickled model ({quoted}), not its weights; save model.state_dict()"
         )
     if module in TENSOR_MODULES:
         return refuse(
             Refusal.UNSUPPORTED_TENSOR,
-            f"the file holds a kind of tensor that is not supported ({told}); save dense float tensors",
+            f"the file holds a kind of tensor that is not supported ({quoted}); save dense float tensors",
         )
     return refuse(
         Refusal.UNSAFE_PICKLE,
-        f"the pickle names {told}, which a checkpoint has no business with; nothing of it was run."
+        f"the pickle names {quoted}, which a checkpoint has no business with; nothing of it was run."
         " Save the state dict alone, or as safetensors",
     )

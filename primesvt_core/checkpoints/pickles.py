@@ -98,7 +98,7 @@ _LITERALS = (
 
 
 class _Machine:
-    """The pickle's stack and memo; ``table`` says for every opcode how its argument is read and what it does."""
+    """The pickle's stack and memo; ``table`` gives for every opcode how its argument is read and what it does."""
 
     def __init__(self) -> None:
         self.stack: list[Any] = []

@@ -1,4 +1,4 @@
-"""Reading a stranger's checkpoint: format by content, structure without running anything, every used byte checked."""
+"""Reading an untrusted checkpoint: format by content, structure without running anything, every used byte checked."""
 
 from __future__ import annotations
 
@@ -171,12 +171,12 @@ _SIGNATURES = {
 
 
 def _what_it_is(head: bytes, size: int) -> str:
-    told = next((text for signature, text in _SIGNATURES.items() if head.startswith(signature)), None)
+    kind = next((text for signature, text in _SIGNATURES.items() if head.startswith(signature)), None)
     if head[TAR_MAGIC_AT:].startswith(b"ustar"):
-        told = "it is a tar archive: unpack it first"
-    if told is None:
-        told = "it is empty" if size == 0 else "it is neither a torch file nor safetensors"
-    return f"the file is no checkpoint: {told}"
+        kind = "it is a tar archive: unpack it first"
+    if kind is None:
+        kind = "it is empty" if size == 0 else "it is neither a torch file nor safetensors"
+    return f"the file is no checkpoint: {kind}"
 
 
 def _locate(structure: Structure, tensors: Mapping[str, Tensor]) -> dict[str, Located]:

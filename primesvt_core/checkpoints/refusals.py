@@ -7,11 +7,11 @@ from enum import StrEnum
 from primesvt_core.errors import CheckpointRefused
 
 SHOWN = 80
-"""Characters of a stranger's text that a message repeats."""
+"""Characters of untrusted text that a message repeats."""
 
 
 class Refusal(StrEnum):
-    """Codes that scripts compare; `explanation` is what the documentation says of each."""
+    """Codes that scripts compare; `explanation` is the documentation's text for each."""
 
     explanation: str
 
@@ -42,7 +42,7 @@ class Refusal(StrEnum):
     )
     BAD_NAME = "bad_name", "A tensor's name is not a short string of letters, digits, '_', '-' and '.'."
     NO_STATE_DICT = "no_state_dict", "The file is readable but holds no state dict."
-    AMBIGUOUS = "ambiguous", "The file holds several state dicts, and nothing says which one is meant."
+    AMBIGUOUS = "ambiguous", "The file holds several state dicts, and it is unclear which one is meant."
 
 
 def refuse(code: Refusal, message: str) -> CheckpointRefused:
@@ -51,7 +51,7 @@ def refuse(code: Refusal, message: str) -> CheckpointRefused:
 
 
 def quote(value: object) -> str:
-    """A stranger's value for a message: short, on one line. The whole of it could be huge, or endless to print."""
+    """An untrusted value for a message: short, on one line. The whole of it could be huge, or endless to print."""
     if isinstance(value, BaseException):
         return _printable(str(value))
     if isinstance(value, str):

@@ -110,7 +110,7 @@ def read_legacy(path: Path, limits: Limits) -> Structure:
 
 
 def _legacy_storages(root: Any, limits: Limits) -> dict[str, Storage]:
-    """Every storage that the pickle names, optimizer states included: their sizes say where the next one begins."""
+    """Every storage that the pickle names, optimizer states included: their sizes give where the next one begins."""
     storages: dict[str, Storage] = {}
     stack, seen = [root], set[int]()
     while stack:

@@ -1,6 +1,6 @@
-"""The library's commands: inspect, evaluate, compress.
+"""The library's commands: inspect, evaluate, compress, export.
 
-The distribution offers them to ``primesvt`` through the entry-point group ``primesvt.commands``. What computes is
+The distribution adds them to ``primesvt`` through the entry-point group ``primesvt.commands``. What computes is
 imported when a command runs, by name: so ``--help`` answers at once, without torch.
 """
 
@@ -53,7 +53,7 @@ def inspect(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Say what a checkpoint is: family, config, what had to be assumed, layers by size. Nothing of it is run."""
+    """Inspect a checkpoint: family, config, assumptions, layers by size. Nothing of it is run."""
     known = assumptions(time_steps, heads, assume)
     found = import_module("primesvt_core.intake.inspect").inspect(checkpoint, known, container=container)
     document = found.to_json()
@@ -71,8 +71,8 @@ def inspect(
     if "fits" in document:
         out.print(f"  tried on {data.name if data else ''}, best first; a few points are chance:")
     for fit in document.get("fits", ()):
-        told = "" if fit["num_heads"] is None else f"num_heads = {fit['num_heads']}, "
-        out.print(f"  with {told}time_steps = {fit['time_steps']}: accuracy {fit['accuracy']:.2%}")
+        choice = "" if fit["num_heads"] is None else f"num_heads = {fit['num_heads']}, "
+        out.print(f"  with {choice}time_steps = {fit['time_steps']}: accuracy {fit['accuracy']:.2%}")
     table = Table(
         "layer", "channel group", "shape", "parameters", "bytes", title="layers, largest first", title_justify="left"
     )
@@ -89,10 +89,10 @@ def _fits(
 ) -> list[dict[str, JsonValue]]:
     with progress_bars(baseline="trying what fits") as report:
 
-        def told(done: int, total: int) -> None:
+        def tick(done: int, total: int) -> None:
             report(Progress(step=Step.BASELINE, done=done, total=total))
 
-        found = import_module("primesvt_core.cli.fitting").fits(checkpoint, data, known, told, container=container)
+        found = import_module("primesvt_core.cli.fitting").fits(checkpoint, data, known, tick, container=container)
     return [fit.to_json() for fit in found]
 
 
@@ -137,8 +137,8 @@ def evaluate(
 
 
 def _split_words(split: str) -> str:
-    told = {"all": "all images", "rest": "images that are in no split"}
-    return told.get(split, f"the {split} split; --split all takes every image")
+    described = {"all": "all images", "rest": "images that are in no split"}
+    return described.get(split, f"the {split} split; --split all takes every image")
 
 
 @takes_spec
@@ -154,7 +154,7 @@ def compress(
     """Shrink a model within a budget; writes the model, the report and the figures to --out."""
     parsed, workspace, is_new = specs.parse(asked), _workspace(out_dir, resume), not out_dir.exists()
     if train_data is not None and not parsed.fine_tuning.epochs:
-        raise SpecError("--train-data is for fine-tuning, which is not asked for; give --fine-tune-epochs too")
+        raise SpecError("--train-data is for fine-tuning; give --fine-tune-epochs too")
     pipeline = import_module("primesvt_core.pipeline")
     request = pipeline.Request(
         checkpoint=checkpoint, data=data, spec=parsed, out=out_dir, workspace=workspace, train_data=train_data

@@ -1,4 +1,4 @@
-"""Finding out what weights cannot tell: wrong heads or time steps load without an error, and guess worse."""
+"""Finding out what weights do not determine: wrong heads or time steps load without an error, and guess worse."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from primesvt_core.errors import CheckpointError, SpecError
 from primesvt_core.evaluation.accuracy import correct, pick_device
 from primesvt_core.evaluation.evaluate import DEFAULT_BATCH
-from primesvt_core.evaluation.splits import SplitImages, lay_out
+from primesvt_core.evaluation.splits import SplitImages, open_splits
 from primesvt_core.families._base import Value
 from primesvt_core.intake.inspect import Inspection, identify, inspect
 from primesvt_core.intake.loading import build, load_state
@@ -23,8 +23,8 @@ HEADS = range(1, 33)
 TIME_STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 16)
 IMAGES = 200
 
-Told = Callable[[int, int], None]
-"""Told how many choices of how many have been tried."""
+Tick = Callable[[int, int], None]
+"""Receives how many choices of how many have been tried."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Fit:
         return {"num_heads": self.num_heads, "time_steps": self.time_steps, "accuracy": self.accuracy}
 
 
-def fits(path: Path, data: Path, given: Mapping[str, Value], told: Told, *, container: str | None = None) -> list[Fit]:
+def fits(path: Path, data: Path, given: Mapping[str, Value], tick: Tick, *, container: str | None = None) -> list[Fit]:
     """Accuracy under every number of heads that fits the shapes, then of time steps, best first.
 
     Each is varied with the others as in the best choice so far, until none is better; where heads may differ from stage
@@ -52,7 +52,7 @@ def fits(path: Path, data: Path, given: Mapping[str, Value], told: Told, *, cont
         path: checkpoint.
         data: labelled images.
         given: assumptions of the caller.
-        told: how many choices of how many have been tried.
+        tick: receives how many choices of how many have been tried.
         container: which weights of a file that has several.
 
     Raises:
@@ -60,15 +60,15 @@ def fits(path: Path, data: Path, given: Mapping[str, Value], told: Told, *, cont
     """
     first = inspect(path, given, container=container)
     sizes = SplitSizes(search_images=IMAGES)
-    images = lay_out(first, data, PreprocessingOverrides(), sizes, seed=0, batch_size=DEFAULT_BATCH)
+    images = open_splits(first, data, PreprocessingOverrides(), sizes, seed=0, batch_size=DEFAULT_BATCH)
     with TemporaryDirectory(prefix="primesvt-fits-") as scratch:
-        trial = _Trial(first, load_state(first, Path(scratch) / "checkpoint.safetensors"), images, given, told)
+        trial = _Trial(first, load_state(first, Path(scratch) / "checkpoint.safetensors"), images, given, tick)
         trial.try_all([{}])
         best = None
         while best != trial.best:
             best = trial.best
             if _is_open(first, given, "num_heads"):
-                _vary_heads(trial, first.family.asked["num_heads"].stages)
+                _vary_heads(trial, first.family.hyperparameters["num_heads"].stages)
             if _is_open(first, given, "time_steps") and images.data.kind == "images":
                 trial.try_all({"time_steps": number} for number in TIME_STEPS)
     return sorted(trial.found, key=lambda fit: -fit.accuracy)
@@ -82,7 +82,7 @@ def _vary_heads(trial: _Trial, stages: int) -> None:
 
 
 def _is_open(inspection: Inspection, given: Mapping[str, Value], field: str) -> bool:
-    return field in inspection.family.asked and field not in given
+    return field in inspection.family.hyperparameters and field not in given
 
 
 def _with_heads(fit: Fit, stage: int, stages: int, number: int) -> str:
@@ -101,9 +101,9 @@ class _Trial:
         state: Mapping[str, Tensor],
         images: SplitImages,
         given: Mapping[str, Value],
-        told: Told,
+        tick: Tick,
     ) -> None:
-        self.first, self.state, self.images, self.given, self.told = first, state, images, given, told
+        self.first, self.state, self.images, self.given, self.tick = first, state, images, given, tick
         self.found: list[Fit] = []
 
     @property
@@ -123,13 +123,13 @@ class _Trial:
         total = len(self.found) + len(allowed)
         for key, inspection in allowed.items():
             self.found.append(Fit(*key, self._accuracy(inspection)))
-            self.told(len(self.found), total)
+            self.tick(len(self.found), total)
 
     def _known(self, fit: Fit) -> dict[str, Value]:
         known: dict[str, Value] = {"time_steps": fit.time_steps}
         if fit.num_heads is not None:
             known["num_heads"] = fit.num_heads
-        return {name: value for name, value in known.items() if name in self.first.family.asked}
+        return {name: value for name, value in known.items() if name in self.first.family.hyperparameters}
 
     def _inspected(self, known: Mapping[str, Value]) -> Inspection | None:
         """The checkpoint under other assumptions, if it allows them."""
@@ -145,5 +145,5 @@ class _Trial:
 
 
 def _key(inspection: Inspection) -> tuple[int | str | None, int]:
-    heads = getattr(inspection.config, "num_heads", None) if "num_heads" in inspection.family.asked else None
+    heads = getattr(inspection.config, "num_heads", None) if "num_heads" in inspection.family.hyperparameters else None
     return heads, inspection.config.time_steps

@@ -19,7 +19,7 @@ Part = Literal["train", "test"]
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """Labelled samples that are decoded when they are asked for.
+    """Labelled samples that are decoded on demand.
 
     Attributes:
         name: for people.

@@ -30,7 +30,7 @@ class Member:
 
     Attributes:
         is_plain: whether it is a file with content of its own, not a link or a device.
-        open: its content; of a tar only until the next member is asked for.
+        open: its content; of a tar only until the next member is read.
     """
 
     name: str

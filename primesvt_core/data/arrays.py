@@ -76,7 +76,7 @@ def _channels_last(name: str, images: NDArray[Any]) -> NDArray[Any]:
     if images.ndim != 4:
         raise refuse("data_format", f"images in {name} have {images.ndim} dimensions; 3, 4 or 5 are understood")
     are_last = images.shape[3] in COLOURS and images.shape[1] not in COLOURS
-    are_last = are_last or images.shape[3] <= MOST_CHANNELS < images.shape[1]  # RGBA, which is told for what it is
+    are_last = are_last or images.shape[3] <= MOST_CHANNELS < images.shape[1]  # RGBA, which is refused by that name
     return images if are_last else images.transpose(0, 2, 3, 1)
 
 

@@ -1,4 +1,4 @@
-"""Samples in batches: decoded lazily, a few batches ahead, by several threads, in the order asked for."""
+"""Samples in batches: decoded lazily, a few batches ahead, by several threads, in the given order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from primesvt_core.data.preprocessing import Preprocessing
 
 WORKERS = 2
 AHEAD = 3
-"""Batches that are decoded before they are asked for."""
+"""Batches that are decoded ahead of the one in use."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,6 @@ def _batch(data: DataSet, indices: Sequence[int] | NDArray[Any], preprocessing: 
     if len({shape[-3] for shape in shapes}) > 1:
         raise refuse("data_channels", f"{data.name} has grey and coloured samples, which no model takes together")
     if len(shapes) > 1:
-        told = " and ".join(str(list(shape)) for shape in sorted(shapes)[:2])
-        raise refuse("data_format", f"{data.name} has samples of different sizes ({told}); give a resize and a crop")
+        sizes = " and ".join(str(list(shape)) for shape in sorted(shapes)[:2])
+        raise refuse("data_format", f"{data.name} has samples of different sizes ({sizes}); give a resize and a crop")
     return Batch(np.ascontiguousarray(np.stack(samples), np.float32), data.labels[np.asarray(indices)])

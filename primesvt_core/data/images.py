@@ -23,7 +23,7 @@ from primesvt_core.data.carried import is_hidden
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff"}
 DECODERS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "PPM", "TIFF")
-"""No others, whatever a file's content asks for: Pillow has some that start programs."""
+"""No others, whatever a file's content names: Pillow has some that start programs."""
 
 PARTS: Mapping[Part, tuple[str, ...]] = {"test": ("test", "val", "valid", "validation"), "train": ("train", "training")}
 """Names of folders with test and training data, in the order in which they are looked for."""
@@ -127,7 +127,7 @@ def _check_member(member: Member) -> None:
 def _image_set(
     name: str, names: Iterable[str], read: Read, part: Part | None, digest: Callable[[Iterable[str]], str]
 ) -> DataSet:
-    images, told = _choose_part(sorted(n for n in names if is_image(n)), part)
+    images, part_name = _choose_part(sorted(n for n in names if is_image(n)), part)
     if not images:
         raise refuse(
             "data_empty", f"{name} holds no images; expected one folder a class with {', '.join(sorted(SUFFIXES))}"
@@ -136,7 +136,7 @@ def _image_set(
     classes = sorted(set(labelled))
     numbers = {label: number for number, label in enumerate(classes)}
     return DataSet(
-        name=name + told,
+        name=name + part_name,
         kind="images",
         classes=tuple(classes),
         labels=np.array([numbers[label] for label in labelled], np.int64),

@@ -40,7 +40,7 @@ def open_data(path: Path, part: Part | None = None) -> DataSet:
 
     Args:
         path: a file or folder in one of the formats.
-        part: training or test data, where the data set has both; test data unless said otherwise.
+        part: training or test data, where the data set has both; test data by default.
 
     Raises:
         DataError: with a stable ``error_code``, naming the file and what is wrong with it.
@@ -88,7 +88,7 @@ def _open(path: Path, part: Part | None, depth: int = 0) -> DataSet:
 
 
 def _open_folder(path: Path, part: Part | None, depth: int) -> DataSet:
-    """The first file that says what a folder is decides, from the top down; archives only where nothing else does."""
+    """The first file that shows what a folder is decides, from the top down; archives only where nothing else does."""
     found: list[Path] = []
     for where, folders, names in os.walk(path, followlinks=True):
         folders.sort()
@@ -107,7 +107,7 @@ def _open_folder(path: Path, part: Part | None, depth: int) -> DataSet:
 
 
 def _open_archive(path: Path, part: Part | None, depth: int) -> DataSet:
-    """The first member that says what an archive is decides; one without any holds no images, which is told."""
+    """The first member that shows what an archive is decides; one without any is refused as holding no images."""
     seen: set[str] = set()
     zipped = is_zip(path)
     for member in members(path):

@@ -58,8 +58,8 @@ class Preprocessing(BaseModel):
         """One mean and deviation a channel; a grey image is normalised into as many channels as they have."""
         lengths = [len(values) for values in (self.mean, self.std) if values is not None]
         if len({channels, *lengths} - {1}) > 1:
-            told = " and ".join(map(str, lengths))
-            raise refuse("data_channels", f"mean and std have {told} values, but the images have {channels} channels")
+            counts = " and ".join(map(str, lengths))
+            raise refuse("data_channels", f"mean and std have {counts} values, but the images have {channels} channels")
 
     def _normalised(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         if self.mean is not None:

@@ -16,7 +16,7 @@ PROPORTIONS = (0.10, 0.35, 0.55)
 """Of calibration, search and confirmation, where the bounds of the spec do not bite."""
 
 SMALLEST = 20
-"""Samples without which no split says anything."""
+"""Samples without which a split is of no use."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +64,11 @@ def _stratified(labels: NDArray[Any], seed: int) -> NDArray[np.int64]:
 
 
 def numbering(data: DataSet, num_classes: int) -> tuple[str, ...]:
-    """What should be known of labels that were numbered without a class that the model tells apart."""
+    """A note where the data set has fewer classes than the model, and its labels were numbered by their names."""
     if len(data.classes) >= num_classes or data.classes == tuple(map(str, range(len(data.classes)))):
         return ()
     return (
-        f"{data.name} has {len(data.classes)} classes, but the model tells {num_classes} apart: they were numbered in"
+        f"{data.name} has {len(data.classes)} classes, but the model has {num_classes}: they were numbered in"
         " the order of their names.",
     )
 
@@ -84,7 +84,7 @@ def check_classes(data: DataSet, num_classes: int) -> None:
         names = ", ".join(data.classes[label] for label in (beyond or range(num_classes, len(data.classes)))[:5])
         raise refuse(
             "data_classes",
-            f"{data.name} has {len(data.classes)} classes, but the model tells {num_classes} apart; too many: {names}",
+            f"{data.name} has {len(data.classes)} classes, but the model has {num_classes}; too many: {names}",
         )
 
 

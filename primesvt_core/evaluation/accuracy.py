@@ -25,13 +25,13 @@ def pick_device(name: str) -> torch.device:
         raise SpecError(f"there is no device {name!r}: use auto, cpu, cuda or cuda:N")
     device, gpus = torch.device(name), torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= gpus:
-        told = f"its GPUs are cuda:0 to cuda:{gpus - 1}" if gpus else "torch finds no GPU on it"
-        raise SpecError(f"this machine has no {name}: {told}; use another device, or auto")
+        available = f"its GPUs are cuda:0 to cuda:{gpus - 1}" if gpus else "torch finds no GPU on it"
+        raise SpecError(f"this machine has no {name}: {available}; use another device, or auto")
     return device
 
 
 Tick = Callable[[int], None]
-"""Told the images done so far."""
+"""Receives the number of images done so far."""
 
 
 def correct(model: SpikingModel, batches: Iterable[Batch], tick: Tick = lambda _: None) -> list[bool]:

@@ -14,7 +14,7 @@ from primesvt_core.data import (
 )
 from primesvt_core.errors import DataError
 from primesvt_core.evaluation.accuracy import correct, pick_device
-from primesvt_core.evaluation.splits import SplitImages, SplitName, lay_out
+from primesvt_core.evaluation.splits import SplitImages, SplitName, open_splits
 from primesvt_core.families._base import Value
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import load
@@ -62,7 +62,7 @@ def evaluate(
 
     ``auto`` is the confirmation split where ``data`` is the data set on which the model's promise was confirmed, so
     that the figure is the report's; for any other model or data set it is every image. ``rest`` are the images that
-    are in no split. What is not given is taken from what the pruned model says of itself.
+    are in no split. What is not given is taken from the pruned model's metadata.
 
     Raises:
         CheckpointError: if the model cannot be read.
@@ -72,7 +72,7 @@ def evaluate(
     place = pick_device(device)
     inspection = inspect(model, assumptions, container=container)
     own = inspection.provenance
-    images = lay_out(
+    images = open_splits(
         inspection,
         data,
         preprocessing or PreprocessingOverrides(),
@@ -108,8 +108,8 @@ def _indices(images: SplitImages, name: str) -> Sequence[int]:
     if name == "all":
         return range(len(images.data))
     if name != "rest":
-        found: tuple[int, ...] = getattr(images.splits, name)
-        return found
+        indices: tuple[int, ...] = getattr(images.splits, name)
+        return indices
     rest = images.splits.rest(len(images.data))
     if not rest:
         raise DataError(f"every image of {images.data.name} is in a split; there is no rest", code="data_empty")

@@ -49,7 +49,7 @@ class SplitImages:
         return batches(self.data, indices, self.preprocessing, self.batch_size)
 
 
-def lay_out(
+def open_splits(
     inspection: Inspection,
     path: Path,
     overrides: PreprocessingOverrides,
@@ -58,7 +58,15 @@ def lay_out(
     seed: int,
     batch_size: int,
 ) -> SplitImages:
-    """Open a data set, check that it fits the model, and say how it is split.
+    """Open a data set, check that it fits the model, and define its splits.
+
+    Args:
+        inspection: of the model.
+        path: of the data set.
+        overrides: of the model's own preprocessing.
+        sizes: of the splits, in images.
+        seed: of the splits.
+        batch_size: images at a time.
 
     Raises:
         DataError: naming the file or the classes that do not fit.

@@ -42,22 +42,22 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A config field that weights cannot tell.
+class Hyperparameter:
+    """A config field that weights do not determine.
 
     Attributes:
-        default: its value where nobody says otherwise, from the variant and the shapes.
+        default: its value unless the caller or the checkpoint gives one, from the variant and the shapes.
         aliases: other names, beside `ALIASES`, under which training scripts keep it in a checkpoint's ``args``.
-        reading: what the training script's arguments say of it, where none of its names does; None if nothing. Raises
-            ``ValueError`` on what makes the model another one.
-        unheard: variants whose public code takes that argument and does not listen to it.
+        parse_args: its value in the training script's arguments, where none of its names is among them; None for none.
+            Raises ``ValueError`` on arguments that make the model another one.
+        ignored_by: variants whose public code takes that argument and ignores it.
         stages: as how many values it may be given, one a stage: a list there, separated by commas here.
     """
 
     default: Callable[[str, Shapes], Value]
     aliases: tuple[str, ...] = ()
-    reading: Callable[[Mapping[str, object]], object] = field(default=lambda _: None)
-    unheard: tuple[str, ...] = ()
+    parse_args: Callable[[Mapping[str, object]], object] = field(default=lambda _: None)
+    ignored_by: tuple[str, ...] = ()
     stages: int = 1
 
     def names(self, name: str) -> tuple[str, ...]:
@@ -74,19 +74,19 @@ class Family(Generic[C]):
         paper: where it was published.
         source: public repository and commit whose names and numerics are reproduced.
         config_type: its config.
-        landmarks: patterns of tensor names of which a checkpoint of this family has at least one; for naming the
+        signature_keys: patterns of tensor names of which a checkpoint of this family has at least one; for naming the
             nearest family of an unknown file.
-        recognise: the variant that a state dict's names and shapes show, or None.
-        asked: config fields that weights cannot tell.
-        infer: the config, from the variant, the shapes and the asked fields' values. May raise ``KeyError`` or
+        identify: the variant that a state dict's names and shapes show, or None.
+        hyperparameters: config fields that weights do not determine.
+        infer: the config, from the variant, the shapes and the hyperparameters' values. May raise ``KeyError`` or
             ``ValueError`` on shapes that do not fit.
         build: the model of a config, freshly initialised, its state dict under the public repository's names.
         layers: weight-carrying layers in forward order.
         groups: channel groups in forward order.
         unused: tensors that the forward pass never reads.
         preprocessing: the public evaluation's preprocessing.
-        foreign: why a state dict that looks like this family's is of another model; None if it does not.
-        implied: arguments of the training script that the config implies; a file that says another value there is of a
+        unsupported_reason: why a state dict that looks like this family's is of another model; None if it does not.
+        implied_args: arguments of the training script that the config implies; a file with another value there is of a
             model with the same weights that computes something else.
     """
 
@@ -94,17 +94,17 @@ class Family(Generic[C]):
     paper: str
     source: str
     config_type: type[C]
-    landmarks: tuple[str, ...]
-    recognise: Callable[[Shapes], str | None]
-    asked: Mapping[str, Asked]
+    signature_keys: tuple[str, ...]
+    identify: Callable[[Shapes], str | None]
+    hyperparameters: Mapping[str, Hyperparameter]
     infer: Callable[[str, Shapes, Mapping[str, Value]], C]
     build: Callable[[C], SpikingModel]
     layers: Callable[[C], tuple[Layer, ...]]
     groups: Callable[[C], tuple[ChannelGroup, ...]]
     preprocessing: Callable[[C], Preprocessing]
     unused: Callable[[C], frozenset[str]] = field(default=lambda _: frozenset())
-    foreign: Callable[[Shapes], str | None] = field(default=lambda _: None)
-    implied: Mapping[str, Callable[[C], Value]] = field(default_factory=dict)
+    unsupported_reason: Callable[[Shapes], str | None] = field(default=lambda _: None)
+    implied_args: Mapping[str, Callable[[C], Value]] = field(default_factory=dict)
 
 
 NORM_ENTRIES = ("weight", "bias", "running_mean", "running_var")
@@ -141,7 +141,7 @@ def layer(name: str, module: str, *norms: str | None, bias: bool, group: str | N
 
 
 @dataclass(frozen=True)
-class Writer:
+class Producer:
     """A layer that produces a group's channels: its module, its BatchNorm, and whether it has a bias."""
 
     module: str
@@ -153,39 +153,39 @@ def group(
     name: str,
     size: int,
     width: str,
-    writers: Iterable[Writer],
-    readers: Iterable[str] = (),
+    producers: Iterable[Producer],
+    consumers: Iterable[str] = (),
     *,
     extra: Iterable[TensorSlice] = (),
     parts: int = 1,
     scope: Literal["local", "global"] = "local",
 ) -> ChannelGroup:
-    """The plain case of a group: rows and BatchNorms of its writers, columns of its readers.
+    """The plain case of a group: rows and BatchNorms of its producers, columns of its consumers.
 
     Args:
         name: of the group.
         size: channels.
         width: path of the config field that holds ``size``.
-        writers: whose BatchNorm is the last one before the neuron or the residual add.
-        readers: modules that read the channels in their order.
+        producers: whose BatchNorm is the last one before the neuron or the residual add.
+        consumers: modules that read the channels in their order.
         extra: other slices.
         parts: runs of channels (heads) over which the removal must be even.
         scope: whether it is a residual stream.
     """
-    writers, readers = tuple(writers), tuple(readers)
+    producers, consumers = tuple(producers), tuple(consumers)
     return ChannelGroup(
         name=name,
         size=size,
         width=width,
         slices=(
-            *(piece for writer in writers for piece in rows(writer.module, bias=writer.bias)),
-            *norm(*(writer.norm for writer in writers)),
-            *columns(*readers),
+            *(piece for producer in producers for piece in rows(producer.module, bias=producer.bias)),
+            *norm(*(producer.norm for producer in producers)),
+            *columns(*consumers),
             *extra,
         ),
-        producers=tuple(f"{writer.module}.weight" for writer in writers),
-        silencers=tuple(writer.norm for writer in writers),
-        consumers=tuple(f"{reader}.weight" for reader in readers),
+        producers=tuple(f"{producer.module}.weight" for producer in producers),
+        silencers=tuple(producer.norm for producer in producers),
+        consumers=tuple(f"{consumer}.weight" for consumer in consumers),
         parts=parts,
         min_size=parts,
         scope=scope,

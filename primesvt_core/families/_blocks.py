@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from primesvt_core.families._base import Count, Writer, group, layer
+from primesvt_core.families._base import Count, Producer, group, layer
 from primesvt_core.types import ChannelGroup, Layer, Shapes
 
 
@@ -28,18 +28,18 @@ class BlockNames:
     Attributes:
         attention: module of the attention: ``attn``.
         mlp: the two layers of the MLP: ``mlp.fc1``, ``mlp.fc2``.
-        mixer: ending of a layer's name beside ``_bn``: ``conv`` or ``linear``.
+        suffix: ending of a layer's name beside ``_bn``: ``conv`` or ``linear``.
         qkv_bias: whether q, k and v have a bias; the projection and the MLP always do.
     """
 
-    mixer: str
+    suffix: str
     attention: str = "attn"
     mlp: tuple[str, str] = ("mlp.fc1", "mlp.fc2")
     qkv_bias: bool = False
 
     def weight(self, layer: str) -> str:
         """Module of a layer's weight."""
-        return f"{layer}_{self.mixer}"
+        return f"{layer}_{self.suffix}"
 
     def norm(self, layer: str) -> str:
         """Module of a layer's BatchNorm."""
@@ -49,15 +49,15 @@ class BlockNames:
         """Whether a layer has a bias."""
         return self.qkv_bias or layer[-2:] not in (".q", ".k", ".v")
 
-    def writer(self, layer: str) -> Writer:
+    def producer(self, layer: str) -> Producer:
         """A layer as a producer of channels."""
-        return Writer(self.weight(layer), self.norm(layer), self.is_biased(layer))
+        return Producer(self.weight(layer), self.norm(layer), self.is_biased(layer))
 
-    def writers(self, base: str) -> tuple[Writer, ...]:
+    def producers(self, base: str) -> tuple[Producer, ...]:
         """What adds to the residual stream in a block."""
-        return (self.writer(f"{base}.{self.attention}.proj"), self.writer(f"{base}.{self.mlp[1]}"))
+        return (self.producer(f"{base}.{self.attention}.proj"), self.producer(f"{base}.{self.mlp[1]}"))
 
-    def readers(self, base: str) -> tuple[str, ...]:
+    def consumers(self, base: str) -> tuple[str, ...]:
         """Modules that read the residual stream in a block."""
         layers = (*(f"{base}.{self.attention}.{name}" for name in "qkv"), f"{base}.{self.mlp[0]}")
         return tuple(self.weight(layer) for layer in layers)
@@ -91,7 +91,7 @@ def infer_block(shapes: Shapes, base: str, names: BlockNames) -> BlockConfig:
 
 
 def block_layers(base: str, names: BlockNames, stream: str) -> Iterator[Layer]:
-    """The seven mixings of a block; ``stream`` is the group of the residual stream."""
+    """The seven layers of a block; ``stream`` is the group of the residual stream."""
     attention = f"{base}.{names.attention}"
     owners = {
         f"{attention}.q": f"{attention}.qk",
@@ -115,10 +115,10 @@ def block_groups(base: str, path: str, block: BlockConfig, names: BlockNames, he
         heads: over which queries, keys and values must stay even.
     """
     attention, hidden = f"{base}.{names.attention}", f"{base}.{names.mlp[0]}"
-    q, k, v = (names.writer(f"{attention}.{name}") for name in "qkv")
-    proj, fc2 = (names.weight(writer) for writer in (f"{attention}.proj", f"{base}.{names.mlp[1]}"))
+    q, k, v = (names.producer(f"{attention}.{name}") for name in "qkv")
+    proj, fc2 = (names.weight(producer) for producer in (f"{attention}.proj", f"{base}.{names.mlp[1]}"))
     return (
         group(f"{attention}.qk", block.qk_dim, f"{path}.qk_dim", (q, k), parts=heads),
         group(f"{attention}.v", block.v_dim, f"{path}.v_dim", (v,), (proj,), parts=heads),
-        group(hidden, block.mlp_dim, f"{path}.mlp_dim", (names.writer(hidden),), (fc2,)),
+        group(hidden, block.mlp_dim, f"{path}.mlp_dim", (names.producer(hidden),), (fc2,)),
     )

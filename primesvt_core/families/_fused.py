@@ -1,6 +1,6 @@
-"""Mixings that are fused in one, the output channels of one after those of another: the layers and groups of each.
+"""Projections that are fused in one, the output channels of one after those of another: the layers and groups of each.
 
-Such a mixing is a module with the convolution as ``0`` and the BatchNorm as ``1``; it has no bias.
+Such a projection is a module with the convolution as ``0`` and the BatchNorm as ``1``; it has no bias.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from primesvt_core.families._base import Writer, columns, layer, norm, rows
+from primesvt_core.families._base import Producer, columns, layer, norm, rows
 from primesvt_core.types import ChannelGroup, Layer, Shapes
 
 
 def split_layers(fused: str, parts: Mapping[str, tuple[int, str]]) -> Iterator[Layer]:
-    """A layer for every mixing in ``fused``: by its name its output channels, and the group that they belong to."""
+    """A layer for every projection in ``fused``: by its name its output channels, and the group that they belong to."""
     whole = layer(fused, f"{fused}.0", f"{fused}.1", bias=False, group=None)
     *shared, _batches = whole.tensors
     for index, (name, (size, owner)) in enumerate(parts.items()):
@@ -22,19 +22,26 @@ def split_layers(fused: str, parts: Mapping[str, tuple[int, str]]) -> Iterator[L
 
 
 def split_group(
-    name: str, size: int, width: str, fused: str, offsets: Iterable[int], readers: Iterable[str] = (), *, parts: int = 1
+    name: str,
+    size: int,
+    width: str,
+    fused: str,
+    offsets: Iterable[int],
+    consumers: Iterable[str] = (),
+    *,
+    parts: int = 1,
 ) -> ChannelGroup:
     """The group of the channels that begin at each of ``offsets`` in ``fused``; other arguments as of `group`."""
-    conv, bn, readers = f"{fused}.0", f"{fused}.1", tuple(readers)
+    conv, bn, consumers = f"{fused}.0", f"{fused}.1", tuple(consumers)
     places = ((*rows(conv, bias=False, offset=offset), *norm(bn, offset=offset)) for offset in offsets)
     return ChannelGroup(
         name=name,
         size=size,
         width=width,
-        slices=(*(piece for place in places for piece in place), *columns(*readers)),
+        slices=(*(piece for place in places for piece in place), *columns(*consumers)),
         producers=(f"{conv}.weight",),
         silencers=(bn,),
-        consumers=tuple(f"{reader}.weight" for reader in readers),
+        consumers=tuple(f"{consumer}.weight" for consumer in consumers),
         parts=parts,
         min_size=parts,
     )
@@ -48,9 +55,9 @@ class FusedNames:
     projection: str = "proj_conv_bn"
     bias: bool = False
 
-    def projecting(self, base: str) -> Writer:
+    def projecting(self, base: str) -> Producer:
         """The projection of the attention at ``base``."""
-        return Writer(f"{base}.{self.projection}.0", f"{base}.{self.projection}.1", self.bias)
+        return Producer(f"{base}.{self.projection}.0", f"{base}.{self.projection}.1", self.bias)
 
 
 USUAL = FusedNames()
@@ -70,10 +77,10 @@ def fused_groups(
     base: str, path: str, qk_dim: int, v_dim: int, heads: int, names: FusedNames = USUAL
 ) -> tuple[ChannelGroup, ChannelGroup]:
     """Queries with keys, and values, of the fused attention at ``base``; ``path`` is its block's in the config."""
-    fused, readers = f"{base}.{names.fused}", (names.projecting(base).module,)
+    fused, consumers = f"{base}.{names.fused}", (names.projecting(base).module,)
     return (
         split_group(f"{base}.qk", qk_dim, f"{path}.qk_dim", fused, (0, qk_dim), parts=heads),
-        split_group(f"{base}.v", v_dim, f"{path}.v_dim", fused, (2 * qk_dim,), readers, parts=heads),
+        split_group(f"{base}.v", v_dim, f"{path}.v_dim", fused, (2 * qk_dim,), consumers, parts=heads),
     )
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from primesvt_core.data import Preprocessing
-from primesvt_core.families._base import Count, FamilyConfig, Writer, group, layer
+from primesvt_core.families._base import Count, FamilyConfig, Producer, group, layer
 from primesvt_core.families._blocks import count
 from primesvt_core.families._recipes import cifar, for_colours, imagenet_cropped
 from primesvt_core.layers.model import SpikingModel, Stage
@@ -25,7 +25,7 @@ from primesvt_core.types import ChannelGroup, Layer, Shapes
 CROP_SHARE = 0.95
 """The public evaluation crops ImageNet's images to this share of their side."""
 
-RPE = Writer("patch_embed.rpe_conv", "patch_embed.rpe_bn")
+RPE = Producer("patch_embed.rpe_conv", "patch_embed.rpe_bn")
 
 
 class BlockConfig(BaseModel):
@@ -58,10 +58,10 @@ class Names:
     Attributes:
         stem: the four convolutions with their BatchNorms.
         blocks: list of the blocks.
-        mlp: patterns of the MLP's two mixings and BatchNorms, from their number.
+        mlp: patterns of the MLP's two layers and BatchNorms, from their number.
     """
 
-    stem: tuple[Writer, ...]
+    stem: tuple[Producer, ...]
     blocks: str
     mlp: tuple[str, str]
 
@@ -69,15 +69,15 @@ class Names:
         """A block."""
         return f"{self.blocks}.{index}"
 
-    def attention(self, index: int, name: str) -> Writer:
+    def attention(self, index: int, name: str) -> Producer:
         """``q``, ``k``, ``v`` or ``proj`` of a block."""
         base = f"{self.base(index)}.attn.{name}"
-        return Writer(f"{base}_conv", f"{base}_bn", bias=name == "proj")
+        return Producer(f"{base}_conv", f"{base}_bn", bias=name == "proj")
 
-    def fc(self, index: int, number: int) -> Writer:
-        """A mixing of a block's MLP."""
-        mix, bn = (f"{self.base(index)}.mlp.{pattern.format(number)}" for pattern in self.mlp)
-        return Writer(mix, bn, bias=True)
+    def fc(self, index: int, number: int) -> Producer:
+        """One of the two layers of a block's MLP."""
+        module, bn = (f"{self.base(index)}.mlp.{pattern.format(number)}" for pattern in self.mlp)
+        return Producer(module, bn, bias=True)
 
 
 class Stem(nn.Module):
@@ -125,7 +125,7 @@ class MaskedTransformer(SpikingModel):
         return logits
 
     def stages(self) -> tuple[Stage, ...]:
-        *first, last = ((writer.module, writer.norm) for writer in self.names.stem)
+        *first, last = ((producer.module, producer.norm) for producer in self.names.stem)
         stem = (Stage(f"stem.{i}", partial(self.patch_embed.stage, i), names) for i, names in enumerate(first))
         blocks = self.get_submodule(self.names.blocks).named_children()
         bases = ((f"{self.names.blocks}.{index}", block) for index, block in blocks)
@@ -140,10 +140,10 @@ class MaskedTransformer(SpikingModel):
 def infer_widths(shapes: Shapes, names: Names) -> dict[str, object]:
     """The fields of a config that every one has, but the variant."""
 
-    def width(writer: Writer) -> int:
-        return shapes[f"{writer.module}.weight"].shape[0]
+    def width(producer: Producer) -> int:
+        return shapes[f"{producer.module}.weight"].shape[0]
 
-    *stem, embed_dim = (width(writer) for writer in names.stem)
+    *stem, embed_dim = (width(producer) for producer in names.stem)
     blocks = [
         BlockConfig(attention_dim=width(names.attention(i, "q")), mlp_dim=width(names.fc(i, 1)))
         for i in range(count(shapes, names.blocks))
@@ -159,13 +159,13 @@ def infer_widths(shapes: Shapes, names: Names) -> dict[str, object]:
 
 
 def masked_layers(config: MaskedConfig, names: Names, *, coupled: bool = False) -> Iterator[Layer]:
-    """Stem convolutions, the six mixings of each block, the head; other arguments as of `masked_groups`."""
+    """Stem convolutions, the six layers of each block, the head; other arguments as of `masked_groups`."""
     owners = (*(f"stem.{i}" for i in range(len(config.stem))), "embedding")
-    for owner, name, writer in (
-        *((owner, f"stem.{i}", writer) for i, (owner, writer) in enumerate(zip(owners, names.stem, strict=True))),
+    for owner, name, producer in (
+        *((owner, f"stem.{i}", producer) for i, (owner, producer) in enumerate(zip(owners, names.stem, strict=True))),
         ("embedding", "stem.rpe", RPE),
     ):
-        yield _layer(name, writer, owner)
+        yield _layer(name, producer, owner)
     for i in range(len(config.blocks)):
         base = names.base(i)
         for name in "qkv":
@@ -177,8 +177,8 @@ def masked_layers(config: MaskedConfig, names: Names, *, coupled: bool = False) 
     yield layer("head", "head", bias=True, group=None)
 
 
-def _layer(name: str, writer: Writer, owner: str | None) -> Layer:
-    return layer(name, writer.module, writer.norm, bias=writer.bias, group=owner)
+def _layer(name: str, producer: Producer, owner: str | None) -> Layer:
+    return layer(name, producer.module, producer.norm, bias=producer.bias, group=owner)
 
 
 def masked_groups(config: MaskedConfig, names: Names, *, coupled: bool = False) -> tuple[ChannelGroup, ...]:
@@ -200,22 +200,22 @@ def masked_groups(config: MaskedConfig, names: Names, *, coupled: bool = False) 
 def _block_groups(config: MaskedConfig, names: Names, index: int, coupled: bool) -> Iterator[ChannelGroup]:
     base, path, block = names.base(index), f"blocks.{index}", config.blocks[index]
     if not coupled:
-        writers = [names.attention(index, name) for name in "qkv"]
-        readers = (names.attention(index, "proj").module,)
-        yield group(f"{base}.attn", block.attention_dim, f"{path}.attention_dim", writers, readers)
+        producers = [names.attention(index, name) for name in "qkv"]
+        consumers = (names.attention(index, "proj").module,)
+        yield group(f"{base}.attn", block.attention_dim, f"{path}.attention_dim", producers, consumers)
     if not config.mlp_residual:
         fc1, fc2 = names.fc(index, 1), names.fc(index, 2)
         yield group(f"{base}.mlp.fc1", block.mlp_dim, f"{path}.mlp_dim", (fc1,), (fc2.module,))
 
 
 def _embedding(config: MaskedConfig, names: Names) -> ChannelGroup:
-    writers, readers = [names.stem[-1], RPE], [RPE.module]
+    producers, consumers = [names.stem[-1], RPE], [RPE.module]
     for i in range(len(config.blocks)):
         fc1, fc2 = names.fc(i, 1), names.fc(i, 2)
         tied = config.mlp_residual  # then the hidden channels are the stream's
-        writers += [names.attention(i, "proj"), *([fc1] if tied else []), fc2]
-        readers += [*(names.attention(i, name).module for name in "qkv"), fc1.module, *([fc2.module] if tied else [])]
-    return group("embedding", config.embed_dim, "embed_dim", writers, (*readers, "head"), scope="global")
+        producers += [names.attention(i, "proj"), *([fc1] if tied else []), fc2]
+        consumers += [*(names.attention(i, name).module for name in "qkv"), fc1.module, *([fc2.module] if tied else [])]
+    return group("embedding", config.embed_dim, "embed_dim", producers, (*consumers, "head"), scope="global")
 
 
 def preprocessing(config: MaskedConfig) -> Preprocessing:

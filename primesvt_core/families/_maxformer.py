@@ -17,8 +17,8 @@ from primesvt_core.families._fused import USUAL, FusedNames
 from primesvt_core.families._stages import Embedding, Staged, Unit
 from primesvt_core.families._zoo import ZooConfig
 from primesvt_core.layers.attention import spiking_self_attention
-from primesvt_core.layers.folding import Folded, folded
-from primesvt_core.layers.mixing import CurrentMlp
+from primesvt_core.layers.flatten_time import TimeFlattened, flatten_time
+from primesvt_core.layers.mlp import CurrentMlp
 from primesvt_core.layers.pointwise import PointwiseConv1d
 from primesvt_core.layers.self_attention import USUAL_SCALE, FusedSelfAttention
 
@@ -42,7 +42,7 @@ class Config(ZooConfig):
     """One Max-Former of the zoo.
 
     Attributes:
-        variant: ``cifar`` begins without halving the image, has no mixing of positions in the first stage, and a
+        variant: ``cifar`` begins without halving the image, has no depthwise convolution in the first stage, and a
             neuron before the attention instead of behind.
         patch_embeds: of every patch embedding, the widths of all its convolutions but the last one.
         streams: widths of the residual streams, one a stage.
@@ -67,13 +67,13 @@ class Config(ZooConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dialect:
+class VariantSpec:
     """How a variant names and lays out its layers.
 
     Attributes:
         embeddings: the patch embeddings.
         kernels: sides of the depthwise convolutions of the stages before the last; None where there are none.
-        attention: what its mixings are called.
+        attention: what its projections are called.
         head_width: of the attention, as the zoo derives its heads from the width; None where there are always eight.
     """
 
@@ -96,8 +96,8 @@ def _later(*, bias: bool) -> Embedding:
     return Embedding(units=(_numbered(1), _numbered(2)), shortcut=shortcut, shortcut_from=0, stride=1, bias=bias)
 
 
-DIALECTS = {
-    "imagenet": Dialect(
+VARIANTS = {
+    "imagenet": VariantSpec(
         embeddings=(
             Embedding(
                 units=(_numbered(1), _numbered(2), _numbered(3)),
@@ -107,7 +107,7 @@ DIALECTS = {
         ),
         kernels=(7, 5), attention=USUAL, head_width=64,
     ),
-    "cifar": Dialect(
+    "cifar": VariantSpec(
         embeddings=(
             Embedding(
                 units=(Unit("conv", "conv", "bn"), Unit("branch", "branch.1", "branch.2")),
@@ -137,7 +137,7 @@ class Numbered(nn.Module):
     def current(self, number: int, x: Tensor) -> Tensor:
         """Convolved and normalised."""
         conv, bn = self.get_submodule(f"conv{number}"), self.get_submodule(f"bn{number}")
-        return folded(lambda y: bn(conv(y)), x)
+        return flatten_time(lambda y: bn(conv(y)), x)
 
     def fire(self, number: int, x: Tensor) -> Tensor:
         """The neuron alone."""
@@ -154,7 +154,7 @@ class FirstEmbedding(Numbered):
         self.add(1, _conv(config.in_channels, hidden, 3, stride=2, bias=True), neuron())
         self.add(2, _conv(hidden, middle, 3, stride=2, bias=True), neuron())
         self.add(3, _conv(middle, target, 3, bias=True), None)
-        self.shortcut = Folded(_conv(hidden, target, 1, stride=2, bias=True), nn.BatchNorm2d(target))
+        self.shortcut = TimeFlattened(_conv(hidden, target, 1, stride=2, bias=True), nn.BatchNorm2d(target))
 
     def forward(self, x: Tensor) -> Tensor:
         """``(T, B, C, H, W) -> (T, B, D, H / 4, W / 4)`` currents."""
@@ -169,7 +169,7 @@ class Firing(nn.Sequential):
 
     def forward(self, input: Tensor) -> Tensor:
         neuron, conv, bn = self
-        return folded(lambda y: bn(conv(y)), neuron(input))
+        return flatten_time(lambda y: bn(conv(y)), neuron(input))
 
 
 class CifarEmbedding(nn.Module):
@@ -184,7 +184,7 @@ class CifarEmbedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(T, B, C, H, W) -> (T, B, D, H, W)`` currents."""
-        x = folded(lambda y: self.bn(self.conv(y)), x)
+        x = flatten_time(lambda y: self.bn(self.conv(y)), x)
         out: Tensor = self.branch(x) + self.shortcut(x)
         return out
 
@@ -198,14 +198,14 @@ class LaterEmbedding(Numbered):
         self.add(1, _conv(source, hidden, 3, bias=bias), config.make_neuron())
         self.add(2, _conv(hidden, target, 3, bias=bias), config.make_neuron())
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
-        self.shortcut = Folded(
+        self.shortcut = TimeFlattened(
             _conv(source, target, 1, bias=bias), nn.BatchNorm2d(target), nn.MaxPool2d(3, stride=2, padding=1)
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """``(T, B, C, H, W) -> (T, B, D, H / 2, W / 2)`` currents."""
         start = self.fire(1, x)
-        y = self.fire(2, folded(self.pool, self.current(1, start)))
+        y = self.fire(2, flatten_time(self.pool, self.current(1, start)))
         out: Tensor = self.current(2, y) + self.shortcut(start)
         return out
 
@@ -217,10 +217,10 @@ class CifarAttention(nn.Module):
         super().__init__()
         rows = 2 * qk_dim + v_dim
         self.input_lif = config.make_inner_neuron()
-        self.qkv = Folded(PointwiseConv1d(width, rows, bias=False), nn.BatchNorm1d(rows))
+        self.qkv = TimeFlattened(PointwiseConv1d(width, rows, bias=False), nn.BatchNorm1d(rows))
         self.qkv_lif = config.make_inner_neuron()
         self.attn_lif = config.make_attention_neuron()
-        self.proj = Folded(PointwiseConv1d(v_dim, width), nn.BatchNorm1d(width))
+        self.proj = TimeFlattened(PointwiseConv1d(v_dim, width), nn.BatchNorm1d(width))
         self.num_heads, self.rows = config.num_heads, (qk_dim, qk_dim, v_dim)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -236,7 +236,7 @@ class MlpBlock(CurrentMlp):
     """An MLP alone."""
 
     def __init__(self, config: Config, stage: int, block: BlockConfig) -> None:
-        super().__init__(config.streams[stage], block.mlp_dim, mixer=None, neuron=config.make_neuron)
+        super().__init__(config.streams[stage], block.mlp_dim, suffix=None, neuron=config.make_neuron)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(T, B, D, H, W)`` stream to the next stream."""
@@ -256,7 +256,7 @@ class DepthwiseBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(T, B, D, H, W)`` stream to the next stream."""
-        x = x + folded(lambda y: self.bn(self.dwconv(y)), self.lif(x))
+        x = x + flatten_time(lambda y: self.bn(self.dwconv(y)), self.lif(x))
         out: Tensor = self.mlp(x)
         return out
 
@@ -290,7 +290,7 @@ class MaxFormer(Staged):
     head_modules = ("head", "head_lif")
 
     def __init__(self, config: Config) -> None:
-        later = DIALECTS[config.variant].embeddings[1:]
+        later = VARIANTS[config.variant].embeddings[1:]
         super().__init__(
             config.time_steps,
             [
@@ -311,5 +311,5 @@ class MaxFormer(Staged):
 def _block(config: Config, stage: int, block: BlockConfig) -> nn.Module:
     if stage + 1 == STAGES:
         return AttentionBlock(config, stage, block)
-    kernel = DIALECTS[config.variant].kernels[stage]
+    kernel = VARIANTS[config.variant].kernels[stage]
     return MlpBlock(config, stage, block) if kernel is None else DepthwiseBlock(config, stage, block, kernel)

@@ -15,9 +15,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from primesvt_core.families._base import Count, FamilyConfig, Writer, group, layer
+from primesvt_core.families._base import Count, FamilyConfig, Producer, group, layer
 from primesvt_core.families._blocks import count
-from primesvt_core.layers.folding import folded
+from primesvt_core.layers.flatten_time import flatten_time
 from primesvt_core.layers.model import SpikingModel, Stage
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
 
@@ -65,12 +65,12 @@ class PyramidConfig(FamilyConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """Where blocks write to a stream and read from it: for the prefix of a block, its writers, readers, more slices."""
+    """What blocks add to a stream and read from it: by a block's prefix its producers, consumers and more slices."""
 
-    conv_writers: Callable[[str], tuple[Writer, ...]]
-    conv_readers: Callable[[str], tuple[str, ...]]
-    block_writers: Callable[[str], tuple[Writer, ...]]
-    block_readers: Callable[[str], tuple[str, ...]]
+    conv_producers: Callable[[str], tuple[Producer, ...]]
+    conv_consumers: Callable[[str], tuple[str, ...]]
+    block_producers: Callable[[str], tuple[Producer, ...]]
+    block_consumers: Callable[[str], tuple[str, ...]]
     block_extra: Callable[[str], tuple[TensorSlice, ...]] = field(default=lambda _: ())
 
 
@@ -90,11 +90,11 @@ class Downsampling(nn.Module):
         """``(T, B, C, H, W) -> (T, B, C', H', W')`` currents."""
         if self.neuron_name:
             x = self.get_submodule(self.neuron_name)(x)
-        return folded(lambda y: self.encode_bn(self.encode_conv(y)), x)
+        return flatten_time(lambda y: self.encode_bn(self.encode_conv(y)), x)
 
 
 class Pyramid(SpikingModel):
-    """Levels of a network; subclasses give the blocks, which take ``(T, B, C, H, W)`` and give as much."""
+    """MultiLevelNeuron of a network; subclasses give the blocks, which take ``(T, B, C, H, W)`` and give as much."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ def module_names(counts: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def infer_pyramid(shapes: Shapes, levels: int) -> dict[str, Any]:
-    """The fields of `PyramidConfig` that shapes tell."""
+    """The fields of `PyramidConfig` that shapes determine."""
     convs = [shapes[f"{name}.encode_conv.weight"].shape for name in DOWNSAMPLINGS[:levels]]
     return {
         "in_channels": convs[0][1],
@@ -183,12 +183,12 @@ def stream_groups(config: PyramidConfig, counts: Mapping[str, int], places: Plac
         convs = [name for name, at in CONV_BLOCKS.items() if at == level]
         kinds = [name for name, at in TRANSFORMER_BLOCKS.items() if at == level]
         blocks = [f"{name}.{i}" for name in kinds for i in range(counts.get(name, 0))]
-        writers = [Writer(f"{downsampling}.encode_conv", f"{downsampling}.encode_bn", bias=True)]
-        writers += [writer for name in convs for writer in places.conv_writers(name)]
-        writers += [writer for name in blocks for writer in places.block_writers(name)]
-        readers = [reader for name in convs for reader in places.conv_readers(name)]
-        readers += [reader for name in blocks for reader in places.block_readers(name)]
+        producers = [Producer(f"{downsampling}.encode_conv", f"{downsampling}.encode_bn", bias=True)]
+        producers += [producer for name in convs for producer in places.conv_producers(name)]
+        producers += [producer for name in blocks for producer in places.block_producers(name)]
+        consumers = [consumer for name in convs for consumer in places.conv_consumers(name)]
+        consumers += [consumer for name in blocks for consumer in places.block_consumers(name)]
         is_last = level + 1 == len(config.streams)
-        readers += _heads(config) if is_last else (f"{DOWNSAMPLINGS[level + 1]}.encode_conv",)
+        consumers += _heads(config) if is_last else (f"{DOWNSAMPLINGS[level + 1]}.encode_conv",)
         extra = [piece for name in blocks for piece in places.block_extra(name)]
-        yield group(f"stream.{level}", width, f"streams.{level}", writers, readers, extra=extra, scope="global")
+        yield group(f"stream.{level}", width, f"streams.{level}", producers, consumers, extra=extra, scope="global")

@@ -64,7 +64,7 @@ def for_colours(config: FamilyConfig, recipes: Mapping[str, Recipe]) -> Preproce
 
 
 def overrides_of(args: Mapping[str, object], config: FamilyConfig) -> PreprocessingOverrides:
-    """What a training script's arguments, as timm calls them, say of colour images; what makes no sense is left out."""
+    """Overrides for colour images in a training script's arguments, as timm calls them; invalid ones are left out."""
     if config.in_channels != COLOURS:
         return PreprocessingOverrides()
     statistics = {name: value for name in ("mean", "std") if _is_a_colour(value := args.get(name))}

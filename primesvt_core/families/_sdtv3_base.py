@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from primesvt_core.families._base import Count, Writer, group, layer
+from primesvt_core.families._base import Count, Producer, group, layer
 from primesvt_core.families._pyramid import CONV_BLOCKS, ConvBlockConfig, Frozen, Places, Pyramid, PyramidConfig
 from primesvt_core.layers.attention import spiking_self_attention
-from primesvt_core.layers.folding import folded
-from primesvt_core.layers.neurons import Levels
+from primesvt_core.layers.flatten_time import flatten_time
+from primesvt_core.layers.neurons import MultiLevelNeuron
 from primesvt_core.layers.pointwise import PointwiseConv1d
 from primesvt_core.types import ChannelGroup, Layer, Shapes
 
@@ -36,15 +36,15 @@ class Separable(nn.Module):
 
     def __init__(self, width: int, inner: int, kernel: int) -> None:
         super().__init__()
-        self.spike1, self.spike2, self.spike3 = Levels(), Levels(), Levels()
+        self.spike1, self.spike2, self.spike3 = MultiLevelNeuron(), MultiLevelNeuron(), MultiLevelNeuron()
         self.pwconv1 = _conv_bn(width, inner, 1)
         self.dwconv = _conv_bn(inner, inner, kernel, depthwise=True)
         self.pwconv2 = _conv_bn(inner, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = folded(self.pwconv1, self.spike1(x))
-        x = folded(self.dwconv, self.spike2(x))
-        return folded(self.pwconv2, self.spike3(x))
+        x = flatten_time(self.pwconv1, self.spike1(x))
+        x = flatten_time(self.dwconv, self.spike2(x))
+        return flatten_time(self.pwconv2, self.spike3(x))
 
 
 class ConvBlock(nn.Module):
@@ -53,7 +53,7 @@ class ConvBlock(nn.Module):
     def __init__(self, width: int, config: ConvBlockConfig) -> None:
         super().__init__()
         self.Conv = Separable(width, config.separable_dim, 7)
-        self.spike1, self.spike2 = Levels(), Levels()
+        self.spike1, self.spike2 = MultiLevelNeuron(), MultiLevelNeuron()
         self.conv1 = nn.Conv2d(width, config.hidden_dim, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(config.hidden_dim)
         self.conv2 = nn.Conv2d(config.hidden_dim, width, 3, padding=1, bias=False)
@@ -61,8 +61,8 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.Conv(x)
-        hidden = folded(lambda y: self.bn1(self.conv1(y)), self.spike1(x))
-        return x + folded(lambda y: self.bn2(self.conv2(y)), self.spike2(hidden))
+        hidden = flatten_time(lambda y: self.bn1(self.conv1(y)), self.spike1(x))
+        return x + flatten_time(lambda y: self.bn2(self.conv2(y)), self.spike2(hidden))
 
 
 class Attention(nn.Module):
@@ -70,10 +70,10 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, block: BaseBlock, num_heads: int) -> None:
         super().__init__()
-        self.head_spike, self.attn_spike = Levels(), Levels()
+        self.head_spike, self.attn_spike = MultiLevelNeuron(), MultiLevelNeuron()
         for name, target in (("q", block.qk_dim), ("k", block.qk_dim), ("v", block.v_dim)):
             self.add_module(f"{name}_conv", _conv_bn(width, target, 1))
-            self.add_module(f"{name}_spike", Levels())
+            self.add_module(f"{name}_spike", MultiLevelNeuron())
         self.proj_conv = _conv_bn(block.v_dim, width, 1)
         self.num_heads, self.scale = num_heads, 2 * block.head_dim**-0.5
 
@@ -81,26 +81,26 @@ class Attention(nn.Module):
         side = x.shape[-2:]
         x = self.head_spike(x)
         q, k, v = (
-            self.get_submodule(f"{name}_spike")(folded(self.get_submodule(f"{name}_conv"), x)).flatten(3)
+            self.get_submodule(f"{name}_spike")(flatten_time(self.get_submodule(f"{name}_conv"), x)).flatten(3)
             for name in "qkv"
         )
         spikes = self.attn_spike(spiking_self_attention(q, k, v, num_heads=self.num_heads, scale=self.scale))
-        return folded(self.proj_conv, spikes.view(*spikes.shape[:3], *side))
+        return flatten_time(self.proj_conv, spikes.view(*spikes.shape[:3], *side))
 
 
 class Mlp(nn.Module):
-    """Two channel mixings, a neuron before each."""
+    """Two pointwise layers, a neuron before each."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
         self.fc1_conv, self.fc1_bn = PointwiseConv1d(width, hidden), nn.BatchNorm1d(hidden)
         self.fc2_conv, self.fc2_bn = PointwiseConv1d(hidden, width), nn.BatchNorm1d(width)
-        self.fc1_spike, self.fc2_spike = Levels(), Levels()
+        self.fc1_spike, self.fc2_spike = MultiLevelNeuron(), MultiLevelNeuron()
 
     def forward(self, x: Tensor) -> Tensor:
         tokens = self.fc1_spike(x.flatten(3))
-        tokens = self.fc2_spike(folded(lambda y: self.fc1_bn(self.fc1_conv(y)), tokens))
-        return folded(lambda y: self.fc2_bn(self.fc2_conv(y)), tokens).view(x.shape)
+        tokens = self.fc2_spike(flatten_time(lambda y: self.fc1_bn(self.fc1_conv(y)), tokens))
+        return flatten_time(lambda y: self.fc2_bn(self.fc2_conv(y)), tokens).view(x.shape)
 
 
 class Block(nn.Module):
@@ -130,8 +130,8 @@ class Transformer(Pyramid):
             for name, level in (("block3", 3), ("block4", 4))
         }
         found = [ConvBlock(streams[level], block) for level, block in zip(CONV_BLOCKS.values(), convs, strict=True)]
-        super().__init__(config, found, built, Levels, "encode_spike")
-        self.spike = Levels(norm=1)
+        super().__init__(config, found, built, MultiLevelNeuron, "encode_spike")
+        self.spike = MultiLevelNeuron(norm=1)
 
     def classify(self, x: Tensor) -> Tensor:
         logits: Tensor = self.head(self.spike(x.flatten(3).mean(3))).mean(0)
@@ -160,19 +160,19 @@ def infer_block(shapes: Shapes, base: str, num_heads: int) -> BaseBlock:
     )
 
 
-def _writer(module: str) -> Writer:
-    return Writer(f"{module}.0", f"{module}.1")
+def _producer(module: str) -> Producer:
+    return Producer(f"{module}.0", f"{module}.1")
 
 
 PLACES = Places(
-    conv_writers=lambda base: (_writer(f"{base}.Conv.pwconv2"), Writer(f"{base}.conv2", f"{base}.bn2")),
-    conv_readers=lambda base: (f"{base}.Conv.pwconv1.0", f"{base}.conv1"),
-    block_writers=lambda base: (
-        _writer(f"{base}.conv.pwconv2"),
-        _writer(f"{base}.attn.proj_conv"),
-        Writer(f"{base}.mlp.fc2_conv", f"{base}.mlp.fc2_bn", bias=True),
+    conv_producers=lambda base: (_producer(f"{base}.Conv.pwconv2"), Producer(f"{base}.conv2", f"{base}.bn2")),
+    conv_consumers=lambda base: (f"{base}.Conv.pwconv1.0", f"{base}.conv1"),
+    block_producers=lambda base: (
+        _producer(f"{base}.conv.pwconv2"),
+        _producer(f"{base}.attn.proj_conv"),
+        Producer(f"{base}.mlp.fc2_conv", f"{base}.mlp.fc2_bn", bias=True),
     ),
-    block_readers=lambda base: (
+    block_consumers=lambda base: (
         f"{base}.conv.pwconv1.0",
         *(f"{base}.attn.{name}_conv.0" for name in "qkv"),
         f"{base}.mlp.fc1_conv",
@@ -188,8 +188,8 @@ def _separable_layers(name: str, module: str, stream: str) -> Iterator[Layer]:
 def _separable_group(name: str, module: str, size: int, path: str) -> ChannelGroup:
     # The depthwise convolution has a BatchNorm and a neuron of its own: its channels are produced twice, and silenced
     # where they are produced last.
-    writers = (_writer(f"{module}.pwconv1"), _writer(f"{module}.dwconv"))
-    return group(name, size, path, writers, (f"{module}.pwconv2.0",))
+    producers = (_producer(f"{module}.pwconv1"), _producer(f"{module}.dwconv"))
+    return group(name, size, path, producers, (f"{module}.pwconv2.0",))
 
 
 def conv_layers(base: str) -> Iterator[Layer]:
@@ -217,16 +217,16 @@ def block_layers(base: str) -> Iterator[Layer]:
 def conv_groups(base: str, path: str, block: ConvBlockConfig) -> Iterator[ChannelGroup]:
     """Groups inside a convolution block."""
     yield _separable_group(f"{base}.separable", f"{base}.Conv", block.separable_dim, f"{path}.separable_dim")
-    writers = (Writer(f"{base}.conv1", f"{base}.bn1"),)
-    yield group(f"{base}.hidden", block.hidden_dim, f"{path}.hidden_dim", writers, (f"{base}.conv2",))
+    producers = (Producer(f"{base}.conv1", f"{base}.bn1"),)
+    yield group(f"{base}.hidden", block.hidden_dim, f"{path}.hidden_dim", producers, (f"{base}.conv2",))
 
 
 def block_groups(base: str, block: BaseBlock, heads: int) -> Iterator[ChannelGroup]:
     """Groups inside a transformer block."""
     yield _separable_group(f"{base}.separable", f"{base}.conv", block.separable_dim, f"{base}.separable_dim")
-    q, k, v = (_writer(f"{base}.attn.{name}_conv") for name in "qkv")
+    q, k, v = (_producer(f"{base}.attn.{name}_conv") for name in "qkv")
     yield group(f"{base}.attn.qk", block.qk_dim, f"{base}.qk_dim", (q, k), parts=heads)
-    readers = (f"{base}.attn.proj_conv.0",)
-    yield group(f"{base}.attn.v", block.v_dim, f"{base}.v_dim", (v,), readers, parts=heads)
-    hidden = (Writer(f"{base}.mlp.fc1_conv", f"{base}.mlp.fc1_bn", bias=True),)
+    consumers = (f"{base}.attn.proj_conv.0",)
+    yield group(f"{base}.attn.v", block.v_dim, f"{base}.v_dim", (v,), consumers, parts=heads)
+    hidden = (Producer(f"{base}.mlp.fc1_conv", f"{base}.mlp.fc1_bn", bias=True),)
     yield group(f"{base}.mlp.fc1", block.mlp_dim, f"{base}.mlp_dim", hidden, (f"{base}.mlp.fc2_conv",))

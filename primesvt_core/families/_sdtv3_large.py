@@ -8,17 +8,17 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from primesvt_core.families._base import Count, Writer, group, layer, norm
+from primesvt_core.families._base import Count, Producer, group, layer, norm
 from primesvt_core.families._pyramid import CONV_BLOCKS, Frozen, Places, Pyramid, PyramidConfig, RepBlockConfig
 from primesvt_core.layers.attention import spiking_self_attention
-from primesvt_core.layers.folding import folded
-from primesvt_core.layers.mixing import Mlp
-from primesvt_core.layers.neurons import Levels
+from primesvt_core.layers.flatten_time import flatten_time
+from primesvt_core.layers.mlp import Mlp
+from primesvt_core.layers.neurons import MultiLevelNeuron
 from primesvt_core.layers.pointwise import PointwiseConv1d
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
 
 ATTENTION_SCALE = 0.125
-neuron = partial(Levels, half_up=True)
+neuron = partial(MultiLevelNeuron, half_up=True)
 
 
 class LargeConvBlock(Frozen):
@@ -40,12 +40,12 @@ class ConvBlock(nn.Module):
         self.conv1, self.conv2 = _conv_bn(width, config.hidden_dim), _conv_bn(config.hidden_dim, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden = folded(self.conv1, self.neuron1(x))
-        return x + folded(self.conv2, self.neuron2(hidden))
+        hidden = flatten_time(self.conv1, self.neuron1(x))
+        return x + flatten_time(self.conv2, self.neuron2(hidden))
 
 
-class RepMixing(nn.Module):
-    """A mixing as it is trained: two of them with a BatchNorm each."""
+class RepPointwise(nn.Module):
+    """A pointwise convolution as it is trained: two, one after the other, with a BatchNorm each."""
 
     def __init__(self, source: int, inner: int, target: int) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class RepMixing(nn.Module):
 
 
 class Attention(nn.Module):
-    """Spiking self-attention with re-parameterised mixings."""
+    """Spiking self-attention with re-parameterised projections."""
 
     def __init__(self, width: int, block: RepBlockConfig, num_heads: int) -> None:
         super().__init__()
@@ -66,16 +66,18 @@ class Attention(nn.Module):
         for name, inner, target in (
             ("q", block.q_inner, block.qk_dim), ("k", block.k_inner, block.qk_dim), ("v", block.v_inner, block.v_dim),
         ):  # fmt: skip
-            self.add_module(f"{name}_conv", nn.Sequential(RepMixing(width, inner, target), nn.BatchNorm1d(target)))
+            self.add_module(f"{name}_conv", nn.Sequential(RepPointwise(width, inner, target), nn.BatchNorm1d(target)))
             self.add_module(f"{name}_lif", neuron())
-        self.proj_conv = nn.Sequential(RepMixing(block.v_dim, block.proj_inner, width), nn.BatchNorm1d(width))
+        self.proj_conv = nn.Sequential(RepPointwise(block.v_dim, block.proj_inner, width), nn.BatchNorm1d(width))
         self.num_heads = num_heads
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.head_lif(x)
-        q, k, v = (self.get_submodule(f"{name}_lif")(folded(self.get_submodule(f"{name}_conv"), x)) for name in "qkv")
+        q, k, v = (
+            self.get_submodule(f"{name}_lif")(flatten_time(self.get_submodule(f"{name}_conv"), x)) for name in "qkv"
+        )
         attended = spiking_self_attention(q, k, v, num_heads=self.num_heads, scale=ATTENTION_SCALE)
-        return folded(self.proj_conv, self.attn_lif(attended))
+        return flatten_time(self.proj_conv, self.attn_lif(attended))
 
 
 class Block(nn.Module):
@@ -84,7 +86,7 @@ class Block(nn.Module):
     def __init__(self, width: int, block: RepBlockConfig, num_heads: int) -> None:
         super().__init__()
         self.attn = Attention(width, block, num_heads)
-        self.mlp = Mlp(width, block.mlp_dim, mix=PointwiseConv1d, neuron=neuron, neuron_first=True)
+        self.mlp = Mlp(width, block.mlp_dim, pointwise=PointwiseConv1d, neuron=neuron, neuron_first=True)
         self.layer_scale1, self.layer_scale2 = (nn.Parameter(torch.ones(width)) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -133,8 +135,8 @@ def infer_block(shapes: Shapes, base: str, _num_heads: int) -> RepBlockConfig:
     )
 
 
-def _out(base: str, name: str) -> Writer:
-    return Writer(f"{base}.attn.{name}_conv.0.conv2.0", f"{base}.attn.{name}_conv.1")
+def _out(base: str, name: str) -> Producer:
+    return Producer(f"{base}.attn.{name}_conv.0.conv2.0", f"{base}.attn.{name}_conv.1")
 
 
 def _between(base: str, name: str) -> tuple[TensorSlice, ...]:
@@ -142,13 +144,13 @@ def _between(base: str, name: str) -> tuple[TensorSlice, ...]:
 
 
 PLACES = Places(
-    conv_writers=lambda base: (Writer(f"{base}.conv2.0.0", f"{base}.conv2.0.1", bias=True),),
-    conv_readers=lambda base: (f"{base}.conv1.0.0",),
-    block_writers=lambda base: (
+    conv_producers=lambda base: (Producer(f"{base}.conv2.0.0", f"{base}.conv2.0.1", bias=True),),
+    conv_consumers=lambda base: (f"{base}.conv1.0.0",),
+    block_producers=lambda base: (
         _out(base, "proj"),
-        Writer(f"{base}.mlp.fc2_conv", f"{base}.mlp.fc2_bn", bias=True),
+        Producer(f"{base}.mlp.fc2_conv", f"{base}.mlp.fc2_bn", bias=True),
     ),
-    block_readers=lambda base: (
+    block_consumers=lambda base: (
         *(f"{base}.attn.{name}_conv.0.conv1.0" for name in "qkv"),
         f"{base}.mlp.fc1_conv",
     ),
@@ -183,8 +185,8 @@ def block_layers(base: str) -> Iterator[Layer]:
 
 def conv_groups(base: str, path: str, block: LargeConvBlock) -> Iterator[ChannelGroup]:
     """The group inside a convolution block."""
-    writers = (Writer(f"{base}.conv1.0.0", f"{base}.conv1.0.1", bias=True),)
-    yield group(f"{base}.hidden", block.hidden_dim, f"{path}.hidden_dim", writers, (f"{base}.conv2.0.0",))
+    producers = (Producer(f"{base}.conv1.0.0", f"{base}.conv1.0.1", bias=True),)
+    yield group(f"{base}.hidden", block.hidden_dim, f"{path}.hidden_dim", producers, (f"{base}.conv2.0.0",))
 
 
 def block_groups(base: str, block: RepBlockConfig, heads: int) -> Iterator[ChannelGroup]:
@@ -192,13 +194,13 @@ def block_groups(base: str, block: RepBlockConfig, heads: int) -> Iterator[Chann
     for name in ("q", "k", "v", "proj"):
         rep = f"{base}.attn.{name}_conv.0"
         size, path = getattr(block, f"{name}_inner"), f"{base}.{name}_inner"
-        writers = (Writer(f"{rep}.conv1.0", f"{rep}.conv1.1"),)
-        yield group(f"{base}.attn.{name}.inner", size, path, writers, (f"{rep}.conv2.0",))
+        producers = (Producer(f"{rep}.conv1.0", f"{rep}.conv1.1"),)
+        yield group(f"{base}.attn.{name}.inner", size, path, producers, (f"{rep}.conv2.0",))
     q, k, v = (_out(base, name) for name in "qkv")
     between = (*_between(base, "q"), *_between(base, "k"))
     yield group(f"{base}.attn.qk", block.qk_dim, f"{base}.qk_dim", (q, k), extra=between, parts=heads)
-    readers = (f"{base}.attn.proj_conv.0.conv1.0",)
+    consumers = (f"{base}.attn.proj_conv.0.conv1.0",)
     extra = _between(base, "v")
-    yield group(f"{base}.attn.v", block.v_dim, f"{base}.v_dim", (v,), readers, extra=extra, parts=heads)
-    hidden = (Writer(f"{base}.mlp.fc1_conv", f"{base}.mlp.fc1_bn", bias=True),)
+    yield group(f"{base}.attn.v", block.v_dim, f"{base}.v_dim", (v,), consumers, extra=extra, parts=heads)
+    hidden = (Producer(f"{base}.mlp.fc1_conv", f"{base}.mlp.fc1_bn", bias=True),)
     yield group(f"{base}.mlp.fc1", block.mlp_dim, f"{base}.mlp_dim", hidden, (f"{base}.mlp.fc2_conv",))

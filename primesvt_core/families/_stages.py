@@ -12,9 +12,9 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from primesvt_core.families._base import Writer, group, layer
+from primesvt_core.families._base import Producer, group, layer
 from primesvt_core.families._blocks import count
-from primesvt_core.layers.folding import folded
+from primesvt_core.layers.flatten_time import flatten_time
 from primesvt_core.layers.model import SpikingModel, Stage
 from primesvt_core.layers.neurons import lif
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
@@ -57,15 +57,15 @@ class Embedding:
     stride: int
     bias: bool = False
 
-    def writer(self, base: str, unit: Unit) -> Writer:
+    def producer(self, base: str, unit: Unit) -> Producer:
         """A unit as a producer of channels."""
-        return Writer(f"{base}.{unit.conv}", f"{base}.{unit.norm}", self.bias)
+        return Producer(f"{base}.{unit.conv}", f"{base}.{unit.norm}", self.bias)
 
-    def writers(self, base: str) -> list[Writer]:
+    def producers(self, base: str) -> list[Producer]:
         """What begins the stream."""
-        return [self.writer(base, unit) for unit in (self.units[-1], self.shortcut)]
+        return [self.producer(base, unit) for unit in (self.units[-1], self.shortcut)]
 
-    def readers(self, base: str, index: int = 0) -> list[str]:
+    def consumers(self, base: str, index: int = 0) -> list[str]:
         """Modules that read the input of the unit at ``index``."""
         found = [f"{base}.{self.units[index].conv}"]
         return [*found, f"{base}.{self.shortcut.conv}"] if self.shortcut_from == index else found
@@ -74,15 +74,15 @@ class Embedding:
         """Its convolutions; ``stream`` is the group of the stage's stream."""
         owners = {unit: f"{base}.{unit.name}" for unit in self.units[:-1]}
         for unit in (*self.units, self.shortcut):
-            writer = self.writer(base, unit)
+            producer = self.producer(base, unit)
             owner = owners.get(unit, stream)
-            yield layer(f"{base}.{unit.name}", writer.module, writer.norm, bias=self.bias, group=owner)
+            yield layer(f"{base}.{unit.name}", producer.module, producer.norm, bias=self.bias, group=owner)
 
     def groups(self, base: str, path: str, widths: Sequence[int]) -> Iterator[ChannelGroup]:
         """What lies between its convolutions; ``path`` is the config field of ``widths``."""
         for index, (unit, width) in enumerate(zip(self.units, widths, strict=False)):
-            readers = self.readers(base, index + 1)
-            yield group(f"{base}.{unit.name}", width, f"{path}.{index}", (self.writer(base, unit),), readers)
+            consumers = self.consumers(base, index + 1)
+            yield group(f"{base}.{unit.name}", width, f"{path}.{index}", (self.producer(base, unit),), consumers)
 
     def widths(self, base: str, shapes: Shapes) -> tuple[int, ...]:
         """Channels that every unit gives."""
@@ -127,7 +127,7 @@ class PatchEmbedding(nn.Module):
 
     def _fire(self, unit: Unit, x: Tensor) -> Tensor:
         conv, bn, fire = (self.get_submodule(name) for name in (unit.conv, unit.norm, unit.neuron))
-        spikes: Tensor = fire(folded(lambda y: self.pool(bn(conv(y))) if unit.pooled else bn(conv(y)), x))
+        spikes: Tensor = fire(flatten_time(lambda y: self.pool(bn(conv(y))) if unit.pooled else bn(conv(y)), x))
         return spikes
 
     def forward(self, x: Tensor) -> Tensor:
@@ -204,8 +204,8 @@ class Staged(SpikingModel):
 class Ends:
     """Where a block meets its stage's stream."""
 
-    writers: tuple[Writer, ...]
-    readers: tuple[str, ...]
+    producers: tuple[Producer, ...]
+    consumers: tuple[str, ...]
     extra: tuple[TensorSlice, ...] = ()
 
 
@@ -215,13 +215,16 @@ def stream_groups(
     """The residual stream of every stage, from its patch embedding to the next one's, or the head."""
     for n, (width, embedding, blocks) in enumerate(zip(widths, embeddings, stages, strict=True)):
         is_last = n + 1 == len(widths)
-        following = ["head"] if is_last else embeddings[n + 1].readers(f"patch_embed{n + 2}")
+        following = ["head"] if is_last else embeddings[n + 1].consumers(f"patch_embed{n + 2}")
         yield group(
             f"stream.{n + 1}",
             width,
             f"streams.{n}",
-            [*embedding.writers(f"patch_embed{n + 1}"), *(writer for block in blocks for writer in block.writers)],
-            [*(reader for block in blocks for reader in block.readers), *following],
+            [
+                *embedding.producers(f"patch_embed{n + 1}"),
+                *(producer for block in blocks for producer in block.producers),
+            ],
+            [*(consumer for block in blocks for consumer in block.consumers), *following],
             extra=[piece for block in blocks for piece in block.extra],
             scope="global",
         )

@@ -1,8 +1,8 @@
 """What the models of spikingjelly's own model zoo share: neurons that the caller chooses.
 
-Their constructors hand neuron arguments on to every neuron, and the state dict tells none of them but whether the time
-constants are trained; so all are asked. Defaults are those of the constructors. Neuron classes of one's own are not
-known to PrimeSVT.
+Their constructors hand neuron arguments on to every neuron, and the state dict shows of them only whether the time
+constants are trained; so all are hyperparameters. Defaults are those of the constructors. Neuron classes of one's own
+are not known to PrimeSVT.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Annotated
 from pydantic import Field, model_validator
 from torch import nn
 
-from primesvt_core.families._base import Asked, FamilyConfig
+from primesvt_core.families._base import FamilyConfig, Hyperparameter
 from primesvt_core.families._recipes import COLOURS
-from primesvt_core.layers.neurons import Kind, chosen
+from primesvt_core.layers.neurons import Kind, make_neuron
 from primesvt_core.layers.self_attention import ATTENTION_THRESHOLD
 from primesvt_core.types import Shapes
 
@@ -85,7 +85,7 @@ class ZooConfig(FamilyConfig):
 
     def _neuron(self, tau: float, threshold: float) -> nn.Module:
         reset = None if self.soft_reset else self.v_reset
-        return chosen(self.neuron, tau=tau, threshold=threshold, v_reset=reset, decay_input=self.decay_input)
+        return make_neuron(self.neuron, tau=tau, threshold=threshold, v_reset=reset, decay_input=self.decay_input)
 
 
 def _has_trained_time_constants(shapes: Shapes) -> bool:
@@ -100,27 +100,31 @@ def names_neuron(args: Mapping[str, object]) -> bool:
 def _named_kind(args: Mapping[str, object]) -> Kind | None:
     if not names_neuron(args):
         return None
-    told = args[NEURON_ARGUMENT]
-    *_, name = re.findall(r"\w+", str(told)) or [""]  # perhaps behind its module, or as Python shows a class
+    given = args[NEURON_ARGUMENT]
+    *_, name = re.findall(r"\w+", str(given)) or [""]  # perhaps behind its module, or as Python shows a class
     if name not in NODES:
         known = ", ".join(NODES)
-        raise ValueError(f"say {NEURON_ARGUMENT}={told!r}; of {known} say which it computes as: neuron=lif, plif or if")
+        raise ValueError(
+            f"have {NEURON_ARGUMENT}={given!r}; if it computes as one of {known}, give neuron=lif, plif or if"
+        )
     return NODES[name]
 
 
-NEURON_FIELDS: Mapping[str, Asked] = {
-    "neuron": Asked(lambda _, shapes: "plif" if _has_trained_time_constants(shapes) else "lif", reading=_named_kind),
-    "tau": Asked(lambda *_: 2.0),
-    "attention_tau": Asked(lambda *_: 2.0, ("tau",)),
-    "threshold": Asked(lambda *_: 1.0, ("v_threshold",)),
+NEURON_FIELDS: Mapping[str, Hyperparameter] = {
+    "neuron": Hyperparameter(
+        lambda _, shapes: "plif" if _has_trained_time_constants(shapes) else "lif", parse_args=_named_kind
+    ),
+    "tau": Hyperparameter(lambda *_: 2.0),
+    "attention_tau": Hyperparameter(lambda *_: 2.0, ("tau",)),
+    "threshold": Hyperparameter(lambda *_: 1.0, ("v_threshold",)),
     # a neuron class that the caller chooses gets no threshold of its own there
-    "attention_threshold": Asked(
+    "attention_threshold": Hyperparameter(
         lambda _, shapes: 1.0 if _has_trained_time_constants(shapes) else ATTENTION_THRESHOLD,
         ("v_threshold",),
-        reading=lambda args: 1.0 if names_neuron(args) else None,
+        parse_args=lambda args: 1.0 if names_neuron(args) else None,
     ),
-    "decay_input": Asked(lambda *_: True),
-    "v_reset": Asked(lambda *_: 0.0),
-    "soft_reset": Asked(lambda *_: False, reading=lambda args: args.get("v_reset", "") is None or None),
+    "decay_input": Hyperparameter(lambda *_: True),
+    "v_reset": Hyperparameter(lambda *_: 0.0),
+    "soft_reset": Hyperparameter(lambda *_: False, parse_args=lambda args: args.get("v_reset", "") is None or None),
 }
-"""What to ask of every model of the zoo; some override an entry."""
+"""Hyperparameters of every model of the zoo; some override an entry."""

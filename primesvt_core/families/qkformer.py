@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from primesvt_core.data import Preprocessing
-from primesvt_core.families._base import Asked, Count, Family, FamilyConfig, Value, Writer, group, layer
+from primesvt_core.families._base import Count, Family, FamilyConfig, Hyperparameter, Producer, Value, group, layer
 from primesvt_core.families._blocks import (
     BlockConfig,
     BlockNames,
@@ -36,7 +36,8 @@ from primesvt_core.families._stages import (
     patch_embeddings,
     stream_groups,
 )
-from primesvt_core.layers.mixing import Mixing, Mlp
+from primesvt_core.layers.conv_bn_lif import ConvBnLif
+from primesvt_core.layers.mlp import Mlp
 from primesvt_core.layers.neurons import lif
 from primesvt_core.layers.pointwise import PointwiseConv1d
 from primesvt_core.layers.self_attention import ATTENTION_THRESHOLD, SelfAttention
@@ -87,7 +88,7 @@ class Config(FamilyConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dialect:
+class VariantSpec:
     """How a variant names and lays out its layers; ``num_heads`` where the public code forces them."""
 
     embeddings: tuple[Embedding, ...]
@@ -100,7 +101,7 @@ class Dialect:
     def names(self) -> BlockNames:
         """What the layers of the last stage's blocks are called."""
         first, second = self.mlp
-        return BlockNames(mixer="conv", attention=self.attention, mlp=(f"mlp.{first}", f"mlp.{second}"))
+        return BlockNames(suffix="conv", attention=self.attention, mlp=(f"mlp.{first}", f"mlp.{second}"))
 
 
 def _unit(name: str, *, pooled: bool = False) -> Unit:
@@ -117,18 +118,18 @@ def _embedding(*units: Unit, shortcut_from: int, stride: int = 2) -> Embedding:
 
 _LATER = _embedding(_pooled("proj3"), _unit("proj4"), shortcut_from=0)
 _LATER_CIFAR = _embedding(_unit("proj3"), _pooled("proj4"), shortcut_from=0)
-DIALECTS = {
-    "imagenet": Dialect(
+VARIANTS = {
+    "imagenet": VariantSpec(
         embeddings=(_embedding(_pooled("proj"), _pooled("proj1"), _unit("proj2"), shortcut_from=1), _LATER, _LATER),
         attention="attn", mlp=("fc1", "fc2"), num_heads=None, image_size=224,
     ),
-    "cifar": Dialect(
+    "cifar": VariantSpec(
         embeddings=(
             _embedding(_unit("proj"), _unit("proj1"), shortcut_from=1, stride=1), _LATER_CIFAR, _LATER_CIFAR
         ),
         attention="ssa", mlp=("mlp1", "mlp2"), num_heads=8, image_size=32,
     ),
-    "dvs": Dialect(
+    "dvs": VariantSpec(
         embeddings=(
             _embedding(
                 _unit("proj"), _pooled("proj1"), _pooled("proj2"), _pooled("proj3"), shortcut_from=2, stride=4
@@ -140,10 +141,10 @@ DIALECTS = {
 }  # fmt: skip
 
 
-FORCED = tuple(variant for variant, dialect in DIALECTS.items() if dialect.num_heads is not None)
+FORCED = tuple(variant for variant, spec in VARIANTS.items() if spec.num_heads is not None)
 
 
-class TokenAttention(Mixing):
+class TokenAttention(ConvBnLif):
     """Keys, at the tokens that enough queries of a head fire at."""
 
     def __init__(self, width: int, block: TokenBlockConfig, num_heads: int) -> None:
@@ -172,24 +173,24 @@ class QKFormer(Staged):
     """The network."""
 
     def __init__(self, config: Config) -> None:
-        dialect = DIALECTS[config.variant]
+        spec = VARIANTS[config.variant]
         super().__init__(
             config.time_steps,
-            patch_embeddings(config.in_channels, config.streams, config.patch_embeds, dialect.embeddings),
+            patch_embeddings(config.in_channels, config.streams, config.patch_embeds, spec.embeddings),
             [
-                [self._block(config, dialect, width, block) for block in blocks]
+                [self._block(config, spec, width, block) for block in blocks]
                 for width, blocks in zip(config.streams, stages_of(config), strict=True)
             ],
             nn.Linear(config.streams[-1], config.num_classes),
         )
 
     @staticmethod
-    def _block(config: Config, dialect: Dialect, width: int, block: TokenBlockConfig | BlockConfig) -> Block:
-        mlp = Mlp(width, block.mlp_dim, names=dialect.mlp)
+    def _block(config: Config, spec: VariantSpec, width: int, block: TokenBlockConfig | BlockConfig) -> Block:
+        mlp = Mlp(width, block.mlp_dim, names=spec.mlp)
         if isinstance(block, TokenBlockConfig):
             return Block("tssa", TokenAttention(width, block, config.num_heads), mlp)
         kind = LeakingAttention if config.compat_batch_leak else SelfAttention
-        return Block(dialect.attention, kind(width, block.qk_dim, block.v_dim, num_heads=config.num_heads), mlp)
+        return Block(spec.attention, kind(width, block.qk_dim, block.v_dim, num_heads=config.num_heads), mlp)
 
 
 def stages_of(config: Config) -> tuple[Sequence[TokenBlockConfig | BlockConfig], ...]:
@@ -197,7 +198,7 @@ def stages_of(config: Config) -> tuple[Sequence[TokenBlockConfig | BlockConfig],
     return (*config.token_stages, config.blocks)
 
 
-def recognise(shapes: Shapes) -> str | None:
+def identify(shapes: Shapes) -> str | None:
     """By its token attention; the variant by what the self-attention is called, and where it is."""
     if "stage1.0.tssa.q_conv.weight" not in shapes:
         return None
@@ -205,51 +206,51 @@ def recognise(shapes: Shapes) -> str | None:
     return next((variant for variant, mark in marks.items() if f"{mark}.q_conv.weight" in shapes), None)
 
 
-def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
+def infer(variant: str, shapes: Shapes, values: Mapping[str, Value]) -> Config:
     """Read every width off the shapes."""
-    dialect = DIALECTS[variant]
+    spec = VARIANTS[variant]
 
     def width(module: str) -> int:
         return shapes[f"{module}_conv.weight"].shape[0]
 
     def token_block(base: str) -> TokenBlockConfig:
-        mlp = width(f"{base}.mlp.{dialect.mlp[0]}")
+        mlp = width(f"{base}.mlp.{spec.mlp[0]}")
         return TokenBlockConfig(q_dim=width(f"{base}.tssa.q"), k_dim=width(f"{base}.tssa.k"), mlp_dim=mlp)
 
-    last = f"stage{len(dialect.embeddings)}"
+    last = f"stage{len(spec.embeddings)}"
     return Config.model_validate(
         {
             "variant": variant,
-            **infer_embeddings(dialect.embeddings, shapes),
+            **infer_embeddings(spec.embeddings, shapes),
             "token_stages": tuple(
                 tuple(token_block(f"stage{n}.{i}") for i in range(count(shapes, f"stage{n}")))
-                for n in range(1, len(dialect.embeddings))
+                for n in range(1, len(spec.embeddings))
             ),
-            "blocks": tuple(infer_block(shapes, f"{last}.{i}", dialect.names) for i in range(count(shapes, last))),
-            **asked,
+            "blocks": tuple(infer_block(shapes, f"{last}.{i}", spec.names) for i in range(count(shapes, last))),
+            **values,
         }
     )
 
 
-def _writer(module: str, *, bias: bool = False) -> Writer:
-    return Writer(f"{module}_conv", f"{module}_bn", bias)
+def _producer(module: str, *, bias: bool = False) -> Producer:
+    return Producer(f"{module}_conv", f"{module}_bn", bias)
 
 
 def layers(config: Config) -> tuple[Layer, ...]:
     """Patch embeddings and blocks in forward order, the head."""
-    dialect = DIALECTS[config.variant]
+    spec = VARIANTS[config.variant]
     found: list[Layer] = []
-    for n, (embedding, blocks) in enumerate(zip(dialect.embeddings, stages_of(config), strict=True), start=1):
+    for n, (embedding, blocks) in enumerate(zip(spec.embeddings, stages_of(config), strict=True), start=1):
         stream = f"stream.{n}"
         found += embedding.layers(f"patch_embed{n}", stream)
         for i, block in enumerate(blocks):
             base, is_token = f"stage{n}.{i}", isinstance(block, TokenBlockConfig)
-            found += _token_layers(base, dialect, stream) if is_token else block_layers(base, dialect.names, stream)
+            found += _token_layers(base, spec, stream) if is_token else block_layers(base, spec.names, stream)
     return (*found, layer("head", "head", bias=True, group=None))
 
 
-def _token_layers(base: str, dialect: Dialect, stream: str) -> Iterator[Layer]:
-    hidden, out = (f"{base}.mlp.{name}" for name in dialect.mlp)
+def _token_layers(base: str, spec: VariantSpec, stream: str) -> Iterator[Layer]:
+    hidden, out = (f"{base}.mlp.{name}" for name in spec.mlp)
     owners = {f"{base}.tssa.q": f"{base}.tssa.q", f"{base}.tssa.k": f"{base}.tssa.k", f"{base}.tssa.proj": stream}
     for name, owner in (owners | {hidden: hidden, out: stream}).items():
         yield layer(name, f"{name}_conv", f"{name}_bn", bias=name[-2:] not in (".q", ".k"), group=owner)
@@ -257,39 +258,39 @@ def _token_layers(base: str, dialect: Dialect, stream: str) -> Iterator[Layer]:
 
 def groups(config: Config) -> tuple[ChannelGroup, ...]:
     """Inside patch embeddings and blocks, then the residual stream of every stage."""
-    dialect = DIALECTS[config.variant]
+    spec = VARIANTS[config.variant]
     found: list[ChannelGroup] = []
-    for n, embedding in enumerate(dialect.embeddings):
+    for n, embedding in enumerate(spec.embeddings):
         found += embedding.groups(f"patch_embed{n + 1}", f"patch_embeds.{n}", config.patch_embeds[n])
     for s, stage in enumerate(config.token_stages):
         for i, block in enumerate(stage):
-            found += _token_groups(f"stage{s + 1}.{i}", f"token_stages.{s}.{i}", block, dialect, config.num_heads)
+            found += _token_groups(f"stage{s + 1}.{i}", f"token_stages.{s}.{i}", block, spec, config.num_heads)
     last = f"stage{len(config.streams)}"
     for i, widths in enumerate(config.blocks):
-        found += block_groups(f"{last}.{i}", f"blocks.{i}", widths, dialect.names, config.num_heads)
+        found += block_groups(f"{last}.{i}", f"blocks.{i}", widths, spec.names, config.num_heads)
     ends = [
-        [_ends(f"stage{n}.{i}", block, dialect) for i, block in enumerate(blocks)]
+        [_ends(f"stage{n}.{i}", block, spec) for i, block in enumerate(blocks)]
         for n, blocks in enumerate(stages_of(config), start=1)
     ]
-    return (*found, *stream_groups(config.streams, dialect.embeddings, ends))
+    return (*found, *stream_groups(config.streams, spec.embeddings, ends))
 
 
 def _token_groups(
-    base: str, path: str, block: TokenBlockConfig, dialect: Dialect, heads: int
+    base: str, path: str, block: TokenBlockConfig, spec: VariantSpec, heads: int
 ) -> Iterator[ChannelGroup]:
-    q, k, hidden = f"{base}.tssa.q", f"{base}.tssa.k", f"{base}.mlp.{dialect.mlp[0]}"
-    yield group(q, block.q_dim, f"{path}.q_dim", (_writer(q),), parts=heads)
-    yield group(k, block.k_dim, f"{path}.k_dim", (_writer(k),), (f"{base}.tssa.proj_conv",), parts=heads)
-    readers = (f"{base}.mlp.{dialect.mlp[1]}_conv",)
-    yield group(hidden, block.mlp_dim, f"{path}.mlp_dim", (_writer(hidden, bias=True),), readers)
+    q, k, hidden = f"{base}.tssa.q", f"{base}.tssa.k", f"{base}.mlp.{spec.mlp[0]}"
+    yield group(q, block.q_dim, f"{path}.q_dim", (_producer(q),), parts=heads)
+    yield group(k, block.k_dim, f"{path}.k_dim", (_producer(k),), (f"{base}.tssa.proj_conv",), parts=heads)
+    consumers = (f"{base}.mlp.{spec.mlp[1]}_conv",)
+    yield group(hidden, block.mlp_dim, f"{path}.mlp_dim", (_producer(hidden, bias=True),), consumers)
 
 
-def _ends(base: str, block: TokenBlockConfig | BlockConfig, dialect: Dialect) -> Ends:
+def _ends(base: str, block: TokenBlockConfig | BlockConfig, spec: VariantSpec) -> Ends:
     if isinstance(block, BlockConfig):
-        return Ends(dialect.names.writers(base), dialect.names.readers(base))
-    hidden, out = (f"{base}.mlp.{name}" for name in dialect.mlp)
-    writers = (_writer(f"{base}.tssa.proj", bias=True), _writer(out, bias=True))
-    return Ends(writers, (f"{base}.tssa.q_conv", f"{base}.tssa.k_conv", f"{hidden}_conv"))
+        return Ends(spec.names.producers(base), spec.names.consumers(base))
+    hidden, out = (f"{base}.mlp.{name}" for name in spec.mlp)
+    producers = (_producer(f"{base}.tssa.proj", bias=True), _producer(out, bias=True))
+    return Ends(producers, (f"{base}.tssa.q_conv", f"{base}.tssa.k_conv", f"{hidden}_conv"))
 
 
 def preprocessing(config: Config) -> Preprocessing:
@@ -299,7 +300,7 @@ def preprocessing(config: Config) -> Preprocessing:
 
 def _default_heads(variant: str, shapes: Shapes) -> int:
     D = shapes["head.weight"].shape[1]
-    return DIALECTS[variant].num_heads or {384: 6, 512: 8, 768: 12}.get(D) or math.gcd(D, 8)
+    return VARIANTS[variant].num_heads or {384: 6, 512: 8, 768: 12}.get(D) or math.gcd(D, 8)
 
 
 FAMILY = Family(
@@ -307,13 +308,13 @@ FAMILY = Family(
     paper="arXiv 2403.16552",
     source="github.com/zhouchenlin2096/QKFormer @ c2a00e8e",
     config_type=Config,
-    landmarks=("stage1.0.tssa.q_conv.weight", "patch_embed1.proj_res_conv.weight"),
-    recognise=recognise,
-    asked={
-        "time_steps": Asked(lambda variant, _: 16 if variant == "dvs" else 4),
-        "num_heads": Asked(_default_heads, unheard=FORCED),
-        "image_size": Asked(lambda variant, _: DIALECTS[variant].image_size),
-        "compat_batch_leak": Asked(lambda _variant, _shapes: False),
+    signature_keys=("stage1.0.tssa.q_conv.weight", "patch_embed1.proj_res_conv.weight"),
+    identify=identify,
+    hyperparameters={
+        "time_steps": Hyperparameter(lambda variant, _: 16 if variant == "dvs" else 4),
+        "num_heads": Hyperparameter(_default_heads, ignored_by=FORCED),
+        "image_size": Hyperparameter(lambda variant, _: VARIANTS[variant].image_size),
+        "compat_batch_leak": Hyperparameter(lambda _variant, _shapes: False),
     },
     infer=infer,
     build=QKFormer,

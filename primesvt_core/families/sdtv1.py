@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from primesvt_core.families._base import Asked, Count, Family, Value, Writer
+from primesvt_core.families._base import Count, Family, Hyperparameter, Producer, Value
 from primesvt_core.families._masked import (
     Block,
     BlockConfig,
@@ -29,10 +29,10 @@ from primesvt_core.families._masked import (
     masked_layers,
     preprocessing,
 )
-from primesvt_core.layers.folding import folded
+from primesvt_core.layers.flatten_time import flatten_time
 from primesvt_core.layers.masked_attention import MaskedAttention
-from primesvt_core.layers.mixing import CurrentMlp
-from primesvt_core.layers.neurons import SilentWeight, lif, plif
+from primesvt_core.layers.mlp import CurrentMlp
+from primesvt_core.layers.neurons import UnusedParameter, lif, plif
 from primesvt_core.types import ChannelGroup, Layer, Shapes
 
 __all__ = ["FAMILY", "BlockConfig", "Config"]
@@ -43,7 +43,7 @@ POOLING = {"imagenet": "1111", "cifar": "0011", "gesture": "0111", "cifar10dvs":
 TIME_STEPS = {"imagenet": 4, "cifar": 4, "gesture": 16, "cifar10dvs": 10}
 IMAGE_SIZE = {"imagenet": 224, "cifar": 32, "gesture": 128, "cifar10dvs": 64}
 NAMES = Names(
-    stem=tuple(Writer(f"patch_embed.proj_conv{suffix}", f"patch_embed.proj_bn{suffix}") for suffix in STEM),
+    stem=tuple(Producer(f"patch_embed.proj_conv{suffix}", f"patch_embed.proj_bn{suffix}") for suffix in STEM),
     blocks="block",
     mlp=("fc{}_conv", "fc{}_bn"),
 )
@@ -86,22 +86,22 @@ class ConvStem(Stem):
         self.rpe_conv = nn.Conv2d(config.embed_dim, config.embed_dim, 3, padding=1, bias=False)
         self.rpe_bn = nn.BatchNorm2d(config.embed_dim)
         if config.neuron == "plif":
-            self.rpe_lif = SilentWeight()
+            self.rpe_lif = UnusedParameter()
         self.pooled = [pools == "1" for pools in config.pooling_stat]
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
 
     def stage(self, index: int, x: Tensor) -> Tensor:
         x = self.get_submodule(f"proj_lif{STEM[index]}")(self._current(index, x))
-        return folded(self.pool, x) if self.pooled[index] else x
+        return flatten_time(self.pool, x) if self.pooled[index] else x
 
     def stream(self, x: Tensor) -> Tensor:
         x = self._current(3, x)
-        x = folded(self.pool, x) if self.pooled[3] else x
-        return x + folded(lambda y: self.rpe_bn(self.rpe_conv(y)), self.get_submodule("proj_lif3")(x))
+        x = flatten_time(self.pool, x) if self.pooled[3] else x
+        return x + flatten_time(lambda y: self.rpe_bn(self.rpe_conv(y)), self.get_submodule("proj_lif3")(x))
 
     def _current(self, index: int, x: Tensor) -> Tensor:
         conv, bn = (self.get_submodule(f"proj_{part}{STEM[index]}") for part in ("conv", "bn"))
-        return folded(lambda y: bn(conv(y)), x)
+        return flatten_time(lambda y: bn(conv(y)), x)
 
 
 class Attention(MaskedAttention):
@@ -115,7 +115,7 @@ class Attention(MaskedAttention):
         )  # fmt: skip
         self.talking_heads = nn.Conv1d(config.num_heads, config.num_heads, 1, bias=False)
         if config.neuron == "plif":
-            self.attn_lif = SilentWeight()
+            self.attn_lif = UnusedParameter()
         self.num_heads, self.dvs_mode = config.num_heads, config.dvs_mode
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, side: torch.Size) -> Tensor:
@@ -147,7 +147,7 @@ def build(config: Config) -> MaskedTransformer:
     return MaskedTransformer(config, NAMES, ConvStem(config), map(block, config.blocks), neuron())
 
 
-def recognise(shapes: Shapes) -> str | None:
+def identify(shapes: Shapes) -> str | None:
     """By the unused ``talking_heads``; the variant by the image's channels and the number of classes."""
     if "block.0.attn.talking_heads.weight" not in shapes or "patch_embed.rpe_conv.weight" not in shapes:
         return None
@@ -157,7 +157,7 @@ def recognise(shapes: Shapes) -> str | None:
     return "imagenet" if classes == 1000 else "cifar"
 
 
-def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
+def infer(variant: str, shapes: Shapes, values: Mapping[str, Value]) -> Config:
     """Read every width off the shapes; the heads off the unused ``talking_heads``."""
     return Config.model_validate(
         {
@@ -165,7 +165,7 @@ def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
             "variant": variant,
             "num_heads": shapes["block.0.attn.talking_heads.weight"].shape[0],
             "neuron": "plif" if "patch_embed.proj_lif.w" in shapes else "lif",
-            **asked,
+            **values,
         }
     )
 
@@ -193,13 +193,13 @@ FAMILY = Family(
     paper="arXiv 2307.01694",
     source="github.com/BICLab/Spike-Driven-Transformer @ 3faa8227",
     config_type=Config,
-    landmarks=("block.0.attn.talking_heads.weight",),
-    recognise=recognise,
-    asked={
-        "time_steps": Asked(lambda variant, _: TIME_STEPS[variant]),
-        "image_size": Asked(lambda variant, _: IMAGE_SIZE[variant]),
-        "pooling_stat": Asked(lambda variant, _: POOLING[variant]),
-        "dvs_mode": Asked(lambda variant, _: variant == "cifar10dvs"),
+    signature_keys=("block.0.attn.talking_heads.weight",),
+    identify=identify,
+    hyperparameters={
+        "time_steps": Hyperparameter(lambda variant, _: TIME_STEPS[variant]),
+        "image_size": Hyperparameter(lambda variant, _: IMAGE_SIZE[variant]),
+        "pooling_stat": Hyperparameter(lambda variant, _: POOLING[variant]),
+        "dvs_mode": Hyperparameter(lambda variant, _: variant == "cifar10dvs"),
     },
     infer=infer,
     build=build,
@@ -207,5 +207,5 @@ FAMILY = Family(
     groups=groups,
     unused=unused,
     preprocessing=preprocessing,
-    implied={"spike_mode": lambda config: config.neuron},
+    implied_args={"spike_mode": lambda config: config.neuron},
 )

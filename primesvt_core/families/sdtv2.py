@@ -14,7 +14,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from primesvt_core.data import Preprocessing
-from primesvt_core.families._base import Asked, Family, Value, Writer, group, layer, norm
+from primesvt_core.families._base import Family, Hyperparameter, Producer, Value, group, layer, norm
 from primesvt_core.families._pyramid import (
     CONV_BLOCKS,
     ConvBlockConfig,
@@ -32,8 +32,8 @@ from primesvt_core.families._pyramid import (
 )
 from primesvt_core.families._recipes import for_colours, imagenet_cropped
 from primesvt_core.layers.attention import spiking_self_attention
-from primesvt_core.layers.folding import folded
-from primesvt_core.layers.mixing import Mlp
+from primesvt_core.layers.flatten_time import flatten_time
+from primesvt_core.layers.mlp import Mlp
 from primesvt_core.layers.neurons import lif
 from primesvt_core.layers.pointwise import PointwiseConv1d
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
@@ -80,8 +80,8 @@ class Separable(nn.Module):
         self.bn2 = nn.BatchNorm2d(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.lif2(folded(lambda y: self.bn1(self.pwconv1(y)), self.lif1(x)))
-        return folded(lambda y: self.bn2(self.pwconv2(self.dwconv(y))), x)
+        x = self.lif2(flatten_time(lambda y: self.bn1(self.pwconv1(y)), self.lif1(x)))
+        return flatten_time(lambda y: self.bn2(self.pwconv2(self.dwconv(y))), x)
 
 
 class ConvBlock(nn.Module):
@@ -99,8 +99,8 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.Conv(x)
-        hidden = self.lif2(folded(lambda y: self.bn1(self.conv1(y)), self.lif1(x)))
-        return x + folded(lambda y: self.bn2(self.conv2(y)), hidden)
+        hidden = self.lif2(flatten_time(lambda y: self.bn1(self.conv1(y)), self.lif1(x)))
+        return x + flatten_time(lambda y: self.bn2(self.conv2(y)), hidden)
 
 
 class NormAndPad(nn.Module):
@@ -158,12 +158,12 @@ class Attention(nn.Module):
         side = x.shape[-2:]
         x = self.head_lif(x)
         q, k, v = (
-            self.get_submodule(f"{name}_lif")(folded(self.get_submodule(f"{name}_conv"), x)).flatten(3)
+            self.get_submodule(f"{name}_lif")(flatten_time(self.get_submodule(f"{name}_conv"), x)).flatten(3)
             for name in "qkv"
         )
         attended = spiking_self_attention(q, k, v, num_heads=self.num_heads, scale=ATTENTION_SCALE)
         spikes = self.attn_lif(attended)
-        return folded(self.proj_conv, spikes.view(*spikes.shape[:3], *side))
+        return flatten_time(self.proj_conv, spikes.view(*spikes.shape[:3], *side))
 
 
 class Block(nn.Module):
@@ -172,7 +172,7 @@ class Block(nn.Module):
     def __init__(self, width: int, block: RepBlockConfig, num_heads: int) -> None:
         super().__init__()
         self.attn = Attention(width, block, num_heads)
-        self.mlp = Mlp(width, block.mlp_dim, mix=PointwiseConv1d, neuron_first=True)
+        self.mlp = Mlp(width, block.mlp_dim, pointwise=PointwiseConv1d, neuron_first=True)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attn(x)
@@ -203,12 +203,12 @@ class MetaSpikeFormer(Pyramid):
         return logits.mean(0)
 
 
-def recognise(shapes: Shapes) -> str | None:
+def identify(shapes: Shapes) -> str | None:
     """By its re-parameterised convolutions."""
     return "imagenet" if "block3.0.attn.q_conv.0.body.0.weight" in shapes else None
 
 
-def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
+def infer(variant: str, shapes: Shapes, values: Mapping[str, Value]) -> Config:
     """Read every width off the shapes."""
 
     def width(module: str) -> int:
@@ -232,7 +232,7 @@ def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
                 for base in CONV_BLOCKS
             ),
             **{name: tuple(map(block, bases)) for name, bases in block_names(shapes).items()},
-            **asked,
+            **values,
         }
     )
 
@@ -241,20 +241,23 @@ def _rep(base: str, name: str) -> str:
     return f"{base}.attn.{name}_conv"
 
 
-def _conv_writers(base: str) -> tuple[Writer, ...]:
-    return (Writer(f"{base}.Conv.pwconv2", f"{base}.Conv.bn2"), Writer(f"{base}.conv2", f"{base}.bn2"))
+def _conv_producers(base: str) -> tuple[Producer, ...]:
+    return (Producer(f"{base}.Conv.pwconv2", f"{base}.Conv.bn2"), Producer(f"{base}.conv2", f"{base}.bn2"))
 
 
-def _block_writers(base: str) -> tuple[Writer, ...]:
+def _block_producers(base: str) -> tuple[Producer, ...]:
     proj = _rep(base, "proj")
-    return (Writer(f"{proj}.0.body.2.1", f"{proj}.1"), Writer(f"{base}.mlp.fc2_conv", f"{base}.mlp.fc2_bn", bias=True))
+    return (
+        Producer(f"{proj}.0.body.2.1", f"{proj}.1"),
+        Producer(f"{base}.mlp.fc2_conv", f"{base}.mlp.fc2_bn", bias=True),
+    )
 
 
 PLACES = Places(
-    conv_writers=_conv_writers,
-    conv_readers=lambda base: (f"{base}.Conv.pwconv1", f"{base}.conv1"),
-    block_writers=_block_writers,
-    block_readers=lambda base: (*(f"{_rep(base, name)}.0.body.0" for name in "qkv"), f"{base}.mlp.fc1_conv"),
+    conv_producers=_conv_producers,
+    conv_consumers=lambda base: (f"{base}.Conv.pwconv1", f"{base}.conv1"),
+    block_producers=_block_producers,
+    block_consumers=lambda base: (*(f"{_rep(base, name)}.0.body.0" for name in "qkv"), f"{base}.mlp.fc1_conv"),
     block_extra=lambda base: norm(f"{_rep(base, 'proj')}.0.body.2.2"),
 )
 
@@ -310,11 +313,11 @@ def _conv_groups(config: Config, index: int, base: str) -> Iterator[ChannelGroup
     block, path = config.conv_blocks[index], f"conv_blocks.{index}"
     yield group(
         f"{base}.separable", block.separable_dim, f"{path}.separable_dim",
-        (Writer(f"{base}.Conv.pwconv1", f"{base}.Conv.bn1"),), (f"{base}.Conv.pwconv2",),
+        (Producer(f"{base}.Conv.pwconv1", f"{base}.Conv.bn1"),), (f"{base}.Conv.pwconv2",),
         extra=(TensorSlice(tensor=f"{base}.Conv.dwconv.weight", dim=0),),
     )  # fmt: skip
-    writers = (Writer(f"{base}.conv1", f"{base}.bn1"),)
-    yield group(f"{base}.hidden", block.hidden_dim, f"{path}.hidden_dim", writers, (f"{base}.conv2",))
+    producers = (Producer(f"{base}.conv1", f"{base}.bn1"),)
+    yield group(f"{base}.hidden", block.hidden_dim, f"{path}.hidden_dim", producers, (f"{base}.conv2",))
 
 
 def _block_groups(base: str, block: RepBlockConfig, heads: int) -> Iterator[ChannelGroup]:
@@ -322,18 +325,18 @@ def _block_groups(base: str, block: RepBlockConfig, heads: int) -> Iterator[Chan
         rep = _rep(base, name)
         yield group(
             f"{base}.attn.{name}.inner", getattr(block, f"{name}_inner"), f"{base}.{name}_inner",
-            (Writer(f"{rep}.0.body.0", f"{rep}.0.body.1.bn"),), (f"{rep}.0.body.2.1",),
+            (Producer(f"{rep}.0.body.0", f"{rep}.0.body.1.bn"),), (f"{rep}.0.body.2.1",),
             extra=(TensorSlice(tensor=f"{rep}.0.body.2.0.weight", dim=0),),
         )  # fmt: skip
-    out = {name: Writer(f"{_rep(base, name)}.0.body.2.1", f"{_rep(base, name)}.1") for name in "qkv"}
+    out = {name: Producer(f"{_rep(base, name)}.0.body.2.1", f"{_rep(base, name)}.1") for name in "qkv"}
     first = {name: norm(f"{_rep(base, name)}.0.body.2.2") for name in "qkv"}
     yield group(
         f"{base}.attn.qk", block.qk_dim, f"{base}.qk_dim", (out["q"], out["k"]), extra=(*first["q"], *first["k"]),
         parts=heads,
     )  # fmt: skip
-    readers = (f"{_rep(base, 'proj')}.0.body.0",)
-    yield group(f"{base}.attn.v", block.v_dim, f"{base}.v_dim", (out["v"],), readers, extra=first["v"], parts=heads)
-    hidden = (Writer(f"{base}.mlp.fc1_conv", f"{base}.mlp.fc1_bn", bias=True),)
+    consumers = (f"{_rep(base, 'proj')}.0.body.0",)
+    yield group(f"{base}.attn.v", block.v_dim, f"{base}.v_dim", (out["v"],), consumers, extra=first["v"], parts=heads)
+    hidden = (Producer(f"{base}.mlp.fc1_conv", f"{base}.mlp.fc1_bn", bias=True),)
     yield group(f"{base}.mlp.fc1", block.mlp_dim, f"{base}.mlp_dim", hidden, (f"{base}.mlp.fc2_conv",))
 
 
@@ -347,12 +350,12 @@ FAMILY = Family(
     paper="arXiv 2404.03663",
     source="github.com/BICLab/Spike-Driven-Transformer-V2 @ 35f245f4",
     config_type=Config,
-    landmarks=("block3.0.attn.q_conv.0.body.0.weight",),
-    recognise=recognise,
-    asked={
-        "time_steps": Asked(lambda _variant, _shapes: 1),
-        "num_heads": Asked(default_heads),
-        "image_size": Asked(lambda _variant, _shapes: 224),
+    signature_keys=("block3.0.attn.q_conv.0.body.0.weight",),
+    identify=identify,
+    hyperparameters={
+        "time_steps": Hyperparameter(lambda _variant, _shapes: 1),
+        "num_heads": Hyperparameter(default_heads),
+        "image_size": Hyperparameter(lambda _variant, _shapes: 224),
     },
     infer=infer,
     build=MetaSpikeFormer,

@@ -2,7 +2,7 @@
 
 Reproduces the base models and the large ones (choice "large") of github.com/BICLab/Spike-Driven-Transformer-V3 at
 commit 00fcd1fd, written from their description. The released code of the large models' choice "base" does not run, and
-forks that store thresholds compute something else: neither is recognised.
+forks that store thresholds compute something else: neither is identified.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import model_validator
 
 from primesvt_core.data import Preprocessing
 from primesvt_core.families import _sdtv3_base, _sdtv3_large
-from primesvt_core.families._base import Asked, Family, Value
+from primesvt_core.families._base import Family, Hyperparameter, Value
 from primesvt_core.families._pyramid import (
     CONV_BLOCKS,
     ConvBlockConfig,
@@ -42,7 +42,7 @@ MODELS: Mapping[str, ModuleType] = {"base": _sdtv3_base, "large": _sdtv3_large}
 LEVELS = {"base": 5, "large": 4}
 BASE_MARK = "block3.0.conv.pwconv1.0.weight"
 LARGE_MARKS = frozenset({"block3.0.layer_scale1", "block3.0.attn.q_conv.0.conv1.0.weight"})
-FOREIGN = (".threshold", ".qe_conv", ".qi_conv")
+FORK_MARKS = (".threshold", ".qe_conv", ".qi_conv")
 """What forks with another neuron have in the names of their tensors."""
 
 
@@ -74,20 +74,20 @@ def build(config: Config) -> Pyramid:
     return model
 
 
-def recognise(shapes: Shapes) -> str | None:
+def identify(shapes: Shapes) -> str | None:
     """By the pointwise convolutions of its blocks (base) or the scales of its layers (large)."""
-    if foreign(shapes):
+    if unsupported_reason(shapes):
         return None
     if BASE_MARK in shapes:
         return "base"
     return "large" if shapes.keys() >= LARGE_MARKS else None
 
 
-def foreign(shapes: Shapes) -> str | None:
+def unsupported_reason(shapes: Shapes) -> str | None:
     """Forks with another neuron, and the large models' choice "base"."""
     if BASE_MARK not in shapes and not shapes.keys() >= LARGE_MARKS:
         return None
-    if any(mark in name for name in shapes for mark in FOREIGN):
+    if any(mark in name for name in shapes for mark in FORK_MARKS):
         return (
             "it is of a fork that stores thresholds or inhibits laterally: another model, for which PrimeSVT would"
             " compute wrong numbers"
@@ -97,9 +97,9 @@ def foreign(shapes: Shapes) -> str | None:
     return None
 
 
-def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
+def infer(variant: str, shapes: Shapes, values: Mapping[str, Value]) -> Config:
     """Read every width off the shapes."""
-    models, heads = MODELS[variant], int(asked["num_heads"])
+    models, heads = MODELS[variant], int(values["num_heads"])
     return Config.model_validate(
         {
             "variant": variant,
@@ -110,7 +110,7 @@ def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
                 name: tuple(models.infer_block(shapes, base, heads) for base in bases)
                 for name, bases in block_names(shapes).items()
             },
-            **asked,
+            **values,
         }
     )
 
@@ -149,16 +149,16 @@ FAMILY = Family(
     paper="arXiv 2411.16061",
     source="github.com/BICLab/Spike-Driven-Transformer-V3 @ 00fcd1fd",
     config_type=Config,
-    landmarks=("block3.0.conv.pwconv1.0.weight", "block3.0.layer_scale1"),
-    recognise=recognise,
-    asked={
-        "num_heads": Asked(default_heads),
-        "image_size": Asked(lambda _variant, _shapes: 224),
+    signature_keys=("block3.0.conv.pwconv1.0.weight", "block3.0.layer_scale1"),
+    identify=identify,
+    hyperparameters={
+        "num_heads": Hyperparameter(default_heads),
+        "image_size": Hyperparameter(lambda _variant, _shapes: 224),
     },
     infer=infer,
     build=build,
     layers=layers,
     groups=groups,
     preprocessing=preprocessing,
-    foreign=foreign,
+    unsupported_reason=unsupported_reason,
 )

@@ -1,8 +1,9 @@
 """QKFormer (Zhou et al., arXiv 2403.16552) as spikingjelly's own model zoo has it: ``qkformer_10_384``.
 
 Reproduces any configuration of spikingjelly 2.0's ``QKFormer`` class, written from its description: names and shapes of
-the state dict, numerics, and the order of operations. Mixings of the attention are fused and have no bias, convolutions
-of the patch embeddings have one; heads may differ from stage to stage; queries may mask channels instead of tokens.
+the state dict, numerics, and the order of operations. Projections of the attention are fused and have no bias,
+convolutions of the patch embeddings have one; heads may differ from stage to stage; queries may mask channels instead
+of tokens.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from primesvt_core.data import Preprocessing
-from primesvt_core.families._base import Asked, Count, Family, Value, Writer, group, layer
+from primesvt_core.families._base import Count, Family, Hyperparameter, Producer, Value, group, layer
 from primesvt_core.families._blocks import BlockConfig, check_heads
 from primesvt_core.families._fused import USUAL, fused_groups, fused_layers, fused_widths, split_group, split_layers
 from primesvt_core.families._recipes import cifar10, for_colours, imagenet_cropped
@@ -38,8 +39,8 @@ from primesvt_core.families._zoo import (
     ZooConfig,
     variant_of,
 )
-from primesvt_core.layers.folding import Folded
-from primesvt_core.layers.mixing import Mlp
+from primesvt_core.layers.flatten_time import TimeFlattened
+from primesvt_core.layers.mlp import Mlp
 from primesvt_core.layers.pointwise import PointwiseConv1d
 from primesvt_core.layers.self_attention import FusedSelfAttention
 from primesvt_core.types import ChannelGroup, Layer, Shapes
@@ -144,10 +145,10 @@ class Masking(nn.Module):
     def __init__(self, config: Config, width: int, block: MaskedBlockConfig, num_heads: int) -> None:
         super().__init__()
         rows = block.queries + block.k_dim
-        self.qk_conv_bn = Folded(PointwiseConv1d(width, rows, bias=False), nn.BatchNorm1d(rows))
+        self.qk_conv_bn = TimeFlattened(PointwiseConv1d(width, rows, bias=False), nn.BatchNorm1d(rows))
         self.qk_lif = config.make_inner_neuron()
         self.attn_lif = config.make_attention_neuron()
-        self.proj_conv_bn = Folded(PointwiseConv1d(block.k_dim, width, bias=False), nn.BatchNorm1d(width))
+        self.proj_conv_bn = TimeFlattened(PointwiseConv1d(block.k_dim, width, bias=False), nn.BatchNorm1d(width))
         self.proj_lif = config.make_inner_neuron()
         self.rows, self.num_heads, self.by_channel = (block.queries, block.k_dim), num_heads, block.q_dim is None
 
@@ -182,7 +183,7 @@ class QKFormer(Staged):
     @staticmethod
     def _block(config: Config, stage: int, block: MaskedBlockConfig | BlockConfig) -> Block:
         width, heads = config.streams[stage], config.heads(stage)
-        mlp = Mlp(width, block.mlp_dim, mix=PointwiseConv1d, mixer=None, neuron=config.make_neuron)
+        mlp = Mlp(width, block.mlp_dim, pointwise=PointwiseConv1d, suffix=None, neuron=config.make_neuron)
         if isinstance(block, MaskedBlockConfig):
             return Block("attn", Masking(config, width, block, heads), mlp)
         attention = FusedSelfAttention(
@@ -196,19 +197,19 @@ def _stages(config: Config) -> tuple[Sequence[MaskedBlockConfig | BlockConfig], 
     return (*config.masked_stages, config.blocks)
 
 
-def recognise(shapes: Shapes) -> str | None:
-    """By the names of patch embeddings and blocks, whose MLPs mix tokens; the variant by image channels and classes."""
+def identify(shapes: Shapes) -> str | None:
+    """By the names of patch embeddings and blocks, whose MLPs see tokens; the variant by image channels and classes."""
     if "patch_embed1.shortcut.0.weight" not in shapes or "patch_embed3.conv2.weight" not in shapes:
         return None
     mlps = [shapes[name] for n in STAGES if (name := f"stage{n}.0.mlp.fc1.weight") in shapes]
-    if not mlps or "head.weight" not in shapes or len(mlps[0].shape) != 3:  # Max-Former's mix images
+    if not mlps or "head.weight" not in shapes or len(mlps[0].shape) != 3:  # Max-Former's see images
         return None
     return variant_of(shapes["patch_embed1.conv1.weight"].shape[1], shapes["head.weight"].shape[0])
 
 
-def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
+def infer(variant: str, shapes: Shapes, values: Mapping[str, Value]) -> Config:
     """Read every width off the shapes."""
-    by_channel = asked["qka_type"] == "channel"
+    by_channel = values["qka_type"] == "channel"
 
     def masked(base: str) -> MaskedBlockConfig:
         k_dim = shapes[f"{base}.attn.proj_conv_bn.0.weight"].shape[1]
@@ -226,19 +227,19 @@ def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
             **infer_embeddings(EMBEDDINGS, shapes),
             "masked_stages": tuple(tuple(masked(base) for base in stage) for stage in first),
             "blocks": tuple(attending(base) for base in last),
-            **asked,
+            **values,
         }
     )
 
 
-def _mlp(base: str) -> tuple[Writer, Writer]:
-    """The two mixings of a block's MLP."""
-    fc1, fc2 = (Writer(f"{base}.mlp.fc{n}", f"{base}.mlp.bn{n}", bias=True) for n in (1, 2))
+def _mlp(base: str) -> tuple[Producer, Producer]:
+    """The two layers of a block's MLP."""
+    fc1, fc2 = (Producer(f"{base}.mlp.fc{n}", f"{base}.mlp.bn{n}", bias=True) for n in (1, 2))
     return fc1, fc2
 
 
 def layers(config: Config) -> tuple[Layer, ...]:
-    """Patch embeddings and blocks in forward order, fused mixings apart; the head."""
+    """Patch embeddings and blocks in forward order, fused projections apart; the head."""
     found: list[Layer] = []
     for n, (embedding, blocks) in enumerate(zip(EMBEDDINGS, _stages(config), strict=True), start=1):
         found += embedding.layers(f"patch_embed{n}", f"stream.{n}")
@@ -260,8 +261,8 @@ def _block_layers(base: str, block: MaskedBlockConfig | BlockConfig, stream: str
         yield from split_layers(f"{attention}.{MASKED}", parts)
         proj = USUAL.projecting(attention)
         yield layer(f"{attention}.proj", proj.module, proj.norm, bias=False, group=stream)
-    for writer, owner in zip(_mlp(base), (f"{base}.mlp.fc1", stream), strict=True):
-        yield layer(writer.module, writer.module, writer.norm, bias=True, group=owner)
+    for producer, owner in zip(_mlp(base), (f"{base}.mlp.fc1", stream), strict=True):
+        yield layer(producer.module, producer.module, producer.norm, bias=True, group=owner)
 
 
 def groups(config: Config) -> tuple[ChannelGroup, ...]:
@@ -316,13 +317,13 @@ FAMILY = Family(
     paper="arXiv 2403.16552",
     source=f"{SOURCE}.qkformer",
     config_type=Config,
-    landmarks=("patch_embed3.shortcut.0.weight", "stage1.0.attn.qk_conv_bn.0.weight"),
-    recognise=recognise,
-    asked={
-        "time_steps": Asked(lambda *_: 4),
-        "num_heads": Asked(_default_heads, stages=len(STAGES)),
-        "image_size": Asked(lambda variant, _: IMAGE_SIZE[variant], SIZE_NAMES),
-        "qka_type": Asked(lambda *_: "token"),
+    signature_keys=("patch_embed3.shortcut.0.weight", "stage1.0.attn.qk_conv_bn.0.weight"),
+    identify=identify,
+    hyperparameters={
+        "time_steps": Hyperparameter(lambda *_: 4),
+        "num_heads": Hyperparameter(_default_heads, stages=len(STAGES)),
+        "image_size": Hyperparameter(lambda variant, _: IMAGE_SIZE[variant], SIZE_NAMES),
+        "qka_type": Hyperparameter(lambda *_: "token"),
         **NEURON_FIELDS,
     },
     infer=infer,

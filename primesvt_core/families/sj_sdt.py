@@ -2,7 +2,7 @@
 
 Reproduces any configuration of spikingjelly 2.0's ``SpikeDrivenTransformer`` class, written from its description: names
 and shapes of the state dict, numerics, and the order of operations. Unlike in the authors' code the stem's convolutions
-have a bias, and nothing is dilated; so the heads change nothing and are not asked for.
+have a bias, and nothing is dilated; so the heads change nothing and are no hyperparameter.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from primesvt_core.families._base import Asked, Family, Value, Writer
+from primesvt_core.families._base import Family, Hyperparameter, Producer, Value
 from primesvt_core.families._masked import (
     Block,
     BlockConfig,
@@ -35,16 +35,16 @@ from primesvt_core.families._zoo import (
     ZooConfig,
     variant_of,
 )
-from primesvt_core.layers.folding import Folded, folded
+from primesvt_core.layers.flatten_time import TimeFlattened, flatten_time
 from primesvt_core.layers.masked_attention import MaskedAttention
-from primesvt_core.layers.mixing import CurrentMlp
+from primesvt_core.layers.mlp import CurrentMlp
 from primesvt_core.types import ChannelGroup, Layer, Shapes
 
 __all__ = ["FAMILY", "BlockConfig", "Config"]
 
 STAGES = ("stages.0", "stages.1", "stages.2", "final_stage")
 NAMES = Names(
-    stem=tuple(Writer(f"patch_embed.{stage}.0", f"patch_embed.{stage}.1", bias=True) for stage in STAGES),
+    stem=tuple(Producer(f"patch_embed.{stage}.0", f"patch_embed.{stage}.1", bias=True) for stage in STAGES),
     blocks="blocks",
     mlp=("fc{}", "bn{}"),
 )
@@ -77,18 +77,18 @@ class PatchEmbed(Stem):
         self.stages = nn.ModuleList(
             nn.Sequential(*stage, config.make_neuron(), pool) for stage, pool in zip(stages, pools, strict=True)
         )
-        self.final_stage = Folded(*last, last_pool)
+        self.final_stage = TimeFlattened(*last, last_pool)
         self.final_lif = config.make_neuron()
         self.rpe_conv = nn.Conv2d(D, D, 3, padding=1, bias=False)
         self.rpe_bn = nn.BatchNorm2d(D)
 
     def stage(self, index: int, x: Tensor) -> Tensor:
         conv, bn, fire, pool = self.stages[index].children()
-        return folded(pool, fire(folded(lambda y: bn(conv(y)), x)))
+        return flatten_time(pool, fire(flatten_time(lambda y: bn(conv(y)), x)))
 
     def stream(self, x: Tensor) -> Tensor:
         x = self.final_stage(x)
-        return x + folded(lambda y: self.rpe_bn(self.rpe_conv(y)), self.final_lif(x))
+        return x + flatten_time(lambda y: self.rpe_bn(self.rpe_conv(y)), self.final_lif(x))
 
 
 def build(config: Config) -> MaskedTransformer:
@@ -100,12 +100,12 @@ def build(config: Config) -> MaskedTransformer:
             mask_neuron=config.make_attention_neuron,
         )  # fmt: skip
         hidden = None if config.mlp_residual else widths.mlp_dim
-        return Block(attention, CurrentMlp(config.embed_dim, hidden, mixer=None, neuron=config.make_neuron))
+        return Block(attention, CurrentMlp(config.embed_dim, hidden, suffix=None, neuron=config.make_neuron))
 
     return MaskedTransformer(config, NAMES, PatchEmbed(config), map(block, config.blocks), config.make_neuron())
 
 
-def recognise(shapes: Shapes) -> str | None:
+def identify(shapes: Shapes) -> str | None:
     """By the names of stem and MLP; the variant by the image's channels and the number of classes."""
     wanted = (
         "patch_embed.final_stage.0.weight",
@@ -119,9 +119,9 @@ def recognise(shapes: Shapes) -> str | None:
     return variant_of(shapes[first].shape[1], shapes["head.weight"].shape[0])
 
 
-def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
+def infer(variant: str, shapes: Shapes, values: Mapping[str, Value]) -> Config:
     """Read every width off the shapes."""
-    return Config.model_validate({**infer_widths(shapes, NAMES), "variant": variant, **asked})
+    return Config.model_validate({**infer_widths(shapes, NAMES), "variant": variant, **values})
 
 
 def layers(config: Config) -> tuple[Layer, ...]:
@@ -139,12 +139,12 @@ FAMILY = Family(
     paper="arXiv 2307.01694",
     source=f"{SOURCE}.spike_driven_transformer",
     config_type=Config,
-    landmarks=("patch_embed.final_stage.0.weight", "blocks.0.attn.q_conv.weight", "blocks.0.mlp.fc1.weight"),
-    recognise=recognise,
-    asked={
-        "time_steps": Asked(lambda variant, _: 16 if variant == "dvs" else 4),
-        "image_size": Asked(lambda variant, _: IMAGE_SIZE[variant], SIZE_NAMES),
-        "pooling_stat": Asked(lambda *_: "1111"),
+    signature_keys=("patch_embed.final_stage.0.weight", "blocks.0.attn.q_conv.weight", "blocks.0.mlp.fc1.weight"),
+    identify=identify,
+    hyperparameters={
+        "time_steps": Hyperparameter(lambda variant, _: 16 if variant == "dvs" else 4),
+        "image_size": Hyperparameter(lambda variant, _: IMAGE_SIZE[variant], SIZE_NAMES),
+        "pooling_stat": Hyperparameter(lambda *_: "1111"),
         **NEURON_FIELDS,
     },
     infer=infer,

@@ -2,7 +2,7 @@
 
 Reproduces any configuration of spikingjelly 2.0's ``Spikformer`` class, written from its description: names and shapes
 of the state dict, numerics, and the order of operations. Only the head has a bias; queries, keys and values are one
-mixing.
+projection.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from primesvt_core.data import Preprocessing
-from primesvt_core.families._base import Asked, Count, Family, Value, Writer, group, layer
+from primesvt_core.families._base import Count, Family, Hyperparameter, Producer, Value, group, layer
 from primesvt_core.families._blocks import BlockConfig, check_heads, count
 from primesvt_core.families._fused import fused_groups, fused_layers, fused_widths
 from primesvt_core.families._recipes import cifar10, for_colours, imagenet
@@ -29,7 +29,7 @@ from primesvt_core.families._zoo import (
     names_neuron,
     variant_of,
 )
-from primesvt_core.layers.folding import Folded, folded
+from primesvt_core.layers.flatten_time import TimeFlattened, flatten_time
 from primesvt_core.layers.model import SpikingModel, Stage
 from primesvt_core.layers.pointwise import PointwiseConv1d
 from primesvt_core.layers.self_attention import FusedSelfAttention
@@ -67,7 +67,7 @@ class Bare(nn.Module):
 
     def __init__(self, source: int, target: int) -> None:
         super().__init__()
-        self.block = Folded(nn.Conv2d(source, target, 3, padding=1, bias=False), nn.BatchNorm2d(target))
+        self.block = TimeFlattened(nn.Conv2d(source, target, 3, padding=1, bias=False), nn.BatchNorm2d(target))
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.block(x)
@@ -85,7 +85,7 @@ class StemStage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(T, B, C, H, W) -> (T, B, C', H', W')`` spikes."""
-        spikes: Tensor = self.neuron(folded(self.pool, self.conv_bn(x)))
+        spikes: Tensor = self.neuron(flatten_time(self.pool, self.conv_bn(x)))
         return spikes
 
 
@@ -109,14 +109,14 @@ class Stem(nn.Module):
 
 
 class Mlp(nn.Module):
-    """Two channel mixings, a neuron behind each."""
+    """Two pointwise layers, a neuron behind each."""
 
     def __init__(self, config: Config, block: BlockConfig) -> None:
         super().__init__()
         D, hidden = config.embed_dim, block.mlp_dim
-        self.fc1 = Folded(PointwiseConv1d(D, hidden, bias=False), nn.BatchNorm1d(hidden))
+        self.fc1 = TimeFlattened(PointwiseConv1d(D, hidden, bias=False), nn.BatchNorm1d(hidden))
         self.neuron1 = config.make_neuron()
-        self.fc2 = Folded(PointwiseConv1d(hidden, D, bias=False), nn.BatchNorm1d(D))
+        self.fc2 = TimeFlattened(PointwiseConv1d(hidden, D, bias=False), nn.BatchNorm1d(D))
         self.neuron2 = config.make_neuron()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -171,7 +171,7 @@ class Spikformer(SpikingModel):
         )
 
 
-def recognise(shapes: Shapes) -> str | None:
+def identify(shapes: Shapes) -> str | None:
     """By the names of stem and attention; the variant by the image's channels and the number of classes."""
     if "patch_embed.positional_encoding.conv_bn.block.0.weight" not in shapes:
         return None
@@ -180,7 +180,7 @@ def recognise(shapes: Shapes) -> str | None:
     return variant_of(shapes[f"{_stem(0).module}.weight"].shape[1], shapes["head.weight"].shape[0])
 
 
-def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
+def infer(variant: str, shapes: Shapes, values: Mapping[str, Value]) -> Config:
     """Read every width off the shapes."""
 
     def width(module: str) -> int:
@@ -198,33 +198,33 @@ def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
             "stem": tuple(width(_stem(i).module) for i in range(STAGES - 1)),
             "embed_dim": width(_stem(STAGES - 1).module),
             "blocks": tuple(block(f"blocks.{i}") for i in range(count(shapes, "blocks"))),
-            **asked,
+            **values,
         }
     )
 
 
-def _wrapped(name: str) -> Writer:
-    return Writer(f"{name}.conv_bn.block.0", f"{name}.conv_bn.block.1")
+def _wrapped(name: str) -> Producer:
+    return Producer(f"{name}.conv_bn.block.0", f"{name}.conv_bn.block.1")
 
 
-def _stem(stage: int) -> Writer:
+def _stem(stage: int) -> Producer:
     return _wrapped(f"patch_embed.stages.{stage}")
 
 
 POSITIONS = _wrapped("patch_embed.positional_encoding")
 
 
-def _mixing(name: str) -> Writer:
-    return Writer(f"{name}.0", f"{name}.1")
+def _projection(name: str) -> Producer:
+    return Producer(f"{name}.0", f"{name}.1")
 
 
 def layers(config: Config) -> tuple[Layer, ...]:
-    """Stem convolutions, the six mixings of each block, queries, keys and values apart, the head."""
+    """Stem convolutions, the six layers of each block, queries, keys and values apart, the head."""
     owners = (*(f"stem.{i}" for i in range(STAGES - 1)), "embedding")
     named = [(f"stem.{i}", _stem(i), owner) for i, owner in enumerate(owners)] + [
         ("stem.positions", POSITIONS, "embedding")
     ]
-    found = [layer(name, writer.module, writer.norm, bias=False, group=owner) for name, writer, owner in named]
+    found = [layer(name, producer.module, producer.norm, bias=False, group=owner) for name, producer, owner in named]
     for i, block in enumerate(config.blocks):
         base = f"blocks.{i}"
         found += fused_layers(f"{base}.attn", block.qk_dim, block.v_dim, "embedding")
@@ -248,20 +248,20 @@ def _block_groups(config: Config, index: int) -> tuple[ChannelGroup, ...]:
     fc1, fc2 = f"{base}.mlp.fc1", f"{base}.mlp.fc2"
     return (
         *fused_groups(f"{base}.attn", path, block.qk_dim, block.v_dim, config.num_heads),
-        group(fc1, block.mlp_dim, f"{path}.mlp_dim", (_mixing(fc1),), (_mixing(fc2).module,)),
+        group(fc1, block.mlp_dim, f"{path}.mlp_dim", (_projection(fc1),), (_projection(fc2).module,)),
     )
 
 
 def _embedding(config: Config) -> ChannelGroup:
     bases = [f"blocks.{i}" for i in range(len(config.blocks))]
-    writers = [_mixing(f"{base}.{name}") for base in bases for name in ("attn.proj_conv_bn", "mlp.fc2")]
-    readers = [_mixing(f"{base}.{name}").module for base in bases for name in ("attn.qkv_conv_bn", "mlp.fc1")]
+    producers = [_projection(f"{base}.{name}") for base in bases for name in ("attn.proj_conv_bn", "mlp.fc2")]
+    consumers = [_projection(f"{base}.{name}").module for base in bases for name in ("attn.qkv_conv_bn", "mlp.fc1")]
     return group(
         "embedding",
         config.embed_dim,
         "embed_dim",
-        (_stem(STAGES - 1), POSITIONS, *writers),
-        (POSITIONS.module, *readers, "head"),
+        (_stem(STAGES - 1), POSITIONS, *producers),
+        (POSITIONS.module, *consumers, "head"),
         scope="global",
     )
 
@@ -281,16 +281,18 @@ FAMILY = Family(
     paper="arXiv 2209.15425",
     source=f"{SOURCE}.spikformer",
     config_type=Config,
-    landmarks=("patch_embed.positional_encoding.conv_bn.block.0.weight", "blocks.0.attn.qkv_conv_bn.0.weight"),
-    recognise=recognise,
-    asked={
-        "time_steps": Asked(lambda variant, _: 16 if variant == "dvs" else 4),
-        "num_heads": Asked(_default_heads),
-        "image_size": Asked(lambda variant, _: IMAGE_SIZE[variant], SIZE_NAMES),
-        "patch_size": Asked(lambda variant, _: PATCH[variant]),
+    signature_keys=("patch_embed.positional_encoding.conv_bn.block.0.weight", "blocks.0.attn.qkv_conv_bn.0.weight"),
+    identify=identify,
+    hyperparameters={
+        "time_steps": Hyperparameter(lambda variant, _: 16 if variant == "dvs" else 4),
+        "num_heads": Hyperparameter(_default_heads),
+        "image_size": Hyperparameter(lambda variant, _: IMAGE_SIZE[variant], SIZE_NAMES),
+        "patch_size": Hyperparameter(lambda variant, _: PATCH[variant]),
         **NEURON_FIELDS,
         # the constructor keeps its tau from the attention, but for neurons that the caller chose
-        "attention_tau": Asked(lambda *_: 2.0, reading=lambda args: args.get("tau") if names_neuron(args) else None),
+        "attention_tau": Hyperparameter(
+            lambda *_: 2.0, parse_args=lambda args: args.get("tau") if names_neuron(args) else None
+        ),
     },
     infer=infer,
     build=Spikformer,

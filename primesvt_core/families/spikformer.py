@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from primesvt_core.data import Preprocessing
-from primesvt_core.families._base import Asked, Count, Family, FamilyConfig, Value, Writer, group, layer
+from primesvt_core.families._base import Count, Family, FamilyConfig, Hyperparameter, Producer, Value, group, layer
 from primesvt_core.families._blocks import (
     BlockConfig,
     BlockNames,
@@ -28,8 +28,8 @@ from primesvt_core.families._blocks import (
     infer_block,
 )
 from primesvt_core.families._recipes import cifar10, for_colours, imagenet
-from primesvt_core.layers.folding import folded
-from primesvt_core.layers.mixing import Mlp
+from primesvt_core.layers.flatten_time import flatten_time
+from primesvt_core.layers.mlp import Mlp
 from primesvt_core.layers.model import SpikingModel, Stage
 from primesvt_core.layers.neurons import lif
 from primesvt_core.layers.pointwise import Pointwise, PointwiseConv1d, PointwiseConv2d, PointwiseLinear
@@ -59,12 +59,12 @@ class Config(FamilyConfig):
         return self
 
 
-class Dialect(BaseModel):
+class VariantSpec(BaseModel):
     """How a variant names and lays out its layers."""
 
     model_config = ConfigDict(frozen=True)
 
-    mixer: str
+    suffix: str
     attention: Pointwise
     attention_bias: bool
     mlp: Pointwise
@@ -75,20 +75,20 @@ class Dialect(BaseModel):
     @property
     def names(self) -> BlockNames:
         """What the layers of its blocks are called."""
-        return BlockNames(mixer=self.mixer, qkv_bias=self.attention_bias)
+        return BlockNames(suffix=self.suffix, qkv_bias=self.attention_bias)
 
 
-DIALECTS = {
-    "imagenet": Dialect(
-        mixer="conv", attention=PointwiseConv1d, attention_bias=False, mlp=PointwiseConv2d,
+VARIANTS = {
+    "imagenet": VariantSpec(
+        suffix="conv", attention=PointwiseConv1d, attention_bias=False, mlp=PointwiseConv2d,
         pooled=(True, True, True, True), scale=0.125, image_size=224,
     ),
-    "cifar": Dialect(
-        mixer="linear", attention=PointwiseLinear, attention_bias=True, mlp=PointwiseLinear,
+    "cifar": VariantSpec(
+        suffix="linear", attention=PointwiseLinear, attention_bias=True, mlp=PointwiseLinear,
         pooled=(False, False, True, True), scale=0.125, image_size=32,
     ),
-    "dvs": Dialect(
-        mixer="conv", attention=PointwiseConv1d, attention_bias=False, mlp=PointwiseConv1d,
+    "dvs": VariantSpec(
+        suffix="conv", attention=PointwiseConv1d, attention_bias=False, mlp=PointwiseConv1d,
         pooled=(True, True, True, True), scale=0.25, image_size=128,
     ),
 }  # fmt: skip
@@ -108,18 +108,18 @@ class Stem(nn.Module):
         self.rpe_conv = nn.Conv2d(config.embed_dim, config.embed_dim, 3, padding=1, bias=False)
         self.rpe_bn = nn.BatchNorm2d(config.embed_dim)
         self.rpe_lif = lif()
-        self.pooled = DIALECTS[config.variant].pooled
+        self.pooled = VARIANTS[config.variant].pooled
 
     def stage(self, index: int, x: Tensor) -> Tensor:
         """Conv, BN, LIF and perhaps pooling: ``(T, B, C, H, W) -> (T, B, C', H', W')`` spikes."""
         conv, bn, fire = (self.get_submodule(f"proj_{part}{STEM_SUFFIXES[index]}") for part in ("conv", "bn", "lif"))
-        x = fire(folded(lambda y: bn(conv(y)), x))
-        return folded(self.pool, x) if self.pooled[index] else x
+        x = fire(flatten_time(lambda y: bn(conv(y)), x))
+        return flatten_time(self.pool, x) if self.pooled[index] else x
 
     def tokens(self, x: Tensor) -> Tensor:
         """Last stage and relative position: ``(T, B, C, H, W) -> (T, B, D, N)`` integers."""
         x = self.stage(3, x)
-        x = x + self.rpe_lif(folded(lambda y: self.rpe_bn(self.rpe_conv(y)), x))
+        x = x + self.rpe_lif(flatten_time(lambda y: self.rpe_bn(self.rpe_conv(y)), x))
         return x.flatten(3)
 
 
@@ -128,14 +128,14 @@ class Block(nn.Module):
 
     def __init__(self, config: Config, block: BlockConfig) -> None:
         super().__init__()
-        dialect, D = DIALECTS[config.variant], config.embed_dim
+        spec, D = VARIANTS[config.variant], config.embed_dim
         self.norm1 = nn.LayerNorm(D)  # in the public checkpoints, never used
         self.attn = SelfAttention(
             D, block.qk_dim, block.v_dim, num_heads=config.num_heads, scale=config.attention_scale,
-            mix=dialect.attention, mixer=dialect.mixer, bias=dialect.attention_bias,
+            pointwise=spec.attention, suffix=spec.suffix, bias=spec.attention_bias,
         )  # fmt: skip
         self.norm2 = nn.LayerNorm(D)
-        self.mlp = Mlp(D, block.mlp_dim, mix=dialect.mlp, mixer=dialect.mixer)
+        self.mlp = Mlp(D, block.mlp_dim, pointwise=spec.mlp, suffix=spec.suffix)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attn(x)
@@ -179,8 +179,8 @@ class Spikformer(SpikingModel):
         )
 
 
-def recognise(shapes: Shapes) -> str | None:
-    """The variant whose names the state dict has (the attention's mixer and the MLP's kernel tell them apart)."""
+def identify(shapes: Shapes) -> str | None:
+    """The variant whose names the state dict has (the attention's suffix and the MLP's kernel distinguish them)."""
     if "block.0.attn.q_linear.weight" in shapes:
         return "cifar"
     fc1 = shapes.get("block.0.mlp.fc1_conv.weight")
@@ -191,9 +191,9 @@ def recognise(shapes: Shapes) -> str | None:
     return "dvs" if len(fc1.shape) == 3 and "pos_embed" in shapes else "imagenet" if len(fc1.shape) == 4 else None
 
 
-def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
+def infer(variant: str, shapes: Shapes, values: Mapping[str, Value]) -> Config:
     """Read every width off the shapes."""
-    dialect = DIALECTS[variant]
+    spec = VARIANTS[variant]
 
     def width(module: str) -> int:
         return shapes[f"{module}.weight"].shape[0]
@@ -205,17 +205,17 @@ def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
             "num_classes": width("head"),
             "stem": tuple(width(f"patch_embed.proj_conv{suffix}") for suffix in STEM_SUFFIXES[:3]),
             "embed_dim": width("patch_embed.proj_conv3"),
-            "blocks": tuple(infer_block(shapes, f"block.{i}", dialect.names) for i in range(count(shapes, "block"))),
-            "attention_scale": dialect.scale,
+            "blocks": tuple(infer_block(shapes, f"block.{i}", spec.names) for i in range(count(shapes, "block"))),
+            "attention_scale": spec.scale,
             "unused_positions": shapes["pos_embed"].shape[1] if variant == "dvs" else 0,
-            **asked,
+            **values,
         }
     )
 
 
 def layers(config: Config) -> tuple[Layer, ...]:
-    """Stem convolutions, the seven mixings of each block, the head."""
-    dialect = DIALECTS[config.variant]
+    """Stem convolutions, the seven layers of each block, the head."""
+    spec = VARIANTS[config.variant]
     named = [
         layer(f"stem.{i}", f"patch_embed.proj_conv{s}", f"patch_embed.proj_bn{s}", bias=False,
               group=f"stem.{i}" if i < 3 else "embedding")
@@ -223,14 +223,14 @@ def layers(config: Config) -> tuple[Layer, ...]:
     ]  # fmt: skip
     named.append(layer("stem.rpe", "patch_embed.rpe_conv", "patch_embed.rpe_bn", bias=False, group="embedding"))
     for i in range(len(config.blocks)):
-        named += block_layers(f"block.{i}", dialect.names, "embedding")
+        named += block_layers(f"block.{i}", spec.names, "embedding")
     named.append(layer("head", "head", None, bias=True, group=None))
     return tuple(named)
 
 
 def groups(config: Config) -> tuple[ChannelGroup, ...]:
     """Stem stages, then q/k, v and MLP of each block, and the residual stream as ``embedding``."""
-    names = DIALECTS[config.variant].names
+    names = VARIANTS[config.variant].names
     stem = (
         group(f"stem.{i}", config.stem[i], f"stem.{i}", (_stem(a),), (f"patch_embed.proj_conv{b}",))
         for i, (a, b) in enumerate(pairwise(STEM_SUFFIXES))
@@ -243,19 +243,19 @@ def groups(config: Config) -> tuple[ChannelGroup, ...]:
     return (*stem, *blocks, _embedding(config, names))
 
 
-def _stem(suffix: str) -> Writer:
-    return Writer(f"patch_embed.proj_conv{suffix}", f"patch_embed.proj_bn{suffix}")
+def _stem(suffix: str) -> Producer:
+    return Producer(f"patch_embed.proj_conv{suffix}", f"patch_embed.proj_bn{suffix}")
 
 
 def _embedding(config: Config, names: BlockNames) -> ChannelGroup:
     bases = [f"block.{i}" for i in range(len(config.blocks))]
-    rpe = Writer("patch_embed.rpe_conv", "patch_embed.rpe_bn")
+    rpe = Producer("patch_embed.rpe_conv", "patch_embed.rpe_bn")
     return group(
         "embedding",
         config.embed_dim,
         "embed_dim",
-        (_stem("3"), rpe, *(writer for base in bases for writer in names.writers(base))),
-        (rpe.module, *(reader for base in bases for reader in names.readers(base)), "head"),
+        (_stem("3"), rpe, *(producer for base in bases for producer in names.producers(base))),
+        (rpe.module, *(consumer for base in bases for consumer in names.consumers(base)), "head"),
         extra=(TensorSlice(tensor=name, dim=2 if name == "pos_embed" else 0) for name in sorted(unused(config))),
         scope="global",
     )
@@ -290,12 +290,12 @@ FAMILY = Family(
     paper="arXiv 2209.15425",
     source="github.com/ZK-Zhou/spikformer @ 62126898",
     config_type=Config,
-    landmarks=("patch_embed.rpe_conv.weight", "patch_embed.proj_conv3.weight", "block.0.attn.q_linear.weight"),
-    recognise=recognise,
-    asked={
-        "time_steps": Asked(lambda variant, _: 16 if variant == "dvs" else 4),
-        "num_heads": Asked(_default_heads),
-        "image_size": Asked(lambda variant, _: DIALECTS[variant].image_size),
+    signature_keys=("patch_embed.rpe_conv.weight", "patch_embed.proj_conv3.weight", "block.0.attn.q_linear.weight"),
+    identify=identify,
+    hyperparameters={
+        "time_steps": Hyperparameter(lambda variant, _: 16 if variant == "dvs" else 4),
+        "num_heads": Hyperparameter(_default_heads),
+        "image_size": Hyperparameter(lambda variant, _: VARIANTS[variant].image_size),
     },
     infer=infer,
     build=Spikformer,

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from primesvt_core.data import Preprocessing
-from primesvt_core.families._base import Asked, Count, Family, FamilyConfig, Value, Writer, group, layer
+from primesvt_core.families._base import Count, Family, FamilyConfig, Hyperparameter, Producer, Value, group, layer
 from primesvt_core.families._blocks import (
     BlockConfig,
     BlockNames,
@@ -27,8 +27,8 @@ from primesvt_core.families._blocks import (
     infer_block,
 )
 from primesvt_core.families._recipes import CIFAR100_CLASSES, cifar10, for_colours, imagenet
-from primesvt_core.layers.folding import folded
-from primesvt_core.layers.mixing import Mlp
+from primesvt_core.layers.flatten_time import flatten_time
+from primesvt_core.layers.mlp import Mlp
 from primesvt_core.layers.model import SpikingModel, Stage
 from primesvt_core.layers.neurons import lif
 from primesvt_core.layers.self_attention import SelfAttention
@@ -36,7 +36,7 @@ from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
 
 __all__ = ["FAMILY", "Config", "Spikingformer"]
 
-NAMES = BlockNames(mixer="conv", mlp=("mlp.mlp1", "mlp.mlp2"))
+NAMES = BlockNames(suffix="conv", mlp=("mlp.mlp1", "mlp.mlp2"))
 
 
 class Config(FamilyConfig):
@@ -54,7 +54,7 @@ class Config(FamilyConfig):
         return self
 
 
-class Dialect(BaseModel):
+class VariantSpec(BaseModel):
     """How a variant names its stem, and what differs in its numerics."""
 
     model_config = ConfigDict(frozen=True)
@@ -66,13 +66,13 @@ class Dialect(BaseModel):
 
 
 PROJECTIONS = ("proj", "proj1", "proj2", "proj3", "proj4")
-DIALECTS = {
-    "imagenet": Dialect(stem=PROJECTIONS, pooled=(False, True, True, True, True), tau=2.0, image_size=224),
-    "cifar": Dialect(
+VARIANTS = {
+    "imagenet": VariantSpec(stem=PROJECTIONS, pooled=(False, True, True, True, True), tau=2.0, image_size=224),
+    "cifar": VariantSpec(
         stem=("block0", "block1", "block2", "block3", "block4"), pooled=(False, False, False, True, True), tau=2.0,
         image_size=32,
     ),
-    "dvs": Dialect(stem=PROJECTIONS, pooled=(False, True, True, True, True), tau=1.5, image_size=128),
+    "dvs": VariantSpec(stem=PROJECTIONS, pooled=(False, True, True, True, True), tau=1.5, image_size=128),
 }  # fmt: skip
 
 
@@ -81,24 +81,24 @@ class Stem(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.dialect = DIALECTS[config.variant]
+        self.spec = VARIANTS[config.variant]
         widths = (config.in_channels, *config.stem, config.embed_dim)
-        for index, (name, (source, target)) in enumerate(zip(self.dialect.stem, pairwise(widths), strict=True)):
+        for index, (name, (source, target)) in enumerate(zip(self.spec.stem, pairwise(widths), strict=True)):
             self.add_module(f"{name}_conv", nn.Conv2d(source, target, 3, padding=1, bias=False))
             self.add_module(f"{name}_bn", nn.BatchNorm2d(target))
             if index:
-                self.add_module(f"{name}_lif", lif(tau=self.dialect.tau))
+                self.add_module(f"{name}_lif", lif(tau=self.spec.tau))
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
 
     def stage(self, index: int, x: Tensor) -> Tensor:
         """``(T, B, C, H, W) -> (T, B, C', H', W')`` currents."""
-        name = self.dialect.stem[index]
+        name = self.spec.stem[index]
         if index:
             x = self.get_submodule(f"{name}_lif")(x)
-        if self.dialect.pooled[index]:
-            x = folded(self.pool, x)
+        if self.spec.pooled[index]:
+            x = flatten_time(self.pool, x)
         conv, bn = self.get_submodule(f"{name}_conv"), self.get_submodule(f"{name}_bn")
-        return folded(lambda y: bn(conv(y)), x)
+        return flatten_time(lambda y: bn(conv(y)), x)
 
     def tokens(self, x: Tensor) -> Tensor:
         """Last stage: ``(T, B, C, H, W) -> (T, B, D, N)``."""
@@ -117,7 +117,7 @@ class Block(nn.Module):
 
     def __init__(self, config: Config, block: BlockConfig) -> None:
         super().__init__()
-        neuron, D = partial(lif, tau=DIALECTS[config.variant].tau), config.embed_dim
+        neuron, D = partial(lif, tau=VARIANTS[config.variant].tau), config.embed_dim
         self.norm1 = nn.LayerNorm(D)  # in the public checkpoints, never used
         self.attn = Attention(D, block.qk_dim, block.v_dim, num_heads=config.num_heads, neuron=neuron)
         self.norm2 = nn.LayerNorm(D)
@@ -148,13 +148,13 @@ class Spikingformer(SpikingModel):
         runs.append(self.patch_embed.tokens)
         stem = (
             Stage(f"stem.{i}", run, (f"patch_embed.{name}_conv", f"patch_embed.{name}_bn"))
-            for i, (name, run) in enumerate(zip(self.patch_embed.dialect.stem, runs, strict=True))
+            for i, (name, run) in enumerate(zip(self.patch_embed.spec.stem, runs, strict=True))
         )
         blocks = (Stage(f"block.{i}", block, (f"block.{i}",)) for i, block in enumerate(self.block))
         return (*stem, *blocks, Stage("head", self.classify, ("head",)))
 
 
-def recognise(shapes: Shapes) -> str | None:
+def identify(shapes: Shapes) -> str | None:
     """The variant whose names the state dict has; ImageNet's and DVS's differ in the image's channels only."""
     if "block.0.mlp.mlp1_conv.weight" not in shapes:
         return None
@@ -166,34 +166,34 @@ def recognise(shapes: Shapes) -> str | None:
     return "dvs" if first.shape[1] == 2 else "imagenet"
 
 
-def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
+def infer(variant: str, shapes: Shapes, values: Mapping[str, Value]) -> Config:
     """Read every width off the shapes."""
-    *stem, embedding = (shapes[f"patch_embed.{name}_conv.weight"].shape[0] for name in DIALECTS[variant].stem)
+    *stem, embedding = (shapes[f"patch_embed.{name}_conv.weight"].shape[0] for name in VARIANTS[variant].stem)
     return Config.model_validate(
         {
             "variant": variant,
-            "in_channels": shapes[f"patch_embed.{DIALECTS[variant].stem[0]}_conv.weight"].shape[1],
+            "in_channels": shapes[f"patch_embed.{VARIANTS[variant].stem[0]}_conv.weight"].shape[1],
             "num_classes": shapes["head.weight"].shape[0],
             "stem": tuple(stem),
             "embed_dim": embedding,
             "blocks": tuple(infer_block(shapes, f"block.{i}", NAMES) for i in range(count(shapes, "block"))),
-            **asked,
+            **values,
         }
     )
 
 
-def _stem(name: str) -> Writer:
-    return Writer(f"patch_embed.{name}_conv", f"patch_embed.{name}_bn")
+def _stem(name: str) -> Producer:
+    return Producer(f"patch_embed.{name}_conv", f"patch_embed.{name}_bn")
 
 
 def layers(config: Config) -> tuple[Layer, ...]:
-    """Stem convolutions, the seven mixings of each block, the head."""
+    """Stem convolutions, the seven layers of each block, the head."""
     owners = (*(f"stem.{i}" for i in range(4)), "embedding")
-    writers = map(_stem, DIALECTS[config.variant].stem)
+    producers = map(_stem, VARIANTS[config.variant].stem)
     return (
         *(
-            layer(f"stem.{i}", writer.module, writer.norm, bias=False, group=owner)
-            for i, (writer, owner) in enumerate(zip(writers, owners, strict=True))
+            layer(f"stem.{i}", producer.module, producer.norm, bias=False, group=owner)
+            for i, (producer, owner) in enumerate(zip(producers, owners, strict=True))
         ),
         *(found for i in range(len(config.blocks)) for found in block_layers(f"block.{i}", NAMES, "embedding")),
         layer("head", "head", None, bias=True, group=None),
@@ -202,7 +202,7 @@ def layers(config: Config) -> tuple[Layer, ...]:
 
 def groups(config: Config) -> tuple[ChannelGroup, ...]:
     """Stem convolutions, then q/k, v and MLP of each block, and the residual stream as ``embedding``."""
-    names = DIALECTS[config.variant].stem
+    names = VARIANTS[config.variant].stem
     bases = [f"block.{i}" for i in range(len(config.blocks))]
     stem = (
         group(f"stem.{i}", config.stem[i], f"stem.{i}", (_stem(a),), (_stem(b).module,))
@@ -217,8 +217,8 @@ def groups(config: Config) -> tuple[ChannelGroup, ...]:
         "embedding",
         config.embed_dim,
         "embed_dim",
-        (_stem(names[-1]), *(writer for base in bases for writer in NAMES.writers(base))),
-        (*(reader for base in bases for reader in NAMES.readers(base)), "head"),
+        (_stem(names[-1]), *(producer for base in bases for producer in NAMES.producers(base))),
+        (*(consumer for base in bases for consumer in NAMES.consumers(base)), "head"),
         extra=(TensorSlice(tensor=name, dim=0) for name in sorted(unused(config))),
         scope="global",
     )
@@ -249,12 +249,12 @@ FAMILY = Family(
     paper="arXiv 2304.11954",
     source="github.com/zhouchenlin2096/Spikingformer @ 4378623b",
     config_type=Config,
-    landmarks=("block.0.mlp.mlp1_conv.weight", "patch_embed.proj4_conv.weight", "patch_embed.block0_conv.weight"),
-    recognise=recognise,
-    asked={
-        "time_steps": Asked(lambda variant, _: 16 if variant == "dvs" else 4),
-        "num_heads": Asked(_default_heads),
-        "image_size": Asked(lambda variant, _: DIALECTS[variant].image_size),
+    signature_keys=("block.0.mlp.mlp1_conv.weight", "patch_embed.proj4_conv.weight", "patch_embed.block0_conv.weight"),
+    identify=identify,
+    hyperparameters={
+        "time_steps": Hyperparameter(lambda variant, _: 16 if variant == "dvs" else 4),
+        "num_heads": Hyperparameter(_default_heads),
+        "image_size": Hyperparameter(lambda variant, _: VARIANTS[variant].image_size),
     },
     infer=infer,
     build=Spikingformer,

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 
 from primesvt_core.data import Preprocessing
 from primesvt_core.families._base import (
-    Asked,
     Count,
     Family,
     FamilyConfig,
+    Hyperparameter,
+    Producer,
     Value,
-    Writer,
     columns,
     group,
     layer,
@@ -40,7 +40,7 @@ from primesvt_core.families._recipes import (
     imagenet_cropped,
     whole,
 )
-from primesvt_core.layers.folding import folded
+from primesvt_core.layers.flatten_time import flatten_time
 from primesvt_core.layers.model import SpikingModel, Stage
 from primesvt_core.layers.neurons import lif, plif
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
@@ -144,13 +144,13 @@ class Attention(nn.Module):
         """``(T, B, D, H, W)``."""
         T, B, _, H, W = stream.shape
         x = self.activation_in(stream)
-        y = folded(lambda z: self.norm(self.W(z)), x).flatten(3).unflatten(2, (self.heads, -1))  # type: ignore[no-untyped-call]
+        y = flatten_time(lambda z: self.norm(self.W(z)), x).flatten(3).unflatten(2, (self.heads, -1))  # type: ignore[no-untyped-call]
         y1, y2 = y.split(self.split, dim=3)
         attention = y1.transpose(3, 4) @ x.reshape(T, B, self.heads, -1, H * W)
         attention = self.activation_attn(attention / torch.sqrt(self.get_buffer("firing_rate_x") * self.head_dim))
         out = (y2 @ attention) / torch.sqrt(self.get_buffer("firing_rate_attn") * self.tokens)
         spikes = self.activation_out(out.reshape(T, B, -1, H, W))
-        return stream + folded(lambda z: self.norm_proj(self.Wproj(z)), spikes)
+        return stream + flatten_time(lambda z: self.norm_proj(self.Wproj(z)), spikes)
 
 
 def _unit(make: Callable[[], nn.Module], conv: nn.Module, width: int) -> nn.Sequential:
@@ -160,7 +160,7 @@ def _unit(make: Callable[[], nn.Module], conv: nn.Module, width: int) -> nn.Sequ
 def _run(unit: nn.Sequential, x: Tensor) -> Tensor:
     """A neuron, a convolution and its BatchNorm on ``(T, B, C, H, W)``."""
     fire, conv, bn = unit
-    return folded(lambda y: bn(conv(y)), fire(x))
+    return flatten_time(lambda y: bn(conv(y)), fire(x))
 
 
 class FeedForward(nn.Module):
@@ -192,7 +192,7 @@ class Downsampling(nn.Module):
         self.norm = Norm(target)
 
     def forward(self, x: Tensor) -> Tensor:
-        return folded(lambda y: self.norm(self.conv(y)), self.activation(x))
+        return flatten_time(lambda y: self.norm(self.conv(y)), self.activation(x))
 
 
 class SpikingResformer(SpikingModel):
@@ -226,13 +226,13 @@ class SpikingResformer(SpikingModel):
         names = [name for name, _ in self.layers.named_modules() if name.count(".") == 1]
         body = (Stage(f"layers.{name}", self.layers.get_submodule(name), (f"layers.{name}",)) for name in names)
         return (
-            Stage("prologue", partial(folded, self.prologue), ("prologue",)),
+            Stage("prologue", partial(flatten_time, self.prologue), ("prologue",)),
             *body,
             Stage("classifier", self.classify, ("classifier",)),
         )
 
 
-def recognise(shapes: Shapes) -> str | None:
+def identify(shapes: Shapes) -> str | None:
     """By the running firing rates; the variant by the first kernel and by trained time constants."""
     if "layers.0.0.firing_rate_x" not in shapes or "prologue.0.weight" not in shapes:
         return None
@@ -247,7 +247,7 @@ def _bases(stage: int, index: int) -> tuple[str, str]:
     return f"layers.{stage}.{first}", f"layers.{stage}.{first + 1}"
 
 
-def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
+def infer(variant: str, shapes: Shapes, values: Mapping[str, Value]) -> Config:
     """Read every width off the shapes, the heads off the firing rates."""
 
     def shape(tensor: str) -> tuple[int, ...]:
@@ -277,7 +277,7 @@ def infer(variant: str, shapes: Shapes, asked: Mapping[str, Value]) -> Config:
                 tuple(block(stage, index) for index in range(count(shapes, f"layers.{stage}") // 2)) for stage in stages
             ),
             "neuron": "plif" if "layers.0.0.activation_in.w" in shapes else "lif",
-            **asked,
+            **values,
         }
     )
 
@@ -328,10 +328,10 @@ def _block_groups(config: Config, stage: int, index: int) -> Iterator[ChannelGro
         producers=(f"{attention}.W.weight",), silencers=(f"{attention}.norm.bn",),
         consumers=(f"{attention}.Wproj.weight",),
     )  # fmt: skip
-    writers = (Writer(f"{feed}.up.1", f"{feed}.up.2.bn"), Writer(f"{feed}.conv.0.1", f"{feed}.conv.0.2.bn"))
+    producers = (Producer(f"{feed}.up.1", f"{feed}.up.2.bn"), Producer(f"{feed}.conv.0.1", f"{feed}.conv.0.2.bn"))
     inputs = TensorSlice(tensor=f"{feed}.conv.0.1.weight", dim=1, shared=True)
     yield group(
-        f"{feed}.inner", block.inner_dim, f"{path}.inner_dim", writers, (f"{feed}.down.1",), extra=(inputs,),
+        f"{feed}.inner", block.inner_dim, f"{path}.inner_dim", producers, (f"{feed}.down.1",), extra=(inputs,),
         parts=block.conv_groups,
     )  # fmt: skip
 
@@ -339,20 +339,20 @@ def _block_groups(config: Config, stage: int, index: int) -> Iterator[ChannelGro
 def _stream(config: Config, stage: int) -> ChannelGroup:
     """A stage's stream; the attention's first half meets its spikes channel by channel, so it loses the same ones."""
     heads, base = config.num_heads[stage], f"layers.{stage}.0"
-    writers = [Writer(f"{base}.conv", f"{base}.norm.bn") if stage else Writer("prologue.0", "prologue.1.bn")]
-    readers: list[str] = []
+    producers = [Producer(f"{base}.conv", f"{base}.norm.bn") if stage else Producer("prologue.0", "prologue.1.bn")]
+    consumers: list[str] = []
     extra: list[TensorSlice] = []
     for index, block in enumerate(config.blocks[stage]):
         attention, feed = _bases(stage, index)
-        writers += [Writer(f"{attention}.Wproj", f"{attention}.norm_proj.bn")]
-        writers += [Writer(f"{feed}.down.1", f"{feed}.down.2.bn")]
-        readers += [f"{attention}.W", f"{feed}.up.1"]
+        producers += [Producer(f"{attention}.Wproj", f"{attention}.norm_proj.bn")]
+        producers += [Producer(f"{feed}.down.1", f"{feed}.down.2.bn")]
+        consumers += [f"{attention}.W", f"{feed}.up.1"]
         stride = (config.streams[stage] + block.value_dim) // heads
         extra += rows(f"{attention}.W", bias=False, stride=stride) + norm(f"{attention}.norm.bn", stride=stride)
     is_last = stage + 1 == len(config.streams)
-    readers.append("classifier" if is_last else f"layers.{stage + 1}.0.conv")
+    consumers.append("classifier" if is_last else f"layers.{stage + 1}.0.conv")
     size, path = config.streams[stage], f"streams.{stage}"
-    return group(f"stream.{stage}", size, path, writers, readers, extra=extra, parts=heads, scope="global")
+    return group(f"stream.{stage}", size, path, producers, consumers, extra=extra, parts=heads, scope="global")
 
 
 def preprocessing(config: Config) -> Preprocessing:
@@ -378,11 +378,11 @@ FAMILY = Family(
     paper="arXiv 2403.14302",
     source="github.com/xyshi2000/SpikingResformer @ 3f751275",
     config_type=Config,
-    landmarks=("layers.0.0.firing_rate_x", "prologue.0.weight"),
-    recognise=recognise,
-    asked={
-        "time_steps": Asked(lambda variant, _: 16 if variant == "gesture" else 4),
-        "image_size": Asked(_default_size),
+    signature_keys=("layers.0.0.firing_rate_x", "prologue.0.weight"),
+    identify=identify,
+    hyperparameters={
+        "time_steps": Hyperparameter(lambda variant, _: 16 if variant == "gesture" else 4),
+        "image_size": Hyperparameter(_default_size),
     },
     infer=infer,
     build=SpikingResformer,

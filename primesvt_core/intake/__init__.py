@@ -1,1 +1,1 @@
-"""From a file to a model: identify the family, infer the config, say what had to be assumed."""
+"""From a file to a model: identify the family, infer the config, list what had to be assumed."""

@@ -1,4 +1,4 @@
-"""What weights cannot tell: from the caller, a checkpoint's own ``args``, or a family's defaults."""
+"""What weights do not determine: from the caller, a checkpoint's own ``args``, or a family's defaults."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from primesvt_core.checkpoints import Checkpoint
 from primesvt_core.errors import CheckpointMismatch, SpecError, UnknownFamily
-from primesvt_core.families._base import ALIASES, Asked, Family, Value
+from primesvt_core.families._base import ALIASES, Family, Hyperparameter, Value
 from primesvt_core.types import Assumption
 
 
@@ -20,35 +20,41 @@ def resolve(
     given: Mapping[str, Value],
     stored: Mapping[str, JsonValue] | None,
 ) -> list[Assumption]:
-    """A value for every field that is asked for. Order of trust: the caller, the checkpoint itself, the default.
+    """A value for every hyperparameter of a family. Order of trust: the caller, the checkpoint itself, the default.
 
     Args:
         family: whose fields.
         variant: which of the family's models.
-        checkpoint: whose ``args`` may tell.
+        checkpoint: whose ``args`` may hold values.
         given: what the caller knows.
         stored: the config in a file of our own; None for others.
 
     Raises:
         SpecError: the caller knows a field that the family does not have, or a flag for a number.
         CheckpointMismatch: a config of our own is damaged.
-        UnknownFamily: the checkpoint's ``args`` say that it computes what the family does not.
+        UnknownFamily: the checkpoint's ``args`` describe a model that computes something else.
     """
-    strangers = sorted(set(given) - set(family.asked))
-    if strangers:
-        raise SpecError(f"{family.title} has no {', '.join(strangers)} to assume; it has: {', '.join(family.asked)}")
+    unknown = sorted(set(given) - set(family.hyperparameters))
+    if unknown:
+        raise SpecError(
+            f"{family.title} has no {', '.join(unknown)} to assume; it has: {', '.join(family.hyperparameters)}"
+        )
     found = []
-    for name, asked in family.asked.items():
+    for name, hyperparameter in family.hyperparameters.items():
         if name in given:
-            value = _given(name, given[name], asked.default(variant, checkpoint.tensors))
+            value = _given(name, given[name], hyperparameter.default(variant, checkpoint.tensors))
             found.append(Assumption(field=name, value=value, source="caller"))
-        elif stored is not None and (told := stored.get(name)) is not None:
-            found.append(Assumption(field=name, value=_value(told), source="checkpoint"))
+        elif stored is not None and (kept := stored.get(name)) is not None:
+            found.append(Assumption(field=name, value=_value(kept), source="checkpoint"))
         elif stored is not None:
             raise CheckpointMismatch(f"the metadata of {checkpoint.path.name} is damaged: its config has no {name}")
         else:
-            default = asked.default(variant, checkpoint.tensors)
-            answer = None if variant in asked.unheard else _told(name, asked, family, checkpoint, default)
+            default = hyperparameter.default(variant, checkpoint.tensors)
+            answer = (
+                None
+                if variant in hyperparameter.ignored_by
+                else _from_args(name, hyperparameter, family, checkpoint, default)
+            )
             source: Literal["checkpoint", "default"] = "default" if answer is None else "checkpoint"
             found.append(Assumption(field=name, value=default if answer is None else answer, source=source))
     return found
@@ -57,27 +63,29 @@ def resolve(
 def _given(name: str, value: Value, default: Value) -> Value:
     answer = _answer(value, default)
     if answer is None:
-        raise SpecError(f"{name} is assumed to be {value}, which is a flag; it is {default} unless something is said")
+        raise SpecError(f"{name} is assumed to be {value}, which is a flag; it is {default} by default")
     return answer
 
 
-def _told(name: str, asked: Asked, family: Family[Any], checkpoint: Checkpoint, default: Value) -> Value | None:
-    """What the training script's arguments say of a field."""
-    for argument in asked.names(name):
-        answer = _answer(_argument(checkpoint, argument, asked), default)
+def _from_args(
+    name: str, hyperparameter: Hyperparameter, family: Family[Any], checkpoint: Checkpoint, default: Value
+) -> Value | None:
+    """A field's value in the training script's arguments."""
+    for argument in hyperparameter.names(name):
+        answer = _answer(_argument(checkpoint, argument, hyperparameter), default)
         if answer is not None:
             return answer
     try:
-        return _answer(asked.reading(checkpoint.args), default)
+        return _answer(hyperparameter.parse_args(checkpoint.args), default)
     except ValueError as error:
         raise UnknownFamily(f"{checkpoint.path.name} looks like {family.title}, but its args {error}") from None
 
 
-def _argument(checkpoint: Checkpoint, name: str, asked: Asked) -> object:
+def _argument(checkpoint: Checkpoint, name: str, hyperparameter: Hyperparameter) -> object:
     value = checkpoint.args.get(name)
     if not isinstance(value, tuple):
         return value
-    return ",".join(map(str, value)) if asked.stages > 1 else _single(name, value)
+    return ",".join(map(str, value)) if hyperparameter.stages > 1 else _single(name, value)
 
 
 def _single(name: str, values: tuple[object, ...]) -> object:

@@ -1,4 +1,4 @@
-"""Whether a checkpoint is what its config says: its shapes, its training arguments, its plan."""
+"""Whether a checkpoint is what its config describes: its shapes, its training arguments, its plan."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ def check_args(checkpoint: Checkpoint, family: AnyFamily, config: FamilyConfig) 
     Raises:
         UnknownFamily: naming the argument.
     """
-    for name, implied in family.implied.items():
-        told, reproduced = checkpoint.args.get(name), implied(config)
-        if told not in (None, reproduced):
+    for name, imply in family.implied_args.items():
+        stored, reproduced = checkpoint.args.get(name), imply(config)
+        if stored not in (None, reproduced):
             raise UnknownFamily(
                 f"{checkpoint.path.name} looks like {family.title} ({config.variant}) with {name}={reproduced!r}, but"
-                f" its args say {name}={told!r}. Such a model computes something else, and PrimeSVT does not know it;"
-                " if the args are wrong, save the model's own state_dict() without them"
+                f" its args have {name}={stored!r}. Such a model computes something else, and PrimeSVT does not know"
+                " it; if the args are wrong, save the model's own state_dict() without them"
             )
 
 
 def check_plan(path: Path, family: AnyFamily, config: FamilyConfig, provenance: Provenance) -> None:
-    """Refuse a file of our own that has another number of channels than its plan says it kept.
+    """Refuse a file of our own that has another number of channels than its plan kept.
 
     Raises:
         CheckpointMismatch: naming the channel group.

@@ -48,14 +48,14 @@ def find_family(checkpoint: Checkpoint, provenance: Provenance | None) -> tuple[
     for key, family in all_families():
         try:
             with fitting(checkpoint.path, family.title):
-                variant = family.recognise(checkpoint.tensors)
+                variant = family.identify(checkpoint.tensors)
         except CheckpointMismatch as error:
             failed.append(error)
             continue
         if variant is not None:
             return key, family, variant
     for _, family in all_families():
-        if (reason := family.foreign(checkpoint.tensors)) is not None:
+        if (reason := family.unsupported_reason(checkpoint.tensors)) is not None:
             raise UnknownFamily(f"{checkpoint.path.name} looks like a {family.title}, but {reason}")
     raise failed[0] if failed else UnknownFamily(_unknown(checkpoint))
 
@@ -72,12 +72,14 @@ def fitting(path: Path, title: str) -> Iterator[None]:
 
 
 def _unknown(checkpoint: Checkpoint) -> str:
-    """Say what the file looks like, and which family comes nearest."""
+    """Describe the file, and the family that comes nearest."""
     near = {
-        family.title: [mark for mark in family.landmarks if not any(fnmatch(name, mark) for name in checkpoint.tensors)]
+        family.title: [
+            mark for mark in family.signature_keys if not any(fnmatch(name, mark) for name in checkpoint.tensors)
+        ]
         for _, family in all_families()
     }
-    marks = {family.title: len(family.landmarks) for _, family in all_families()}
+    marks = {family.title: len(family.signature_keys) for _, family in all_families()}
     title, missing = min(near.items(), key=lambda item: len(item[1]) / marks[item[0]])
     first = ", ".join(list(checkpoint.tensors)[:SHOWN])
     known = ", ".join(sorted(near))

@@ -1,4 +1,4 @@
-"""From a file to a model: recognise the family, infer the config, say what had to be assumed.
+"""From a file to a model: identify the family, infer the config, list what had to be assumed.
 
 Importing this module does not load torch, which takes longer than to read a large file: so both are done at once. A
 small one is read first: where it is refused, torch is not loaded at all.
@@ -35,15 +35,15 @@ SMALL_BYTES = 64 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """A checkpoint, recognised.
+    """A checkpoint, identified.
 
     Attributes:
         checkpoint: the file as read.
         family_key: the plug-in's name.
         family: the plug-in.
         config: every width, and what had to be assumed.
-        assumptions: fields that weights cannot tell, with where their values came from.
-        provenance: what a file of our own says of itself; None for others.
+        assumptions: fields that weights do not determine, with where their values came from.
+        provenance: how PrimeSVT pruned the model; None for other files.
     """
 
     checkpoint: Checkpoint
@@ -60,12 +60,12 @@ class Inspection:
 
     @property
     def overrides(self) -> PreprocessingOverrides:
-        """What the file says of its preprocessing: a file of our own all of it, others in their ``args``."""
+        """Preprocessing that the file names: a file of our own all of it, others in their ``args``."""
         return self.provenance.preprocessing if self.provenance else overrides_of(self.checkpoint.args, self.config)
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """The family's, with what the file says of its own."""
+        """The family's preprocessing, with the file's overrides."""
         return self.family.preprocessing(self.config).overridden(self.overrides)
 
     @property
@@ -106,16 +106,16 @@ class Inspection:
 
 
 def inspect(path: Path, assumptions: Mapping[str, Value] | None = None, *, container: str | None = None) -> Inspection:
-    """Read a checkpoint without running it and recognise what it is.
+    """Read a checkpoint without running it, and identify its family and config.
 
     Args:
         path: original or pruned, in any format `primesvt_core.checkpoints` reads.
-        assumptions: config fields that weights cannot tell, which the caller knows.
+        assumptions: config fields that weights do not determine, which the caller knows.
         container: which weights of a file that has several (``state_dict_ema``); as they were trained unless given.
 
     Raises:
         CheckpointRefused: if the file is damaged, unsafe or no checkpoint.
-        UnknownFamily: if no family recognises it; names the nearest.
+        UnknownFamily: if no family identifies it; names the nearest.
         CheckpointMismatch: if tensors are missing, unexpected or misshapen.
         SpecError: if an assumption is not one of the family's, or does not fit the weights.
     """
@@ -127,12 +127,12 @@ def inspect(path: Path, assumptions: Mapping[str, Value] | None = None, *, conta
 
 
 def identify(checkpoint: Checkpoint, assumptions: Mapping[str, Value]) -> Inspection:
-    """What a checkpoint that was read is; see `inspect`."""
+    """Identify a checkpoint that was read; see `inspect`."""
     provenance = read_provenance(checkpoint)
     key, family, variant = find_family(checkpoint, provenance)
     with fitting(checkpoint.path, f"{family.title} ({variant})"):
-        asked = resolve(family, variant, checkpoint, assumptions, provenance.config if provenance else None)
-        config = _infer(family, variant, checkpoint, asked, provenance)
+        assumed = resolve(family, variant, checkpoint, assumptions, provenance.config if provenance else None)
+        config = _infer(family, variant, checkpoint, assumed, provenance)
     check_shapes(checkpoint.path, family, config, checkpoint.tensors)
     check_args(checkpoint, family, config)
     if provenance is not None:
@@ -142,7 +142,7 @@ def identify(checkpoint: Checkpoint, assumptions: Mapping[str, Value]) -> Inspec
         family_key=key,
         family=family,
         config=config,
-        assumptions=tuple(replace(assumption, value=getattr(config, assumption.field)) for assumption in asked),
+        assumptions=tuple(replace(assumption, value=getattr(config, assumption.field)) for assumption in assumed),
         provenance=provenance,
     )
 
@@ -154,20 +154,21 @@ def _infer(
     assumptions: list[Assumption],
     provenance: Provenance | None,
 ) -> FamilyConfig:
-    asked = {assumption.field: assumption.value for assumption in assumptions}
+    values = {assumption.field: assumption.value for assumption in assumptions}
     try:
         if provenance:
-            return family.config_type.model_validate({**provenance.config, **asked})
-        return family.infer(variant, checkpoint.tensors, asked)
+            return family.config_type.model_validate({**provenance.config, **values})
+        return family.infer(variant, checkpoint.tensors, values)
     except (ValidationError, ValueError, ArithmeticError) as error:
         detail = _details(error) if isinstance(error, ValidationError) else str(error)
-        told = ", ".join(f"{a.field}={a.value} (from {a.source})" for a in assumptions)
+        assumed = ", ".join(f"{a.field}={a.value} (from {a.source})" for a in assumptions)
         raise SpecError(
-            f"{checkpoint.path.name} is {family.title} ({variant}), but {detail}. Assumed: {told}; say what is right"
+            f"{checkpoint.path.name} is {family.title} ({variant}), but {detail}. Assumed: {assumed}; give the right"
+            " values"
         ) from None
 
 
 def _details(error: ValidationError) -> str:
     """What is wrong with which field of a config."""
-    told = ((".".join(map(str, e["loc"])), without_type(e["msg"])) for e in error.errors())
-    return "; ".join(": ".join(filter(None, parts)) for parts in told)
+    parts = ((".".join(map(str, e["loc"])), without_type(e["msg"])) for e in error.errors())
+    return "; ".join(": ".join(filter(None, pair)) for pair in parts)

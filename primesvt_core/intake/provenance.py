@@ -1,4 +1,4 @@
-"""What a file of our own says of itself: how it was pruned, and where its promise was confirmed."""
+"""Metadata of a pruned model: how it was pruned, and on which data set the result was confirmed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ METADATA_KEY = "primesvt"
 
 
 class Provenance(BaseModel):
-    """What a file of our own says of itself, in its safetensors metadata."""
+    """How a model was pruned, in the safetensors metadata of its file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,7 +22,7 @@ class Provenance(BaseModel):
     family: str
     config: dict[str, JsonValue]
     data_fingerprint: str
-    """Data set on which the promise was confirmed."""
+    """Of the data set on which the result was confirmed."""
     splits: SplitSizes
     seed: int
     preprocessing: PreprocessingOverrides
@@ -50,6 +50,6 @@ def read_provenance(checkpoint: Checkpoint) -> Provenance | None:
     except ValidationError as error:
         fields = ", ".join(".".join(map(str, e["loc"])) or "all of it" for e in error.errors())
         raise CheckpointMismatch(
-            f"{checkpoint.path.name} says that PrimeSVT wrote it, but its metadata is damaged or of another version"
+            f"{checkpoint.path.name} was written by PrimeSVT, but its metadata is damaged or of another version"
             f" ({fields}); compress the original again"
         ) from None

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from primesvt_core.layers.mixing import Mixing
+from primesvt_core.layers.conv_bn_lif import ConvBnLif
 from primesvt_core.layers.pointwise import PointwiseConv2d
 
 
-class MaskedAttention(Mixing):
+class MaskedAttention(ConvBnLif):
     """Queries masked by what keys and values have in common, channel by channel, whatever the heads.
 
     Args:
@@ -41,7 +41,7 @@ class MaskedAttention(Mixing):
         """``(T, B, D, H, W)`` stream to ``(T, B, D, N)`` currents."""
         spikes = self.shortcut_lif(x).flatten(3)
         q, k, v = (self.fire(name, spikes) for name in "qkv")
-        return self.mix("proj", self.attend(q, k, v, x.shape[-2:]))
+        return self.conv_bn("proj", self.attend(q, k, v, x.shape[-2:]))
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, side: torch.Size) -> Tensor:
         """``(T, B, C, N)`` spikes to the same; ``side`` are height and width."""

@@ -37,7 +37,7 @@ class SpikingModel(nn.Module):
     neurons, so that a second call equals the first.
 
     Attributes:
-        assumptions: of a loaded model, what its weights could not tell and who said it; otherwise none.
+        assumptions: of a loaded model, config fields that its weights do not determine, with their sources; else none.
     """
 
     assumptions: tuple[Assumption, ...] = ()

@@ -72,7 +72,7 @@ Kind = Literal["lif", "plif", "if"]
 """Leaky; leaky with a trained time constant; without leak."""
 
 
-def chosen(kind: Kind, *, tau: float, threshold: float, v_reset: float | None, decay_input: bool) -> nn.Module:
+def make_neuron(kind: Kind, *, tau: float, threshold: float, v_reset: float | None, decay_input: bool) -> nn.Module:
     """A neuron with every setting that changes what it computes.
 
     Args:
@@ -93,7 +93,7 @@ def chosen(kind: Kind, *, tau: float, threshold: float, v_reset: float | None, d
     return found
 
 
-class SilentWeight(nn.Module):
+class UnusedParameter(nn.Module):
     """The ``w`` of a parametric neuron that a checkpoint has and no forward pass uses."""
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ class SilentWeight(nn.Module):
         self.w = nn.Parameter(torch.zeros(()))
 
 
-class Levels(nn.Module):
+class MultiLevelNeuron(nn.Module):
     """A neuron without a membrane: rounds to one of the integers 0 ... ``levels`` and divides by ``norm``.
 
     Stands for up to ``levels`` spikes at once (E-SpikeFormer, arXiv 2411.16061). Its gradient is that of the clamping.
@@ -124,17 +124,21 @@ class Levels(nn.Module):
 
 def neurons(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Every neuron layer of ``model`` with its name."""
-    return ((name, module) for name, module in model.named_modules() if isinstance(module, neuron.BaseNode | Levels))
+    return (
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, neuron.BaseNode | MultiLevelNeuron)
+    )
 
 
 def spikes_of(module: nn.Module, output: Tensor) -> Tensor:
     """How many spikes the output of a neuron layer stands for, element by element."""
-    return (output * module.norm).round() if isinstance(module, Levels) else output
+    return (output * module.norm).round() if isinstance(module, MultiLevelNeuron) else output
 
 
 def steps_of(module: nn.Module) -> int:
     """How many time steps one element of a neuron layer's output stands for."""
-    return module.levels if isinstance(module, Levels) else 1
+    return module.levels if isinstance(module, MultiLevelNeuron) else 1
 
 
 def reset(model: nn.Module) -> None:

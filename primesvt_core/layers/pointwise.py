@@ -1,7 +1,7 @@
-"""Channel mixing on tokens, channel-major ``(B, C, N)``, with the parameters of three torch layers.
+"""Pointwise layers on tokens, channel-major ``(B, C, N)``, with the parameters of three torch layers.
 
-The public families mix channels with ``Linear``, ``Conv1d`` or 1x1 ``Conv2d``; these compute the same on one layout, so
-that a block need not know which one a checkpoint was written with.
+The public families use ``Linear``, ``Conv1d`` or 1x1 ``Conv2d``; these compute the same on one layout, so that a block
+need not know which one a checkpoint was written with.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Spiking self-attention with its mixings, as several families have it."""
+"""Spiking self-attention with its projections, as several families have it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from primesvt_core.layers.attention import spiking_self_attention
-from primesvt_core.layers.folding import Folded
-from primesvt_core.layers.mixing import Mixing
+from primesvt_core.layers.conv_bn_lif import ConvBnLif
+from primesvt_core.layers.flatten_time import TimeFlattened
 from primesvt_core.layers.neurons import lif
 from primesvt_core.layers.pointwise import Pointwise, PointwiseConv1d
 
@@ -17,7 +17,7 @@ USUAL_SCALE = 0.125
 """What the public code multiplies by, whatever the width of a head."""
 
 
-class SelfAttention(Mixing):
+class SelfAttention(ConvBnLif):
     """``q``, ``k``, ``v`` fired from what comes in, the attention fired at half the threshold, projected and fired.
 
     Args:
@@ -26,7 +26,7 @@ class SelfAttention(Mixing):
         v_dim: of values.
         num_heads: divides both.
         scale: of the attention.
-        mix: kind of the mixings; ``mixer`` is what their names end in.
+        pointwise: kind of the projections; ``suffix`` is what their names end in.
         bias: whether q, k and v have one; the projection always does.
         neuron: makes the neurons; is given the attention's ``threshold``.
     """
@@ -39,30 +39,30 @@ class SelfAttention(Mixing):
         *,
         num_heads: int,
         scale: float = USUAL_SCALE,
-        mix: Pointwise = PointwiseConv1d,
-        mixer: str = "conv",
+        pointwise: Pointwise = PointwiseConv1d,
+        suffix: str = "conv",
         bias: bool = False,
         neuron: Callable[..., nn.Module] = lif,
     ) -> None:
-        super().__init__(mixer, neuron)
+        super().__init__(suffix, neuron)
         for name, target in (("q", qk_dim), ("k", qk_dim), ("v", v_dim)):
-            self.add(name, mix(width, target, bias=bias), target)
+            self.add(name, pointwise(width, target, bias=bias), target)
         self.attn_lif = neuron(threshold=ATTENTION_THRESHOLD)
-        self.add("proj", mix(v_dim, width), width)
+        self.add("proj", pointwise(v_dim, width), width)
         self.num_heads, self.scale = num_heads, scale
 
     def attend(self, x: Tensor) -> Tensor:
         """``(T, B, D, N)`` to the projection's currents of the same shape."""
         q, k, v = (self.fire(name, x) for name in "qkv")
         attended = spiking_self_attention(q, k, v, num_heads=self.num_heads, scale=self.scale)
-        return self.mix("proj", self.attn_lif(attended))
+        return self.conv_bn("proj", self.attn_lif(attended))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.spike("proj", self.attend(x))
 
 
 class FusedSelfAttention(nn.Module):
-    """The same with ``q``, ``k`` and ``v`` in one mixing, one after another, as spikingjelly's models have it.
+    """The same with ``q``, ``k`` and ``v`` in one projection, one after another, as spikingjelly's models have it.
 
     Args:
         width: channels of the residual stream.
@@ -84,10 +84,10 @@ class FusedSelfAttention(nn.Module):
     ) -> None:
         super().__init__()
         rows = 2 * qk_dim + v_dim
-        self.qkv_conv_bn = Folded(PointwiseConv1d(width, rows, bias=False), nn.BatchNorm1d(rows))
+        self.qkv_conv_bn = TimeFlattened(PointwiseConv1d(width, rows, bias=False), nn.BatchNorm1d(rows))
         self.qkv_lif = neuron()
         self.attn_lif = attention_neuron()
-        self.proj_conv_bn = Folded(PointwiseConv1d(v_dim, width, bias=False), nn.BatchNorm1d(width))
+        self.proj_conv_bn = TimeFlattened(PointwiseConv1d(v_dim, width, bias=False), nn.BatchNorm1d(width))
         self.proj_lif = neuron()
         self.num_heads, self.rows = num_heads, (qk_dim, qk_dim, v_dim)
 

@@ -44,7 +44,7 @@ class Pruned:
 
 
 class Candidates:
-    """Everything that can be asked about pruning one model on one data set."""
+    """The candidates of pruning one model on one data set: their plans, memory, accuracy and weights."""
 
     def __init__(
         self,
@@ -63,23 +63,23 @@ class Candidates:
         self.memory_before = memory_bytes(inspection.shapes, self.unused)
         self.evaluations = 0
         self.training: TrainingSet | None = None
-        """What fine-tuning learns from, where it is asked for."""
-        self.say: Callable[[str], None] = lambda _: None
-        """Told what goes on within an evaluation."""
+        """What fine-tuning learns from; None without fine-tuning."""
+        self.note: Callable[[str], None] = lambda _: None
+        """Receives messages on what goes on within an evaluation."""
 
     @property
     def learns_from_search(self) -> bool:
-        """Whether fine-tuning has nothing but the search split."""
+        """Whether fine-tuning has no other images than the search split."""
         return self.training is not None and self.training.data is self.images.data
 
     @cached_property
     def original(self) -> SpikingModel:
-        """The model as it came."""
+        """The unpruned model on the run's device."""
         return build(self.family, self.config, self.state).to(self.device)
 
     @cached_property
     def scores(self) -> dict[str, list[float]]:
-        """What the criterion gives every channel of every group."""
+        """The criterion's score of every channel, by group."""
         criterion = registry.load("criteria", self.spec.criterion, "CRITERION")
         assert callable(criterion)  # noqa: S101  # what the plug-in contract says
         score: Criterion = criterion
@@ -130,7 +130,7 @@ class Candidates:
         return Outcome(accuracy=sum(right) / len(right), parameter_bytes=size, memory_saving=self.saving(size))
 
     def search_key(self, rates: Rates) -> str:
-        """Name of the cell that holds what the search split says of the model pruned at the given rates."""
+        """Name of the cell that holds the search split's correctness bits of the model pruned at the given rates."""
         return f"search/{fingerprint(self.plan(rates))}"
 
     def search_correct(self, rates: Rates) -> list[bool]:
@@ -141,11 +141,11 @@ class Candidates:
     def confirmed_correct(self, rates: Rates) -> list[bool]:
         """For every image of the confirmation split whether the model pruned at the given rates is right.
 
-        Unlike a trial of the search this runs the sliced model, fine-tuned where that is asked for.
+        Unlike a trial of the search this runs the sliced model, fine-tuned if the spec says so.
         """
 
         def compute() -> list[bool]:
-            pruned = self.realise(rates)
+            pruned = self.build_pruned(rates)
             model = build(self.family, pruned.config, pruned.state).to(self.device)
             images = self.images.splits.confirmation
             return correct(model, self.images.batches(images), self.counting(len(images)))
@@ -161,8 +161,8 @@ class Candidates:
         """Compare a candidate with the original on the confirmation split."""
         return paired(self.confirmed_correct({}), self.confirmed_correct(point.rates))
 
-    def realise(self, rates: Rates) -> Pruned:
-        """Slice the original, and fine-tune the result where that is asked for."""
+    def build_pruned(self, rates: Rates) -> Pruned:
+        """Slice the original, and fine-tune the result if the spec says so."""
         plan = self.plan(rates)
         config, state = prune(self.family, self.config, self.state, plan)
         if not plan.kept or not self.spec.fine_tuning.epochs or self.training is None:
@@ -171,14 +171,14 @@ class Candidates:
         snapshot = self.workspace.path(SNAPSHOT.format(fingerprint(plan)))
         losses = fine_tune(
             model, self.original, self.training, self.spec.fine_tuning, self.spec.seed, snapshot,
-            lambda done, total: self.say(f"fine-tuning, batch {done:,} of {total:,}"),
+            lambda done, total: self.note(f"fine-tuning, batch {done:,} of {total:,}"),
         )  # fmt: skip
         tuned = {name: value.detach().cpu().to(state[name].dtype) for name, value in model.state_dict().items()}
         return Pruned(config=config, state=tuned, losses=losses)
 
     def counting(self, total: int) -> Callable[[int], None]:
-        """Says how many images are done."""
-        return lambda done: self.say(f"image {done:,} of {total:,}")
+        """A callback that notes how many of ``total`` images are done."""
+        return lambda done: self.note(f"image {done:,} of {total:,}")
 
     def _search_correct(self, plan: Plan) -> list[bool]:
         return self._trials.correct(plan) if plan.kept else self._trials.baseline

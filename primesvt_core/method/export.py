@@ -15,7 +15,7 @@ from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import build
 from primesvt_core.intake.provenance import Provenance, metadata
 from primesvt_core.method.candidates import Candidates, Pruned
-from primesvt_core.method.result import Findings
+from primesvt_core.method.result import RunResult
 from primesvt_core.promise.bounds import Paired, paired
 from primesvt_core.pruning.groups import composed, memory_bytes, parameter_count
 from primesvt_core.types import Plan, Rates, Shapes
@@ -50,14 +50,18 @@ class Measurement:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Delivery:
-    """The delivered model, as it came back from disk.
+class ExportedModel:
+    """The exported model, as it was loaded back from disk.
 
     Attributes:
         path: the safetensors file.
+        sha256: of the file.
         pruned: what was written.
         shapes: of the file's tensors.
-        before: what both models got right on the confirmation split, and how they behave.
+        before: the original, measured.
+        after: the exported model, measured.
+        pair: both on the confirmation split.
+        latencies: seconds of one image, ``latency_before`` and ``latency_after``.
     """
 
     path: Path
@@ -70,13 +74,13 @@ class Delivery:
     latencies: Mapping[str, float]
 
 
-def export(candidates: Candidates, findings: Findings, out: Path) -> Delivery:
-    """Write the delivered model, load it back as a user would, and measure it and the original."""
+def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedModel:
+    """Write the chosen model, load it back as a user would, and measure it and the original."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / MODEL_NAME
-    pruned = candidates.realise(findings.point.rates)
+    pruned = candidates.build_pruned(result.point.rates)
     with tensor_file(path) as temporary:
-        save_file(dict(pruned.state), temporary, metadata(_provenance(candidates, pruned, findings.point.rates)))
+        save_file(dict(pruned.state), temporary, metadata(_provenance(candidates, pruned, result.point.rates)))
 
     images = candidates.images
     reread = inspect(path)
@@ -89,7 +93,7 @@ def export(candidates: Candidates, findings: Findings, out: Path) -> Delivery:
         "after": measure(model, images.batches(images.splits.calibration)),
     }
     original_bytes = _file_bytes(candidates)
-    return Delivery(
+    return ExportedModel(
         path=path,
         sha256=_digest(path),
         pruned=pruned,
@@ -97,7 +101,7 @@ def export(candidates: Candidates, findings: Findings, out: Path) -> Delivery:
         before=_measurement(candidates, candidates.inspection.shapes, before, activity["before"], original_bytes),
         after=_measurement(candidates, reread.shapes, after, activity["after"], path.stat().st_size),
         pair=paired(before, after),
-        latencies={f"latency_{name}": found.latency_seconds for name, found in activity.items()},
+        latencies={f"latency_{name}": measured.latency_seconds for name, measured in activity.items()},
     )
 
 
@@ -125,9 +129,9 @@ def _file_bytes(candidates: Candidates) -> int:
     path = candidates.workspace.path("original.safetensors")
     if not path.exists():
         config = candidates.config
-        told = metadata(_provenance(candidates, Pruned(config=config, state={}), {}))
+        described = metadata(_provenance(candidates, Pruned(config=config, state={}), {}))
         with tensor_file(path) as temporary:
-            save_file(dict(candidates.state), temporary, told)
+            save_file(dict(candidates.state), temporary, described)
     return path.stat().st_size
 
 

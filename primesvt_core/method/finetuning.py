@@ -54,7 +54,7 @@ def fine_tune(
         settings: epochs, learning rate, weight decay, batch size, share of distillation.
         seed: of the order of images.
         snapshot: file that holds the state after the last finished epoch; made here.
-        tick: told the batches done, and how many there are.
+        tick: receives the batches done, and how many there are.
     """
     steps = math.ceil(len(training.indices) / settings.batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)

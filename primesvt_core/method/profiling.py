@@ -24,7 +24,7 @@ def profile(
         kept: channels that a group keeps at a rate.
         evaluate: scores a candidate on the search split.
         baseline_accuracy: of the unpruned model on the search split.
-        observe: told every cell as it is finished.
+        observe: receives every cell as it is finished.
     """
     cells = []
     for group, rate, count in measured(groups, rates, kept):

@@ -1,4 +1,4 @@
-"""What the method found, step by step, and how it ended."""
+"""The result of the method, step by step, and its verdict."""
 
 from __future__ import annotations
 
@@ -11,20 +11,30 @@ from primesvt_core.types import CurvePoint, GroupSize, LayerSize, ProfileCell, V
 
 
 @dataclass(frozen=True, kw_only=True)
-class Findings:
-    """What the method found, step by step."""
+class RunResult:
+    """What the method found, step by step.
+
+    Attributes:
+        goal: the budget in the terms of this model.
+        start: the unpruned model on the search split.
+        layers: largest first.
+        groups: in the order of the policy.
+        cells: of the profile.
+        search: what the rounds of the policy found.
+        trials: candidates that were confirmed, in the order of their tests.
+    """
 
     goal: Goal
     start: CurvePoint
     layers: tuple[LayerSize, ...]
     groups: tuple[GroupSize, ...]
     cells: tuple[ProfileCell, ...]
-    found: Search
+    search: Search
     trials: tuple[Trial, ...]
 
     @property
     def kept(self) -> Trial | None:
-        """The candidate for which the promise holds; None if it holds for none, and the original is delivered."""
+        """The confirmed candidate that is exported; None if none is confirmed, and the original is."""
         return chosen(self.trials)
 
     @property
@@ -35,12 +45,12 @@ class Findings:
 
     @property
     def point(self) -> CurvePoint:
-        """What is delivered."""
+        """The exported point: a confirmed candidate, or the unpruned model."""
         return self.kept.candidate if self.kept else self.start
 
     @property
     def verdict(self) -> Verdict:
-        """How it ended."""
+        """How the run ended."""
         if not self.targeted:
             return Verdict.NOTHING_PRUNABLE
         if self.goal.target_bytes is not None:

@@ -39,7 +39,7 @@ class Goal:
 
 
 def goal(budget: Budget, *, baseline_accuracy: float, parameter_bytes: int) -> Goal:
-    """Turn a budget into a goal; where two bounds say the same, the stricter holds.
+    """Turn a budget into a goal; if two limits conflict, the stricter one applies.
 
     Raises:
         ImpossibleBudget: if the original is already below the accuracy floor.
@@ -49,14 +49,14 @@ def goal(budget: Budget, *, baseline_accuracy: float, parameter_bytes: int) -> G
         drops.append(baseline_accuracy - budget.min_accuracy)
     if drops and min(drops) < 0:
         raise ImpossibleBudget(
-            f"the budget asks for an accuracy of at least {budget.min_accuracy:.2%}, but the original model reaches"
+            f"the budget requires an accuracy of at least {budget.min_accuracy:.2%}, but the original model reaches"
             f" {baseline_accuracy:.2%} on this data set; lower min_accuracy"
         )
     return Goal(allowed_drop=min(drops, default=None), target_bytes=target_bytes(budget, parameter_bytes))
 
 
 def target_bytes(budget: Budget, parameter_bytes: int) -> int | None:
-    """Bytes that the pruned model may have at the most; None if no saving is asked for."""
+    """Bytes that the pruned model may have at the most; None without a limit."""
     bounds = [] if budget.max_parameter_bytes is None else [budget.max_parameter_bytes]
     if budget.min_memory_saving is not None:
         bounds.append(int(parameter_bytes * (1 - budget.min_memory_saving)))
@@ -74,7 +74,7 @@ def check_reachable(budget: Budget, *, parameter_bytes: int, smallest_bytes: int
         raise ImpossibleBudget(
             f"the budget leaves {target:,} bytes of the model's {parameter_bytes:,}, but even with every group at its"
             f" deepest rate {smallest_bytes:,} bytes remain (a saving of {1 - smallest_bytes / parameter_bytes:.1%});"
-            " ask for less, allow more groups or add deeper rates",
+            " save less, allow more groups or add deeper rates",
             facts={"smallest_bytes": smallest_bytes, "parameter_bytes": parameter_bytes},
         )
 
@@ -83,7 +83,7 @@ def allowances(goal: Goal, *, recovers: bool) -> tuple[float, ...]:
     """Drops on the search split that the rounds are allowed, in their order.
 
     Args:
-        goal: what is asked for.
+        goal: of the search.
         recovers: whether fine-tuning follows.
     """
     if goal.allowed_drop is None:
@@ -102,7 +102,7 @@ class Search:
         curve: accepted steps of the round that found ``best``, the unpruned model first.
         best: the candidate to confirm first.
         fallbacks: other candidates that save less, ascending in saving.
-        reached: whether ``best`` meets the memory target (true where none was asked for).
+        reached: whether ``best`` meets the memory target (true without one).
     """
 
     curve: tuple[CurvePoint, ...]
@@ -134,7 +134,7 @@ def run_rounds(
         curves.append(policy(problem, evaluate))
         if problem.reaches_target(curves[-1][-1].parameter_bytes):
             break
-    curve = min(curves, key=lambda found: (found[-1].parameter_bytes, found[-1].accuracy_drop))
+    curve = min(curves, key=lambda curve: (curve[-1].parameter_bytes, curve[-1].accuracy_drop))
     best = curve[-1]
     reached = goal.target_bytes is None or best.parameter_bytes <= goal.target_bytes
     return Search(curve=curve, best=best, fallbacks=gentler(curves, best), reached=reached)

@@ -1,4 +1,4 @@
-"""Telling the reporter where a run is, and timing its steps."""
+"""Reporting where a run is, and timing its steps."""
 
 from __future__ import annotations
 
@@ -12,40 +12,51 @@ from primesvt_client.progress import Progress, Reporter
 from primesvt_core.types import Step
 
 
-class Teller:
-    """Reports the progress of one step; units are counted by being told."""
+class StepProgress:
+    """Reports the progress of one step, whose units are counted as they are done."""
 
     def __init__(self, report_to: Reporter, step: Step, total: int | None) -> None:
         self.report_to, self.step, self.total, self.done = report_to, step, total, 0
 
-    def tell(self, facts: Mapping[str, JsonValue] | None = None, note: str = "", *, done: int | None = None) -> None:
-        """One more unit is done, or ``done`` of them are."""
+    def update(
+        self, facts: Mapping[str, JsonValue] | None = None, message: str = "", *, done: int | None = None
+    ) -> None:
+        """Report that one more unit is done, or ``done`` of them are."""
         self.done = self.done + 1 if done is None else done
         total = None if self.total is None else max(self.total, self.done + 1)  # only `finish` finishes a step
-        self.report_to(Progress(step=self.step, done=self.done, total=total, note=note, facts=facts or {}))
+        self.report_to(Progress(step=self.step, done=self.done, total=total, note=message, facts=facts or {}))
 
-    def say(self, note: str) -> None:
-        """Something goes on within the current unit."""
-        self.tell(note=note, done=self.done)
+    def note(self, message: str) -> None:
+        """Report what goes on within the current unit."""
+        self.update(message=message, done=self.done)
 
     def finish(self, facts: Mapping[str, JsonValue]) -> None:
-        """The step is over."""
+        """Report that the step is over."""
         self.report_to(Progress(step=self.step, done=max(self.done, 1), total=max(self.done, 1), facts=facts))
 
 
 class Steps:
-    """The steps of one run, reported as they begin and end."""
+    """The steps of one run, reported as they begin and end.
+
+    Attributes:
+        seconds: that every finished step took.
+    """
 
     def __init__(self, report_to: Reporter) -> None:
         self.report_to = report_to
         self.seconds: dict[str, float] = {}
 
     @contextmanager
-    def step(self, step: Step, total: int | None = None) -> Iterator[Teller]:
-        """Report that ``step`` begins, and that it is over unless it raises."""
-        teller = Teller(self.report_to, step, total)
-        teller.tell(done=0)
+    def step(self, step: Step, total: int | None = None) -> Iterator[StepProgress]:
+        """Report that ``step`` begins, and that it is over unless it raises.
+
+        Args:
+            step: which one.
+            total: its units, where they are known beforehand.
+        """
+        progress = StepProgress(self.report_to, step, total)
+        progress.update(done=0)
         began = time.perf_counter()
-        yield teller
+        yield progress
         self.seconds[step.value] = time.perf_counter() - began
-        teller.finish({"seconds": round(self.seconds[step.value], 3)})
+        progress.finish({"seconds": round(self.seconds[step.value], 3)})

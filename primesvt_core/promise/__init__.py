@@ -1,1 +1,1 @@
-"""The statistics of the promise on unseen data; free of torch."""
+"""The statistics of what is promised on unseen images; free of torch."""

@@ -1,1 +1,1 @@
-"""The report: what it says, and the files it is written to."""
+"""The report: its schema, how it is built from a run, and the files it is written to."""

@@ -23,7 +23,7 @@ DASHES = ("-", "--")
 UNITS = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
 WIDTH = 9.0
 MOST_CURVES = 12
-"""Robustness curves that are told apart by a legend; of larger models those of the largest groups are drawn."""
+"""Robustness curves that a legend can distinguish; of larger models those of the largest groups are drawn."""
 
 
 def draw(report: Report) -> dict[str, bytes]:
@@ -107,14 +107,14 @@ def _accuracy_memory(report: Report) -> bytes:
     savings = [100 * point.memory_saving for point in report.curve]
     axes.plot(savings, [-100 * p.accuracy_drop for p in report.curve], color=AFTER, marker="o", label="search split")
     tested = [point for point in report.curve if point.confirmed_drop is not None]
-    for held, marker, label in (
-        (True, "D", "confirmation split, promise holds"),
-        (False, "x", "confirmation split, fails"),
+    for is_confirmed, marker, label in (
+        (True, "D", "confirmation split, confirmed"),
+        (False, "x", "confirmation split, not confirmed"),
     ):
-        points = [point for point in tested if point.confirmed is held]
+        points = [point for point in tested if point.confirmed is is_confirmed]
         heights = [-100 * (point.confirmed_drop or 0.0) for point in points]
         if points:
-            colour = "#009E73" if held else ACCENT
+            colour = "#009E73" if is_confirmed else ACCENT
             axes.scatter(
                 [100 * p.memory_saving for p in points],
                 heights,

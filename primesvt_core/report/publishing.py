@@ -16,7 +16,7 @@ from primesvt_core.workspace.atomic import write_atomically
 VERDICTS = {
     Verdict.MET: "The budget is met.",
     Verdict.ACCURACY_FLOOR_REACHED: (
-        "The saving asked for cannot be had within the accuracy floor. This is the smallest model found within it."
+        "The memory saving cannot be reached within the accuracy floor. This is the smallest model found within it."
     ),
     Verdict.NOTHING_PRUNABLE: (
         "No channel group can be pruned at any of the rates without breaking the accuracy floor. This is the original."
@@ -60,10 +60,10 @@ def html(report: Report, pictures: dict[str, bytes]) -> str:
     )
     environment.filters |= {"percent": percent, "points": points, "size": size, "count": lambda n: f"{n:,}"}
     encoded = {name: base64.b64encode(content).decode("ascii") for name, content in pictures.items()}
-    return environment.get_template("report.html").render(report=report, verdict=_told(report), pictures=encoded)
+    return environment.get_template("report.html").render(report=report, verdict=_verdict(report), pictures=encoded)
 
 
-def _told(report: Report) -> str:
+def _verdict(report: Report) -> str:
     """The verdict in words."""
     is_original = report.pruned.parameter_bytes == report.baseline.parameter_bytes
     return ORIGINAL if report.verdict is Verdict.ACCURACY_FLOOR_REACHED and is_original else VERDICTS[report.verdict]

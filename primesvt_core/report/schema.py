@@ -67,7 +67,7 @@ class ProfileFigures(_Frozen):
 
 
 class CurveFigures(_Frozen):
-    """One accepted step, on the search split, with what the confirmation split said where it was asked."""
+    """One accepted step, on the search split, with its result on the confirmation split if it was tested there."""
 
     group: str | None
     rates: dict[str, float]
@@ -80,7 +80,7 @@ class CurveFigures(_Frozen):
 
 
 class Confirmation(_Frozen):
-    """The promise, checked on images that the search never saw."""
+    """The paired test on images that the search never saw."""
 
     samples: int
     lost: int = Field(description="Images that only the original gets right.")
@@ -88,7 +88,7 @@ class Confirmation(_Frozen):
     accuracy_drop: float
     drop_upper_bound: float = Field(description="One-sided paired upper confidence bound of the drop.")
     confidence: float = Field(description="Joint over every candidate that was confirmed.")
-    candidates: int = Field(description="Candidates that were put to the test.")
+    candidates: int = Field(description="Candidates that were tested.")
     allowed_drop: float | None
     held: bool
 
@@ -107,7 +107,7 @@ class DataFigures(_Frozen):
 
 
 class AssumptionFigures(_Frozen):
-    """A config field that weights cannot tell, with where its value came from."""
+    """A config field that weights do not determine, with where its value came from."""
 
     field: str
     value: bool | int | float | str
@@ -123,7 +123,7 @@ class FineTuningFigures(_Frozen):
 
 
 class Report(_Frozen):
-    """One compression, from what was asked to what came out."""
+    """One compression, from budget and settings to the pruned model."""
 
     schema_version: Literal[1] = 1
     primesvt_version: str

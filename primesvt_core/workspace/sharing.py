@@ -1,6 +1,6 @@
 """A profile that several processes work on: its cells do not depend on each other, whoever computes them.
 
-A cell is remembered as a string of rights and wrongs, so that a profile that many have worked on ends in the very
+A cell is remembered as its per-image correctness bits, so that a profile that many have worked on ends in the very
 figures of one that was computed by one process alone on the same hardware.
 """
 
@@ -21,26 +21,26 @@ Compute = Callable[[Rates], object]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
+class Assignment:
     """What to do next.
 
     Attributes:
-        mine: cells to compute here, by key.
-        found: values of cells that others have computed.
+        to_compute: cells to compute here, by key.
+        results: values of cells that others have computed, by key.
     """
 
-    mine: Mapping[str, Rates] = field(default_factory=dict)
-    found: Mapping[str, JsonValue] = field(default_factory=dict)
+    to_compute: Mapping[str, Rates] = field(default_factory=dict)
+    results: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
-class Colleagues(Protocol):
-    """Whoever hands out cells, so that each is computed once."""
+class CellQueue(Protocol):
+    """Hands out cells to the processes that work on one profile, so that each is computed once."""
 
-    def offer(self, cells: Mapping[str, Rates]) -> None:
-        """These cells are wanted, in this order; others may compute them."""
+    def publish(self, cells: Mapping[str, Rates]) -> None:
+        """Announce cells that are wanted, by key and in this order; others may compute them."""
 
-    def ask(self) -> Share:
-        """What to do next; waits until there is something. Nothing in it: there is nothing left to do."""
+    def next_batch(self) -> Assignment:
+        """What to do next; waits until there is something. An empty assignment: there is nothing left to do."""
 
 
 def share(
@@ -48,41 +48,41 @@ def share(
     workspace: Workspace,
     compute: Compute,
     evaluate: Callable[[Rates], T],
-    colleagues: Colleagues,
+    queue: CellQueue,
 ) -> Callable[[Rates], T]:
-    """An evaluation that computes, before it answers, whatever cells it is given until the wanted one is there.
+    """An evaluation that computes, before it answers, whatever cells it is assigned until the wanted one is there.
 
     Args:
-        cells: that will be asked for, by key and in that order.
+        cells: that will be evaluated, by key and in that order.
         workspace: where cells are remembered.
         compute: computes one cell here.
         evaluate: answers from memory.
-        colleagues: hand out the cells.
+        queue: hands out the cells.
     """
     wanted = {key: rates for key, rates in cells.items() if not workspace.knows(key)}
     keys = {tuple(rates.items()): key for key, rates in wanted.items()}
     if wanted:
-        colleagues.offer(wanted)
+        queue.publish(wanted)
 
     def shared(rates: Rates) -> T:
         key = keys.get(tuple(rates.items()))
         while key is not None and not workspace.knows(key):
-            given = colleagues.ask()
-            workspace.learn(given.found)
-            for mine in given.mine.values():
-                compute(mine)
-            if not given.mine and not given.found:
+            assignment = queue.next_batch()
+            workspace.learn(assignment.results)
+            for assigned in assignment.to_compute.values():
+                compute(assigned)
+            if not assignment.to_compute and not assignment.results:
                 break  # nobody has it: it is computed below
         return evaluate(rates)
 
     return shared
 
 
-def assist(compute: Compute, colleagues: Colleagues) -> int:
-    """Compute cells of somebody else's profile until there are none left; returns how many."""
+def assist(compute: Compute, queue: CellQueue) -> int:
+    """Compute cells of another process's profile until there are none left; returns how many."""
     computed = 0
-    while mine := colleagues.ask().mine:
-        for rates in mine.values():
+    while to_compute := queue.next_batch().to_compute:
+        for rates in to_compute.values():
             compute(rates)
-        computed += len(mine)
+        computed += len(to_compute)
     return computed

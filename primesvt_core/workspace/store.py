@@ -1,6 +1,6 @@
 """What a run remembers on disk, so that it resumes after the last finished evaluation.
 
-The method is deterministic: the same inputs ask for the same evaluations in the same order. So a run is resumed by
+The method is deterministic: the same inputs need the same evaluations in the same order. So a run is resumed by
 running it again and answering from memory what was evaluated before; it ends as an undisturbed one would.
 """
 
@@ -39,8 +39,8 @@ class Workspace:
         path = self.root / INPUTS
         wanted = json.loads(json.dumps(inputs))
         if path.exists():
-            found = _read_inputs(path)
-            differing = sorted(k for k in {*wanted, *found} if wanted.get(k) != found.get(k))
+            stored = _read_inputs(path)
+            differing = sorted(k for k in {*wanted, *stored} if wanted.get(k) != stored.get(k))
             if differing:
                 raise WorkspaceMismatch(
                     f"the workspace {self.root} belongs to a run with another {', '.join(differing)};"
@@ -82,12 +82,12 @@ def snapshots(root: Path) -> list[Path]:
 
 def _read_inputs(path: Path) -> dict[str, JsonValue]:
     try:
-        found = json.loads(path.read_bytes())
+        inputs = json.loads(path.read_bytes())
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        inputs = None
+    if not isinstance(inputs, dict):
         raise WorkspaceMismatch(f"{path} is damaged: nothing can be resumed; use another output folder")
-    return found
+    return inputs
 
 
 def _read_cells(path: Path) -> dict[str, JsonValue]:

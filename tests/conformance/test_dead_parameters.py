@@ -54,7 +54,7 @@ def test_dead_parameters_change_nothing_and_count_nowhere(reference: Reference, 
         logits = [build(golden.family, golden.config, state)(golden.input[:1]) for state in (golden.state, other)]
     assert torch.equal(*logits)
     save_file(golden.state, tmp_path / "model.safetensors")
-    told = {field: getattr(golden.config, field) for field in golden.family.asked}
+    told = {field: getattr(golden.config, field) for field in golden.family.hyperparameters}
     found = inspect(tmp_path / "model.safetensors", told).to_json()
     assert found["unused_tensors"] == sorted(dead)
     alive = {name: tensor for name, tensor in golden.state.items() if name not in dead}

@@ -39,7 +39,7 @@ def smallest(family: str) -> Golden:
 
 def checkpoint(golden: Golden, folder: Path, **others: object) -> Path:
     """The golden model as a training script would save it, with ``others`` of its arguments."""
-    args = {field: getattr(golden.config, field) for field in golden.family.asked} | others
+    args = {field: getattr(golden.config, field) for field in golden.family.hyperparameters} | others
     torch.save({"model": golden.state, "args": args, "epoch": 1}, folder / "model.pth")
     return folder / "model.pth"
 
@@ -132,7 +132,7 @@ def _check_export(folder: Path, original: Path, data: Path, accuracy: float) -> 
 
 def _asked(original: Path) -> dict[str, Value]:
     found = inspect(original)
-    return {field: getattr(found.config, field) for field in found.family.asked}
+    return {field: getattr(found.config, field) for field in found.family.hyperparameters}
 
 
 def told_nothing(reference: Reference, folder: Path) -> tuple[Golden, Path, Path]:
@@ -158,7 +158,9 @@ def test_the_heads_and_time_steps_that_a_model_was_trained_with_fit_best(name: s
     golden, path, data = told_nothing(reference, tmp_path)
     told = golden.config.model_dump()
     open_ = ("num_heads", "time_steps")
-    found = fits(path, data, {f: told[f] for f in golden.family.asked if f not in open_}, lambda _done, _total: None)
+    found = fits(
+        path, data, {f: told[f] for f in golden.family.hyperparameters if f not in open_}, lambda _done, _total: None
+    )
     [truth] = [fit for fit in found if (fit.num_heads, fit.time_steps) == (told.get("num_heads"), told["time_steps"])]
     assert truth.accuracy == found[0].accuracy == 1.0  # others may do as well on so few images
     assert found[-1].accuracy < 1.0

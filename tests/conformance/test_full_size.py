@@ -131,9 +131,9 @@ def test_it_has_as_many_parameters_as_the_public_code(name: str) -> None:
     family, config = load_family(key), make()
     shapes = full_shapes(family, config)
     assert parameter_count(shapes) == parameters
-    variant = family.recognise(shapes)
+    variant = family.identify(shapes)
     assert variant == config.variant
-    asked = {field: getattr(config, field) for field in family.asked}
+    asked = {field: getattr(config, field) for field in family.hyperparameters}
     assert family.infer(variant, shapes, asked) == config
     named = {name for layer in family.layers(config) for name in layer.tensors}
     assert named <= shapes.keys()

@@ -28,7 +28,7 @@ every_reference = pytest.mark.parametrize("reference", references(), ids=lambda 
 
 def saved(golden: Golden, folder: Path) -> Path:
     """As a training script does, with the moving average of the weights beside them."""
-    args = {field: getattr(golden.config, field) for field in golden.family.asked}
+    args = {field: getattr(golden.config, field) for field in golden.family.hyperparameters}
     average = {name: tensor * 1.25 if "head" in name else tensor for name, tensor in golden.state.items()}
     torch.save({"state_dict": golden.state, "state_dict_ema": average, "args": args}, folder / "model.pth")
     return folder / "model.pth"
@@ -79,13 +79,14 @@ def test_an_image_is_shown_at_every_time_step(reference: Reference, tmp_path: Pa
 def test_the_result_says_what_was_assumed_from_where(reference: Reference, tmp_path: Path) -> None:
     golden = reference.load()
     path = saved(golden, tmp_path)
-    fields = [*golden.family.asked]
+    fields = [*golden.family.hyperparameters]
     model = primesvt_core.load(path, **{fields[0]: getattr(golden.config, fields[0])})
     assert isinstance(model, SpikingModel)
     sources = {assumption.field: assumption.source for assumption in model.assumptions}
-    unheard = {field for field in fields if golden.config.variant in golden.family.asked[field].unheard}
+    ignored_by = {field for field in fields if golden.config.variant in golden.family.hyperparameters[field].ignored_by}
     assert sources == {
-        field: "caller" if field == fields[0] else "default" if field in unheard else "checkpoint" for field in fields
+        field: "caller" if field == fields[0] else "default" if field in ignored_by else "checkpoint"
+        for field in fields
     }
     assert {a.field: a.value for a in model.assumptions} == {f: getattr(golden.config, f) for f in fields}
     told = inspect(path).to_json()["assumptions"]
@@ -101,7 +102,7 @@ def test_defaults_fit_every_file(reference: Reference, tmp_path: Path) -> None:
     found = inspect(tmp_path / "model.pth")
     assert {assumption.source for assumption in found.assumptions} == {"default"}
     assert (
-        inspect(tmp_path / "model.pth", {f: getattr(golden.config, f) for f in golden.family.asked}).config
+        inspect(tmp_path / "model.pth", {f: getattr(golden.config, f) for f in golden.family.hyperparameters}).config
         == golden.config
     )
 
@@ -164,7 +165,7 @@ def test_what_is_missing_too_much_or_misshapen_is_named_with_what_to_do(family: 
     *_, gone, wrong = (name for name in state if name.endswith("num_batches_tracked"))
     del state[gone]
     state |= {wrong: torch.ones(3, dtype=torch.int64), "extra.weight": torch.ones(2)}
-    args = {field: getattr(golden.config, field) for field in golden.family.asked}
+    args = {field: getattr(golden.config, field) for field in golden.family.hyperparameters}
     torch.save({"model": state, "args": args}, tmp_path / "m.pth")
     with pytest.raises(CheckpointMismatch) as refusal:
         inspect(tmp_path / "m.pth")
@@ -175,13 +176,13 @@ def test_what_is_missing_too_much_or_misshapen_is_named_with_what_to_do(family: 
     assert refusal.value.facts == {"missing": [gone], "unexpected": ["extra.weight"], "misshapen": [wrong]}
 
 
-IMPLYING = [reference for reference in references() if load_family(reference.family).implied]
+IMPLYING = [reference for reference in references() if load_family(reference.family).implied_args]
 
 
 @pytest.mark.parametrize("reference", IMPLYING, ids=lambda reference: reference.name)
 def test_args_that_say_what_the_weights_do_not_are_of_another_model(reference: Reference, tmp_path: Path) -> None:
     golden = reference.load()
-    for name, implied in golden.family.implied.items():
+    for name, implied in golden.family.implied_args.items():
         told = implied(golden.config)
         torch.save({"model": golden.state, "args": {name: told}}, tmp_path / "m.pth")
         assert inspect(tmp_path / "m.pth").config.variant == golden.config.variant

@@ -50,7 +50,7 @@ def told(golden: Golden, *fields: str) -> dict[str, Value]:
 def test_a_bare_state_dict_is_what_the_caller_says_it_is(model: ZooModel, tmp_path: Path) -> None:
     golden = model.load()
     torch.save(golden.state, tmp_path / "model.pth")
-    found = inspect(tmp_path / "model.pth", told(golden, *golden.family.asked))
+    found = inspect(tmp_path / "model.pth", told(golden, *golden.family.hyperparameters))
     assert (found.family_key, found.config) == (model.family, golden.config)
 
 
@@ -141,9 +141,11 @@ def test_full_size_models_are_what_spikingjelly_builds(
         theirs = builder()
         state = theirs.state_dict()
     family, shapes = load_family(key), shapes_of(state)
-    variant = family.recognise(shapes)
+    variant = family.identify(shapes)
     assert variant is not None
-    config = family.infer(variant, shapes, {name: ask.default(variant, shapes) for name, ask in family.asked.items()})
+    config = family.infer(
+        variant, shapes, {name: ask.default(variant, shapes) for name, ask in family.hyperparameters.items()}
+    )
     with torch.device("meta"):
         ours = family.build(config)
     assert shapes_of(ours.state_dict()) == shapes
@@ -154,7 +156,7 @@ def test_full_size_models_are_what_spikingjelly_builds(
 @pytest.mark.parametrize("reference", references(), ids=lambda reference: reference.name)
 def test_no_model_is_taken_for_one_of_another_family(reference: Reference) -> None:
     shapes = reference.shapes()
-    assert [key for key in FAMILIES if load_family(key).recognise(shapes) is not None] == [reference.family]
+    assert [key for key in FAMILIES if load_family(key).identify(shapes) is not None] == [reference.family]
 
 
 @pytest.mark.parametrize("heads", ["3,6", "3,x,2", "3,0,2", "3,6,5", 5])
@@ -163,7 +165,7 @@ def test_heads_of_stages_that_cannot_be_are_refused(heads: Value, tmp_path: Path
     golden = model.load()
     torch.save(golden.state, tmp_path / "model.pth")
     with pytest.raises(SpecError, match="num_heads"):
-        inspect(tmp_path / "model.pth", told(golden, *golden.family.asked) | {"num_heads": heads})
+        inspect(tmp_path / "model.pth", told(golden, *golden.family.hyperparameters) | {"num_heads": heads})
 
 
 def test_equal_heads_of_stages_are_one_number(tmp_path: Path) -> None:

@@ -78,16 +78,16 @@ def load_golden(path: Path) -> Golden:
     state = {k.removeprefix("state_dict."): v for k, v in tensors.items() if k.startswith("state_dict.")}
     family = load_family(facts["family"])
     shapes = shapes_of(state)
-    variant = family.recognise(shapes)
+    variant = family.identify(shapes)
     assert variant is not None
     told = {**facts["constructor_args"], "time_steps": facts["T"], "image_size": facts["input_shape"][-1]}
     return Golden(family, family.infer(variant, shapes, asked_fields(family, variant, shapes, told)), state, tensors)
 
 
 def asked_fields(family: AnyFamily, variant: str, shapes: Shapes, told: Mapping[str, Any]) -> dict[str, Value]:
-    """What weights cannot tell, from how the model was made."""
+    """What weights do not determine, from how the model was made."""
     asked: dict[str, Value] = {}
-    for field, question in family.asked.items():
+    for field, question in family.hyperparameters.items():
         known = next((told[name] for name in question.names(field) if name in told), None)
         asked[field] = question.default(variant, shapes) if known is None else known
     return asked
@@ -104,7 +104,7 @@ def random_plan(golden: Golden, rate: float) -> Plan:
 
 def run(golden: Golden, dtype: torch.dtype) -> tuple[Tensor, dict[str, Tensor]]:
     """Logits, and sums of spikes of every neuron layer as the golden file has them."""
-    leaks = {"compat_batch_leak": True} if "compat_batch_leak" in golden.family.asked else {}
+    leaks = {"compat_batch_leak": True} if "compat_batch_leak" in golden.family.hyperparameters else {}
     model = build(golden.family, golden.config.model_copy(update=leaks), golden.state).to(dtype)
     sums: dict[str, Tensor] = {}
 

@@ -97,7 +97,7 @@ def _record(zoo: ZooModel) -> Golden:
         state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         tensors = {"input": x} | _computed(model, x)
     family, shapes = load_family(zoo.family), shapes_of(state)
-    variant = family.recognise(shapes)
+    variant = family.identify(shapes)
     assert variant is not None
     told = {"image_size": zoo.shape[-1], **zoo.args, **zoo.told}
     return Golden(family, family.infer(variant, shapes, asked_fields(family, variant, shapes, told)), state, tensors)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from primesvt_core.data import split
+from primesvt_core.data import check_same_classes, open_data, split
 from primesvt_core.data.splitting import SMALLEST
 from primesvt_core.errors import DataError
 from primesvt_core.spec import SplitSizes
+from tests.support import tiny
 
 UNBOUNDED = SplitSizes(calibration_images=10**6, search_images=10**6, confirmation_images=10**6)
 
@@ -57,3 +61,23 @@ def test_too_few_images_are_refused() -> None:
         split(np.zeros(SMALLEST - 1, np.int64), SplitSizes(), 0)
     assert refusal.value.error_code == "data_too_small"
     split(np.zeros(SMALLEST, np.int64), SplitSizes(), 0)
+
+
+def folder(path: Path, *classes: str) -> Path:
+    for name in classes:
+        (path / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(path / name / "image.png")
+    return path
+
+
+def test_training_classes_are_those_of_the_evaluation(tmp_path: Path) -> None:
+    evaluation = open_data(folder(tmp_path / "val", "bird", "cat", "dog"))
+    check_same_classes(open_data(folder(tmp_path / "train", "bird", "cat", "dog")), evaluation)
+    for name, classes, told in (
+        ("other", ("ant", "bird", "cat", "dog"), "class 0 is ant .* but bird"),
+        ("fewer", ("bird", "cat"), "class 2 is missing .* but dog"),
+    ):
+        with pytest.raises(DataError, match=told) as refusal:
+            check_same_classes(open_data(folder(tmp_path / name, *classes)), evaluation)
+        assert refusal.value.error_code == "data_classes"
+    check_same_classes(open_data(tiny.data_file(tmp_path)), evaluation)  # numbers only: nothing to compare

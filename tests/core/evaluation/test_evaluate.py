@@ -1,4 +1,4 @@
-"""Models meet data: what is measured, and what is said of data that does not quite fit."""
+"""Models meet data: accuracies, and errors of data that does not quite fit."""
 
 from __future__ import annotations
 
@@ -11,16 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from primesvt_core.data import Batch, open_data
+from primesvt_core.data import open_data
 from primesvt_core.errors import DataError
-from primesvt_core.evaluation.activity import measure
 from primesvt_core.evaluation.evaluate import evaluate
-from primesvt_core.intake.loading import build
-from primesvt_core.layers.neurons import Levels, neurons
 from tests.support import tiny
-from tests.support.references import Reference, references
-
-LEVELS = [reference for reference in references() if reference.family == "sdtv3"]
 
 
 @pytest.fixture
@@ -77,16 +71,3 @@ def test_names_that_are_no_utf_8_are_read_as_latin_1(checkpoint: Path, tmp_path:
     assert (data.name, data.classes) == ("caf\xe9", ("b", "\xe4"))
     assert data.fingerprint() != open_data(plain).fingerprint()
     assert evaluate(checkpoint, odd, split_name="all").data == "caf\xe9"
-
-
-@pytest.mark.parametrize("reference", LEVELS, ids=lambda reference: reference.name)
-def test_a_level_counts_as_that_many_spikes(reference: Reference) -> None:
-    golden = reference.load()
-    frames = golden.input.numpy()
-    activity = measure(
-        build(golden.family, golden.config, golden.state), [Batch(frames, np.zeros(len(frames), np.int64))]
-    )
-    told = [tensor for name, tensor in golden.tensors.items() if name.startswith("spikes.")]
-    assert activity.spikes_per_image == pytest.approx(sum(int(sums.sum()) for sums in told) / len(frames))
-    assert all(0 <= rate <= 1 for rate in activity.firing_rates.values())
-    assert any(isinstance(module, Levels) for _, module in neurons(build(golden.family, golden.config, golden.state)))

@@ -1,101 +1,73 @@
-"""What a run takes in: devices that are there, training data that fits, and nothing else when it goes on."""
+"""Preprocessing: the family's, with a checkpoint's own."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-from pydantic import JsonValue
 
-from primesvt_core.data import check_same_classes, open_data
-from primesvt_core.errors import DataError, SpecError, WorkspaceMismatch
-from primesvt_core.evaluation.accuracy import pick_device
-from primesvt_core.evaluation.evaluate import evaluate
-from primesvt_core.pipeline import Request, is_near_chance, take_in
-from primesvt_core.spec import parse
-from tests.support import tiny
+from primesvt_core.intake.inspect import inspect
+from primesvt_core.spec import PreprocessingOverrides
+from tests.support.checkpoints import golden
+from tests.support.goldens import GOLDEN, load_golden
+from tests.support.shared import needs_shared
 
-BUDGET: dict[str, JsonValue] = {"max_accuracy_drop": 0.5}
+pytestmark = needs_shared
 
-
-@pytest.fixture
-def checkpoint(tmp_path: Path) -> Path:
-    torch.save({"model": tiny.model().state_dict(), "args": {"T": 2, "num_heads": 2}}, tmp_path / "tiny.pth")
-    return tmp_path / "tiny.pth"
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["gpu", "mps", "cuda:", "cuda:x", "cpu:0", "meta", "", "CUDA", "cuda:-1", "cuda:00", "cuda:128", "cuda:\u0663"],
+    ("classes", "size", "mean"), [(10, 128, 0.4914), (100, 128, 129.3 / 255), (100, 224, 0.485), (11, 128, None)]
 )
-def test_names_of_no_device_are_refused(name: str) -> None:
-    with pytest.raises(SpecError, match="use auto, cpu, cuda or cuda:N"):
-        pick_device(name)
-
-
-def test_a_gpu_that_is_not_there_is_refused(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    for name in ("cuda", "cuda:0", "cuda:7"):
-        with pytest.raises(SpecError, match=f"no {name}: torch finds no GPU"):
-            evaluate(checkpoint, checkpoint, device=name)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert pick_device("cuda:1") == torch.device("cuda", 1)
-    with pytest.raises(SpecError, match="cuda:0 to cuda:1"):
-        pick_device("cuda:2")
+def test_a_transferred_spikingresformer_is_shown_images_as_its_data_set_s_models(
+    classes: int, size: int, mean: float | None
+) -> None:
+    record = load_golden(GOLDEN / "spikingresformer-imagenet-T2.safetensors")
+    config = record.config.model_copy(update={"num_classes": classes, "image_size": size})
+    found = record.family.preprocessing(config)
+    assert (found.mean and found.mean[0]) == mean
+    assert found.resize == (size if size == 128 else 235)
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "classes", "samples", "is_near"),
-    [(1.0, 2, 15, False), (1.0, 10, 1, False), (0.9, 2, 15, True), (0.12, 10, 1000, True), (0.9, 10, 1000, False)],
+    ("args", "told"),
+    [
+        ({}, {}),
+        ({"mean": [0.4, 0.5, 0.6], "std": (0.2, 0.3, 1)}, {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.3, 1.0)}),
+        ({"mean": [np.float64(0.4)] * 3}, {"mean": (0.4, 0.4, 0.4)}),
+        ({"mean": [0.4, 0.5], "std": [0.2], "crop_pct": 0, "interpolation": ""}, {}),
+        ({"mean": [0.4, math.nan, 0.5], "std": [0.2, 0.2, 0.0], "crop_pct": 1.1, "interpolation": "random"}, {}),
+        ({"mean": [True] * 3, "std": ["1"] * 3, "crop_pct": True, "interpolation": 3}, {}),
+        ({"mean": None, "std": 0.5, "crop_pct": None, "interpolation": None}, {}),
+        ({"crop_pct": 5e-324}, {}),
+        ({"crop_pct": math.nan}, {}),
+        ({"crop_pct": 0.95, "interpolation": "bilinear"}, {"resize": 235, "interpolation": "bilinear"}),
+        ({"crop_pct": 0.875, "img_size": 192}, {"resize": 219, "crop": 192}),
+        ({"mean": [0.485, 0.456, 0.406], "crop_pct": 1.0, "interpolation": "bicubic"}, {}),
+    ],
 )
-def test_who_is_always_right_does_not_guess(accuracy: float, classes: int, samples: int, is_near: bool) -> None:
-    assert is_near_chance(accuracy, classes, samples) is is_near
+def test_the_preprocessing_of_the_training_script_is_the_checkpoint_s(
+    args: dict[str, object], told: dict[str, object], tmp_path: Path
+) -> None:
+    torch.save({"model": golden("spikformer-imagenet-T2"), "args": args}, tmp_path / "m.pth")
+    found = inspect(tmp_path / "m.pth")
+    usual = {"resize": 224, "crop": 224, "interpolation": "bicubic"} | {"mean": IMAGENET[0], "std": IMAGENET[1]}
+    assert found.preprocessing.model_dump() == {**usual, **told}
+    [*notes] = [note for note in found.notes if note.startswith("preprocessing from the checkpoint: ")]
+    differs = {name for name, value in told.items() if name != "crop"}
+    assert {name for note in notes for name in differs if f"{name}=" in note} == differs
+    assert bool(notes) == bool(differs)
+    assert notes == [note for note in found.to_json()["notes"] if note in notes]  # type: ignore[union-attr]
+    asked = PreprocessingOverrides(mean=(0.5, 0.5, 0.5))
+    assert found.preprocessing.overridden(asked).mean == (0.5, 0.5, 0.5)
 
 
-def test_auto_is_a_device_of_this_machine() -> None:
-    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert pick_device("cpu") == torch.device("cpu")
-
-
-def test_a_run_goes_on_with_the_same_training_data_only(checkpoint: Path, tmp_path: Path) -> None:
-    data = tiny.data_file(tmp_path)
-    pictures, labels = tiny.images(90)
-    for name, brightness in (("one", 0), ("two", 1)):
-        np.savez(tmp_path / f"{name}.npz", images=pictures + np.uint8(brightness), labels=labels)
-
-    def request(train: Path | None, epochs: int = 1) -> Request:
-        spec = parse({"budget": BUDGET, "fine_tuning": {"epochs": epochs}})
-        return Request(
-            checkpoint=checkpoint, data=data, spec=spec, out=tmp_path, workspace=tmp_path / "w", train_data=train
-        )
-
-    first = take_in(request(tmp_path / "one.npz"))
-    assert first.training is not None
-    assert len(first.training.indices) == 90
-    take_in(request(tmp_path / "one.npz"))
-    for other in (tmp_path / "two.npz", None):
-        with pytest.raises(WorkspaceMismatch, match="another training data"):
-            take_in(request(other))
-
-
-def folder(path: Path, *classes: str) -> Path:
-    for name in classes:
-        (path / name).mkdir(parents=True)
-        Image.new("RGB", (8, 8)).save(path / name / "image.png")
-    return path
-
-
-def test_training_classes_are_those_of_the_evaluation(tmp_path: Path) -> None:
-    evaluation = open_data(folder(tmp_path / "val", "bird", "cat", "dog"))
-    check_same_classes(open_data(folder(tmp_path / "train", "bird", "cat", "dog")), evaluation)
-    for name, classes, told in (
-        ("other", ("ant", "bird", "cat", "dog"), "class 0 is ant .* but bird"),
-        ("fewer", ("bird", "cat"), "class 2 is missing .* but dog"),
-    ):
-        with pytest.raises(DataError, match=told) as refusal:
-            check_same_classes(open_data(folder(tmp_path / name, *classes)), evaluation)
-        assert refusal.value.error_code == "data_classes"
-    check_same_classes(open_data(tiny.data_file(tmp_path)), evaluation)  # numbers only: nothing to compare
+def test_event_frames_are_not_normalised_whatever_a_training_script_says(tmp_path: Path) -> None:
+    args = {"mean": [0.4, 0.4], "std": [0.2, 0.2, 0.2], "crop_pct": 0.5}
+    torch.save({"model": golden("spikformer-dvs-T2"), "args": args}, tmp_path / "m.pth")
+    found = inspect(tmp_path / "m.pth")
+    assert found.preprocessing == found.family.preprocessing(found.config)

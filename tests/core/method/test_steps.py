@@ -1,4 +1,4 @@
-"""What a run tells: when steps begin and end, how far they are, and that it may be stopped."""
+"""The progress of a run: when steps begin and end, how far they are, and that a reporter may stop it."""
 
 from __future__ import annotations
 
@@ -12,51 +12,51 @@ from primesvt_core.types import Step
 
 class Recorder:
     def __init__(self) -> None:
-        self.heard: list[Progress] = []
+        self.received: list[Progress] = []
 
     def __call__(self, progress: Progress) -> None:
-        self.heard.append(progress)
+        self.received.append(progress)
 
     @property
     def counts(self) -> list[tuple[int, int | None]]:
-        return [(progress.done, progress.total) for progress in self.heard]
+        return [(each.done, each.total) for each in self.received]
 
 
-def test_a_step_is_told_from_its_beginning_to_its_end() -> None:
+def test_a_step_is_reported_from_its_beginning_to_its_end() -> None:
     recorder = Recorder()
     steps = Steps(recorder)
-    with steps.step(Step.PROFILE, total=3) as told:
-        told.tell({"rate": 0.5})
-        told.say("image 7")
-        told.tell()
-        told.tell()
+    with steps.step(Step.PROFILE, total=3) as progress:
+        progress.update({"rate": 0.5})
+        progress.note("image 7")
+        progress.update()
+        progress.update()
     assert recorder.counts == [(0, 3), (1, 3), (1, 3), (2, 3), (3, 4), (3, 3)]
-    assert [progress.finished for progress in recorder.heard] == [False] * 5 + [True]
-    assert recorder.heard[1].facts == {"rate": 0.5}
-    assert recorder.heard[2].note == "image 7"
-    assert {progress.step for progress in recorder.heard} == {Step.PROFILE}
-    assert recorder.heard[-1].facts["seconds"] == round(steps.seconds["profile"], 3) >= 0
+    assert [each.finished for each in recorder.received] == [False] * 5 + [True]
+    assert recorder.received[1].facts == {"rate": 0.5}
+    assert recorder.received[2].note == "image 7"
+    assert {each.step for each in recorder.received} == {Step.PROFILE}
+    assert recorder.received[-1].facts["seconds"] == round(steps.seconds["profile"], 3) >= 0
 
 
 def test_a_step_of_unknown_length_ends_all_the_same() -> None:
     recorder = Recorder()
-    with Steps(recorder).step(Step.SEARCH) as told:
-        told.tell()
+    with Steps(recorder).step(Step.SEARCH) as progress:
+        progress.update()
     with Steps(recorder).step(Step.SORT):
         pass
     assert recorder.counts == [(0, None), (1, None), (1, 1), (0, None), (1, 1)]
 
 
-def test_a_step_that_fails_is_not_told_as_finished() -> None:
+def test_a_step_that_fails_is_not_reported_as_finished() -> None:
     recorder = Recorder()
     steps = Steps(recorder)
     with pytest.raises(ZeroDivisionError), steps.step(Step.EXPORT):
         raise ZeroDivisionError
-    assert not any(progress.finished for progress in recorder.heard)
+    assert not any(progress.finished for progress in recorder.received)
     assert steps.seconds == {}
 
 
-def test_whoever_listens_may_stop_the_run() -> None:
+def test_a_reporter_may_stop_the_run() -> None:
     def stop(progress: Progress) -> None:
         if progress.done == 2:
             raise Cancelled("enough")
@@ -68,7 +68,7 @@ def test_whoever_listens_may_stop_the_run() -> None:
 
 
 def _work(report_to: Reporter, done: list[int]) -> None:
-    with Steps(report_to).step(Step.PROFILE, total=9) as told:
+    with Steps(report_to).step(Step.PROFILE, total=9) as progress:
         for number in range(9):
             done.append(number)
-            told.tell()
+            progress.update()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from primesvt_core.types import Rates
-from primesvt_core.workspace.sharing import Share, assist, share
+from primesvt_core.workspace.sharing import Assignment, assist, share
 from primesvt_core.workspace.store import Workspace
 
 CELLS: dict[str, Rates] = {f"search/{number}": {"group": number / 10} for number in range(8)}
@@ -22,26 +22,26 @@ def value(rates: Rates) -> str:
 
 
 class Scripted:
-    """Colleagues that compute, or give back, what a script says."""
+    """A queue that assigns cells, or gives back their results, as a script has it."""
 
     def __init__(self, script: list[int]) -> None:
         self.script, self.left = script, dict[str, Rates]()
 
-    def offer(self, cells: Mapping[str, Rates]) -> None:
+    def publish(self, cells: Mapping[str, Rates]) -> None:
         self.left = dict(cells)
 
-    def ask(self) -> Share:
-        mine: dict[str, Rates] = {}
-        found: dict[str, JsonValue] = {}
+    def next_batch(self) -> Assignment:
+        to_compute: dict[str, Rates] = {}
+        results: dict[str, JsonValue] = {}
         choice = self.script.pop() if self.script else 0
         if self.left:
             key = [*self.left][choice % len(self.left)]
             rates = self.left.pop(key)
             if choice % 2:
-                found[key] = value(rates)
+                results[key] = value(rates)
             else:
-                mine[key] = rates
-        return Share(mine=mine, found=found)
+                to_compute[key] = rates
+        return Assignment(to_compute=to_compute, results=results)
 
 
 @given(script=st.lists(st.integers(0, 100), max_size=10), known=st.sets(st.sampled_from([*CELLS])))
@@ -67,19 +67,19 @@ def test_every_cell_has_its_value_and_none_is_computed_twice(
     assert all(again.knows(key) for key in CELLS)
 
 
-def test_colleagues_that_have_nothing_leave_it_to_us(tmp_path: Path) -> None:
+def test_cells_that_an_empty_queue_does_not_give_are_computed_here(tmp_path: Path) -> None:
     class Empty:
-        def offer(self, cells: Mapping[str, Rates]) -> None:
+        def publish(self, cells: Mapping[str, Rates]) -> None:
             pass
 
-        def ask(self) -> Share:
-            return Share()
+        def next_batch(self) -> Assignment:
+            return Assignment()
 
     assert share(CELLS, Workspace(tmp_path), value, value, Empty())(CELLS["search/3"]) == "0.3"
 
 
-def test_who_helps_computes_what_it_is_given_until_there_is_nothing_left() -> None:
-    given_out, computed = Scripted([0, 2, 4]), list[Rates]()
-    given_out.offer(CELLS)
-    assert assist(computed.append, given_out) == len(CELLS)
+def test_assisting_computes_every_assigned_cell_until_none_is_left() -> None:
+    queue, computed = Scripted([0, 2, 4]), list[Rates]()
+    queue.publish(CELLS)
+    assert assist(computed.append, queue) == len(CELLS)
     assert sorted(map(value, computed)) == sorted(map(value, CELLS.values()))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 
-def folded(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def flatten_time(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Apply a stateless ``function`` to ``(T, B, ...)`` as to one batch of ``T * B``.
 
     An image shown at every time step arrives as an expanded view (stride 0 along ``T``); it is computed once.
@@ -20,8 +20,8 @@ def folded(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return y.view(T, B, *y.shape[1:])
 
 
-class Folded(nn.Sequential):
+class TimeFlattened(nn.Sequential):
     """Stateless modules one after another on ``(T, B, ...)``, named ``0``, ``1`` ... in the state dict."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return folded(super().forward, input)
+        return flatten_time(super().forward, input)

@@ -1,4 +1,4 @@
-"""From what a run found to the report."""
+"""The report of a run, from its result and its exported model."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import torch
 from primesvt_core import __version__
 from primesvt_core.data import numbering
 from primesvt_core.method.candidates import Candidates
-from primesvt_core.method.export import Delivery
-from primesvt_core.method.result import Findings
+from primesvt_core.method.export import ExportedModel
+from primesvt_core.method.result import RunResult
 from primesvt_core.promise.bounds import drop_upper_bound
 from primesvt_core.pruning.sizes import layer_size
 from primesvt_core.report.schema import (
@@ -31,41 +31,50 @@ from primesvt_core.report.schema import (
 from primesvt_core.types import CurvePoint, Layer, LayerSize, Shapes, Verdict
 
 
-def compose(candidates: Candidates, findings: Findings, delivery: Delivery, seconds: Mapping[str, float]) -> Report:
-    """Put the report together."""
+def build_report(
+    candidates: Candidates, result: RunResult, exported: ExportedModel, seconds: Mapping[str, float]
+) -> Report:
+    """The report of a run.
+
+    Args:
+        candidates: of the run.
+        result: what the method found.
+        exported: the pruned model, measured.
+        seconds: that every step took.
+    """
     inspection = candidates.inspection
     return Report(
         primesvt_version=__version__,
-        verdict=findings.verdict,
+        verdict=result.verdict,
         family=inspection.family_key,
         variant=inspection.config.variant,
-        baseline=ModelFigures(**asdict(delivery.before)),
-        pruned=ModelFigures(**asdict(delivery.after)),
-        accuracy_drop=delivery.pair.drop,
-        memory_saving=candidates.saving(delivery.after.parameter_bytes),
-        confirmation=_confirmation(candidates, findings, delivery),
-        search_accuracy_drop=findings.point.accuracy_drop,
+        baseline=ModelFigures(**asdict(exported.before)),
+        pruned=ModelFigures(**asdict(exported.after)),
+        accuracy_drop=exported.pair.drop,
+        memory_saving=candidates.saving(exported.after.parameter_bytes),
+        confirmation=_confirmation(candidates, result, exported),
+        search_accuracy_drop=result.point.accuracy_drop,
         spec=candidates.spec,
         assumptions=tuple(AssumptionFigures(**asdict(a)) for a in inspection.assumptions),
         data=_data(candidates),
-        layers=_layers(candidates, findings, delivery.shapes),
-        groups=_groups(candidates, findings),
-        profile=tuple(ProfileFigures(**asdict(cell)) for cell in findings.cells),
-        curve=_curve(findings),
-        fine_tuning=_fine_tuning(candidates, delivery),
-        notes=(*inspection.notes, *_notes(candidates, findings)),
+        layers=_layers(candidates, result, exported.shapes),
+        groups=_groups(candidates, result),
+        profile=tuple(ProfileFigures(**asdict(cell)) for cell in result.cells),
+        curve=_curve(result),
+        fine_tuning=_fine_tuning(candidates, exported),
+        notes=(*inspection.notes, *_notes(candidates, result)),
         evaluations=candidates.evaluations,
-        config=delivery.pruned.config.model_dump(mode="json"),
-        plan=dict(candidates.plan(findings.point.rates).kept),
+        config=exported.pruned.config.model_dump(mode="json"),
+        plan=dict(candidates.plan(result.point.rates).kept),
         checkpoint_sha256=inspection.checkpoint.sha256,
-        model_sha256=delivery.sha256,
+        model_sha256=exported.sha256,
         environment=_environment(candidates),
-        timings={**seconds, **delivery.latencies},
+        timings={**seconds, **exported.latencies},
     )
 
 
-def _confirmation(candidates: Candidates, findings: Findings, delivery: Delivery) -> Confirmation:
-    pair, kept = delivery.pair, findings.kept
+def _confirmation(candidates: Candidates, result: RunResult, exported: ExportedModel) -> Confirmation:
+    pair, kept = exported.pair, result.kept
     confidence = candidates.spec.confidence
     return Confirmation(
         samples=pair.samples,
@@ -74,9 +83,9 @@ def _confirmation(candidates: Candidates, findings: Findings, delivery: Delivery
         accuracy_drop=pair.drop,
         drop_upper_bound=kept.upper_bound if kept else drop_upper_bound(pair, confidence) if pair.lost else 0.0,
         confidence=confidence,
-        candidates=len(findings.trials),
-        allowed_drop=findings.goal.allowed_drop,
-        held=kept is not None or findings.goal.allowed_drop is not None,
+        candidates=len(result.trials),
+        allowed_drop=result.goal.allowed_drop,
+        held=kept is not None or result.goal.allowed_drop is not None,
     )
 
 
@@ -94,8 +103,8 @@ def _data(candidates: Candidates) -> DataFigures:
     )
 
 
-def _layers(candidates: Candidates, findings: Findings, after: Shapes) -> tuple[LayerFigures, ...]:
-    rates = findings.point.rates
+def _layers(candidates: Candidates, result: RunResult, after: Shapes) -> tuple[LayerFigures, ...]:
+    rates = result.point.rates
 
     def pruned(layer: Layer) -> LayerSize:
         if layer.rows is not None and layer.group is not None and layer.group in rates:
@@ -115,13 +124,13 @@ def _layers(candidates: Candidates, findings: Findings, after: Shapes) -> tuple[
             parameter_bytes_after=sizes[layer.name].parameter_bytes,
             rate=rates.get(layer.group or "", 0.0),
         )
-        for layer in findings.layers
+        for layer in result.layers
     )
 
 
-def _groups(candidates: Candidates, findings: Findings) -> tuple[GroupFigures, ...]:
+def _groups(candidates: Candidates, result: RunResult) -> tuple[GroupFigures, ...]:
     scopes = {group.name: group.scope for group in candidates.groups}
-    rates = findings.point.rates
+    rates = result.point.rates
     return tuple(
         GroupFigures(
             name=group.name,
@@ -130,16 +139,16 @@ def _groups(candidates: Candidates, findings: Findings) -> tuple[GroupFigures, .
             size_after=candidates.kept(group.name, rates.get(group.name, 0.0)),
             rate=rates.get(group.name, 0.0),
             parameter_bytes=group.parameter_bytes,
-            targeted=group.name in findings.targeted,
+            targeted=group.name in result.targeted,
         )
-        for group in findings.groups
+        for group in result.groups
     )
 
 
-def _curve(findings: Findings) -> tuple[CurveFigures, ...]:
+def _curve(result: RunResult) -> tuple[CurveFigures, ...]:
     """The curve of the round that was chosen, and what else was put to the test, ascending in saving."""
-    tried = {_key(trial.candidate): trial for trial in findings.trials}
-    points = {_key(point): point for point in (*findings.found.curve, *(t.candidate for t in findings.trials))}
+    tried = {_key(trial.candidate): trial for trial in result.trials}
+    points = {_key(point): point for point in (*result.search.curve, *(t.candidate for t in result.trials))}
     return tuple(
         CurveFigures(
             group=point.group,
@@ -149,7 +158,7 @@ def _curve(findings: Findings) -> tuple[CurveFigures, ...]:
             parameter_bytes=point.parameter_bytes,
             memory_saving=point.memory_saving,
             confirmed_drop=tried[key].pair.drop if key in tried else None,
-            confirmed=tried[key].held if key in tried else None,
+            confirmed=tried[key].confirmed if key in tried else None,
         )
         for key, point in sorted(points.items(), key=lambda item: item[1].memory_saving)
     )
@@ -159,17 +168,17 @@ def _key(point: CurvePoint) -> tuple[tuple[str, float], ...]:
     return tuple(sorted(point.rates.items()))
 
 
-def _fine_tuning(candidates: Candidates, delivery: Delivery) -> FineTuningFigures | None:
-    if not delivery.pruned.losses or candidates.training is None:
+def _fine_tuning(candidates: Candidates, exported: ExportedModel) -> FineTuningFigures | None:
+    if not exported.pruned.losses or candidates.training is None:
         return None
     return FineTuningFigures(
-        epochs=len(delivery.pruned.losses), images=len(candidates.training.indices), losses=delivery.pruned.losses
+        epochs=len(exported.pruned.losses), images=len(candidates.training.indices), losses=exported.pruned.losses
     )
 
 
-def _notes(candidates: Candidates, findings: Findings) -> tuple[str, ...]:
+def _notes(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
     notes = []
-    if findings.verdict is not Verdict.MET and findings.kept is None:
+    if result.verdict is not Verdict.MET and result.kept is None:
         notes.append("No candidate kept the accuracy floor on the confirmation split: the model is the original.")
     notes += numbering(candidates.images.data, candidates.config.num_classes)
     if candidates.spec.fine_tuning.epochs and candidates.learns_from_search:

@@ -1,0 +1,51 @@
+"""A pointwise layer with its BatchNorm and its neuron, under the public repositories' names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from primesvt_core.layers.flatten_time import flatten_time
+from primesvt_core.layers.neurons import lif
+
+
+class ConvBnLif(nn.Module):
+    """Named triples ``<name>_<suffix>``, ``<name>_bn``, ``<name>_lif`` on ``(T, B, C, N)``.
+
+    Args:
+        suffix: ``conv`` or ``linear``; None where the triples are numbered: ``fc1``, ``bn1``, ``lif1``.
+        neuron: makes the neurons.
+    """
+
+    def __init__(self, suffix: str | None, neuron: Callable[[], nn.Module] = lif) -> None:
+        super().__init__()
+        self.suffix, self.neuron = suffix, neuron
+
+    def parts(self, name: str) -> tuple[str, str, str]:
+        """Names of a triple's layer, BatchNorm and neuron."""
+        if self.suffix is None:
+            return name, f"bn{name[-1]}", f"lif{name[-1]}"
+        return f"{name}_{self.suffix}", f"{name}_bn", f"{name}_lif"
+
+    def add(self, name: str, layer: nn.Module, width: int, *, fires: bool = True) -> None:
+        """Add a triple whose BatchNorm has ``width`` channels; without a neuron where it does not fire."""
+        conv, bn, fire = self.parts(name)
+        self.add_module(conv, layer)
+        self.add_module(bn, nn.BatchNorm1d(width))
+        if fires:
+            self.add_module(fire, self.neuron())
+
+    def conv_bn(self, name: str, x: Tensor) -> Tensor:
+        """Layer and BatchNorm of a triple: ``(T, B, C, N) -> (T, B, C', N)`` currents."""
+        conv, bn = (self.get_submodule(part) for part in self.parts(name)[:2])
+        return flatten_time(lambda y: bn(conv(y)), x)
+
+    def spike(self, name: str, x: Tensor) -> Tensor:
+        """The neuron of a triple alone: currents to spikes of the same shape."""
+        spikes: Tensor = self.get_submodule(self.parts(name)[2])(x)
+        return spikes
+
+    def fire(self, name: str, x: Tensor) -> Tensor:
+        """The whole triple: ``(T, B, C, N) -> (T, B, C', N)`` spikes."""
+        return self.spike(name, self.conv_bn(name, x))

@@ -1,0 +1,96 @@
+"""From a run's result to a verdict, a curve and notes."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from primesvt_core.method.confirmation import Trial
+from primesvt_core.method.result import RunResult
+from primesvt_core.method.search import Goal, Search
+from primesvt_core.promise.bounds import Paired
+from primesvt_core.report.build import _curve, _notes
+from primesvt_core.spec import parse
+from primesvt_core.types import CurvePoint, ProfileCell, Verdict
+
+SIZE = 1000
+
+
+def point(saving: float, **rates: float) -> CurvePoint:
+    return CurvePoint(
+        rates=rates, accuracy=0.9, accuracy_drop=saving / 10, parameter_bytes=round(SIZE * (1 - saving)),
+        memory_saving=saving, group=next(iter(rates), None),
+    )  # fmt: skip
+
+
+START, GENTLE, DEEP = point(0.0), point(0.2, g=0.4), point(0.4, g=0.8)
+
+
+def trial(candidate: CurvePoint, *, confirmed: bool) -> Trial:
+    return Trial(candidate=candidate, pair=Paired(samples=100, lost=2, won=1), upper_bound=0.02, confirmed=confirmed)
+
+
+def run_result(
+    target: int | None, trials: tuple[Trial, ...], *, drop: float | None = 0.03, cost: float = 0.01
+) -> RunResult:
+    cell = ProfileCell(group="g", rate=0.4, kept=6, accuracy=0.9, accuracy_drop=cost, memory_saving=0.2)
+    return RunResult(
+        goal=Goal(allowed_drop=drop, target_bytes=target), start=START, layers=(), groups=(), cells=(cell,),
+        search=Search(curve=(START, GENTLE, DEEP), best=DEEP, fallbacks=(GENTLE,), reached=True), trials=trials,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("result", "verdict", "exported"),
+    [
+        (run_result(600, (trial(DEEP, confirmed=True),)), Verdict.MET, DEEP),
+        (run_result(None, (trial(DEEP, confirmed=True),)), Verdict.MET, DEEP),
+        (run_result(600, (trial(DEEP, confirmed=True),), drop=None), Verdict.MET, DEEP),
+        (run_result(SIZE, (trial(START, confirmed=True),)), Verdict.MET, START),
+        (
+            run_result(600, (trial(DEEP, confirmed=False), trial(GENTLE, confirmed=True))),
+            Verdict.ACCURACY_FLOOR_REACHED,
+            GENTLE,
+        ),
+        (run_result(None, (trial(DEEP, confirmed=False), trial(GENTLE, confirmed=True))), Verdict.MET, GENTLE),
+        (
+            run_result(600, (trial(DEEP, confirmed=False), trial(GENTLE, confirmed=False))),
+            Verdict.ACCURACY_FLOOR_REACHED,
+            START,
+        ),
+        (run_result(None, (trial(START, confirmed=True),)), Verdict.ACCURACY_FLOOR_REACHED, START),
+        (run_result(600, (trial(START, confirmed=True),), cost=0.5), Verdict.NOTHING_PRUNABLE, START),
+    ],
+)
+def test_the_verdict_is_about_what_is_exported(result: RunResult, verdict: Verdict, exported: CurvePoint) -> None:
+    assert result.verdict is verdict
+    assert result.point == exported
+
+
+def test_the_curve_has_every_step_once_with_the_result_of_its_test() -> None:
+    other = point(0.3, h=0.5)
+    curve = _curve(run_result(600, (trial(DEEP, confirmed=False), trial(other, confirmed=True))))
+    assert [step.memory_saving for step in curve] == [0.0, 0.2, 0.3, 0.4]
+    assert [step.confirmed for step in curve] == [None, None, True, False]
+    assert [step.confirmed_drop for step in curve] == [None, None, 0.01, 0.01]
+
+
+def candidates(classes: tuple[str, ...], **spec: Any) -> Any:
+    """As much of them as notes are made from."""
+    parsed = parse({"budget": {"max_accuracy_drop": 0.03}, **spec})
+    images = SimpleNamespace(data=SimpleNamespace(name="set.tar", classes=classes))
+    return SimpleNamespace(spec=parsed, images=images, config=SimpleNamespace(num_classes=3), learns_from_search=True)
+
+
+def test_notes_name_what_a_reader_could_not_guess() -> None:
+    fine = run_result(600, (trial(DEEP, confirmed=True),))
+    assert _notes(candidates(("a", "b", "c")), fine) == ()
+    assert _notes(candidates(("0", "1")), fine) == ()
+    [order] = _notes(candidates(("a", "b")), fine)
+    assert "set.tar has 2 classes, but the model has 3" in order
+    [original] = _notes(candidates(("a", "b", "c")), run_result(600, (trial(DEEP, confirmed=False),)))
+    assert "the model is the original" in original
+    [learned] = _notes(candidates(("a", "b", "c"), fine_tuning={"epochs": 1}), fine)
+    assert "fine-tuned on the search split" in learned

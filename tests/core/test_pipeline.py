@@ -1,0 +1,52 @@
+"""The preparation of a run: nothing else when it goes on, and no model that guesses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pydantic import JsonValue
+
+from primesvt_core.errors import WorkspaceMismatch
+from primesvt_core.pipeline import Request, is_near_chance, prepare
+from primesvt_core.spec import parse
+from tests.support import tiny
+
+BUDGET: dict[str, JsonValue] = {"max_accuracy_drop": 0.5}
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    torch.save({"model": tiny.model().state_dict(), "args": {"T": 2, "num_heads": 2}}, tmp_path / "tiny.pth")
+    return tmp_path / "tiny.pth"
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "classes", "samples", "is_near"),
+    [(1.0, 2, 15, False), (1.0, 10, 1, False), (0.9, 2, 15, True), (0.12, 10, 1000, True), (0.9, 10, 1000, False)],
+)
+def test_who_is_always_right_does_not_guess(accuracy: float, classes: int, samples: int, is_near: bool) -> None:
+    assert is_near_chance(accuracy, classes, samples) is is_near
+
+
+def test_a_run_goes_on_with_the_same_training_data_only(checkpoint: Path, tmp_path: Path) -> None:
+    data = tiny.data_file(tmp_path)
+    pictures, labels = tiny.images(90)
+    for name, brightness in (("one", 0), ("two", 1)):
+        np.savez(tmp_path / f"{name}.npz", images=pictures + np.uint8(brightness), labels=labels)
+
+    def request(train: Path | None, epochs: int = 1) -> Request:
+        spec = parse({"budget": BUDGET, "fine_tuning": {"epochs": epochs}})
+        return Request(
+            checkpoint=checkpoint, data=data, spec=spec, out=tmp_path, workspace=tmp_path / "w", train_data=train
+        )
+
+    first = prepare(request(tmp_path / "one.npz"))
+    assert first.training is not None
+    assert len(first.training.indices) == 90
+    prepare(request(tmp_path / "one.npz"))
+    for other in (tmp_path / "two.npz", None):
+        with pytest.raises(WorkspaceMismatch, match="another training data"):
+            prepare(request(other))

@@ -1,0 +1,41 @@
+"""A model of three channel groups that is arithmetic alone, for tests of profile and search."""
+
+from __future__ import annotations
+
+from primesvt_core.method.profiling import profile
+from primesvt_core.method.search import Search, goal, run_rounds
+from primesvt_core.policies.prioritized import search as prioritized
+from primesvt_core.spec import Budget
+from primesvt_core.types import CurvePoint, GroupSize, Outcome, ProfileCell, Rates
+
+SIZES = {"big": 500, "small": 300, "stream": 200}
+RATES = (0.25, 0.5, 0.75)
+START = CurvePoint(rates={}, accuracy=0.9, accuracy_drop=0.0, parameter_bytes=1000, memory_saving=0.0)
+
+
+def memory(rates: Rates) -> int:
+    return round(1000 - sum(SIZES[name] * rate for name, rate in rates.items()))
+
+
+class Model:
+    """Loses ``cost`` points of accuracy for a whole group, in proportion; counts the evaluations."""
+
+    def __init__(self, **cost: float) -> None:
+        self.cost, self.evaluations = cost, 0
+
+    def evaluate(self, rates: Rates) -> Outcome:
+        self.evaluations += 1
+        size = memory(rates)
+        lost = sum(self.cost[name] * rate for name, rate in rates.items())
+        return Outcome(accuracy=0.9 - lost, parameter_bytes=size, memory_saving=1 - size / 1000)
+
+    def cells(self) -> tuple[ProfileCell, ...]:
+        groups = [
+            GroupSize(name=name, size=8, min_size=1, parts=1, parameters=size, parameter_bytes=4 * size)
+            for name, size in SIZES.items()
+        ]
+        return profile(groups, RATES, lambda _, rate: round(8 * (1 - rate)), self.evaluate, 0.9, lambda _: None)
+
+    def search(self, budget: Budget, *, recovers: bool = False) -> Search:
+        wanted = goal(budget, baseline_accuracy=0.9, parameter_bytes=1000)
+        return run_rounds(wanted, self.cells(), START, memory, prioritized, self.evaluate, recovers=recovers)
