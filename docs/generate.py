@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 from typer.core import TyperArgument, TyperGroup
 
-from primesvt_client.commands.main import command_line
+from primesvt_client.commands.command_line import command_line
 from primesvt_core import spec
 from primesvt_core.report import schema
 

@@ -1,3 +1,3 @@
-"""The service's commands, one module a noun; `whole` puts them beside the library's."""
+"""The service's commands, one module a noun, each found through the entry-point group ``primesvt.commands``."""
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What commands share that work on the database of a service, rather than ask its API: for whoever runs it."""
+"""What commands share that work on the database of a service, rather than ask its API: for whoever runs it.
+
+What opens the database is imported when a command runs: ``--help`` answers at once, without SQLAlchemy.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.db import Database, opened
 from app.errors import DomainError
-from app.settings import Settings, given_folder
-from app.teams.actors import Actor, ActorKind, acting
 from primesvt_client.console import WRONG_INPUT, fail
+
+if TYPE_CHECKING:
+    from app.db import Database
+    from app.settings import Settings
 
 DEFAULT_FOLDER = Path("primesvt-data")
 DEFAULT_TEAM = "default"
@@ -34,12 +38,17 @@ def settings_of(data_dir: Path) -> Settings:
     Raises:
         WrongSettings: they cannot be used.
     """
+    from app.settings import Settings, given_folder
+
     return Settings.from_env(os.environ).model_copy(update={"data_dir": given_folder(data_dir)})
 
 
 @contextmanager
 def reached(data_dir: Path) -> Iterator[Database]:
     """The database of --data-dir, or of PRIMESVT_DATABASE_URL; what it refuses ends the command with its code."""
+    from app.db import opened
+    from app.teams.actors import Actor, ActorKind, acting
+
     logging.getLogger("alembic").setLevel(logging.WARNING)
     actor = Actor(kind=ActorKind.OPERATOR, name=getpass.getuser())
     try:

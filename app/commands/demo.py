@@ -12,12 +12,11 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from app.catalog.states import UploadKind
-from app.embedded import Place, running
 from primesvt_client import Client
 from primesvt_client.commands.api_options import fail_unless_succeeded, follow
 from primesvt_client.commands.jobs import fetch, looked_into, send
 from primesvt_client.console import FAILED, WRONG_INPUT, err, fail, out, progress_bars
+from primesvt_client.states import UploadKind
 
 OF_THE_WHEEL = Path(__file__).resolve().parent / "example"
 EXAMPLES = OF_THE_WHEEL if OF_THE_WHEEL.is_dir() else Path(__file__).resolve().parents[2] / "examples"
@@ -33,6 +32,8 @@ def demo(
     examples: Annotated[Path, typer.Option(help="Folder with the example.", show_default=False)] = EXAMPLES,
 ) -> None:
     """Start a service in a temporary folder, compress the example through it, check the result, stop the service."""
+    from app.embedded import Place, running  # imports what --help does without
+
     checkpoint, data = examples / "spikformer-digits.pth.tar", examples / "digits.npz"
     for path in (checkpoint, data):
         if not path.is_file():

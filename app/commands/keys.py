@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import JsonValue
@@ -11,14 +11,16 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from app.commands.database import DEFAULT_FOLDER, DEFAULT_TEAM, ID_WIDTH, DataDir, reached
-from app.db import now
+from app.commands.services import key_service, team_service
 from app.errors import NotFound
-from app.teams.keys import KeyService
-from app.teams.records import Key, NewKey
-from app.teams.scopes import ALL_SCOPES, Scope
-from app.teams.service import TeamService
 from primesvt_client.console import err, out, print_json
 from primesvt_client.options import Json
+from primesvt_client.states import ALL_SCOPES, Scope
+
+if TYPE_CHECKING:
+    from app.teams.keys import KeyService
+    from app.teams.records import Key, NewKey
+    from app.teams.service import TeamService
 
 GRACE_HOURS = 24
 
@@ -39,16 +41,18 @@ def create_key(
 ) -> None:
     """Make a key and show it, this once. The database is that of --data-dir, or of PRIMESVT_DATABASE_URL."""
     with reached(data_dir) as database:
-        end = None if days is None else now() + timedelta(days=days)
-        team_id = TeamService(database).team_named(team)
-        _show(KeyService(database).create(team_id, name, frozenset(scope or ALL_SCOPES), end), json=json)
+        end = None if days is None else datetime.now(UTC) + timedelta(days=days)
+        team_id = team_service(database).team_named(team)
+        _show(key_service(database).create(team_id, name, frozenset(scope or ALL_SCOPES), end), json=json)
 
 
 @commands.command("list")
 def list_keys(data_dir: DataDir = DEFAULT_FOLDER, json: Json = False) -> None:
     """List the keys of all teams, without their secrets."""
     with reached(data_dir) as database:
-        found = [(team.name, key) for team in TeamService(database).all() for key in KeyService(database).all(team.id)]
+        found = [
+            (team.name, key) for team in team_service(database).all() for key in key_service(database).all(team.id)
+        ]
     if json:
         print_json([_as_json(team, key) for team, key in found])
         return
@@ -68,8 +72,8 @@ def rotate_key(
 ) -> None:
     """Make a key in place of another one and show it, this once; meanwhile both open things."""
     with reached(data_dir) as database:
-        keys = KeyService(database)
-        team = _team_of(TeamService(database), keys, key_id)
+        keys = key_service(database)
+        team = _team_of(team_service(database), keys, key_id)
         _show(keys.rotate(team, key_id, grace_hours * 3600), json=json)
 
 
@@ -77,8 +81,8 @@ def rotate_key(
 def revoke_key(key_id: KeyId, data_dir: DataDir = DEFAULT_FOLDER) -> None:
     """From now on the key opens nothing."""
     with reached(data_dir) as database:
-        keys = KeyService(database)
-        keys.revoke(_team_of(TeamService(database), keys, key_id), key_id)
+        keys = key_service(database)
+        keys.revoke(_team_of(team_service(database), keys, key_id), key_id)
     err.print(f"{key_id} is revoked")
 
 
@@ -99,7 +103,7 @@ def _show(key: NewKey, *, json: bool) -> None:
 def _state(key: Key) -> str:
     if key.revoked_at is not None:
         return "revoked"
-    return "live" if key.is_live(now()) else "expired"
+    return "live" if key.is_live(datetime.now(UTC)) else "expired"
 
 
 def _as_json(team: str, key: Key) -> dict[str, JsonValue]:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
 from app.commands.database import DEFAULT_FOLDER, DEFAULT_TEAM, ID_WIDTH, DataDir, reached, settings_of
-from app.db import Database
+from app.commands.services import invitation_service, member_service, team_service
 from app.errors import NotFound
-from app.teams.invitations import InvitationService, NewLink
-from app.teams.members import MemberService
-from app.teams.scopes import Role
-from app.teams.service import TeamService
 from primesvt_client.commands.api_options import DEFAULT_SERVER, SERVER_VARIABLE
 from primesvt_client.console import err, out, print_json
 from primesvt_client.options import Json
+from primesvt_client.states import Role
+
+if TYPE_CHECKING:
+    from app.db import Database
+    from app.teams.invitations import NewLink
 
 commands = typer.Typer(help="People of a service whose database this machine reaches.", no_args_is_help=True)
 Email = Annotated[str, typer.Argument(help="Their e-mail address.", show_default=False)]
@@ -35,7 +36,7 @@ def add_member(
 ) -> None:
     """Invite somebody into a team: prints a link that they follow to join and to choose a password."""
     with reached(data_dir) as database:
-        link = InvitationService(database).invite(TeamService(database).id_of(team), email, role)
+        link = invitation_service(database).invite(team_service(database).id_of(team), email, role)
     _show(link, settings_of(data_dir).public_url, json=json)
 
 
@@ -44,7 +45,7 @@ def list_members(data_dir: DataDir = DEFAULT_FOLDER, json: Json = False) -> None
     """List the members of all teams."""
     with reached(data_dir) as database:
         found = [
-            (team.name, one) for team in TeamService(database).all() for one in MemberService(database).all(team.id)
+            (team.name, one) for team in team_service(database).all() for one in member_service(database).all(team.id)
         ]
     if json:
         print_json([{"team": team, "id": m.user_id, "email": m.email, "role": m.role.value} for team, m in found])
@@ -64,8 +65,8 @@ def change_role(
 ) -> None:
     """Give a member another role."""
     with reached(data_dir) as database:
-        team_id = TeamService(database).id_of(team)
-        MemberService(database).change_role(team_id, _id_of(database, team_id, email), role)
+        team_id = team_service(database).id_of(team)
+        member_service(database).change_role(team_id, _id_of(database, team_id, email), role)
     err.print(f"{email} is {role.value} of {team}", markup=False)
 
 
@@ -73,8 +74,8 @@ def change_role(
 def remove_member(email: Email, team: Team = DEFAULT_TEAM, data_dir: DataDir = DEFAULT_FOLDER) -> None:
     """Take somebody out of a team."""
     with reached(data_dir) as database:
-        team_id = TeamService(database).id_of(team)
-        MemberService(database).remove(team_id, _id_of(database, team_id, email))
+        team_id = team_service(database).id_of(team)
+        member_service(database).remove(team_id, _id_of(database, team_id, email))
     err.print(f"{email} is no member of {team} any more", markup=False)
 
 
@@ -82,12 +83,12 @@ def remove_member(email: Email, team: Team = DEFAULT_TEAM, data_dir: DataDir = D
 def new_password(email: Email, data_dir: DataDir = DEFAULT_FOLDER, json: Json = False) -> None:
     """Print a link with which somebody chooses a new password."""
     with reached(data_dir) as database:
-        link = InvitationService(database).new_password(email)
+        link = invitation_service(database).new_password(email)
     _show(link, settings_of(data_dir).public_url, json=json)
 
 
 def _id_of(database: Database, team: str, email: str) -> str:
-    for member in MemberService(database).all(team):
+    for member in member_service(database).all(team):
         if member.email == email.strip().lower():
             return member.user_id
     raise NotFound(f"{email} is no member of the team; 'primesvt members list' shows who is")

@@ -5,16 +5,18 @@ from __future__ import annotations
 import signal
 import time
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app import logs
 from app.commands.database import DEFAULT_FOLDER, DataDir
-from app.embedded import Place, Running, running
 from primesvt_client.commands.api_options import KEY_VARIABLE, SERVER_VARIABLE
 from primesvt_client.console import err, out, print_json
 from primesvt_client.options import Json
+
+if TYPE_CHECKING:
+    from app.embedded import Running
 
 LOOK_SECONDS = 0.5
 
@@ -28,6 +30,8 @@ def serve(
     """Run the whole service on this machine: API, dashboard, queue, one worker. Ctrl-C stops it; what was running goes
     on at the next start.
     """
+    from app.embedded import Place, running  # imports what --help does without
+
     logs.configure("WARNING", as_json=False)
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background processes ignore the first otherwise
         signal.signal(number, _interrupt)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import JsonValue
@@ -11,15 +11,15 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from app.commands.database import DEFAULT_FOLDER, ID_WIDTH, DataDir, reached, settings_of
-from app.db import Database
+from app.commands.services import quota_service, team_service
 from app.errors import Conflict, Invalid
-from app.settings import Settings
-from app.teams.quotas import Quotas, server_quotas
-from app.teams.service import TeamService
-from app.usage.quotas import QuotaService, Usage
 from primesvt_client.console import err, out, print_json
 from primesvt_client.options import Json
 from primesvt_client.spec import LARGEST
+
+if TYPE_CHECKING:
+    from app.teams.quotas import Quotas
+    from app.usage.quotas import Usage
 
 commands = typer.Typer(help="Teams of a service whose database this machine reaches.", no_args_is_help=True)
 TeamName = Annotated[str, typer.Argument(metavar="TEAM", help="Name of the team.", show_default=False)]
@@ -30,7 +30,7 @@ Limit = Annotated[str | None, typer.Option(metavar="NUMBER", help="A whole numbe
 def create_team(name: TeamName, data_dir: DataDir = DEFAULT_FOLDER, json: Json = False) -> None:
     """Make a team with one API key, which is shown this once."""
     with reached(data_dir) as database:
-        teams = TeamService(database)
+        teams = team_service(database)
         if any(team.name == name for team in teams.all()):
             raise Conflict(f"there is a team {name} already; 'primesvt keys create --team' makes keys for it")
         made = teams.create_team(name)
@@ -44,8 +44,8 @@ def create_team(name: TeamName, data_dir: DataDir = DEFAULT_FOLDER, json: Json =
 def list_teams(data_dir: DataDir = DEFAULT_FOLDER, json: Json = False) -> None:
     """List all teams, what they use and what they may use."""
     with reached(data_dir) as database:
-        quotas = _quotas(database, settings_of(data_dir))
-        found = [(team, quotas.usage(team.id), quotas.of(team.id)) for team in TeamService(database).all()]
+        quotas = quota_service(database, settings_of(data_dir))
+        found = [(team, quotas.usage(team.id), quotas.of(team.id)) for team in team_service(database).all()]
     if json:
         print_json([_as_json(team.id, team.name, used, may) for team, used, may in found])
         return
@@ -75,16 +75,12 @@ def set_quota(
         "upload_bytes": upload_bytes,
     }  # fmt: skip
     with reached(data_dir) as database:
-        team = TeamService(database).id_of(name)
-        quotas = _quotas(database, settings_of(data_dir))
+        team = team_service(database).id_of(name)
+        quotas = quota_service(database, settings_of(data_dir))
         if reset:
             quotas.reset(team)
         found = quotas.change(team, {key: _number(text) for key, text in asked.items() if text is not None})
     err.print(", ".join(f"{key}: {'unlimited' if most is None else most}" for key, most in asdict(found).items()))
-
-
-def _quotas(database: Database, settings: Settings) -> QuotaService:
-    return QuotaService(database, server_quotas(settings))
 
 
 def _number(text: str) -> int | None:

@@ -18,7 +18,7 @@ from app.webhooks.queue import DeliveryQueue
 from app.webhooks.records import Answer
 from app.webhooks.states import EventType
 from primesvt_client import Client
-from primesvt_client.commands.main import command_line
+from primesvt_client.commands.command_line import command_line
 from tests.support.api import Api, problem
 from tests.support.dashboard import Dashboard, Team
 

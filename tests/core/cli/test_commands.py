@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 import primesvt_core
 from primesvt_client import console
-from primesvt_client.commands.main import command_line
+from primesvt_client.commands.command_line import command_line
 from primesvt_client.options import assumptions
 from primesvt_core.cli.commands import change
 from primesvt_core.errors import SpecError
