@@ -50,11 +50,8 @@ def resolve(
             raise CheckpointMismatch(f"the metadata of {checkpoint.path.name} is damaged: its config has no {name}")
         else:
             default = hyperparameter.default(variant, checkpoint.tensors)
-            answer = (
-                None
-                if variant in hyperparameter.ignored_by
-                else _from_args(name, hyperparameter, family, checkpoint, default)
-            )
+            is_ignored = variant in hyperparameter.ignored_by
+            answer = None if is_ignored else _from_args(name, hyperparameter, family, checkpoint, default)
             source: Literal["checkpoint", "default"] = "default" if answer is None else "checkpoint"
             found.append(Assumption(field=name, value=default if answer is None else answer, source=source))
     return found
@@ -63,7 +60,7 @@ def resolve(
 def _given(name: str, value: Value, default: Value) -> Value:
     answer = _answer(value, default)
     if answer is None:
-        raise SpecError(f"{name} is assumed to be {value}, which is a flag; it is {default} by default")
+        raise SpecError(f"{name} is assumed to be {value}, which is a flag; its default is {default}")
     return answer
 
 

@@ -17,7 +17,7 @@ from primesvt_core.layers.model import SpikingModel
 
 
 def load(path: Path, assumptions: Mapping[str, Value] | None = None, *, container: str | None = None) -> SpikingModel:
-    """A checkpoint as a ready model; see `primesvt_core.load`."""
+    """Load a checkpoint as a ready model; see `primesvt_core.load`."""
     inspection = inspect(path, assumptions, container=container)
     with TemporaryDirectory() as folder:
         state = load_state(inspection, Path(folder) / "model.safetensors")
@@ -27,13 +27,19 @@ def load(path: Path, assumptions: Mapping[str, Value] | None = None, *, containe
 
 
 def load_state(inspection: Inspection, scratch: Path) -> dict[str, Tensor]:
-    """The checkpoint's tensors, by way of a safetensors file at ``scratch``; nothing of the original is unpickled."""
+    """Load a checkpoint's tensors by way of a safetensors file at ``scratch``; nothing of the original is unpickled."""
     normalise(inspection.checkpoint, scratch)
     return load_file(scratch)
 
 
 def build(family: AnyFamily, config: FamilyConfig, state: Mapping[str, Tensor]) -> SpikingModel:
-    """A model in eval mode with the given weights, computing in float32."""
+    """Build a model in eval mode with the given weights, computing in float32.
+
+    Args:
+        family: of the model.
+        config: of the model.
+        state: tensors of every name that the config's model has, in any float dtype.
+    """
     model = family.build(config)
     model.load_state_dict(dict(state), strict=True)
     return model.eval()

@@ -50,6 +50,6 @@ def read_provenance(checkpoint: Checkpoint) -> Provenance | None:
     except ValidationError as error:
         fields = ", ".join(".".join(map(str, e["loc"])) or "all of it" for e in error.errors())
         raise CheckpointMismatch(
-            f"{checkpoint.path.name} was written by PrimeSVT, but its metadata is damaged or of another version"
+            f"{checkpoint.path.name} claims that PrimeSVT wrote it, but its metadata is damaged or of another version"
             f" ({fields}); compress the original again"
         ) from None

@@ -1,4 +1,4 @@
-"""Parameters that no forward pass reads: they load, are told, and count neither as savings nor as layers to sort."""
+"""Parameters that no forward pass reads: they load, are listed, and count neither as savings nor as layers."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def test_dead_parameters_change_nothing_and_count_nowhere(reference: Reference, 
         logits = [build(golden.family, golden.config, state)(golden.input[:1]) for state in (golden.state, other)]
     assert torch.equal(*logits)
     save_file(golden.state, tmp_path / "model.safetensors")
-    told = {field: getattr(golden.config, field) for field in golden.family.hyperparameters}
-    found = inspect(tmp_path / "model.safetensors", told).to_json()
+    values = {field: getattr(golden.config, field) for field in golden.family.hyperparameters}
+    found = inspect(tmp_path / "model.safetensors", values).to_json()
     assert found["unused_tensors"] == sorted(dead)
     alive = {name: tensor for name, tensor in golden.state.items() if name not in dead}
     assert found["parameters"] == sum(tensor.numel() for name, tensor in alive.items() if not is_buffer(name))

@@ -156,12 +156,14 @@ def told_nothing(reference: Reference, folder: Path) -> tuple[Golden, Path, Path
 def test_the_heads_and_time_steps_that_a_model_was_trained_with_fit_best(name: str, tmp_path: Path) -> None:
     [reference] = [reference for reference in references() if reference.name == name]
     golden, path, data = told_nothing(reference, tmp_path)
-    told = golden.config.model_dump()
+    values = golden.config.model_dump()
     open_ = ("num_heads", "time_steps")
     found = fits(
-        path, data, {f: told[f] for f in golden.family.hyperparameters if f not in open_}, lambda _done, _total: None
+        path, data, {f: values[f] for f in golden.family.hyperparameters if f not in open_}, lambda _done, _total: None
     )
-    [truth] = [fit for fit in found if (fit.num_heads, fit.time_steps) == (told.get("num_heads"), told["time_steps"])]
+    [truth] = [
+        fit for fit in found if (fit.num_heads, fit.time_steps) == (values.get("num_heads"), values["time_steps"])
+    ]
     assert truth.accuracy == found[0].accuracy == 1.0  # others may do as well on so few images
     assert found[-1].accuracy < 1.0
     assert len({(fit.num_heads, fit.time_steps) for fit in found}) == len(found)

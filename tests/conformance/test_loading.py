@@ -89,9 +89,9 @@ def test_the_result_says_what_was_assumed_from_where(reference: Reference, tmp_p
         for field in fields
     }
     assert {a.field: a.value for a in model.assumptions} == {f: getattr(golden.config, f) for f in fields}
-    told = inspect(path).to_json()["assumptions"]
-    assert isinstance(told, list)
-    assert [entry["field"] for entry in told if isinstance(entry, dict)] == fields
+    assumptions = inspect(path).to_json()["assumptions"]
+    assert isinstance(assumptions, list)
+    assert [entry["field"] for entry in assumptions if isinstance(entry, dict)] == fields
 
 
 @every_reference
@@ -169,10 +169,10 @@ def test_what_is_missing_too_much_or_misshapen_is_named_with_what_to_do(family: 
     torch.save({"model": state, "args": args}, tmp_path / "m.pth")
     with pytest.raises(CheckpointMismatch) as refusal:
         inspect(tmp_path / "m.pth")
-    told = refusal.value.message
-    assert f"looks like {golden.family.title}" in told
-    assert f"missing: {gone}; unexpected: extra.weight; misshapen: {wrong} is [3], should be []" in told
-    assert "save the whole state_dict() of the public model" in told
+    message = refusal.value.message
+    assert f"looks like {golden.family.title}" in message
+    assert f"missing: {gone}; unexpected: extra.weight; misshapen: {wrong} is [3], should be []" in message
+    assert "save the whole state_dict() of the public model" in message
     assert refusal.value.facts == {"missing": [gone], "unexpected": ["extra.weight"], "misshapen": [wrong]}
 
 
@@ -182,12 +182,12 @@ IMPLYING = [reference for reference in references() if load_family(reference.fam
 @pytest.mark.parametrize("reference", IMPLYING, ids=lambda reference: reference.name)
 def test_args_that_say_what_the_weights_do_not_are_of_another_model(reference: Reference, tmp_path: Path) -> None:
     golden = reference.load()
-    for name, implied in golden.family.implied_args.items():
-        told = implied(golden.config)
-        torch.save({"model": golden.state, "args": {name: told}}, tmp_path / "m.pth")
+    for name, imply in golden.family.implied_args.items():
+        value = imply(golden.config)
+        torch.save({"model": golden.state, "args": {name: value}}, tmp_path / "m.pth")
         assert inspect(tmp_path / "m.pth").config.variant == golden.config.variant
         torch.save({"model": golden.state, "args": {name: "if"}}, tmp_path / "m.pth")
-        with pytest.raises(UnknownFamily, match=f"{name}='{told}', but its args say {name}='if'"):
+        with pytest.raises(UnknownFamily, match=f"{name}='{value}', but its args have {name}='if'"):
             inspect(tmp_path / "m.pth")
 
 
@@ -199,8 +199,8 @@ def test_a_file_without_the_marks_of_its_family_is_told_a_near_one_and_what_to_s
     torch.save({f"encoder.{name}": tensor for name, tensor in golden.state.items()}, tmp_path / "m.pth")
     with pytest.raises(UnknownFamily) as refusal:
         inspect(tmp_path / "m.pth")
-    told = refusal.value.message
-    assert f"encoder.{next(iter(golden.state))}" in told
-    assert "The nearest is " in told
-    assert "is missing" in told
-    assert "save the model's own state_dict()" in told
+    message = refusal.value.message
+    assert f"encoder.{next(iter(golden.state))}" in message
+    assert "The nearest is " in message
+    assert "is missing" in message
+    assert "save the model's own state_dict()" in message

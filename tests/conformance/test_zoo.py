@@ -42,7 +42,7 @@ BUILDERS: list[tuple[str, Callable[..., nn.Module], dict[str, Value]]] = [
 models = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 
 
-def told(golden: Golden, *fields: str) -> dict[str, Value]:
+def values_of(golden: Golden, *fields: str) -> dict[str, Value]:
     return {field: getattr(golden.config, field) for field in fields}
 
 
@@ -50,7 +50,7 @@ def told(golden: Golden, *fields: str) -> dict[str, Value]:
 def test_a_bare_state_dict_is_what_the_caller_says_it_is(model: ZooModel, tmp_path: Path) -> None:
     golden = model.load()
     torch.save(golden.state, tmp_path / "model.pth")
-    found = inspect(tmp_path / "model.pth", told(golden, *golden.family.hyperparameters))
+    found = inspect(tmp_path / "model.pth", values_of(golden, *golden.family.hyperparameters))
     assert (found.family_key, found.config) == (model.family, golden.config)
 
 
@@ -62,7 +62,7 @@ def test_a_training_scripts_arguments_are_heard(model: ZooModel, container: str,
     checkpoint = {container: golden.state, "epoch": 3, "args": Namespace(**args, image_size=golden.config.image_size)}
     torch.save(checkpoint, tmp_path / "model.pth")
     # That v_reset is None says by itself that resets are soft, and a class of neurons what they are.
-    found = inspect(tmp_path / "model.pth", told(golden, *(model.told.keys() - {"soft_reset", "neuron"})))
+    found = inspect(tmp_path / "model.pth", values_of(golden, *(model.values.keys() - {"soft_reset", "neuron"})))
     assert (found.family_key, found.config) == (model.family, golden.config)
 
 
@@ -112,11 +112,11 @@ def test_neurons_that_nobody_knows_are_refused_by_name(named: object, tmp_path: 
     assert inspect(tmp_path / "m.pth", {"neuron": "if"}).config.model_dump()["neuron"] == "if"
 
 
-@pytest.mark.parametrize("told", [{"v_reset": float("nan")}, {"tau": float("inf")}, {"v_reset": "-inf"}])
-def test_numbers_that_are_none_are_refused(told: dict[str, Value], tmp_path: Path) -> None:
+@pytest.mark.parametrize("values", [{"v_reset": float("nan")}, {"tau": float("inf")}, {"v_reset": "-inf"}])
+def test_numbers_that_are_none_are_refused(values: dict[str, Value], tmp_path: Path) -> None:
     torch.save(FIRST[0].load().state, tmp_path / "m.pth")
-    with pytest.raises(SpecError, match=f"{next(iter(told))}: Input should be a finite number"):
-        inspect(tmp_path / "m.pth", told)
+    with pytest.raises(SpecError, match=f"{next(iter(values))}: Input should be a finite number"):
+        inspect(tmp_path / "m.pth", values)
 
 
 @models
@@ -165,7 +165,7 @@ def test_heads_of_stages_that_cannot_be_are_refused(heads: Value, tmp_path: Path
     golden = model.load()
     torch.save(golden.state, tmp_path / "model.pth")
     with pytest.raises(SpecError, match="num_heads"):
-        inspect(tmp_path / "model.pth", told(golden, *golden.family.hyperparameters) | {"num_heads": heads})
+        inspect(tmp_path / "model.pth", values_of(golden, *golden.family.hyperparameters) | {"num_heads": heads})
 
 
 def test_equal_heads_of_stages_are_one_number(tmp_path: Path) -> None:

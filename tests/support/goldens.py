@@ -80,17 +80,21 @@ def load_golden(path: Path) -> Golden:
     shapes = shapes_of(state)
     variant = family.identify(shapes)
     assert variant is not None
-    told = {**facts["constructor_args"], "time_steps": facts["T"], "image_size": facts["input_shape"][-1]}
-    return Golden(family, family.infer(variant, shapes, asked_fields(family, variant, shapes, told)), state, tensors)
+    values = {**facts["constructor_args"], "time_steps": facts["T"], "image_size": facts["input_shape"][-1]}
+    return Golden(
+        family, family.infer(variant, shapes, hyperparameter_values(family, variant, shapes, values)), state, tensors
+    )
 
 
-def asked_fields(family: AnyFamily, variant: str, shapes: Shapes, told: Mapping[str, Any]) -> dict[str, Value]:
+def hyperparameter_values(
+    family: AnyFamily, variant: str, shapes: Shapes, values: Mapping[str, Any]
+) -> dict[str, Value]:
     """What weights do not determine, from how the model was made."""
-    asked: dict[str, Value] = {}
-    for field, question in family.hyperparameters.items():
-        known = next((told[name] for name in question.names(field) if name in told), None)
-        asked[field] = question.default(variant, shapes) if known is None else known
-    return asked
+    found: dict[str, Value] = {}
+    for field, hyperparameter in family.hyperparameters.items():
+        known = next((values[name] for name in hyperparameter.names(field) if name in values), None)
+        found[field] = hyperparameter.default(variant, shapes) if known is None else known
+    return found
 
 
 def random_plan(golden: Golden, rate: float) -> Plan:

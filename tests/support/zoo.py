@@ -20,7 +20,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from primesvt_core.intake.identification import load_family
 from primesvt_core.pruning.surgery import shapes_of
 from primesvt_core.types import Shapes
-from tests.support.goldens import Golden, asked_fields
+from tests.support.goldens import Golden, hyperparameter_values
 
 LOWEST_RATE, HIGHEST_RATE = 0.02, 0.6
 """Of spikes, in every neuron layer: where nothing or everything fires, a comparison proves nothing."""
@@ -35,7 +35,7 @@ class ZooModel:
         make: its class.
         args: of the constructor.
         shape: of the images ``(B, C, H, W)`` or frames ``(B, T, C, H, W)`` that it is run on.
-        told: config fields that cannot be read off ``args`` under one of their names.
+        values: config fields that cannot be read off ``args`` under one of their names.
         seed: of weights and input; one at which double and single precision give the same spikes.
         shifts: by patterns of names, what is added to the biases of BatchNorms, so that neurons fire neither too
             little nor too much.
@@ -45,7 +45,7 @@ class ZooModel:
     make: Callable[..., nn.Module]
     args: Mapping[str, Any]
     shape: tuple[int, ...]
-    told: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     shifts: Mapping[str, float] = field(default_factory=dict)
 
@@ -99,8 +99,10 @@ def _record(zoo: ZooModel) -> Golden:
     family, shapes = load_family(zoo.family), shapes_of(state)
     variant = family.identify(shapes)
     assert variant is not None
-    told = {"image_size": zoo.shape[-1], **zoo.args, **zoo.told}
-    return Golden(family, family.infer(variant, shapes, asked_fields(family, variant, shapes, told)), state, tensors)
+    values = {"image_size": zoo.shape[-1], **zoo.args, **zoo.values}
+    return Golden(
+        family, family.infer(variant, shapes, hyperparameter_values(family, variant, shapes, values)), state, tensors
+    )
 
 
 def _calibrate(model: nn.Module, x: Tensor, shifts: Mapping[str, float]) -> None:
@@ -136,12 +138,12 @@ def _check_rates(spikes: Mapping[str, Tensor]) -> None:
     assert {name: rate for name, rate in rates.items() if not LOWEST_RATE <= rate <= HIGHEST_RATE} == {}
 
 
-def _spikformer(name: str, shape: tuple[int, ...], *, seed: int = 0, told: Any = None, **args: Any) -> ZooModel:
-    return ZooModel(f"sj_spikformer-{name}", Spikformer, args, shape, told or {}, seed)
+def _spikformer(name: str, shape: tuple[int, ...], *, seed: int = 0, values: Any = None, **args: Any) -> ZooModel:
+    return ZooModel(f"sj_spikformer-{name}", Spikformer, args, shape, values or {}, seed)
 
 
-def _sdt(name: str, shape: tuple[int, ...], *, seed: int = 0, told: Any = None, **args: Any) -> ZooModel:
-    return ZooModel(f"sj_sdt-{name}", SpikeDrivenTransformer, args, shape, told or {}, seed, shifts={"*": -0.2})
+def _sdt(name: str, shape: tuple[int, ...], *, seed: int = 0, values: Any = None, **args: Any) -> ZooModel:
+    return ZooModel(f"sj_sdt-{name}", SpikeDrivenTransformer, args, shape, values or {}, seed, shifts={"*": -0.2})
 
 
 def _qkformer(name: str, shape: tuple[int, ...], **args: Any) -> ZooModel:
@@ -158,7 +160,7 @@ def _staged(
     shape: tuple[int, ...],
     *,
     seed: int = 0,
-    told: Any = None,
+    values: Any = None,
     lower: float = 0.2,
     attention: float = 0.4,
     masking: float = 0.0,
@@ -166,7 +168,7 @@ def _staged(
 ) -> ZooModel:
     """Shifts of all biases downwards, of those in self-attention and in masking attention."""
     shifts = {"*": -lower, "*.qkv*": attention, "*.qk_conv_bn*": masking}
-    return ZooModel(name, make, args, shape, told or {}, seed, shifts)
+    return ZooModel(name, make, args, shape, values or {}, seed, shifts)
 
 
 MODELS: tuple[ZooModel, ...] = (
@@ -183,11 +185,11 @@ MODELS: tuple[ZooModel, ...] = (
     ),
     _spikformer(
         "slow", (2, 3, 32, 32), T=4, embed_dims=32, num_heads=4, depths=1, num_classes=100, patch_size=4, tau=3.0,
-        v_threshold=0.6, v_reset=None, told={"soft_reset": True},
+        v_threshold=0.6, v_reset=None, values={"soft_reset": True},
     ),
     _spikformer(
         "if", (2, 1, 32, 32), T=3, in_channels=1, embed_dims=32, num_heads=4, depths=1, num_classes=10, patch_size=4,
-        spiking_neuron=neuron.IFNode, v_threshold=2.0, v_reset=-0.1, told={"neuron": "if"},
+        spiking_neuron=neuron.IFNode, v_threshold=2.0, v_reset=-0.1, values={"neuron": "if"},
     ),
     _sdt("imagenet", (2, 3, 64, 64), T=4, embed_dims=64, num_heads=4, depths=2, num_classes=12),
     _sdt(
@@ -228,7 +230,7 @@ MODELS: tuple[ZooModel, ...] = (
     ),
     _qkformer(
         "events", (2, 5, 2, 64, 64), T=4, in_channels=2, embed_dims=32, num_heads=(1, 2, 1), depths=(1, 0, 1),
-        num_classes=11, tau=3.0, v_threshold=0.7, v_reset=None, told={"soft_reset": True}, lower=0.3, masking=-0.15,
+        num_classes=11, tau=3.0, v_threshold=0.7, v_reset=None, values={"soft_reset": True}, lower=0.3, masking=-0.15,
         seed=3,
     ),
     _maxformer("imagenet", (2, 3, 64, 64), T=4, embed_dims=64, depths=(1, 1, 2), num_classes=7),
@@ -245,6 +247,6 @@ MODELS: tuple[ZooModel, ...] = (
     ),
     _maxformer(
         "events", (2, 3, 2, 64, 64), T=4, in_channels=2, embed_dims=64, depths=(1, 1, 1), num_classes=11,
-        spiking_neuron=neuron.IFNode, v_threshold=1.5, v_reset=-0.1, told={"neuron": "if"}, lower=0.3,
+        spiking_neuron=neuron.IFNode, v_threshold=1.5, v_reset=-0.1, values={"neuron": "if"}, lower=0.3,
     ),
 )  # fmt: skip

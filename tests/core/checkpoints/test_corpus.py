@@ -35,23 +35,23 @@ def child(path, out, most_seconds, most_bytes):
     limit = status("VmSize:") + most_bytes
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CPU, (most_seconds + 1, most_seconds + 2))
-    before, start, told = status("VmRSS:"), time.monotonic(), {}
+    before, start, expected = status("VmRSS:"), time.monotonic(), {}
     try:
         checkpoint = read(path)
         normalise(checkpoint, out)
-        told = {"verdict": "accept", "tensors": {k: list(v.shape) for k, v in checkpoint.tensors.items()}}
+        expected = {"verdict": "accept", "tensors": {k: list(v.shape) for k, v in checkpoint.tensors.items()}}
     except CheckpointRefused as error:
-        told = {"verdict": "reject", "code": error.error_code, "message": error.message}
-    told |= {"seconds": time.monotonic() - start, "mib": (status("VmHWM:") - before) / 2**20}
-    return told
+        expected = {"verdict": "reject", "code": error.error_code, "message": error.message}
+    expected |= {"seconds": time.monotonic() - start, "mib": (status("VmHWM:") - before) / 2**20}
+    return expected
 
 corpus, outputs, seconds, mib = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 for name in json.loads((corpus / "manifest.json").read_text()):
     sys.stdout.flush()
     process = os.fork()
     if not process:
-        told = child(corpus / name, outputs / (name + ".safetensors"), seconds, mib * 2**20)
-        print(json.dumps({"name": name, **told}), flush=True)
+        expected = child(corpus / name, outputs / (name + ".safetensors"), seconds, mib * 2**20)
+        print(json.dumps({"name": name, **expected}), flush=True)
         os._exit(0)
     _, state = os.waitpid(process, 0)
     if state:
@@ -67,7 +67,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def told(outputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Told:
+def expected(outputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Told:
     folder = tmp_path_factory.mktemp("cwd")
     command = [sys.executable, "-c", DRIVER, str(CORPUS), str(outputs), str(int(MOST_SECONDS)), str(int(MOST_MIB))]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -79,8 +79,8 @@ def told(outputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Told:
 
 
 @pytest.mark.parametrize("name", MANIFEST)
-def test_a_file_gets_the_wanted_verdict_and_code(name: str, told: Told) -> None:
-    result = told[name]
+def test_a_file_gets_the_wanted_verdict_and_code(name: str, expected: Told) -> None:
+    result = expected[name]
     assert result["verdict"] == MANIFEST[name]["want"].split("-")[0], result
     assert result.get("code") == CODE_OF.get(name), result
     if "code" in result:
@@ -90,8 +90,8 @@ def test_a_file_gets_the_wanted_verdict_and_code(name: str, told: Told) -> None:
 
 
 @pytest.mark.parametrize("name", MANIFEST)
-def test_a_file_costs_little(name: str, told: Told) -> None:
-    seconds, mib = told[name]["seconds"], told[name]["mib"]
+def test_a_file_costs_little(name: str, expected: Told) -> None:
+    seconds, mib = expected[name]["seconds"], expected[name]["mib"]
     assert isinstance(seconds, float)
     assert isinstance(mib, float)
     assert seconds <= MOST_SECONDS
@@ -99,14 +99,14 @@ def test_a_file_costs_little(name: str, told: Told) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n, entry in MANIFEST.items() if entry["want"] != "reject"])
-def test_an_accepted_file_is_normalised(name: str, told: Told, outputs: Path) -> None:
+def test_an_accepted_file_is_normalised(name: str, expected: Told, outputs: Path) -> None:
     arrays = load_file(outputs / f"{name}.safetensors")
-    assert {k: list(v.shape) for k, v in arrays.items()} == told[name]["tensors"]
+    assert {k: list(v.shape) for k, v in arrays.items()} == expected[name]["tensors"]
     assert all(np.isfinite(array).all() for array in arrays.values())
 
 
-def test_nothing_was_executed(told: Told) -> None:
-    assert told
+def test_nothing_was_executed(expected: Told) -> None:
+    assert expected
     assert not [place for place in (CORPUS, REPOSITORY, Path.cwd()) if (place / CANARY).exists()]
 
 

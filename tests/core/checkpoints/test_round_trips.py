@@ -127,9 +127,9 @@ def test_old_files_are_little_endian_whatever_machine_wrote_them(tmp_path: Path)
     state = {"w": torch.randn(4)}
     path = save(state, tmp_path / "old.pth", zipped=False)
     content = path.read_bytes()
-    told = b"little_endianq\x02\x88"
-    assert content.count(told) == 1
-    path.write_bytes(content.replace(told, told[:-1] + b"\x89"))
+    expected = b"little_endianq\x02\x88"
+    assert content.count(expected) == 1
+    path.write_bytes(content.replace(expected, expected[:-1] + b"\x89"))
     assert_same(normalised(path), state)
 
 
@@ -165,8 +165,8 @@ def test_a_training_scripts_file(tmp_path: Path, zipped: bool) -> None:
     checkpoint = read(path)
     assert checkpoint.container == "state_dict"
     assert checkpoint.containers == ("state_dict", "state_dict_ema")
-    told = {"arch": "spikformer", "num_heads": 12, "T": 4, "lr": 0.1, "mean": (0.5, 0.5), "amp": None}
-    assert dict(checkpoint.args) == told
+    expected = {"arch": "spikformer", "num_heads": 12, "T": 4, "lr": 0.1, "mean": (0.5, 0.5), "amp": None}
+    assert dict(checkpoint.args) == expected
     assert any("optimizer" in note for note in checkpoint.notes)
     assert any("module." in note for note in checkpoint.notes)
     assert any("state_dict_ema" in note for note in checkpoint.notes)

@@ -48,9 +48,9 @@ def test_inspect_tells_machines_and_people(checkpoint: Path) -> None:
     found: dict[str, Any] = json.loads(primesvt("inspect", CHECKPOINT, "--json").stdout)
     assert (found["family"], found["variant"], found["num_classes"]) == ("spikformer", "cifar", 10)
     assert found["layers"][0]["parameters"] == max(layer["parameters"] for layer in found["layers"])
-    told = primesvt("inspect", CHECKPOINT).stdout
-    assert "Spikformer" in told
-    assert "stem.rpe" in told
+    expected = primesvt("inspect", CHECKPOINT).stdout
+    assert "Spikformer" in expected
+    assert "stem.rpe" in expected
 
 
 def test_a_path_is_printed_as_the_bytes_that_it_has() -> None:
@@ -73,7 +73,7 @@ def test_inspect_refuses_with_a_code(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         (("compress", CHECKPOINT, "--data", DATA, "--out", "x"), "at least one of"),
         (("compress", CHECKPOINT, "--data", DATA, "--out", "x", "--max-accuracy-drop", "3"), "max_accuracy_drop"),
@@ -94,12 +94,12 @@ def test_inspect_refuses_with_a_code(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_input_is_status_2_says_what_and_leaves_nothing(
-    words: tuple[str | Path, ...], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: tuple[str | Path, ...], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     done = primesvt(*words)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert expected in done.stderr
     assert [*tmp_path.iterdir()] == []
 
 
@@ -134,10 +134,10 @@ def test_a_result_folder_whose_name_is_no_utf_8_is_refused(tmp_path: Path, check
 
 
 @pytest.mark.parametrize(
-    ("share", "told"), [(-0.0, "+0.00"), (-0.00001, "+0.00"), (-0.2658, "-26.58"), (0.01, "+1.00")]
+    ("share", "expected"), [(-0.0, "+0.00"), (-0.00001, "+0.00"), (-0.2658, "-26.58"), (0.01, "+1.00")]
 )
-def test_no_change_is_no_loss(share: float, told: str) -> None:
-    assert change(share) == told
+def test_no_change_is_no_loss(share: float, expected: str) -> None:
+    assert change(share) == expected
 
 
 def test_results_need_a_folder(tmp_path: Path) -> None:
@@ -155,11 +155,11 @@ def test_ctrl_c_stops_with_130_and_says_how_to_go_on(tmp_path: Path) -> None:
     running = subprocess.Popen([*COMMAND, *map(str, words)], stderr=subprocess.PIPE, text=True, start_new_session=True)
     with running:
         assert running.stderr is not None
-        told = [next(running.stderr) for _ in range(4)]
+        expected = [next(running.stderr) for _ in range(4)]
         running.send_signal(signal.SIGINT)
         rest = running.stderr.read()
         assert running.wait(60) == 130
-    assert "profiling" in told[-1]
+    assert "profiling" in expected[-1]
     assert "--resume" in rest
     assert "Traceback" not in rest
 

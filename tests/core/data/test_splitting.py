@@ -73,11 +73,11 @@ def folder(path: Path, *classes: str) -> Path:
 def test_training_classes_are_those_of_the_evaluation(tmp_path: Path) -> None:
     evaluation = open_data(folder(tmp_path / "val", "bird", "cat", "dog"))
     check_same_classes(open_data(folder(tmp_path / "train", "bird", "cat", "dog")), evaluation)
-    for name, classes, told in (
+    for name, classes, expected in (
         ("other", ("ant", "bird", "cat", "dog"), "class 0 is ant .* but bird"),
         ("fewer", ("bird", "cat"), "class 2 is missing .* but dog"),
     ):
-        with pytest.raises(DataError, match=told) as refusal:
+        with pytest.raises(DataError, match=expected) as refusal:
             check_same_classes(open_data(folder(tmp_path / name, *classes)), evaluation)
         assert refusal.value.error_code == "data_classes"
     check_same_classes(open_data(tiny.data_file(tmp_path)), evaluation)  # numbers only: nothing to compare

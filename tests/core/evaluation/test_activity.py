@@ -21,8 +21,8 @@ def test_a_level_counts_as_that_many_spikes(reference: Reference) -> None:
     activity = measure(
         build(golden.family, golden.config, golden.state), [Batch(frames, np.zeros(len(frames), np.int64))]
     )
-    told = [tensor for name, tensor in golden.tensors.items() if name.startswith("spikes.")]
-    assert activity.spikes_per_image == pytest.approx(sum(int(sums.sum()) for sums in told) / len(frames))
+    sums_of_layers = [tensor for name, tensor in golden.tensors.items() if name.startswith("spikes.")]
+    assert activity.spikes_per_image == pytest.approx(sum(int(sums.sum()) for sums in sums_of_layers) / len(frames))
     assert all(0 <= rate <= 1 for rate in activity.firing_rates.values())
     assert any(
         isinstance(module, MultiLevelNeuron) for _, module in neurons(build(golden.family, golden.config, golden.state))

@@ -31,11 +31,11 @@ from tests.support.zoo import MODELS
 def pruned(family: str, config: FamilyConfig, state: dict[str, Tensor], plan: Plan, path: Path) -> None:
     """A pruned model as a compression writes it."""
     config, state = prune(load_family(family), config, state, plan)
-    told = Provenance(
+    provenance = Provenance(
         family=family, config=config.model_dump(mode="json"), data_fingerprint="f", splits=SplitSizes(), seed=0,
         preprocessing=PreprocessingOverrides(), batch_size=50, plan=dict(plan.kept),
     )  # fmt: skip
-    save_file(state, path, metadata(told))
+    save_file(state, path, metadata(provenance))
 
 
 @pytest.mark.parametrize("name", ["full.pth", "full.safetensors"])
@@ -71,10 +71,10 @@ def test_an_original_is_run_as_its_pruned_model_is(tmp_path: Path) -> None:
     pruned(zoo.family, golden.config, golden.state, random_plan(golden, 0.5), model)
     masked.export(model, original, out, "net")
     assert {name: x.shape for name, x in load_file(out).items()} == {n: x.shape for n, x in golden.state.items()}
-    told = {assumption.field: assumption.value for assumption in inspect(model).assumptions}
+    assumptions = {assumption.field: assumption.value for assumption in inspect(model).assumptions}
     x = golden.input.double()
     with torch.no_grad():
-        assert torch.allclose(load(out, told).double()(x), load(model).double()(x), rtol=0, atol=1e-9)
+        assert torch.allclose(load(out, assumptions).double()(x), load(model).double()(x), rtol=0, atol=1e-9)
 
 
 def test_pruning_twice_is_pruning_once_by_both_plans() -> None:

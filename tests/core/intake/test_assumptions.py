@@ -54,7 +54,7 @@ def test_spikingresformer_runs_at_the_size_of_the_public_code(variant: str, clas
 
 
 @pytest.mark.parametrize(
-    ("name", "told", "value"),
+    ("name", "expected", "value"),
     [
         ("sdtv1-cifar-T2", {"pooling_stat": 1111}, "1111"),
         ("sdtv1-cifar-T2", {"pooling_stat": "0011"}, "0011"),
@@ -64,25 +64,25 @@ def test_spikingresformer_runs_at_the_size_of_the_public_code(variant: str, clas
     ],
 )
 def test_numbers_and_texts_of_the_caller_are_what_the_field_is(
-    name: str, told: dict[str, Value], value: Value, tmp_path: Path
+    name: str, expected: dict[str, Value], value: Value, tmp_path: Path
 ) -> None:
     path = saved(golden(name), tmp_path)
-    [field] = told
-    assert {a.field: a.value for a in inspect(path, told).assumptions}[field] == value
-    torch.save({"model": golden(name), "args": told}, tmp_path / "m.pth")
+    [field] = expected
+    assert {a.field: a.value for a in inspect(path, expected).assumptions}[field] == value
+    torch.save({"model": golden(name), "args": expected}, tmp_path / "m.pth")
     assert {a.field: a.value for a in inspect(tmp_path / "m.pth").assumptions}[field] == value
 
 
-@pytest.mark.parametrize("told", [{"time_steps": True}, {"num_heads": False}, {"image_size": True}])
-def test_a_flag_of_the_caller_is_no_number(told: dict[str, Value], tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=f"{next(iter(told))} .* is a flag"):
-        inspect(saved(golden("spikformer-cifar-T2"), tmp_path), told)
+@pytest.mark.parametrize("expected", [{"time_steps": True}, {"num_heads": False}, {"image_size": True}])
+def test_a_flag_of_the_caller_is_no_number(expected: dict[str, Value], tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=f"{next(iter(expected))} .* is a flag"):
+        inspect(saved(golden("spikformer-cifar-T2"), tmp_path), expected)
 
 
-@pytest.mark.parametrize("told", [4, [4]])
-def test_arguments_that_the_public_code_ignores_are_not_believed(told: object, tmp_path: Path) -> None:
+@pytest.mark.parametrize("expected", [4, [4]])
+def test_arguments_that_the_public_code_ignores_are_not_believed(expected: object, tmp_path: Path) -> None:
     """QKFormer's CIFAR models have 8 heads, whatever they are asked for."""
-    torch.save({"model": golden("qkformer-cifar-T2"), "args": {"num_heads": told}}, tmp_path / "m.pth")
+    torch.save({"model": golden("qkformer-cifar-T2"), "args": {"num_heads": expected}}, tmp_path / "m.pth")
     found = {a.field: (a.value, a.source) for a in inspect(tmp_path / "m.pth").assumptions}
     assert found["num_heads"] == (8, "default")
     assert inspect(tmp_path / "m.pth", {"num_heads": 4}).config.model_dump()["num_heads"] == 4

@@ -27,16 +27,16 @@ pytestmark = needs_shared
 
 
 @pytest.mark.parametrize(
-    ("name", "extra", "told"),
+    ("name", "extra", "expected"),
     [
         ("sdtv3-base", "block3.0.attn.q_spike.threshold", "stores thresholds"),
         ("sdtv3-base", "block3.0.attn.qe_conv.weight", "stores thresholds"),
         ("sdtv3-large-kd", "block3.0.rep_conv.conv1.0.weight", "does not run"),
     ],
 )
-def test_forks_are_refused_by_name(name: str, extra: str, told: str, tmp_path: Path) -> None:
+def test_forks_are_refused_by_name(name: str, extra: str, expected: str, tmp_path: Path) -> None:
     path = saved(golden(name) | {extra: torch.ones(1)}, tmp_path)
-    with pytest.raises(UnknownFamily, match=told):
+    with pytest.raises(UnknownFamily, match=expected):
         inspect(path)
 
 

@@ -34,7 +34,7 @@ def test_a_transferred_spikingresformer_is_shown_images_as_its_data_set_s_models
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "expected"),
     [
         ({}, {}),
         ({"mean": [0.4, 0.5, 0.6], "std": (0.2, 0.3, 1)}, {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.3, 1.0)}),
@@ -51,14 +51,14 @@ def test_a_transferred_spikingresformer_is_shown_images_as_its_data_set_s_models
     ],
 )
 def test_the_preprocessing_of_the_training_script_is_the_checkpoint_s(
-    args: dict[str, object], told: dict[str, object], tmp_path: Path
+    args: dict[str, object], expected: dict[str, object], tmp_path: Path
 ) -> None:
     torch.save({"model": golden("spikformer-imagenet-T2"), "args": args}, tmp_path / "m.pth")
     found = inspect(tmp_path / "m.pth")
     usual = {"resize": 224, "crop": 224, "interpolation": "bicubic"} | {"mean": IMAGENET[0], "std": IMAGENET[1]}
-    assert found.preprocessing.model_dump() == {**usual, **told}
+    assert found.preprocessing.model_dump() == {**usual, **expected}
     [*notes] = [note for note in found.notes if note.startswith("preprocessing from the checkpoint: ")]
-    differs = {name for name, value in told.items() if name != "crop"}
+    differs = {name for name, value in expected.items() if name != "crop"}
     assert {name for note in notes for name in differs if f"{name}=" in note} == differs
     assert bool(notes) == bool(differs)
     assert notes == [note for note in found.to_json()["notes"] if note in notes]  # type: ignore[union-attr]

@@ -43,7 +43,7 @@ def test_a_report_keeps_to_the_schema_and_reads_back(verdict: Verdict) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "told"),
+    ("path", "value", "expected"),
     [
         (("verdict",), "perhaps", "$.verdict breaks enum"),
         (("schema_version",), 2, "$.schema_version breaks const"),
@@ -53,13 +53,13 @@ def test_a_report_keeps_to_the_schema_and_reads_back(verdict: Verdict) -> None:
     ],
 )
 def test_the_schema_and_the_code_refuse_the_same(
-    path: tuple[str | int, ...], value: object, told: str, document: dict[str, Any]
+    path: tuple[str | int, ...], value: object, expected: str, document: dict[str, Any]
 ) -> None:
     changed = node = copy.deepcopy(document)
     for key in path[:-1]:
         node = node[key]  # type: ignore[index]
     node[path[-1]] = value  # type: ignore[index]
-    assert any(problem.startswith(told) for problem in problems(changed, SCHEMA))
+    assert any(problem.startswith(expected) for problem in problems(changed, SCHEMA))
     with pytest.raises(ValidationError):
         Report.model_validate(changed)
 
