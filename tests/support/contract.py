@@ -127,8 +127,8 @@ def key_id(board: Dashboard, team: Team) -> str:
 def _webhooks(board: Dashboard, team: Team) -> dict[str, list[str]]:
     hooks = board.services.webhooks
     made = [hooks.create(team.id, f"https://example.com/{n}", [*EventType]).webhook.id for n in range(2)]
-    told = [hooks.ping(team.id, hook).id for hook in made for _ in range(OF_EVERY_STATE)]
-    return {"path.webhook_id": made, "path.delivery_id": told}
+    deliveries = [hooks.ping(team.id, hook).id for hook in made for _ in range(OF_EVERY_STATE)]
+    return {"path.webhook_id": made, "path.delivery_id": deliveries}
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,14 @@ def check(fleet: Fleet) -> dict[str, JobState]:
     with fleet.database.session() as session:
         _at_one_moment(session)
         jobs = {row.id: JobState(row.state) for row in session.scalars(select(JobRow))}
-        told: dict[str, list[JobState]] = {job: [] for job in jobs}
+        histories: dict[str, list[JobState]] = {job: [] for job in jobs}
         for event in session.scalars(select(EventRow).where(EventRow.kind == "state").order_by(EventRow.id)):
-            told[event.job_id].append(JobState(event.data["state"]))
+            histories[event.job_id].append(JobState(event.data["state"]))
         listed: dict[str, dict[str, tuple[str, str]]] = {job: {} for job in jobs}
         for row in session.scalars(select(ArtifactRow)):
             listed[row.job_id][row.name] = (row.blob_key, row.sha256)
     for job, state in jobs.items():
-        _check_log(job, told[job], state)
+        _check_log(job, histories[job], state)
         _check_files(fleet, job, listed[job], state)
     return jobs
 
@@ -50,13 +50,13 @@ def _at_one_moment(session: Session) -> None:
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
-def _check_log(job: str, told: list[JobState], state: JobState) -> None:
-    assert told, f"{job} has no events"
-    assert told[0] is JobState.QUEUED, f"{job} begins {told}"
-    for before, after in pairwise(told):
-        assert is_legal(before, after), f"{job} went from {before} to {after}: {told}"
-    assert sum(moment in TERMINAL for moment in told) <= 1, f"{job} ended more than once: {told}"
-    assert told[-1] is state, f"{job} is {state}, but its log ends {told}"
+def _check_log(job: str, history: list[JobState], state: JobState) -> None:
+    assert history, f"{job} has no events"
+    assert history[0] is JobState.QUEUED, f"{job} begins {history}"
+    for before, after in pairwise(history):
+        assert is_legal(before, after), f"{job} went from {before} to {after}: {history}"
+    assert sum(moment in TERMINAL for moment in history) <= 1, f"{job} ended more than once: {history}"
+    assert history[-1] is state, f"{job} is {state}, but its log ends {history}"
 
 
 def _check_files(fleet: Fleet, job: str, listed: dict[str, tuple[str, str]], state: JobState) -> None:

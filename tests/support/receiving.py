@@ -1,4 +1,4 @@
-"""A receiver of webhooks on loopback: a real HTTP server, with TLS where wanted, that answers as it is told."""
+"""A receiver of webhooks on loopback: a real HTTP server, with TLS where wanted, that answers as a test wants."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def receiver(tls: Callable[[ssl.SSLContext], object] | None = None) -> Iterator[
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            told.received.append(Received(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-            told.hold.wait(30)
-            self.send_response(told.statuses.pop(0) if len(told.statuses) > 1 else told.statuses[0])
-            if told.location:
-                self.send_header("Location", told.location)
-            self.send_header("Content-Length", str(len(told.content)))
+            target.received.append(Received(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            target.hold.wait(30)
+            self.send_response(target.statuses.pop(0) if len(target.statuses) > 1 else target.statuses[0])
+            if target.location:
+                self.send_header("Location", target.location)
+            self.send_header("Content-Length", str(len(target.content)))
             self.end_headers()
-            self.wfile.write(told.content)
+            self.wfile.write(target.content)
 
         def log_message(self, *_told: Any) -> None:
             pass
@@ -67,7 +67,7 @@ def receiver(tls: Callable[[ssl.SSLContext], object] | None = None) -> Iterator[
             pass
 
     server = Server(("127.0.0.1", 0), Handler)
-    told = Receiver(server.server_address[1])
+    target = Receiver(server.server_address[1])
     if tls is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls(context)
@@ -75,9 +75,9 @@ def receiver(tls: Callable[[ssl.SSLContext], object] | None = None) -> Iterator[
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield told
+        yield target
     finally:
-        told.hold.set()
+        target.hold.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -83,11 +83,11 @@ def flooded(board: Dashboard, method: str, address: str, headers: Mapping[str, s
         status = message.get("status", status)
 
     async def ask() -> None:
-        told = {"Host": "server", **headers}
+        sent = {"Host": "server", **headers}
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
             "path": address, "raw_path": address.encode(), "query_string": b"", "client": ("127.0.0.1", 1),
-            "server": ("server", 80), "headers": [(k.lower().encode(), v.encode()) for k, v in told.items()],
+            "server": ("server", 80), "headers": [(k.lower().encode(), v.encode()) for k, v in sent.items()],
         }  # fmt: skip
         await board.app(scope, receive, send)
 

@@ -41,9 +41,9 @@ class Swift:
                 [*map(str, command), ACCESS, SECRET], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
             )
         assert self.process.stdout is not None
-        told = self.process.stdout.readline()
-        assert told, f"Swift did not start: {(self.folder / 'log').read_text()[-2000:]}"
-        self.port = int(told)
+        line = self.process.stdout.readline()
+        assert line, f"Swift did not start: {(self.folder / 'log').read_text()[-2000:]}"
+        self.port = int(line)
 
     def kill(self) -> None:
         """Kill it, as power cuts do."""
@@ -75,8 +75,8 @@ class Swift:
 def running_swift(folder: Path) -> Iterator[Swift]:
     """A node that runs, with boto3's credentials in the environment; skips where Swift is not installed."""
     if not PYTHON.is_file():
-        told = f"no S3 server: there is no {PYTHON}; 'make test' installs it"
-        pytest.fail(told) if REQUIRED else pytest.skip(told)
+        reason = f"no S3 server: there is no {PYTHON}; 'make test' installs it"
+        pytest.fail(reason) if REQUIRED else pytest.skip(reason)
     swift = Swift(folder)
     try:
         with pytest.MonkeyPatch.context() as patch:

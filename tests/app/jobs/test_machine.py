@@ -296,11 +296,11 @@ class JobMachine(RuleBasedStateMachine):
             events = session.execute(
                 select(EventRow.job_id, EventRow.data).where(EventRow.kind == "state").order_by(EventRow.id)
             )
-            told: dict[str, list[JobState]] = {}
+            histories: dict[str, list[JobState]] = {}
             for job_id, data in events:
-                told.setdefault(job_id, []).append(JobState(data["state"]))
+                histories.setdefault(job_id, []).append(JobState(data["state"]))
         for key, job in getattr(self, "model", Model()).jobs.items():
-            assert told[key] == job.history
+            assert histories[key] == job.history
             assert all(map(is_legal, job.history, job.history[1:]))
             assert sum(state in TERMINAL for state in job.history) == (job.state in TERMINAL)
 

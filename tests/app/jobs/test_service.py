@@ -72,9 +72,9 @@ def test_a_heartbeat_keeps_reports_in_order_and_hears_of_a_cancel(shop: Shop) ->
         claim, [{"step": "profile", "done": 1}, {"step": "profile", "done": 2}]
     ).cancel_requested
     assert shop.job(claim).progress == {"step": "profile", "done": 2}
-    told = shop.jobs.events(shop.team, claim.job_id)
-    assert [event.data.get("done") for event in told if event.kind == "progress"] == [1, 2]
-    assert shop.jobs.events(shop.team, claim.job_id, after=told[-2].id) == told[-1:]
+    events = shop.jobs.events(shop.team, claim.job_id)
+    assert [event.data.get("done") for event in events if event.kind == "progress"] == [1, 2]
+    assert shop.jobs.events(shop.team, claim.job_id, after=events[-2].id) == events[-1:]
     shop.jobs.cancel(shop.team, claim.job_id)
     assert shop.queue.heartbeat(claim).cancel_requested
 
@@ -408,6 +408,6 @@ def test_events_become_visible_in_the_order_of_their_ids(shop: Shop) -> None:
             second = pool.submit(tell, 2)
             assert not wait([second], timeout=HEAD_START_SECONDS).done
         second.result()
-    told = shop.jobs.events(shop.team, job.id)
-    assert [event.data.get("number") for event in told] == [None, 1, 2]
-    assert shop.jobs.last_events([job.id, "job_unknown"]) == {job.id: told[-1].id}
+    events = shop.jobs.events(shop.team, job.id)
+    assert [event.data.get("number") for event in events] == [None, 1, 2]
+    assert shop.jobs.last_events([job.id, "job_unknown"]) == {job.id: events[-1].id}

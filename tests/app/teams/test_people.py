@@ -143,12 +143,12 @@ def test_a_new_password_ends_all_sessions(access: Access) -> None:
 
 def test_who_is_wrong_and_who_does_not_exist_are_told_the_same(access: Access) -> None:
     email, _ = access.joined()
-    told = set()
+    messages = set()
     for address, password in ((email, OTHER), ("nobody@example.org", PASSWORD), ("no address", ""), ("", PASSWORD)):
         with pytest.raises(WrongPassword) as refused:
             access.people.sign_in(address, password)
-        told.add(refused.value.message)
-    assert len(told) == 1
+        messages.add(refused.value.message)
+    assert len(messages) == 1
     assert access.actions()[-1] == "session.refuse"
 
 

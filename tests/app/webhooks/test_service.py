@@ -1,4 +1,4 @@
-"""Webhooks on every database: what is told, to whom, when again, and until when."""
+"""Webhooks on every database: what is sent, to whom, when again, and until when."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Desk:
     def hook(self, *events: EventType, url: str = URL) -> Webhook:
         return self.hooks.create(self.team, url, events or [*EventType]).webhook
 
-    def told(self, hook: Webhook, state: DeliveryState | None = None) -> list[Delivery]:
+    def sent(self, hook: Webhook, state: DeliveryState | None = None) -> list[Delivery]:
         return [*reversed(self.hooks.deliveries(self.team, hook.id, state, limit=200).items)]
 
     def claim(self, hook: Webhook) -> DeliveryClaim:
@@ -84,7 +84,7 @@ def desk(shop: Shop) -> Iterator[Desk]:
         session.query(DeliveryRow).delete()
 
 
-# --- what is told
+# --- what is sent
 
 
 def test_the_end_of_a_job_is_told_once_to_those_who_chose_it(desk: Desk) -> None:
@@ -100,16 +100,16 @@ def test_the_end_of_a_job_is_told_once_to_those_who_chose_it(desk: Desk) -> None
     shop.queue.fail(failed, PROBLEM)
     queued = shop.queued()
     shop.jobs.cancel(desk.team, queued.id)
-    told = desk.told(everything)
-    assert [one.event for one in told if one.event.startswith("job")] == [
+    found = desk.sent(everything)
+    assert [one.event for one in found if one.event.startswith("job")] == [
         "job.succeeded",
         "job.failed",
         "job.cancelled",
     ]
-    assert {one.event for one in told} == {*EventType} - {EventType.UPLOAD_REJECTED}
-    assert [one.event for one in desk.told(failures)] == ["job.failed"]
-    assert desk.told(silent) == []
-    [body] = [json.loads(one.body) for one in told if one.event == "job.succeeded"]
+    assert {one.event for one in found} == {*EventType} - {EventType.UPLOAD_REJECTED}
+    assert [one.event for one in desk.sent(failures)] == ["job.failed"]
+    assert desk.sent(silent) == []
+    [body] = [json.loads(one.body) for one in found if one.event == "job.succeeded"]
     assert (body["type"], body["data"]["id"], body["data"]["verdict"]) == ("job.succeeded", claim.job_id, "met")
     assert body["data"]["summary"] == {"memory_saving": 0.25}
     assert {"type", "timestamp", "data"} == body.keys()
@@ -121,7 +121,7 @@ def test_a_refused_upload_is_told_however_it_ends(desk: Desk) -> None:
     desk.shop.uploads.refuse(desk.shop.upload_claim(first.id), PROBLEM)
     desk.shop.set_upload(second.id, attempts=99)
     desk.shop.uploads.release(desk.shop.upload_claim(second.id), PROBLEM)
-    bodies = [json.loads(one.body)["data"] for one in desk.told(hook)]
+    bodies = [json.loads(one.body)["data"] for one in desk.sent(hook)]
     assert {body["id"]: body["problem"] for body in bodies} == {first.id: PROBLEM, second.id: PROBLEM}
     assert len(bodies) == 2
 
@@ -129,12 +129,12 @@ def test_a_refused_upload_is_told_however_it_ends(desk: Desk) -> None:
 def test_what_is_rolled_back_is_not_told(desk: Desk) -> None:
     hook = desk.hook()
     claim = desk.shop.claimed()
-    before = desk.told(hook)
+    before = desk.sent(hook)
     with Session(desk.shop.database.engine) as session:
         move(session, session.get_one(JobRow, claim.job_id), JobState.FAILED)
         session.flush()
         session.rollback()
-    assert desk.told(hook) == before
+    assert desk.sent(hook) == before
 
 
 def test_other_teams_are_told_nothing(desk: Desk) -> None:
@@ -229,13 +229,13 @@ def test_gone_disables_at_once(desk: Desk) -> None:
     desk.queue.record(next(claim for claim in claims.values() if claim.delivery_id != waiting.id), GONE)
     found = desk.hooks.get(desk.team, hook.id)
     assert (found.enabled, found.disabled_reason) == (False, "it answered 410 Gone")
-    assert {one.state for one in desk.told(hook)} == {DeliveryState.FAILED}
+    assert {one.state for one in desk.sent(hook)} == {DeliveryState.FAILED}
     desk.queue.record(claims[waiting.id], BAD)  # it was on its way
-    assert {one.state for one in desk.told(hook)} == {DeliveryState.FAILED}
+    assert {one.state for one in desk.sent(hook)} == {DeliveryState.FAILED}
     with pytest.raises(Conflict):
         ping(desk, hook)
     desk.shop.queue.fail(desk.shop.claimed(), PROBLEM)
-    assert len(desk.told(hook)) == 2
+    assert len(desk.sent(hook)) == 2
     again = desk.hooks.change(desk.team, hook.id, Changes(enabled=True))
     assert (again.enabled, again.disabled_reason, again.failing_since) == (True, None, None)
 
@@ -285,7 +285,7 @@ def test_all_that_failed_since_a_time_are_sent_again(desk: Desk) -> None:
     desk.set(sent[0].id, created_at=now() - timedelta(hours=2))
     desk.set(sent[3].id, state="delivered", finished_at=now())
     assert desk.hooks.replay_failed(desk.team, hook.id, now() - timedelta(hours=1)) == 2
-    states = {one.id: one.state.value for one in desk.told(hook)}
+    states = {one.id: one.state.value for one in desk.sent(hook)}
     assert [states[one.id] for one in sent] == ["failed", "pending", "pending", "delivered"]
 
 
@@ -296,7 +296,7 @@ def test_old_deliveries_are_forgotten_and_pending_ones_are_not(desk: Desk) -> No
     desk.set(old.id, state="delivered", finished_at=ended - timedelta(hours=1))
     desk.set(recent.id, state="failed", finished_at=ended + timedelta(hours=1))
     assert desk.queue.forget_old() == 1
-    assert {one.id for one in desk.told(hook)} == {recent.id, pending.id}
+    assert {one.id for one in desk.sent(hook)} == {recent.id, pending.id}
 
 
 # --- webhooks themselves
@@ -401,17 +401,17 @@ def test_the_postman_delivers_while_a_slow_receiver_takes_its_time(desk: Desk) -
         thread = Thread(target=postman.run)
         thread.start()
         try:
-            while len(desk.told(hooks[1], DeliveryState.DELIVERED)) < 6:
+            while len(desk.sent(hooks[1], DeliveryState.DELIVERED)) < 6:
                 assert not delivered.wait(0.02)
                 assert thread.is_alive()
-            assert desk.told(hooks[0], DeliveryState.DELIVERED) == []
+            assert desk.sent(hooks[0], DeliveryState.DELIVERED) == []
         finally:
             stopping.set()
             slow.hold.set()
             thread.join(20)
         assert not thread.is_alive()
         assert len(slow.received) == AT_ONCE
-        assert len(desk.told(hooks[0], DeliveryState.DELIVERED)) == AT_ONCE
+        assert len(desk.sent(hooks[0], DeliveryState.DELIVERED)) == AT_ONCE
 
 
 class Broken(Sender):
@@ -439,7 +439,7 @@ def test_a_defect_that_one_message_meets_keeps_no_other_from_being_sent(
         postman = Postman(desk.queue, Broken(hooks[0].id), Event())
         for claim in desk.queue.claim(10):
             postman.deliver(claim)
-    assert [len(desk.told(hook, DeliveryState.DELIVERED)) for hook in hooks] == [0, 1]
+    assert [len(desk.sent(hook, DeliveryState.DELIVERED)) for hook in hooks] == [0, 1]
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == ["webhook_broken"]
 
 

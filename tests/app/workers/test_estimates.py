@@ -86,11 +86,11 @@ def test_what_is_left_follows_from_where_the_job_is(progress: dict[str, object] 
 
 def test_without_workers_or_history_nobody_can_tell(shop: Shop, estimates: Estimates) -> None:
     job = queued(shop)
-    told = estimates.of(shop.team, job.id)
-    assert (told.starts_in_seconds, told.ends_in_seconds, told.reason) == (None, None, NOBODY)
+    found = estimates.of(shop.team, job.id)
+    assert (found.starts_in_seconds, found.ends_in_seconds, found.reason) == (None, None, NOBODY)
     workers(shop, WorkerState.IDLE)
-    told = estimates.of(shop.team, job.id)
-    assert (told.starts_in_seconds, told.ends_in_seconds, told.reason) == (0.0, None, NO_HISTORY)
+    found = estimates.of(shop.team, job.id)
+    assert (found.starts_in_seconds, found.ends_in_seconds, found.reason) == (0.0, None, NO_HISTORY)
     finished(shop, facts={**FACTS, "family": "sdtv1"})
     assert estimates.of(shop.team, job.id).ends_in_seconds is None
     with pytest.raises(NotFound):
@@ -110,9 +110,9 @@ def test_jobs_end_when_those_before_them_and_they_themselves_have_taken_their_ti
     first, second = queued(shop), queued(shop)
     # 90 and 60 seconds are left of what runs, over two workers; the second waits for the first as well.
     assert estimates.of(shop.team, first.id).starts_in_seconds == pytest.approx((90 + 60) / 2)
-    told = estimates.of(shop.team, second.id)
-    assert told.starts_in_seconds == pytest.approx((90 + 60 + 100) / 2)
-    assert told.ends_in_seconds == pytest.approx((90 + 60 + 100) / 2 + 100)
+    found = estimates.of(shop.team, second.id)
+    assert found.starts_in_seconds == pytest.approx((90 + 60 + 100) / 2)
+    assert found.ends_in_seconds == pytest.approx((90 + 60 + 100) / 2 + 100)
 
 
 def test_waiting_and_later_attempts_teach_nothing(shop: Shop, estimates: Estimates) -> None:
