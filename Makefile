@@ -6,7 +6,12 @@ STAMP := $(VENV)/.ready
 SWIFT := .venv-swift
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help setup demo serve test test-contract test-faults release-check lint format docs clean
+# As many tests at once as there are cores, and whole groups of them to one process: tests/support/sharing_out.py.
+PROCESSES ?= 2
+TOGETHER := -n $(PROCESSES) --dist=loadgroup --no-loadscope-reorder
+
+.PHONY: help setup demo serve check test test-contract test-faults release-check lint format docs clean \
+	check-tests lint-code lint-types lint-published
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -36,11 +41,17 @@ $(SWIFT)/.ready: $(STAMP) constraints.txt
 	-test -x $(SWIFT)/bin/python || $(PYTHON) -m venv $(SWIFT)
 	-$(SWIFT)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt swift && touch $@
 
-test: setup $(SWIFT)/.ready ## all tests
-	$(BIN)/python -m pytest -q
+test: setup $(SWIFT)/.ready ## all tests: less than ten minutes on two cores
+	$(BIN)/python -m pytest -q $(TOGETHER)
+
+check: setup ## in a minute or so, while one works: formatting, lints, types, import contracts, tests without torch
+	$(MAKE) -j lint-code lint-types check-tests
+
+check-tests:
+	$(BIN)/python -m pytest -q -r fE -p tests.support.torchless -m 'not slow and not faults' tests/core tests/architecture
 
 test-contract: setup ## the HTTP interface against its OpenAPI document, 200 cases an operation
-	PRIMESVT_CONTRACT_CASES=200 $(BIN)/python -m pytest -q tests/contract
+	PRIMESVT_CONTRACT_CASES=200 $(BIN)/python -m pytest -q $(TOGETHER) tests/contract
 
 test-faults: setup $(SWIFT)/.ready ## hurt every part of the real service; at most fifteen minutes
 	$(BIN)/python -m pytest -q -m faults tests/faults tests/app/jobs/test_machine.py
@@ -55,10 +66,17 @@ release-check: setup ## build the three distributions of what is committed, try 
 	$(BIN)/python -m release.check
 
 lint: setup ## formatting, lints, types, import contracts, published documents, compose file
+	$(MAKE) -j lint-code lint-types lint-published
+
+lint-types: # alone takes as long as all the rest
+	$(BIN)/mypy app worker primesvt_core primesvt_client tests examples bench docs/generate.py hatch_build.py release
+
+lint-code:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy app worker primesvt_core primesvt_client tests examples bench docs/generate.py hatch_build.py release
 	$(BIN)/lint-imports
+
+lint-published:
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/bandit --quiet --severity-level medium --recursive app worker primesvt_core primesvt_client migrations docs/generate.py hatch_build.py release
 	@$(AUDIT)

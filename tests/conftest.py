@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from app.teams import passwords
-from tests.support import hashing
+from tests.support import hashing, sharing_out
 from tests.support.databases import TEMPLATES
 from tests.support.swift import Swift, running_swift
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):  # a process for each core is there already; torch is not loaded yet
+        os.environ["OMP_NUM_THREADS"] = "1"
+
+
 def pytest_sessionfinish() -> None:
     TEMPLATES.close()
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes test, each gets whole groups of tests, the longest first."""
+    if hasattr(config, "workerinput"):
+        sharing_out.share_out(items)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.support.api import Api
-from tests.support.contract import Exempt, explore, furnish, key_id, served, settings
+from tests.support.contract import Exempt, Served, explore, furnish, key_id, served, settings
 from tests.support.dashboard import Dashboard
 
 CASES = int(os.environ.get("PRIMESVT_CONTRACT_CASES", "20"))
@@ -35,38 +37,79 @@ EXEMPT = (
     Exempt("submit_job", (422,), "the constraint spec has a schema of its own, and rules that no schema can say"),
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.apart]
 
 
-def operations(board: Dashboard) -> dict[str, tuple[str, str]]:
-    """Method and path, by id, of the operations that take any input."""
-    return {
-        operation["operationId"]: (method, path)
-        for path, item in board.app.openapi()["paths"].items()
-        for method, operation in item.items()
-        if operation.get("parameters") or operation.get("requestBody")
-    }
+PARTS = 3
+"""Into how many tests the operations are shared out, so that several can run at once."""
+
+EACH_ALONE, IN_A_ROW = ("examples", "coverage", "fuzzing"), ("stateful",)
+"""Phases that ask for one operation at a time, and those that go on from one's answer to others."""
 
 
 def check(explored: subprocess.CompletedProcess[str]) -> None:
     assert explored.returncode == 0, explored.stdout[-20_000:] + explored.stderr[-2_000:]
 
 
-@pytest.mark.timeout(1500)
-def test_the_document_is_true(tmp_path: Path) -> None:
-    board = Dashboard(tmp_path / "data", part_bytes=1000, max_upload_bytes=100_000)
+@dataclass(frozen=True)
+class Asking:
+    """An application that is asked as its document says.
+
+    Attributes:
+        takes_input: whether an operation, by its id, takes any input: only then there are as many cases as one likes.
+    """
+
+    place: Served
+    operations: Mapping[str, tuple[str, str]]
+    takes_input: Mapping[str, bool]
+    explore: Callable[[Sequence[str], Sequence[str]], subprocess.CompletedProcess[str]]
+
+    def ask(self, phases: Sequence[str], only: Sequence[str] = ()) -> None:
+        check(self.explore(only, phases))
+
+    def too_little(self, names: Sequence[str]) -> list[str]:
+        """Which of the operations were asked for less than they should have been."""
+        counts = {name: self.place.answered.of(self.operations[name]) for name in names}
+        return [name for name, count in counts.items() if count < (CASES if self.takes_input[name] else 1)]
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[Dashboard]:
+    found = Dashboard(tmp_path / "data", part_bytes=1000, max_upload_bytes=100_000)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def asking(board: Dashboard, tmp_path: Path) -> Iterator[Asking]:
     team = board.team("ours")
     config = settings(furnish(board, team), EXEMPT, ENDLESS)
-    known = operations(board)
-
-    def asked_too_little() -> list[str]:
-        return [name for name, operation in known.items() if place.answered.of(operation) < CASES]
-
+    known = {
+        operation["operationId"]: ((method, path), bool(operation.get("parameters") or operation.get("requestBody")))
+        for path, item in board.app.openapi()["paths"].items()
+        for method, operation in item.items()
+    }
     with served(board, spared=key_id(board, team)) as place:
-        check(explore(place, team, tmp_path, config, CASES))
-        # It stops early where what it asks about is gone, as after DELETE; asked for such an operation alone, not.
-        if few := asked_too_little():
-            check(explore(place, team, tmp_path, config, CASES, few))
-    assert not asked_too_little()
+        yield Asking(
+            place, {name: operation for name, (operation, _) in known.items()},
+            {name: takes_input for name, (_, takes_input) in known.items()},
+            lambda only, phases: explore(place, team, tmp_path, config, CASES, only, phases),
+        )  # fmt: skip
     assert Api(board, team).get("/team").status_code == 200, "its own key was revoked: whatever came after is no test"
-    board.close()
+
+
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_the_document_is_true_of_every_operation(part: int, asking: Asking) -> None:
+    mine = sorted(asking.operations)[part::PARTS]
+    asking.ask(EACH_ALONE, mine)
+    # It stops early where what it asks about is gone, as after DELETE; asked for such an operation alone, not.
+    if few := asking.too_little(mine):
+        asking.ask(EACH_ALONE, few)
+    assert not asking.too_little(mine)
+
+
+@pytest.mark.timeout(1500)
+def test_the_document_is_true_of_operations_one_after_another(asking: Asking) -> None:
+    asking.ask(IN_A_ROW)
+    assert asking.place.answered.counts.total() >= CASES

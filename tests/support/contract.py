@@ -163,14 +163,15 @@ def settings(ids: dict[str, list[str]], exempt: Sequence[Exempt], endless: Seque
 
 
 def explore(
-    place: Served, team: Team, folder: Path, config: str, cases: int, only: Sequence[str] = ()
+    place: Served, team: Team, folder: Path, config: str, cases: int, only: Sequence[str], phases: Sequence[str]
 ) -> subprocess.CompletedProcess[str]:
-    """Run every phase and check of Schemathesis, for a seed always in the same way; on operations ``only``, if any."""
+    """Run phases of Schemathesis with every check, for a seed always in the same way; on some operations if any."""
     path = folder / "schemathesis.toml"
     path.write_text(config)
     command = [
         str(Path(sys.executable).with_name("schemathesis")), f"--config-file={path}", "run",
         f"{place.address}/api/v1/openapi.json", f"--max-examples={cases}", "--checks=all", f"--seed={SEED}",
+        f"--phases={','.join(phases)}",
         "--no-color", "--continue-on-failure", f"--header=Authorization: Bearer {team.secret}",
         *(f"--include-operation-id={operation}" for operation in only),
     ]  # fmt: skip

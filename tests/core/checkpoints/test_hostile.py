@@ -315,9 +315,9 @@ COST = """
 import sys, time
 from pathlib import Path
 from primesvt_core.checkpoints import read
-start = time.monotonic()
+start = time.process_time()
 checkpoint = read(Path(sys.argv[1]))
-seconds = time.monotonic() - start
+seconds = time.process_time() - start
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM:"))  # the whole process, in kB
 print(len(checkpoint.tensors), seconds, int(peak.split()[1]) / 1024)
 """
@@ -340,4 +340,4 @@ def test_a_full_size_training_file_is_read_in_a_second(tmp_path: Path, zipped: b
     tensors, seconds, mib = map(float, done.stdout.split())
     assert tensors == 56
     assert mib < 60
-    assert seconds < 1.5
+    assert seconds < 1.0
