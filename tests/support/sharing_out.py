@@ -38,7 +38,7 @@ def _group(item: pytest.Item) -> str:
         return "e2e"
     if reference := _reference(item):
         return reference
-    return item.name if item.get_closest_marker("apart") else path.stem
+    return item.name if item.get_closest_marker("apart") else path.as_posix()
 
 
 def _reference(item: pytest.Item) -> str:
