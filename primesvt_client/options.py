@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -71,6 +71,9 @@ def spec_document(
     ] = None,
     max_parameter_bytes: Annotated[int | None, typer.Option(help="Largest parameter memory of the result.")] = None,
     policy: Annotated[str | None, typer.Option(help="Decides the rates (default: prioritized)")] = None,
+    policy_param: Annotated[
+        list[str] | None, typer.Option(help="Parameter of the policy: NAME=VALUE; commas between several values.")
+    ] = None,
     criterion: Annotated[str | None, typer.Option(help="Scores the channels (default: l2)")] = None,
     rates: Annotated[str | None, typer.Option(help="Rates to try, by commas. (default: 0.1 to 0.9)")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Channel groups to leave alone; * and ? match.")] = None,
@@ -106,6 +109,7 @@ def spec_document(
     })  # fmt: skip
     _lay_over(document, ("splits",), {"search_images": search_images, "confirmation_images": confirmation_images})
     _lay_over(document, ("fine_tuning",), {"epochs": fine_tune_epochs})
+    _lay_over(document, ("policy_params",), _policy_params(policy_param))
     _lay_over(document, ("assumptions",), assumptions(time_steps, heads, assume))
     document.setdefault("budget", {})
     specs.parse_as(specs.CompressionSpec, document)  # before anything is read or sent
@@ -120,13 +124,24 @@ def assumptions(
     Raises:
         SpecError: if an entry is not FIELD=VALUE.
     """
-    known: dict[str, bool | int | float | str] = {}
-    for entry in assume or ():
-        field, equals, value = entry.partition("=")
-        if not equals:
-            raise SpecError(f"--assume {entry}: write FIELD=VALUE, as in image_size=64")
-        known[field] = _value(value)
+    known = {field: _value(text) for field, text in _pairs("--assume", "FIELD=VALUE, as in image_size=64", assume)}
     return known | {k: v for k, v in (("time_steps", time_steps), ("num_heads", heads)) if v is not None}
+
+
+def _policy_params(given: list[str] | None) -> dict[str, JsonValue]:
+    form = "NAME=VALUE, as in steps=3 or rates=0.2,0.4"
+    return {
+        name: [_value(part) for part in text.split(",")] if "," in text else _value(text)
+        for name, text in _pairs("--policy-param", form, given)
+    }
+
+
+def _pairs(option: str, form: str, given: list[str] | None) -> Iterator[tuple[str, str]]:
+    for entry in given or ():
+        name, equals, text = entry.partition("=")
+        if not equals:
+            raise SpecError(f"{option} {entry}: write {form}")
+        yield name, text
 
 
 def _value(text: str) -> bool | int | float | str:

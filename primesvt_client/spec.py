@@ -30,6 +30,7 @@ Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
 Side = Annotated[int, Field(ge=1, le=4096)]
 Deviation = Annotated[float, Field(gt=0.0, le=LARGEST)]
 AssumptionValue = bool | Whole | Real | Text
+ParameterValue = AssumptionValue | tuple[AssumptionValue, ...]
 
 DEVICES = r"^(auto|cpu|cuda(:(0|[1-9][0-9]?))?)$"  # torch reads no other digits, and 128 as -128
 DEFAULT_RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -127,6 +128,12 @@ class CompressionSpec(_Frozen):
 
     budget: Budget
     policy: str = "prioritized"
+    policy_params: dict[Text, ParameterValue] = Field(
+        default_factory=dict,
+        validate_default=True,  # a policy may have a parameter without a default
+        exclude_if=lambda given: not given,
+        description="Parameters of the policy by name; those that are not given have its defaults.",
+    )
     criterion: str = "l2"
     rates: tuple[Rate, ...] = Field(default=DEFAULT_RATES, description="Pruning rates that profile and search try.")
     groups: tuple[Text, ...] = Field(

@@ -11,10 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 from primesvt_client.progress import Reporter, silent
-from primesvt_core import __version__, registry
+from primesvt_core import __version__
 from primesvt_core.data import check_classes, check_same_classes, open_data
 from primesvt_core.errors import BaselineNearChance
 from primesvt_core.evaluation.accuracy import pick_device
@@ -27,7 +26,7 @@ from primesvt_core.method.export import export
 from primesvt_core.method.finetuning import TrainingSet
 from primesvt_core.method.result import RunResult
 from primesvt_core.method.steps import StepProgress, Steps
-from primesvt_core.policies._base import Evaluate, Policy
+from primesvt_core.policies._base import POLICIES, Evaluate
 from primesvt_core.promise.bounds import Paired
 from primesvt_core.pruning import sizes
 from primesvt_core.report.build import build_report
@@ -99,7 +98,8 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         cells = profiling.profile(groups, spec.rates, candidates.kept, measure, start.accuracy, observe)
 
     with steps.step(Step.SEARCH) as progress:
-        policy, evaluate = load_policy(spec.policy), _observed(candidates.evaluate, progress)
+        policy = POLICIES.load(spec.policy).with_params(spec.policy_params)
+        evaluate = _observed(candidates.evaluate, progress)
         recovers = spec.fine_tuning.epochs > 0
         found = search.run_rounds(goal, cells, start, candidates.memory, policy, evaluate, recovers=recovers)
 
@@ -195,17 +195,6 @@ def is_near_chance(accuracy: float, classes: int, samples: int) -> bool:
     chance = 1 / classes
     noise = CHANCE_SIGMAS * math.sqrt(chance * (1 - chance) / samples)
     return accuracy < 1 and accuracy <= chance + max(noise, CHANCE_SHARE * (1 - chance))
-
-
-def load_policy(key: str) -> Policy:
-    """The policy plug-in of that name.
-
-    Raises:
-        UnknownPlugin: if there is none.
-    """
-    policy = registry.load("policies", key, "POLICY")
-    assert callable(policy)  # noqa: S101  # what the plug-in contract says
-    return cast(Policy, policy)
 
 
 def _profiling(candidates: Candidates, groups: Sequence[GroupSize], queue: CellQueue | None) -> Evaluate:

@@ -1,10 +1,13 @@
-"""Plug-ins: one file each, the file's name is its key.
+"""Plug-ins: what there is of each kind, where it comes from, and the record behind a key.
 
-`available` lists files and imports none of them, so that the API lists families without loading torch; `load` imports
-one. A package's ``_base.py`` and other names with a leading underscore are not plug-ins.
+A plug-in of ours is a file in its room, and the file's name is its key. Plug-ins of others lie in folders that
+``PRIMESVT_FAMILIES``, ``PRIMESVT_POLICIES`` ... name, or in installed packages that offer them through the entry-point
+groups ``primesvt.families``, ``primesvt.policies`` ... All of them are programs that are run: who installs and starts
+PrimeSVT chooses them, nobody else can.
 
-Plug-ins of one's own lie in folders that ``PRIMESVT_FAMILIES``, ``PRIMESVT_POLICIES`` ... name. They are programs that
-are run: who runs PrimeSVT chooses them, nobody else can.
+`available` lists and imports none of them, so that the API lists families without loading torch; `Registry.load`
+imports one. Every room has its registry beside its record: ``primesvt_core.policies`` has ``POLICIES``, and so on. They
+are not put together here because this module stands below the rooms.
 """
 
 from __future__ import annotations
@@ -12,41 +15,164 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from primesvt_core.errors import SpecError, UnknownPlugin
 
+ATTRIBUTES: Mapping[str, str] = {
+    "families": "FAMILY",
+    "policies": "POLICY",
+    "criteria": "CRITERION",
+    "repairs": "REPAIR",
+    "exporters": "EXPORTER",
+}
+"""Every kind of plug-in, which is also the name of its room, and the name that a file's record has."""
+
+T = TypeVar("T")
+
+
+class Need(StrEnum):
+    """What must be gathered before a plug-in can do its work."""
+
+    ACTIVATIONS = "activations"
+    LABELS = "labels"
+    GRADIENTS = "gradients"
+
+
+GATHERED: frozenset[Need] = frozenset()
+"""What this version gathers. A plug-in that needs anything else is refused."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithNeeds:
+    """A plug-in that may need more than weights.
+
+    Attributes:
+        needs: what must be gathered first.
+    """
+
+    needs: frozenset[Need] = frozenset()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a plug-in comes from.
+
+    Attributes:
+        place: the file, or the installed package; for people.
+        target: the module and the name of the record in it.
+    """
+
+    place: str
+    target: EntryPoint
+
+
+@dataclass(frozen=True)
+class Registry(Generic[T]):
+    """The plug-ins of one kind.
+
+    Attributes:
+        kind: its name.
+        record: what every plug-in of this kind is.
+    """
+
+    kind: str
+    record: type[T]
+
+    def available(self) -> tuple[str, ...]:
+        """Keys, sorted.
+
+        Raises:
+            SpecError: if two plug-ins have the same key, or a folder cannot be used.
+        """
+        return available(self.kind)
+
+    def load(self, key: str) -> T:
+        """Import one plug-in.
+
+        Raises:
+            UnknownPlugin: if there is none of that name.
+            SpecError: if it cannot be imported, is no such record, or needs what this version does not gather.
+        """
+        source = sources(self.kind).get(key)
+        if source is None:
+            raise UnknownPlugin(f"no {self.kind} called {key!r}; there are: {', '.join(self.available())}")
+        title = f"{key!r} of the {self.kind} ({source.place})"
+        try:
+            found: object = source.target.load()
+        except (ImportError, AttributeError) as error:
+            raise SpecError(f"{title} cannot be loaded: {error}") from error
+        if not isinstance(found, self.record):
+            raise SpecError(f"{title} is a {type(found).__name__}; a {self.record.__name__} is needed")
+        _check_needs(title, found)
+        return found
+
+
+def available(kind: str) -> tuple[str, ...]:
+    """Keys of the plug-ins of a kind (``families``, ``policies`` ...), sorted. None of them is imported.
+
+    Raises:
+        SpecError: if two plug-ins have the same key, or a folder cannot be used.
+    """
+    return tuple(sources(kind))
+
+
+def _check_needs(title: str, found: object) -> None:
+    missing = found.needs - GATHERED if isinstance(found, WithNeeds) else frozenset()
+    if missing:
+        raise SpecError(f"{title} needs {', '.join(sorted(missing))}, which this version of PrimeSVT does not gather")
+
 
 @cache
-def available(kind: str) -> tuple[str, ...]:
-    """Keys of the plug-ins of ``primesvt_core.<kind>`` (``families``, ``policies`` ...), sorted.
+def sources(kind: str) -> Mapping[str, Source]:
+    """Every plug-in of a kind by its key, sorted, as found when a process first asks.
 
     Raises:
-        SpecError: if a folder of one's own is not absolute, or not there.
+        SpecError: if two plug-ins have the same key, or a folder cannot be used.
     """
-    package = importlib.import_module(f"primesvt_core.{kind}")
-    package.__path__ += [folder for folder in _own_folders(kind) if folder not in package.__path__]
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")))
+    found: dict[str, Source] = {}
+    for source in (*_files(kind), *_installed(kind)):
+        key = source.target.name
+        if key in found:
+            raise SpecError(f"two {kind} are called {key!r}: {found[key].place} and {source.place}; remove one")
+        found[key] = source
+    return dict(sorted(found.items()))
 
 
-def load(kind: str, key: str, attribute: str) -> object:
-    """Import plug-in ``key`` of ``kind`` and return its ``attribute`` (``FAMILY``, ``POLICY``, ``CRITERION`` ...).
+def _files(kind: str) -> Iterator[Source]:
+    """Of our own room and of the folders that the environment names."""
+    room, others = Path(__file__).with_name(kind), _named_folders(kind)
+    if others:
+        package = importlib.import_module(f"primesvt_core.{kind}")
+        package.__path__ = [str(room), *others]  # where the import system looks for its modules
+    for folder in (str(room), *others):
+        for module in pkgutil.iter_modules([folder]):
+            if not module.name.startswith("_"):
+                target = EntryPoint(module.name, f"primesvt_core.{kind}.{module.name}:{ATTRIBUTES[kind]}", kind)
+                yield Source(str(Path(folder) / module.name), target)
 
-    Raises:
-        UnknownPlugin: if there is no such file.
-    """
-    if key not in available(kind):
-        raise UnknownPlugin(f"no {kind} called {key!r}; there are: {', '.join(available(kind))}")
-    return getattr(importlib.import_module(f"primesvt_core.{kind}.{key}"), attribute)
 
-
-def _own_folders(kind: str) -> list[str]:
+def _named_folders(kind: str) -> tuple[str, ...]:
     variable = f"PRIMESVT_{kind.upper()}"
     folders = [folder for folder in os.environ.get(variable, "").split(os.pathsep) if folder]
-    for (
-        folder
-    ) in folders:  # a relative one would be another folder in every process, perhaps one with a stranger's files
+    for folder in folders:
+        # A relative one would be another folder in every process, perhaps one with a stranger's files.
         if not Path(folder).is_absolute() or not Path(folder).is_dir():
             raise SpecError(f"{variable} names {folder}, which is no folder with an absolute path")
-    return folders
+    return tuple(dict.fromkeys(folders))
+
+
+def _installed(kind: str) -> Iterator[Source]:
+    """Of installed packages."""
+    for entry in entry_points(group=f"primesvt.{kind}"):
+        owner = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown package"
+        place = f"{entry.value} of {owner}"
+        if not entry.name.isidentifier() or entry.name.startswith("_"):
+            raise SpecError(f"{place} offers {entry.name!r} to the {kind}; a key is a Python name without a leading _")
+        yield Source(place, entry)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from pydantic import JsonValue, model_validator
+from pydantic import JsonValue, ValidationInfo, field_validator, model_validator
 
 from primesvt_client import spec as declared
 from primesvt_client.spec import (
@@ -20,6 +20,7 @@ from primesvt_client.spec import (
     read_document,
 )
 from primesvt_core import registry
+from primesvt_core.policies import POLICIES
 
 __all__ = [
     "Budget",
@@ -35,6 +36,16 @@ __all__ = [
 
 class CompressionSpec(declared.CompressionSpec):
     """One constraint spec."""
+
+    @field_validator("policy_params")
+    @classmethod
+    def _known_parameters(
+        cls, given: dict[str, declared.ParameterValue], info: ValidationInfo
+    ) -> dict[str, declared.ParameterValue]:
+        key = info.data.get("policy")
+        if key in POLICIES.available():
+            POLICIES.load(key).params.model_validate(given)  # whose errors become this field's
+        return given
 
     @model_validator(mode="after")
     def _known_plugins(self) -> CompressionSpec:

@@ -32,9 +32,10 @@ from primesvt_client.options import (
     takes_spec,
 )
 from primesvt_client.progress import Progress
-from primesvt_core import registry
 from primesvt_core import spec as specs
+from primesvt_core.cli.choices import lists_choices
 from primesvt_core.errors import SpecError
+from primesvt_core.exporters import EXPORTERS
 from primesvt_core.types import Step
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ def _split_words(split: str) -> str:
     return described.get(split, f"the {split} split; --split all takes every image")
 
 
+@lists_choices
 @takes_spec
 def compress(
     checkpoint: Checkpoint,
@@ -175,6 +177,7 @@ def compress(
     print_result(report, out_dir)
 
 
+@lists_choices
 def export(
     model: Annotated[Path, typer.Argument(help="Model that PrimeSVT pruned.", show_default=False)],
     original: Annotated[Path, typer.Option("--original", help="Checkpoint that it came from.", show_default=False)],
@@ -192,7 +195,10 @@ def export(
         raise SpecError(f"{out_file} exists; give another file for --out")
     if not out_file.parent.is_dir():
         raise SpecError(f"there is no folder {out_file.parent} for --out")
-    registry.load("exporters", kind, "EXPORTER")(model, original, out_file, container)  # type: ignore[operator]
+    exporter = EXPORTERS.load(kind)
+    if exporter.suffix not in (None, out_file.suffix):
+        raise SpecError(f"--to {kind} writes {exporter.suffix} files; give such a name for --out, not {out_file.name}")
+    exporter.write(model, original, out_file, container)
     out.print(f"written: {out_file}", soft_wrap=True)
 
 

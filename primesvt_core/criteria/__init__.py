@@ -1,1 +1,4 @@
 """Criteria: what a channel is worth; one file each, the file's name is its key."""
+
+from primesvt_core.criteria._base import CRITERIA as CRITERIA
+from primesvt_core.criteria._base import Criterion as Criterion

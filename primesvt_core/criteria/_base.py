@@ -3,8 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+from primesvt_core.registry import Registry, WithNeeds
 
-Criterion = Callable[[Sequence[Tensor]], Tensor]
-"""From every producer's filters of a group's channels, ``(size, fan_in)`` each, to ``(size,)`` scores; larger: keep."""
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criterion(WithNeeds):
+    """One way to score the channels of a group.
+
+    Attributes:
+        score: from every producer's filters of the group's channels, ``(size, fan_in)`` float32 each, to ``(size,)``
+            scores; larger means keep.
+    """
+
+    score: Callable[[Sequence[Tensor]], Tensor]
+
+
+CRITERIA: Registry[Criterion] = Registry("criteria", Criterion)

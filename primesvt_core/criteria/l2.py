@@ -22,4 +22,4 @@ def l2_scores(filters: Sequence[Tensor]) -> Tensor:
     return torch.stack([f.double().square().sum(1) for f in filters]).sum(0).sqrt()
 
 
-CRITERION: Criterion = l2_scores
+CRITERION = Criterion(score=l2_scores)

@@ -1,3 +1,4 @@
-"""Files for other software, one format a file."""
+"""Exporters: files for other software, one format a file, whose name is its key."""
 
-from __future__ import annotations
+from primesvt_core.exporters._base import EXPORTERS as EXPORTERS
+from primesvt_core.exporters._base import Exporter as Exporter

@@ -62,4 +62,4 @@ def _source(pruned: Inspection, original: Path, container: str | None) -> Inspec
     return source
 
 
-EXPORTER: Exporter = export
+EXPORTER = Exporter(write=export, suffix=None)

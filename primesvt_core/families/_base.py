@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from primesvt_core.data import Preprocessing
+from primesvt_core.registry import Registry
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
 
 if TYPE_CHECKING:
@@ -105,6 +106,9 @@ class Family(Generic[C]):
     unused: Callable[[C], frozenset[str]] = field(default=lambda _: frozenset())
     unsupported_reason: Callable[[Shapes], str | None] = field(default=lambda _: None)
     implied_args: Mapping[str, Callable[[C], Value]] = field(default_factory=dict)
+
+
+FAMILIES: Registry[Family[FamilyConfig]] = Registry("families", Family)
 
 
 NORM_ENTRIES = ("weight", "bias", "running_mean", "running_var")

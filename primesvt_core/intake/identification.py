@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 
-from primesvt_core import registry
 from primesvt_core.checkpoints import Checkpoint
 from primesvt_core.errors import CheckpointMismatch, UnknownFamily
-from primesvt_core.families._base import Family, FamilyConfig
+from primesvt_core.families._base import FAMILIES, Family, FamilyConfig
 from primesvt_core.intake.provenance import Provenance
 
 AnyFamily = Family[FamilyConfig]
@@ -19,20 +18,9 @@ SHOWN = 5
 """Tensors that an error names."""
 
 
-def load_family(key: str) -> AnyFamily:
-    """The family plug-in of that name.
-
-    Raises:
-        UnknownPlugin: if there is none.
-    """
-    family = registry.load("families", key, "FAMILY")
-    assert isinstance(family, Family)  # noqa: S101  # what the plug-in contract says
-    return family
-
-
 def all_families() -> Iterator[tuple[str, AnyFamily]]:
     """Every family that is installed, by key; each is imported when its turn comes."""
-    return ((key, load_family(key)) for key in registry.available("families"))
+    return ((key, FAMILIES.load(key)) for key in FAMILIES.available())
 
 
 def find_family(checkpoint: Checkpoint, provenance: Provenance | None) -> tuple[str, AnyFamily, str]:
@@ -43,7 +31,7 @@ def find_family(checkpoint: Checkpoint, provenance: Provenance | None) -> tuple[
         CheckpointMismatch: if a family knows the names, but not the shapes.
     """
     if provenance is not None:
-        return provenance.family, load_family(provenance.family), str(provenance.config.get("variant"))
+        return provenance.family, FAMILIES.load(provenance.family), str(provenance.config.get("variant"))
     failed: list[CheckpointMismatch] = []
     for key, family in all_families():
         try:

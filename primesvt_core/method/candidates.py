@@ -15,8 +15,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from primesvt_core import registry
-from primesvt_core.criteria._base import Criterion
+from primesvt_core.criteria._base import CRITERIA
 from primesvt_core.engines.staged import TrialEvaluator
 from primesvt_core.errors import SpecError
 from primesvt_core.evaluation.accuracy import correct
@@ -59,6 +58,7 @@ class Candidates:
         self.workspace, self.device = workspace, device
         self.family, self.config = inspection.family, inspection.config
         self.groups = _chosen_groups(self.family.groups(self.config), spec)
+        self.criterion = CRITERIA.load(spec.criterion)
         self.unused = self.family.unused(self.config)
         self.memory_before = memory_bytes(inspection.shapes, self.unused)
         self.evaluations = 0
@@ -80,10 +80,7 @@ class Candidates:
     @cached_property
     def scores(self) -> dict[str, list[float]]:
         """The criterion's score of every channel, by group."""
-        criterion = registry.load("criteria", self.spec.criterion, "CRITERION")
-        assert callable(criterion)  # noqa: S101  # what the plug-in contract says
-        score: Criterion = criterion
-        return {group.name: score(filters(group, self.state)).tolist() for group in self.groups}
+        return {group.name: self.criterion.score(filters(group, self.state)).tolist() for group in self.groups}
 
     @cached_property
     def _trials(self) -> TrialEvaluator:

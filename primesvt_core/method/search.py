@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from primesvt_core.errors import ImpossibleBudget
 from primesvt_core.method.profiling import targets
-from primesvt_core.policies._base import Evaluate, Policy, Problem
+from primesvt_core.policies._base import Evaluate, PolicySearch, Problem
 from primesvt_core.spec import Budget
 from primesvt_core.types import CurvePoint, ProfileCell, Rates
 
@@ -116,7 +116,7 @@ def run_rounds(
     cells: Sequence[ProfileCell],
     start: CurvePoint,
     memory: Callable[[Rates], int],
-    policy: Policy,
+    policy: PolicySearch,
     evaluate: Evaluate,
     *,
     recovers: bool,

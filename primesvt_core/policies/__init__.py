@@ -1,1 +1,11 @@
 """Policies: which rate each group gets; one file each, the file's name is its key. Free of torch."""
+
+from primesvt_core.policies._base import POLICIES as POLICIES
+from primesvt_core.policies._base import Curve as Curve
+from primesvt_core.policies._base import Evaluate as Evaluate
+from primesvt_core.policies._base import Parameter as Parameter
+from primesvt_core.policies._base import Policy as Policy
+from primesvt_core.policies._base import PolicyParams as PolicyParams
+from primesvt_core.policies._base import PolicySearch as PolicySearch
+from primesvt_core.policies._base import Problem as Problem
+from primesvt_core.policies._base import policy_parameters as policy_parameters

@@ -1,10 +1,14 @@
-"""What a policy is given and what it gives back."""
+"""What a policy is, what it is given and what it gives back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from primesvt_core.registry import Registry
 from primesvt_core.types import FLOAT_SLACK, CurvePoint, Outcome, Rates
 
 Evaluate = Callable[[Rates], Outcome]
@@ -38,5 +42,80 @@ class Problem:
         return self.target_bytes is not None and parameter_bytes <= self.target_bytes
 
 
-Policy = Callable[[Problem, Evaluate], tuple[CurvePoint, ...]]
-"""Returns the accepted steps, the unpruned model first and the result last. Must keep within ``allowed_drop``."""
+Curve = tuple[CurvePoint, ...]
+"""Accepted steps, the unpruned model first and the result last, all within ``allowed_drop``."""
+
+PolicySearch = Callable[[Problem, Evaluate], Curve]
+"""A policy whose parameters are set."""
+
+
+class PolicyParams(BaseModel):
+    """Parameters of a policy: none. A policy that has some derives its own model, every field with a description."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+P = TypeVar("P", bound=PolicyParams)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy(Generic[P]):
+    """One way to decide the rates of all groups.
+
+    Attributes:
+        search: solves a problem. Deterministic, and free of torch.
+        params: its parameters, which the command line, the API and the form offer and check.
+    """
+
+    search: Callable[[Problem, Evaluate, P], Curve]
+    params: type[P]
+
+    def with_params(self, given: Mapping[str, object]) -> PolicySearch:
+        """The search with these parameters, and the default of every other.
+
+        Raises:
+            ValidationError: pydantic's, if one is unknown or wrong.
+        """
+        params = self.params.model_validate(given)
+        return lambda problem, evaluate: self.search(problem, evaluate, params)
+
+
+POLICIES: Registry[Policy[PolicyParams]] = Registry("policies", Policy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One parameter of a policy, for who offers it to people.
+
+    Attributes:
+        name: as in the constraint spec's ``policy_params``.
+        schema: its JSON Schema: type, bounds, choices.
+        default: None where there is none.
+        description: in a sentence.
+        is_required: whether it must be given.
+    """
+
+    name: str
+    schema: Mapping[str, JsonValue]
+    default: JsonValue
+    description: str
+    is_required: bool
+
+
+def policy_parameters(key: str) -> tuple[Parameter, ...]:
+    """The parameters of a policy, in the order in which it declares them.
+
+    Raises:
+        UnknownPlugin: if there is no policy of that name.
+    """
+    schema = POLICIES.load(key).params.model_json_schema()
+    return tuple(
+        Parameter(
+            name=name,
+            schema=field,
+            default=field.get("default"),
+            description=field.get("description", ""),
+            is_required=name in schema.get("required", ()),
+        )
+        for name, field in schema.get("properties", {}).items()
+    )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from primesvt_core.policies._base import Evaluate, Policy, Problem
+from primesvt_core.policies._base import Curve, Evaluate, Policy, PolicyParams, Problem
 from primesvt_core.types import CurvePoint
 
 
-def search(problem: Problem, evaluate: Evaluate) -> tuple[CurvePoint, ...]:
+def search(problem: Problem, evaluate: Evaluate, _params: PolicyParams) -> Curve:
     """Give each group, in order, the deepest rate that keeps the accuracy, until the memory target is met."""
     curve = [problem.start]
     for group in problem.candidates:
@@ -44,4 +44,4 @@ def _worth_trying(problem: Problem, last: CurvePoint, group: str) -> list[float]
     return [rate for rate in reversed(useful) if rate not in reaching[1:]]
 
 
-POLICY: Policy = search
+POLICY = Policy(search=search, params=PolicyParams)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from primesvt_core import registry
-from primesvt_core.intake.identification import load_family
+from primesvt_core.families import FAMILIES
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "families.md").read_text(encoding="utf-8")
 ROWS = {row[0]: row[1:] for row in re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|", PAGE, re.MULTILINE)}
@@ -17,7 +17,7 @@ ROWS = {row[0]: row[1:] for row in re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+
 @pytest.mark.parametrize("key", registry.available("families"))
 def test_it_has_a_row_and_says_what_is_different_or_missing(key: str) -> None:
     paper, code, variants = ROWS[key]
-    family = load_family(key)
+    family = FAMILIES.load(key)
     assert paper == family.paper
     repository = re.sub(r"^github\.com/| @ .*$", "", family.source)
     assert repository.split("/")[-1].split(".")[0] in code

@@ -20,7 +20,7 @@ from primesvt_core.intake.loading import build as build_model
 from primesvt_core.intake.loading import load_state
 from primesvt_core.pipeline import Request, compress
 from primesvt_core.spec import SplitSizes, parse
-from tests.support.goldens import FAMILIES, Golden
+from tests.support.goldens import FAMILY_KEYS, Golden
 from tests.support.references import Reference, references
 from tests.support.shared import needs_shared
 
@@ -65,7 +65,7 @@ def labelled(golden: Golden, path: Path, folder: Path) -> Path:
     return target
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", FAMILY_KEYS)
 def test_the_whole_pipeline(family: str, tmp_path: Path) -> None:
     golden = smallest(family)
     path = checkpoint(golden, tmp_path)

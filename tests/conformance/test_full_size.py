@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from primesvt_core.families import qkformer, sdtv1, sdtv3, spikingformer, spikingresformer
+from primesvt_core.families import FAMILIES, qkformer, sdtv1, sdtv3, spikingformer, spikingresformer
 from primesvt_core.families._base import FamilyConfig
-from primesvt_core.intake.identification import load_family
 from primesvt_core.pruning.groups import parameter_count
 from primesvt_core.pruning.surgery import full_shapes
 from tests.support.full_size import IMAGENET, a_spikformer, an_sdtv2, ssa_blocks
@@ -128,7 +127,7 @@ MODELS: dict[str, tuple[str, Callable[[], FamilyConfig], int]] = {
 @pytest.mark.parametrize("name", MODELS)
 def test_it_has_as_many_parameters_as_the_public_code(name: str) -> None:
     key, make, parameters = MODELS[name]
-    family, config = load_family(key), make()
+    family, config = FAMILIES.load(key), make()
     shapes = full_shapes(family, config)
     assert parameter_count(shapes) == parameters
     variant = family.identify(shapes)

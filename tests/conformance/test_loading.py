@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import primesvt_core
 from primesvt_core.errors import CheckpointMismatch, CheckpointRefused, UnknownFamily
-from primesvt_core.intake.identification import load_family
+from primesvt_core.families import FAMILIES
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import neurons
@@ -176,7 +176,7 @@ def test_what_is_missing_too_much_or_misshapen_is_named_with_what_to_do(family: 
     assert refusal.value.facts == {"missing": [gone], "unexpected": ["extra.weight"], "misshapen": [wrong]}
 
 
-IMPLYING = [reference for reference in references() if load_family(reference.family).implied_args]
+IMPLYING = [reference for reference in references() if FAMILIES.load(reference.family).implied_args]
 
 
 @pytest.mark.parametrize("reference", IMPLYING, ids=lambda reference: reference.name)

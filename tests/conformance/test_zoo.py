@@ -19,12 +19,12 @@ from torch import nn
 
 import primesvt_core
 from primesvt_core.errors import SpecError, UnknownFamily
+from primesvt_core.families import FAMILIES
 from primesvt_core.families._base import Value
-from primesvt_core.intake.identification import load_family
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import build
 from primesvt_core.pruning.surgery import masked, prune, shapes_of
-from tests.support.goldens import FAMILIES, Golden, random_plan
+from tests.support.goldens import FAMILY_KEYS, Golden
 from tests.support.references import Reference, references
 from tests.support.zoo import MODELS, ZooModel, run_zoo
 
@@ -66,7 +66,9 @@ def test_a_training_scripts_arguments_are_heard(model: ZooModel, container: str,
     assert (found.family_key, found.config) == (model.family, golden.config)
 
 
-FIRST = [next(model for model in MODELS if model.family == family) for family in FAMILIES if family.startswith("sj_")]
+FIRST = [
+    next(model for model in MODELS if model.family == family) for family in FAMILY_KEYS if family.startswith("sj_")
+]
 NODES = (neuron.ParametricLIFNode, neuron.LIFNode, neuron.IFNode)
 SETTINGS = ("tau", "v_threshold", "v_reset", "decay_input")
 
@@ -122,7 +124,7 @@ def test_numbers_that_are_none_are_refused(values: dict[str, Value], tmp_path: P
 @models
 def test_spikingjelly_computes_what_the_pruned_model_does(model: ZooModel) -> None:
     golden = model.load()
-    plan = random_plan(golden, 0.5)
+    plan = golden.plan(0.5)
     config, state = prune(golden.family, golden.config, golden.state, plan)
     theirs = model.build()
     theirs.load_state_dict(masked(golden.family, golden.config, state, plan, shapes_of(golden.state)), strict=True)
@@ -140,7 +142,7 @@ def test_full_size_models_are_what_spikingjelly_builds(
     with torch.device("meta"):
         theirs = builder()
         state = theirs.state_dict()
-    family, shapes = load_family(key), shapes_of(state)
+    family, shapes = FAMILIES.load(key), shapes_of(state)
     variant = family.identify(shapes)
     assert variant is not None
     config = family.infer(
@@ -156,7 +158,7 @@ def test_full_size_models_are_what_spikingjelly_builds(
 @pytest.mark.parametrize("reference", references(), ids=lambda reference: reference.name)
 def test_no_model_is_taken_for_one_of_another_family(reference: Reference) -> None:
     shapes = reference.shapes()
-    assert [key for key in FAMILIES if load_family(key).identify(shapes) is not None] == [reference.family]
+    assert [key for key in FAMILY_KEYS if FAMILIES.load(key).identify(shapes) is not None] == [reference.family]
 
 
 @pytest.mark.parametrize("heads", ["3,6", "3,x,2", "3,0,2", "3,6,5", 5])

@@ -8,9 +8,8 @@ from typing import Any
 
 import torch
 
-from primesvt_core.families import sdtv2, spikformer
+from primesvt_core.families import FAMILIES, sdtv2, spikformer
 from primesvt_core.families._base import FamilyConfig
-from primesvt_core.intake.identification import load_family
 
 IMAGENET: dict[str, Any] = {
     "variant": "imagenet",
@@ -59,7 +58,7 @@ FILES: dict[str, tuple[str, FamilyConfig]] = {
 def save_as_trained(name: str, folder: Path) -> Path:
     """One of `FILES` with random weights: weights, their average, optimizer, scaler and arguments."""
     key, config = FILES[name]
-    model = load_family(key).build(config)
+    model = FAMILIES.load(key).build(config)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4)
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)

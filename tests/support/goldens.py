@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,52 +16,32 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from primesvt_core import registry
-from primesvt_core.families._base import FamilyConfig, Value
-from primesvt_core.intake.identification import AnyFamily, load_family
+from primesvt_core.families import FAMILIES
+from primesvt_core.families._base import Value
+from primesvt_core.intake.identification import AnyFamily
 from primesvt_core.intake.loading import build
-from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import neurons, spikes_of
-from primesvt_core.pruning.groups import select
 from primesvt_core.pruning.surgery import shapes_of
-from primesvt_core.types import Plan, Shapes
+from primesvt_core.testing.models import FamilyModel
+from primesvt_core.types import Shapes
 from tests.support.shared import SHARED
 
 GOLDEN = Path(os.environ.get("PRIMESVT_GOLDEN", SHARED / "golden"))
 """Folder of the files; another one for a family of one's own."""
 
-FAMILIES = registry.available("families")
+FAMILY_KEYS = registry.available("families")
 
 
 def golden_files(*families: str) -> list[Path]:
     """Golden files of the families that are built, or of some."""
-    return sorted(path for family in families or FAMILIES for path in GOLDEN.glob(f"{family}-*.safetensors"))
+    return sorted(path for family in families or FAMILY_KEYS for path in GOLDEN.glob(f"{family}-*.safetensors"))
 
 
-@dataclass(frozen=True)
-class Golden:
+@dataclass(frozen=True, kw_only=True)
+class Golden(FamilyModel):
     """A model and what the public code computes with it."""
 
-    family: AnyFamily
-    config: FamilyConfig
-    state: dict[str, Tensor]
     tensors: dict[str, Tensor]
-
-    @property
-    def input(self) -> Tensor:
-        return self.tensors["input"]
-
-    @cached_property
-    def double(self) -> SpikingModel:
-        """The model in double precision; whoever changes it puts it back."""
-        with torch.inference_mode(mode=False):  # it is asked for inside and changed outside
-            return build(self.family, self.config, self.state).double()
-
-    @cached_property
-    def before(self) -> Tensor:
-        """Its logits of the first image."""
-        with torch.inference_mode():
-            found: Tensor = self.double(self.input[:1].double())
-        return found
 
     def logits(self, name: str) -> Tensor:
         """Logits of the public evaluation, which averages over time where the model leaves that to it."""
@@ -76,14 +56,13 @@ def load_golden(path: Path) -> Golden:
     with safe_open(path, "pt") as file:
         facts = json.loads(file.metadata()["config"])
     state = {k.removeprefix("state_dict."): v for k, v in tensors.items() if k.startswith("state_dict.")}
-    family = load_family(facts["family"])
+    family = FAMILIES.load(facts["family"])
     shapes = shapes_of(state)
     variant = family.identify(shapes)
     assert variant is not None
     values = {**facts["constructor_args"], "time_steps": facts["T"], "image_size": facts["input_shape"][-1]}
-    return Golden(
-        family, family.infer(variant, shapes, hyperparameter_values(family, variant, shapes, values)), state, tensors
-    )
+    config = family.infer(variant, shapes, hyperparameter_values(family, variant, shapes, values))
+    return Golden(key=facts["family"], config=config, state=state, input=tensors["input"], tensors=tensors)
 
 
 def hyperparameter_values(
@@ -95,15 +74,6 @@ def hyperparameter_values(
         known = next((values[name] for name in hyperparameter.names(field) if name in values), None)
         found[field] = hyperparameter.default(variant, shapes) if known is None else known
     return found
-
-
-def random_plan(golden: Golden, rate: float) -> Plan:
-    """Every group at that rate, the channels chosen by chance."""
-    chance = torch.Generator().manual_seed(0)
-    groups = golden.family.groups(golden.config)
-    return Plan(
-        {group.name: select(group, torch.rand(group.size, generator=chance).tolist(), rate) for group in groups}
-    )
 
 
 def run(golden: Golden, dtype: torch.dtype) -> tuple[Tensor, dict[str, Tensor]]:

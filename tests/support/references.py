@@ -8,7 +8,7 @@ from typing import Protocol
 
 from primesvt_core.pruning.surgery import shapes_of
 from primesvt_core.types import Shapes
-from tests.support.goldens import FAMILIES, Golden, golden_files, load_golden
+from tests.support.goldens import FAMILY_KEYS, Golden, golden_files, load_golden
 from tests.support.zoo import MODELS
 
 
@@ -61,6 +61,6 @@ class GoldenFile:
 
 def references(*families: str) -> list[Reference]:
     """Those of the families that are built, or of some."""
-    wanted = families or FAMILIES
+    wanted = families or FAMILY_KEYS
     files = [GoldenFile(path) for path in golden_files(*wanted)]
     return [*files, *(model for model in MODELS if model.family in wanted)]

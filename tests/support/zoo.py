@@ -17,7 +17,7 @@ from spikingjelly.activation_based.model.spikformer import Spikformer
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from primesvt_core.intake.identification import load_family
+from primesvt_core.families import FAMILIES
 from primesvt_core.pruning.surgery import shapes_of
 from primesvt_core.types import Shapes
 from tests.support.goldens import Golden, hyperparameter_values
@@ -96,13 +96,12 @@ def _record(zoo: ZooModel) -> Golden:
         _calibrate(model, x, zoo.shifts)
         state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         tensors = {"input": x} | _computed(model, x)
-    family, shapes = load_family(zoo.family), shapes_of(state)
+    family, shapes = FAMILIES.load(zoo.family), shapes_of(state)
     variant = family.identify(shapes)
     assert variant is not None
     values = {"image_size": zoo.shape[-1], **zoo.args, **zoo.values}
-    return Golden(
-        family, family.infer(variant, shapes, hyperparameter_values(family, variant, shapes, values)), state, tensors
-    )
+    config = family.infer(variant, shapes, hyperparameter_values(family, variant, shapes, values))
+    return Golden(key=zoo.family, config=config, state=state, input=x, tensors=tensors)
 
 
 def _calibrate(model: nn.Module, x: Tensor, shifts: Mapping[str, float]) -> None:

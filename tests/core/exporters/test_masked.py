@@ -13,9 +13,9 @@ from torch import Tensor
 
 from primesvt_core.errors import CheckpointMismatch
 from primesvt_core.exporters import masked
+from primesvt_core.families import FAMILIES
 from primesvt_core.families._base import FamilyConfig
 from primesvt_core.families.spikformer import FAMILY
-from primesvt_core.intake.identification import load_family
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import load
 from primesvt_core.intake.provenance import Provenance, metadata
@@ -24,13 +24,12 @@ from primesvt_core.pruning.surgery import prune
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes
 from primesvt_core.types import Plan
 from tests.support import tiny
-from tests.support.goldens import random_plan
 from tests.support.zoo import MODELS
 
 
 def pruned(family: str, config: FamilyConfig, state: dict[str, Tensor], plan: Plan, path: Path) -> None:
     """A pruned model as a compression writes it."""
-    config, state = prune(load_family(family), config, state, plan)
+    config, state = prune(FAMILIES.load(family), config, state, plan)
     provenance = Provenance(
         family=family, config=config.model_dump(mode="json"), data_fingerprint="f", splits=SplitSizes(), seed=0,
         preprocessing=PreprocessingOverrides(), batch_size=50, plan=dict(plan.kept),
@@ -68,7 +67,7 @@ def test_an_original_is_run_as_its_pruned_model_is(tmp_path: Path) -> None:
     golden = zoo.load()
     model, original, out = tmp_path / "model.safetensors", tmp_path / "original.pth", tmp_path / "full.safetensors"
     torch.save({"net": golden.state, "model": golden.state}, original)
-    pruned(zoo.family, golden.config, golden.state, random_plan(golden, 0.5), model)
+    pruned(zoo.family, golden.config, golden.state, golden.plan(0.5), model)
     masked.export(model, original, out, "net")
     assert {name: x.shape for name, x in load_file(out).items()} == {n: x.shape for n, x in golden.state.items()}
     assumptions = {assumption.field: assumption.value for assumption in inspect(model).assumptions}

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from primesvt_core.errors import SpecError
+from primesvt_core.families import FAMILIES
 from primesvt_core.families._base import Value
-from primesvt_core.intake.identification import load_family
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.types import TensorSpec
 from tests.support.checkpoints import golden, saved
@@ -28,7 +28,7 @@ def test_heads_that_nobody_knows_divide_the_widths() -> None:
                 )
                 for level, width in enumerate(widths)
             }
-            assert load_family(key).hyperparameters["num_heads"].default("any", shapes) == heads
+            assert FAMILIES.load(key).hyperparameters["num_heads"].default("any", shapes) == heads
 
 
 def test_heads_that_do_not_divide_are_refused(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_heads_that_do_not_divide_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("classes", "heads"), [(10, 12), (100, 8)])
 def test_spikingformer_has_the_heads_of_its_data_set(classes: int, heads: int) -> None:
     shapes = {"head.weight": TensorSpec(shape=(classes, 384), dtype="float32", itemsize=4)}
-    assert load_family("spikingformer").hyperparameters["num_heads"].default("cifar", shapes) == heads
+    assert FAMILIES.load("spikingformer").hyperparameters["num_heads"].default("cifar", shapes) == heads
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_spikingformer_has_the_heads_of_its_data_set(classes: int, heads: int) -
 )
 def test_spikingresformer_runs_at_the_size_of_the_public_code(variant: str, classes: int, size: int) -> None:
     shapes = {"classifier.weight": TensorSpec(shape=(classes, 192), dtype="float32", itemsize=4)}
-    assert load_family("spikingresformer").hyperparameters["image_size"].default(variant, shapes) == size
+    assert FAMILIES.load("spikingresformer").hyperparameters["image_size"].default(variant, shapes) == size
 
 
 @pytest.mark.parametrize(

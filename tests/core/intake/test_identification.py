@@ -14,12 +14,12 @@ import torch
 
 from primesvt_core.checkpoints import Checkpoint
 from primesvt_core.errors import CheckpointMismatch, PrimeSVTError, UnknownFamily
-from primesvt_core.intake.identification import load_family
+from primesvt_core.families import FAMILIES
 from primesvt_core.intake.inspect import identify, inspect
 from primesvt_core.pruning.surgery import shapes_of
 from primesvt_core.types import Shapes, TensorSpec
 from tests.support.checkpoints import golden, saved
-from tests.support.goldens import FAMILIES
+from tests.support.goldens import FAMILY_KEYS
 from tests.support.references import references
 from tests.support.shared import needs_shared
 
@@ -92,7 +92,7 @@ def smallest(family: str) -> Shapes:
     return min((model.shapes() for model in references(family)), key=len)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", FAMILY_KEYS)
 def test_whatever_a_tensor_lacks_there_is_no_other_error(family: str) -> None:
     shapes = Watched(smallest(family))
     identify(holding(shapes), {})
@@ -106,7 +106,7 @@ def test_whatever_a_tensor_lacks_there_is_no_other_error(family: str) -> None:
             identify(holding({**shapes, extra: strange}), {})
 
 
-@pytest.mark.parametrize("key", FAMILIES)
+@pytest.mark.parametrize("key", FAMILY_KEYS)
 def test_what_shows_a_family_or_its_defaults_may_be_gone_or_misshapen(key: str) -> None:
     shapes = Watched(smallest(key))
     family = identify(holding(shapes), {}).family
@@ -126,7 +126,7 @@ def test_a_family_that_fails_on_an_unknown_file_keeps_no_other_from_it(monkeypat
     def fails(shapes: Shapes) -> str | None:
         return str(shapes["nothing"])
 
-    families = {key: load_family(key) for key in ("sdtv1", "spikformer")}
+    families = {key: FAMILIES.load(key) for key in ("sdtv1", "spikformer")}
     families["sdtv1"] = replace(families["sdtv1"], identify=fails)
     monkeypatch.setattr("primesvt_core.intake.identification.all_families", lambda: iter(families.items()))
     state = golden("spikformer-cifar-T2")

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from primesvt_core.data import Preprocessing, open_data
+from primesvt_core.families import FAMILIES
 from primesvt_core.families.spikformer import FAMILY
-from primesvt_core.intake.identification import load_family
 from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.finetuning import TrainingSet, fine_tune
@@ -109,7 +109,7 @@ def test_a_pruned_model_keeps_its_shapes_and_gets_better(training: TrainingSet, 
     plan = Plan({group.name: tuple(range(kept_count(group, 0.5))) for group in tiny.groups() if group.parts == 1})
     assert plan.kept
     config, state = prune(FAMILY, tiny.CONFIG, tiny.model().state_dict(), plan)
-    model = build(load_family("spikformer"), config, state)
+    model = build(FAMILIES.load("spikformer"), config, state)
     losses = fine_tune(model, tiny.model(), training, SETTINGS, 0, tmp_path / "s.safetensors", nobody)
     assert shapes_of(model.state_dict()) == shapes_of(state)
     assert shapes_of(state) != shapes_of(tiny.model().state_dict())
