@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
-from primesvt_core.spec import CompressionSpec
+from primesvt_client.spec import CompressionSpec  # a report is read where its plug-ins may be gone
 from primesvt_core.types import Verdict
 
 
@@ -154,6 +154,12 @@ class Report(_Frozen):
     timings: dict[str, float] = Field(
         description="Seconds per step and latencies; the one part that differs between runs."
     )
+
+    @field_validator("spec", mode="before")
+    @classmethod
+    def _as_declared(cls, spec: object) -> object:
+        """A spec that knows the plug-ins as one that does not, which is what a report is read as."""
+        return spec.model_dump() if isinstance(spec, CompressionSpec) else spec
 
     def summary(self) -> dict[str, JsonValue]:
         """The figures that lists of compressions show."""

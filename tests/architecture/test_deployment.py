@@ -12,12 +12,13 @@ import pytest
 import yaml
 
 from app.settings import PREFIX, Settings
+from primesvt_core import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {PREFIX + name.upper(): field.description for name, field in Settings.model_fields.items()}
 OF_COMPOSE = {"PRIMESVT_PORT", "PRIMESVT_VERSION"}
 OF_CLIENTS = {"PRIMESVT_SERVER", "PRIMESVT_API_KEY"}
-OF_PLUG_INS = {f"{PREFIX}{kind}" for kind in ("FAMILIES", "POLICIES", "CRITERIA", "EXPORTERS")}
+OF_PLUG_INS = {f"{PREFIX}{kind.upper()}" for kind in registry.ATTRIBUTES}
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from primesvt_client.options import assumptions, spec_document
 from primesvt_core import spec
 from primesvt_core.errors import SpecError
+from tests.support.plugins import gentle_policy
 
 FLOOR: JsonValue = {"max_accuracy_drop": 0.03}
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -43,6 +44,10 @@ def test_a_spec_survives_json() -> None:
         ({"budget": FLOOR, "polcy": "x"}, "polcy"),
         ({"budget": FLOOR, "policy": "genetic"}, "prioritized"),
         ({"budget": FLOOR, "criterion": "../l2"}, "l2"),
+        ({"budget": FLOOR, "policy_params": {"depth": 1}}, "policy_params.depth"),
+        ({"budget": FLOOR, "policy_params": {"depth": {"of": 1}}}, "policy_params.depth"),
+        ({"budget": FLOOR, "policy_params": {"depth": 10**400}}, "policy_params.depth"),
+        ({"budget": FLOOR, "policy_params": {"depth": [float("nan")]}}, "policy_params.depth"),
         ({"budget": FLOOR, "device": "tpu"}, "device"),
         ({"budget": FLOOR, "seed": -1}, "seed"),
         ({"budget": {"max_accuracy_drop": float("nan")}}, "max_accuracy_drop"),
@@ -77,6 +82,9 @@ def test_what_is_wrong_is_named(document: dict[str, Any], named: str) -> None:
         ({"assumptions": {"TEXT": 1}}, "assumptions"),
         ({"container": "TEXT"}, "container"),
         ({"policy": "TEXT"}, "policies"),
+        ({"policy_params": {"TEXT": 1}}, "policy_params"),
+        ({"policy_params": {"name": "TEXT"}}, "policy_params.name"),
+        ({"policy_params": {"names": ["TEXT"]}}, "policy_params.names"),
         ({"criterion": "TEXT"}, "criteria"),
         ({"device": "TEXT"}, "device"),
         ({"TEXT": 1}, "spec"),
@@ -116,6 +124,30 @@ def test_files_that_are_no_spec_are_refused(text: str, tmp_path: Path) -> None:
 def test_what_looks_like_a_date_is_text(date: str, tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(f"seed: {date}")
     assert spec.read_document(tmp_path / "spec.yaml") == {"seed": date}
+
+
+def test_parameters_of_a_policy_are_its_own(tmp_path: Path) -> None:
+    with gentle_policy(tmp_path):
+        found = spec.parse({"budget": FLOOR, "policy": "gentle", "policy_params": {"rounds": 3}})
+        assert found.policy_params == {"rounds": 3}
+        assert spec.parse(json.loads(found.model_dump_json())) == found
+        for wrong, named in ({"rounds": 0}, "policy_params.rounds: "), ({"round": 1}, "policy_params.round: "):
+            with pytest.raises(SpecError, match=named) as refusal:
+                spec.parse({"budget": FLOOR, "policy": "gentle", "policy_params": wrong})
+            assert len(list(refusal.value.facts["problems"] or ())) == 1  # type: ignore[arg-type]
+
+
+def test_a_spec_without_parameters_is_written_as_it_was_before_there_were_any() -> None:
+    found = spec.parse({"budget": FLOOR, "policy_params": {}})
+    assert "policy_params" not in found.model_dump(mode="json")
+    assert "policy_params" not in json.loads(found.model_dump_json())
+
+
+def test_parameters_of_the_command_line_are_values_and_lists() -> None:
+    found = spec_document(max_accuracy_drop=0.1, policy_param=["rounds=3", "rates=0.1,0.25", "order=size", "fast=true"])
+    assert found["policy_params"] == {"rounds": 3, "rates": [0.1, 0.25], "order": "size", "fast": True}
+    with pytest.raises(SpecError, match="--policy-param rounds: write NAME=VALUE"):
+        spec_document(max_accuracy_drop=0.1, policy_param=["rounds"])
 
 
 def test_assumptions_of_the_command_line_are_values() -> None:

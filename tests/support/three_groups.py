@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from primesvt_core.method.profiling import profile
 from primesvt_core.method.search import Search, goal, run_rounds
-from primesvt_core.policies.prioritized import search as prioritized
+from primesvt_core.policies.prioritized import POLICY
 from primesvt_core.spec import Budget
 from primesvt_core.types import CurvePoint, GroupSize, Outcome, ProfileCell, Rates
 
@@ -38,4 +38,4 @@ class Model:
 
     def search(self, budget: Budget, *, recovers: bool = False) -> Search:
         wanted = goal(budget, baseline_accuracy=0.9, parameter_bytes=1000)
-        return run_rounds(wanted, self.cells(), START, memory, prioritized, self.evaluate, recovers=recovers)
+        return run_rounds(wanted, self.cells(), START, memory, POLICY.with_params({}), self.evaluate, recovers=recovers)

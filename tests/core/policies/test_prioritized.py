@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from primesvt_core.policies._base import Problem
-from primesvt_core.policies.prioritized import search
+from primesvt_core.policies import Problem
+from primesvt_core.policies.prioritized import POLICY
 from primesvt_core.types import CurvePoint, Outcome, Rates
 
 SIZES = {"large": 600, "small": 300}
 RATES = (0.1, 0.3, 0.5, 0.7, 0.9)
+search = POLICY.with_params({})
 
 
 def memory(rates: Rates) -> int:

@@ -34,6 +34,12 @@ def test_what_is_published_is_what_the_code_writes() -> None:
     assert (DOCS / "spec.schema.json").read_text() == spec.json_schema()
 
 
+def test_a_report_is_read_where_its_plug_ins_are_gone(document: dict[str, Any]) -> None:
+    document = copy.deepcopy(document)
+    document["spec"] |= {"policy": "gone", "policy_params": {"rounds": 3}, "criterion": "gone"}
+    assert Report.model_validate(document).spec.policy_params == {"rounds": 3}
+
+
 @pytest.mark.parametrize("verdict", Verdict)
 def test_a_report_keeps_to_the_schema_and_reads_back(verdict: Verdict) -> None:
     report = sample_report().model_copy(update={"verdict": verdict})
