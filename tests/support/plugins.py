@@ -31,10 +31,10 @@ def refound() -> Iterator[None]:
 
 
 @contextmanager
-def gentle_policy(folder: Path) -> Iterator[None]:
-    """The policy of docs/plugins.md, which has a parameter, beside the others."""
-    (folder / "gentle.py").write_text(shown("plugins.md")["acme/gentle.py"], encoding="utf-8")
+def documented(kind: str, key: str, folder: Path) -> Iterator[None]:
+    """A plug-in of docs/plugins.md beside the others, from a folder."""
+    (folder / f"{key}.py").write_text(shown("plugins.md")[f"acme/{key}.py"], encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PRIMESVT_POLICIES", str(folder))
+        patch.setenv(f"PRIMESVT_{kind.upper()}", str(folder))
         with refound():
             yield
