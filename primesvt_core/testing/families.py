@@ -278,7 +278,7 @@ class RandomPlanSuite(FamilyModels):
 
 
 class UnusedTensorSuite(FamilyModels):
-    """Tensors that no forward pass reads: they load, are told, and count neither as savings nor as layers to sort."""
+    """Tensors that no forward pass reads: they load, are listed, and count neither as savings nor as layers to sort."""
 
     def test_what_is_called_unused_is_what_no_gradient_reaches(self, model: FamilyModel) -> None:
         built = build(model.family, model.config, model.state)
@@ -294,8 +294,8 @@ class UnusedTensorSuite(FamilyModels):
             logits = [build(model.family, model.config, weights)(model.input[:1]) for weights in (state, other)]
         assert torch.equal(*logits)
         save_file(state, tmp_path / "model.safetensors")
-        told = {field: getattr(model.config, field) for field in model.family.hyperparameters}
-        found = inspect(tmp_path / "model.safetensors", told).to_json()
+        values = {field: getattr(model.config, field) for field in model.family.hyperparameters}
+        found = inspect(tmp_path / "model.safetensors", values).to_json()
         assert found["unused_tensors"] == sorted(dead)
         alive = {name: tensor for name, tensor in state.items() if name not in dead}
         assert found["parameters"] == sum(tensor.numel() for name, tensor in alive.items() if not is_buffer(name))

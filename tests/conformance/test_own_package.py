@@ -68,11 +68,11 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 
 
 def test_the_suites_pass_there(environment: Environment) -> None:
-    told = environment.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "tests")
-    passed = re.search(r"(\d+) passed", told)
+    output = environment.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "tests")
+    passed = re.search(r"(\d+) passed", output)
     assert passed is not None
     assert int(passed[1]) >= LEAST_TESTS
-    assert "skipped" not in told
+    assert "skipped" not in output
 
 
 def test_its_plug_ins_are_offered(environment: Environment) -> None:

@@ -123,7 +123,7 @@ def test_entry_points_whose_names_are_no_keys_are_refused(
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reason"),
     [
         ("", "CRITERION"),
         ("CRITERION = print", r"is a builtin_function_or_method; a Criterion is needed"),
@@ -131,9 +131,9 @@ def test_entry_points_whose_names_are_no_keys_are_refused(
         ("from primesvt_core.criteria import Criterion as CRITERION", "is a type; a Criterion is needed"),
     ],
 )
-def test_what_is_no_such_record_is_refused_with_its_place(content: str, told: str, folder: Path) -> None:
+def test_what_is_no_such_record_is_refused_with_its_place(content: str, reason: str, folder: Path) -> None:
     (folder / "own_wrong.py").write_text(content)
-    with pytest.raises(SpecError, match=told) as refusal:
+    with pytest.raises(SpecError, match=reason) as refusal:
         CRITERIA.load("own_wrong")
     assert str(folder / "own_wrong") in refusal.value.message
 
