@@ -17,9 +17,9 @@ from worker.protocol import Task, ValidateCheckpoint, ValidateData
 carry_out_really = child.carry_out
 
 
-def carry_out(task: Task, tell: child.Channel) -> dict[str, JsonValue]:
+def carry_out(task: Task, channel: child.Channel) -> dict[str, JsonValue]:
     try:
-        return carry_out_really(task, tell)
+        return carry_out_really(task, channel)
     finally:
         if isinstance(task, ValidateCheckpoint | ValidateData):
             write_down(task.path.parents[1].name)

@@ -122,7 +122,7 @@ ATTEMPTS: dict[str, Callable[[str], JsonValue]] = {
 }  # fmt: skip
 
 
-def carry_out(task: Task, tell: child.Channel) -> dict[str, JsonValue]:
+def carry_out(task: Task, channel: child.Channel) -> dict[str, JsonValue]:
     """The attempt that the task's path names: ``<attempt>:<target>``."""
     assert isinstance(task, ValidateData)
     name, _, target = task.path.name.partition(":")

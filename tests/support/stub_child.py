@@ -27,30 +27,30 @@ CELLS = int(os.environ.get("PYTHON_STUB_CELLS", "5"))
 CELL_SECONDS = float(os.environ.get("PYTHON_STUB_CELL_SECONDS", "0.02"))
 
 
-def carry_out(task: Task, tell: child.Channel) -> dict[str, JsonValue]:
+def carry_out(task: Task, channel: child.Channel) -> dict[str, JsonValue]:
     """Remember a few cells, shared as those of a profile are, then write a model and a report that follow from them."""
     if isinstance(task, AssistRequest):
-        return {"cells": sharing.assist(_computing(task, Workspace(task.workspace)), tell)}
+        return {"cells": sharing.assist(_computing(task, Workspace(task.workspace)), channel)}
     if not isinstance(task, CompressRequest):
         return {"family": "stub", "sha256": hashlib.sha256(task.path.read_bytes()).hexdigest()}
-    with child.alone_in(task.workspace):
-        child.adopt(task)
-        cells = _profile(task, tell)
+    with child.lock_workspace(task.workspace):
+        child.restore(task)
+        cells = _profile(task, channel)
     task.out.mkdir(parents=True, exist_ok=True)
     write_atomically(task.out / "model.safetensors", _model(cells))
     write_atomically(task.out / "report.json", json.dumps({"cells": cells}).encode())
     return {"verdict": "met", "summary": {"cells": len(cells)}}
 
 
-def _profile(task: CompressRequest, tell: child.Channel) -> list[str]:
+def _profile(task: CompressRequest, channel: child.Channel) -> list[str]:
     workspace = Workspace(task.workspace)
     compute = _computing(task, workspace)
     rates = [{"cell": float(number)} for number in range(CELLS)]
     wanted: dict[str, Rates] = {f"cell/{number}": asked for number, asked in enumerate(rates)}
-    measure = sharing.share(wanted, workspace, compute, compute, tell)
+    measure = sharing.share(wanted, workspace, compute, compute, channel)
     cells = []
     for number, asked in enumerate(rates):
-        tell(ProgressMessage(step="profile", done=number, total=CELLS, note="", facts={"cell": number}))
+        channel.send(ProgressMessage(step="profile", done=number, total=CELLS, note="", facts={"cell": number}))
         cells.append(measure(asked))
     return cells
 

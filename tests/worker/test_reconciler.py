@@ -19,11 +19,11 @@ from app.usage.quotas import QuotaAdmission
 from app.usage.retention import Retention
 from app.webhooks.queue import DeliveryQueue
 from tests.support.databases import fresh
-from tests.support.shop import RecordingNotifier, Shop
-from worker.reconciler import Reconciler, at_work
-from worker.sending import Sender
+from tests.support.shop import Bell, Shop
+from worker.reconciler import Reconciler, dispatching
 from worker.sweeper import Sweeper
-from worker.webhook_dispatcher import Postman
+from worker.webhook_dispatcher import WebhookDispatcher
+from worker.webhook_sender import WebhookSender
 
 
 class Killed(BaseException):
@@ -89,16 +89,16 @@ def test_two_reconcilers_take_a_lost_job_back_once(shop: Shop) -> None:
 
 
 def test_a_reconciler_that_ends_sends_nothing_either(shop: Shop) -> None:
-    postman = Postman(DeliveryQueue(shop.database), Sender(private=False), Event())
+    dispatcher = WebhookDispatcher(DeliveryWork(shop.database), WebhookSender(private=False), Event())
 
     def fail() -> None:
-        with at_work(postman):
-            assert "postman" in {thread.name for thread in enumerate_threads()}
+        with dispatching(dispatcher):
+            assert "webhook-dispatcher" in {thread.name for thread in enumerate_threads()}
             raise Killed
 
     with pytest.raises(Killed):
         fail()
-    assert "postman" not in {thread.name for thread in enumerate_threads()}
+    assert "webhook-dispatcher" not in {thread.name for thread in enumerate_threads()}
 
 
 def test_what_cannot_be_deleted_stops_no_reconciler(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

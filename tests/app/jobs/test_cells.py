@@ -15,7 +15,7 @@ from app.jobs.claims import lock_claimed
 from app.jobs.models import JobRow
 from app.jobs.records import CellClaim, JobClaim
 from tests.support.shop import HEAD_START_SECONDS, MODEL, PROBLEM, Shop
-from worker.persistence import clean_up
+from worker.persistence import delete_leftovers
 
 CELLS = {f"search/{number}": {"group": number / 10} for number in range(12)}
 VALUES = {key: "0101" + key for key in CELLS}
@@ -241,5 +241,5 @@ def test_artifacts_of_an_attempt_that_died_while_it_stored_them_are_left_over(sh
     shop.queue.finalize(again)
     shop.queue.succeed(again, [MODEL], "met", {})
     assert shop.files.left_over() == [dead]
-    clean_up(shop.files, shop.store)
+    delete_leftovers(shop.files, shop.store)
     assert [shop.store.size(key) for key in (dead, listed)] == [None, 3]

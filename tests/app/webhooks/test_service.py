@@ -31,8 +31,8 @@ from app.webhooks.service import MOST, Changes, WebhookService
 from app.webhooks.states import DeliveryState, EventType
 from tests.support.receiving import receiver
 from tests.support.shop import MODEL, PROBLEM, Shop
-from worker.sending import Sender
-from worker.webhook_dispatcher import Postman
+from worker.webhook_dispatcher import WebhookDispatcher
+from worker.webhook_sender import WebhookSender
 
 URL = "https://hooks.example.org/primesvt"
 OK, BAD = Answer(duration_seconds=0.1, status=204), Answer(duration_seconds=0.2, status=500, text="oh no")
@@ -384,10 +384,10 @@ def test_deliveries_come_a_page_at_a_time(desk: Desk) -> None:
         desk.hooks.deliveries(desk.team, hook.id, cursor=encode(hook.id))
 
 
-# --- the postman
+# --- the dispatcher
 
 
-def test_the_postman_delivers_while_a_slow_receiver_takes_its_time(desk: Desk) -> None:
+def test_the_dispatcher_delivers_while_a_slow_receiver_takes_its_time(desk: Desk) -> None:
     with receiver() as slow, receiver() as quick:
         slow.hold.clear()
         local = WebhookService(
@@ -397,8 +397,8 @@ def test_the_postman_delivers_while_a_slow_receiver_takes_its_time(desk: Desk) -
         for _ in range(6):
             desk.shop.queue.fail(desk.shop.claimed(), PROBLEM)
         stopping, delivered = Event(), Event()
-        postman = Postman(desk.queue, Sender(private=True), stopping)
-        thread = Thread(target=postman.run)
+        dispatcher = WebhookDispatcher(desk.work, WebhookSender(private=True), stopping)
+        thread = Thread(target=dispatcher.run)
         thread.start()
         try:
             while len(desk.sent(hooks[1], DeliveryState.DELIVERED)) < 6:
@@ -414,7 +414,7 @@ def test_the_postman_delivers_while_a_slow_receiver_takes_its_time(desk: Desk) -
         assert len(desk.sent(hooks[0], DeliveryState.DELIVERED)) == AT_ONCE
 
 
-class Broken(Sender):
+class Broken(WebhookSender):
     """Meets a defect with one webhook's messages."""
 
     def __init__(self, webhook_id: str) -> None:
@@ -435,20 +435,20 @@ def test_a_defect_that_one_message_meets_keeps_no_other_from_being_sent(
             desk.shop.database, desk.shop.settings.model_copy(update={"webhook_private_network": True})
         )
         hooks = [local.create(desk.team, quick.url(), [EventType.JOB_FAILED]).webhook for _ in range(2)]
-        desk.shop.queue.fail(desk.shop.claimed(), PROBLEM)
-        postman = Postman(desk.queue, Broken(hooks[0].id), Event())
-        for claim in desk.queue.claim(10):
-            postman.deliver(claim)
-    assert [len(desk.sent(hook, DeliveryState.DELIVERED)) for hook in hooks] == [0, 1]
+        desk.shop.work.fail(desk.shop.claimed(), PROBLEM)
+        dispatcher = WebhookDispatcher(desk.work, Broken(hooks[0].id), Event())
+        for claim in desk.work.claim(10):
+            dispatcher.deliver(claim)
+    assert [len(desk.told(hook, DeliveryState.DELIVERED)) for hook in hooks] == [0, 1]
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == ["webhook_broken"]
 
 
-def test_a_postman_that_cannot_go_on_takes_its_process_along(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dispatcher_that_cannot_go_on_takes_its_process_along(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def claim(_free: int) -> list[DeliveryClaim]:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(desk.queue, "claim", claim)
-    postman = Postman(desk.queue, Sender(private=True), Event())
+    monkeypatch.setattr(desk.work, "claim", claim)
+    dispatcher = WebhookDispatcher(desk.work, WebhookSender(private=True), Event())
     with pytest.raises(ZeroDivisionError):
-        postman.run()
-    assert postman.stopping.is_set()
+        dispatcher.run()
+    assert dispatcher.stopping.is_set()

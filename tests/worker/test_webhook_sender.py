@@ -27,8 +27,8 @@ from app.webhooks.queue import WAITS
 from app.webhooks.records import DeliveryClaim
 from app.webhooks.signing import headers, new_secret, sign
 from tests.support.receiving import HOST, Receiver, receiver
-from worker import sending
-from worker.sending import Sender
+from worker import webhook_sender
+from worker.webhook_sender import WebhookSender
 
 OLD, NEW = new_secret(), new_secret()
 BODY = json.dumps({"type": "ping", "data": {"name": "Prüfung"}})
@@ -48,8 +48,8 @@ def there() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def sender() -> Sender:
-    return Sender(private=True)
+def sender() -> WebhookSender:
+    return WebhookSender(private=True)
 
 
 def at_loopback(_host: str, _port: int) -> list[str]:
@@ -67,7 +67,9 @@ def test_the_example_of_the_specification_is_signed_as_it_says() -> None:
     )
 
 
-def test_a_message_is_verified_by_the_official_library_under_both_live_secrets(sender: Sender, there: Receiver) -> None:
+def test_a_message_is_verified_by_the_official_library_under_both_live_secrets(
+    sender: WebhookSender, there: Receiver
+) -> None:
     answer = sender.send(claim(there.url(), NEW, OLD))
     assert (answer.status, answer.problem) == (204, None)
     [arrived] = there.received
@@ -153,7 +155,7 @@ def test_urls_of_a_closed_network_are_an_operators_choice() -> None:
 
 @pytest.mark.parametrize("url", ["https://localhost/", "https://2130706433/", "https://0x7f.1/", "https://127.1:8443/"])
 def test_names_of_this_machine_are_found_out_when_they_are_looked_up(url: str) -> None:
-    answer = Sender(private=False).send(claim(url))
+    answer = WebhookSender(private=False).send(claim(url))
     assert answer.status is None
     assert answer.problem is not None
     assert "no address on the internet" in answer.problem
@@ -164,7 +166,7 @@ def test_a_name_that_leads_inside_is_not_connected_to(
     there: Receiver, monkeypatch: pytest.MonkeyPatch, addresses: list[str]
 ) -> None:
     monkeypatch.setattr("app.webhooks.addresses.PORTS", {there.port})
-    answer = Sender(private=False, look_up=lambda *_: addresses).send(claim(f"https://{HOST}:{there.port}/"))
+    answer = WebhookSender(private=False, look_up=lambda *_: addresses).send(claim(f"https://{HOST}:{there.port}/"))
     assert "no address on the internet" in (answer.problem or "")
     assert there.received == []
 
@@ -177,7 +179,7 @@ def test_a_name_is_looked_up_once_and_the_checked_address_is_used(there: Receive
         asked.append((host, port))
         return ["127.0.0.1"] if len(asked) == 1 else ["192.0.2.1"]
 
-    answer = Sender(private=True, look_up=rebinding).send(claim(there.url(host=HOST)))
+    answer = WebhookSender(private=True, look_up=rebinding).send(claim(there.url(host=HOST)))
     assert (answer.status, asked) == (204, [(HOST, there.port)])
     assert there.received[0].headers["host"] == f"{HOST}:{there.port}"
 
@@ -191,45 +193,47 @@ def test_certificates_are_checked_for_the_name_and_not_for_the_address(monkeypat
     for name, wanted in ((HOST, 204), ("other.example.test", None), ("127.0.0.1", None)):
         with receiver(authority.issue_cert(name).configure_cert) as there:
             url = there.url("https", HOST)
-            answer = Sender(private=True, look_up=at_loopback, tls=trusting).send(claim(url))
+            answer = WebhookSender(private=True, look_up=at_loopback, tls=trusting).send(claim(url))
             assert answer.status == wanted, answer
             assert len(there.received) == (wanted is not None)
     with receiver(authority.issue_cert(HOST).configure_cert) as there:
-        stranger = Sender(private=True, look_up=at_loopback).send(claim(there.url("https", HOST)))
-        assert "CERTIFICATE_VERIFY_FAILED" in (stranger.problem or "")
+        untrusting = WebhookSender(private=True, look_up=at_loopback).send(claim(there.url("https", HOST)))
+        assert "CERTIFICATE_VERIFY_FAILED" in (untrusting.problem or "")
         assert there.received == []
 
 
 # --- what receivers do
 
 
-def test_redirects_are_answers_and_not_followed(sender: Sender, there: Receiver) -> None:
+def test_redirects_are_answers_and_not_followed(sender: WebhookSender, there: Receiver) -> None:
     with receiver() as elsewhere:
         there.statuses, there.location = [307], elsewhere.url()
         assert sender.send(claim(there.url())).status == 307
         assert elsewhere.received == []
 
 
-def test_of_an_answer_the_beginning_is_kept_without_what_cannot_be_shown(sender: Sender, there: Receiver) -> None:
+def test_of_an_answer_the_beginning_is_kept_without_what_cannot_be_shown(
+    sender: WebhookSender, there: Receiver
+) -> None:
     there.statuses, there.content = [500], b"no\x00\x1b[31m" + "ü".encode() * 10_000
     answer = sender.send(claim(there.url()))
     assert answer.text.startswith("no[31müü")
-    assert len(answer.text) <= sending.ANSWER_BYTES
+    assert len(answer.text) <= webhook_sender.ANSWER_BYTES
 
 
-def test_nobody_there_is_a_problem(sender: Sender) -> None:
+def test_nobody_there_is_a_problem(sender: WebhookSender) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     assert "ConnectError" in (sender.send(claim(f"http://127.0.0.1:{port}/")).problem or "")
-    nowhere = Sender(private=True, look_up=lambda *_: [])
+    nowhere = WebhookSender(private=True, look_up=lambda *_: [])
     assert "no address" in (nowhere.send(claim("http://hooks.example.test/")).problem or "")
 
 
 @pytest.mark.parametrize("drip", [b"", b"H", b"HTTP/1.1 200 OK\r\nX-A: 1\r\n"], ids=["silent", "bytes", "headers"])
 def test_a_receiver_that_takes_its_time_is_left_at_the_deadline(
-    sender: Sender, monkeypatch: pytest.MonkeyPatch, drip: bytes
+    sender: WebhookSender, monkeypatch: pytest.MonkeyPatch, drip: bytes
 ) -> None:
-    monkeypatch.setattr(sending, "SECONDS", 0.6)
+    monkeypatch.setattr(webhook_sender, "SECONDS", 0.6)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
@@ -255,7 +259,7 @@ def test_a_receiver_that_takes_its_time_is_left_at_the_deadline(
     assert (answer.problem is not None) == (answer.status is None)
 
 
-def test_a_receiver_that_sends_without_end_is_left(sender: Sender, there: Receiver) -> None:
+def test_a_receiver_that_sends_without_end_is_left(sender: WebhookSender, there: Receiver) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
@@ -277,7 +281,7 @@ def test_a_receiver_that_sends_without_end_is_left(sender: Sender, there: Receiv
     assert answer.problem
 
 
-def test_the_documented_verification_holds_for_what_is_sent(sender: Sender, there: Receiver) -> None:
+def test_the_documented_verification_holds_for_what_is_sent(sender: WebhookSender, there: Receiver) -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "webhooks.md").read_text()
     [example] = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "is_genuine" in block]
     documented: dict[str, Any] = {}
