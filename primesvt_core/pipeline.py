@@ -71,8 +71,8 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
 
     Args:
         request: what, within which budget, to where.
-        report_to: receives the progress.
-        queue: shares the cells of the profile with other processes; the report is the same without one.
+        report_to: told how far it is.
+        queue: with whom the profile is shared; the report is the same without any.
 
     Raises:
         PrimeSVTError: if the checkpoint, the data or the spec is wrong. A budget that cannot be met is no error but a
@@ -94,8 +94,8 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         layers = sizes.sort_layers(candidates.family.layers(candidates.config), candidates.inspection.shapes)
         groups = sizes.sort_groups(candidates.groups, layers)
 
-    with steps.step(Step.PROFILE, total=len(groups) * len(spec.rates)) as progress:
-        observe, measure = partial(_report_cell, progress), _profiling(candidates, groups, queue)
+    with steps.step(Step.PROFILE, total=len(groups) * len(spec.rates)) as told:
+        observe, measure = partial(_tell_cell, told), _profiling(candidates, groups, queue)
         cells = profiling.profile(groups, spec.rates, candidates.kept, measure, start.accuracy, observe)
 
     with steps.step(Step.SEARCH) as progress:
@@ -129,12 +129,12 @@ def assist(request: Request, queue: CellQueue) -> int:
 
     Args:
         request: that of the other process; the workspace must be another.
-        queue: hands out the cells.
+        queue: who hands out the cells.
 
     Raises:
         PrimeSVTError: if the checkpoint, the data or the spec is wrong.
     """
-    return sharing.assist(prepare(request).search_correct, queue)
+    return sharing.assist(take_in(request).search_correct, queue)
 
 
 def prepare(request: Request) -> Candidates:
@@ -214,7 +214,9 @@ def _profiling(candidates: Candidates, groups: Sequence[GroupSize], queue: CellQ
         return candidates.evaluate
     measured = profiling.measured(groups, candidates.spec.rates, candidates.kept)
     cells: dict[str, Rates] = {candidates.search_key({group: rate}): {group: rate} for group, rate, _ in measured}
-    return sharing.share(cells, candidates.workspace, candidates.search_correct, candidates.evaluate, queue)
+    return sharing.share(
+        cells, candidates.workspace, candidates.search_correct, candidates.evaluate, queue
+    )  # fmt: skip
 
 
 def _report_cell(progress: StepProgress, cell: ProfileCell) -> None:
