@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+from primesvt_client.facts import CandidateFacts, CellFacts, TrialFacts
 from primesvt_client.progress import Reporter, silent
 from primesvt_core import __version__, registry
 from primesvt_core.data import check_classes, check_same_classes, open_data
@@ -219,22 +220,20 @@ def _profiling(candidates: Candidates, groups: Sequence[GroupSize], queue: CellQ
     )  # fmt: skip
 
 
-def _report_cell(progress: StepProgress, cell: ProfileCell) -> None:
-    progress.update(
-        {"group": cell.group, "rate": cell.rate, "accuracy": cell.accuracy, "accuracy_drop": cell.accuracy_drop}
-    )
+def _tell_cell(told: Teller, cell: ProfileCell) -> None:
+    told.tell(CellFacts(group=cell.group, rate=cell.rate, accuracy=cell.accuracy, accuracy_drop=cell.accuracy_drop))
 
 
 def _observed(evaluate: Evaluate, progress: StepProgress) -> Evaluate:
     def observed(rates: Rates) -> Outcome:
         outcome = evaluate(rates)
-        progress.update(
-            {
-                "group": list(rates)[-1],
-                "rate": list(rates.values())[-1],
-                "accuracy": outcome.accuracy,
-                "memory_saving": outcome.memory_saving,
-            }
+        told.tell(
+            CandidateFacts(
+                group=list(rates)[-1],
+                rate=list(rates.values())[-1],
+                accuracy=outcome.accuracy,
+                memory_saving=outcome.memory_saving,
+            )
         )
         return outcome
 
@@ -244,7 +243,7 @@ def _observed(evaluate: Evaluate, progress: StepProgress) -> Evaluate:
 def _judging(candidates: Candidates, progress: StepProgress) -> Callable[[CurvePoint], Paired]:
     def judge(point: CurvePoint) -> Paired:
         pair = candidates.judge(point)
-        progress.update({"memory_saving": point.memory_saving, "accuracy_drop": pair.drop, "samples": pair.samples})
+        told.tell(TrialFacts(memory_saving=point.memory_saving, accuracy_drop=pair.drop, samples=pair.samples))
         return pair
 
     return judge

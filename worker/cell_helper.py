@@ -18,13 +18,14 @@ from app.jobs.cells import CellStore
 from app.jobs.records import CellClaim, HeartbeatReply
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
+from primesvt_client.progress import Progress
 from worker import sandbox
 from worker.cell_dispatcher import HelperCellDispatcher
-from worker.heartbeat import Document, LeaseHeartbeat, ShuttingDown
+from worker.heartbeat import LeaseHeartbeat, ShuttingDown
 from worker.inputs import fetch_input
 from worker.persistence import NewCells
 from worker.process import ChildDied
-from worker.protocol import AssistRequest, Request
+from worker.protocol import AssistRequest, AssistResult, Request
 from worker.supervisor import ChildRefused, supervise
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class CellHelper:
         workspace = folder / "workspace"
         dispatcher = HelperCellDispatcher(self.steps, claim, NewCells(workspace), self.has_own_job)
 
-        def renew(_reports: Sequence[Document], _seconds: float) -> Beat:
+        def renew(_reports: Sequence[Progress], _seconds: float) -> Beat:
             dispatcher.report()
             return Beat(cancel_requested=False)
 
@@ -88,7 +89,7 @@ class CellHelper:
         request = Request(task=task, sandbox=sandbox.for_computing(self.settings), device=claim.device)
         try:
             supervise(
-                request, folder / "child.log", heartbeat, silence_seconds=self.settings.stall_seconds,
+                request, AssistResult, folder / "child.log", heartbeat, silence_seconds=self.settings.stall_seconds,
                 dispatcher=dispatcher,
             )  # fmt: skip
         finally:

@@ -15,12 +15,10 @@ import threading
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
 
-from pydantic import JsonValue
-
+from primesvt_client.facts import DataSetFacts
 from primesvt_client.progress import Progress
 from primesvt_core.errors import PrimeSVTError
 from primesvt_core.types import Rates
@@ -30,13 +28,16 @@ from worker import sandbox
 from worker.protocol import (
     AssignmentAnswer,
     AssistRequest,
+    AssistResult,
     CompressRequest,
+    CompressResult,
     Message,
     NextBatchMessage,
     ProgressMessage,
     PublishMessage,
     RefusedMessage,
     Request,
+    Result,
     ResultMessage,
     SandboxMessage,
     Task,
@@ -102,7 +103,7 @@ def main() -> int:
     return 0
 
 
-def carry_out(task: Task, channel: Channel) -> dict[str, JsonValue]:
+def carry_out(task: Task, channel: Channel) -> Result:
     """The result of a task.
 
     Raises:
@@ -115,21 +116,21 @@ def carry_out(task: Task, channel: Channel) -> dict[str, JsonValue]:
     if isinstance(task, ValidateCheckpoint):
         from primesvt_core.intake.inspect import inspect
 
-        return inspect(task.path).to_json()
+        return inspect(task.path).facts()
     from primesvt_core.data import open_data
 
     data = open_data(task.path)
     data.decode(0)
-    return {"kind": data.kind, "samples": len(data), "classes": [*data.classes], "fingerprint": data.fingerprint()}
+    return DataSetFacts(
+        kind=data.kind, samples=len(data), classes=tuple(data.classes), fingerprint=data.fingerprint()
+    )  # fmt: skip
 
 
-def _compress(task: CompressRequest, channel: Channel) -> dict[str, JsonValue]:
+def _compress(task: CompressRequest, channel: Channel) -> CompressResult:
     from primesvt_core import pipeline, spec
 
     def report_to(progress: Progress) -> None:
-        channel.send(
-            ProgressMessage(**{**asdict(progress), "step": progress.step.value, "facts": dict(progress.facts)})
-        )
+        channel.send(ProgressMessage(progress=progress))
 
     request = pipeline.Request(
         checkpoint=task.checkpoint,
@@ -142,17 +143,17 @@ def _compress(task: CompressRequest, channel: Channel) -> dict[str, JsonValue]:
     with lock_workspace(task.workspace):
         restore(task)
         report = pipeline.compress(request, report_to, channel)
-    return {"verdict": report.verdict.value, "summary": dict(report.summary())}
+    return CompressResult(verdict=report.verdict.value, summary=report.summary())
 
 
-def _assist(task: AssistRequest, channel: Channel) -> dict[str, JsonValue]:
+def _assist(task: AssistRequest, channel: Channel) -> AssistResult:
     from primesvt_core import pipeline, spec
 
     request = pipeline.Request(
         checkpoint=task.checkpoint, data=task.data, spec=spec.parse(task.spec), out=task.workspace / "out",
         workspace=task.workspace,
     )  # fmt: skip
-    return {"cells": pipeline.assist(request, channel)}
+    return AssistResult(cells=pipeline.assist(request, channel))
 
 
 def restore(task: CompressRequest) -> None:

@@ -7,19 +7,19 @@ import time
 from collections.abc import Callable, Sequence
 from threading import Event
 
-from pydantic import JsonValue
 from sqlalchemy.exc import DBAPIError
 
 from app.errors import LostClaim
-from app.jobs.records import HeartbeatReply
+from app.jobs.records import Beat
+from primesvt_client.facts import NO_FACTS
+from primesvt_client.progress import Progress
 
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT_SECONDS = 0.5
 """How long waiting for something else may delay a stop."""
 
-Document = dict[str, JsonValue]
-SendHeartbeat = Callable[[Sequence[Document], float], Beat]
+SendHeartbeat = Callable[[Sequence[Progress], float], Beat]
 """Renews the lease, given the progress and the seconds since the last renewal."""
 
 
@@ -37,13 +37,14 @@ class LeaseHeartbeat:
     def __init__(self, send: SendHeartbeat, stopping: Event, *, every_seconds: float, lease_seconds: float) -> None:
         self.send, self.stopping, self.every_seconds, self.lease_seconds = send, stopping, every_seconds, lease_seconds
         self.renewed_at = self.tried_at = time.monotonic()
-        self._reports: list[Document] = []
+        self._reports: list[Progress] = []
 
-    def report(self, document: Document) -> None:
+    def report(self, progress: Progress) -> None:
         """Send this with the next renewal; a report without facts is replaced by the next one of its step."""
-        if self._reports and not self._reports[-1]["facts"] and self._reports[-1]["step"] == document["step"]:
+        last = self._reports[-1] if self._reports else None
+        if last is not None and last.facts == NO_FACTS and last.step == progress.step:
             self._reports.pop()
-        self._reports.append(document)
+        self._reports.append(progress)
 
     def renew_if_due(self) -> None:
         """Renew if it is time to.

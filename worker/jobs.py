@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from pydantic import JsonValue
 from sqlalchemy.exc import DBAPIError
 
 from app import logs
@@ -23,14 +22,16 @@ from app.jobs.records import HeartbeatReply, JobClaim, StoredArtifact
 from app.queue import Notifier
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
+from primesvt_client.facts import ProblemFacts
+from primesvt_client.progress import Progress
 from worker import sandbox
 from worker.cell_dispatcher import OwnCellDispatcher
 from worker.files import chunks
-from worker.heartbeat import CancelRequested, Document, LeaseHeartbeat, ShuttingDown
+from worker.heartbeat import CancelRequested, LeaseHeartbeat, ShuttingDown
 from worker.inputs import UNSAFE, fetch_input, with_heartbeat
 from worker.persistence import NewCells, SavedFiles, delete_leftovers
 from worker.process import ChildDied
-from worker.protocol import CompressRequest, Request
+from worker.protocol import CompressRequest, CompressResult, Request
 from worker.supervisor import ChildRefused, supervise
 
 log = logging.getLogger(__name__)
@@ -82,13 +83,13 @@ class JobRunner:
             log.info("job_cancelled")
         except ChildRefused as refusal:
             self.work.fail(claim, refusal.problem)
-            log.info("job_refused", extra={"problem": refusal.problem["code"]})
+            log.info("job_refused", extra={"problem": refusal.problem.code})
         except ShuttingDown:
             self.work.hand_back(claim)
             log.info("job_handed_back")
             return
         except (ChildDied, OSError, BlobMissing) as error:
-            self.work.release(claim, {"detail": str(error)})
+            self.work.release(claim, ProblemFacts(detail=str(error)))
             log.warning("job_released", extra={"reason": str(error)})
             return
         shutil.rmtree(folder, ignore_errors=True)  # no attempt will use it again
@@ -104,7 +105,7 @@ class JobRunner:
         workspace = folder / UNSAFE.sub("-", claim.scope)
         cells, saved = NewCells(workspace), SavedFiles(self.files, self.store, claim, workspace)
 
-        def renew(reports: Sequence[Document], seconds: float) -> Beat:
+        def renew(reports: Sequence[Progress], seconds: float) -> Beat:
             answer = self.work.heartbeat(claim, reports, seconds, cells.read())
             cells.mark_saved()
             return answer
@@ -124,6 +125,7 @@ class JobRunner:
         try:
             result = supervise(
                 request,
+                CompressResult,
                 folder / "child.log",
                 heartbeat,
                 silence_seconds=self.settings.stall_seconds,
@@ -152,9 +154,7 @@ class JobRunner:
             fetched=saved.fetch(folder / "fetched", heartbeat),
         )
 
-    def _store_artifacts(
-        self, claim: JobClaim, out: Path, result: dict[str, JsonValue], heartbeat: LeaseHeartbeat
-    ) -> None:
+    def _store_artifacts(self, claim: JobClaim, out: Path, result: CompressResult, heartbeat: LeaseHeartbeat) -> None:
         """Store the artifacts, then list them in the transaction that ends the job: nobody sees half of them."""
         names = {path: path.relative_to(out).as_posix() for path in sorted(out.rglob("*")) if path.is_file()}
         self.files.announce(claim, {_key(claim, name): name for name in names.values()})
@@ -162,9 +162,7 @@ class JobRunner:
         try:
             for path, name in names.items():
                 stored.append(self._store(claim, path, name, heartbeat))
-            summary = result["summary"]
-            assert isinstance(summary, dict)  # noqa: S101  # by the child's protocol
-            self.work.succeed(claim, stored, str(result["verdict"]), summary)
+            self.work.succeed(claim, stored, result.verdict, result.summary)
         except (CancelRequested, ShuttingDown, LostClaim, OSError):  # after other errors it is unknown what was written
             for artifact in stored:
                 self.store.delete(artifact.blob_key)

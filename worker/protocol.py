@@ -13,6 +13,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
+from primesvt_client.facts import CheckpointFacts, DataSetFacts, ProblemFacts, ResultSummary
+from primesvt_client.progress import Progress
+
 
 class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -95,18 +98,10 @@ class Request(_Message):
 
 
 class ProgressMessage(_Message):
-    """The fields of `primesvt_client.progress.Progress`."""
+    """How far the compression is."""
 
     kind: Literal["progress"] = "progress"
-    step: str
-    done: int
-    total: int | None
-    note: str
-    facts: dict[str, JsonValue]
-
-    def document(self) -> dict[str, JsonValue]:
-        """What a job's events hold."""
-        return self.model_dump(exclude={"kind"})
+    progress: Progress
 
 
 class SandboxMessage(_Message):
@@ -116,11 +111,27 @@ class SandboxMessage(_Message):
     missing: list[str]
 
 
+class CompressResult(_Message):
+    """How a compression ended; its files are in the folder that the request names."""
+
+    verdict: str
+    summary: ResultSummary
+
+
+class AssistResult(_Message):
+    """The number of cells that a helper has computed."""
+
+    cells: int
+
+
+Result = CompressResult | AssistResult | CheckpointFacts | DataSetFacts
+
+
 class ResultMessage(_Message):
     """The task is done."""
 
     kind: Literal["result"] = "result"
-    result: dict[str, JsonValue]
+    result: Annotated[Result, Field(union_mode="left_to_right")]
 
 
 class PublishMessage(_Message):
@@ -150,9 +161,9 @@ class RefusedMessage(_Message):
     code: str
     detail: str
 
-    def problem(self) -> dict[str, JsonValue]:
+    def problem(self) -> ProblemFacts:
         """The problem of the job or upload."""
-        return {"code": self.code, "detail": self.detail}
+        return ProblemFacts(code=self.code, detail=self.detail)
 
 
 Message = PublishMessage | NextBatchMessage | ProgressMessage | SandboxMessage | ResultMessage | RefusedMessage

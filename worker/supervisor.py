@@ -6,9 +6,7 @@ import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
-
-from pydantic import JsonValue
+from typing import Protocol, TypeVar
 
 from primesvt_core.types import Rates
 from worker.heartbeat import LONGEST_WAIT_SECONDS, LeaseHeartbeat
@@ -22,11 +20,14 @@ from worker.protocol import (
     PublishMessage,
     RefusedMessage,
     Request,
+    Result,
     ResultMessage,
     SandboxMessage,
 )
 
 logger = logging.getLogger(__name__)
+
+R = TypeVar("R", bound=Result)
 
 
 class ChildRefused(Exception):
@@ -68,16 +69,18 @@ NO_CELLS = NoCellDispatcher()
 
 def supervise(
     request: Request,
+    expected: type[R],
     log: Path,
     heartbeat: LeaseHeartbeat,
     *,
     silence_seconds: float,
     dispatcher: CellDispatcher = NO_CELLS,
-) -> dict[str, JsonValue]:
+) -> R:
     """The result of a request, carried out by a fresh child that is gone afterwards.
 
     Args:
         request: what to do.
+        expected: type of the result.
         log: where the child's standard error goes.
         heartbeat: of the claim; gets the progress.
         silence_seconds: a child that reports nothing for this long counts as stuck.
@@ -85,7 +88,7 @@ def supervise(
 
     Raises:
         ChildRefused: the inputs are wrong.
-        ChildDied: it crashed, was killed, or got stuck.
+        ChildDied: it crashed, was killed, got stuck, or answered with something else.
         CpuLimitExceeded: it has used up its processor time.
         CancelRequested, ShuttingDown, LostClaim: from the heartbeat.
     """
@@ -101,17 +104,24 @@ def supervise(
             elif time.monotonic() - active_at > silence_seconds:
                 raise ChildDied(f"the computing process made no progress for {silence_seconds:g} s and was stopped")
             if isinstance(message, ProgressMessage):
-                timer.enter(message.step)
+                timer.enter(message.progress.step)
             if isinstance(message, ResultMessage):
                 timer.end()
-                return message.result
+                return _checked(message.result, expected)
             is_waiting = is_waiting or isinstance(message, NextBatchMessage)
             _handle(message, heartbeat, dispatcher)
 
 
+def _checked(result: Result, expected: type[R]) -> R:
+    """A child that runs code of an uploaded file may answer anything."""
+    if not isinstance(result, expected):
+        raise ChildDied(f"the computing process answered with {type(result).__name__}, not {expected.__name__}")
+    return result
+
+
 def _handle(message: Message | None, heartbeat: LeaseHeartbeat, dispatcher: CellDispatcher) -> None:
     if isinstance(message, ProgressMessage):
-        heartbeat.report(message.document())
+        heartbeat.report(message.progress)
     elif isinstance(message, PublishMessage):
         dispatcher.publish(message.cells)
     elif isinstance(message, SandboxMessage):

@@ -17,14 +17,18 @@ from app.errors import DigestMismatch, LostClaim
 from app.jobs.records import HeartbeatReply
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
+from primesvt_client.facts import CheckpointFacts, DataSetFacts, ProblemFacts
+from primesvt_client.progress import Progress
 from worker import sandbox
-from worker.heartbeat import Document, LeaseHeartbeat, ShuttingDown
+from worker.heartbeat import LeaseHeartbeat, ShuttingDown
 from worker.inputs import fetch_input, hash_in_thread, run_in_thread, wait_for
 from worker.process import ChildDied, CpuLimitExceeded
 from worker.protocol import Request, ValidateCheckpoint, ValidateData
 from worker.supervisor import ChildRefused, supervise
 
 log = logging.getLogger(__name__)
+
+Inspected = CheckpointFacts | DataSetFacts
 
 
 class DigestDiffers(Exception):
@@ -67,21 +71,22 @@ class UploadRunner:
             log.info("upload_accepted", extra=fields)
         except ChildRefused as refusal:
             self.work.refuse(claim, refusal.problem)
-            log.info("upload_refused", extra={**fields, "problem": refusal.problem["code"]})
+            log.info("upload_refused", extra={**fields, "problem": refusal.problem.code})
         except CpuLimitExceeded as error:
-            self.work.refuse(claim, {"code": "too_demanding", "detail": f"{error}; give a smaller or simpler file"})
+            demanding = ProblemFacts(code="too_demanding", detail=f"{error}; give a smaller or simpler file")
+            self.work.refuse(claim, demanding)
             log.info("upload_refused", extra={**fields, "problem": "too_demanding"})
         except DigestDiffers as error:
-            self.work.refuse(claim, {"code": DigestMismatch.code, "detail": str(error)})
+            self.work.refuse(claim, ProblemFacts(code=DigestMismatch.code, detail=str(error)))
             log.info("upload_refused", extra={**fields, "problem": DigestMismatch.code})
         except ShuttingDown:
             self.work.hand_back(claim)
         except (ChildDied, OSError, BlobMissing) as error:
-            self.work.release(claim, {"code": "unreadable", "detail": f"the file cannot be looked into: {error}"})
+            self.work.release(claim, ProblemFacts(code="unreadable", detail=f"the file cannot be inspected: {error}"))
             log.warning("upload_released", extra={**fields, "reason": str(error)})
 
-    def _inspect(self, claim: UploadClaim, folder: Path) -> Document:
-        def renew(_reports: Sequence[Document], _seconds: float) -> Beat:
+    def _inspect(self, claim: UploadClaim, folder: Path) -> Inspected:
+        def renew(_reports: Sequence[Progress], _seconds: float) -> Beat:
             self.work.heartbeat(claim)
             return HeartbeatReply(cancel_requested=False)
 
@@ -93,11 +98,14 @@ class UploadRunner:
         )
         self._assemble(claim, heartbeat)
         path = fetch_input(self.store, claim.content, folder / "input", heartbeat)
-        task = ValidateCheckpoint(path=path) if claim.kind is UploadKind.CHECKPOINT else ValidateData(path=path)
+        is_checkpoint = claim.kind is UploadKind.CHECKPOINT
+        task = ValidateCheckpoint(path=path) if is_checkpoint else ValidateData(path=path)
         request = Request(task=task, sandbox=sandbox.for_validation(self.settings))
+        expected: type[Inspected] = CheckpointFacts if is_checkpoint else DataSetFacts
+        log_file, patience = folder / "child.log", self.settings.validation_seconds
 
-        def validate() -> Document:
-            return supervise(request, folder / "child.log", heartbeat, silence_seconds=self.settings.validation_seconds)
+        def validate() -> Inspected:
+            return supervise(request, expected, log_file, heartbeat, silence_seconds=patience)
 
         return validate() if claim.content.sha256 else self._verify_while(validate, claim, path, heartbeat)
 
@@ -109,8 +117,12 @@ class UploadRunner:
             self.work.assembled(claim)
 
     def _verify_while(
-        self, validate: Callable[[], Document], claim: UploadClaim, path: Path, heartbeat: LeaseHeartbeat
-    ) -> Document:
+        self,
+        validate: Callable[[], Inspected],
+        claim: UploadClaim,
+        path: Path,
+        heartbeat: LeaseHeartbeat,
+    ) -> Inspected:
         """The child's verdict on a file whose digest is computed meanwhile."""
         with hash_in_thread(path) as digest:
             try:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from primesvt_client.facts import ResultSummary
 from primesvt_core.spec import CompressionSpec
 from primesvt_core.types import Verdict
 
@@ -155,17 +156,17 @@ class Report(_Frozen):
         description="Seconds per step and latencies; the one part that differs between runs."
     )
 
-    def summary(self) -> dict[str, JsonValue]:
+    def summary(self) -> ResultSummary:
         """The figures that lists of compressions show."""
-        return {
-            "baseline_accuracy": self.baseline.accuracy,
-            "pruned_accuracy": self.pruned.accuracy,
-            "accuracy_drop": self.accuracy_drop,
-            "drop_upper_bound": self.confirmation.drop_upper_bound,
-            "memory_saving": self.memory_saving,
-            "parameter_bytes_before": self.baseline.parameter_bytes,
-            "parameter_bytes_after": self.pruned.parameter_bytes,
-        }
+        return ResultSummary(
+            baseline_accuracy=self.baseline.accuracy,
+            pruned_accuracy=self.pruned.accuracy,
+            accuracy_drop=self.accuracy_drop,
+            drop_upper_bound=self.confirmation.drop_upper_bound,
+            memory_saving=self.memory_saving,
+            parameter_bytes_before=self.baseline.parameter_bytes,
+            parameter_bytes_after=self.pruned.parameter_bytes,
+        )
 
 
 def json_schema() -> str:

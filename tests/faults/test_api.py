@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 from app.catalog.states import UploadState
+from primesvt_client.facts import CheckpointFacts
 from tests.support.fleet import Fleet
 from tests.support.servers import until
 
@@ -34,5 +35,5 @@ def test_an_api_restarted_during_an_upload(team: Fleet, tmp_path: Path) -> None:
     upload = team.upload_persistently(path, told)
     assert upload.state is UploadState.READY
     assert not marks, "the API was not restarted three times"
-    assert upload.facts is not None
-    assert upload.facts["sha256"] == upload.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert isinstance(upload.facts, CheckpointFacts)
+    assert upload.facts.sha256 == upload.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()

@@ -16,6 +16,7 @@ import pytest
 
 from app.jobs.records import HeartbeatReply
 from app.settings import Settings
+from primesvt_client.facts import DataSetFacts
 from worker import process, sandbox, seccomp
 from worker.heartbeat import LeaseHeartbeat
 from worker.process import ChildDied, CpuLimitExceeded
@@ -49,13 +50,14 @@ def listening() -> Iterator[int]:
 def attempt(folder: Path, what: str, target: object, limits: Sandbox, seconds: float = 60.0) -> Any:
     heartbeat = LeaseHeartbeat(lambda *_: Beat(cancel_requested=False), Event(), every_seconds=0.1, lease_seconds=60)
     request = Request(task=ValidateData(path=Path(f"{what}:{target}")), sandbox=limits)
-    return supervise(request, folder / "child.log", heartbeat, silence_seconds=seconds)["result"]
+    result = supervise(request, DataSetFacts, folder / "child.log", heartbeat, silence_seconds=seconds)
+    return (result.model_extra or {})["attempt"]
 
 
 def refusal(folder: Path, what: str, target: object, limits: Sandbox) -> tuple[str, str]:
     with pytest.raises(ChildRefused) as refused:
         attempt(folder, what, target, limits)
-    return str(refused.value.problem["code"]), str(refused.value.problem["detail"])
+    return str(refused.value.problem.code), str(refused.value.problem.detail)
 
 
 @linux

@@ -29,6 +29,8 @@ from app.webhooks.queue import AT_ONCE, GIVE_UP, JITTER, KEPT, WAITS, DeliveryQu
 from app.webhooks.records import Answer, Delivery, DeliveryClaim, Webhook
 from app.webhooks.service import MOST, Changes, WebhookService
 from app.webhooks.states import DeliveryState, EventType
+from app.webhooks.work import AT_ONCE, GIVE_UP, JITTER, KEPT, WAITS, DeliveryWork
+from primesvt_client.facts import ResultSummary
 from tests.support.receiving import receiver
 from tests.support.shop import MODEL, PROBLEM, Shop
 from worker.webhook_dispatcher import WebhookDispatcher
@@ -94,8 +96,8 @@ def test_the_end_of_a_job_is_told_once_to_those_who_chose_it(desk: Desk) -> None
     desk.hooks.change(desk.team, silent.id, Changes(enabled=False))
     shop.asked()  # two uploads
     claim = shop.claimed()  # and two more
-    shop.queue.finalize(claim)
-    shop.queue.succeed(claim, [MODEL], "met", {"memory_saving": 0.25})
+    shop.work.finalize(claim)
+    shop.work.succeed(claim, [MODEL], "met", ResultSummary(memory_saving=0.25))
     failed = shop.claimed()
     shop.queue.fail(failed, PROBLEM)
     queued = shop.queued()
@@ -121,8 +123,11 @@ def test_a_refused_upload_is_told_however_it_ends(desk: Desk) -> None:
     desk.shop.uploads.refuse(desk.shop.upload_claim(first.id), PROBLEM)
     desk.shop.set_upload(second.id, attempts=99)
     desk.shop.uploads.release(desk.shop.upload_claim(second.id), PROBLEM)
-    bodies = [json.loads(one.body)["data"] for one in desk.sent(hook)]
-    assert {body["id"]: body["problem"] for body in bodies} == {first.id: PROBLEM, second.id: PROBLEM}
+    bodies = [json.loads(one.body)["data"] for one in desk.told(hook)]
+    assert {body["id"]: body["problem"] for body in bodies} == {
+        first.id: PROBLEM.document(),
+        second.id: PROBLEM.document(),
+    }
     assert len(bodies) == 2
 
 
