@@ -16,7 +16,7 @@ from worker.metrics_server import GpuCollector, serve_metrics
 from worker.worker_loop import WorkerLoop, open_worker_loop
 
 THREADS = 3
-"""One runs the job, one validates uploads, one passes on doorbells that this worker cannot answer."""
+"""One runs the job, one validates uploads, one passes on notifications that this worker cannot answer."""
 
 
 def make_worker(loop: WorkerLoop) -> Celery:

@@ -124,7 +124,7 @@ class OwnCellDispatcher:
 class HelperCellDispatcher:
     """For a child that helps: batch after batch, until no cell is left or a job waits for this worker."""
 
-    def __init__(self, steps: StepWork, claim: StepClaim, cells: NewCells, has_own_job: Callable[[], bool]) -> None:
+    def __init__(self, steps: CellStore, claim: CellClaim, cells: NewCells, has_own_job: Callable[[], bool]) -> None:
         self.steps, self.claim, self.cells, self.has_own_job = steps, claim, cells, has_own_job
         self.throughput, self.reported_at = Throughput(), time.monotonic()
 

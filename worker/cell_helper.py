@@ -41,7 +41,7 @@ class CellHelper:
     stopping: Event
     has_own_job: Callable[[], bool]
 
-    def run(self, claim: StepClaim) -> bool:
+    def run(self, claim: CellClaim) -> bool:
         """Help as long as help is needed, then give back the cells that are not computed; False after a failure."""
         # Not the job's own folder: its worker may run on this machine, too.
         folder = self.settings.workspaces / f"{claim.job_id}.{hashlib.sha256(claim.owner.encode()).hexdigest()[:16]}"
@@ -59,7 +59,7 @@ class CellHelper:
                 self._release(claim, folder)
         return True
 
-    def _release(self, claim: StepClaim, folder: Path) -> None:
+    def _release(self, claim: CellClaim, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         try:
             self.steps.release(claim)
@@ -70,9 +70,9 @@ class CellHelper:
         workspace = folder / "workspace"
         dispatcher = HelperCellDispatcher(self.steps, claim, NewCells(workspace), self.has_own_job)
 
-        def renew(_reports: Sequence[Progress], _seconds: float) -> Beat:
+        def renew(_reports: Sequence[Progress], _seconds: float) -> HeartbeatReply:
             dispatcher.report()
-            return Beat(cancel_requested=False)
+            return HeartbeatReply(cancel_requested=False)
 
         heartbeat = LeaseHeartbeat(
             renew,

@@ -10,7 +10,7 @@ from threading import Event
 from sqlalchemy.exc import DBAPIError
 
 from app.errors import LostClaim
-from app.jobs.records import Beat
+from app.jobs.records import HeartbeatReply
 from primesvt_client.facts import NO_FACTS
 from primesvt_client.progress import Progress
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 LONGEST_WAIT_SECONDS = 0.5
 """How long waiting for something else may delay a stop."""
 
-SendHeartbeat = Callable[[Sequence[Progress], float], Beat]
+SendHeartbeat = Callable[[Sequence[Progress], float], HeartbeatReply]
 """Renews the lease, given the progress and the seconds since the last renewal."""
 
 

@@ -26,7 +26,7 @@ class ContentChanged(OSError):
     """Storage does not hold what was verified."""
 
 
-def fetch_input(store: BlobStore, content: Content, folder: Path, heartbeat: LeaseHeartbeat) -> Path:
+def fetch_input(store: BlobStore, content: UploadContent, folder: Path, heartbeat: LeaseHeartbeat) -> Path:
     """A file of the content, in ``folder``, which is made anew; a link where the store lies on this machine.
 
     Nothing else may be written into the folder: a client chose the name, and to write through a link is to change what

@@ -105,7 +105,7 @@ class JobRunner:
         workspace = folder / UNSAFE.sub("-", claim.scope)
         cells, saved = NewCells(workspace), SavedFiles(self.files, self.store, claim, workspace)
 
-        def renew(reports: Sequence[Progress], seconds: float) -> Beat:
+        def renew(reports: Sequence[Progress], seconds: float) -> HeartbeatReply:
             answer = self.work.heartbeat(claim, reports, seconds, cells.read())
             cells.mark_saved()
             return answer
@@ -119,7 +119,7 @@ class JobRunner:
             device=claim.device,
         )  # fmt: skip
         dispatcher = OwnCellDispatcher(
-            self.steps, claim, cells, self.settings.share_seconds, lambda: self.doorbell.ring_job(claim.job_id),
+            self.steps, claim, cells, self.settings.share_seconds, lambda: self.notifier.notify_job(claim.job_id),
             lambda: saved.save(heartbeat),
         )  # fmt: skip
         try:

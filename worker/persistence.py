@@ -114,7 +114,7 @@ class SavedFiles:
             path.unlink()
 
 
-def delete_leftovers(work: FileWork, store: BlobStore) -> None:
+def delete_leftovers(work: JobFileStore, store: BlobStore) -> None:
     """Delete the blobs of jobs that are over."""
     keys = work.left_over()
     for key in keys:

@@ -1,6 +1,6 @@
 """Repairs what no process holds any more: ``python -m worker.reconciler``.
 
-Leases that ran out are taken back; doorbells that got lost are rung again; due webhooks are sent; bytes
+Leases that ran out are taken back; notifications that got lost are sent again; due webhooks are sent; bytes
 that no upload needs are deleted. Any number of reconcilers may run.
 """
 
@@ -53,7 +53,7 @@ class Reconciler:
     def reconcile(self) -> None:
         """Once over everything.
 
-        Doorbells are rung only where none wait: a queue that no worker empties does not grow.
+        Notifications are sent only where none wait: a queue that no worker empties does not grow.
         """
         uploads = self.uploads.reconcile(self.upload_leases)
         jobs = self.jobs.reconcile(self.job_leases)
@@ -78,11 +78,11 @@ def main() -> None:
     database, notifier = connect(settings.database), CeleryNotifier(settings.broker_url)
     database.migrate_patiently()
     store = store_of(settings)
-    sweeper = Sweeper(Contents(database, store), Retention(database, store), FileWork(database), store)
+    sweeper = Sweeper(Contents(database, store), Retention(database, store), JobFileStore(database), store)
     dispatcher = WebhookDispatcher(
-        DeliveryWork(database), WebhookSender(private=settings.webhook_private_network), stopping
+        DeliveryQueue(database), WebhookSender(private=settings.webhook_private_network), stopping
     )
-    reconciler = Reconciler(database, settings, doorbell)
+    reconciler = Reconciler(database, settings, notifier)
     with serve_metrics(settings), dispatching(dispatcher):
         while not stopping.wait(settings.reconcile_seconds):
             try:

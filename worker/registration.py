@@ -46,7 +46,7 @@ class WorkerRegistration:
     def _report_until_over(self) -> None:
         while not self._over:
             self._report()
-            self._changed.wait(self.workers.beat_seconds)
+            self._changed.wait(self.workers.report_seconds)
             self._changed.clear()
         try:
             self.workers.leave(self.worker_id)

@@ -14,12 +14,12 @@ from worker.persistence import delete_leftovers
 log = logging.getLogger(__name__)
 
 FULL_SWEEP_SECONDS = 600.0
-"""How often storage is searched for uploads that no row knows, and for what teams have not used for days."""
+"""How often storage is searched for multipart uploads without a row, and for what teams have not used for days."""
 
 
 class Sweeper:
-    """Bytes that no upload needs and files of attempts at jobs that are over go at once, drafts that no row knows
-    and what teams do not use any more in time.
+    """Deletes bytes that no upload needs and files of attempts at jobs that are over at once, and from time to time
+    multipart uploads without a row and what teams do not use any more.
     """
 
     def __init__(self, contents: Contents, retention: Retention, files: JobFileStore, store: BlobStore) -> None:
@@ -31,7 +31,7 @@ class Sweeper:
         try:
             if time.monotonic() >= self.next_at:
                 self.retention.enforce()
-                self.contents.sweep_drafts()
+                self.contents.sweep_multipart()
                 self.next_at = time.monotonic() + FULL_SWEEP_SECONDS
             self.contents.sweep()
             delete_leftovers(self.files, self.store)

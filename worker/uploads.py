@@ -86,7 +86,7 @@ class UploadRunner:
             log.warning("upload_released", extra={**fields, "reason": str(error)})
 
     def _inspect(self, claim: UploadClaim, folder: Path) -> Inspected:
-        def renew(_reports: Sequence[Progress], _seconds: float) -> Beat:
+        def renew(_reports: Sequence[Progress], _seconds: float) -> HeartbeatReply:
             self.work.heartbeat(claim)
             return HeartbeatReply(cancel_requested=False)
 
@@ -110,10 +110,10 @@ class UploadRunner:
         return validate() if claim.content.sha256 else self._verify_while(validate, claim, path, heartbeat)
 
     def _assemble(self, claim: UploadClaim, heartbeat: LeaseHeartbeat) -> None:
-        """Make the content of its draft; from then on no address that a client has can change it."""
-        draft = claim.draft
-        if draft is not None:
-            run_in_thread(lambda: self.store.finish(draft, claim.parts), heartbeat)
+        """Make the content of its parts; from then on no address that a client has can change it."""
+        multipart = claim.multipart
+        if multipart is not None:
+            run_in_thread(lambda: self.store.complete_multipart(multipart, claim.parts), heartbeat)
             self.work.assembled(claim)
 
     def _verify_while(

@@ -14,7 +14,6 @@ from sqlalchemy.exc import DBAPIError
 from app.metrics import WEBHOOK_SECONDS
 from app.webhooks.queue import DeliveryQueue, is_success
 from app.webhooks.records import DeliveryClaim
-from app.webhooks.work import DeliveryWork, is_success
 from worker.webhook_sender import WebhookSender
 
 log = logging.getLogger(__name__)
@@ -27,7 +26,7 @@ POLL_SECONDS = 1.0
 class WebhookDispatcher:
     """Delivers until ``stopping`` is set. Any number may run."""
 
-    work: DeliveryWork
+    work: DeliveryQueue
     sender: WebhookSender
     stopping: Event
 

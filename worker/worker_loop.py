@@ -35,8 +35,8 @@ from worker.uploads import UploadRunner
 log = logging.getLogger(__name__)
 
 MAX_FORWARDS = 32
-"""A doorbell that so many busy workers have passed on is dropped; where one is idle nevertheless, the reconciler
-rings again.
+"""A notification that so many busy workers have passed on is dropped; where one is idle nevertheless, the reconciler
+notifies again.
 """
 
 
@@ -59,13 +59,13 @@ class WorkerLoop:
     _busy: threading.Lock = field(default_factory=threading.Lock)
     _failed_jobs: set[str] = field(default_factory=set)
 
-    def run_job(self, job_id: str, heard_by: Sequence[str] = ()) -> None:
-        """Answer a doorbell: run the job that is next in the queue. A worker that has a job passes the doorbell on,
-        until all are busy: each of them looks for the next job when its own is over.
+    def run_job(self, job_id: str, forwarded_by: Sequence[str] = ()) -> None:
+        """Answer a notification: run the job that is next in the queue. A worker that has a job passes the notification
+        on, until all are busy: each of them looks for the next job when its own is over.
         """
         if self.stopping.is_set() or not self._busy.acquire(blocking=False):
-            if self.owner not in heard_by and len(heard_by) < MAX_FORWARDS:
-                self.doorbell.ring_job(job_id, [*heard_by, self.owner])
+            if self.owner not in forwarded_by and len(forwarded_by) < MAX_FORWARDS:
+                self.notifier.notify_job(job_id, [*forwarded_by, self.owner])
             return
         try:
             self._run_next()
@@ -81,7 +81,7 @@ class WorkerLoop:
             self._help()
         else:
             self.registration.set_state(WorkerState.BUSY, claim.job_id)
-            JobRunner(self.database, self.store, self.settings, self.owner, self.stopping, self.doorbell).run(claim)
+            JobRunner(self.database, self.store, self.settings, self.owner, self.stopping, self.notifier).run(claim)
 
     def _help(self) -> None:
         """No job waits: help with one that runs."""
@@ -89,7 +89,7 @@ class WorkerLoop:
         if claim is None:
             return
         self.registration.set_state(WorkerState.HELPING, claim.job_id)
-        self.doorbell.ring_job(claim.job_id)  # there may be work for others, too
+        self.notifier.notify_job(claim.job_id)  # there may be work for others, too
         if not CellHelper(self._steps, self.store, self.settings, self.stopping, self._has_own_job).run(claim):
             self._failed_jobs.add(claim.job_id)
 
@@ -110,14 +110,14 @@ class WorkerLoop:
         return WorkerRegistration(WorkerService(self.database, self.settings), self.owner, self.devices)
 
     def validate_upload(self, upload_id: str) -> None:
-        """Answer a doorbell; jobs may have waited for the upload."""
+        """Answer a notification; jobs may have waited for the upload."""
         if self.stopping.is_set():
             return
         if UploadRunner(self.database, self.store, self.settings, self.owner, self.stopping).run(upload_id):
             self.notify_next()
 
-    def ring_next(self) -> None:
-        """Ring for the job that is next in the queue, or for one that needs help."""
+    def notify_next(self) -> None:
+        """Notify for the job that is next in the queue, or for one that needs help."""
         if self.stopping.is_set():
             return
         for job_id in self._jobs.due(1, self.devices) or self._steps.wanting(
@@ -135,7 +135,7 @@ class WorkerLoop:
     def _sweep(self) -> None:
         folders = [path for path in self.settings.workspaces.glob("*") if path.is_dir()]
         names = [_owner_id(path) for path in folders]
-        jobs, uploads = JobWork(self.database, self.settings), UploadWork(self.database, self.settings)
+        jobs, uploads = JobQueue(self.database, self.settings), UploadQueue(self.database, self.settings)
         kept = jobs.unfinished(names) | uploads.unfinished(names)
         for folder in folders:
             if _owner_id(folder) not in kept:
@@ -152,4 +152,4 @@ def open_worker_loop(settings: Settings) -> WorkerLoop:
     database = connect(settings.database)
     database.migrate_patiently()
     store = store_of(settings)
-    return WorkerLoop(settings, database, store, CeleryDoorbell(settings.broker_url), devices(settings))
+    return WorkerLoop(settings, database, store, CeleryNotifier(settings.broker_url), devices(settings))

@@ -9,7 +9,7 @@ from datetime import datetime
 from app.catalog.models import UploadRow
 from app.catalog.states import UploadKind, UploadState
 from app.errors import UploadClosed
-from app.storage import Draft, Parts
+from app.storage import MultipartUpload, Parts
 from primesvt_client.facts import ProblemFacts, UploadFacts, read, read_upload
 
 

@@ -75,8 +75,8 @@ class JobQueue:
         row.started_at = row.started_at or now()
         device: Device = "cuda" if "cuda" in devices and row.device != "cpu" else "cpu"
         row.runs_on = device
-        row.likeness = likeness(read_upload(session.get_one(UploadRow, row.checkpoint_id).facts), device)
-        note(session, job_id, "state", {"state": row.state, "attempt": row.attempts})
+        row.similarity_key = similarity_key(read_upload(session.get_one(UploadRow, row.checkpoint_id).facts), device)
+        record_event(session, job_id, "state", {"state": row.state, "attempt": row.attempts})
         training = session.get_one(UploadRow, row.train_dataset_id) if row.train_dataset_id else None
         return JobClaim(
             job_id=job_id,
@@ -112,7 +112,7 @@ class JobQueue:
             row.lease_expires_at = self._lease_end()
             for report in reports:
                 row.progress = report.document()
-                note(session, row.id, "progress", row.progress)
+                record_event(session, row.id, "progress", row.progress)
                 _keep_seconds(row, report)
             usage.add(session, row, seconds, claim.device)
             keep(session, claim, cells)
@@ -132,7 +132,7 @@ class JobQueue:
     ) -> None:
         """Artifacts are stored: the job has succeeded, in the same transaction that lists them."""
         with self.database.session() as session:
-            row = held(session, claim)
+            row = lock_claimed(session, claim)
             row.verdict, row.summary = verdict, summary.document()
             stored = [*artifacts]
             for artifact in stored:
@@ -143,7 +143,7 @@ class JobQueue:
     def fail(self, claim: JobClaim, problem: ProblemFacts) -> None:
         """The inputs are wrong: trying again would end the same way."""
         with self.database.session() as session:
-            row = held(session, claim)
+            row = lock_claimed(session, claim)
             row.problem = problem.document()
             move(session, row, JobState.FAILED, problem=row.problem)
 
@@ -232,7 +232,7 @@ class JobQueue:
 
 
 def _keep_seconds(row: JobRow, report: Progress) -> None:
-    """A finished step tells how long it took."""
+    """Keep the duration that a finished step reports."""
     if isinstance(report.facts, StepFacts):
         row.step_seconds = {**(row.step_seconds or {}), str(report.step): report.facts.seconds}
 

@@ -30,8 +30,7 @@ from app.paging import Page, decode, page
 from app.queue import Notifier
 from app.storage import PRESIGNED_URL_SECONDS, BlobStore, SavedAs
 from app.teams import audit
-from app.usage.quotas import UNLIMITED, Quotas, admit_job
-from app.usage.retention import touch_job, touch_uploads
+from app.teams.admission import Admission
 from primesvt_client.facts import ProblemFacts, read
 from primesvt_client.states import Priority
 from primesvt_core import spec as specs

@@ -61,7 +61,7 @@ class Retention:
             row.state, row.updated_at = UploadState.EXPIRED.value, now()
             unused = f"it was not used for {days} days and is deleted"
             row.problem = ProblemFacts(code="upload_expired", detail=unused).document()
-            audit.note(session, row.team_id, "upload.expire", row.id, name=row.name, days=days)
+            audit.record(session, row.team_id, "upload.expire", row.id, name=row.name, days=days)
 
     def _forget_artifacts(self, job_id: str, before: datetime, days: int) -> None:
         with self.database.session() as session:

@@ -73,7 +73,7 @@ class Estimates:
                 return self._waiting(session, row, live)
             if row.state != JobState.RUNNING.value:
                 return Estimate(reason=f"the job is {row.state}")
-            steps = typical(_history(session, row.likeness))
+            steps = typical(_history(session, row.similarity_key))
             left = remaining(steps, read(Progress, row.progress)) if steps else None
             return Estimate(starts_in_seconds=0.0, ends_in_seconds=left, reason=None if steps else NO_HISTORY)
 
@@ -84,7 +84,7 @@ class Estimates:
             return Estimate(reason=NOBODY)
         device: Device = "cuda" if any(wanted == "cuda" and "cuda" in worker.devices for worker in fit) else "cpu"
         facts = session.get_one(UploadRow, row.checkpoint_id).facts
-        steps = typical(_history(session, likeness(read_upload(facts), device)))
+        steps = typical(_history(session, similarity_key(read_upload(facts), device)))
         starts = self._starts(session, row, fit)
         reason = NO_HISTORY if not steps or starts is None else None
         ends = None if starts is None or not steps else starts + sum(steps.values())
@@ -104,7 +104,9 @@ class Estimates:
             return None
         usual = sum(typical(recent).values())
         held = session.scalars(select(JobRow).where(JobRow.state.in_([state.value for state in HELD])))
-        running = [(typical(_history(session, other.likeness)) or typical(recent), other.progress) for other in held]
+        running = [
+            (typical(_history(session, other.similarity_key)) or typical(recent), other.progress) for other in held
+        ]
         ahead = sum(remaining(steps, read(Progress, progress)) for steps, progress in running) + (place - 1) * usual
         return ahead / len(fit)
 

@@ -16,8 +16,7 @@ from pydantic_core import to_jsonable_python
 
 from primesvt_client.errors import without_type
 from primesvt_client.facts import CheckpointFacts
-from primesvt_core import registry
-from primesvt_core.checkpoints import Checkpoint, normalise, read
+from primesvt_core.checkpoints import Checkpoint, read
 from primesvt_core.data import Preprocessing
 from primesvt_core.errors import SpecError
 from primesvt_core.families._base import FamilyConfig, Value

@@ -1,4 +1,4 @@
-"""What processes report to each other: the JSON stays that of every version, and facts of other versions can be read."""
+"""What processes report to each other: its JSON is that of all versions, and what other versions wrote is read."""
 
 from __future__ import annotations
 
@@ -76,7 +76,8 @@ def test_facts_that_are_not_of_a_known_kind_are_passed_on(document: dict[str, An
 
 
 def test_what_lacks_the_step_is_no_progress() -> None:
-    for document in (None, {}, {"done": 1}, [], "text"):
+    documents: tuple[object, ...] = (None, {}, {"done": 1}, [], "text")
+    for document in documents:
         assert read(Progress, document) is None
     found = read(Progress, {"step": "search", "done": None, "facts": None})
     assert found == Progress(step=Step.SEARCH)

@@ -57,7 +57,7 @@ def _race(shop: Shop, claim: JobClaim, chance: random.Random) -> JobState:
         shop.queue.stopped(claim)
     else:
         with contextlib.suppress(LostClaim):
-            shop.work.succeed(claim, [MODEL], "met", ResultSummary())
+            shop.queue.succeed(claim, [MODEL], "met", ResultSummary())
     canceller.join()
     job = shop.job(claim)
     told = [event.data["state"] for event in shop.jobs.events(shop.team, job.id) if event.kind == "state"]

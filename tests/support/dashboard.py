@@ -45,6 +45,7 @@ from primesvt_core.report.schema import (
     Report,
 )
 from primesvt_core.types import Step, Verdict
+from tests.support.databases import lay_schema
 
 BUDGET: dict[str, JsonValue] = {"max_accuracy_drop": 0.03, "min_memory_saving": 0.25}
 BLOCKS = 4

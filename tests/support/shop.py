@@ -30,6 +30,7 @@ from app.storage import BlobStore
 from app.storage.local import LocalStore
 from app.teams.quotas import UNLIMITED, Quotas, server_quotas
 from app.teams.service import TeamService
+from app.usage.quotas import QuotaAdmission
 from primesvt_client.facts import NO_FACTS, ProblemFacts
 
 HEAD_START_SECONDS = 0.2

@@ -30,7 +30,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 @pytest.fixture
 def heartbeat() -> LeaseHeartbeat:
     return LeaseHeartbeat(
-        lambda _reports, _seconds: Beat(cancel_requested=False), Event(), every_seconds=60, lease_seconds=60
+        lambda _reports, _seconds: HeartbeatReply(cancel_requested=False), Event(), every_seconds=60, lease_seconds=60
     )
 
 
@@ -82,7 +82,7 @@ def test_a_snapshot_is_handed_on_to_another_machine(shop: Shop, heartbeat: Lease
     fetched = saved_files(shop, again, there).fetch(there / "fetched", heartbeat)
     assert {path.name: path.read_bytes() for path in fetched.iterdir()} == {NAME: b"epoch 2 and more"}
     assert [*saved_files(shop, again, here).fetch(here / "fetched", heartbeat).iterdir()] == []  # it is there
-    shop.work.fail(again, PROBLEM)
+    shop.queue.fail(again, PROBLEM)
     delete_leftovers(shop.files, shop.store)
     assert stored(shop) == []
 

@@ -19,7 +19,7 @@ from app.usage.quotas import QuotaAdmission
 from app.usage.retention import Retention
 from app.webhooks.queue import DeliveryQueue
 from tests.support.databases import fresh
-from tests.support.shop import Bell, Shop
+from tests.support.shop import RecordingNotifier, Shop
 from worker.reconciler import Reconciler, dispatching
 from worker.sweeper import Sweeper
 from worker.webhook_dispatcher import WebhookDispatcher
@@ -89,7 +89,7 @@ def test_two_reconcilers_take_a_lost_job_back_once(shop: Shop) -> None:
 
 
 def test_a_reconciler_that_ends_sends_nothing_either(shop: Shop) -> None:
-    dispatcher = WebhookDispatcher(DeliveryWork(shop.database), WebhookSender(private=False), Event())
+    dispatcher = WebhookDispatcher(DeliveryQueue(shop.database), WebhookSender(private=False), Event())
 
     def fail() -> None:
         with dispatching(dispatcher):

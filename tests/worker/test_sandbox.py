@@ -48,7 +48,9 @@ def listening() -> Iterator[int]:
 
 
 def attempt(folder: Path, what: str, target: object, limits: Sandbox, seconds: float = 60.0) -> Any:
-    heartbeat = LeaseHeartbeat(lambda *_: Beat(cancel_requested=False), Event(), every_seconds=0.1, lease_seconds=60)
+    heartbeat = LeaseHeartbeat(
+        lambda *_: HeartbeatReply(cancel_requested=False), Event(), every_seconds=0.1, lease_seconds=60
+    )
     request = Request(task=ValidateData(path=Path(f"{what}:{target}")), sandbox=limits)
     result = supervise(request, DataSetFacts, folder / "child.log", heartbeat, silence_seconds=seconds)
     return (result.model_extra or {})["attempt"]

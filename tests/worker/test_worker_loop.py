@@ -15,7 +15,7 @@ from worker.worker_loop import WorkerLoop
 
 
 class RecordingNotifier(list[tuple[str, list[str]]]):
-    """Remembers who was notified for, and who had heard it."""
+    """Remembers who was notified for, and who had forwarded it."""
 
     def notify_job(self, job_id: str, forwarded_by: Sequence[str] = ()) -> None:
         self.append((job_id, [*forwarded_by]))
@@ -40,19 +40,23 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def test_a_doorbell_runs_the_job_whose_turn_it_is(shop: Shop, ran: list[str]) -> None:
-    first, second, bell = shop.queued(), shop.queued(), Rung()
-    loop = WorkerLoop(shop.settings, shop.database, shop.store, bell)
+def test_a_notification_runs_the_job_that_is_next(shop: Shop, ran: list[str]) -> None:
+    first, second, notifier = shop.queued(), shop.queued(), RecordingNotifier()
+    loop = WorkerLoop(shop.settings, shop.database, shop.store, notifier)
     loop.run_job(second.id)
-    assert (ran, bell) == ([first.id], [(second.id, [])])
+    assert (ran, notifier) == ([first.id], [(second.id, [])])
     loop.run_job("job_gone")
     loop.run_job("job_gone")
-    assert (ran, bell) == ([first.id, second.id], [(second.id, [])])
+    assert (ran, notifier) == ([first.id, second.id], [(second.id, [])])
 
 
-def test_a_busy_worker_passes_a_doorbell_on_once(shop: Shop, ran: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    job, bell = shop.queued(), Rung()
-    first, second = (WorkerLoop(shop.settings, shop.database, shop.store, bell, owner=name) for name in ("one", "two"))
+def test_a_busy_worker_forwards_a_notification_once(
+    shop: Shop, ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, notifier = shop.queued(), RecordingNotifier()
+    first, second = (
+        WorkerLoop(shop.settings, shop.database, shop.store, notifier, owner=name) for name in ("one", "two")
+    )
     passed: list[list[tuple[str, list[str]]]] = []
 
     def while_busy(runner: JobRunner, claim: object) -> None:
@@ -70,7 +74,7 @@ def test_a_busy_worker_passes_a_doorbell_on_once(shop: Shop, ran: list[str], mon
 def test_a_job_for_a_gpu_is_left_to_workers_that_have_one(shop: Shop, ran: list[str]) -> None:
     asked, notifier = shop.asked(), RecordingNotifier()
     job = shop.jobs.submit(shop.team, replace(asked, spec={**asked.spec, "device": "cuda"}))
-    WorkerLoop(shop.settings, shop.database, shop.store, bell).run_job(job.id)
-    assert (ran, bell) == ([], [])
-    WorkerLoop(shop.settings, shop.database, shop.store, bell, ("cpu", "cuda")).run_job(job.id)
+    WorkerLoop(shop.settings, shop.database, shop.store, notifier).run_job(job.id)
+    assert (ran, notifier) == ([], [])
+    WorkerLoop(shop.settings, shop.database, shop.store, notifier, ("cpu", "cuda")).run_job(job.id)
     assert ran == [job.id]

@@ -113,7 +113,7 @@ class JobMachine(RuleBasedStateMachine):
         claim, job = self.claim(number)
         holds = job is not None and job.is_held_by(claim.owner, claim.epoch)
         with self.refused_unless(holds):
-            beat = self.work.work.heartbeat(claim, [Progress(step=Step.PROFILE, done=1)] if publishes else [])
+            beat = self.work.queue.heartbeat(claim, [Progress(step=Step.PROFILE, done=1)] if publishes else [])
             if publishes:
                 self.work.cells.publish(claim, RATES)
         if job is not None and holds:
@@ -150,7 +150,7 @@ class JobMachine(RuleBasedStateMachine):
         if self.work.queue.finalize(claim).cancel_requested:
             self.work.queue.stopped(claim)
         else:
-            self.work.work.succeed(claim, [MODEL], "met", ResultSummary())
+            self.work.queue.succeed(claim, [MODEL], "met", ResultSummary())
 
     def stop(self, claim: JobClaim) -> None:
         if self.work.queue.heartbeat(claim).cancel_requested:

@@ -71,7 +71,7 @@ def test_a_claim_tells_what_to_read_and_how_it_is_called(shop: Shop) -> None:
 
 def test_a_heartbeat_keeps_reports_in_order_and_hears_of_a_cancel(shop: Shop) -> None:
     claim = shop.claimed()
-    assert not shop.work.heartbeat(
+    assert not shop.queue.heartbeat(
         claim, [Progress(step=Step.PROFILE, done=1), Progress(step=Step.PROFILE, done=2)]
     ).cancel_requested
     assert shop.job(claim).progress == Progress(step=Step.PROFILE, done=2)
@@ -86,7 +86,7 @@ def test_a_job_succeeds_with_its_artifacts_at_once(shop: Shop) -> None:
     claim = shop.claimed()
     assert not shop.queue.finalize(claim).cancel_requested
     assert shop.jobs.artifacts(shop.team, claim.job_id) == []
-    shop.work.succeed(claim, [MODEL], "met", ResultSummary(memory_saving=0.3))
+    shop.queue.succeed(claim, [MODEL], "met", ResultSummary(memory_saving=0.3))
     job = shop.job(claim)
     assert (job.state, job.verdict, job.summary) == (JobState.SUCCEEDED, "met", ResultSummary(memory_saving=0.3))
     assert job.finished_at is not None
@@ -94,13 +94,13 @@ def test_a_job_succeeds_with_its_artifacts_at_once(shop: Shop) -> None:
 
 
 WRITES: dict[str, Callable[[Shop, JobClaim], object]] = {
-    "heartbeat": lambda shop, claim: shop.work.heartbeat(claim, [Progress(step=Step.PROFILE, done=1)]),
-    "finalize": lambda shop, claim: shop.work.finalize(claim),
-    "succeed": lambda shop, claim: shop.work.succeed(claim, [MODEL], "met", ResultSummary()),
-    "fail": lambda shop, claim: shop.work.fail(claim, PROBLEM),
-    "stopped": lambda shop, claim: shop.work.stopped(claim),
-    "release": lambda shop, claim: shop.work.release(claim, PROBLEM),
-    "hand_back": lambda shop, claim: shop.work.hand_back(claim),
+    "heartbeat": lambda shop, claim: shop.queue.heartbeat(claim, [Progress(step=Step.PROFILE, done=1)]),
+    "finalize": lambda shop, claim: shop.queue.finalize(claim),
+    "succeed": lambda shop, claim: shop.queue.succeed(claim, [MODEL], "met", ResultSummary()),
+    "fail": lambda shop, claim: shop.queue.fail(claim, PROBLEM),
+    "stopped": lambda shop, claim: shop.queue.stopped(claim),
+    "release": lambda shop, claim: shop.queue.release(claim, PROBLEM),
+    "hand_back": lambda shop, claim: shop.queue.hand_back(claim),
 }
 
 
@@ -146,7 +146,7 @@ def test_a_crash_is_tried_again_later_each_time_and_not_for_ever(shop: Shop) -> 
     for attempt in (1, 2, 3):
         claim = shop.claimed(job)
         began = now()
-        shop.work.release(claim, ProblemFacts(detail="killed"))
+        shop.queue.release(claim, ProblemFacts(detail="killed"))
         with shop.database.session() as session:
             waits.append((session.get_one(JobRow, job.id).not_before - began).total_seconds())
         if attempt < 3:
@@ -192,7 +192,7 @@ def test_a_shutdown_is_no_attempt(shop: Shop) -> None:
 def test_a_shutdown_after_crashes_does_not_make_the_job_wait(shop: Shop) -> None:
     job = shop.queued()
     for _ in range(2):
-        shop.work.release(shop.claimed(job), ProblemFacts(detail="killed"))
+        shop.queue.release(shop.claimed(job), ProblemFacts(detail="killed"))
         shop.make_due(job.id)
     shop.queue.hand_back(shop.claimed(job))
     assert (shop.claimed(job).epoch, shop.job(job).attempts) == (4, 3)
@@ -214,7 +214,7 @@ def in_state(shop: Shop, state: JobState) -> tuple[Job, JobClaim | None]:
     if state in (JobState.FINALIZING, JobState.SUCCEEDED):
         shop.queue.finalize(claim)
     if state is JobState.SUCCEEDED:
-        shop.work.succeed(claim, [MODEL], "met", ResultSummary())
+        shop.queue.succeed(claim, [MODEL], "met", ResultSummary())
     if state in (JobState.CANCELLING, JobState.CANCELLED):
         shop.jobs.cancel(shop.team, job.id)
     if state is JobState.CANCELLED:
@@ -286,8 +286,8 @@ def test_only_what_is_over_is_forgotten(shop: Shop, state: JobState) -> None:
 def test_what_cannot_be_deleted_from_storage_is_not_lost_sight_of(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     claim = shop.claimed()
     shop.store.put(MODEL.blob_key, [b"abc"])
-    shop.work.finalize(claim)
-    shop.work.succeed(claim, [MODEL], "met", ResultSummary())
+    shop.queue.finalize(claim)
+    shop.queue.succeed(claim, [MODEL], "met", ResultSummary())
 
     def away(key: str) -> None:
         raise StoreUnavailable("the store does not answer")
@@ -308,7 +308,7 @@ def test_a_job_waits_for_its_uploads_and_fails_with_a_rejected_one(shop: Shop) -
         claim = shop.uploads.claim(upload_id, "w")
         assert claim is not None
         shop.uploads.accept(claim, NO_FACTS)
-    assert shop.work.claim(first.id, "w") is not None
+    assert shop.queue.claim(first.id, "w") is not None
     claim = shop.uploads.claim(second.dataset_id, "w")
     assert claim is not None
     shop.uploads.refuse(claim, ProblemFacts(code="data_empty", detail="nothing in it"))

@@ -48,8 +48,8 @@ def age(shop: Shop, days: float, *jobs: Job) -> None:
 
 def finished(shop: Shop) -> Job:
     claim = shop.claimed()
-    shop.work.finalize(claim)
-    shop.work.succeed(claim, [MODEL], "met", ResultSummary())
+    shop.queue.finalize(claim)
+    shop.queue.succeed(claim, [MODEL], "met", ResultSummary())
     return shop.job(claim)
 
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from app.catalog.models import UploadRow
-from app.jobs.events import note
+from app.jobs.events import record_event
 from app.jobs.models import JobRow
 from tests.support.browsing import get
 from tests.support.dashboard import Dashboard, Team
@@ -49,7 +49,7 @@ def test_odd_rows_break_no_page_and_no_answer(board: Dashboard, odd: Any) -> Non
     with board.services.database.session() as session:
         session.execute(update(JobRow).values(progress=odd, summary=odd, problem=odd))
         session.execute(update(UploadRow).values(facts=odd, problem=odd))
-        note(session, running.id, "progress", odd or {})
+        record_event(session, running.id, "progress", odd or {})
     board.services.jobs.get(team.id, running.id)
     for address, status in answers(board, team, [done.id, failed.id, running.id]):
         assert status == 200, address

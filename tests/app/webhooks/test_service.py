@@ -29,7 +29,6 @@ from app.webhooks.queue import AT_ONCE, GIVE_UP, JITTER, KEPT, WAITS, DeliveryQu
 from app.webhooks.records import Answer, Delivery, DeliveryClaim, Webhook
 from app.webhooks.service import MOST, Changes, WebhookService
 from app.webhooks.states import DeliveryState, EventType
-from app.webhooks.work import AT_ONCE, GIVE_UP, JITTER, KEPT, WAITS, DeliveryWork
 from primesvt_client.facts import ResultSummary
 from tests.support.receiving import receiver
 from tests.support.shop import MODEL, PROBLEM, Shop
@@ -96,8 +95,8 @@ def test_the_end_of_a_job_is_told_once_to_those_who_chose_it(desk: Desk) -> None
     desk.hooks.change(desk.team, silent.id, Changes(enabled=False))
     shop.asked()  # two uploads
     claim = shop.claimed()  # and two more
-    shop.work.finalize(claim)
-    shop.work.succeed(claim, [MODEL], "met", ResultSummary(memory_saving=0.25))
+    shop.queue.finalize(claim)
+    shop.queue.succeed(claim, [MODEL], "met", ResultSummary(memory_saving=0.25))
     failed = shop.claimed()
     shop.queue.fail(failed, PROBLEM)
     queued = shop.queued()
@@ -402,7 +401,7 @@ def test_the_dispatcher_delivers_while_a_slow_receiver_takes_its_time(desk: Desk
         for _ in range(6):
             desk.shop.queue.fail(desk.shop.claimed(), PROBLEM)
         stopping, delivered = Event(), Event()
-        dispatcher = WebhookDispatcher(desk.work, WebhookSender(private=True), stopping)
+        dispatcher = WebhookDispatcher(desk.queue, WebhookSender(private=True), stopping)
         thread = Thread(target=dispatcher.run)
         thread.start()
         try:
@@ -440,9 +439,9 @@ def test_a_defect_that_one_message_meets_keeps_no_other_from_being_sent(
             desk.shop.database, desk.shop.settings.model_copy(update={"webhook_private_network": True})
         )
         hooks = [local.create(desk.team, quick.url(), [EventType.JOB_FAILED]).webhook for _ in range(2)]
-        desk.shop.work.fail(desk.shop.claimed(), PROBLEM)
-        dispatcher = WebhookDispatcher(desk.work, Broken(hooks[0].id), Event())
-        for claim in desk.work.claim(10):
+        desk.shop.queue.fail(desk.shop.claimed(), PROBLEM)
+        dispatcher = WebhookDispatcher(desk.queue, Broken(hooks[0].id), Event())
+        for claim in desk.queue.claim(10):
             dispatcher.deliver(claim)
     assert [len(desk.told(hook, DeliveryState.DELIVERED)) for hook in hooks] == [0, 1]
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == ["webhook_broken"]
@@ -452,8 +451,8 @@ def test_a_dispatcher_that_cannot_go_on_takes_its_process_along(desk: Desk, monk
     def claim(_free: int) -> list[DeliveryClaim]:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(desk.work, "claim", claim)
-    dispatcher = WebhookDispatcher(desk.work, WebhookSender(private=True), Event())
+    monkeypatch.setattr(desk.queue, "claim", claim)
+    dispatcher = WebhookDispatcher(desk.queue, WebhookSender(private=True), Event())
     with pytest.raises(ZeroDivisionError):
         dispatcher.run()
     assert dispatcher.stopping.is_set()

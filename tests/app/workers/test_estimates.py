@@ -12,7 +12,7 @@ from app.db import Database, now
 from app.errors import NotFound
 from app.jobs.models import JobRow
 from app.jobs.records import Device, Job
-from app.jobs.similarity import likeness
+from app.jobs.similarity import similarity_key
 from app.workers.estimates import NO_HISTORY, NOBODY, Estimates, remaining, typical
 from app.workers.models import WorkerRow
 from app.workers.records import WorkerState
@@ -47,9 +47,9 @@ def queued(shop: Shop, facts: dict[str, object] | None = None) -> Job:
 def finished(shop: Shop, factor: float = 1.0, facts: dict[str, object] | None = None) -> None:
     claim = shop.claimed(queued(shop, facts))
     for step, seconds in TOOK.items():
-        shop.work.heartbeat(claim, [Progress(step=step, done=1, total=1, facts=StepFacts(seconds=factor * seconds))])
-    shop.work.finalize(claim)
-    shop.work.succeed(claim, [replace(MODEL, blob_key=f"artifacts/{claim.job_id}")], "met", ResultSummary())
+        shop.queue.heartbeat(claim, [Progress(step=step, done=1, total=1, facts=StepFacts(seconds=factor * seconds))])
+    shop.queue.finalize(claim)
+    shop.queue.succeed(claim, [replace(MODEL, blob_key=f"artifacts/{claim.job_id}")], "met", ResultSummary())
 
 
 def workers(shop: Shop, *states: WorkerState) -> None:
@@ -60,12 +60,12 @@ def workers(shop: Shop, *states: WorkerState) -> None:
 
 def test_what_is_alike_is_of_one_family_size_and_device() -> None:
     def of(size: int, device: Device = "cpu") -> str | None:
-        return likeness(CheckpointFacts(family="spikformer", parameter_bytes=size), device)
+        return similarity_key(CheckpointFacts(family="spikformer", parameter_bytes=size), device)
 
     assert of(4_000_000) == of(4_200_000)
     assert len({of(size) for size in (2_000_000, 5_000_000, 9_000_000)}) == 3
     assert of(4_000_000, "cuda") != of(4_000_000)
-    assert likeness(None, "cpu") is likeness(CheckpointFacts(family="spikformer"), "cpu") is None
+    assert similarity_key(None, "cpu") is similarity_key(CheckpointFacts(family="spikformer"), "cpu") is None
 
 
 def test_the_middle_of_what_steps_took() -> None:
@@ -108,7 +108,7 @@ def test_jobs_end_when_those_before_them_and_they_themselves_have_taken_their_ti
     workers(shop, WorkerState.BUSY, WorkerState.BUSY)
     claims = [shop.claimed(queued(shop)) for _ in range(2)]
     for claim, done in zip(claims, (0, 30), strict=True):
-        shop.work.heartbeat(claim, [Progress(step=Step.PROFILE, done=done, total=60)])
+        shop.queue.heartbeat(claim, [Progress(step=Step.PROFILE, done=done, total=60)])
     assert estimates.of(shop.team, claims[1].job_id).ends_in_seconds == pytest.approx(60)
     first, second = queued(shop), queued(shop)
     # 90 and 60 seconds are left of what runs, over two workers; the second waits for the first as well.
@@ -123,9 +123,9 @@ def test_waiting_and_later_attempts_teach_nothing(shop: Shop, estimates: Estimat
     claim = shop.claimed(queued(shop))
     shop.queue.release(claim, PROBLEM)
     claim = shop.claimed(shop.job(claim))
-    shop.work.heartbeat(claim, [Progress(step=Step.PROFILE, done=1, total=1, facts=StepFacts(seconds=0.1))])
-    shop.work.finalize(claim)
-    shop.work.succeed(claim, [MODEL], "met", ResultSummary())
+    shop.queue.heartbeat(claim, [Progress(step=Step.PROFILE, done=1, total=1, facts=StepFacts(seconds=0.1))])
+    shop.queue.finalize(claim)
+    shop.queue.succeed(claim, [MODEL], "met", ResultSummary())
     job = queued(shop)
     assert estimates.of(shop.team, job.id).reason == NO_HISTORY
     finished(shop)
