@@ -72,8 +72,8 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
 
     Args:
         request: what, within which budget, to where.
-        report_to: told how far it is.
-        queue: with whom the profile is shared; the report is the same without any.
+        report_to: receives the progress.
+        queue: shares the cells of the profile with other processes; the report is the same without one.
 
     Raises:
         PrimeSVTError: if the checkpoint, the data or the spec is wrong. A budget that cannot be met is no error but a
@@ -95,8 +95,8 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         layers = sizes.sort_layers(candidates.family.layers(candidates.config), candidates.inspection.shapes)
         groups = sizes.sort_groups(candidates.groups, layers)
 
-    with steps.step(Step.PROFILE, total=len(groups) * len(spec.rates)) as told:
-        observe, measure = partial(_tell_cell, told), _profiling(candidates, groups, queue)
+    with steps.step(Step.PROFILE, total=len(groups) * len(spec.rates)) as progress:
+        observe, measure = partial(_report_cell, progress), _profiling(candidates, groups, queue)
         cells = profiling.profile(groups, spec.rates, candidates.kept, measure, start.accuracy, observe)
 
     with steps.step(Step.SEARCH) as progress:
@@ -130,12 +130,12 @@ def assist(request: Request, queue: CellQueue) -> int:
 
     Args:
         request: that of the other process; the workspace must be another.
-        queue: who hands out the cells.
+        queue: hands out the cells.
 
     Raises:
         PrimeSVTError: if the checkpoint, the data or the spec is wrong.
     """
-    return sharing.assist(take_in(request).search_correct, queue)
+    return sharing.assist(prepare(request).search_correct, queue)
 
 
 def prepare(request: Request) -> Candidates:
@@ -215,19 +215,19 @@ def _profiling(candidates: Candidates, groups: Sequence[GroupSize], queue: CellQ
         return candidates.evaluate
     measured = profiling.measured(groups, candidates.spec.rates, candidates.kept)
     cells: dict[str, Rates] = {candidates.search_key({group: rate}): {group: rate} for group, rate, _ in measured}
-    return sharing.share(
-        cells, candidates.workspace, candidates.search_correct, candidates.evaluate, queue
-    )  # fmt: skip
+    return sharing.share(cells, candidates.workspace, candidates.search_correct, candidates.evaluate, queue)
 
 
-def _tell_cell(told: Teller, cell: ProfileCell) -> None:
-    told.tell(CellFacts(group=cell.group, rate=cell.rate, accuracy=cell.accuracy, accuracy_drop=cell.accuracy_drop))
+def _report_cell(progress: StepProgress, cell: ProfileCell) -> None:
+    progress.update(
+        CellFacts(group=cell.group, rate=cell.rate, accuracy=cell.accuracy, accuracy_drop=cell.accuracy_drop)
+    )
 
 
 def _observed(evaluate: Evaluate, progress: StepProgress) -> Evaluate:
     def observed(rates: Rates) -> Outcome:
         outcome = evaluate(rates)
-        told.tell(
+        progress.update(
             CandidateFacts(
                 group=list(rates)[-1],
                 rate=list(rates.values())[-1],
@@ -243,7 +243,7 @@ def _observed(evaluate: Evaluate, progress: StepProgress) -> Evaluate:
 def _judging(candidates: Candidates, progress: StepProgress) -> Callable[[CurvePoint], Paired]:
     def judge(point: CurvePoint) -> Paired:
         pair = candidates.judge(point)
-        told.tell(TrialFacts(memory_saving=point.memory_saving, accuracy_drop=pair.drop, samples=pair.samples))
+        progress.update(TrialFacts(memory_saving=point.memory_saving, accuracy_drop=pair.drop, samples=pair.samples))
         return pair
 
     return judge

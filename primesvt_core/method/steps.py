@@ -17,18 +17,18 @@ class StepProgress:
     def __init__(self, report_to: Reporter, step: Step, total: int | None) -> None:
         self.report_to, self.step, self.total, self.done = report_to, step, total, 0
 
-    def tell(self, facts: ProgressFacts = NO_FACTS, note: str = "", *, done: int | None = None) -> None:
-        """One more unit is done, or ``done`` of them are."""
+    def update(self, facts: ProgressFacts = NO_FACTS, message: str = "", *, done: int | None = None) -> None:
+        """Report that one more unit is done, or ``done`` of them are."""
         self.done = self.done + 1 if done is None else done
         total = None if self.total is None else max(self.total, self.done + 1)  # only `finish` finishes a step
-        self.report_to(Progress(step=self.step, done=self.done, total=total, note=note, facts=facts))
+        self.report_to(Progress(step=self.step, done=self.done, total=total, note=message, facts=facts))
 
     def note(self, message: str) -> None:
         """Report what goes on within the current unit."""
         self.update(message=message, done=self.done)
 
     def finish(self, facts: StepFacts) -> None:
-        """The step is over."""
+        """Report that the step is over."""
         self.report_to(Progress(step=self.step, done=max(self.done, 1), total=max(self.done, 1), facts=facts))
 
 
@@ -56,4 +56,4 @@ class Steps:
         began = time.perf_counter()
         yield progress
         self.seconds[step.value] = time.perf_counter() - began
-        teller.finish(StepFacts(seconds=round(self.seconds[step.value], 3)))
+        progress.finish(StepFacts(seconds=round(self.seconds[step.value], 3)))

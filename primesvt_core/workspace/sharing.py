@@ -1,6 +1,6 @@
 """A profile that several processes work on: its cells do not depend on each other, whoever computes them.
 
-A cell is stored as its per-image correctness bits, so that a profile that many have worked on ends in the very
+A cell is remembered as its per-image correctness bits, so that a profile that many have worked on ends in the very
 figures of one that was computed by one process alone on the same hardware.
 """
 
@@ -22,11 +22,11 @@ Compute = Callable[[Rates], object]
 
 @dataclass(frozen=True, kw_only=True)
 class Assignment:
-    """A batch of cells.
+    """What to do next.
 
     Attributes:
         to_compute: cells to compute here, by key.
-        results: values of cells that others have computed.
+        results: values of cells that others have computed, by key.
     """
 
     to_compute: Mapping[str, Rates] = field(default_factory=dict)
@@ -34,13 +34,13 @@ class Assignment:
 
 
 class CellQueue(Protocol):
-    """Hands out cells so that each is computed once."""
+    """Hands out cells to the processes that work on one profile, so that each is computed once."""
 
     def publish(self, cells: Mapping[str, Rates]) -> None:
-        """The profile needs these cells, in this order; others may compute them."""
+        """Announce cells that are wanted, by key and in this order; others may compute them."""
 
     def next_batch(self) -> Assignment:
-        """What to do next; waits until there is something. An empty assignment ends the work."""
+        """What to do next; waits until there is something. An empty assignment: there is nothing left to do."""
 
 
 def share(
@@ -67,11 +67,11 @@ def share(
     def shared(rates: Rates) -> T:
         key = keys.get(tuple(rates.items()))
         while key is not None and not workspace.knows(key):
-            batch = queue.next_batch()
-            workspace.learn(batch.results)
-            for assigned in batch.to_compute.values():
+            assignment = queue.next_batch()
+            workspace.learn(assignment.results)
+            for assigned in assignment.to_compute.values():
                 compute(assigned)
-            if not batch.to_compute and not batch.results:
+            if not assignment.to_compute and not assignment.results:
                 break  # nobody has it: it is computed below
         return evaluate(rates)
 

@@ -24,7 +24,7 @@ def test_an_api_restarted_during_an_upload(team: Fleet, tmp_path: Path) -> None:
     marks = [0.8 * SIZE, 0.5 * SIZE, 0.2 * SIZE]
     restarting = threading.Lock()
 
-    def told(done: int, _total: int) -> None:
+    def on_progress(done: int, _total: int) -> None:
         with restarting:  # parts are sent at the same time; each restart is over before the next begins
             if marks and done >= marks[-1]:
                 marks.pop()
@@ -32,7 +32,7 @@ def test_an_api_restarted_during_an_upload(team: Fleet, tmp_path: Path) -> None:
                 api.start()
                 until(team.answers, "the API does not start again")
 
-    upload = team.upload_persistently(path, told)
+    upload = team.upload_persistently(path, on_progress)
     assert upload.state is UploadState.READY
     assert not marks, "the API was not restarted three times"
     assert isinstance(upload.facts, CheckpointFacts)

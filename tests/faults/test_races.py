@@ -60,9 +60,9 @@ def _race(shop: Shop, claim: JobClaim, chance: random.Random) -> JobState:
             shop.queue.succeed(claim, [MODEL], "met", ResultSummary())
     canceller.join()
     job = shop.job(claim)
-    told = [event.data["state"] for event in shop.jobs.events(shop.team, job.id) if event.kind == "state"]
-    assert told[-1] == job.state
-    assert sum(JobState(state).is_terminal for state in told) == 1
+    states = [event.data["state"] for event in shop.jobs.events(shop.team, job.id) if event.kind == "state"]
+    assert states[-1] == job.state
+    assert sum(JobState(state).is_terminal for state in states) == 1
     assert bool(shop.jobs.artifacts(shop.team, job.id)) == (job.state is JobState.SUCCEEDED)
     return job.state
 

@@ -75,9 +75,9 @@ def test_a_heartbeat_keeps_reports_in_order_and_hears_of_a_cancel(shop: Shop) ->
         claim, [Progress(step=Step.PROFILE, done=1), Progress(step=Step.PROFILE, done=2)]
     ).cancel_requested
     assert shop.job(claim).progress == Progress(step=Step.PROFILE, done=2)
-    told = shop.jobs.events(shop.team, claim.job_id)
-    assert [event.data.get("done") for event in told if event.kind == "progress"] == [1, 2]
-    assert shop.jobs.events(shop.team, claim.job_id, after=told[-2].id) == told[-1:]
+    events = shop.jobs.events(shop.team, claim.job_id)
+    assert [event.data.get("done") for event in events if event.kind == "progress"] == [1, 2]
+    assert shop.jobs.events(shop.team, claim.job_id, after=events[-2].id) == events[-1:]
     shop.jobs.cancel(shop.team, claim.job_id)
     assert shop.queue.heartbeat(claim).cancel_requested
 

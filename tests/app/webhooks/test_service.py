@@ -122,7 +122,7 @@ def test_a_refused_upload_is_told_however_it_ends(desk: Desk) -> None:
     desk.shop.uploads.refuse(desk.shop.upload_claim(first.id), PROBLEM)
     desk.shop.set_upload(second.id, attempts=99)
     desk.shop.uploads.release(desk.shop.upload_claim(second.id), PROBLEM)
-    bodies = [json.loads(one.body)["data"] for one in desk.told(hook)]
+    bodies = [json.loads(one.body)["data"] for one in desk.sent(hook)]
     assert {body["id"]: body["problem"] for body in bodies} == {
         first.id: PROBLEM.document(),
         second.id: PROBLEM.document(),
@@ -443,7 +443,7 @@ def test_a_defect_that_one_message_meets_keeps_no_other_from_being_sent(
         dispatcher = WebhookDispatcher(desk.queue, Broken(hooks[0].id), Event())
         for claim in desk.queue.claim(10):
             dispatcher.deliver(claim)
-    assert [len(desk.told(hook, DeliveryState.DELIVERED)) for hook in hooks] == [0, 1]
+    assert [len(desk.sent(hook, DeliveryState.DELIVERED)) for hook in hooks] == [0, 1]
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == ["webhook_broken"]
 
 

@@ -28,17 +28,17 @@ class Recorder:
 def test_a_step_is_reported_from_its_beginning_to_its_end() -> None:
     recorder = Recorder()
     steps = Steps(recorder)
-    with steps.step(Step.PROFILE, total=3) as told:
-        told.tell(CELL)
-        told.say("image 7")
-        told.tell()
-        told.tell()
+    with steps.step(Step.PROFILE, total=3) as progress:
+        progress.update(CELL)
+        progress.note("image 7")
+        progress.update()
+        progress.update()
     assert recorder.counts == [(0, 3), (1, 3), (1, 3), (2, 3), (3, 4), (3, 3)]
-    assert [progress.finished for progress in recorder.heard] == [False] * 5 + [True]
-    assert recorder.heard[1].facts == CELL
-    assert recorder.heard[2].note == "image 7"
-    assert {progress.step for progress in recorder.heard} == {Step.PROFILE}
-    assert recorder.heard[-1].facts == StepFacts(seconds=round(steps.seconds["profile"], 3))
+    assert [each.finished for each in recorder.received] == [False] * 5 + [True]
+    assert recorder.received[1].facts == CELL
+    assert recorder.received[2].note == "image 7"
+    assert {each.step for each in recorder.received} == {Step.PROFILE}
+    assert recorder.received[-1].facts == StepFacts(seconds=round(steps.seconds["profile"], 3))
 
 
 def test_a_step_of_unknown_length_ends_all_the_same() -> None:

@@ -22,7 +22,7 @@ def value(rates: Rates) -> str:
 
 
 class Scripted:
-    """A queue that assigns cells, or gives results, as a script says."""
+    """A queue that assigns cells, or gives back their results, as a script has it."""
 
     def __init__(self, script: list[int]) -> None:
         self.script, self.left = script, dict[str, Rates]()
@@ -67,7 +67,7 @@ def test_every_cell_has_its_value_and_none_is_computed_twice(
     assert all(again.knows(key) for key in CELLS)
 
 
-def test_an_empty_assignment_leaves_the_cells_to_this_process(tmp_path: Path) -> None:
+def test_cells_that_an_empty_queue_does_not_give_are_computed_here(tmp_path: Path) -> None:
     class Empty:
         def publish(self, cells: Mapping[str, Rates]) -> None:
             pass
@@ -78,8 +78,8 @@ def test_an_empty_assignment_leaves_the_cells_to_this_process(tmp_path: Path) ->
     assert share(CELLS, Workspace(tmp_path), value, value, Empty())(CELLS["search/3"]) == "0.3"
 
 
-def test_a_helper_computes_its_batches_until_there_is_nothing_left() -> None:
-    given_out, computed = Scripted([0, 2, 4]), list[Rates]()
-    given_out.publish(CELLS)
-    assert assist(computed.append, given_out) == len(CELLS)
+def test_assisting_computes_every_assigned_cell_until_none_is_left() -> None:
+    queue, computed = Scripted([0, 2, 4]), list[Rates]()
+    queue.publish(CELLS)
+    assert assist(computed.append, queue) == len(CELLS)
     assert sorted(map(value, computed)) == sorted(map(value, CELLS.values()))
