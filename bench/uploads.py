@@ -102,7 +102,7 @@ def measure(service: Service, folder: Path, size: int) -> None:
         f"copy {copying:.2f} s + hash {hashing:.2f} s = {reference:.2f} s; sent and complete {sent:.2f} s"
         f" ({sent / reference:.2f}x); verified and judged {judged:.2f} s ({judged / reference:.2f}x);"
         f" API {before / MIB:.0f} MiB, at most {peak / MIB:.0f} MiB (+{(peak - before) / MIB:.0f});"
-        f" {(upload.problem or {}).get('code')}",
+        f" {upload.problem and upload.problem.code}",
         flush=True,
     )
 

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 
 from primesvt_client.errors import ReportedError
+from primesvt_client.facts import CandidateFacts, CellFacts, TrialFacts
 from primesvt_client.progress import Progress, Reporter
 
 WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -72,9 +73,9 @@ def progress_bars(**titles: str) -> Iterator[Reporter]:
         tasks: dict[str, TaskID] = {}
 
         def show(progress: Progress) -> None:
-            step = progress.step.value
+            step = str(progress.step)
             if step not in tasks:
-                tasks[step] = bars.add_task(shown[step], total=progress.total, note="")
+                tasks[step] = bars.add_task(shown.get(step, step), total=progress.total, note="")
             bars.update(tasks[step], completed=progress.done, total=progress.total, note=describe(progress))
 
         yield show
@@ -85,10 +86,10 @@ def _lines(titles: Mapping[str, str]) -> Reporter:
     quarters: dict[str, int] = {}
 
     def show(progress: Progress) -> None:
-        step = progress.step.value
+        step = str(progress.step)
         quarter = 4 * progress.done // progress.total if progress.total else 0
         if step not in quarters:
-            err.print(f"{titles[step]} ...")
+            err.print(f"{titles.get(step, step)} ...")
         elif quarters[step] < quarter < 4:
             err.print(f"  {progress.done} of {progress.total}")
         quarters[step] = max(quarter, quarters.get(step, 0))
@@ -97,17 +98,11 @@ def _lines(titles: Mapping[str, str]) -> Reporter:
 
 
 def describe(progress: Progress) -> str:
-    """What a report says, in a few words."""
+    """A report in a few words."""
     facts = progress.facts
     parts = [progress.note] if progress.note else []
-    if "group" in facts and "rate" in facts:
-        parts.append(f"{facts['group']} at {100 * _number(facts['rate']):.0f} %")
-    if "accuracy" in facts:
-        parts.append(f"accuracy {100 * _number(facts['accuracy']):.1f} %")
-    if "memory_saving" in facts:
-        parts.append(f"saves {100 * _number(facts['memory_saving']):.1f} %")
+    if isinstance(facts, CellFacts | CandidateFacts):
+        parts += [f"{facts.group} at {100 * facts.rate:.0f} %", f"accuracy {100 * facts.accuracy:.1f} %"]
+    if isinstance(facts, CandidateFacts | TrialFacts):
+        parts.append(f"saves {100 * facts.memory_saving:.1f} %")
     return ", ".join(parts)
-
-
-def _number(value: JsonValue) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0

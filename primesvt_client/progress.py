@@ -1,31 +1,35 @@
-"""How a run tells what it is doing.
+"""How a run reports its progress.
 
 A reporter is any function that takes a `Progress`. It may raise `Cancelled` to stop the run between two evaluations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from typing import Annotated
 
-from pydantic import JsonValue
+from pydantic import Field
 
+from primesvt_client.facts import NO_FACTS, Facts, ProgressFacts
 from primesvt_client.states import Step
 
 
-@dataclass(frozen=True, kw_only=True)
-class Progress:
+class Progress(Facts):
     """One report: ``done`` of ``total`` units of ``step`` are finished.
 
-    ``facts`` carries what dashboards draw live: of a profile cell ``{group, rate, accuracy, accuracy_drop}``, of an
-    accepted search step ``{group, rate, accuracy, memory_saving}``, of a finished step its figures.
+    Attributes:
+        step: text where another version has a step that this one has not.
+        done: units finished.
+        total: None if nobody can know.
+        note: what goes on within the unit.
+        facts: what was just measured.
     """
 
-    step: Step
-    done: int
+    step: Annotated[Step | str, Field(union_mode="left_to_right")]
+    done: int = 0
     total: int | None = None
     note: str = ""
-    facts: Mapping[str, JsonValue] = field(default_factory=dict)
+    facts: ProgressFacts = NO_FACTS
 
     @property
     def finished(self) -> bool:

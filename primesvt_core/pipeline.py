@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from primesvt_client.facts import CandidateFacts, CellFacts, TrialFacts
 from primesvt_client.progress import Reporter, silent
 from primesvt_core import __version__
 from primesvt_core.data import check_classes, check_same_classes, open_data
@@ -208,7 +209,7 @@ def _profiling(candidates: Candidates, groups: Sequence[GroupSize], queue: CellQ
 
 def _report_cell(progress: StepProgress, cell: ProfileCell) -> None:
     progress.update(
-        {"group": cell.group, "rate": cell.rate, "accuracy": cell.accuracy, "accuracy_drop": cell.accuracy_drop}
+        CellFacts(group=cell.group, rate=cell.rate, accuracy=cell.accuracy, accuracy_drop=cell.accuracy_drop)
     )
 
 
@@ -216,12 +217,12 @@ def _observed(evaluate: Evaluate, progress: StepProgress) -> Evaluate:
     def observed(rates: Rates) -> Outcome:
         outcome = evaluate(rates)
         progress.update(
-            {
-                "group": list(rates)[-1],
-                "rate": list(rates.values())[-1],
-                "accuracy": outcome.accuracy,
-                "memory_saving": outcome.memory_saving,
-            }
+            CandidateFacts(
+                group=list(rates)[-1],
+                rate=list(rates.values())[-1],
+                accuracy=outcome.accuracy,
+                memory_saving=outcome.memory_saving,
+            )
         )
         return outcome
 
@@ -231,7 +232,7 @@ def _observed(evaluate: Evaluate, progress: StepProgress) -> Evaluate:
 def _judging(candidates: Candidates, progress: StepProgress) -> Callable[[CurvePoint], Paired]:
     def judge(point: CurvePoint) -> Paired:
         pair = candidates.judge(point)
-        progress.update({"memory_saving": point.memory_saving, "accuracy_drop": pair.drop, "samples": pair.samples})
+        progress.update(TrialFacts(memory_saving=point.memory_saving, accuracy_drop=pair.drop, samples=pair.samples))
         return pair
 
     return judge

@@ -1,4 +1,4 @@
-"""The worker: ``python -m worker``. One job at a time; uploads are looked into meanwhile."""
+"""The worker: ``python -m worker``. One job at a time; uploads are validated meanwhile."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from app.metrics import REGISTRY
 from app.queue import RUN_JOB, VALIDATE_UPLOAD, make_celery
 from app.settings import Settings
 from app.workers.records import WorkerState
-from worker.metrics_server import GpuCollector, exposed
-from worker.worker_loop import Station, open_station
+from worker.metrics_server import GpuCollector, serve_metrics
+from worker.worker_loop import WorkerLoop, open_worker_loop
 
 THREADS = 3
-"""One has the job, one looks into uploads, one lets doorbells ring that nobody can answer."""
+"""One runs the job, one validates uploads, one passes on notifications that this worker cannot answer."""
 
 
-def make_worker(station: Station) -> Celery:
-    """The Celery application with the station's tasks."""
-    celery = make_celery(station.settings.broker_url)
-    celery.task(name=RUN_JOB)(station.run_job)
-    celery.task(name=VALIDATE_UPLOAD)(station.validate_upload)
+def make_worker(loop: WorkerLoop) -> Celery:
+    """The Celery application with the worker loop's tasks."""
+    celery = make_celery(loop.settings.broker_url)
+    celery.task(name=RUN_JOB)(loop.run_job)
+    celery.task(name=VALIDATE_UPLOAD)(loop.validate_upload)
 
-    def stop(**_told: object) -> None:
-        station.stopping.set()
-        station.presence.show(WorkerState.STOPPING)
+    def stop(**_signal: object) -> None:
+        loop.stopping.set()
+        loop.registration.set_state(WorkerState.STOPPING)
 
     worker_shutting_down.connect(stop, weak=False)
     return celery
 
 
 def main() -> None:
-    """Work until told to stop by SIGTERM; what is running then is handed back."""
+    """Work until SIGTERM; what runs then is handed back."""
     settings = Settings.from_env(os.environ)
     logs.configure(settings.log_level, as_json=settings.log_json)
-    station = open_station(settings)
-    station.sweep()
+    loop = open_worker_loop(settings)
+    loop.sweep()
     options = ["--pool=threads", f"--concurrency={THREADS}", "--without-gossip", "--without-mingle"]
     REGISTRY.register(GpuCollector())
-    with exposed(settings), station.presence.told():
-        make_worker(station).worker_main(["worker", *options, f"--loglevel={settings.log_level}"])
+    with serve_metrics(settings), loop.registration.registered():
+        make_worker(loop).worker_main(["worker", *options, f"--loglevel={settings.log_level}"])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Handing out the cells of a profile: to the job's own child, and to one that helps with another's job."""
+"""Dispatches the cells of a profile: to the job's own child, and to a child that helps with another worker's job."""
 
 from __future__ import annotations
 
@@ -12,145 +12,147 @@ from sqlalchemy.exc import DBAPIError
 from app.jobs.cells import CellStore
 from app.jobs.records import CellClaim, JobClaim
 from primesvt_core.types import Rates
-from worker.persistence import FreshCells
-from worker.protocol import ShareAnswer
+from worker.persistence import NewCells
+from worker.protocol import AssignmentAnswer
 
 log = logging.getLogger(__name__)
 
 BATCH_SECONDS = 5.0
 """How long a batch of cells takes about, once it is known how long a cell takes."""
 
-HASTE = 0.5
-"""Weight of the newest measurement in what is taken for a cell's seconds."""
+EWMA_ALPHA = 0.5
+"""Weight of the newest measurement in the moving average of a cell's seconds."""
 
 
 @dataclass
-class Pace:
-    """How long a cell takes, as measured from one question for more to the next."""
+class Throughput:
+    """How long a cell takes, measured from one request for a batch to the next."""
 
     cell_seconds: float | None = None
-    _asked_at: float = field(default_factory=time.monotonic)
-    _handed_out: int = 0
+    _batch_began: float = field(default_factory=time.monotonic)
+    _batch_cells: int = 0
 
-    def asked(self) -> None:
-        """The child has computed what it was given."""
-        if self._handed_out:
-            seconds = (time.monotonic() - self._asked_at) / self._handed_out
+    def end_batch(self) -> None:
+        """The child has computed its batch."""
+        if self._batch_cells:
+            seconds = (time.monotonic() - self._batch_began) / self._batch_cells
             before = seconds if self.cell_seconds is None else self.cell_seconds
-            self.cell_seconds = HASTE * seconds + (1 - HASTE) * before
-        self._handed_out = 0
+            self.cell_seconds = EWMA_ALPHA * seconds + (1 - EWMA_ALPHA) * before
+        self._batch_cells = 0
 
-    def handed_out(self, cells: int) -> None:
-        """The child is given so many."""
-        self._asked_at, self._handed_out = time.monotonic(), cells
+    def begin_batch(self, cells: int) -> None:
+        """The child gets so many cells."""
+        self._batch_began, self._batch_cells = time.monotonic(), cells
 
     @property
-    def batch(self) -> int:
-        """Cells to hand out at once."""
+    def batch_size(self) -> int:
+        """Cells to dispatch at once."""
         return 1 if not self.cell_seconds else max(1, round(BATCH_SECONDS / self.cell_seconds))
 
 
-class OwnDesk:
-    """For the job's own child. While the profile is short it gets cell after cell; one that takes long is shared."""
+class OwnCellDispatcher:
+    """For the job's own child. While the profile is short it gets cell after cell; a long one is shared."""
 
     def __init__(
         self,
         steps: CellStore,
         claim: JobClaim,
-        cells: FreshCells,
+        cells: NewCells,
         share_seconds: float,
-        ring: Callable[[], None],
-        keep_files: Callable[[], None],
+        request_help: Callable[[], None],
+        save_files: Callable[[], None],
     ) -> None:
         """
         Args:
             steps: where cells are shared.
             claim: the job's.
             cells: what the child has computed.
-            share_seconds: a profile that is thought to take longer is shared.
-            ring: tells idle workers that there is something to help with.
-            keep_files: stores large files that are new.
+            share_seconds: a profile that is expected to take longer is shared.
+            request_help: calls idle workers.
+            save_files: stores large files that are new.
         """
-        self.steps, self.claim, self.cells, self.ring, self.tend = steps, claim, cells, ring, keep_files
-        self.share_seconds, self.pace = share_seconds, Pace()
+        self.steps, self.claim, self.cells, self.poll = steps, claim, cells, save_files
+        self.share_seconds, self.request_help, self.throughput = share_seconds, request_help, Throughput()
         self._wanted: dict[str, Rates] = {}
-        self._is_shared = self._waits = False
+        self._is_shared = self._is_waiting = False
 
-    def offer(self, cells: Mapping[str, Rates]) -> None:
+    def publish(self, cells: Mapping[str, Rates]) -> None:
         self._wanted = dict(cells)
 
-    def share(self) -> ShareAnswer | None:
-        if not self._waits:
-            self.pace.asked()
+    def next_batch(self) -> AssignmentAnswer | None:
+        if not self._is_waiting:
+            self.throughput.end_batch()
         try:
-            answer = self._answer()
-        except DBAPIError as error:  # asked again soon; the pulse notices if it is away for too long
+            answer = self._assign()
+        except DBAPIError as error:  # retried soon; the heartbeat notices if the database is away for too long
             log.warning("cells_not_shared", extra={"reason": str(error.orig)})
             answer = None
-        self._waits = answer is None
+        self._is_waiting = answer is None
         return answer
 
-    def _answer(self) -> ShareAnswer | None:
+    def _assign(self) -> AssignmentAnswer | None:
         if not self._is_shared and self._is_long():
             self.steps.publish(self.claim, self._wanted)
             self._is_shared = True
-            self.ring()
-        return self._from_all() if self._is_shared else self._next()
+            self.request_help()
+        return self._assign_shared() if self._is_shared else self._assign_one()
 
     def _is_long(self) -> bool:
-        left = len(self._wanted)
-        return left > 1 and self.pace.cell_seconds is not None and left * self.pace.cell_seconds > self.share_seconds
+        left, seconds = len(self._wanted), self.throughput.cell_seconds
+        return left > 1 and seconds is not None and left * seconds > self.share_seconds
 
-    def _next(self) -> ShareAnswer:
+    def _assign_one(self) -> AssignmentAnswer:
         if not self._wanted:
-            return ShareAnswer()
+            return AssignmentAnswer()
         key = next(iter(self._wanted))
-        self.pace.handed_out(1)
-        return ShareAnswer(mine={key: dict(self._wanted.pop(key))})
+        self.throughput.begin_batch(1)
+        return AssignmentAnswer(to_compute={key: dict(self._wanted.pop(key))})
 
-    def _from_all(self) -> ShareAnswer | None:
-        mine, found = self.steps.share(self.claim, self.cells.read(), self.pace.batch, self._wanted)
-        self.cells.note()
-        for key in (*mine, *found):
+    def _assign_shared(self) -> AssignmentAnswer | None:
+        to_compute, results = self.steps.share(
+            self.claim, self.cells.read(), self.throughput.batch_size, self._wanted
+        )  # fmt: skip
+        self.cells.mark_saved()
+        for key in (*to_compute, *results):
             self._wanted.pop(key, None)
-        self.pace.handed_out(len(mine))
-        if mine or found or not self._wanted:
-            return ShareAnswer(mine=mine, found=found)
-        return None  # all that is left is being computed by others
+        self.throughput.begin_batch(len(to_compute))
+        if to_compute or results or not self._wanted:
+            return AssignmentAnswer(to_compute=to_compute, results=results)
+        return None  # other workers compute all that is left
 
 
-class HelpDesk:
-    """For a child that helps: batch after batch, until there is nothing left or this worker has its own job to do."""
+class HelperCellDispatcher:
+    """For a child that helps: batch after batch, until no cell is left or a job waits for this worker."""
 
-    def __init__(self, steps: CellStore, claim: CellClaim, cells: FreshCells, has_own: Callable[[], bool]) -> None:
-        self.steps, self.claim, self.cells, self.has_own = steps, claim, cells, has_own
-        self.pace, self.told_at = Pace(), time.monotonic()
+    def __init__(self, steps: CellStore, claim: CellClaim, cells: NewCells, has_own_job: Callable[[], bool]) -> None:
+        self.steps, self.claim, self.cells, self.has_own_job = steps, claim, cells, has_own_job
+        self.throughput, self.reported_at = Throughput(), time.monotonic()
 
-    def offer(self, cells: Mapping[str, Rates]) -> None:
-        """A helper wants nothing."""
+    def publish(self, cells: Mapping[str, Rates]) -> None:
+        """A helper publishes nothing."""
 
-    def share(self) -> ShareAnswer:
-        self.pace.asked()
-        mine = self.tell(0 if self.has_own() else self.pace.batch, is_through=True)
-        self.pace.handed_out(len(mine))
-        return ShareAnswer(mine=mine)
+    def next_batch(self) -> AssignmentAnswer:
+        self.throughput.end_batch()
+        to_compute = self.report(0 if self.has_own_job() else self.throughput.batch_size, is_complete=True)
+        self.throughput.begin_batch(len(to_compute))
+        return AssignmentAnswer(to_compute=to_compute)
 
-    def tend(self) -> None:
-        """Nothing needs it."""
+    def poll(self) -> None:
+        """Nothing to do."""
 
-    def tell(self, limit: int = 0, *, is_through: bool = False) -> dict[str, dict[str, float]]:
-        """Hand in what was computed, and get so many more cells.
+    def report(self, limit: int = 0, *, is_complete: bool = False) -> dict[str, dict[str, float]]:
+        """Hand in what was computed, and get more cells.
 
         Args:
             limit: most cells to get.
-            is_through: whether everything that was given out should be there.
+            is_complete: whether every cell of the batch should have been computed.
 
         Raises:
             LostClaim: the job needs no help any more.
         """
-        told_at = time.monotonic()
-        seconds, computed = told_at - self.told_at, self.cells.read()
-        mine = self.steps.assist(self.claim, computed, seconds, limit, is_through=is_through)
-        self.cells.note()
-        self.told_at = told_at
-        return mine
+        reported_at = time.monotonic()
+        seconds, computed = reported_at - self.reported_at, self.cells.read()
+        to_compute = self.steps.assist(self.claim, computed, seconds, limit, is_through=is_complete)
+        self.cells.mark_saved()
+        self.reported_at = reported_at
+        return to_compute

@@ -1,4 +1,4 @@
-"""Helping with the profile of a job that another worker holds."""
+"""Helps with the profile of a job that another worker holds."""
 
 from __future__ import annotations
 
@@ -18,31 +18,32 @@ from app.jobs.cells import CellStore
 from app.jobs.records import CellClaim, HeartbeatReply
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
+from primesvt_client.progress import Progress
 from worker import sandbox
-from worker.cell_dispatcher import HelpDesk
-from worker.heartbeat import Document, Pulse, ShuttingDown
-from worker.inputs import materialise
-from worker.persistence import FreshCells
+from worker.cell_dispatcher import HelperCellDispatcher
+from worker.heartbeat import LeaseHeartbeat, ShuttingDown
+from worker.inputs import fetch_input
+from worker.persistence import NewCells
 from worker.process import ChildDied
-from worker.protocol import AssistRequest, Request
+from worker.protocol import AssistRequest, AssistResult, Request
 from worker.supervisor import ChildRefused, supervise
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Helper:
-    """Helps in the name of a claim's owner, until ``stopping`` is set or ``has_own`` says that a job waits."""
+class CellHelper:
+    """Helps in the name of a claim's owner, until ``stopping`` is set or ``has_own_job`` answers that a job waits."""
 
     steps: CellStore
     store: BlobStore
     settings: Settings
     stopping: Event
-    has_own: Callable[[], bool]
+    has_own_job: Callable[[], bool]
 
     def run(self, claim: CellClaim) -> bool:
-        """Help as long as it is needed; say whether that went well. Cells that are not computed are given back."""
-        # Not the job's own folder: its worker may be another one of this machine.
+        """Help as long as help is needed, then give back the cells that are not computed; False after a failure."""
+        # Not the job's own folder: its worker may run on this machine, too.
         folder = self.settings.workspaces / f"{claim.job_id}.{hashlib.sha256(claim.owner.encode()).hexdigest()[:16]}"
         with logs.bound(claim.job_id):
             log.info("help_begun")
@@ -55,38 +56,41 @@ class Helper:
                 log.warning("help_broken_off", extra={"reason": str(error)})
                 return False
             finally:
-                self._leave(claim, folder)
+                self._release(claim, folder)
         return True
 
-    def _leave(self, claim: CellClaim, folder: Path) -> None:
+    def _release(self, claim: CellClaim, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         try:
             self.steps.release(claim)
-        except DBAPIError as error:  # the reconciler takes them
+        except DBAPIError as error:  # the reconciler takes them back
             log.warning("cells_not_given_back", extra={"reason": str(error.orig)})
 
     def _help(self, claim: CellClaim, folder: Path) -> None:
         workspace = folder / "workspace"
-        desk = HelpDesk(self.steps, claim, FreshCells(workspace), self.has_own)
+        dispatcher = HelperCellDispatcher(self.steps, claim, NewCells(workspace), self.has_own_job)
 
-        def beat(_reports: Sequence[Document], _seconds: float) -> HeartbeatReply:
-            desk.tell()
+        def renew(_reports: Sequence[Progress], _seconds: float) -> HeartbeatReply:
+            dispatcher.report()
             return HeartbeatReply(cancel_requested=False)
 
-        pulse = Pulse(
-            beat,
+        heartbeat = LeaseHeartbeat(
+            renew,
             self.stopping,
             every_seconds=self.settings.heartbeat_seconds,
             lease_seconds=self.settings.lease_seconds,
         )
         task = AssistRequest(
-            checkpoint=materialise(self.store, claim.checkpoint, folder / "inputs" / "checkpoint", pulse),
-            data=materialise(self.store, claim.dataset, folder / "inputs" / "data", pulse),
+            checkpoint=fetch_input(self.store, claim.checkpoint, folder / "inputs" / "checkpoint", heartbeat),
+            data=fetch_input(self.store, claim.dataset, folder / "inputs" / "data", heartbeat),
             spec=claim.spec,
             workspace=workspace,
         )
         request = Request(task=task, sandbox=sandbox.for_computing(self.settings), device=claim.device)
         try:
-            supervise(request, folder / "child.log", pulse, silence_seconds=self.settings.stall_seconds, desk=desk)
+            supervise(
+                request, AssistResult, folder / "child.log", heartbeat, silence_seconds=self.settings.stall_seconds,
+                dispatcher=dispatcher,
+            )  # fmt: skip
         finally:
-            desk.tell()  # what was computed last
+            dispatcher.report()  # what was computed last

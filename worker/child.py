@@ -15,12 +15,10 @@ import threading
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
 
-from pydantic import JsonValue
-
+from primesvt_client.facts import DataSetFacts
 from primesvt_client.progress import Progress
 from primesvt_core.errors import PrimeSVTError
 from primesvt_core.types import Rates
@@ -28,17 +26,20 @@ from primesvt_core.workspace.sharing import Assignment
 from primesvt_core.workspace.store import Workspace
 from worker import sandbox
 from worker.protocol import (
-    AskMessage,
+    AssignmentAnswer,
     AssistRequest,
+    AssistResult,
     CompressRequest,
+    CompressResult,
     Message,
-    OfferMessage,
+    NextBatchMessage,
     ProgressMessage,
+    PublishMessage,
     RefusedMessage,
     Request,
+    Result,
     ResultMessage,
     SandboxMessage,
-    ShareAnswer,
     Task,
     ValidateCheckpoint,
 )
@@ -47,23 +48,23 @@ DIED = 1
 
 
 class Channel:
-    """To the worker: what it is called with is told; what the worker says back are answers."""
+    """To the worker: sends it messages and waits for its answers. It is the `CellQueue` of the profile."""
 
     def __init__(self, output: TextIO) -> None:
         self.output = output
         self.answers: queue.SimpleQueue[str] = queue.SimpleQueue()
 
-    def __call__(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
         self.output.write(message.model_dump_json() + "\n")
         self.output.flush()
 
     def publish(self, cells: Mapping[str, Rates]) -> None:
-        self(OfferMessage(cells={key: dict(rates) for key, rates in cells.items()}))
+        self.send(PublishMessage(cells={key: dict(rates) for key, rates in cells.items()}))
 
     def next_batch(self) -> Assignment:
-        self(AskMessage())
-        answer = ShareAnswer.model_validate_json(self.answers.get())
-        return Assignment(to_compute=answer.mine, results=answer.found)
+        self.send(NextBatchMessage())
+        answer = AssignmentAnswer.model_validate_json(self.answers.get())
+        return Assignment(to_compute=answer.to_compute, results=answer.results)
 
     def listen(self) -> None:
         """Standard input ends when the worker does, however it ends; then so does this process."""
@@ -74,58 +75,62 @@ class Channel:
 
 def main() -> int:
     """Carry out the request on standard input."""
-    tell = _private_output()
+    channel = _private_output()
     request = Request.model_validate_json(sys.stdin.readline())
     missing = sandbox.enter(request.sandbox)
-    threading.Thread(target=tell.listen, daemon=True).start()
+    threading.Thread(target=channel.listen, daemon=True).start()
     if request.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch is loaded
     if missing:
-        tell(SandboxMessage(missing=missing))
+        channel.send(SandboxMessage(missing=missing))
     try:
-        tell(ResultMessage(result=carry_out(request.task, tell)))
+        channel.send(ResultMessage(result=carry_out(request.task, channel)))
     except PrimeSVTError as error:
-        tell(RefusedMessage(code=error.error_code, detail=error.message))
+        channel.send(RefusedMessage(code=error.error_code, detail=error.message))
     except MemoryError:
         traceback.print_exc()
         if not request.sandbox.memory_bytes:  # another machine may have more
             return DIED
-        tell(RefusedMessage(code="too_demanding", detail=_too_large(request.sandbox.memory_bytes)))
+        channel.send(RefusedMessage(code="too_demanding", detail=_too_large(request.sandbox.memory_bytes)))
     except OSError:  # a full disk, a store that is away: may be over at the next attempt
         traceback.print_exc()
         return DIED
     except Exception as error:  # noqa: BLE001  # a defect: the next attempt would end the same way
         traceback.print_exc()
-        tell(RefusedMessage(code="internal_error", detail=f"a defect of PrimeSVT: {type(error).__name__}: {error}"))
+        channel.send(
+            RefusedMessage(code="internal_error", detail=f"a defect of PrimeSVT: {type(error).__name__}: {error}")
+        )
     return 0
 
 
-def carry_out(task: Task, tell: Channel) -> dict[str, JsonValue]:
+def carry_out(task: Task, channel: Channel) -> Result:
     """The result of a task.
 
     Raises:
         PrimeSVTError: if its inputs are wrong.
     """
     if isinstance(task, CompressRequest):
-        return _compress(task, tell)
+        return _compress(task, channel)
     if isinstance(task, AssistRequest):
-        return _assist(task, tell)
+        return _assist(task, channel)
     if isinstance(task, ValidateCheckpoint):
         from primesvt_core.intake.inspect import inspect
 
-        return inspect(task.path).to_json()
+        return inspect(task.path).facts()
     from primesvt_core.data import open_data
 
     data = open_data(task.path)
     data.decode(0)
-    return {"kind": data.kind, "samples": len(data), "classes": [*data.classes], "fingerprint": data.fingerprint()}
+    return DataSetFacts(
+        kind=data.kind, samples=len(data), classes=tuple(data.classes), fingerprint=data.fingerprint()
+    )  # fmt: skip
 
 
-def _compress(task: CompressRequest, tell: Channel) -> dict[str, JsonValue]:
+def _compress(task: CompressRequest, channel: Channel) -> CompressResult:
     from primesvt_core import pipeline, spec
 
     def report_to(progress: Progress) -> None:
-        tell(ProgressMessage(**{**asdict(progress), "step": progress.step.value, "facts": dict(progress.facts)}))
+        channel.send(ProgressMessage(progress=progress))
 
     request = pipeline.Request(
         checkpoint=task.checkpoint,
@@ -135,24 +140,24 @@ def _compress(task: CompressRequest, tell: Channel) -> dict[str, JsonValue]:
         workspace=task.workspace,
         train_data=task.train_data,
     )
-    with alone_in(task.workspace):
-        adopt(task)
-        report = pipeline.compress(request, report_to, tell)
-    return {"verdict": report.verdict.value, "summary": dict(report.summary())}
+    with lock_workspace(task.workspace):
+        restore(task)
+        report = pipeline.compress(request, report_to, channel)
+    return CompressResult(verdict=report.verdict.value, summary=report.summary())
 
 
-def _assist(task: AssistRequest, tell: Channel) -> dict[str, JsonValue]:
+def _assist(task: AssistRequest, channel: Channel) -> AssistResult:
     from primesvt_core import pipeline, spec
 
     request = pipeline.Request(
         checkpoint=task.checkpoint, data=task.data, spec=spec.parse(task.spec), out=task.workspace / "out",
         workspace=task.workspace,
     )  # fmt: skip
-    return {"cells": pipeline.assist(request, tell)}
+    return AssistResult(cells=pipeline.assist(request, channel))
 
 
-def adopt(task: CompressRequest) -> None:
-    """Take over what earlier attempts have made elsewhere."""
+def restore(task: CompressRequest) -> None:
+    """Put into the workspace what earlier attempts have computed elsewhere."""
     Workspace(task.workspace).learn(task.known)
     for path in task.fetched.iterdir() if task.fetched else ():
         path.replace(task.workspace / path.name)
@@ -163,8 +168,8 @@ def _too_large(memory_bytes: int) -> str:
 
 
 @contextmanager
-def alone_in(workspace: Path) -> Iterator[None]:
-    """Wait until a child whose worker has lost the claim is gone from the workspace; the lock goes with its holder."""
+def lock_workspace(workspace: Path) -> Iterator[None]:
+    """Wait until no child of a lost claim uses the workspace; the lock ends with the process that holds it."""
     workspace.mkdir(parents=True, exist_ok=True)
     with (workspace / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -172,7 +177,7 @@ def alone_in(workspace: Path) -> Iterator[None]:
 
 
 def _private_output() -> Channel:
-    """Keep standard output for messages; whatever else is printed goes to standard error."""
+    """Reserve standard output for messages; all other output goes to standard error."""
     output: TextIO = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return Channel(output)

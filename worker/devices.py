@@ -1,4 +1,4 @@
-"""What this worker computes on, found out without loading torch into the worker."""
+"""Which devices this worker computes on, detected without loading torch into the worker."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ GPU: Device = "cuda"
 DRIVERS = ("nvidiactl", "kfd", "dxg")
 """Files below /dev of which a machine with a GPU that torch can use has one: NVIDIA, AMD, Windows' Linux."""
 
-ASKING = "import sys, torch; sys.exit(0 if torch.cuda.is_available() else 1)"
-ASKING_SECONDS = 300.0
+PROBE = "import sys, torch; sys.exit(0 if torch.cuda.is_available() else 1)"
+PROBE_SECONDS = 300.0
 
 
 def devices(settings: Settings) -> tuple[Device, ...]:
-    """``cpu``, and ``cuda`` where torch finds a GPU; or what the settings say."""
+    """``cpu``, and ``cuda`` if torch finds a GPU; unless the settings name the devices."""
     if settings.worker_devices:
         return (CPU, GPU) if GPU in settings.worker_devices.split(",") else (CPU,)
-    return (CPU, GPU) if _has_driver() and _torch_finds_one() else (CPU,)
+    return (CPU, GPU) if _has_driver() and _torch_finds_gpu() else (CPU,)
 
 
 def _has_driver() -> bool:
     return any(Path("/dev", name).exists() for name in DRIVERS)
 
 
-def _torch_finds_one() -> bool:
+def _torch_finds_gpu() -> bool:
     try:
-        asked = subprocess.run([sys.executable, "-P", "-c", ASKING], timeout=ASKING_SECONDS, check=False)  # noqa: S603
+        probe = subprocess.run([sys.executable, "-P", "-c", PROBE], timeout=PROBE_SECONDS, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
-        log.warning("gpu_not_asked", extra={"reason": f"torch did not answer within {ASKING_SECONDS:g} s"})
+        log.warning("gpu_not_asked", extra={"reason": f"torch did not answer within {PROBE_SECONDS:g} s"})
         return False
-    return asked.returncode == 0
+    return probe.returncode == 0

@@ -1,4 +1,4 @@
-"""Keeping a claim alive while work goes on: the lease is renewed, what was reported is kept, stops are heard."""
+"""Keeps a claim alive while work goes on: renews the lease, stores progress, learns of cancellation and shutdown."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import time
 from collections.abc import Callable, Sequence
 from threading import Event
 
-from pydantic import JsonValue
 from sqlalchemy.exc import DBAPIError
 
 from app.errors import LostClaim
 from app.jobs.records import HeartbeatReply
+from primesvt_client.facts import NO_FACTS
+from primesvt_client.progress import Progress
 
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT_SECONDS = 0.5
-"""How long waiting for something else may keep a stop from being heard."""
+"""How long waiting for something else may delay a stop."""
 
-Document = dict[str, JsonValue]
-SendBeat = Callable[[Sequence[Document], float], HeartbeatReply]
-"""Given what was reported, and the seconds, since the beat before."""
+SendHeartbeat = Callable[[Sequence[Progress], float], HeartbeatReply]
+"""Renews the lease, given the progress and the seconds since the last renewal."""
 
 
 class CancelRequested(Exception):
@@ -31,39 +31,40 @@ class ShuttingDown(Exception):
     """The worker is being stopped; another attempt goes on with the work."""
 
 
-class Pulse:
-    """Beats when it is time to; `tick` is called often, between pieces of work."""
+class LeaseHeartbeat:
+    """Renews a lease at its interval; `renew_if_due` is called often, between pieces of work."""
 
-    def __init__(self, send: SendBeat, stopping: Event, *, every_seconds: float, lease_seconds: float) -> None:
+    def __init__(self, send: SendHeartbeat, stopping: Event, *, every_seconds: float, lease_seconds: float) -> None:
         self.send, self.stopping, self.every_seconds, self.lease_seconds = send, stopping, every_seconds, lease_seconds
         self.renewed_at = self.tried_at = time.monotonic()
-        self._reports: list[Document] = []
+        self._reports: list[Progress] = []
 
-    def report(self, document: Document) -> None:
-        """Tell this with the next beat; a report without facts is outdated by the one after it."""
-        if self._reports and not self._reports[-1]["facts"] and self._reports[-1]["step"] == document["step"]:
+    def report(self, progress: Progress) -> None:
+        """Send this with the next renewal; a report without facts is replaced by the next one of its step."""
+        last = self._reports[-1] if self._reports else None
+        if last is not None and last.facts == NO_FACTS and last.step == progress.step:
             self._reports.pop()
-        self._reports.append(document)
+        self._reports.append(progress)
 
-    def tick(self) -> None:
-        """Beat if it is time to.
+    def renew_if_due(self) -> None:
+        """Renew if it is time to.
 
         Raises:
-            CancelRequested: stop for good.
-            ShuttingDown: stop for now.
-            LostClaim: stop quietly.
+            CancelRequested: the user wants the job stopped.
+            ShuttingDown: the worker is being stopped.
+            LostClaim: another worker has the claim.
         """
         if self.stopping.is_set():
             raise ShuttingDown
         if time.monotonic() - self.tried_at >= self.every_seconds:
-            self.beat()
+            self.renew()
 
-    def beat(self) -> None:
-        """Beat now. A database that does not answer is asked again until the lease is over.
+    def renew(self) -> None:
+        """Renew now. A database that does not answer is retried until the lease is over.
 
         Raises:
-            CancelRequested: stop for good.
-            LostClaim: stop quietly.
+            CancelRequested: the user wants the job stopped.
+            LostClaim: another worker has the claim.
         """
         self.tried_at = time.monotonic()
         try:

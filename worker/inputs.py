@@ -1,4 +1,4 @@
-"""Uploads as files that a child can read, under names that it may show."""
+"""Uploads as files that a child can read, under safe names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from app.catalog.records import UploadContent
 from app.storage import BlobStore
-from worker.heartbeat import LONGEST_WAIT_SECONDS, Pulse
+from worker.heartbeat import LONGEST_WAIT_SECONDS, LeaseHeartbeat
 
 T = TypeVar("T")
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -22,18 +22,18 @@ LONGEST_NAME = 100
 CHUNK = 1 << 20
 
 
-class Altered(OSError):
+class ContentChanged(OSError):
     """Storage does not hold what was verified."""
 
 
-def materialise(store: BlobStore, content: UploadContent, folder: Path, pulse: Pulse) -> Path:
+def fetch_input(store: BlobStore, content: UploadContent, folder: Path, heartbeat: LeaseHeartbeat) -> Path:
     """A file of the content, in ``folder``, which is made anew; a link where the store lies on this machine.
 
     Nothing else may be written into the folder: a client chose the name, and to write through a link is to change what
     is stored.
 
     Raises:
-        Altered: it has been verified, and is not what it was then.
+        ContentChanged: it has been verified, and is not what it was then.
         BlobMissing: it is gone.
     """
     shutil.rmtree(folder, ignore_errors=True)
@@ -45,54 +45,56 @@ def materialise(store: BlobStore, content: UploadContent, folder: Path, pulse: P
         return path
     digest = hashlib.sha256()
     with path.open("wb") as file:
-        for chunk in ticking(store.open(content.blob_key), pulse):
+        for chunk in with_heartbeat(store.open(content.blob_key), heartbeat):
             file.write(chunk)
             if content.sha256 is not None:
                 digest.update(chunk)
     if content.sha256 not in (None, digest.hexdigest()):
-        raise Altered(f"what is stored of {content.name} is not what was verified: its SHA-256 is {digest.hexdigest()}")
+        raise ContentChanged(
+            f"what is stored of {content.name} is not what was verified: its SHA-256 is {digest.hexdigest()}"
+        )
     return path
 
 
 @contextmanager
-def hashing(path: Path) -> Iterator[Future[str]]:
-    """The SHA-256 of a file, found out in a thread while the block runs; given up when the block is left."""
-    unwanted = Event()
+def hash_in_thread(path: Path) -> Iterator[Future[str]]:
+    """The SHA-256 of a file, computed in a thread while the block runs; cancelled when the block is left."""
+    cancelled = Event()
     with ThreadPoolExecutor(1) as pool:
         try:
-            yield pool.submit(_sha256_of, path, unwanted)
+            yield pool.submit(_sha256_of, path, cancelled)
         finally:
-            unwanted.set()
+            cancelled.set()
 
 
-def _sha256_of(path: Path, unwanted: Event) -> str:
+def _sha256_of(path: Path, cancelled: Event) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while not unwanted.is_set() and (chunk := file.read(CHUNK)):
+        while not cancelled.is_set() and (chunk := file.read(CHUNK)):
             digest.update(chunk)
     return digest.hexdigest()
 
 
-def alongside(act: Callable[[], None], pulse: Pulse) -> None:
-    """Do something that takes its time and cannot be interrupted, with the pulse going on meanwhile."""
+def run_in_thread(act: Callable[[], None], heartbeat: LeaseHeartbeat) -> None:
+    """Do something that takes long and cannot be interrupted, and keep the lease meanwhile."""
     with ThreadPoolExecutor(1) as pool:
-        awaited(pool.submit(act), pulse)
+        wait_for(pool.submit(act), heartbeat)
 
 
-def awaited(result: Future[T], pulse: Pulse) -> T:
-    """The result, with the pulse going on until it is there."""
-    while wait([result], timeout=min(LONGEST_WAIT_SECONDS, pulse.every_seconds)).not_done:
-        pulse.tick()
+def wait_for(result: Future[T], heartbeat: LeaseHeartbeat) -> T:
+    """The result of a thread; keeps the lease until it is there."""
+    while wait([result], timeout=min(LONGEST_WAIT_SECONDS, heartbeat.every_seconds)).not_done:
+        heartbeat.renew_if_due()
     return result.result()
 
 
-def ticking(chunks: Iterator[bytes], pulse: Pulse) -> Iterator[bytes]:
-    """The same chunks, with the pulse going on between them."""
+def with_heartbeat(chunks: Iterator[bytes], heartbeat: LeaseHeartbeat) -> Iterator[bytes]:
+    """The same chunks; keeps the lease between them."""
     for chunk in chunks:
-        pulse.tick()
+        heartbeat.renew_if_due()
         yield chunk
 
 
 def safe_name(name: str) -> str:
-    """A client's file name as one of ours: no separators, no leading dot; its ending says the format."""
+    """A client's file name without separators and leading dots; the ending, which names the format, is kept."""
     return UNSAFE.sub("_", name)[-LONGEST_NAME:].lstrip(".") or "upload"

@@ -1,4 +1,4 @@
-"""Running one job: claim it, have a child carry it out, keep what comes of it."""
+"""Runs one job: a child carries it out, its artifacts are stored, its outcome is written to the database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from pydantic import JsonValue
 from sqlalchemy.exc import DBAPIError
 
 from app import logs
@@ -23,14 +22,16 @@ from app.jobs.records import HeartbeatReply, JobClaim, StoredArtifact
 from app.queue import Notifier
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
+from primesvt_client.facts import ProblemFacts
+from primesvt_client.progress import Progress
 from worker import sandbox
-from worker.cell_dispatcher import OwnDesk
+from worker.cell_dispatcher import OwnCellDispatcher
 from worker.files import chunks
-from worker.heartbeat import CancelRequested, Document, Pulse, ShuttingDown
-from worker.inputs import UNSAFE, materialise, ticking
-from worker.persistence import FreshCells, KeptFiles, clean_up
+from worker.heartbeat import CancelRequested, LeaseHeartbeat, ShuttingDown
+from worker.inputs import UNSAFE, fetch_input, with_heartbeat
+from worker.persistence import NewCells, SavedFiles, delete_leftovers
 from worker.process import ChildDied
-from worker.protocol import CompressRequest, Request
+from worker.protocol import CompressRequest, CompressResult, Request
 from worker.supervisor import ChildRefused, supervise
 
 log = logging.getLogger(__name__)
@@ -82,89 +83,94 @@ class JobRunner:
             log.info("job_cancelled")
         except ChildRefused as refusal:
             self.work.fail(claim, refusal.problem)
-            log.info("job_refused", extra={"problem": refusal.problem["code"]})
+            log.info("job_refused", extra={"problem": refusal.problem.code})
         except ShuttingDown:
             self.work.hand_back(claim)
             log.info("job_handed_back")
             return
         except (ChildDied, OSError, BlobMissing) as error:
-            self.work.release(claim, {"detail": str(error)})
+            self.work.release(claim, ProblemFacts(detail=str(error)))
             log.warning("job_released", extra={"reason": str(error)})
             return
-        shutil.rmtree(folder, ignore_errors=True)  # nobody will go on with it
-        self._clean_up()
+        shutil.rmtree(folder, ignore_errors=True)  # no attempt will use it again
+        self._delete_leftovers()
 
-    def _clean_up(self) -> None:
+    def _delete_leftovers(self) -> None:
         try:
-            clean_up(self.files, self.store)
-        except (OSError, DBAPIError) as error:  # somebody else does it after another job
+            delete_leftovers(self.files, self.store)
+        except (OSError, DBAPIError) as error:  # the reconciler deletes them
             log.warning("files_left_over", extra={"reason": str(error)})
 
     def _carry_out(self, claim: JobClaim, folder: Path) -> None:
         workspace = folder / UNSAFE.sub("-", claim.scope)
-        cells, kept = FreshCells(workspace), KeptFiles(self.files, self.store, claim, workspace)
+        cells, saved = NewCells(workspace), SavedFiles(self.files, self.store, claim, workspace)
 
-        def beat(reports: Sequence[Document], seconds: float) -> HeartbeatReply:
+        def renew(reports: Sequence[Progress], seconds: float) -> HeartbeatReply:
             answer = self.work.heartbeat(claim, reports, seconds, cells.read())
-            cells.note()
+            cells.mark_saved()
             return answer
 
-        pulse = Pulse(
-            beat, self.stopping, every_seconds=self.settings.heartbeat_seconds,
+        heartbeat = LeaseHeartbeat(
+            renew, self.stopping, every_seconds=self.settings.heartbeat_seconds,
             lease_seconds=self.settings.lease_seconds,
         )  # fmt: skip
         request = Request(
-            task=self._task(claim, folder, workspace, kept, pulse), sandbox=sandbox.for_computing(self.settings),
+            task=self._task(claim, folder, workspace, saved, heartbeat), sandbox=sandbox.for_computing(self.settings),
             device=claim.device,
         )  # fmt: skip
-        desk = OwnDesk(
+        dispatcher = OwnCellDispatcher(
             self.steps, claim, cells, self.settings.share_seconds, lambda: self.notifier.notify_job(claim.job_id),
-            lambda: kept.keep(pulse),
+            lambda: saved.save(heartbeat),
         )  # fmt: skip
         try:
             result = supervise(
-                request, folder / "child.log", pulse, silence_seconds=self.settings.stall_seconds, desk=desk
+                request,
+                CompressResult,
+                folder / "child.log",
+                heartbeat,
+                silence_seconds=self.settings.stall_seconds,
+                dispatcher=dispatcher,
             )
-        finally:  # what it has computed is kept for the next attempt, however this one ends
-            pulse.beat()
+        finally:  # what was computed is stored for the next attempt, however this one ends
+            heartbeat.renew()
         if self.work.finalize(claim).cancel_requested:
             raise CancelRequested
-        self._deliver(claim, folder / "out", result, pulse)
+        self._store_artifacts(claim, folder / "out", result, heartbeat)
 
-    def _task(self, claim: JobClaim, folder: Path, workspace: Path, kept: KeptFiles, pulse: Pulse) -> CompressRequest:
+    def _task(
+        self, claim: JobClaim, folder: Path, workspace: Path, saved: SavedFiles, heartbeat: LeaseHeartbeat
+    ) -> CompressRequest:
         inputs = folder / "inputs"
-        shutil.rmtree(folder / "out", ignore_errors=True)  # of an earlier attempt; what it knew is in the workspace
+        shutil.rmtree(folder / "out", ignore_errors=True)  # of an earlier attempt; its results are in the workspace
         training = claim.train_dataset
         return CompressRequest(
-            checkpoint=materialise(self.store, claim.checkpoint, inputs / "checkpoint", pulse),
-            data=materialise(self.store, claim.dataset, inputs / "data", pulse),
-            train_data=materialise(self.store, training, inputs / "training", pulse) if training else None,
+            checkpoint=fetch_input(self.store, claim.checkpoint, inputs / "checkpoint", heartbeat),
+            data=fetch_input(self.store, claim.dataset, inputs / "data", heartbeat),
+            train_data=fetch_input(self.store, training, inputs / "training", heartbeat) if training else None,
             spec=claim.spec,
             workspace=workspace,
             out=folder / "out",
             known=self.steps.known(claim),
-            fetched=kept.fetch(folder / "fetched", pulse),
+            fetched=saved.fetch(folder / "fetched", heartbeat),
         )
 
-    def _deliver(self, claim: JobClaim, out: Path, result: dict[str, JsonValue], pulse: Pulse) -> None:
+    def _store_artifacts(self, claim: JobClaim, out: Path, result: CompressResult, heartbeat: LeaseHeartbeat) -> None:
         """Store the artifacts, then list them in the transaction that ends the job: nobody sees half of them."""
         names = {path: path.relative_to(out).as_posix() for path in sorted(out.rglob("*")) if path.is_file()}
         self.files.announce(claim, {_key(claim, name): name for name in names.values()})
         stored: list[StoredArtifact] = []
         try:
             for path, name in names.items():
-                stored.append(self._store(claim, path, name, pulse))
-            summary = result["summary"]
-            assert isinstance(summary, dict)  # noqa: S101  # what the child's protocol says
-            self.work.succeed(claim, stored, str(result["verdict"]), summary)
-        except (CancelRequested, ShuttingDown, LostClaim, OSError):  # of other errors it is not known what was written
+                stored.append(self._store(claim, path, name, heartbeat))
+            self.work.succeed(claim, stored, result.verdict, result.summary)
+        except (CancelRequested, ShuttingDown, LostClaim, OSError):  # after other errors it is unknown what was written
             for artifact in stored:
                 self.store.delete(artifact.blob_key)
             raise
 
-    def _store(self, claim: JobClaim, path: Path, name: str, pulse: Pulse) -> StoredArtifact:
+    def _store(self, claim: JobClaim, path: Path, name: str, heartbeat: LeaseHeartbeat) -> StoredArtifact:
         key = _key(claim, name)
-        blob = self.store.put(key, ticking(chunks(path), pulse))
+        blob = self.store.put(key, with_heartbeat(chunks(path), heartbeat))
         media_type = mimetypes.guess_type(name)[0] or UNKNOWN_MEDIA
         return StoredArtifact(name=name, media_type=media_type, size_bytes=blob.size, sha256=blob.sha256, blob_key=key)
 

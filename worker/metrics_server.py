@@ -1,4 +1,4 @@
-"""Tells Prometheus what this process counts, and how its GPUs are used, which the driver says without CUDA."""
+"""Serves to Prometheus the metrics of this process and the use of its GPUs, read from the driver without CUDA."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ GPU_NUMBERS = {
 
 
 @contextmanager
-def exposed(settings: Settings, registry: CollectorRegistry = REGISTRY) -> Iterator[None]:
+def serve_metrics(settings: Settings, registry: CollectorRegistry = REGISTRY) -> Iterator[None]:
     """Answer Prometheus at the address of the settings, if they name one, while the block runs."""
     if not settings.metrics_address:
         yield
         return
     host, _, port = settings.metrics_address.rpartition(":")
-    server, thread = start_http_server(int(port), host.strip("[]") or "0.0.0.0", registry)  # noqa: S104  # nosec B104  # as asked
+    server, thread = start_http_server(int(port), host.strip("[]") or "0.0.0.0", registry)  # noqa: S104  # nosec B104  # the address of the settings
     log.info("metrics_exposed", extra={"address": settings.metrics_address})
     try:
         yield
@@ -46,7 +46,9 @@ class GpuCollector(Collector):
     """Use of every GPU of the machine; nothing where there is no NVIDIA driver."""
 
     def collect(self) -> Iterable[Metric]:
-        families = {name: GaugeMetricFamily(name, told, labels=["gpu"]) for name, told in GPU_NUMBERS.items()}
+        families = {
+            name: GaugeMetricFamily(name, description, labels=["gpu"]) for name, description in GPU_NUMBERS.items()
+        }
         for gpu, numbers in _gpus():
             for name, value in zip(GPU_NUMBERS, numbers, strict=True):
                 families[name].add_metric([gpu], value)
@@ -54,7 +56,7 @@ class GpuCollector(Collector):
 
 
 def _gpus() -> Iterator[tuple[str, tuple[float, float, float]]]:
-    """Of every GPU its number, and `GPU_NUMBERS`. Only the driver is asked: a worker never opens CUDA."""
+    """Of every GPU its number, and `GPU_NUMBERS`, from the driver alone: a worker never opens CUDA."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
@@ -62,7 +64,7 @@ def _gpus() -> Iterator[tuple[str, tuple[float, float, float]]]:
     try:
         for number in range(pynvml.nvmlDeviceGetCount()):
             gpu = pynvml.nvmlDeviceGetHandleByIndex(number)
-            with contextlib.suppress(pynvml.NVMLError):  # a part of a GPU may tell less than a whole one
+            with contextlib.suppress(pynvml.NVMLError):  # a MIG slice may report less than a whole GPU
                 memory = pynvml.nvmlDeviceGetMemoryInfo(gpu)
                 share = pynvml.nvmlDeviceGetUtilizationRates(gpu).gpu / 100
                 yield str(number), (share, float(memory.used), float(memory.total))
@@ -70,19 +72,19 @@ def _gpus() -> Iterator[tuple[str, tuple[float, float, float]]]:
         pynvml.nvmlShutdown()
 
 
-class StepClock:
+class StepTimer:
     """Measures the steps of one run from what it reports: a step lasts until another one reports."""
 
     def __init__(self) -> None:
         self._step, self._began_at = "", time.monotonic()
 
-    def heard(self, step: str) -> None:
-        """The run is at this step."""
+    def enter(self, step: str) -> None:
+        """The run reports this step."""
         if step != self._step:
-            self.over()
+            self.end()
             self._step, self._began_at = step, time.monotonic()
 
-    def over(self) -> None:
+    def end(self) -> None:
         """The run has ended, or the step has."""
         if self._step:
             STEP_SECONDS.labels(self._step).observe(time.monotonic() - self._began_at)

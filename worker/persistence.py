@@ -1,4 +1,4 @@
-"""What a child has computed, taken out of its workspace while it works, so that any worker can go on from there."""
+"""Saves what a child has computed from its workspace while it works, so that any worker can resume from there."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from app.jobs.records import JobClaim
 from app.storage import BlobMissing, BlobStore
 from primesvt_core.workspace.store import CELLS, snapshots
 from worker.files import chunks
-from worker.heartbeat import Pulse
-from worker.inputs import ticking
+from worker.heartbeat import LeaseHeartbeat
+from worker.inputs import with_heartbeat
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 30.0
-"""Before a file that could not be stored is tried again."""
+"""Until a file that could not be stored is tried again."""
 
 
-class FreshCells:
-    """The cells that a child has written down since they were last taken note of."""
+class NewCells:
+    """The cells that a child has written down since the last `mark_saved`."""
 
     def __init__(self, workspace: Path) -> None:
         self.path = workspace / CELLS
-        self._read_bytes = self._noted_bytes = 0
+        self._read_bytes = self._saved_bytes = 0
 
     def read(self) -> dict[str, JsonValue]:
-        """What is new; the same again until `note` is called."""
+        """What is new; the same again until `mark_saved` is called."""
         if not self.path.exists():
             return {}
         cells: dict[str, JsonValue] = {}
-        self._read_bytes = self._noted_bytes
+        self._read_bytes = self._saved_bytes
         with self.path.open("rb") as file:
-            file.seek(self._noted_bytes)
+            file.seek(self._saved_bytes)
             for line in file:
                 try:
                     cell = json.loads(line if line.endswith(b"\n") else b"")
@@ -51,41 +51,41 @@ class FreshCells:
                 self._read_bytes += len(line)
         return cells
 
-    def note(self) -> None:
-        """What was read is kept elsewhere."""
-        self._noted_bytes = self._read_bytes
+    def mark_saved(self) -> None:
+        """What was read is saved elsewhere."""
+        self._saved_bytes = self._read_bytes
 
 
-class KeptFiles:
-    """A job's large files, in the blob store while the job is not over."""
+class SavedFiles:
+    """A job's large files, in the blob store until the job is over."""
 
     def __init__(self, work: JobFileStore, store: BlobStore, claim: JobClaim, workspace: Path) -> None:
         self.work, self.store, self.claim, self.workspace = work, store, claim, workspace
-        self._kept: dict[str, tuple[int, int]] = {}
-        self._try_at = 0.0
+        self._versions: dict[str, tuple[int, int]] = {}
+        self._retry_at = 0.0
 
-    def fetch(self, folder: Path, pulse: Pulse) -> Path:
-        """Bring what earlier attempts have left, and this machine does not have, into a folder that is made anew."""
+    def fetch(self, folder: Path, heartbeat: LeaseHeartbeat) -> Path:
+        """Download what earlier attempts have saved and this machine does not have, into a folder that is made anew."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        for kept in self.work.all(self.claim):
-            here = self.workspace / kept.name
-            if not here.is_file() or _sha256(here) != kept.sha256:
-                self._bring(kept.blob_key, kept.sha256, folder / kept.name, pulse)
+        for saved in self.work.all(self.claim):
+            here = self.workspace / saved.name
+            if not here.is_file() or _sha256(here) != saved.sha256:
+                self._download(saved.blob_key, saved.sha256, folder / saved.name, heartbeat)
         return folder
 
-    def keep(self, pulse: Pulse) -> None:
-        """Store what is new; a store that does not answer is asked again the next time."""
-        for path in snapshots(self.workspace) if time.monotonic() >= self._try_at else ():
+    def save(self, heartbeat: LeaseHeartbeat) -> None:
+        """Store what is new; a store that does not answer is retried later."""
+        for path in snapshots(self.workspace) if time.monotonic() >= self._retry_at else ():
             version = (path.stat().st_mtime_ns, path.stat().st_size)
-            if self._kept.get(path.name) != version and self._is_stored(path, pulse):
-                self._kept[path.name] = version
+            if self._versions.get(path.name) != version and self._store(path, heartbeat):
+                self._versions[path.name] = version
 
-    def _is_stored(self, path: Path, pulse: Pulse) -> bool:
+    def _store(self, path: Path, heartbeat: LeaseHeartbeat) -> bool:
         key = ""
         try:
             key = self.work.begin(self.claim, path.name)
-            stored = self.store.put(key, ticking(chunks(path), pulse))
+            stored = self.store.put(key, with_heartbeat(chunks(path), heartbeat))
             outdated = self.work.finish(self.claim, key, stored.sha256)
             for old in outdated:
                 self.store.delete(old)
@@ -95,15 +95,15 @@ class KeptFiles:
                 self.store.delete(key)
             raise
         except (OSError, DBAPIError) as error:
-            self._try_at = time.monotonic() + RETRY_SECONDS
+            self._retry_at = time.monotonic() + RETRY_SECONDS
             log.warning("file_not_kept", extra={"file": path.name, "reason": str(error)})
             return False
         return True
 
-    def _bring(self, key: str, sha256: str, path: Path, pulse: Pulse) -> None:
+    def _download(self, key: str, sha256: str, path: Path, heartbeat: LeaseHeartbeat) -> None:
         try:
             with path.open("wb") as file:
-                for chunk in ticking(self.store.open(key), pulse):
+                for chunk in with_heartbeat(self.store.open(key), heartbeat):
                     file.write(chunk)
         except (OSError, BlobMissing) as error:
             log.warning("file_not_fetched", extra={"file": path.name, "reason": str(error)})
@@ -114,7 +114,7 @@ class KeptFiles:
             path.unlink()
 
 
-def clean_up(work: JobFileStore, store: BlobStore) -> None:
+def delete_leftovers(work: JobFileStore, store: BlobStore) -> None:
     """Delete the blobs of jobs that are over."""
     keys = work.left_over()
     for key in keys:

@@ -1,4 +1,4 @@
-"""A child process: fresh, in a group of its own, spoken to over pipes, never left behind."""
+"""A child process: fresh, in a group of its own, connected by pipes, always ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from worker import sandbox
-from worker.protocol import MESSAGE, Message, Request, ShareAnswer
+from worker.protocol import MESSAGE, AssignmentAnswer, Message, Request
 
 GRACE_SECONDS = 2.0
 """Between asking a child to stop and killing its group."""
@@ -25,19 +25,19 @@ GRACE_SECONDS = 2.0
 CHILD = "worker.child"
 """Module that a child runs."""
 
-LAST_WORDS_BYTES = 4000
+STDERR_TAIL_BYTES = 4000
 LONGEST_MESSAGE = 16 << 20
-"""Bytes; the facts of the largest honest upload have a hundredth of that."""
+"""Bytes; the facts of the largest honest upload need a hundredth of that."""
 
 OUT_OF_MEMORY_SIGNAL = signal.SIGKILL
 
 
 class ChildDied(Exception):
-    """The child ended without a result; the message says how."""
+    """The child ended without a result; the message has the reason."""
 
 
-class ChildSpent(ChildDied):
-    """It has used up the processor time that it was given, and would again."""
+class CpuLimitExceeded(ChildDied):
+    """The child has used up its processor time, and would again."""
 
 
 class Child:
@@ -46,14 +46,14 @@ class Child:
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.process, self.log = process, log
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        self._spoke_nonsense = False
+        self._sent_garbage = False
         threading.Thread(target=self._read, daemon=True).start()
 
     def next_message(self, seconds: float) -> Message | None:
-        """What the child says next; None if it says nothing for ``seconds``.
+        """The child's next message; None if there is none for ``seconds``.
 
         Raises:
-            ChildDied: it has ended, and everything it said was taken.
+            ChildDied: it has ended, and all its messages were read.
         """
         try:
             message = self._messages.get(timeout=seconds)
@@ -63,17 +63,17 @@ class Child:
             raise self._how_it_ended()
         return message
 
-    def answer(self, answer: ShareAnswer) -> None:
-        """Answer what the child has asked."""
+    def answer(self, answer: AssignmentAnswer) -> None:
+        """Answer the child's request for a batch."""
         assert self.process.stdin is not None  # noqa: S101  # it was opened as a pipe
-        with contextlib.suppress(BrokenPipeError):  # it has died; reading from it says so
+        with contextlib.suppress(BrokenPipeError):  # it has died; reading from it raises
             self.process.stdin.write(answer.model_dump_json().encode() + b"\n")
             self.process.stdin.flush()
 
     def stop(self) -> None:
         """End the child and everything that it started."""
-        for asked, patience in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, None)):
-            self._signal(asked)
+        for number, patience in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, None)):
+            self._signal(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(patience)
 
@@ -82,8 +82,8 @@ class Child:
         try:
             while line := self.process.stdout.readline(LONGEST_MESSAGE):
                 self._messages.put(MESSAGE.validate_json(line))
-        except ValidationError:  # cut short by a kill, or no message of ours: nobody listens to it any more
-            self._spoke_nonsense = True
+        except ValidationError:  # cut short by a kill, or no message of ours: no more is read
+            self._sent_garbage = True
             self._signal(signal.SIGKILL)
         except ValueError:  # it was stopped, and its output closed
             pass
@@ -96,28 +96,28 @@ class Child:
     def _how_it_ended(self) -> ChildDied:
         code = self.process.wait()
         if code == -signal.SIGXCPU:
-            return ChildSpent("the computing process has used up the processor time that this server allows")
-        if code == -OUT_OF_MEMORY_SIGNAL and not self._spoke_nonsense:
+            return CpuLimitExceeded("the computing process has used up the processor time that this server allows")
+        if code == -OUT_OF_MEMORY_SIGNAL and not self._sent_garbage:
             return ChildDied("the computing process was killed by SIGKILL (out of memory?)")
-        if code < 0 and not self._spoke_nonsense:
+        if code < 0 and not self._sent_garbage:
             return ChildDied(f"the computing process was killed by {signal.Signals(-code).name}")
-        return ChildDied(f"the computing process ended with exit status {code}: {last_words(self.log)}")
+        return ChildDied(f"the computing process ended with exit status {code}: {stderr_tail(self.log)}")
 
 
 @contextmanager
-def started(request: Request, log: Path) -> Iterator[Child]:
+def start_child(request: Request, log: Path) -> Iterator[Child]:
     """A child at work on ``request``, in an empty folder; both gone when the block ends, however it ends.
 
     Args:
-        request: told on its standard input, which stays open: its end tells the child that the worker is gone.
+        request: written to its standard input, which stays open: it ends when the worker does.
         log: where its standard error goes; the folder lies beside it.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="scratch-", dir=log.parent, ignore_cleanup_errors=True) as scratch:
-        yield from _working(request, log, scratch)
+        yield from _running(request, log, scratch)
 
 
-def _working(request: Request, log: Path, scratch: str) -> Iterator[Child]:
+def _running(request: Request, log: Path, scratch: str) -> Iterator[Child]:
     with log.open("ab") as errors:
         process = subprocess.Popen(  # noqa: S603  # our own module
             [sys.executable, "-P", "-m", CHILD],
@@ -132,7 +132,7 @@ def _working(request: Request, log: Path, scratch: str) -> Iterator[Child]:
         child = Child(process, log)
         try:
             assert process.stdin is not None  # noqa: S101  # it was opened as a pipe
-            with contextlib.suppress(BrokenPipeError):  # it died at once; reading from it says so
+            with contextlib.suppress(BrokenPipeError):  # it died at once; reading from it raises
                 process.stdin.write(request.model_dump_json().encode() + b"\n")
                 process.stdin.flush()
             yield child
@@ -140,11 +140,11 @@ def _working(request: Request, log: Path, scratch: str) -> Iterator[Child]:
             child.stop()
 
 
-def last_words(log: Path) -> str:
-    """The last line that a child wrote to its log."""
+def stderr_tail(log: Path) -> str:
+    """The last line that a child wrote to standard error."""
     with contextlib.suppress(OSError):
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - LAST_WORDS_BYTES))
+            file.seek(max(0, log.stat().st_size - STDERR_TAIL_BYTES))
             lines = file.read().decode("utf-8", "replace").splitlines()
-        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
-    return "it said nothing"
+        return next((line.strip() for line in reversed(lines) if line.strip()), "it left no message")
+    return "it left no message"

@@ -1,9 +1,9 @@
-"""What a worker and its child say to each other: one request, then one JSON document a line.
+"""The messages between a worker and its child: one request, then one JSON document a line.
 
 The child writes ``{"kind": "sandbox", …}`` if its sandbox has gaps, ``{"kind": "progress", …}`` any number of times,
 then one ``{"kind": "result", …}`` or ``{"kind": "refused", …}``. A child that ends without either has died.
-In between it may offer cells that others can compute (``offer``), and ask what to do next (``ask``): each ``ask`` is
-answered with one line on its standard input.
+In between it may publish cells that other workers can compute (``publish``) and request its next batch
+(``next_batch``), which is answered with one line on its standard input.
 """
 
 from __future__ import annotations
@@ -13,16 +13,19 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
+from primesvt_client.facts import CheckpointFacts, DataSetFacts, ProblemFacts, ResultSummary
+from primesvt_client.progress import Progress
+
 
 class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class CompressRequest(_Message):
-    """Carry out one compression; ask with the same workspace to go on with it.
+    """Carry out one compression; a request with the same workspace resumes it.
 
     Attributes:
-        known: cells that earlier attempts have computed, wherever.
+        known: cells that earlier attempts have computed, on any machine.
         fetched: folder with large files that they made, which are moved into the workspace.
     """
 
@@ -38,7 +41,7 @@ class CompressRequest(_Message):
 
 
 class AssistRequest(_Message):
-    """Compute cells of the profile of somebody else's compression, as long as there are any to be had."""
+    """Compute cells of the profile of another worker's compression, as long as there are any."""
 
     task: Literal["assist"] = "assist"
     checkpoint: Path
@@ -48,14 +51,14 @@ class AssistRequest(_Message):
 
 
 class ValidateCheckpoint(_Message):
-    """Say what a checkpoint is."""
+    """Inspect a checkpoint."""
 
     task: Literal["validate_checkpoint"] = "validate_checkpoint"
     path: Path
 
 
 class ValidateData(_Message):
-    """Say what a data set holds."""
+    """Inspect a data set."""
 
     task: Literal["validate_data"] = "validate_data"
     path: Path
@@ -68,7 +71,7 @@ class Sandbox(_Message):
     """What a child may use; 0 stands for no limit.
 
     Attributes:
-        memory_bytes: memory of its own, shared libraries and files that it maps aside.
+        memory_bytes: memory of its own, without shared libraries and mapped files.
         cpu_seconds: of all its threads together.
         file_bytes: of each file that it writes.
         open_files: at the same time.
@@ -83,7 +86,7 @@ class Sandbox(_Message):
 
 
 class Request(_Message):
-    """What a child is started for, and what it may use to that end.
+    """What a child is to do, and what it may use for it.
 
     Attributes:
         device: ``cpu`` hides the machine's GPUs from it.
@@ -95,18 +98,10 @@ class Request(_Message):
 
 
 class ProgressMessage(_Message):
-    """The fields of `primesvt_client.progress.Progress`."""
+    """How far the compression is."""
 
     kind: Literal["progress"] = "progress"
-    step: str
-    done: int
-    total: int | None
-    note: str
-    facts: dict[str, JsonValue]
-
-    def document(self) -> dict[str, JsonValue]:
-        """What a job's events hold."""
-        return self.model_dump(exclude={"kind"})
+    progress: Progress
 
 
 class SandboxMessage(_Message):
@@ -116,31 +111,47 @@ class SandboxMessage(_Message):
     missing: list[str]
 
 
+class CompressResult(_Message):
+    """How a compression ended; its files are in the folder that the request names."""
+
+    verdict: str
+    summary: ResultSummary
+
+
+class AssistResult(_Message):
+    """The number of cells that a helper has computed."""
+
+    cells: int
+
+
+Result = CompressResult | AssistResult | CheckpointFacts | DataSetFacts
+
+
 class ResultMessage(_Message):
     """The task is done."""
 
     kind: Literal["result"] = "result"
-    result: dict[str, JsonValue]
+    result: Annotated[Result, Field(union_mode="left_to_right")]
 
 
-class OfferMessage(_Message):
-    """These cells are wanted, in this order: by key, the rates."""
+class PublishMessage(_Message):
+    """The profile needs these cells, in this order: the rates by key."""
 
-    kind: Literal["offer"] = "offer"
+    kind: Literal["publish"] = "publish"
     cells: dict[str, dict[str, float]]
 
 
-class AskMessage(_Message):
-    """What is to be done next? The answer is a `ShareAnswer`."""
+class NextBatchMessage(_Message):
+    """The child requests its next batch; the answer is an `AssignmentAnswer`."""
 
-    kind: Literal["ask"] = "ask"
+    kind: Literal["next_batch"] = "next_batch"
 
 
-class ShareAnswer(_Message):
-    """A `primesvt_core.workspace.sharing.Assignment`: cells to compute, and results that others have computed."""
+class AssignmentAnswer(_Message):
+    """The fields of `primesvt_core.workspace.sharing.Assignment`."""
 
-    mine: dict[str, dict[str, float]] = {}
-    found: dict[str, JsonValue] = {}
+    to_compute: dict[str, dict[str, float]] = {}
+    results: dict[str, JsonValue] = {}
 
 
 class RefusedMessage(_Message):
@@ -150,10 +161,10 @@ class RefusedMessage(_Message):
     code: str
     detail: str
 
-    def problem(self) -> dict[str, JsonValue]:
-        """What a job or an upload says went wrong."""
-        return {"code": self.code, "detail": self.detail}
+    def problem(self) -> ProblemFacts:
+        """The problem of the job or upload."""
+        return ProblemFacts(code=self.code, detail=self.detail)
 
 
-Message = OfferMessage | AskMessage | ProgressMessage | SandboxMessage | ResultMessage | RefusedMessage
+Message = PublishMessage | NextBatchMessage | ProgressMessage | SandboxMessage | ResultMessage | RefusedMessage
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])

@@ -1,6 +1,6 @@
-"""Puts right what nobody looks after: ``python -m worker.reconciler``.
+"""Repairs what no process holds any more: ``python -m worker.reconciler``.
 
-Leases that ran out are taken back; doorbells that got lost are rung again; webhooks are told what they wait for; bytes
+Leases that ran out are taken back; notifications that got lost are sent again; due webhooks are sent; bytes
 that no upload needs are deleted. Any number of reconcilers may run.
 """
 
@@ -30,16 +30,16 @@ from app.storage import store_of
 from app.usage.retention import Retention
 from app.webhooks.queue import DeliveryQueue
 from app.workers.service import WorkerService
-from worker.metrics_server import exposed
-from worker.sending import Sender
+from worker.metrics_server import serve_metrics
 from worker.sweeper import Sweeper
-from worker.webhook_dispatcher import Postman
+from worker.webhook_dispatcher import WebhookDispatcher
+from worker.webhook_sender import WebhookSender
 
 log = logging.getLogger(__name__)
 
 
 class Reconciler:
-    """What one reconciler does again and again, and what it has seen of the leases."""
+    """What one reconciler repeats, and what it has seen of the leases."""
 
     def __init__(self, database: Database, settings: Settings, notifier: Notifier) -> None:
         self.notifier = notifier
@@ -53,7 +53,7 @@ class Reconciler:
     def reconcile(self) -> None:
         """Once over everything.
 
-        Doorbells are rung only where none wait: a queue that no worker empties does not grow.
+        Notifications are sent only where none wait: a queue that no worker empties does not grow.
         """
         uploads = self.uploads.reconcile(self.upload_leases)
         jobs = self.jobs.reconcile(self.job_leases)
@@ -69,7 +69,7 @@ class Reconciler:
 
 
 def main() -> None:
-    """Reconcile until told to stop by SIGTERM."""
+    """Reconcile until SIGTERM."""
     settings = Settings.from_env(os.environ)
     logs.configure(settings.log_level, as_json=settings.log_json)
     stopping = Event()
@@ -79,9 +79,11 @@ def main() -> None:
     database.migrate_patiently()
     store = store_of(settings)
     sweeper = Sweeper(Contents(database, store), Retention(database, store), JobFileStore(database), store)
-    postman = Postman(DeliveryQueue(database), Sender(private=settings.webhook_private_network), stopping)
+    dispatcher = WebhookDispatcher(
+        DeliveryQueue(database), WebhookSender(private=settings.webhook_private_network), stopping
+    )
     reconciler = Reconciler(database, settings, notifier)
-    with exposed(settings), at_work(postman):
+    with serve_metrics(settings), dispatching(dispatcher):
         while not stopping.wait(settings.reconcile_seconds):
             try:
                 reconciler.reconcile()
@@ -93,15 +95,15 @@ def main() -> None:
 
 
 @contextmanager
-def at_work(postman: Postman) -> Iterator[None]:
-    """Messages are sent while the block runs. However it ends, sending ends too: nobody starts half a process anew."""
-    sending = Thread(target=postman.run, name="postman")
-    sending.start()
+def dispatching(dispatcher: WebhookDispatcher) -> Iterator[None]:
+    """Send webhooks while the block runs; however it ends, sending ends too."""
+    thread = Thread(target=dispatcher.run, name="webhook-dispatcher")
+    thread.start()
     try:
         yield
     finally:
-        postman.stopping.set()
-        sending.join()
+        dispatcher.stopping.set()
+        thread.join()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A worker tells that it is there, and what it is doing, without ever being held up by telling it."""
+"""Registers a worker in the list of workers and reports its state, in a thread that never delays its work."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from primesvt_core import __version__
 log = logging.getLogger(__name__)
 
 
-class Presence:
-    """What the list of workers shows of this one; told by a thread of its own."""
+class WorkerRegistration:
+    """A worker's entry in the list of workers, kept up to date by a thread of its own."""
 
     def __init__(self, workers: WorkerService, worker_id: str, devices: tuple[str, ...]) -> None:
         self.workers, self.worker_id, self.devices = workers, worker_id, devices
-        self._shown: tuple[WorkerState, str | None] = (WorkerState.IDLE, None)
+        self._state: tuple[WorkerState, str | None] = (WorkerState.IDLE, None)
         self._changed, self._over = Event(), False
 
     @contextmanager
-    def told(self) -> Iterator[None]:
-        """Tell of this worker while the block runs; afterwards it is not listed any more."""
-        thread = threading.Thread(target=self._tell_on, daemon=True)
+    def registered(self) -> Iterator[None]:
+        """List this worker while the block runs."""
+        thread = threading.Thread(target=self._report_until_over, daemon=True)
         thread.start()
         try:
             yield
@@ -38,14 +38,14 @@ class Presence:
             self._changed.set()
             thread.join(self.workers.report_seconds)
 
-    def show(self, state: WorkerState, job_id: str | None = None) -> None:
-        """From now on it does this."""
-        self._shown = (state, job_id)
+    def set_state(self, state: WorkerState, job_id: str | None = None) -> None:
+        """Report this state from now on."""
+        self._state = (state, job_id)
         self._changed.set()
 
-    def _tell_on(self) -> None:
+    def _report_until_over(self) -> None:
         while not self._over:
-            self._tell()
+            self._report()
             self._changed.wait(self.workers.report_seconds)
             self._changed.clear()
         try:
@@ -53,8 +53,8 @@ class Presence:
         except DBAPIError as error:
             log.warning("presence_not_told", extra={"reason": str(error.orig)})
 
-    def _tell(self) -> None:
-        state, job_id = self._shown
+    def _report(self) -> None:
+        state, job_id = self._state
         try:
             self.workers.report(self.worker_id, socket.gethostname(), self.devices, __version__, state, job_id)
         except DBAPIError as error:

@@ -1,4 +1,4 @@
-"""What a child may do and use: decided by the worker, taken on by the child before it opens anything."""
+"""What a child may do and use: decided by the worker, applied by the child before it opens anything."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from app.settings import Settings
 from worker import seccomp
 from worker.protocol import Sandbox
 
-PASSED = re.compile(
+PASSED_VARIABLES = re.compile(
     r"PATH|LANG|LC_\w+|TZ|LD_LIBRARY_PATH|MPLCONFIGDIR|(OMP|MKL|OPENBLAS|CUDA|NVIDIA|TORCH|PYTHON)\w*"
     r"|PRIMESVT_(FAMILIES|POLICIES|CRITERIA|EXPORTERS)"
 )
-"""Variables that a child gets to see: no address, no credentials, of the service's own only where its plug-ins lie."""
+"""Variables that a child inherits: no address, no credentials, of the service's own only the plug-in folders."""
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 OPEN_FILES = 256
 GRACE_SECONDS = 5
-"""Between the signal that says that the processor time is used up and the one that kills."""
+"""Between the signal that reports the end of the processor time and the one that kills."""
 
 
 def for_validation(settings: Settings) -> Sandbox:
-    """Of a child that opens an upload which nobody has looked into yet."""
+    """Of a child that opens an upload that is not validated yet."""
     return Sandbox(
         memory_bytes=settings.validation_memory_bytes,
         cpu_seconds=settings.validation_cpu_seconds,
@@ -41,13 +41,13 @@ def for_computing(settings: Settings) -> Sandbox:
 
 def environment(inherited: Mapping[str, str], sandbox: Sandbox, scratch: str) -> dict[str, str]:
     """A child's variables; ``scratch`` is where its temporary files go."""
-    passed = {name: value for name, value in inherited.items() if PASSED.fullmatch(name)}
+    passed = {name: value for name, value in inherited.items() if PASSED_VARIABLES.fullmatch(name)}
     threads = {} if sandbox.programs else ONE_THREAD
     return {**passed, **threads, "OMP_WAIT_POLICY": "PASSIVE", "TMPDIR": scratch}
 
 
 def enter(sandbox: Sandbox) -> list[str]:
-    """Take on the limits, while there is a single thread; returns those that this machine cannot give."""
+    """Apply the limits, while there is a single thread; returns those that this machine cannot give."""
     os.umask(0o077)
     wanted = {
         "RLIMIT_CORE": 0,

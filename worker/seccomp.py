@@ -34,7 +34,7 @@ STEP_BYTES = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """How one kind of processor is told, and the numbers of its calls (``asm/unistd.h``)."""
+    """The identity of a processor architecture, and the numbers of its calls (``asm/unistd.h``)."""
 
     audit: int
     socket: int

@@ -1,4 +1,4 @@
-"""Watching a child until it is done, with the claim's pulse going on."""
+"""Supervises a child until it is done, and keeps the claim's lease meanwhile."""
 
 from __future__ import annotations
 
@@ -6,117 +6,133 @@ import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
-
-from pydantic import JsonValue
+from typing import Protocol, TypeVar
 
 from primesvt_core.types import Rates
-from worker.heartbeat import LONGEST_WAIT_SECONDS, Pulse
-from worker.metrics_server import StepClock
-from worker.process import Child, ChildDied, started
+from worker.heartbeat import LONGEST_WAIT_SECONDS, LeaseHeartbeat
+from worker.metrics_server import StepTimer
+from worker.process import Child, ChildDied, start_child
 from worker.protocol import (
-    AskMessage,
+    AssignmentAnswer,
     Message,
-    OfferMessage,
+    NextBatchMessage,
     ProgressMessage,
+    PublishMessage,
     RefusedMessage,
     Request,
+    Result,
     ResultMessage,
     SandboxMessage,
-    ShareAnswer,
 )
 
-log_of = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
+
+R = TypeVar("R", bound=Result)
 
 
 class ChildRefused(Exception):
-    """The inputs are wrong; ``problem`` says what about them."""
+    """The inputs are wrong; `problem` has code and detail."""
 
     def __init__(self, refusal: RefusedMessage) -> None:
         super().__init__(refusal.detail)
         self.problem = refusal.problem()
 
 
-class Desk(Protocol):
-    """Hands out the cells of a profile to a child."""
+class CellDispatcher(Protocol):
+    """Dispatches the cells of a profile to a child."""
 
-    def offer(self, cells: Mapping[str, Rates]) -> None:
+    def publish(self, cells: Mapping[str, Rates]) -> None:
         """The child wants these cells, in this order."""
 
-    def share(self) -> ShareAnswer | None:
-        """What a child that has asked is to do next; None while it has to wait."""
+    def next_batch(self) -> AssignmentAnswer | None:
+        """The answer to a child that requests a batch; None while it has to wait."""
 
-    def tend(self) -> None:
+    def poll(self) -> None:
         """Called often, between messages."""
 
 
-class NoDesk:
+class NoCellDispatcher:
     """For children that have nothing to share."""
 
-    def offer(self, cells: Mapping[str, Rates]) -> None:
-        """There is nobody to share them with."""
+    def publish(self, cells: Mapping[str, Rates]) -> None:
+        """Nobody computes them."""
 
-    def share(self) -> ShareAnswer | None:
-        return ShareAnswer()
+    def next_batch(self) -> AssignmentAnswer | None:
+        return AssignmentAnswer()
 
-    def tend(self) -> None:
-        """There is nothing to tend."""
+    def poll(self) -> None:
+        """Nothing to do."""
 
 
-NO_DESK = NoDesk()
+NO_CELLS = NoCellDispatcher()
 
 
 def supervise(
-    request: Request, log: Path, pulse: Pulse, *, silence_seconds: float, desk: Desk = NO_DESK
-) -> dict[str, JsonValue]:
+    request: Request,
+    expected: type[R],
+    log: Path,
+    heartbeat: LeaseHeartbeat,
+    *,
+    silence_seconds: float,
+    dispatcher: CellDispatcher = NO_CELLS,
+) -> R:
     """The result of a request, carried out by a fresh child that is gone afterwards.
 
     Args:
         request: what to do.
+        expected: type of the result.
         log: where the child's standard error goes.
-        pulse: of the claim; it is told the progress.
-        silence_seconds: a child that reports nothing for this long is taken for stuck.
-        desk: hands out cells to a child that asks for some.
+        heartbeat: of the claim; gets the progress.
+        silence_seconds: a child that reports nothing for this long counts as stuck.
+        dispatcher: answers a child that requests cells.
 
     Raises:
         ChildRefused: the inputs are wrong.
-        ChildDied: it crashed, was killed, or got stuck.
-        ChildSpent: it has used up its processor time.
-        CancelRequested, ShuttingDown, LostClaim: as the pulse says.
+        ChildDied: it crashed, was killed, got stuck, or answered with something else.
+        CpuLimitExceeded: it has used up its processor time.
+        CancelRequested, ShuttingDown, LostClaim: from the heartbeat.
     """
-    has_asked, heard_at, clock = False, time.monotonic(), StepClock()
-    with started(request, log) as child:
+    is_waiting, active_at, timer = False, time.monotonic(), StepTimer()
+    with start_child(request, log) as child:
         while True:
-            pulse.tick()
-            desk.tend()
-            has_asked = has_asked and not _is_answered(child, desk)
-            message = child.next_message(min(LONGEST_WAIT_SECONDS, pulse.every_seconds))
-            if message is not None or has_asked:
-                heard_at = time.monotonic()
-            elif time.monotonic() - heard_at > silence_seconds:
+            heartbeat.renew_if_due()
+            dispatcher.poll()
+            is_waiting = is_waiting and not _answer(child, dispatcher)
+            message = child.next_message(min(LONGEST_WAIT_SECONDS, heartbeat.every_seconds))
+            if message is not None or is_waiting:
+                active_at = time.monotonic()
+            elif time.monotonic() - active_at > silence_seconds:
                 raise ChildDied(f"the computing process made no progress for {silence_seconds:g} s and was stopped")
             if isinstance(message, ProgressMessage):
-                clock.heard(message.step)
+                timer.enter(message.progress.step)
             if isinstance(message, ResultMessage):
-                clock.over()
-                return message.result
-            has_asked = has_asked or isinstance(message, AskMessage)
-            _hear(message, pulse, desk)
+                timer.end()
+                return _checked(message.result, expected)
+            is_waiting = is_waiting or isinstance(message, NextBatchMessage)
+            _handle(message, heartbeat, dispatcher)
 
 
-def _hear(message: Message | None, pulse: Pulse, desk: Desk) -> None:
+def _checked(result: Result, expected: type[R]) -> R:
+    """A child that runs code of an uploaded file may answer anything."""
+    if not isinstance(result, expected):
+        raise ChildDied(f"the computing process answered with {type(result).__name__}, not {expected.__name__}")
+    return result
+
+
+def _handle(message: Message | None, heartbeat: LeaseHeartbeat, dispatcher: CellDispatcher) -> None:
     if isinstance(message, ProgressMessage):
-        pulse.report(message.document())
-    elif isinstance(message, OfferMessage):
-        desk.offer(message.cells)
+        heartbeat.report(message.progress)
+    elif isinstance(message, PublishMessage):
+        dispatcher.publish(message.cells)
     elif isinstance(message, SandboxMessage):
-        log_of.warning("sandbox_incomplete", extra={"missing": ", ".join(message.missing)})
+        logger.warning("sandbox_incomplete", extra={"missing": ", ".join(message.missing)})
     elif isinstance(message, RefusedMessage):
         raise ChildRefused(message)
 
 
-def _is_answered(child: Child, desk: Desk) -> bool:
-    answer = desk.share()
+def _answer(child: Child, dispatcher: CellDispatcher) -> bool:
+    """Whether the child has its answer now."""
+    answer = dispatcher.next_batch()
     if answer is not None:
         child.answer(answer)
     return answer is not None

@@ -1,4 +1,4 @@
-"""Validating one upload: claim it, have a child look into it, write down the verdict."""
+"""Validates one upload: claims it, lets a child inspect it, records the verdict."""
 
 from __future__ import annotations
 
@@ -17,18 +17,22 @@ from app.errors import DigestMismatch, LostClaim
 from app.jobs.records import HeartbeatReply
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
+from primesvt_client.facts import CheckpointFacts, DataSetFacts, ProblemFacts
+from primesvt_client.progress import Progress
 from worker import sandbox
-from worker.heartbeat import Document, Pulse, ShuttingDown
-from worker.inputs import alongside, awaited, hashing, materialise
-from worker.process import ChildDied, ChildSpent
+from worker.heartbeat import LeaseHeartbeat, ShuttingDown
+from worker.inputs import fetch_input, hash_in_thread, run_in_thread, wait_for
+from worker.process import ChildDied, CpuLimitExceeded
 from worker.protocol import Request, ValidateCheckpoint, ValidateData
 from worker.supervisor import ChildRefused, supervise
 
 log = logging.getLogger(__name__)
 
+Inspected = CheckpointFacts | DataSetFacts
 
-class NotAsAnnounced(Exception):
-    """What has arrived is not what the client said that it would send."""
+
+class DigestDiffers(Exception):
+    """What has arrived does not have the digest that the client announced."""
 
 
 @dataclass(frozen=True)
@@ -47,79 +51,89 @@ class UploadRunner:
         return UploadQueue(self.database, self.settings)
 
     def run(self, upload_id: str) -> bool:
-        """Validate an upload if it can be claimed; say whether it could."""
+        """Validate an upload if it can be claimed; returns whether it could."""
         claim = self.work.claim(upload_id, self.owner)
         if claim is None:
             return False
         folder = self.settings.workspaces / claim.upload_id
-        told = {"upload": claim.upload_id}
+        fields = {"upload": claim.upload_id}
         try:
-            self._validate(claim, folder, told)
+            self._validate(claim, folder, fields)
         except LostClaim as error:
-            log.warning("claim_lost", extra={**told, "reason": error.message})
+            log.warning("claim_lost", extra={**fields, "reason": error.message})
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return True
 
-    def _validate(self, claim: UploadClaim, folder: Path, told: dict[str, str]) -> None:
+    def _validate(self, claim: UploadClaim, folder: Path, fields: dict[str, str]) -> None:
         try:
-            self.work.accept(claim, self._look_into(claim, folder))
-            log.info("upload_accepted", extra=told)
+            self.work.accept(claim, self._inspect(claim, folder))
+            log.info("upload_accepted", extra=fields)
         except ChildRefused as refusal:
             self.work.refuse(claim, refusal.problem)
-            log.info("upload_refused", extra={**told, "problem": refusal.problem["code"]})
-        except ChildSpent as error:
-            self.work.refuse(claim, {"code": "too_demanding", "detail": f"{error}; give a smaller or simpler file"})
-            log.info("upload_refused", extra={**told, "problem": "too_demanding"})
-        except NotAsAnnounced as error:
-            self.work.refuse(claim, {"code": DigestMismatch.code, "detail": str(error)})
-            log.info("upload_refused", extra={**told, "problem": DigestMismatch.code})
+            log.info("upload_refused", extra={**fields, "problem": refusal.problem.code})
+        except CpuLimitExceeded as error:
+            demanding = ProblemFacts(code="too_demanding", detail=f"{error}; give a smaller or simpler file")
+            self.work.refuse(claim, demanding)
+            log.info("upload_refused", extra={**fields, "problem": "too_demanding"})
+        except DigestDiffers as error:
+            self.work.refuse(claim, ProblemFacts(code=DigestMismatch.code, detail=str(error)))
+            log.info("upload_refused", extra={**fields, "problem": DigestMismatch.code})
         except ShuttingDown:
             self.work.hand_back(claim)
         except (ChildDied, OSError, BlobMissing) as error:
-            self.work.release(claim, {"code": "unreadable", "detail": f"the file cannot be looked into: {error}"})
-            log.warning("upload_released", extra={**told, "reason": str(error)})
+            self.work.release(claim, ProblemFacts(code="unreadable", detail=f"the file cannot be inspected: {error}"))
+            log.warning("upload_released", extra={**fields, "reason": str(error)})
 
-    def _look_into(self, claim: UploadClaim, folder: Path) -> Document:
-        def beat(_reports: Sequence[Document], _seconds: float) -> HeartbeatReply:
+    def _inspect(self, claim: UploadClaim, folder: Path) -> Inspected:
+        def renew(_reports: Sequence[Progress], _seconds: float) -> HeartbeatReply:
             self.work.heartbeat(claim)
             return HeartbeatReply(cancel_requested=False)
 
-        pulse = Pulse(
-            beat,
+        heartbeat = LeaseHeartbeat(
+            renew,
             self.stopping,
             every_seconds=self.settings.heartbeat_seconds,
             lease_seconds=self.settings.lease_seconds,
         )
-        self._assemble(claim, pulse)
-        path = materialise(self.store, claim.content, folder / "input", pulse)
-        task = ValidateCheckpoint(path=path) if claim.kind is UploadKind.CHECKPOINT else ValidateData(path=path)
+        self._assemble(claim, heartbeat)
+        path = fetch_input(self.store, claim.content, folder / "input", heartbeat)
+        is_checkpoint = claim.kind is UploadKind.CHECKPOINT
+        task = ValidateCheckpoint(path=path) if is_checkpoint else ValidateData(path=path)
         request = Request(task=task, sandbox=sandbox.for_validation(self.settings))
+        expected: type[Inspected] = CheckpointFacts if is_checkpoint else DataSetFacts
+        log_file, patience = folder / "child.log", self.settings.validation_seconds
 
-        def judge() -> Document:
-            return supervise(request, folder / "child.log", pulse, silence_seconds=self.settings.validation_seconds)
+        def validate() -> Inspected:
+            return supervise(request, expected, log_file, heartbeat, silence_seconds=patience)
 
-        return judge() if claim.content.sha256 else self._verify_while(judge, claim, path, pulse)
+        return validate() if claim.content.sha256 else self._verify_while(validate, claim, path, heartbeat)
 
-    def _assemble(self, claim: UploadClaim, pulse: Pulse) -> None:
-        """Make the content of its parts; from then on nothing that a client was ever given can change it."""
+    def _assemble(self, claim: UploadClaim, heartbeat: LeaseHeartbeat) -> None:
+        """Make the content of its parts; from then on no address that a client has can change it."""
         multipart = claim.multipart
         if multipart is not None:
-            alongside(lambda: self.store.complete_multipart(multipart, claim.parts), pulse)
+            run_in_thread(lambda: self.store.complete_multipart(multipart, claim.parts), heartbeat)
             self.work.assembled(claim)
 
-    def _verify_while(self, judge: Callable[[], Document], claim: UploadClaim, path: Path, pulse: Pulse) -> Document:
-        """The child's verdict on a file whose digest is found out meanwhile."""
-        with hashing(path) as digest:
+    def _verify_while(
+        self,
+        validate: Callable[[], Inspected],
+        claim: UploadClaim,
+        path: Path,
+        heartbeat: LeaseHeartbeat,
+    ) -> Inspected:
+        """The child's verdict on a file whose digest is computed meanwhile."""
+        with hash_in_thread(path) as digest:
             try:
-                verdict = judge()
-            except (ChildRefused, ChildSpent, ChildDied):
-                self._verify(claim, awaited(digest, pulse))  # of bytes damaged on their way no verdict is wanted
+                verdict = validate()
+            except (ChildRefused, CpuLimitExceeded, ChildDied):
+                self._verify(claim, wait_for(digest, heartbeat))  # bytes that were damaged in transit get no verdict
                 raise
-            self._verify(claim, awaited(digest, pulse))
+            self._verify(claim, wait_for(digest, heartbeat))
             return verdict
 
     def _verify(self, claim: UploadClaim, sha256: str) -> None:
         if claim.sha256 not in (None, sha256):
-            raise NotAsAnnounced(f"the file has the sha256 {sha256}, not {claim.sha256}; send it again")
+            raise DigestDiffers(f"the file has the sha256 {sha256}, not {claim.sha256}; send it again")
         self.work.verified(claim, sha256)

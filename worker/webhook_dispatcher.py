@@ -1,4 +1,4 @@
-"""Sending what is due, beside the reconciler: a few at once, so that a slow receiver keeps nobody else waiting."""
+"""Sends the deliveries that are due, beside the reconciler: a few at once, so that a slow receiver delays no other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from app.metrics import WEBHOOK_SECONDS
 from app.webhooks.queue import DeliveryQueue, is_success
 from app.webhooks.records import DeliveryClaim
-from worker.sending import Sender
+from worker.webhook_sender import WebhookSender
 
 log = logging.getLogger(__name__)
 
@@ -23,51 +23,55 @@ POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Postman:
-    """Delivers until ``stopping`` is set. Any number of them may run."""
+class WebhookDispatcher:
+    """Delivers until ``stopping`` is set. Any number may run."""
 
     work: DeliveryQueue
-    sender: Sender
+    sender: WebhookSender
     stopping: Event
 
     def run(self) -> None:
-        """Claim and send; what is on its way when it is told to stop is waited for."""
-        on_their_way: set[Future[None]] = set()
-        with self._ending(), ThreadPoolExecutor(THREADS, thread_name_prefix="webhook") as pool:
+        """Claim and send; waits for what is in flight when it is stopped."""
+        in_flight: set[Future[None]] = set()
+        with self._stop_process_at_end(), ThreadPoolExecutor(THREADS, thread_name_prefix="webhook") as pool:
             while not self.stopping.is_set():
-                on_their_way = {sent for sent in on_their_way if not sent.done()}
-                claims = self._claims(THREADS - len(on_their_way))
-                on_their_way |= {pool.submit(self.deliver, claim) for claim in claims}
+                in_flight = {sent for sent in in_flight if not sent.done()}
+                claims = self._claims(THREADS - len(in_flight))
+                in_flight |= {pool.submit(self.deliver, claim) for claim in claims}
                 if not claims:
                     self.stopping.wait(POLL_SECONDS)
 
     @contextmanager
-    def _ending(self) -> Iterator[None]:
-        """However it ends, everybody beside it ends too: nobody takes a process for whole that sends nothing."""
+    def _stop_process_at_end(self) -> Iterator[None]:
+        """However it ends, the rest of the process ends too: a reconciler that sends nothing must not look healthy."""
         try:
             yield
         finally:
             self.stopping.set()
 
     def deliver(self, claim: DeliveryClaim) -> None:
-        """One attempt, written down. A defect that one message meets keeps no other from being sent."""
-        told: dict[str, object] = {"webhook": claim.webhook_id, "delivery": claim.delivery_id, "attempt": claim.attempt}
+        """One attempt, recorded. A defect that one message meets keeps no other from being sent."""
+        fields: dict[str, object] = {
+            "webhook": claim.webhook_id,
+            "delivery": claim.delivery_id,
+            "attempt": claim.attempt,
+        }
         try:
-            self._deliver(claim, told)
+            self._deliver(claim, fields)
         except Exception:  # the lease runs out, and it is attempted again
-            log.exception("webhook_broken", extra=told)
+            log.exception("webhook_broken", extra=fields)
 
-    def _deliver(self, claim: DeliveryClaim, told: dict[str, object]) -> None:
+    def _deliver(self, claim: DeliveryClaim, fields: dict[str, object]) -> None:
         answer = self.sender.send(claim)
         outcome = "delivered" if is_success(answer) else "failed"
         WEBHOOK_SECONDS.labels(outcome).observe(answer.duration_seconds)
         try:
             self.work.record(claim, answer)
         except DBAPIError as error:  # the lease runs out, and it is sent again
-            log.warning("webhook_not_recorded", extra={**told, "reason": str(error.orig)})
+            log.warning("webhook_not_recorded", extra={**fields, "reason": str(error.orig)})
             return
-        told |= {"event_type": claim.event, "status": answer.status, "reason": answer.problem}
-        log.info("webhook_sent", extra={**told, "outcome": outcome})
+        fields |= {"event_type": claim.event, "status": answer.status, "reason": answer.problem}
+        log.info("webhook_sent", extra={**fields, "outcome": outcome})
 
     def _claims(self, free: int) -> list[DeliveryClaim]:
         try:

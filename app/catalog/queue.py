@@ -19,6 +19,7 @@ from app.leases import LeaseWatch
 from app.metrics import LEASE_EXPIRIES
 from app.settings import Settings
 from app.webhooks.outbox import announce
+from primesvt_client.facts import ProblemFacts, UploadFacts
 
 
 class UploadQueue:
@@ -71,19 +72,19 @@ class UploadQueue:
             row = self._held(session, claim)
             self._content(session, claim).sha256 = row.sha256 = sha256
 
-    def accept(self, claim: UploadClaim, facts: dict[str, Any]) -> None:
+    def accept(self, claim: UploadClaim, facts: UploadFacts) -> None:
         """The content is what it should be. If the team had the same bytes already, these are shared from now on."""
         with self.database.session() as session:
             row, own = self._held(session, claim), self._content(session, claim)
             same = find_content(session, own.team_id, own.sha256, own.size_bytes) if own.sha256 else None
             row.content_id = same.id if same is not None else own.id
-        self._close(claim, UploadState.READY, facts=facts)
+        self._close(claim, UploadState.READY, facts=facts.document())
 
-    def refuse(self, claim: UploadClaim, problem: dict[str, Any]) -> None:
+    def refuse(self, claim: UploadClaim, problem: ProblemFacts) -> None:
         """The content is refused."""
-        self._close(claim, UploadState.REJECTED, problem=problem)
+        self._close(claim, UploadState.REJECTED, problem=problem.document())
 
-    def release(self, claim: UploadClaim, problem: dict[str, Any]) -> None:
+    def release(self, claim: UploadClaim, problem: ProblemFacts) -> None:
         """The child died: try again, until the attempts are used up."""
         with self.database.session() as session:
             self._requeue(session, self._held(session, claim), problem)
@@ -93,7 +94,7 @@ class UploadQueue:
         with self.database.session() as session:
             row = self._held(session, claim)
             row.attempts -= 1
-            self._requeue(session, row, {"code": "worker_lost", "detail": "the worker was shut down"})
+            self._requeue(session, row, ProblemFacts(code="worker_lost", detail="the worker was shut down"))
 
     def reconcile(self, watch: LeaseWatch) -> list[str]:
         """Take back leases that fell silent, expire what was never completed; returns the uploads to validate.
@@ -108,9 +109,8 @@ class UploadQueue:
             lost = held.where(UploadRow.id.in_(watch.silent(renewals))).with_for_update(skip_locked=True)
             for row in session.scalars(lost.execution_options(populate_existing=True)):
                 if (row.epoch, row.lease_expires_at) == renewals[row.id]:
-                    self._requeue(
-                        session, row, {"code": "worker_lost", "detail": "the worker was not heard of any more"}
-                    )
+                    silent = ProblemFacts(code="worker_lost", detail="the worker was not heard of any more")
+                    self._requeue(session, row, silent)
                     LEASE_EXPIRIES.labels("upload").inc()
             oldest = now() - timedelta(seconds=self.settings.upload_expiry_seconds)
             abandoned = update(UploadRow).where(UploadRow.state.in_([s.value for s in OPEN]))
@@ -127,10 +127,10 @@ class UploadQueue:
             rows = select(UploadRow.id).where(UploadRow.id.in_([*upload_ids]), UploadRow.state.in_(states))
             return {*session.scalars(rows)}
 
-    def _requeue(self, session: Session, row: UploadRow, problem: dict[str, Any]) -> None:
+    def _requeue(self, session: Session, row: UploadRow, problem: ProblemFacts) -> None:
         if row.attempts >= self.settings.max_attempts:
             row.state = UploadState.REJECTED.value
-            row.problem = problem
+            row.problem = problem.document()
             announce_verdict(session, row)
         else:
             row.state = UploadState.STORED.value

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from app.catalog.models import UploadRow
 from app.catalog.states import UploadKind, UploadState
 from app.errors import UploadClosed
 from app.storage import MultipartUpload, Parts
+from primesvt_client.facts import ProblemFacts, UploadFacts, read, read_upload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +21,8 @@ class Upload:
         sha256: as declared by the client, or as found once the whole was looked into.
         part_bytes: size of every part but the last.
         received_parts: numbers, from 1, of the parts that have arrived.
-        facts: what validation found: of a checkpoint its family, config and layers, of a data set its classes.
-        problem: why it was rejected: ``code`` and ``detail``.
+        facts: what validation found.
+        problem: why it was rejected.
     """
 
     id: str
@@ -34,8 +34,8 @@ class Upload:
     part_bytes: int
     parts: int
     received_parts: tuple[int, ...]
-    facts: dict[str, Any] | None
-    problem: dict[str, Any] | None
+    facts: UploadFacts | None
+    problem: ProblemFacts | None
     created_at: datetime
     updated_at: datetime
 
@@ -120,8 +120,8 @@ def record(row: UploadRow, received: Iterable[int]) -> Upload:
         part_bytes=row.part_bytes,
         parts=parts_of(row).count,
         received_parts=tuple(sorted(received)),
-        facts=row.facts,
-        problem=row.problem,
+        facts=read_upload(row.facts),
+        problem=read(ProblemFacts, row.problem),
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

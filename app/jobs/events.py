@@ -15,6 +15,7 @@ from app.jobs.models import EventRow, JobRow
 from app.jobs.states import TERMINAL, JobState, is_legal
 from app.settings import Settings
 from app.webhooks.outbox import announce
+from primesvt_client.facts import ProblemFacts
 
 RETRY_FACTORS = (0, 1, 6, 24)
 """Waits before the second, third ... attempt of a job whose worker died, in times of the setting."""
@@ -63,19 +64,17 @@ def record_event(session: Session, job_id: str, kind: str, data: Mapping[str, An
     session.add(EventRow(job_id=job_id, at=now(), kind=kind, data=dict(data)))
 
 
-def requeue(session: Session, row: JobRow, problem: dict[str, Any], settings: Settings) -> None:
+def requeue(session: Session, row: JobRow, problem: ProblemFacts, settings: Settings) -> None:
     """Give a job that lost its worker back to the queue, later each time; after the last attempt it has failed."""
     if row.state == JobState.CANCELLING.value:
         move(session, row, JobState.CANCELLED)
     elif row.attempts >= settings.max_attempts:
-        row.problem = {
-            "code": "worker_lost",
-            "detail": f"the worker died {row.attempts} times at this job, last: {problem['detail']}",
-        }
+        lost = f"the worker died {row.attempts} times at this job, last: {problem.detail}"
+        row.problem = ProblemFacts(code="worker_lost", detail=lost).document()
         move(session, row, JobState.FAILED, problem=row.problem)
     else:
         factor = RETRY_FACTORS[min(row.attempts, len(RETRY_FACTORS)) - 1]
-        put_back(session, row, problem["detail"], settings.retry_seconds * factor)
+        put_back(session, row, problem.detail or "", settings.retry_seconds * factor)
 
 
 def put_back(session: Session, row: JobRow, reason: str, wait_seconds: float) -> None:

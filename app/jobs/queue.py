@@ -26,6 +26,8 @@ from app.jobs.states import ANY_DEVICE, HELD, TERMINAL, JobState
 from app.leases import LeaseWatch
 from app.metrics import LEASE_EXPIRIES
 from app.settings import Settings
+from primesvt_client.facts import ProblemFacts, ResultSummary, StepFacts, read_upload
+from primesvt_client.progress import Progress
 
 CPU_ONLY: tuple[Device, ...] = ("cpu",)
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -73,7 +75,7 @@ class JobQueue:
         row.started_at = row.started_at or now()
         device: Device = "cuda" if "cuda" in devices and row.device != "cpu" else "cpu"
         row.runs_on = device
-        row.similarity_key = similarity_key(session.get_one(UploadRow, row.checkpoint_id).facts, device)
+        row.similarity_key = similarity_key(read_upload(session.get_one(UploadRow, row.checkpoint_id).facts), device)
         record_event(session, job_id, "state", {"state": row.state, "attempt": row.attempts})
         training = session.get_one(UploadRow, row.train_dataset_id) if row.train_dataset_id else None
         return JobClaim(
@@ -90,7 +92,7 @@ class JobQueue:
     def heartbeat(
         self,
         claim: JobClaim,
-        reports: Iterable[Mapping[str, Any]] = (),
+        reports: Iterable[Progress] = (),
         seconds: float = 0.0,
         cells: Mapping[str, Any] = NOTHING,
     ) -> HeartbeatReply:
@@ -109,8 +111,8 @@ class JobQueue:
             row = lock_claimed(session, claim)
             row.lease_expires_at = self._lease_end()
             for report in reports:
-                row.progress = dict(report)
-                record_event(session, row.id, "progress", report)
+                row.progress = report.document()
+                record_event(session, row.id, "progress", row.progress)
                 _keep_seconds(row, report)
             usage.add(session, row, seconds, claim.device)
             keep(session, claim, cells)
@@ -126,31 +128,31 @@ class JobQueue:
             return HeartbeatReply(cancel_requested=row.state == JobState.CANCELLING.value)
 
     def succeed(
-        self, claim: JobClaim, artifacts: Iterable[StoredArtifact], verdict: str, summary: dict[str, Any]
+        self, claim: JobClaim, artifacts: Iterable[StoredArtifact], verdict: str, summary: ResultSummary
     ) -> None:
         """Artifacts are stored: the job has succeeded, in the same transaction that lists them."""
         with self.database.session() as session:
             row = lock_claimed(session, claim)
-            row.verdict, row.summary = verdict, summary
+            row.verdict, row.summary = verdict, summary.document()
             stored = [*artifacts]
             for artifact in stored:
                 session.merge(ArtifactRow(job_id=row.id, **artifact.__dict__))
             files.listed(session, [artifact.blob_key for artifact in stored])
             move(session, row, JobState.SUCCEEDED, verdict=verdict)
 
-    def fail(self, claim: JobClaim, problem: dict[str, Any]) -> None:
+    def fail(self, claim: JobClaim, problem: ProblemFacts) -> None:
         """The inputs are wrong: trying again would end the same way."""
         with self.database.session() as session:
             row = lock_claimed(session, claim)
-            row.problem = problem
-            move(session, row, JobState.FAILED, problem=problem)
+            row.problem = problem.document()
+            move(session, row, JobState.FAILED, problem=row.problem)
 
     def stopped(self, claim: JobClaim) -> None:
         """The worker has stopped as asked."""
         with self.database.session() as session:
             move(session, lock_claimed(session, claim), JobState.CANCELLED)
 
-    def release(self, claim: JobClaim, problem: dict[str, Any]) -> None:
+    def release(self, claim: JobClaim, problem: ProblemFacts) -> None:
         """The child died: back to the queue, later each time, until the attempts are used up."""
         with self.database.session() as session:
             requeue(session, lock_claimed(session, claim), problem, self.settings)
@@ -187,7 +189,7 @@ class JobQueue:
                 row = session.get(JobRow, job_id, with_for_update={"skip_locked": True})
                 # A heartbeat, or another reconciler, may have been faster.
                 if row is not None and row.state in HELD and (row.epoch, row.lease_expires_at) == renewals[job_id]:
-                    requeue(session, row, {"detail": "the worker was not heard of any more"}, self.settings)
+                    requeue(session, row, ProblemFacts(detail="the worker was not heard of any more"), self.settings)
                     LEASE_EXPIRIES.labels("job").inc()
 
     def due(self, limit: int, devices: Collection[Device] | None = None) -> list[str]:
@@ -211,10 +213,8 @@ class JobQueue:
             waiting = select(JobRow).where(uses(upload.id), JobRow.state == JobState.QUEUED.value)
             # Skipped where locked: it is being cancelled, and what is over never changes.
             for row in session.scalars(waiting.with_for_update(skip_locked=True)):
-                row.problem = upload.problem or {
-                    "code": "upload_expired",
-                    "detail": f"{upload.name} was never completed",
-                }
+                never = ProblemFacts(code="upload_expired", detail=f"{upload.name} was never completed")
+                row.problem = upload.problem or never.document()
                 move(session, row, JobState.FAILED, problem=row.problem)
 
     def _due_on(self, devices: Collection[Device]) -> Select[str]:
@@ -231,11 +231,10 @@ class JobQueue:
         return now() + timedelta(seconds=self.settings.lease_seconds)
 
 
-def _keep_seconds(row: JobRow, report: Mapping[str, Any]) -> None:
+def _keep_seconds(row: JobRow, report: Progress) -> None:
     """Keep the duration that a finished step reports."""
-    seconds = (report.get("facts") or {}).get("seconds")
-    if isinstance(seconds, int | float) and "step" in report:
-        row.step_seconds = {**(row.step_seconds or {}), str(report["step"]): float(seconds)}
+    if isinstance(report.facts, StepFacts):
+        row.step_seconds = {**(row.step_seconds or {}), str(report.step): report.facts.seconds}
 
 
 def _uploads_ready() -> Any:

@@ -9,6 +9,8 @@ from typing import Any, Literal
 from app.catalog.records import UploadContent
 from app.jobs.models import JobRow
 from app.jobs.states import JobState
+from primesvt_client.facts import ProblemFacts, ResultSummary, read
+from primesvt_client.progress import Progress
 from primesvt_client.states import Priority
 from primesvt_core import __version__
 
@@ -33,10 +35,10 @@ class Job:
 
     Attributes:
         spec: the constraint spec as asked.
-        progress: last report of the running step: ``step``, ``done``, ``total``, ``note``, ``facts``.
+        progress: last report of the running step.
         verdict: of a succeeded job: ``met``, ``accuracy_floor_reached`` or ``nothing_prunable``.
-        summary: of a succeeded job: accuracy before and after, drop, saving, bytes before and after.
-        problem: of a failed job: ``code`` and ``detail``.
+        summary: of a succeeded job.
+        problem: of a failed job.
         attempts: how often a worker has begun it.
         priority: among the waiting jobs of its team.
         run_seconds: computed so far, over all attempts and workers; waiting is not counted.
@@ -54,10 +56,10 @@ class Job:
     train_dataset_id: str | None
     retry_of: str | None
     spec: dict[str, Any]
-    progress: dict[str, Any] | None
+    progress: Progress | None
     verdict: str | None
-    summary: dict[str, Any] | None
-    problem: dict[str, Any] | None
+    summary: ResultSummary | None
+    problem: ProblemFacts | None
     attempts: int
     created_at: datetime
     started_at: datetime | None
@@ -78,6 +80,11 @@ class JobEvent:
     at: datetime
     kind: str
     data: dict[str, Any]
+
+    @property
+    def progress(self) -> Progress | None:
+        """The report; None where the event is no report that this version can read."""
+        return read(Progress, self.data) if self.kind == "progress" else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,10 +176,10 @@ def record(row: JobRow, queue_position: int | None = None) -> Job:
         train_dataset_id=row.train_dataset_id,
         retry_of=row.retry_of,
         spec=row.spec,
-        progress=row.progress,
+        progress=read(Progress, row.progress),
         verdict=row.verdict,
-        summary=row.summary,
-        problem=row.problem,
+        summary=read(ResultSummary, row.summary),
+        problem=read(ProblemFacts, row.problem),
         attempts=row.attempts,
         priority=Priority.of_rank(row.priority),
         run_seconds=row.run_seconds,

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from app.db import Database
 from app.jobs.models import JobRow
 from app.jobs.states import JobState
+from primesvt_client.facts import ResultSummary, read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +36,11 @@ class Result:
     finished_at: datetime
 
 
-FIGURES = frozenset({
+FIGURES = (
     "memory_saving", "accuracy_drop", "baseline_accuracy", "pruned_accuracy", "parameter_bytes_before",
     "parameter_bytes_after",
-})  # fmt: skip
-"""What `Report.summary` contains of a run."""
+)  # fmt: skip
+"""Fields of a summary without which a job is in no list of results."""
 
 
 class ResultService:
@@ -60,7 +61,7 @@ class ResultService:
             query = query.where(JobRow.finished_at >= since)
         with self.database.session() as session:
             rows = [row._asdict() for row in session.execute(query)]
-        return [_result(row) for row in rows if (row["summary"] or {}).keys() >= FIGURES]
+        return [result for result in map(_result, rows) if result is not None]
 
     def count_by_state(self, team: str, since: datetime | None) -> dict[JobState, int]:
         """How many jobs submitted since then are in which state."""
@@ -72,6 +73,7 @@ class ResultService:
         return {state: counts.get(state.value, 0) for state in JobState}
 
 
-def _result(row: dict[str, Any]) -> Result:
-    summary = row.pop("summary")
-    return Result(**row, **{name: summary[name] for name in FIGURES})
+def _result(row: dict[str, Any]) -> Result | None:
+    summary = read(ResultSummary, row.pop("summary")) or ResultSummary()
+    figures = {name: getattr(summary, name) for name in FIGURES}
+    return None if None in figures.values() else Result(**row, **figures)

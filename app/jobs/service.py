@@ -31,6 +31,7 @@ from app.queue import Notifier
 from app.storage import PRESIGNED_URL_SECONDS, BlobStore, SavedAs
 from app.teams import audit
 from app.teams.admission import Admission
+from primesvt_client.facts import ProblemFacts, read
 from primesvt_client.states import Priority
 from primesvt_core import spec as specs
 
@@ -292,8 +293,8 @@ def _upload(session: Session, team: str, upload_id: str, kind: UploadKind) -> Up
     if row.kind != kind.value:
         raise Invalid(f"{row.name} was uploaded as a {row.kind}, not as a {kind}")
     if UploadState(row.state) in DEAD:
-        reason = (row.problem or {}).get("detail", "")
-        raise UploadNotReady(f"the {kind} {row.name} is {row.state}: {reason}")
+        problem = read(ProblemFacts, row.problem) or ProblemFacts()
+        raise UploadNotReady(f"the {kind} {row.name} is {row.state}: {problem.detail or ''}")
     return row
 
 

@@ -19,6 +19,7 @@ from app.jobs.states import TERMINAL
 from app.storage import BlobStore
 from app.teams import audit
 from app.teams.models import TeamRow
+from primesvt_client.facts import ProblemFacts
 
 SETTLED = (UploadState.READY.value, UploadState.REJECTED.value)
 OVER = tuple(state.value for state in TERMINAL)
@@ -58,7 +59,8 @@ class Retention:
             ):
                 return
             row.state, row.updated_at = UploadState.EXPIRED.value, now()
-            row.problem = {"code": "upload_expired", "detail": f"it was not used for {days} days and is deleted"}
+            unused = f"it was not used for {days} days and is deleted"
+            row.problem = ProblemFacts(code="upload_expired", detail=unused).document()
             audit.record(session, row.team_id, "upload.expire", row.id, name=row.name, days=days)
 
     def _forget_artifacts(self, job_id: str, before: datetime, days: int) -> None:

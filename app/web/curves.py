@@ -5,13 +5,13 @@ The scripts that draw and the pictures without scripts share this; everything is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from app.jobs.records import JobEvent
+from primesvt_client.facts import CandidateFacts, CellFacts, ProgressFacts, TrialFacts
 from primesvt_core.report.schema import CurveFigures, Report
-from primesvt_core.types import Step
 
 Point = tuple[float, float]
 
@@ -109,26 +109,26 @@ def of_events(events: Iterable[JobEvent], lines: Lines) -> Curves:
     tried: dict[Spot, None] = {}
     tested: dict[Spot, None] = {}
     start: float | None = None
-    for step, facts in _facts(events):
-        if step == Step.PROFILE and {"group", "rate", "accuracy", "accuracy_drop"} <= facts.keys():
-            cells.setdefault(facts["group"], {})[facts["rate"]] = facts["accuracy_drop"]
-            start = facts["accuracy"] + facts["accuracy_drop"]
-        elif step == Step.SEARCH and {"group", "rate", "accuracy", "memory_saving"} <= facts.keys():
-            label = f"{facts['group']} at {100 * facts['rate']:.0f} %"
-            tried[Spot(label=label, saving=100 * facts["memory_saving"], accuracy=100 * facts["accuracy"])] = None
-        elif step == Step.CONFIRM and start is not None and {"memory_saving", "accuracy_drop"} <= facts.keys():
-            accuracy = 100 * (start - facts["accuracy_drop"])
-            tested[Spot(label="on unseen images", saving=100 * facts["memory_saving"], accuracy=accuracy)] = None
+    for facts in _facts(events):
+        if isinstance(facts, CellFacts):
+            cells.setdefault(facts.group, {})[facts.rate] = facts.accuracy_drop
+            start = facts.accuracy + facts.accuracy_drop
+        elif isinstance(facts, CandidateFacts):
+            label = f"{facts.group} at {100 * facts.rate:.0f} %"
+            tried[Spot(label=label, saving=100 * facts.memory_saving, accuracy=100 * facts.accuracy)] = None
+        elif isinstance(facts, TrialFacts) and start is not None:
+            accuracy = 100 * (start - facts.accuracy_drop)
+            tested[Spot(label="on unseen images", saving=100 * facts.memory_saving, accuracy=accuracy)] = None
     return Curves(
         robustness=_robustness(cells), tried=tuple(tried), tested=tuple(tested), lines=_with_floor(lines, start)
     )
 
 
-def _facts(events: Iterable[JobEvent]) -> Iterable[tuple[str, dict[str, Any]]]:
+def _facts(events: Iterable[JobEvent]) -> Iterator[ProgressFacts]:
     for event in events:
-        facts = event.data.get("facts")
-        if event.kind == "progress" and isinstance(facts, dict):
-            yield str(event.data.get("step")), facts
+        progress = event.progress
+        if progress is not None:
+            yield progress.facts
 
 
 def _with_floor(lines: Lines, start: float | None) -> Lines:

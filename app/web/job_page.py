@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from app.api.deps import Found, JobId
+from app.catalog.records import Upload
 from app.db import now
 from app.errors import NotFound
 from app.jobs.records import Job, JobEvent
@@ -23,6 +24,7 @@ from app.web.labels import VERDICTS, run_seconds
 from app.web.rendering import HEADERS, page
 from app.web.routing import Pages
 from app.web.sessions import Visitor, looks, sends_form
+from primesvt_client.facts import CheckpointFacts
 from primesvt_client.states import Priority
 from primesvt_core.report.schema import Report
 
@@ -47,7 +49,7 @@ def show_job(
     report = load_report(found, who.team_id, job)
     events = [] if report else all_events(found, who.team_id, job_id)
     uploads = uploads_of(found, who.team_id, [job])
-    drawn = _curves(job, report, events, (getattr(uploads.get(job.checkpoint_id), "facts", None) or {}))
+    drawn = _curves(job, report, events, uploads.get(job.checkpoint_id))
     order = sort if sort in layers.ORDERS else layers.FIRST_ORDER
     return page(
         request,
@@ -130,11 +132,12 @@ def all_events(found: Services, team: str, job_id: str) -> list[JobEvent]:
     return events
 
 
-def _curves(job: Job, report: Report | None, events: list[JobEvent], facts: dict[str, object]) -> curves.Curves:
+def _curves(job: Job, report: Report | None, events: list[JobEvent], model: Upload | None) -> curves.Curves:
     if report is not None:
         return curves.of_report(report)
-    known = facts.get("parameter_bytes")
-    lines = curves.asked_for(job.spec.get("budget", {}), known if isinstance(known, int) else None)
+    facts = model.facts if model is not None else None
+    known = facts.parameter_bytes if isinstance(facts, CheckpointFacts) else None
+    lines = curves.asked_for(job.spec.get("budget", {}), known)
     return curves.of_events(events, lines)
 
 

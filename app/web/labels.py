@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from app.catalog.records import Upload
 from app.catalog.states import UploadState
 from app.jobs.states import JobState
 from app.webhooks.states import DeliveryState
 from app.workers.records import WorkerState
 from primesvt_client.durations import in_words
+from primesvt_client.facts import CheckpointFacts
 from primesvt_core.types import Step, Verdict
 
 Words = Callable[[float], str]
@@ -85,6 +87,12 @@ STEPS: Mapping[str, str] = {
     Step.EXPORT: "Export the pruned model",
     Step.REPORT: "Write the report",
 }
+
+
+def family(model: Upload | None) -> str:
+    """The family of an uploaded checkpoint; empty if it is not known."""
+    facts = model.facts if model is not None else None
+    return facts.title or facts.family if isinstance(facts, CheckpointFacts) else ""
 
 
 def percent(fraction: float | None, digits: int = 2) -> str:

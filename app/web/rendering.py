@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from app.web import labels, words
+from primesvt_client.facts import CheckpointFacts, DataSetFacts, ResultSummary
 from primesvt_core import __version__
 
 STATIC = Path(__file__).resolve().parent / "static"
@@ -79,6 +80,7 @@ def _environment() -> Environment:
         "size": labels.size,
         "count": labels.count,
         "duration": labels.duration,
+        "family": labels.family,
         "utc": labels.utc,
         "utc_exact": labels.utc_exact,
         "iso": labels.iso,
@@ -89,11 +91,16 @@ def _environment() -> Environment:
         "event": lambda name: words.EVENTS.get(name, name),
         "pretty": lambda document: json.dumps(document, indent=2, ensure_ascii=False),
     }
+    environment.tests |= {
+        "checkpoint": lambda facts: isinstance(facts, CheckpointFacts),
+        "data_set": lambda facts: isinstance(facts, DataSetFacts),
+    }
     environment.globals |= {
         "asset": asset,
         "htmx_config": HTMX_CONFIG,
         "version": __version__,
         "NOTHING": labels.NOTHING,
+        "NO_SUMMARY": ResultSummary(),
     }
     return environment
 

@@ -10,10 +10,13 @@ from typing import Any, Literal
 from app.jobs.records import Job, JobEvent
 from app.jobs.states import JobState
 from app.web import labels
+from primesvt_client.facts import CandidateFacts, CellFacts, TrialFacts
+from primesvt_client.progress import Progress
 from primesvt_core.types import Step
 
 Status = Literal["done", "current", "stopped", "next"]
 STORE = "Store the results"
+STARTING = "Starting"
 BEFORE_STORING = tuple(step for step in Step if step is not Step.FINE_TUNE)
 RUNS = frozenset({JobState.RUNNING, JobState.CANCELLING})
 MOST_EVENTS = 10_000
@@ -47,7 +50,7 @@ def lines(job: Job) -> tuple[Line, ...]:
 
 def _steps(job: Job) -> tuple[Step, ...]:
     """The steps of every run; fine-tuning only shows where it is a step of its own."""
-    return tuple(Step) if (job.progress or {}).get("step") == Step.FINE_TUNE else BEFORE_STORING
+    return tuple(Step) if job.progress and job.progress.step == Step.FINE_TUNE else BEFORE_STORING
 
 
 def _reached(job: Job, steps: tuple[Step, ...]) -> int:
@@ -56,12 +59,10 @@ def _reached(job: Job, steps: tuple[Step, ...]) -> int:
         return len(steps) + 1
     if job.state is JobState.FINALIZING:
         return len(steps)
-    progress = job.progress or {}
     names = [step.value for step in steps]
-    if progress.get("step") not in names:
+    if job.progress is None or job.progress.step not in names:
         return 0
-    is_over = progress.get("total") is not None and progress.get("done", 0) >= progress["total"]
-    return names.index(progress["step"]) + is_over
+    return names.index(job.progress.step) + job.progress.finished
 
 
 def _status(job: Job, at: int, reached: int) -> Status:
@@ -88,23 +89,23 @@ def meter(job: Job) -> Meter | None:
         return Meter(title=STORE, done=0, total=None, note="")
     if job.state not in RUNS:
         return None
-    progress = job.progress or {}
-    title = labels.STEPS.get(str(progress.get("step")), "Starting")
-    return Meter(title=title, done=progress.get("done") or 0, total=progress.get("total"), note=_note(progress))
+    progress = job.progress
+    if progress is None:
+        return Meter(title=STARTING, done=0, total=None, note="")
+    title = labels.STEPS.get(progress.step, STARTING)
+    return Meter(title=title, done=progress.done, total=progress.total, note=_note(progress))
 
 
-def _note(progress: dict[str, Any]) -> str:
-    facts: dict[str, Any] = progress.get("facts") or {}
-    told = [str(progress.get("note") or "")]
-    if {"group", "rate"} <= facts.keys():
-        told.append(f"{facts['group']} at {labels.percent(facts['rate'], 0)}")
-    if "accuracy" in facts:
-        told.append(f"accuracy {labels.percent(facts['accuracy'])}")
-    elif "accuracy_drop" in facts:
-        told.append(f"drop {labels.points(facts['accuracy_drop'])}")
-    if "memory_saving" in facts:
-        told.append(f"saves {labels.percent(facts['memory_saving'])}")
-    return ", ".join(part for part in told if part)
+def _note(progress: Progress) -> str:
+    """What was just measured."""
+    parts, facts = [progress.note], progress.facts
+    if isinstance(facts, CellFacts | CandidateFacts):
+        parts += [f"{facts.group} at {labels.percent(facts.rate, 0)}", f"accuracy {labels.percent(facts.accuracy)}"]
+    if isinstance(facts, TrialFacts):
+        parts.append(f"drop {labels.points(facts.accuracy_drop)}")
+    if isinstance(facts, CandidateFacts | TrialFacts):
+        parts.append(f"saves {labels.percent(facts.memory_saving)}")
+    return ", ".join(part for part in parts if part)
 
 
 def history(events: Iterable[JobEvent]) -> tuple[Happening, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,6 +18,8 @@ from app.jobs.similarity import similarity_key
 from app.jobs.states import HELD, JobState
 from app.workers.records import Worker, WorkerState
 from app.workers.service import WorkerService
+from primesvt_client.facts import read, read_upload
+from primesvt_client.progress import Progress
 from primesvt_core.types import Step
 
 REMEMBERED = 20
@@ -40,16 +41,15 @@ def typical(history: Sequence[Seconds]) -> dict[str, float]:
     }
 
 
-def remaining(steps: Seconds, progress: Mapping[str, Any] | None) -> float:
+def remaining(steps: Seconds, progress: Progress | None) -> float:
     """Seconds of work that are left, given what each step takes and where the job is."""
     order = [step.value for step in Step]
-    step = (progress or {}).get("step")
-    if step not in order:
+    if progress is None or progress.step not in order:
         return sum(steps.values())
-    done, total = (progress or {}).get("done", 0), (progress or {}).get("total")
-    share = min(1.0, done / total) if total else 0.5  # a step that does not know its end is in its middle
-    later = order[order.index(step) + 1 :]
-    return (1 - share) * steps.get(step, 0.0) + sum(steps.get(name, 0.0) for name in later)
+    # A step that does not know its end is in its middle.
+    share = min(1.0, progress.done / progress.total) if progress.total else 0.5
+    later = order[order.index(progress.step) + 1 :]
+    return (1 - share) * steps.get(progress.step, 0.0) + sum(steps.get(name, 0.0) for name in later)
 
 
 class Estimates:
@@ -74,7 +74,7 @@ class Estimates:
             if row.state != JobState.RUNNING.value:
                 return Estimate(reason=f"the job is {row.state}")
             steps = typical(_history(session, row.similarity_key))
-            left = remaining(steps, row.progress) if steps else None
+            left = remaining(steps, read(Progress, row.progress)) if steps else None
             return Estimate(starts_in_seconds=0.0, ends_in_seconds=left, reason=None if steps else NO_HISTORY)
 
     def _waiting(self, session: Session, row: JobRow, live: Sequence[Worker]) -> Estimate:
@@ -84,7 +84,7 @@ class Estimates:
             return Estimate(reason=NOBODY)
         device: Device = "cuda" if any(wanted == "cuda" and "cuda" in worker.devices for worker in fit) else "cpu"
         facts = session.get_one(UploadRow, row.checkpoint_id).facts
-        steps = typical(_history(session, similarity_key(facts, device)))
+        steps = typical(_history(session, similarity_key(read_upload(facts), device)))
         starts = self._starts(session, row, fit)
         reason = NO_HISTORY if not steps or starts is None else None
         ends = None if starts is None or not steps else starts + sum(steps.values())
@@ -107,7 +107,7 @@ class Estimates:
         running = [
             (typical(_history(session, other.similarity_key)) or typical(recent), other.progress) for other in held
         ]
-        ahead = sum(remaining(steps, progress) for steps, progress in running) + (place - 1) * usual
+        ahead = sum(remaining(steps, read(Progress, progress)) for steps, progress in running) + (place - 1) * usual
         return ahead / len(fit)
 
 

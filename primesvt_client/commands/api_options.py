@@ -15,10 +15,11 @@ from primesvt_client.client import OnEvent
 from primesvt_client.console import FAILED, err, fail, out, progress_bars
 from primesvt_client.durations import in_words
 from primesvt_client.errors import SpecError
+from primesvt_client.facts import ProblemFacts
 from primesvt_client.parts import OnBytes
 from primesvt_client.progress import Progress
 from primesvt_client.schemas.jobs import EstimateView, EventView, JobView
-from primesvt_client.states import JobState, Step
+from primesvt_client.states import JobState
 from primesvt_client.uploading import nobody
 
 SERVER_VARIABLE, KEY_VARIABLE = "PRIMESVT_SERVER", "PRIMESVT_API_KEY"
@@ -79,14 +80,9 @@ def follow(client: Client, job_id: str) -> JobView:
 
 def _shown(report: Callable[[Progress], None]) -> OnEvent:
     def show(event: EventView) -> None:
-        data = event.data
-        if event.kind == "progress" and data.get("step") in set(Step):
-            report(
-                Progress(
-                    step=Step(data["step"]), done=data["done"], total=data["total"], note=data["note"],
-                    facts=data["facts"],
-                )
-            )  # fmt: skip
+        data, progress = event.data, event.progress
+        if progress is not None:
+            report(progress)
         elif data.get("state") == JobState.QUEUED and "reason" in data:
             err.print(f"back in the queue: {data['reason']}")
 
@@ -100,14 +96,14 @@ def print_job(job: JobView) -> None:
     if job.state is JobState.QUEUED and job.queue_position is not None:
         out.print(f"  number {job.queue_position} in the queue")
     if job.progress and not job.state.is_terminal:
-        total = job.progress.get("total")
-        out.print(f"  step {job.progress.get('step')}: {job.progress.get('done')}{f' of {total}' if total else ''}")
+        total = job.progress.total
+        out.print(f"  step {job.progress.step}: {job.progress.done}{f' of {total}' if total else ''}")
     if job.verdict and job.summary:
-        before, after = job.summary.get("baseline_accuracy", 0.0), job.summary.get("pruned_accuracy", 0.0)
-        saved = job.summary.get("memory_saving", 0.0)
+        before, after = job.summary.baseline_accuracy or 0.0, job.summary.pruned_accuracy or 0.0
+        saved = job.summary.memory_saving or 0.0
         out.print(f"  verdict {job.verdict}: {saved:.2%} of memory saved, accuracy {before:.2%} -> {after:.2%}")
     if job.problem:
-        out.print(f"  {job.problem.get('code')}: {job.problem.get('detail')}", markup=False, soft_wrap=True)
+        out.print(f"  {job.problem.code}: {job.problem.detail}", markup=False, soft_wrap=True)
 
 
 def print_estimate(estimate: EstimateView) -> None:
@@ -124,6 +120,5 @@ def print_estimate(estimate: EstimateView) -> None:
 def fail_unless_succeeded(job: JobView) -> None:
     """Leave with an exit status that scripts can go by."""
     if job.state is not JobState.SUCCEEDED:
-        problem = job.problem or {}
-        detail = problem.get("detail") or f"the job is {job.state.value}"
-        fail(str(problem.get("code", f"job_{job.state.value}")), str(detail), FAILED)
+        problem = job.problem or ProblemFacts()
+        fail(problem.code or f"job_{job.state.value}", problem.detail or f"the job is {job.state.value}", FAILED)

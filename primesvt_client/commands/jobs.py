@@ -25,6 +25,7 @@ from primesvt_client.commands.api_options import (
     print_job,
 )
 from primesvt_client.console import WRONG_INPUT, err, fail, out, print_json
+from primesvt_client.facts import ProblemFacts, ResultSummary
 from primesvt_client.options import Checkpoint, Data, Json, TrainData, takes_spec
 from primesvt_client.schemas.jobs import JobView
 from primesvt_client.schemas.uploads import UploadView
@@ -71,9 +72,9 @@ def looked_into(client: Client, upload: UploadView) -> None:
     with err.status(f"the service looks into {upload.name}"):
         upload = client.wait_upload(upload.id)
     if upload.state is not UploadState.READY:
-        problem = upload.problem or {"code": f"upload_{upload.state.value}", "detail": f"it is {upload.state.value}"}
-        detail = str(problem.get("detail"))
-        fail(str(problem.get("code")), detail if upload.name in detail else f"{upload.name}: {detail}", WRONG_INPUT)
+        problem = upload.problem or ProblemFacts()
+        code, detail = problem.code or f"upload_{upload.state.value}", problem.detail or f"it is {upload.state.value}"
+        fail(code, detail if upload.name in detail else f"{upload.name}: {detail}", WRONG_INPUT)
 
 
 def status(
@@ -108,7 +109,8 @@ def list_jobs(
     table = Table(job_column, *map(_narrow, ("state", "saved", "drop", "created")), "name", box=None)
     for job in jobs:
         created = f"{job.created_at.astimezone():%m-%d %H:%M}"
-        saved, drop = _hundredths(job, "memory_saving", "%"), _hundredths(job, "accuracy_drop", " pts")
+        figures = job.summary or ResultSummary()
+        saved, drop = _hundredths(figures.memory_saving, "%"), _hundredths(figures.accuracy_drop, " pts")
         table.add_row(job.id, job.verdict or job.state.value, saved, drop, created, escape(job.name))
     out.print(table)
 
@@ -185,6 +187,5 @@ def _narrow(title: str) -> Column:
     return Column(title, no_wrap=True)
 
 
-def _hundredths(job: JobView, field: str, unit: str) -> str:
-    value = (job.summary or {}).get(field)
-    return f"{100 * value:.2f}{unit}" if isinstance(value, float) else ""
+def _hundredths(fraction: float | None, unit: str) -> str:
+    return "" if fraction is None else f"{100 * fraction:.2f}{unit}"

@@ -15,6 +15,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from primesvt_client.facts import ProblemFacts, ResultSummary, read
+from primesvt_client.progress import Progress
 from primesvt_client.schemas.base import ID, LONGEST_ID, Body, View
 from primesvt_client.spec import CompressionSpec
 from primesvt_client.states import JobState, Priority
@@ -71,10 +73,10 @@ class JobView(View):
     train_dataset_id: str | None
     retry_of: str | None
     spec: dict[str, Any]
-    progress: dict[str, Any] | None = Field(description="step, done, total, note, facts.")
+    progress: Progress | None = Field(description="Last report of the running step.")
     verdict: str | None
-    summary: dict[str, Any] | None
-    problem: dict[str, Any] | None
+    summary: ResultSummary | None = Field(description="Of a job that has succeeded.")
+    problem: ProblemFacts | None = Field(description="Of a job that has failed.")
     attempts: int
     priority: Priority
     run_seconds: float = Field(description="Computed so far, over all attempts and workers; waiting is not counted.")
@@ -106,6 +108,11 @@ class EventView(View):
     id: int
     kind: str
     data: dict[str, Any]
+
+    @property
+    def progress(self) -> Progress | None:
+        """The report; None where the event is no report that this version can read."""
+        return read(Progress, self.data) if self.kind == "progress" else None
 
 
 class ArtifactView(View):

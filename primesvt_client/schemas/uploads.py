@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import (
     BaseModel,
@@ -13,6 +13,7 @@ from pydantic import (
     Field,
 )
 
+from primesvt_client.facts import ProblemFacts, UploadFacts
 from primesvt_client.schemas.base import A_NUMBER, SHA256, Body, View
 from primesvt_client.spec import LARGEST
 from primesvt_client.states import UploadKind, UploadState
@@ -66,8 +67,8 @@ class UploadView(View):
     part_bytes: int = Field(description="Size of every part but the last.")
     parts: int
     received_parts: tuple[int, ...]
-    facts: dict[str, Any] | None = Field(description="What validation found: family, config, layers; or classes.")
-    problem: dict[str, Any] | None = Field(description="Why it was rejected: code and detail.")
+    facts: UploadFacts | None = Field(description="What validation found.")
+    problem: ProblemFacts | None = Field(description="Why it was rejected.")
     created_at: datetime
     updated_at: datetime
 

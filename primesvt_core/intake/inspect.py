@@ -15,6 +15,7 @@ from pydantic import JsonValue, ValidationError
 from pydantic_core import to_jsonable_python
 
 from primesvt_client.errors import without_type
+from primesvt_client.facts import CheckpointFacts
 from primesvt_core.checkpoints import Checkpoint, read
 from primesvt_core.data import Preprocessing
 from primesvt_core.errors import SpecError
@@ -76,11 +77,15 @@ class Inspection:
         return (*self.checkpoint.notes, *([f"preprocessing from the checkpoint: {different}"] if different else []))
 
     def to_json(self) -> dict[str, JsonValue]:
-        """What ``primesvt inspect`` prints and an upload's facts hold."""
+        """What ``primesvt inspect`` prints."""
+        return self.facts().document()
+
+    def facts(self) -> CheckpointFacts:
+        """What was found, for people and other processes."""
         layers = sort_layers(self.family.layers(self.config), self.shapes)
         groups = sort_groups(self.family.groups(self.config), layers)
         unused = self.family.unused(self.config)
-        document: dict[str, JsonValue] = to_jsonable_python(
+        document = to_jsonable_python(
             {
                 "family": self.family_key,
                 "title": self.family.title,
@@ -102,7 +107,7 @@ class Inspection:
                 "notes": list(self.notes),
             }
         )
-        return document
+        return CheckpointFacts.model_validate(document)
 
 
 def inspect(path: Path, assumptions: Mapping[str, Value] | None = None, *, container: str | None = None) -> Inspection:

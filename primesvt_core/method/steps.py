@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pydantic import JsonValue
-
+from primesvt_client.facts import NO_FACTS, ProgressFacts, StepFacts
 from primesvt_client.progress import Progress, Reporter
 from primesvt_core.types import Step
 
@@ -18,19 +17,17 @@ class StepProgress:
     def __init__(self, report_to: Reporter, step: Step, total: int | None) -> None:
         self.report_to, self.step, self.total, self.done = report_to, step, total, 0
 
-    def update(
-        self, facts: Mapping[str, JsonValue] | None = None, message: str = "", *, done: int | None = None
-    ) -> None:
+    def update(self, facts: ProgressFacts = NO_FACTS, message: str = "", *, done: int | None = None) -> None:
         """Report that one more unit is done, or ``done`` of them are."""
         self.done = self.done + 1 if done is None else done
         total = None if self.total is None else max(self.total, self.done + 1)  # only `finish` finishes a step
-        self.report_to(Progress(step=self.step, done=self.done, total=total, note=message, facts=facts or {}))
+        self.report_to(Progress(step=self.step, done=self.done, total=total, note=message, facts=facts))
 
     def note(self, message: str) -> None:
         """Report what goes on within the current unit."""
         self.update(message=message, done=self.done)
 
-    def finish(self, facts: Mapping[str, JsonValue]) -> None:
+    def finish(self, facts: StepFacts) -> None:
         """Report that the step is over."""
         self.report_to(Progress(step=self.step, done=max(self.done, 1), total=max(self.done, 1), facts=facts))
 
@@ -59,4 +56,4 @@ class Steps:
         began = time.perf_counter()
         yield progress
         self.seconds[step.value] = time.perf_counter() - began
-        progress.finish({"seconds": round(self.seconds[step.value], 3)})
+        progress.finish(StepFacts(seconds=round(self.seconds[step.value], 3)))

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
+from primesvt_client.facts import ResultSummary
 from primesvt_client.spec import CompressionSpec  # a report is read where its plug-ins may be gone
 from primesvt_core.types import Verdict
 
@@ -161,17 +162,17 @@ class Report(_Frozen):
         """A spec that knows the plug-ins as one that does not, which is what a report is read as."""
         return spec.model_dump() if isinstance(spec, CompressionSpec) else spec
 
-    def summary(self) -> dict[str, JsonValue]:
+    def summary(self) -> ResultSummary:
         """The figures that lists of compressions show."""
-        return {
-            "baseline_accuracy": self.baseline.accuracy,
-            "pruned_accuracy": self.pruned.accuracy,
-            "accuracy_drop": self.accuracy_drop,
-            "drop_upper_bound": self.confirmation.drop_upper_bound,
-            "memory_saving": self.memory_saving,
-            "parameter_bytes_before": self.baseline.parameter_bytes,
-            "parameter_bytes_after": self.pruned.parameter_bytes,
-        }
+        return ResultSummary(
+            baseline_accuracy=self.baseline.accuracy,
+            pruned_accuracy=self.pruned.accuracy,
+            accuracy_drop=self.accuracy_drop,
+            drop_upper_bound=self.confirmation.drop_upper_bound,
+            memory_saving=self.memory_saving,
+            parameter_bytes_before=self.baseline.parameter_bytes,
+            parameter_bytes_after=self.pruned.parameter_bytes,
+        )
 
 
 def json_schema() -> str:

@@ -63,7 +63,7 @@ def logged() -> Iterator[tuple[str, str]]:
 
 
 def _is_logger(value: ast.expr) -> bool:
-    return isinstance(value, ast.Name) and value.id in ("log", "log_of")
+    return isinstance(value, ast.Name) and value.id in ("log", "logger")
 
 
 def test_every_log_event_is_documented_with_its_level() -> None:

@@ -15,6 +15,7 @@ from app.api.deps import SESSION_COOKIE
 from app.catalog.records import Upload
 from app.catalog.service import CatalogService
 from app.catalog.states import UploadKind, UploadState
+from primesvt_client.facts import ProblemFacts
 from tests.support.chromium import (
     DESKTOP,
     PHONE,
@@ -60,7 +61,7 @@ def test_the_list_filters_without_a_reload_and_refreshes_itself(chrome: Chrome, 
     wait_for_address(chrome, "state=active")
     WebDriverWait(chrome, SECONDS).until(lambda page: not page.find_elements(By.ID, f"link-{done.id}"))
     assert chrome.find_elements(By.ID, f"link-{job.id}")
-    site.board.jobs.fail(claim, {"code": "x", "detail": "stopped for the test"})
+    site.board.jobs.fail(claim, ProblemFacts(code="x", detail="stopped for the test"))
     WebDriverWait(chrome, SECONDS).until(lambda page: not page.find_elements(By.ID, f"link-{job.id}"))
     assert chrome.execute_script("return window.kept") is True
 
@@ -99,7 +100,7 @@ def test_a_running_job_is_followed_until_its_result_appears(chrome: Chrome, site
     site.board.jobs.heartbeat(claim, told[8:])
     wait_for_text(chrome, "#live .big", "Search within the budget")
     wait_for_ink(chrome, "memory")
-    site.board.jobs.fail(claim, {"code": "out_of_memory", "detail": "the device is full; take a smaller batch"})
+    site.board.jobs.fail(claim, ProblemFacts(code="out_of_memory", detail="the device is full; take a smaller batch"))
     wait_for_text(chrome, ".notice.bad", "take a smaller batch")
     assert not chrome.find_elements(By.CSS_SELECTOR, "[data-events]")
 

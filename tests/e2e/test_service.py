@@ -14,6 +14,7 @@ from app.catalog.states import UploadKind, UploadState
 from app.jobs.states import JobState
 from app.queue import CeleryNotifier
 from primesvt_client import ServerError
+from primesvt_client.facts import CheckpointFacts, DataSetFacts
 from primesvt_client.schemas.uploads import UploadView
 from tests.support.embedded import EXAMPLES, Service, needs_proc, service
 from tests.support.shared import SHARED, needs_shared
@@ -113,7 +114,7 @@ def test_wrong_inputs_fail_a_job_with_a_code_and_without_another_attempt(here: S
     job = here.until_over(here.submit(budget={"min_accuracy": 0.9999, "max_accuracy_drop": 0.9}))
     assert (job.state, job.attempts) == (JobState.FAILED, 1)
     assert job.problem is not None
-    assert job.problem["code"] == "impossible_budget"
+    assert job.problem.code == "impossible_budget"
 
 
 def test_uploads_that_are_no_checkpoint_and_no_data_are_rejected(here: Service, tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ def test_uploads_that_are_no_checkpoint_and_no_data_are_rejected(here: Service, 
         upload = here.upload(rubbish, kind)
         assert upload.state is UploadState.REJECTED
         assert upload.problem is not None
-        assert upload.problem["detail"]
+        assert upload.problem.detail
 
 
 @pytest.mark.parametrize("name", ["spikformer-digits.pth.tar", "digits.npz"])
@@ -136,7 +137,7 @@ def test_what_was_damaged_on_its_way_is_told_from_what_is_no_checkpoint(here: Se
     connection.send("PUT", f"uploads/{upload.id}/parts/1", content=content, headers=headers)
     connection.post(UploadView, f"uploads/{upload.id}/complete")
     found = here.client.wait_upload(upload.id)
-    assert (found.state, (found.problem or {})["code"]) == (UploadState.REJECTED, "digest_mismatch")
+    assert (found.state, found.problem and found.problem.code) == (UploadState.REJECTED, "digest_mismatch")
 
 
 @needs_shared
@@ -162,8 +163,8 @@ def test_a_service_that_is_stopped_goes_on_at_the_next_start(undisturbed: dict[s
 def test_facts_of_uploads_say_what_they_are(here: Service) -> None:
     model = here.upload(EXAMPLES / "spikformer-digits.pth.tar", UploadKind.CHECKPOINT)
     images = here.upload(EXAMPLES / "digits.npz", UploadKind.DATASET)
-    assert model.facts is not None
-    assert model.facts["family"] == "spikformer"
-    assert images.facts is not None
-    assert images.facts["samples"] > 500
-    assert len(images.facts["classes"]) == 10
+    assert isinstance(model.facts, CheckpointFacts)
+    assert model.facts.family == "spikformer"
+    assert isinstance(images.facts, DataSetFacts)
+    assert images.facts.samples > 500
+    assert len(images.facts.classes or ()) == 10

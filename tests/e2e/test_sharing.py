@@ -93,7 +93,7 @@ def test_helpers_that_are_killed_leave_their_cells_to_others(team: Fleet) -> Non
 def test_a_job_whose_worker_is_killed_goes_on_on_another_machine(team: Fleet) -> None:
     first = machine(team, 0)
     job = submitted(team)
-    team.until_job(job, lambda found: bool(found.progress and found.progress["done"] > CELLS // 2))
+    team.until_job(job, lambda found: bool(found.progress and found.progress.done > CELLS // 2))
     first.kill()
     machine(team, 1)
     job = team.until_over(job)

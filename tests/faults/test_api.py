@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 from app.catalog.states import UploadState
+from primesvt_client.facts import CheckpointFacts
 from tests.support.fleet import Fleet
 from tests.support.servers import until
 
@@ -23,7 +24,7 @@ def test_an_api_restarted_during_an_upload(team: Fleet, tmp_path: Path) -> None:
     marks = [0.8 * SIZE, 0.5 * SIZE, 0.2 * SIZE]
     restarting = threading.Lock()
 
-    def told(done: int, _total: int) -> None:
+    def on_progress(done: int, _total: int) -> None:
         with restarting:  # parts are sent at the same time; each restart is over before the next begins
             if marks and done >= marks[-1]:
                 marks.pop()
@@ -31,8 +32,8 @@ def test_an_api_restarted_during_an_upload(team: Fleet, tmp_path: Path) -> None:
                 api.start()
                 until(team.answers, "the API does not start again")
 
-    upload = team.upload_persistently(path, told)
+    upload = team.upload_persistently(path, on_progress)
     assert upload.state is UploadState.READY
     assert not marks, "the API was not restarted three times"
-    assert upload.facts is not None
-    assert upload.facts["sha256"] == upload.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert isinstance(upload.facts, CheckpointFacts)
+    assert upload.facts.sha256 == upload.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()

@@ -11,6 +11,7 @@ from app.db import connect
 from app.errors import JobFinished, LostClaim
 from app.jobs.records import JobClaim
 from app.jobs.states import JobState
+from primesvt_client.facts import ResultSummary
 from tests.support.fleet import Fleet
 from tests.support.servers import OwnPostgres, until
 from tests.support.shop import MODEL, Shop
@@ -56,12 +57,12 @@ def _race(shop: Shop, claim: JobClaim, chance: random.Random) -> JobState:
         shop.queue.stopped(claim)
     else:
         with contextlib.suppress(LostClaim):
-            shop.queue.succeed(claim, [MODEL], "met", {})
+            shop.queue.succeed(claim, [MODEL], "met", ResultSummary())
     canceller.join()
     job = shop.job(claim)
-    told = [event.data["state"] for event in shop.jobs.events(shop.team, job.id) if event.kind == "state"]
-    assert told[-1] == job.state
-    assert sum(JobState(state).is_terminal for state in told) == 1
+    states = [event.data["state"] for event in shop.jobs.events(shop.team, job.id) if event.kind == "state"]
+    assert states[-1] == job.state
+    assert sum(JobState(state).is_terminal for state in states) == 1
     assert bool(shop.jobs.artifacts(shop.team, job.id)) == (job.state is JobState.SUCCEEDED)
     return job.state
 

@@ -22,6 +22,16 @@ from app.jobs.records import Job, JobClaim, NewJob, StoredArtifact
 from app.services import Services, assemble
 from app.settings import Settings
 from app.teams.sessions import form_token
+from primesvt_client.facts import (
+    CandidateFacts,
+    CellFacts,
+    CheckpointFacts,
+    DataSetFacts,
+    ProblemFacts,
+    StepFacts,
+    UploadFacts,
+)
+from primesvt_client.progress import Progress
 from primesvt_core import spec as specs
 from primesvt_core.report.schema import (
     AssumptionFigures,
@@ -34,7 +44,7 @@ from primesvt_core.report.schema import (
     ProfileFigures,
     Report,
 )
-from primesvt_core.types import Verdict
+from primesvt_core.types import Step, Verdict
 from tests.support.databases import lay_schema
 
 BUDGET: dict[str, JsonValue] = {"max_accuracy_drop": 0.03, "min_memory_saving": 0.25}
@@ -114,7 +124,7 @@ class Dashboard:
         self.uploads.assembled(claim)
         return b"".join(self.services.store.open(claim.content.blob_key))
 
-    def ready(self, team: Team, kind: UploadKind, name: str, facts: dict[str, Any] | None = None) -> Upload:
+    def ready(self, team: Team, kind: UploadKind, name: str, facts: UploadFacts | None = None) -> Upload:
         upload = self.upload(team, kind, name)
         claim = self.uploads.claim(upload.id, "worker")
         assert claim is not None
@@ -125,7 +135,7 @@ class Dashboard:
         upload = self.upload(team, UploadKind.CHECKPOINT, name)
         claim = self.uploads.claim(upload.id, "worker")
         assert claim is not None
-        self.uploads.refuse(claim, {"code": code, "detail": detail})
+        self.uploads.refuse(claim, ProblemFacts(code=code, detail=detail))
         return self.services.catalog.get(team.id, upload.id)
 
     def queued(self, team: Team, name: str = "", spec: dict[str, Any] | None = None) -> Job:
@@ -159,7 +169,7 @@ class Dashboard:
 
     def failed(self, team: Team, name: str, code: str, detail: str) -> Job:
         job, claim = self.running(team, name, told=4)
-        self.jobs.fail(claim, {"code": code, "detail": detail})
+        self.jobs.fail(claim, ProblemFacts(code=code, detail=detail))
         return self.services.jobs.get(team.id, job.id)
 
     def _artifact(self, job: Job, name: str, content: bytes) -> StoredArtifact:
@@ -169,40 +179,35 @@ class Dashboard:
         return StoredArtifact(name=name, media_type=media, size_bytes=blob.size, sha256=blob.sha256, blob_key=key)
 
 
-FACTS: Mapping[UploadKind, dict[str, Any]] = {
-    UploadKind.CHECKPOINT: {
-        "family": "spikformer",
-        "title": "Spikformer",
-        "variant": "cifar",
-        "parameters": 9_320_000,
-        "parameter_bytes": 37_300_000,
-    },
-    UploadKind.DATASET: {"samples": 10_000, "classes": ["airplane", "automobile", "bird"]},
+FACTS: Mapping[UploadKind, UploadFacts] = {
+    UploadKind.CHECKPOINT: CheckpointFacts(
+        family="spikformer", title="Spikformer", variant="cifar", parameters=9_320_000, parameter_bytes=37_300_000
+    ),
+    UploadKind.DATASET: DataSetFacts(samples=10_000, classes=("airplane", "automobile", "bird")),
 }
 
 
-def progress() -> list[dict[str, Any]]:
-    """What a worker tells until the search is under way."""
-    told: list[dict[str, Any]] = []
-    for step in ("intake", "baseline", "sort"):
-        told += [
-            {"step": step, "done": 0, "total": None, "note": "", "facts": {}},
-            {"step": step, "done": 1, "total": 1, "note": "", "facts": {"seconds": 0.5}},
-        ]
+def progress() -> list[Progress]:
+    """What a worker reports until the search is under way."""
+    reports: list[Progress] = []
+    for step in (Step.INTAKE, Step.BASELINE, Step.SORT):
+        reports += [Progress(step=step), Progress(step=step, done=1, total=1, facts=StepFacts(seconds=0.5))]
     cells = profile()
-    for number, cell in enumerate(cells):
-        facts = cell.model_dump(include={"group", "rate", "accuracy", "accuracy_drop"})
-        told.append({"step": "profile", "done": number + 1, "total": len(cells) + 1, "note": "", "facts": facts})
+    for number, cell in enumerate(cells, start=1):
+        measured = CellFacts(
+            group=cell.group, rate=cell.rate, accuracy=cell.accuracy, accuracy_drop=cell.accuracy_drop
+        )  # fmt: skip
+        reports.append(Progress(step=Step.PROFILE, done=number, total=len(cells) + 1, facts=measured))
     for point in curve()[1:]:
         assert point.group is not None
-        facts = {
-            "group": point.group,
-            "rate": point.rates[point.group],
-            "accuracy": point.accuracy,
-            "memory_saving": point.memory_saving,
-        }
-        told.append({"step": "search", "done": len(told), "total": None, "note": "", "facts": facts})
-    return told
+        tried = CandidateFacts(
+            group=point.group,
+            rate=point.rates[point.group],
+            accuracy=point.accuracy,
+            memory_saving=point.memory_saving,
+        )
+        reports.append(Progress(step=Step.SEARCH, done=len(reports), facts=tried))
+    return reports
 
 
 def layers() -> list[LayerFigures]:

@@ -19,6 +19,7 @@ from app.jobs.states import JobState
 from primesvt_client import Client
 from primesvt_client.schemas.jobs import JobView
 from primesvt_client.schemas.uploads import UploadView
+from primesvt_client.states import Step
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 QUICK: dict[str, Any] = {
@@ -63,8 +64,9 @@ class Service:
         def is_there() -> bool:
             found = self.client.job(job.id)
             assert not found.state.is_terminal, found.problem
-            progress = found.progress or {}
-            return found.state is JobState.RUNNING and progress.get("step") == "profile" and progress["done"] >= cells
+            progress = found.progress
+            is_profiling = progress is not None and progress.step == Step.PROFILE and progress.done >= cells
+            return found.state is JobState.RUNNING and is_profiling
 
         self.until(is_there)
 

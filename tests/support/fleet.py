@@ -134,7 +134,7 @@ class Fleet:
 
     def until_in_the_middle(self, job: JobView) -> JobView:
         """The job once some of its work is done."""
-        return self.until_job(job, lambda found: bool(found.progress and found.progress["done"] > 3))
+        return self.until_job(job, lambda found: bool(found.progress and found.progress.done > 3))
 
     def upload_persistently(self, path: Path, on_progress: OnBytes = nobody) -> UploadView:
         """Upload a checkpoint as people do: again, when the client has given up."""

@@ -9,17 +9,15 @@ import sys
 import time
 from pathlib import Path
 
-from pydantic import JsonValue
-
 from worker import child
-from worker.protocol import Task, ValidateCheckpoint, ValidateData
+from worker.protocol import Result, Task, ValidateCheckpoint, ValidateData
 
 carry_out_really = child.carry_out
 
 
-def carry_out(task: Task, tell: child.Channel) -> dict[str, JsonValue]:
+def carry_out(task: Task, channel: child.Channel) -> Result:
     try:
-        return carry_out_really(task, tell)
+        return carry_out_really(task, channel)
     finally:
         if isinstance(task, ValidateCheckpoint | ValidateData):
             write_down(task.path.parents[1].name)

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from primesvt_client.facts import DataSetFacts
 from primesvt_core.errors import DataError
 from worker import child, seccomp
-from worker.protocol import Task, ValidateData
+from worker.protocol import Result, Task, ValidateData
 
 PR_GET_NO_NEW_PRIVS = 39
 ENTERED_NAMESPACE = 0x10000000
@@ -122,12 +123,12 @@ ATTEMPTS: dict[str, Callable[[str], JsonValue]] = {
 }  # fmt: skip
 
 
-def carry_out(task: Task, tell: child.Channel) -> dict[str, JsonValue]:
+def carry_out(task: Task, channel: child.Channel) -> Result:
     """The attempt that the task's path names: ``<attempt>:<target>``."""
     assert isinstance(task, ValidateData)
     name, _, target = task.path.name.partition(":")
     try:
-        return {"result": ATTEMPTS[name](target)}
+        return DataSetFacts.model_validate({"samples": 0, "attempt": ATTEMPTS[name](target)})
     except OSError as error:
         raise DataError(f"{type(error).__name__} {error.errno}", code="refused_by_kernel") from None
 

@@ -31,10 +31,11 @@ from app.storage.local import LocalStore
 from app.teams.quotas import UNLIMITED, Quotas, server_quotas
 from app.teams.service import TeamService
 from app.usage.quotas import QuotaAdmission
+from primesvt_client.facts import NO_FACTS, ProblemFacts
 
 HEAD_START_SECONDS = 0.2
 SPEC = {"budget": {"max_accuracy_drop": 0.03}}
-PROBLEM = {"code": "impossible_budget", "detail": "no"}
+PROBLEM = ProblemFacts(code="impossible_budget", detail="no")
 MODEL = StoredArtifact(
     name="model.safetensors", media_type="application/octet-stream", size_bytes=3, sha256="0" * 64,
     blob_key="artifacts/m",
@@ -89,7 +90,7 @@ class Shop:
         if ready:
             claim = self.upload_claim(upload.id)
             self.assemble(claim)
-            self.uploads.accept(claim, {})
+            self.uploads.accept(claim, NO_FACTS)
         return self.catalog.get(self.team, upload.id)
 
     def assemble(self, claim: UploadClaim) -> bytes:

@@ -14,43 +14,56 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from pydantic import JsonValue
-
+from primesvt_client.facts import CheckpointFacts, DataSetFacts, ResultSummary
+from primesvt_client.progress import Progress
+from primesvt_client.states import Step
 from primesvt_core.types import Rates
 from primesvt_core.workspace import sharing
 from primesvt_core.workspace.atomic import write_atomically
 from primesvt_core.workspace.store import Workspace
 from worker import child
-from worker.protocol import AssistRequest, CompressRequest, ProgressMessage, Task
+from worker.protocol import (
+    AssistRequest,
+    AssistResult,
+    CompressRequest,
+    CompressResult,
+    ProgressMessage,
+    Result,
+    Task,
+    ValidateCheckpoint,
+)
 
 CELLS = int(os.environ.get("PYTHON_STUB_CELLS", "5"))
 CELL_SECONDS = float(os.environ.get("PYTHON_STUB_CELL_SECONDS", "0.02"))
 
 
-def carry_out(task: Task, tell: child.Channel) -> dict[str, JsonValue]:
+def carry_out(task: Task, channel: child.Channel) -> Result:
     """Remember a few cells, shared as those of a profile are, then write a model and a report that follow from them."""
     if isinstance(task, AssistRequest):
-        return {"cells": sharing.assist(_computing(task, Workspace(task.workspace)), tell)}
+        return AssistResult(cells=sharing.assist(_computing(task, Workspace(task.workspace)), channel))
     if not isinstance(task, CompressRequest):
-        return {"family": "stub", "sha256": hashlib.sha256(task.path.read_bytes()).hexdigest()}
-    with child.alone_in(task.workspace):
-        child.adopt(task)
-        cells = _profile(task, tell)
+        sha256 = hashlib.sha256(task.path.read_bytes()).hexdigest()
+        if isinstance(task, ValidateCheckpoint):
+            return CheckpointFacts(family="stub", sha256=sha256)
+        return DataSetFacts(samples=0, fingerprint=sha256)
+    with child.lock_workspace(task.workspace):
+        child.restore(task)
+        cells = _profile(task, channel)
     task.out.mkdir(parents=True, exist_ok=True)
     write_atomically(task.out / "model.safetensors", _model(cells))
     write_atomically(task.out / "report.json", json.dumps({"cells": cells}).encode())
-    return {"verdict": "met", "summary": {"cells": len(cells)}}
+    return CompressResult(verdict="met", summary=ResultSummary())
 
 
-def _profile(task: CompressRequest, tell: child.Channel) -> list[str]:
+def _profile(task: CompressRequest, channel: child.Channel) -> list[str]:
     workspace = Workspace(task.workspace)
     compute = _computing(task, workspace)
     rates = [{"cell": float(number)} for number in range(CELLS)]
     wanted: dict[str, Rates] = {f"cell/{number}": asked for number, asked in enumerate(rates)}
-    measure = sharing.share(wanted, workspace, compute, compute, tell)
+    measure = sharing.share(wanted, workspace, compute, compute, channel)
     cells = []
     for number, asked in enumerate(rates):
-        tell(ProgressMessage(step="profile", done=number, total=CELLS, note="", facts={"cell": number}))
+        channel.send(ProgressMessage(progress=Progress(step=Step.PROFILE, done=number, total=CELLS)))
         cells.append(measure(asked))
     return cells
 

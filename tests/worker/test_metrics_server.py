@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.metrics import REGISTRY, STEP_SECONDS
 from app.settings import Settings
-from worker.metrics_server import GpuCollector, StepClock, exposed
+from worker.metrics_server import GpuCollector, StepTimer, serve_metrics
 
 
 def free_port() -> int:
@@ -31,11 +31,11 @@ def scraped(port: int) -> dict[str, Any]:
 def test_numbers_are_told_at_the_address_and_only_while_the_process_runs(tmp_path: Path) -> None:
     port = free_port()
     settings = Settings(data_dir=tmp_path, metrics_address=f"127.0.0.1:{port}")
-    with exposed(settings):
+    with serve_metrics(settings):
         assert {"primesvt_lease_expiries", "primesvt_step_seconds", "primesvt_webhook_seconds"} <= scraped(port).keys()
     with pytest.raises(OSError, match="refused"):
         scraped(port)
-    with exposed(Settings(data_dir=tmp_path)), pytest.raises(OSError, match="refused"):
+    with serve_metrics(Settings(data_dir=tmp_path)), pytest.raises(OSError, match="refused"):
         scraped(port)
 
 
@@ -47,11 +47,11 @@ def test_steps_are_measured_from_what_a_run_reports(monkeypatch: pytest.MonkeyPa
         return REGISTRY.get_sample_value("primesvt_step_seconds_sum", {"step": step}) or 0.0
 
     before = {step: seconds(step) for step in ("intake", "profile")}
-    run = StepClock()
+    run = StepTimer()
     for step in ("intake", "intake", "profile", "profile"):
-        run.heard(step)
-    run.over()
-    run.over()
+        run.enter(step)
+    run.end()
+    run.end()
     assert seconds("intake") - before["intake"] == 2.0
     assert seconds("profile") - before["profile"] == 10.0
     assert STEP_SECONDS._labelnames == ("step",)

@@ -15,8 +15,8 @@ from app.storage import StoreUnavailable
 from primesvt_core.workspace.store import CELLS, SNAPSHOT, Workspace
 from tests.support.databases import fresh
 from tests.support.shop import PROBLEM, Shop
-from worker.heartbeat import Pulse
-from worker.persistence import FreshCells, KeptFiles, clean_up
+from worker.heartbeat import LeaseHeartbeat
+from worker.persistence import NewCells, SavedFiles, delete_leftovers
 
 NAME = SNAPSHOT.format("1")
 
@@ -28,83 +28,85 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def pulse() -> Pulse:
-    return Pulse(
+def heartbeat() -> LeaseHeartbeat:
+    return LeaseHeartbeat(
         lambda _reports, _seconds: HeartbeatReply(cancel_requested=False), Event(), every_seconds=60, lease_seconds=60
     )
 
 
-def kept_on(shop: Shop, claim: JobClaim, machine: Path) -> KeptFiles:
+def saved_files(shop: Shop, claim: JobClaim, machine: Path) -> SavedFiles:
     machine.mkdir(exist_ok=True)
-    return KeptFiles(shop.files, shop.store, claim, machine)
+    return SavedFiles(shop.files, shop.store, claim, machine)
 
 
 def stored(shop: Shop) -> list[Path]:
     return [path for path in (shop.settings.data_dir / "blobs" / "workspaces").rglob("*") if path.is_file()]
 
 
-def test_cells_are_read_as_they_come_and_again_until_they_are_noted(tmp_path: Path) -> None:
-    fresh_cells, workspace = FreshCells(tmp_path), Workspace(tmp_path)
-    assert fresh_cells.read() == {}
+def test_cells_are_read_as_they_come_and_again_until_they_are_saved(tmp_path: Path) -> None:
+    new_cells, workspace = NewCells(tmp_path), Workspace(tmp_path)
+    assert new_cells.read() == {}
     workspace.learn({"a": "01", "b": "10"})
-    assert fresh_cells.read() == fresh_cells.read() == {"a": "01", "b": "10"}
-    fresh_cells.note()
-    assert fresh_cells.read() == {}
+    assert new_cells.read() == new_cells.read() == {"a": "01", "b": "10"}
+    new_cells.mark_saved()
+    assert new_cells.read() == {}
     with (tmp_path / CELLS).open("a") as file:
         file.write('{"key": "c", "val')
         file.flush()
-        assert fresh_cells.read() == {}
-        fresh_cells.note()
+        assert new_cells.read() == {}
+        new_cells.mark_saved()
         file.write('ue": "11"}\n' + json.dumps({"key": "d", "value": "00"}) + "\n")
-    assert fresh_cells.read() == {"c": "11", "d": "00"}
+    assert new_cells.read() == {"c": "11", "d": "00"}
 
 
 def test_cells_behind_a_line_of_rubbish_are_not_believed(tmp_path: Path) -> None:
     (tmp_path / CELLS).write_text('{"key": "a", "value": "1"}\nrubbish\n{"key": "b", "value": "1"}\n')
-    assert FreshCells(tmp_path).read() == {"a": "1"}
+    assert NewCells(tmp_path).read() == {"a": "1"}
 
 
-def test_a_snapshot_is_handed_on_to_another_machine(shop: Shop, pulse: Pulse, tmp_path: Path) -> None:
+def test_a_snapshot_is_handed_on_to_another_machine(shop: Shop, heartbeat: LeaseHeartbeat, tmp_path: Path) -> None:
     claim = shop.claimed()
     here, there = tmp_path / "here", tmp_path / "there"
-    first = kept_on(shop, claim, here)
+    first = saved_files(shop, claim, here)
     for content in (b"epoch 1", b"epoch 2 and more"):
         (here / NAME).write_bytes(content)
         (here / (NAME + ".part")).write_bytes(b"half of the next")
-        first.keep(pulse)
-        first.keep(pulse)
+        first.save(heartbeat)
+        first.save(heartbeat)
     assert len(shop.files.all(claim)) == 1
     assert (
         len([*(shop.settings.data_dir / "blobs" / "workspaces").rglob("*")]) == 3
     )  # job, epoch, one file: the older one is gone
     shop.queue.release(claim, PROBLEM)
     again = shop.claimed(shop.job(claim))
-    fetched = kept_on(shop, again, there).fetch(there / "fetched", pulse)
+    fetched = saved_files(shop, again, there).fetch(there / "fetched", heartbeat)
     assert {path.name: path.read_bytes() for path in fetched.iterdir()} == {NAME: b"epoch 2 and more"}
-    assert [*kept_on(shop, again, here).fetch(here / "fetched", pulse).iterdir()] == []  # it is there
+    assert [*saved_files(shop, again, here).fetch(here / "fetched", heartbeat).iterdir()] == []  # it is there
     shop.queue.fail(again, PROBLEM)
-    clean_up(shop.files, shop.store)
+    delete_leftovers(shop.files, shop.store)
     assert stored(shop) == []
 
 
-def test_a_snapshot_that_was_damaged_or_lost_on_the_way_is_not_used(shop: Shop, pulse: Pulse, tmp_path: Path) -> None:
+def test_a_snapshot_that_was_damaged_or_lost_on_the_way_is_not_used(
+    shop: Shop, heartbeat: LeaseHeartbeat, tmp_path: Path
+) -> None:
     claim = shop.claimed()
-    first = kept_on(shop, claim, tmp_path / "here")
+    first = saved_files(shop, claim, tmp_path / "here")
     (tmp_path / "here" / NAME).write_bytes(b"epoch 1")
-    first.keep(pulse)
+    first.save(heartbeat)
     [kept] = shop.files.all(claim)
-    other = kept_on(shop, claim, tmp_path / "there")
+    other = saved_files(shop, claim, tmp_path / "there")
     shop.store.put(kept.blob_key, [b"epoch X"])
-    assert [*other.fetch(tmp_path / "fetched", pulse).iterdir()] == []
+    assert [*other.fetch(tmp_path / "fetched", heartbeat).iterdir()] == []
     shop.store.delete(kept.blob_key)
-    assert [*other.fetch(tmp_path / "fetched", pulse).iterdir()] == []
+    assert [*other.fetch(tmp_path / "fetched", heartbeat).iterdir()] == []
 
 
 def test_a_store_that_is_away_holds_nothing_up(
-    shop: Shop, pulse: Pulse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, heartbeat: LeaseHeartbeat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim, tries = shop.claimed(), list[str]()
-    kept = kept_on(shop, claim, tmp_path / "here")
+    saved = saved_files(shop, claim, tmp_path / "here")
     (tmp_path / "here" / NAME).write_bytes(b"epoch 1")
 
     def away(key: str, _chunks: Any) -> None:
@@ -113,10 +115,10 @@ def test_a_store_that_is_away_holds_nothing_up(
 
     with monkeypatch.context() as patch:
         patch.setattr(shop.store, "put", away)
-        kept.keep(pulse)
-        kept.keep(pulse)  # not again at once
+        saved.save(heartbeat)
+        saved.save(heartbeat)  # not again at once
     assert len(tries) == 1
     monkeypatch.setattr("worker.persistence.RETRY_SECONDS", 0.0)
-    kept._try_at = 0.0
-    kept.keep(pulse)
+    saved._retry_at = 0.0
+    saved.save(heartbeat)
     assert [file.name for file in shop.files.all(claim)] == [NAME]

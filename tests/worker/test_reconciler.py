@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -10,20 +9,17 @@ from threading import enumerate as enumerate_threads
 
 import pytest
 
-from app.catalog.contents import Contents
 from app.catalog.states import UploadKind
 from app.jobs.service import JobService
 from app.jobs.states import JobState
 from app.teams.quotas import UNLIMITED
 from app.usage.quotas import QuotaAdmission
-from app.usage.retention import Retention
 from app.webhooks.queue import DeliveryQueue
 from tests.support.databases import fresh
 from tests.support.shop import RecordingNotifier, Shop
-from worker.reconciler import Reconciler, at_work
-from worker.sending import Sender
-from worker.sweeper import Sweeper
-from worker.webhook_dispatcher import Postman
+from worker.reconciler import Reconciler, dispatching
+from worker.webhook_dispatcher import WebhookDispatcher
+from worker.webhook_sender import WebhookSender
 
 
 class Killed(BaseException):
@@ -89,34 +85,13 @@ def test_two_reconcilers_take_a_lost_job_back_once(shop: Shop) -> None:
 
 
 def test_a_reconciler_that_ends_sends_nothing_either(shop: Shop) -> None:
-    postman = Postman(DeliveryQueue(shop.database), Sender(private=False), Event())
+    dispatcher = WebhookDispatcher(DeliveryQueue(shop.database), WebhookSender(private=False), Event())
 
     def fail() -> None:
-        with at_work(postman):
-            assert "postman" in {thread.name for thread in enumerate_threads()}
+        with dispatching(dispatcher):
+            assert "webhook-dispatcher" in {thread.name for thread in enumerate_threads()}
             raise Killed
 
     with pytest.raises(Killed):
         fail()
-    assert "postman" not in {thread.name for thread in enumerate_threads()}
-
-
-def test_what_cannot_be_deleted_stops_no_reconciler(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    upload = shop.upload(UploadKind.DATASET)
-
-    def read_only(key: str) -> None:
-        raise PermissionError(errno.EROFS, key)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(shop.store, "delete", read_only)
-        with pytest.raises(PermissionError):
-            shop.catalog.delete(shop.team, upload.id)
-        sweeper(shop).sweep()
-    [blob] = [path for path in (shop.settings.data_dir / "blobs" / "uploads").rglob("*") if path.is_file()]
-    sweeper(shop).sweep()
-    assert not blob.exists()
-
-
-def sweeper(shop: Shop) -> Sweeper:
-    contents, retention = Contents(shop.database, shop.store), Retention(shop.database, shop.store)
-    return Sweeper(contents, retention, shop.files, shop.store)
+    assert "webhook-dispatcher" not in {thread.name for thread in enumerate_threads()}

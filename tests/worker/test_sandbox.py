@@ -16,9 +16,10 @@ import pytest
 
 from app.jobs.records import HeartbeatReply
 from app.settings import Settings
+from primesvt_client.facts import DataSetFacts
 from worker import process, sandbox, seccomp
-from worker.heartbeat import Pulse
-from worker.process import ChildDied, ChildSpent
+from worker.heartbeat import LeaseHeartbeat
+from worker.process import ChildDied, CpuLimitExceeded
 from worker.protocol import Request, Sandbox, ValidateData
 from worker.supervisor import ChildRefused, supervise
 
@@ -47,15 +48,18 @@ def listening() -> Iterator[int]:
 
 
 def attempt(folder: Path, what: str, target: object, limits: Sandbox, seconds: float = 60.0) -> Any:
-    pulse = Pulse(lambda *_: HeartbeatReply(cancel_requested=False), Event(), every_seconds=0.1, lease_seconds=60)
+    heartbeat = LeaseHeartbeat(
+        lambda *_: HeartbeatReply(cancel_requested=False), Event(), every_seconds=0.1, lease_seconds=60
+    )
     request = Request(task=ValidateData(path=Path(f"{what}:{target}")), sandbox=limits)
-    return supervise(request, folder / "child.log", pulse, silence_seconds=seconds)["result"]
+    result = supervise(request, DataSetFacts, folder / "child.log", heartbeat, silence_seconds=seconds)
+    return (result.model_extra or {})["attempt"]
 
 
 def refusal(folder: Path, what: str, target: object, limits: Sandbox) -> tuple[str, str]:
     with pytest.raises(ChildRefused) as refused:
         attempt(folder, what, target, limits)
-    return str(refused.value.problem["code"]), str(refused.value.problem["detail"])
+    return str(refused.value.problem.code), str(refused.value.problem.detail)
 
 
 @linux
@@ -96,7 +100,7 @@ def test_memory_beyond_the_limit_is_a_refusal(tmp_path: Path, strict: Sandbox) -
 
 def test_processor_time_beyond_the_limit_ends_the_child(tmp_path: Path, strict: Sandbox) -> None:
     began = time.monotonic()
-    with pytest.raises(ChildSpent):
+    with pytest.raises(CpuLimitExceeded):
         attempt(tmp_path, "spin", "", strict.model_copy(update={"cpu_seconds": 1}))
     assert time.monotonic() - began < 30
 

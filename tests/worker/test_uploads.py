@@ -13,6 +13,7 @@ from PIL import Image
 
 from app.catalog.records import Upload, blob_key
 from app.catalog.states import UploadKind, UploadState
+from primesvt_client.facts import DataSetFacts
 from tests.support.dashboard import Dashboard
 from worker.uploads import UploadRunner
 
@@ -68,4 +69,5 @@ def test_no_name_makes_a_worker_write_into_what_is_stored(name: str, tmp_path: P
 def test_classes_that_are_no_utf_8_are_read_as_latin_1(tmp_path: Path) -> None:
     upload, _ = looked_into(tmp_path, "set.tar", tarred("caf\xe9/1.png", "bar/2.png"))
     assert upload.state is UploadState.READY, upload.problem
-    assert (upload.facts or {})["classes"] == ["bar", "caf\xe9"]
+    assert isinstance(upload.facts, DataSetFacts)
+    assert upload.facts.classes == ("bar", "caf\xe9")

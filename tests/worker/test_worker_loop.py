@@ -11,11 +11,11 @@ import pytest
 from tests.support.databases import fresh
 from tests.support.shop import Shop
 from worker.jobs import JobRunner
-from worker.worker_loop import Station
+from worker.worker_loop import WorkerLoop
 
 
 class RecordingNotifier(list[tuple[str, list[str]]]):
-    """Remembers who was notified for, and who had heard it."""
+    """Remembers who was notified for, and who had forwarded it."""
 
     def notify_job(self, job_id: str, forwarded_by: Sequence[str] = ()) -> None:
         self.append((job_id, [*forwarded_by]))
@@ -42,11 +42,11 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_notification_runs_the_job_that_is_next(shop: Shop, ran: list[str]) -> None:
     first, second, notifier = shop.queued(), shop.queued(), RecordingNotifier()
-    station = Station(shop.settings, shop.database, shop.store, notifier)
-    station.run_job(second.id)
+    loop = WorkerLoop(shop.settings, shop.database, shop.store, notifier)
+    loop.run_job(second.id)
     assert (ran, notifier) == ([first.id], [(second.id, [])])
-    station.run_job("job_gone")
-    station.run_job("job_gone")
+    loop.run_job("job_gone")
+    loop.run_job("job_gone")
     assert (ran, notifier) == ([first.id, second.id], [(second.id, [])])
 
 
@@ -54,7 +54,9 @@ def test_a_busy_worker_forwards_a_notification_once(
     shop: Shop, ran: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job, notifier = shop.queued(), RecordingNotifier()
-    first, second = (Station(shop.settings, shop.database, shop.store, notifier, owner=name) for name in ("one", "two"))
+    first, second = (
+        WorkerLoop(shop.settings, shop.database, shop.store, notifier, owner=name) for name in ("one", "two")
+    )
     passed: list[list[tuple[str, list[str]]]] = []
 
     def while_busy(runner: JobRunner, claim: object) -> None:
@@ -72,7 +74,7 @@ def test_a_busy_worker_forwards_a_notification_once(
 def test_a_job_for_a_gpu_is_left_to_workers_that_have_one(shop: Shop, ran: list[str]) -> None:
     asked, notifier = shop.asked(), RecordingNotifier()
     job = shop.jobs.submit(shop.team, replace(asked, spec={**asked.spec, "device": "cuda"}))
-    Station(shop.settings, shop.database, shop.store, notifier).run_job(job.id)
+    WorkerLoop(shop.settings, shop.database, shop.store, notifier).run_job(job.id)
     assert (ran, notifier) == ([], [])
-    Station(shop.settings, shop.database, shop.store, notifier, ("cpu", "cuda")).run_job(job.id)
+    WorkerLoop(shop.settings, shop.database, shop.store, notifier, ("cpu", "cuda")).run_job(job.id)
     assert ran == [job.id]

@@ -16,6 +16,7 @@ from app import errors
 from app.api import readiness
 from app.api.problem import STATUS
 from app.settings import Settings
+from primesvt_client.facts import ProblemFacts
 from tests.support.api import JSON, Api, problem
 from tests.support.dashboard import BUDGET, Dashboard, Team
 
@@ -271,7 +272,7 @@ def test_cancel_and_retry(board: Dashboard, ours: Team, api: Api) -> None:
 
 def test_events_are_told_once_and_again_behind_the_last_one(board: Dashboard, ours: Team, api: Api) -> None:
     job, claim = board.running(ours, told=5)
-    board.jobs.fail(claim, {"code": "x", "detail": "y"})
+    board.jobs.fail(claim, ProblemFacts(code="x", detail="y"))
     told = api.get(f"/jobs/{job.id}/events")
     assert told.headers["content-type"].startswith("text/event-stream")
     ids = [int(line.removeprefix("id: ")) for line in told.text.splitlines() if line.startswith("id: ")]

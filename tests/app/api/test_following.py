@@ -18,6 +18,7 @@ from app.api.watching import GONE, Watch
 from app.errors import NotFound
 from app.factory import create_app
 from app.jobs.states import JobState
+from primesvt_client.facts import ProblemFacts
 from tests.support.api import Api
 from tests.support.dashboard import Dashboard, Team
 
@@ -72,7 +73,7 @@ def test_many_follow_with_one_look_at_the_database_and_without_threads_of_their_
             await watch._told.wait()
         looked, threads = len(queries), threading.active_count()
         for _, claim in jobs:
-            await asyncio.to_thread(board.jobs.fail, claim, {"code": "x", "detail": "y"})
+            await asyncio.to_thread(board.jobs.fail, claim, ProblemFacts(code="x", detail="y"))
         found = await asyncio.gather(*following)
         assert 1 <= looked <= 3, queries
         assert threads < 60  # anyio's own, whoever follows
@@ -127,7 +128,7 @@ def test_another_server_goes_on_behind_the_last_event(board: Dashboard, team: Te
     before = [one.id for one in board.services.jobs.events(team.id, job.id)]
     restarted = Dashboard(board.settings.data_dir)
     try:
-        board.jobs.fail(claim, {"code": "x", "detail": "y"})
+        board.jobs.fail(claim, ProblemFacts(code="x", detail="y"))
         restarted.app = create_app(restarted.settings, restarted.services)
         answer = Api(restarted, team).get(f"/jobs/{job.id}/events", headers={"Last-Event-ID": str(before[2])})
     finally:

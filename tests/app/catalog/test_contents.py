@@ -19,6 +19,7 @@ from app.db import Database, now
 from app.errors import PartOutOfRange, UploadClosed, UploadIncomplete
 from app.storage import BlobMissing, StoreUnavailable
 from app.teams.service import TeamService
+from primesvt_client.facts import CheckpointFacts
 from tests.support.shop import Shop
 from tests.support.stores import fresh_store
 
@@ -36,7 +37,7 @@ def looked_into(shop: Shop, upload: Upload) -> Upload:
     claim = shop.upload_claim(upload.id)
     shop.assemble(claim)
     shop.uploads.verified(claim, SHA256)
-    shop.uploads.accept(claim, {"family": "spikformer"})
+    shop.uploads.accept(claim, CheckpointFacts(family="spikformer"))
     return shop.catalog.get(shop.team, upload.id)
 
 

@@ -18,6 +18,7 @@ from app.errors import DigestMismatch, InvalidCursor, LostClaim, NotFound, PartO
 from app.paging import encode
 from app.storage import BlobMissing
 from app.teams.service import TeamService
+from primesvt_client.facts import NO_FACTS
 from tests.support.shop import PROBLEM, Shop
 
 
@@ -153,7 +154,7 @@ def test_of_many_claims_on_an_upload_one_wins_and_a_lost_one_writes_nothing(shop
     assert upload.id in shop.reconcile_uploads()
     claim = shop.upload_claim(upload.id, "another")
     writes: tuple[Callable[[], None], ...] = (
-        lambda: shop.uploads.heartbeat(stale), lambda: shop.uploads.accept(stale, {}),
+        lambda: shop.uploads.heartbeat(stale), lambda: shop.uploads.accept(stale, NO_FACTS),
         lambda: shop.uploads.refuse(stale, PROBLEM), lambda: shop.uploads.release(stale, PROBLEM),
         lambda: shop.uploads.hand_back(stale),
     )  # fmt: skip

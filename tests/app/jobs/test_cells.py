@@ -14,8 +14,9 @@ from app.jobs.cell_models import CellRow, FileRow
 from app.jobs.claims import lock_claimed
 from app.jobs.models import JobRow
 from app.jobs.records import CellClaim, JobClaim
+from primesvt_client.facts import ProblemFacts, ResultSummary
 from tests.support.shop import HEAD_START_SECONDS, MODEL, PROBLEM, Shop
-from worker.persistence import clean_up
+from worker.persistence import delete_leftovers
 
 CELLS = {f"search/{number}": {"group": number / 10} for number in range(12)}
 VALUES = {key: "0101" + key for key in CELLS}
@@ -143,7 +144,7 @@ def test_helpers_hear_within_a_heartbeat_that_a_job_does_not_run_any_more(shop: 
         shop.queue.release(claim, PROBLEM)
     elif end == "succeed":
         shop.queue.finalize(claim)
-        shop.queue.succeed(claim, [replace(MODEL, blob_key=f"artifacts/{claim.job_id}")], "met", {})
+        shop.queue.succeed(claim, [replace(MODEL, blob_key=f"artifacts/{claim.job_id}")], "met", ResultSummary())
     else:
         shop.queue.fail(claim, PROBLEM)
     if end == "delete":
@@ -228,7 +229,7 @@ def test_artifacts_of_an_attempt_that_died_while_it_stored_them_are_left_over(sh
     shop.files.announce(claim, {dead: "model.safetensors"})
     shop.files.announce(claim, {dead: "model.safetensors"})  # the answer got lost
     assert shop.files.all(claim) == []  # nothing that the next attempt goes on from
-    shop.queue.release(claim, {"detail": "killed"})
+    shop.queue.release(claim, ProblemFacts(detail="killed"))
     shop.make_due(claim.job_id)
     again = shop.queue.claim(claim.job_id, "w")
     assert again is not None
@@ -239,7 +240,7 @@ def test_artifacts_of_an_attempt_that_died_while_it_stored_them_are_left_over(sh
     for key in (dead, listed):
         shop.store.put(key, [b"abc"])
     shop.queue.finalize(again)
-    shop.queue.succeed(again, [MODEL], "met", {})
+    shop.queue.succeed(again, [MODEL], "met", ResultSummary())
     assert shop.files.left_over() == [dead]
-    clean_up(shop.files, shop.store)
+    delete_leftovers(shop.files, shop.store)
     assert [shop.store.size(key) for key in (dead, listed)] == [None, 3]

@@ -16,6 +16,7 @@ from app.jobs import usage
 from app.jobs.models import JobRow
 from app.jobs.records import Device, Job, JobClaim
 from app.jobs.states import JobState
+from primesvt_client.facts import ProblemFacts, ResultSummary
 from primesvt_client.states import Priority
 from tests.support.shop import MODEL, Shop
 
@@ -66,7 +67,7 @@ def test_of_teams_that_run_alike_the_one_that_waited_longest_is_served(shop: Sho
     for _ in range(6):
         claim = taken(shop)
         shop.queue.finalize(claim)
-        shop.queue.succeed(claim, [replace(MODEL, blob_key=f"artifacts/{claim.job_id}")], "met", {})
+        shop.queue.succeed(claim, [replace(MODEL, blob_key=f"artifacts/{claim.job_id}")], "met", ResultSummary())
         order.append(next(team for team in (shop, others) if claim.job_id in jobs_of(team)))
     assert order == [shop, others] * 3
 
@@ -94,7 +95,7 @@ def test_a_priority_changes_while_the_job_waits(shop: Shop, others: Shop) -> Non
     with pytest.raises(Conflict):
         shop.jobs.prioritise(shop.team, second.id, Priority.LOW)
     assert shop.job(claim).queue_position is None
-    shop.queue.fail(claim, {"code": "x", "detail": "x"})
+    shop.queue.fail(claim, ProblemFacts(code="x", detail="x"))
     assert shop.jobs.retry(shop.team, second.id).priority is Priority.HIGH
 
 
@@ -155,6 +156,6 @@ def test_a_wall_clock_that_moves_takes_no_lease_away(shop: Shop) -> None:
 
 
 def test_a_team_that_never_had_a_turn_comes_first(shop: Shop, others: Shop) -> None:
-    shop.queue.fail(shop.claimed(submitted(shop)), {"code": "x", "detail": "x"})
+    shop.queue.fail(shop.claimed(submitted(shop)), ProblemFacts(code="x", detail="x"))
     ours, theirs = submitted(shop), submitted(others)
     assert [taken(shop).job_id for _ in range(2)] == [theirs.id, ours.id]

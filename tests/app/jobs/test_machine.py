@@ -29,7 +29,9 @@ from app.jobs.models import EventRow, JobRow
 from app.jobs.records import CellClaim, JobClaim, NewJob
 from app.jobs.states import TERMINAL, JobState, is_legal
 from app.leases import LeaseWatch
-from primesvt_client.states import Priority
+from primesvt_client.facts import ResultSummary
+from primesvt_client.progress import Progress
+from primesvt_client.states import Priority, Step
 from tests.support.databases import KINDS, fresh
 from tests.support.job_model import CELLS, LEASE_SECONDS, Cell, Model, ModelJob, Watcher
 from tests.support.shop import MODEL, PROBLEM, Shop
@@ -111,7 +113,7 @@ class JobMachine(RuleBasedStateMachine):
         claim, job = self.claim(number)
         holds = job is not None and job.is_held_by(claim.owner, claim.epoch)
         with self.refused_unless(holds):
-            beat = self.work.queue.heartbeat(claim, [{"step": "profile", "done": 1}] if publishes else [])
+            beat = self.work.queue.heartbeat(claim, [Progress(step=Step.PROFILE, done=1)] if publishes else [])
             if publishes:
                 self.work.cells.publish(claim, RATES)
         if job is not None and holds:
@@ -148,7 +150,7 @@ class JobMachine(RuleBasedStateMachine):
         if self.work.queue.finalize(claim).cancel_requested:
             self.work.queue.stopped(claim)
         else:
-            self.work.queue.succeed(claim, [MODEL], "met", {})
+            self.work.queue.succeed(claim, [MODEL], "met", ResultSummary())
 
     def stop(self, claim: JobClaim) -> None:
         if self.work.queue.heartbeat(claim).cancel_requested:

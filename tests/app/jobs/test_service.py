@@ -30,6 +30,9 @@ from app.jobs.states import TERMINAL, JobState
 from app.paging import encode
 from app.storage import StoreUnavailable
 from app.teams.service import TeamService
+from primesvt_client.facts import NO_FACTS, ProblemFacts, ResultSummary
+from primesvt_client.progress import Progress
+from primesvt_client.states import Step
 from tests.support.databases import KINDS, fresh_url
 from tests.support.shop import HEAD_START_SECONDS, MODEL, PROBLEM, SPEC, Shop
 
@@ -69,9 +72,9 @@ def test_a_claim_tells_what_to_read_and_how_it_is_called(shop: Shop) -> None:
 def test_a_heartbeat_keeps_reports_in_order_and_hears_of_a_cancel(shop: Shop) -> None:
     claim = shop.claimed()
     assert not shop.queue.heartbeat(
-        claim, [{"step": "profile", "done": 1}, {"step": "profile", "done": 2}]
+        claim, [Progress(step=Step.PROFILE, done=1), Progress(step=Step.PROFILE, done=2)]
     ).cancel_requested
-    assert shop.job(claim).progress == {"step": "profile", "done": 2}
+    assert shop.job(claim).progress == Progress(step=Step.PROFILE, done=2)
     events = shop.jobs.events(shop.team, claim.job_id)
     assert [event.data.get("done") for event in events if event.kind == "progress"] == [1, 2]
     assert shop.jobs.events(shop.team, claim.job_id, after=events[-2].id) == events[-1:]
@@ -83,17 +86,17 @@ def test_a_job_succeeds_with_its_artifacts_at_once(shop: Shop) -> None:
     claim = shop.claimed()
     assert not shop.queue.finalize(claim).cancel_requested
     assert shop.jobs.artifacts(shop.team, claim.job_id) == []
-    shop.queue.succeed(claim, [MODEL], "met", {"memory_saving": 0.3})
+    shop.queue.succeed(claim, [MODEL], "met", ResultSummary(memory_saving=0.3))
     job = shop.job(claim)
-    assert (job.state, job.verdict, job.summary) == (JobState.SUCCEEDED, "met", {"memory_saving": 0.3})
+    assert (job.state, job.verdict, job.summary) == (JobState.SUCCEEDED, "met", ResultSummary(memory_saving=0.3))
     assert job.finished_at is not None
     assert [artifact.name for artifact in shop.jobs.artifacts(shop.team, job.id)] == ["model.safetensors"]
 
 
 WRITES: dict[str, Callable[[Shop, JobClaim], object]] = {
-    "heartbeat": lambda shop, claim: shop.queue.heartbeat(claim, [{"done": 1}]),
+    "heartbeat": lambda shop, claim: shop.queue.heartbeat(claim, [Progress(step=Step.PROFILE, done=1)]),
     "finalize": lambda shop, claim: shop.queue.finalize(claim),
-    "succeed": lambda shop, claim: shop.queue.succeed(claim, [MODEL], "met", {}),
+    "succeed": lambda shop, claim: shop.queue.succeed(claim, [MODEL], "met", ResultSummary()),
     "fail": lambda shop, claim: shop.queue.fail(claim, PROBLEM),
     "stopped": lambda shop, claim: shop.queue.stopped(claim),
     "release": lambda shop, claim: shop.queue.release(claim, PROBLEM),
@@ -143,7 +146,7 @@ def test_a_crash_is_tried_again_later_each_time_and_not_for_ever(shop: Shop) -> 
     for attempt in (1, 2, 3):
         claim = shop.claimed(job)
         began = now()
-        shop.queue.release(claim, {"detail": "killed"})
+        shop.queue.release(claim, ProblemFacts(detail="killed"))
         with shop.database.session() as session:
             waits.append((session.get_one(JobRow, job.id).not_before - began).total_seconds())
         if attempt < 3:
@@ -151,7 +154,7 @@ def test_a_crash_is_tried_again_later_each_time_and_not_for_ever(shop: Shop) -> 
             shop.make_due(job.id)
     assert waits[0] < 1 < waits[1]
     failed = shop.job(job)
-    assert (failed.state, failed.problem and failed.problem["code"]) == (JobState.FAILED, "worker_lost")
+    assert (failed.state, failed.problem and failed.problem.code) == (JobState.FAILED, "worker_lost")
     assert "killed" in str(failed.problem)
 
 
@@ -168,7 +171,7 @@ def test_a_job_whose_workers_vanish_waits_longer_each_time_and_not_for_ever(shop
             shop.queue.heartbeat(claim)
         shop.make_due(job.id)
     assert waits[0] < 1 < waits[1]
-    assert (shop.job(job).problem or {})["code"] == "worker_lost"
+    assert (shop.job(job).problem or PROBLEM).code == "worker_lost"
 
 
 def test_a_job_that_must_wait_is_not_claimed_before(shop: Shop) -> None:
@@ -189,7 +192,7 @@ def test_a_shutdown_is_no_attempt(shop: Shop) -> None:
 def test_a_shutdown_after_crashes_does_not_make_the_job_wait(shop: Shop) -> None:
     job = shop.queued()
     for _ in range(2):
-        shop.queue.release(shop.claimed(job), {"detail": "killed"})
+        shop.queue.release(shop.claimed(job), ProblemFacts(detail="killed"))
         shop.make_due(job.id)
     shop.queue.hand_back(shop.claimed(job))
     assert (shop.claimed(job).epoch, shop.job(job).attempts) == (4, 3)
@@ -211,7 +214,7 @@ def in_state(shop: Shop, state: JobState) -> tuple[Job, JobClaim | None]:
     if state in (JobState.FINALIZING, JobState.SUCCEEDED):
         shop.queue.finalize(claim)
     if state is JobState.SUCCEEDED:
-        shop.queue.succeed(claim, [MODEL], "met", {})
+        shop.queue.succeed(claim, [MODEL], "met", ResultSummary())
     if state in (JobState.CANCELLING, JobState.CANCELLED):
         shop.jobs.cancel(shop.team, job.id)
     if state is JobState.CANCELLED:
@@ -284,7 +287,7 @@ def test_what_cannot_be_deleted_from_storage_is_not_lost_sight_of(shop: Shop, mo
     claim = shop.claimed()
     shop.store.put(MODEL.blob_key, [b"abc"])
     shop.queue.finalize(claim)
-    shop.queue.succeed(claim, [MODEL], "met", {})
+    shop.queue.succeed(claim, [MODEL], "met", ResultSummary())
 
     def away(key: str) -> None:
         raise StoreUnavailable("the store does not answer")
@@ -304,14 +307,14 @@ def test_a_job_waits_for_its_uploads_and_fails_with_a_rejected_one(shop: Shop) -
     for upload_id in (first.checkpoint_id, first.dataset_id):
         claim = shop.uploads.claim(upload_id, "w")
         assert claim is not None
-        shop.uploads.accept(claim, {})
+        shop.uploads.accept(claim, NO_FACTS)
     assert shop.queue.claim(first.id, "w") is not None
     claim = shop.uploads.claim(second.dataset_id, "w")
     assert claim is not None
-    shop.uploads.refuse(claim, {"code": "data_empty", "detail": "nothing in it"})
+    shop.uploads.refuse(claim, ProblemFacts(code="data_empty", detail="nothing in it"))
     shop.reconcile()
     failed = shop.job(second)
-    assert (failed.state, failed.problem) == (JobState.FAILED, {"code": "data_empty", "detail": "nothing in it"})
+    assert (failed.state, failed.problem) == (JobState.FAILED, ProblemFacts(code="data_empty", detail="nothing in it"))
     with pytest.raises(UploadNotReady):
         shop.jobs.submit(shop.team, NewJob(checkpoint_id=second.checkpoint_id, dataset_id=second.dataset_id, spec=SPEC))
 

@@ -20,6 +20,7 @@ from app.jobs.states import JobState
 from app.teams.audit import AuditLog
 from app.teams.service import TeamService
 from app.usage.retention import Retention
+from primesvt_client.facts import ResultSummary
 from tests.support.shop import MODEL, Shop
 from worker.sweeper import Sweeper
 
@@ -48,7 +49,7 @@ def age(shop: Shop, days: float, *jobs: Job) -> None:
 def finished(shop: Shop) -> Job:
     claim = shop.claimed()
     shop.queue.finalize(claim)
-    shop.queue.succeed(claim, [MODEL], "met", {})
+    shop.queue.succeed(claim, [MODEL], "met", ResultSummary())
     return shop.job(claim)
 
 

@@ -6,12 +6,16 @@ import pytest
 
 from app.jobs.records import JobEvent
 from app.web import curves, plots
+from primesvt_client.facts import TrialFacts
+from primesvt_client.progress import Progress
+from primesvt_client.states import Step
 from tests.support.dashboard import BASELINE, BUDGET, progress, sample_report
 
 
-def events(*reports: dict[str, object]) -> list[JobEvent]:
+def events(*reports: Progress | dict[str, object]) -> list[JobEvent]:
     at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    return [JobEvent(id=n, at=at, kind="progress", data=data) for n, data in enumerate(reports, start=1)]
+    documents = [report.document() if isinstance(report, Progress) else report for report in reports]
+    return [JobEvent(id=n, at=at, kind="progress", data=data) for n, data in enumerate(documents, start=1)]
 
 
 def test_a_reports_curves_are_in_percent_and_points() -> None:
@@ -36,8 +40,8 @@ def test_a_running_jobs_curves_grow_to_the_same_robustness() -> None:
 
 
 def test_what_is_told_again_after_a_restart_counts_once() -> None:
-    told = [report for report in progress() if report["step"] in ("profile", "search")]
-    confirm = {"step": "confirm", "done": 1, "facts": {"memory_saving": 0.2, "accuracy_drop": 0.01, "samples": 9}}
+    told = [report for report in progress() if report.step in (Step.PROFILE, Step.SEARCH)]
+    confirm = Progress(step=Step.CONFIRM, done=1, facts=TrialFacts(memory_saving=0.2, accuracy_drop=0.01, samples=9))
     lines = curves.asked_for(BUDGET, None)
     once = curves.of_events(events(*told, confirm), lines)
     assert curves.of_events(events(*told, confirm, *told, confirm), lines) == once
@@ -48,7 +52,9 @@ def test_facts_of_another_version_are_passed_over() -> None:
     odd: list[dict[str, object]] = [
         {"step": "profile", "facts": {"group": "x"}},
         {"step": "search", "facts": None},
+        {"step": "profile", "facts": {"group": "x", "rate": 0.5, "accuracy": "high", "accuracy_drop": []}},
         {"step": "new"},
+        {"kind": "of another version"},
     ]
     assert curves.of_events(events(*odd), curves.Lines()) == curves.Curves()
 

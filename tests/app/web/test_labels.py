@@ -11,6 +11,8 @@ from app.catalog.states import UploadState
 from app.jobs.records import Job
 from app.jobs.states import JobState
 from app.web import forms, labels, timeline
+from primesvt_client.facts import read
+from primesvt_client.progress import Progress
 from primesvt_core import spec
 from primesvt_core.types import Step, Verdict
 
@@ -20,8 +22,8 @@ NOW = datetime(2026, 11, 24, 9, 24, 47, tzinfo=UTC)
 def job(state: JobState, **progress: Any) -> Job:
     return Job(
         id="job_1", name="", state=state, checkpoint_id="", dataset_id="", train_dataset_id=None, retry_of=None,
-        spec={}, progress=progress or None, verdict=None, summary=None, problem=None, attempts=1, created_at=NOW,
-        started_at=None, finished_at=None,
+        spec={}, progress=read(Progress, progress), verdict=None, summary=None, problem=None, attempts=1,
+        created_at=NOW, started_at=None, finished_at=None,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from app.catalog.states import UploadKind
 from app.jobs.records import NewJob
 from app.jobs.states import JobState
 from app.workers.records import WorkerState
+from primesvt_client.facts import CheckpointFacts, ProblemFacts
 from primesvt_core.types import Verdict
 from tests.support.browsing import get, post
 from tests.support.dashboard import BUDGET, Dashboard, progress, sample_report
@@ -77,10 +78,10 @@ def test_what_clients_wrote_is_escaped_everywhere(board: Dashboard) -> None:
     done = board.succeeded(team, HOSTILE, hostile)
     failed = board.failed(team, HOSTILE, HOSTILE, HOSTILE)
     running, claim = board.running(team, HOSTILE, told=0)
-    told = progress()[10] | {"note": HOSTILE}
-    facts = {**told["facts"], "group": HOSTILE}
-    board.jobs.heartbeat(claim, [told | {"facts": facts}])
-    board.ready(team, UploadKind.CHECKPOINT, HOSTILE, {"family": HOSTILE, "title": HOSTILE, "variant": HOSTILE})
+    cell = progress()[10]
+    facts = cell.facts.model_copy(update={"group": HOSTILE})
+    board.jobs.heartbeat(claim, [cell.model_copy(update={"note": HOSTILE, "facts": facts})])
+    board.ready(team, UploadKind.CHECKPOINT, HOSTILE, CheckpointFacts(family=HOSTILE, title=HOSTILE, variant=HOSTILE))
     board.refused(team, HOSTILE, HOSTILE, HOSTILE)
     addresses = ["/", "/uploads", "/new", f"/new?like={done.id}", f"/?q={HOSTILE}"]
     addresses += [f"/jobs/{job.id}" for job in (done, failed, running)]
@@ -149,7 +150,7 @@ def test_a_running_job_shows_its_step_and_what_it_measured(board: Dashboard) -> 
     live = get(board, team, f"/jobs/{job.id}/live", {"HX-Request": "true"})
     assert "24 of 82" in live.text
     assert "hx-refresh" not in live.headers
-    board.jobs.fail(claim, {"code": "data_error", "detail": "the images are gone; upload them again"})
+    board.jobs.fail(claim, ProblemFacts(code="data_error", detail="the images are gone; upload them again"))
     assert get(board, team, f"/jobs/{job.id}/live").headers["hx-refresh"] == "true"
 
 
@@ -162,7 +163,7 @@ def test_waiting_failed_and_repeated_jobs_say_why_and_what_to_do(board: Dashboar
     for told in ("the data set does not fit; check T", "baseline_near_chance", "Try again", 'class="stopped"'):
         assert told in text
     again, claim = board.running(team, told=3)
-    board.jobs.release(claim, {"code": "worker_lost", "detail": "the child died"})
+    board.jobs.release(claim, ProblemFacts(code="worker_lost", detail="the child died"))
     assert "again, because the child died" in get(board, team, f"/jobs/{again.id}").text
 
 

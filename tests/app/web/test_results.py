@@ -14,7 +14,9 @@ from app.jobs.models import JobRow
 from app.web import plots
 from app.web.results import totals
 from app.workers.records import WorkerState
-from primesvt_client.states import Priority
+from primesvt_client.facts import ResultSummary, StepFacts
+from primesvt_client.progress import Progress
+from primesvt_client.states import Priority, Step
 from primesvt_core.types import Verdict
 from tests.support.browsing import get, post
 from tests.support.dashboard import BUDGET, Dashboard, Team, sample_report
@@ -134,9 +136,9 @@ def test_a_job_that_is_not_over_says_when_it_will_be(board: Dashboard) -> None:
     assert "<dt>Begins in about</dt><dd>0 s</dd>" in waiting
     assert "when it ends: no job like it" in waiting
     before, claim = board.running(team, told=0)
-    board.jobs.heartbeat(claim, [{"step": "search", "done": 1, "total": 1, "note": "", "facts": {"seconds": 100.0}}])
+    board.jobs.heartbeat(claim, [Progress(step=Step.SEARCH, done=1, total=1, facts=StepFacts(seconds=100.0))])
     board.jobs.finalize(claim)
-    board.jobs.succeed(claim, [], "met", {})
+    board.jobs.succeed(claim, [], "met", ResultSummary())
     assert board.services.jobs.get(team.id, before.id).state.is_terminal
     told = get(board, team, f"/jobs/{job.id}/live").text
     assert "<dt>Ends in about</dt><dd>1 min 40 s</dd>" in told

@@ -29,10 +29,11 @@ from app.webhooks.queue import AT_ONCE, GIVE_UP, JITTER, KEPT, WAITS, DeliveryQu
 from app.webhooks.records import Answer, Delivery, DeliveryClaim, Webhook
 from app.webhooks.service import MOST, Changes, WebhookService
 from app.webhooks.states import DeliveryState, EventType
+from primesvt_client.facts import ResultSummary
 from tests.support.receiving import receiver
 from tests.support.shop import MODEL, PROBLEM, Shop
-from worker.sending import Sender
-from worker.webhook_dispatcher import Postman
+from worker.webhook_dispatcher import WebhookDispatcher
+from worker.webhook_sender import WebhookSender
 
 URL = "https://hooks.example.org/primesvt"
 OK, BAD = Answer(duration_seconds=0.1, status=204), Answer(duration_seconds=0.2, status=500, text="oh no")
@@ -95,7 +96,7 @@ def test_the_end_of_a_job_is_told_once_to_those_who_chose_it(desk: Desk) -> None
     shop.asked()  # two uploads
     claim = shop.claimed()  # and two more
     shop.queue.finalize(claim)
-    shop.queue.succeed(claim, [MODEL], "met", {"memory_saving": 0.25})
+    shop.queue.succeed(claim, [MODEL], "met", ResultSummary(memory_saving=0.25))
     failed = shop.claimed()
     shop.queue.fail(failed, PROBLEM)
     queued = shop.queued()
@@ -122,7 +123,10 @@ def test_a_refused_upload_is_told_however_it_ends(desk: Desk) -> None:
     desk.shop.set_upload(second.id, attempts=99)
     desk.shop.uploads.release(desk.shop.upload_claim(second.id), PROBLEM)
     bodies = [json.loads(one.body)["data"] for one in desk.sent(hook)]
-    assert {body["id"]: body["problem"] for body in bodies} == {first.id: PROBLEM, second.id: PROBLEM}
+    assert {body["id"]: body["problem"] for body in bodies} == {
+        first.id: PROBLEM.document(),
+        second.id: PROBLEM.document(),
+    }
     assert len(bodies) == 2
 
 
@@ -384,10 +388,10 @@ def test_deliveries_come_a_page_at_a_time(desk: Desk) -> None:
         desk.hooks.deliveries(desk.team, hook.id, cursor=encode(hook.id))
 
 
-# --- the postman
+# --- the dispatcher
 
 
-def test_the_postman_delivers_while_a_slow_receiver_takes_its_time(desk: Desk) -> None:
+def test_the_dispatcher_delivers_while_a_slow_receiver_takes_its_time(desk: Desk) -> None:
     with receiver() as slow, receiver() as quick:
         slow.hold.clear()
         local = WebhookService(
@@ -397,8 +401,8 @@ def test_the_postman_delivers_while_a_slow_receiver_takes_its_time(desk: Desk) -
         for _ in range(6):
             desk.shop.queue.fail(desk.shop.claimed(), PROBLEM)
         stopping, delivered = Event(), Event()
-        postman = Postman(desk.queue, Sender(private=True), stopping)
-        thread = Thread(target=postman.run)
+        dispatcher = WebhookDispatcher(desk.queue, WebhookSender(private=True), stopping)
+        thread = Thread(target=dispatcher.run)
         thread.start()
         try:
             while len(desk.sent(hooks[1], DeliveryState.DELIVERED)) < 6:
@@ -414,7 +418,7 @@ def test_the_postman_delivers_while_a_slow_receiver_takes_its_time(desk: Desk) -
         assert len(desk.sent(hooks[0], DeliveryState.DELIVERED)) == AT_ONCE
 
 
-class Broken(Sender):
+class Broken(WebhookSender):
     """Meets a defect with one webhook's messages."""
 
     def __init__(self, webhook_id: str) -> None:
@@ -436,19 +440,19 @@ def test_a_defect_that_one_message_meets_keeps_no_other_from_being_sent(
         )
         hooks = [local.create(desk.team, quick.url(), [EventType.JOB_FAILED]).webhook for _ in range(2)]
         desk.shop.queue.fail(desk.shop.claimed(), PROBLEM)
-        postman = Postman(desk.queue, Broken(hooks[0].id), Event())
+        dispatcher = WebhookDispatcher(desk.queue, Broken(hooks[0].id), Event())
         for claim in desk.queue.claim(10):
-            postman.deliver(claim)
+            dispatcher.deliver(claim)
     assert [len(desk.sent(hook, DeliveryState.DELIVERED)) for hook in hooks] == [0, 1]
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == ["webhook_broken"]
 
 
-def test_a_postman_that_cannot_go_on_takes_its_process_along(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dispatcher_that_cannot_go_on_takes_its_process_along(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def claim(_free: int) -> list[DeliveryClaim]:
         raise ZeroDivisionError
 
     monkeypatch.setattr(desk.queue, "claim", claim)
-    postman = Postman(desk.queue, Sender(private=True), Event())
+    dispatcher = WebhookDispatcher(desk.queue, WebhookSender(private=True), Event())
     with pytest.raises(ZeroDivisionError):
-        postman.run()
-    assert postman.stopping.is_set()
+        dispatcher.run()
+    assert dispatcher.stopping.is_set()

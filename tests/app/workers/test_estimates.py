@@ -11,12 +11,15 @@ from sqlalchemy import delete
 from app.db import Database, now
 from app.errors import NotFound
 from app.jobs.models import JobRow
-from app.jobs.records import Job
+from app.jobs.records import Device, Job
 from app.jobs.similarity import similarity_key
 from app.workers.estimates import NO_HISTORY, NOBODY, Estimates, remaining, typical
 from app.workers.models import WorkerRow
 from app.workers.records import WorkerState
 from app.workers.service import WorkerService
+from primesvt_client.facts import CheckpointFacts, ResultSummary, StepFacts
+from primesvt_client.progress import Progress
+from primesvt_client.states import Step
 from tests.support.shop import MODEL, PROBLEM, Shop
 
 TOOK = {"intake": 1.0, "baseline": 9.0, "profile": 60.0, "search": 20.0, "confirm": 10.0}
@@ -44,9 +47,9 @@ def queued(shop: Shop, facts: dict[str, object] | None = None) -> Job:
 def finished(shop: Shop, factor: float = 1.0, facts: dict[str, object] | None = None) -> None:
     claim = shop.claimed(queued(shop, facts))
     for step, seconds in TOOK.items():
-        shop.queue.heartbeat(claim, [{"step": step, "done": 1, "total": 1, "facts": {"seconds": factor * seconds}}])
+        shop.queue.heartbeat(claim, [Progress(step=step, done=1, total=1, facts=StepFacts(seconds=factor * seconds))])
     shop.queue.finalize(claim)
-    shop.queue.succeed(claim, [replace(MODEL, blob_key=f"artifacts/{claim.job_id}")], "met", {})
+    shop.queue.succeed(claim, [replace(MODEL, blob_key=f"artifacts/{claim.job_id}")], "met", ResultSummary())
 
 
 def workers(shop: Shop, *states: WorkerState) -> None:
@@ -56,13 +59,13 @@ def workers(shop: Shop, *states: WorkerState) -> None:
 
 
 def test_what_is_alike_is_of_one_family_size_and_device() -> None:
-    assert similarity_key(FACTS, "cpu") == similarity_key({**FACTS, "parameter_bytes": 4_200_000}, "cpu")
-    assert (
-        len({similarity_key({**FACTS, "parameter_bytes": size}, "cpu") for size in (2_000_000, 5_000_000, 9_000_000)})
-        == 3
-    )
-    assert similarity_key(FACTS, "cuda") != similarity_key(FACTS, "cpu")
-    assert similarity_key(None, "cpu") is similarity_key({"family": "spikformer"}, "cpu") is None
+    def of(size: int, device: Device = "cpu") -> str | None:
+        return similarity_key(CheckpointFacts(family="spikformer", parameter_bytes=size), device)
+
+    assert of(4_000_000) == of(4_200_000)
+    assert len({of(size) for size in (2_000_000, 5_000_000, 9_000_000)}) == 3
+    assert of(4_000_000, "cuda") != of(4_000_000)
+    assert similarity_key(None, "cpu") is similarity_key(CheckpointFacts(family="spikformer"), "cpu") is None
 
 
 def test_the_middle_of_what_steps_took() -> None:
@@ -75,12 +78,12 @@ def test_the_middle_of_what_steps_took() -> None:
 @pytest.mark.parametrize(
     ("progress", "left"),
     [
-        (None, 100.0), ({"step": "intake", "done": 0, "total": None}, 99.5),
-        ({"step": "profile", "done": 3, "total": 4}, 45.0),
-        ({"step": "confirm", "done": 1, "total": 1}, 0.0), ({"step": "export", "done": 0}, 0.0),
+        (None, 100.0), (Progress(step=Step.INTAKE), 99.5), (Progress(step=Step.PROFILE, done=3, total=4), 45.0),
+        (Progress(step=Step.CONFIRM, done=1, total=1), 0.0), (Progress(step=Step.EXPORT), 0.0),
+        (Progress(step="of another version"), 100.0),
     ],
 )  # fmt: skip
-def test_what_is_left_follows_from_where_the_job_is(progress: dict[str, object] | None, left: float) -> None:
+def test_what_is_left_follows_from_where_the_job_is(progress: Progress | None, left: float) -> None:
     assert remaining(TOOK, progress) == pytest.approx(left)
 
 
@@ -105,7 +108,7 @@ def test_jobs_end_when_those_before_them_and_they_themselves_have_taken_their_ti
     workers(shop, WorkerState.BUSY, WorkerState.BUSY)
     claims = [shop.claimed(queued(shop)) for _ in range(2)]
     for claim, done in zip(claims, (0, 30), strict=True):
-        shop.queue.heartbeat(claim, [{"step": "profile", "done": done, "total": 60, "facts": {}}])
+        shop.queue.heartbeat(claim, [Progress(step=Step.PROFILE, done=done, total=60)])
     assert estimates.of(shop.team, claims[1].job_id).ends_in_seconds == pytest.approx(60)
     first, second = queued(shop), queued(shop)
     # 90 and 60 seconds are left of what runs, over two workers; the second waits for the first as well.
@@ -120,9 +123,9 @@ def test_waiting_and_later_attempts_teach_nothing(shop: Shop, estimates: Estimat
     claim = shop.claimed(queued(shop))
     shop.queue.release(claim, PROBLEM)
     claim = shop.claimed(shop.job(claim))
-    shop.queue.heartbeat(claim, [{"step": "profile", "done": 1, "total": 1, "facts": {"seconds": 0.1}}])
+    shop.queue.heartbeat(claim, [Progress(step=Step.PROFILE, done=1, total=1, facts=StepFacts(seconds=0.1))])
     shop.queue.finalize(claim)
-    shop.queue.succeed(claim, [MODEL], "met", {})
+    shop.queue.succeed(claim, [MODEL], "met", ResultSummary())
     job = queued(shop)
     assert estimates.of(shop.team, job.id).reason == NO_HISTORY
     finished(shop)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from primesvt_client.facts import CellFacts, StepFacts
 from primesvt_client.progress import Progress, Reporter
 from primesvt_core.errors import Cancelled
 from primesvt_core.method.steps import Steps
 from primesvt_core.types import Step
+
+CELL = CellFacts(group="mlp", rate=0.5, accuracy=0.9, accuracy_drop=0.01)
 
 
 class Recorder:
@@ -26,16 +29,16 @@ def test_a_step_is_reported_from_its_beginning_to_its_end() -> None:
     recorder = Recorder()
     steps = Steps(recorder)
     with steps.step(Step.PROFILE, total=3) as progress:
-        progress.update({"rate": 0.5})
+        progress.update(CELL)
         progress.note("image 7")
         progress.update()
         progress.update()
     assert recorder.counts == [(0, 3), (1, 3), (1, 3), (2, 3), (3, 4), (3, 3)]
     assert [each.finished for each in recorder.received] == [False] * 5 + [True]
-    assert recorder.received[1].facts == {"rate": 0.5}
+    assert recorder.received[1].facts == CELL
     assert recorder.received[2].note == "image 7"
     assert {each.step for each in recorder.received} == {Step.PROFILE}
-    assert recorder.received[-1].facts["seconds"] == round(steps.seconds["profile"], 3) >= 0
+    assert recorder.received[-1].facts == StepFacts(seconds=round(steps.seconds["profile"], 3))
 
 
 def test_a_step_of_unknown_length_ends_all_the_same() -> None:

@@ -81,9 +81,10 @@ def test_nothing_may_be_missing(name: str, document: dict[str, Any]) -> None:
 def test_the_summary_is_of_the_reports_own_figures() -> None:
     report = sample_report()
     found = report.summary()
-    assert found["memory_saving"] == report.memory_saving
-    assert found["accuracy_drop"] == report.accuracy_drop
-    assert (found["baseline_accuracy"], found["pruned_accuracy"]) == (report.baseline.accuracy, report.pruned.accuracy)
+    assert found.memory_saving == report.memory_saving
+    assert found.accuracy_drop == report.accuracy_drop
+    assert (found.baseline_accuracy, found.pruned_accuracy) == (report.baseline.accuracy, report.pruned.accuracy)
+    assert None not in dict(found).values()
 
 
 SPECS: list[tuple[dict[str, Any], bool]] = [

@@ -1,4 +1,4 @@
-"""Sending one message: to an address that was checked, in bounded time, with nothing followed and little read."""
+"""Sends one message: to an address that was checked, in bounded time; follows no redirect and reads little."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECONDS = 15.0
 """From the first look-up to the last byte that is read."""
 
 ANSWER_BYTES = 500
-MOST_BYTES = 256 << 10
+MAX_BYTES = 256 << 10
 """Of everything that a receiver sends, before the connection is dropped."""
 
 ADDRESSES_TRIED = 3
@@ -30,8 +30,8 @@ SocketOptions = Iterable[httpcore.SOCKET_OPTION]
 Resolve = Callable[[str, int], Sequence[str]]
 
 
-class TooMuch(Exception):
-    """The receiver sends more than anybody wants to know, or takes longer than anybody waits."""
+class LimitExceeded(Exception):
+    """The receiver sends more than `MAX_BYTES` or takes longer than `SECONDS`."""
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -41,11 +41,11 @@ def resolve(host: str, port: int) -> list[str]:
 
 
 FAILURES = (
-    WebhookUrlRefused, TooMuch, OSError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException,
+    WebhookUrlRefused, LimitExceeded, OSError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException,
 )  # fmt: skip
 
 
-class Sender:
+class WebhookSender:
     """Sends messages. A host is looked up once, and the address that was checked is the one that is connected to."""
 
     def __init__(self, *, private: bool, look_up: Resolve = resolve, tls: ssl.SSLContext | None = None) -> None:
@@ -53,12 +53,12 @@ class Sender:
         self.tls = tls or httpx.create_ssl_context()
 
     def send(self, claim: DeliveryClaim) -> Answer:
-        """What comes of a message; never raises for what a receiver does."""
+        """Send a message and return the outcome; never raises for what a receiver does."""
         began = time.monotonic()
         try:
             status, text = self._post(claim, began + SECONDS)
         except FAILURES as error:
-            return Answer(duration_seconds=time.monotonic() - began, problem=_told(error))
+            return Answer(duration_seconds=time.monotonic() - began, problem=_describe(error))
         return Answer(duration_seconds=time.monotonic() - began, status=status, text=text)
 
     def _post(self, claim: DeliveryClaim, deadline: float) -> tuple[int, str]:
@@ -72,7 +72,7 @@ class Sender:
         target = httpcore.URL(
             scheme=url.raw_scheme, host=url.raw_host.strip(b"[]"), port=url.port, target=url.raw_path
         )  # fmt: skip
-        backend = Guarded(deadline, private=self.private, look_up=self.look_up)
+        backend = GuardedBackend(deadline, private=self.private, look_up=self.look_up)
         with (
             httpcore.ConnectionPool(ssl_context=self.tls, network_backend=backend) as pool,
             pool.stream("POST", target, headers=[*(own | signed).items()], content=body) as answer,
@@ -82,23 +82,23 @@ class Sender:
 
 def _beginning(answer: httpcore.Response) -> str:
     read = b""
-    with contextlib.suppress(TooMuch, httpcore.ReadError, httpcore.ReadTimeout, httpcore.RemoteProtocolError):
-        for chunk in answer.iter_stream():  # the status says enough if the rest does not come
+    with contextlib.suppress(LimitExceeded, httpcore.ReadError, httpcore.ReadTimeout, httpcore.RemoteProtocolError):
+        for chunk in answer.iter_stream():  # the status is enough if the rest does not come
             read += chunk
             if len(read) >= ANSWER_BYTES:
                 break
     return "".join(c for c in read[:ANSWER_BYTES].decode("utf-8", "replace") if c.isprintable() or c == "\n")
 
 
-def _told(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     if isinstance(error, WebhookUrlRefused):
         return error.message
-    if isinstance(error, httpcore.TimeoutException | TooMuch) and not str(error):
+    if isinstance(error, httpcore.TimeoutException | LimitExceeded) and not str(error):
         return f"there was no answer within {SECONDS:g} s"
     return f"{type(error).__name__}: {error}"
 
 
-class Guarded(httpcore.NetworkBackend):
+class GuardedBackend(httpcore.NetworkBackend):
     """Connects to public addresses only, and ends everything at a deadline of the monotonic clock."""
 
     def __init__(self, deadline: float, *, private: bool, look_up: Resolve) -> None:
@@ -126,7 +126,7 @@ class Guarded(httpcore.NetworkBackend):
         for address in addresses:  # all of them: what is half inside is no receiver of ours
             if not self.private and not is_public(ip_address(address)):
                 raise WebhookUrlRefused(f"{host} is at {address}, which is no address on the internet")
-        return Bounded(self._first(host, port, addresses), self.deadline)
+        return BoundedStream(self._first(host, port, addresses), self.deadline)
 
     def _first(self, host: str, port: int, addresses: Sequence[str]) -> httpcore.NetworkStream:
         problem: Exception = httpcore.ConnectError(f"{host} has no address")
@@ -138,17 +138,17 @@ class Guarded(httpcore.NetworkBackend):
         raise problem
 
 
-class Bounded(httpcore.NetworkStream):
+class BoundedStream(httpcore.NetworkStream):
     """A connection with a deadline for all of it, and a limit to what is read from it."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
-        self.stream, self.deadline, self.allowed = stream, deadline, MOST_BYTES
+        self.stream, self.deadline, self.allowed = stream, deadline, MAX_BYTES
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         data = self.stream.read(min(max_bytes, self.allowed), _left(self.deadline))
         self.allowed -= len(data)
         if self.allowed <= 0:
-            raise TooMuch(f"the receiver answered with more than {MOST_BYTES:,} bytes")
+            raise LimitExceeded(f"the receiver answered with more than {MAX_BYTES:,} bytes")
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -160,7 +160,7 @@ class Bounded(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return Bounded(self.stream.start_tls(ssl_context, server_hostname, _left(self.deadline)), self.deadline)
+        return BoundedStream(self.stream.start_tls(ssl_context, server_hostname, _left(self.deadline)), self.deadline)
 
     def get_extra_info(self, info: str) -> object:
         return self.stream.get_extra_info(info)
@@ -169,5 +169,5 @@ class Bounded(httpcore.NetworkStream):
 def _left(deadline: float) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
-        raise TooMuch
+        raise LimitExceeded
     return left
