@@ -161,7 +161,7 @@ def connect(url: str | URL) -> Database:
     """Open a database; a SQLite file's folder is made.
 
     Raises:
-        DatabaseUnusable: that is no URL of a database.
+        DatabaseUnusable: that is not a database URL.
     """
     try:
         engine = _engine(make_url(url))

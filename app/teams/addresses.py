@@ -21,5 +21,5 @@ def address(text: str) -> str:
     """
     found = text.strip().lower()
     if not is_address(found):
-        raise Invalid(f"{text[:80]!r} is no e-mail address")
+        raise Invalid(f"{text[:80]!r} is not an e-mail address")
     return found

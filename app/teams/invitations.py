@@ -88,7 +88,7 @@ class InvitationService:
         """A link with which somebody joins a team.
 
         Raises:
-            Invalid: this is no e-mail address.
+            Invalid: this is not an e-mail address.
             Conflict: they are a member already.
         """
         email = address(email)

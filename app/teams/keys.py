@@ -22,7 +22,7 @@ USE_NOTED_SECONDS = 60
 """How exactly the last use is known: a row is not written with every request."""
 
 UNKNOWN = "the API key is unknown or revoked; ask for one, and send it as 'Authorization: Bearer psvt_…'"
-MISTYPED = "this is no API key: it is cut short or mistyped, for its checksum does not fit"
+MISTYPED = "this is not an API key: it is truncated or mistyped, since its checksum does not match"
 
 
 class KeyService:

@@ -24,7 +24,7 @@ from app.teams.sessions import end_sessions
 
 log = logging.getLogger(__name__)
 
-WRONG = "no such e-mail address, or another password"
+WRONG = "wrong e-mail address or password"
 NO_TEAM = "you are in no team any more; ask an admin for an invitation"
 
 

@@ -49,7 +49,7 @@ def checked_url(url: str, *, private: bool) -> httpx.URL:
         parsed = httpx.URL(url)
         host, decoded = parsed.raw_host.decode("ascii"), parsed.host
     except (httpx.InvalidURL, UnicodeError, ValueError) as error:
-        raise WebhookUrlRefused(f"{url[:100]!r} is no URL: {error}") from None
+        raise WebhookUrlRefused(f"{url[:100]!r} is not a URL: {error}") from None
     wrong = _shape(parsed, host, private=private) or _literal(decoded, private=private)
     if wrong or len(url) > LONGEST_URL:
         raise WebhookUrlRefused(wrong or f"a webhook's URL has at most {LONGEST_URL} characters")

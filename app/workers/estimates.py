@@ -28,8 +28,8 @@ REMEMBERED = 20
 Seconds = Mapping[str, float]
 """By step."""
 
-NOBODY = "no worker that can run it is there"
-NO_HISTORY = "no job like it, of the same family, size and device, has finished undisturbed yet"
+NOBODY = "no worker that can run the job is available"
+NO_HISTORY = "no comparable job (same family, size and device) has finished without interruption"
 
 
 def typical(history: Sequence[Seconds]) -> dict[str, float]:

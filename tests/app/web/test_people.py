@@ -86,7 +86,7 @@ def test_a_wrong_password_is_told_alike(board: Dashboard, email: str, password: 
     joined(board, board.team().id, Role.MEMBER, EMAIL)
     answer = post(board, None, "/sign-in", {"email": email, "password": password})
     assert answer.status_code == 422
-    assert "no such e-mail address, or another password" in answer.text
+    assert "wrong e-mail address or password" in answer.text
     assert "set-cookie" not in answer.headers
 
 

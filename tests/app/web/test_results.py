@@ -130,11 +130,11 @@ def test_the_priority_is_chosen_shown_and_changed_while_a_job_waits(board: Dashb
 def test_a_job_that_is_not_over_says_when_it_will_be(board: Dashboard) -> None:
     team = board.team()
     job = board.queued(team)
-    assert "no worker that can run it is there" in get(board, team, f"/jobs/{job.id}").text
+    assert "no worker that can run the job is available" in get(board, team, f"/jobs/{job.id}").text
     board.services.workers.report("w", "here", ["cpu"], "0.1", WorkerState.IDLE, None)
     waiting = get(board, team, f"/jobs/{job.id}/live").text
     assert "<dt>Begins in about</dt><dd>0 s</dd>" in waiting
-    assert "when it ends: no job like it" in waiting
+    assert "no comparable job" in waiting
     before, claim = board.running(team, told=0)
     board.jobs.heartbeat(claim, [Progress(step=Step.SEARCH, done=1, total=1, facts=StepFacts(seconds=100.0))])
     board.jobs.finalize(claim)
