@@ -1,4 +1,4 @@
-"""Options of the command line that make up a constraint spec, the same for every command that takes one."""
+"""Options that several commands share; those of a constraint spec are derived from its declaration."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from primesvt_client import spec as specs
 from primesvt_client.errors import SpecError
+from primesvt_client.inputs import InputField, Kind, Unit, input_fields
 
 Checkpoint = Annotated[
     Path, typer.Argument(help="Checkpoint: .pth, .pth.tar, .pt or .safetensors.", show_default=False)
@@ -26,125 +27,158 @@ Data = Annotated[
     ),
 ]
 TrainData = Annotated[Path | None, typer.Option("--train-data", help="Labelled images to fine-tune on.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for machines.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
+SpecFile = Annotated[Path | None, typer.Option("--spec", help="Constraint spec, YAML or JSON; options override it.")]
 
+FIELDS = {field.place: field for field in input_fields(specs.CompressionSpec) if field.how.on_command}
+"""The fields of a constraint spec that are options, by their places."""
 
-TimeSteps = Annotated[int | None, typer.Option("--time-steps", min=1, help="T, if the checkpoint does not say.")]
-Heads = Annotated[int | None, typer.Option("--heads", min=1, help="Attention heads, if the checkpoint does not say.")]
-Assume = Annotated[
-    list[str] | None, typer.Option("--assume", help="Any other config field that weights cannot tell: FIELD=VALUE.")
-]
-Container = Annotated[
-    str | None,
-    typer.Option(
-        "--container",
-        help="Which weights of a file that has several: state_dict_ema ... (default: as trained)",
-    ),
-]
+Scalar = bool | int | float | str
+Entry = Scalar | list[Scalar]
 
-ASKED = "asked"
+SPEC_DOCUMENT = "document"
 """The parameter in which a command gets its constraint spec."""
+
+TYPES: Mapping[Kind, Any] = {
+    Kind.INTEGER: int | None,
+    Kind.NUMBER: float | None,
+    Kind.SWITCH: bool | None,
+    Kind.TEXTS: list[str] | None,
+    Kind.MAPPING: list[str] | None,
+}
+"""What typer reads; the others are texts."""
+
+
+WRITTEN: Mapping[Kind | Unit, str] = {
+    Kind.NUMBERS: "Fractions separated by commas.",
+    Kind.TEXTS: "May be given several times.",
+    Kind.MAPPING: "NAME=VALUE; may be given several times.",
+    Unit.BYTES: "In bytes.",
+}
+
+
+def _option(place: str) -> Any:
+    """How typer shows a field."""
+    field = FIELDS[place]
+    is_switch = field.kind is Kind.SWITCH
+    # Bounds are the spec's to check, whose errors have a code.
+    return typer.Option(f"{field.option}/--no-{field.option[2:]}" if is_switch else field.option, help=_help(field))
+
+
+def _help(field: InputField) -> str:
+    """What the field is, in which unit it is given, and what holds if it is not."""
+    parts = [field.help]
+    if field.is_fraction and isinstance(field.example, float):
+        unit = "points" if field.how.unit is Unit.POINTS else "%"
+        parts.append(f"{field.example:g} is {100 * field.example:g} {unit}.")
+    parts += [WRITTEN[key] for key in (field.kind, field.how.unit) if key in WRITTEN]
+    if field.choices:
+        parts.append(f"{', '.join(field.choices)}.")
+    if field.default is not None:
+        default = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
+        parts.append(f"(default: {default})")
+    return " ".join(part for part in parts if part)
+
+
+TimeSteps = Annotated[int | None, _option("assumptions.time_steps")]
+Heads = Annotated[int | None, _option("assumptions.num_heads")]
+Assume = Annotated[list[str] | None, _option("assumptions")]
+Container = Annotated[str | None, _option("container")]
+BatchSize = Annotated[int | None, _option("batch_size")]
+Device = Annotated[str, typer.Option("--device", help=FIELDS["device"].help)]
 
 
 def takes_spec(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of a constraint spec; it gets the document as ``asked``."""
-    own, options = inspect.signature(command, eval_str=True), inspect.signature(spec_document, eval_str=True)
+    """Give a command the options of a constraint spec; it gets the document as ``document``."""
+    own = inspect.signature(command, eval_str=True)
+    options = [*_parameters()]
 
     @wraps(command)
     def run(**given: Any) -> None:
-        asked = spec_document(**{name: given.pop(name) for name in options.parameters})
-        command(**given, asked=asked)
+        document = spec_document(**{option.name: given.pop(option.name) for option in options})
+        command(**given, document=document)
 
-    parameters = [p for name, p in own.parameters.items() if name != ASKED] + [*options.parameters.values()]
+    parameters = [p for name, p in own.parameters.items() if name != SPEC_DOCUMENT] + options
     named = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     run.__signature__ = own.replace(parameters=named)  # type: ignore[attr-defined]
     run.__annotations__ = {}  # what typer reads is the signature
     return run
 
 
-def spec_document(
-    max_accuracy_drop: Annotated[float | None, typer.Option(help="Largest loss; 0.03 is three points.")] = None,
-    min_accuracy: Annotated[float | None, typer.Option(help="Lowest accuracy of the pruned model.")] = None,
-    min_memory_saving: Annotated[
-        float | None, typer.Option(help="Share of memory that must go; 0.25 is a quarter.")
-    ] = None,
-    max_parameter_bytes: Annotated[int | None, typer.Option(help="Largest parameter memory of the result.")] = None,
-    policy: Annotated[str | None, typer.Option(help="Decides the rates (default: prioritized)")] = None,
-    policy_param: Annotated[
-        list[str] | None, typer.Option(help="Parameter of the policy: NAME=VALUE; commas between several values.")
-    ] = None,
-    criterion: Annotated[str | None, typer.Option(help="Scores the channels (default: l2)")] = None,
-    rates: Annotated[str | None, typer.Option(help="Rates to try, by commas. (default: 0.1 to 0.9)")] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="Channel groups to leave alone; * and ? match.")] = None,
-    fine_tune_epochs: Annotated[int | None, typer.Option(min=0, help="Epochs of fine-tuning. (default: 0)")] = None,
-    time_steps: TimeSteps = None,
-    heads: Heads = None,
-    assume: Assume = None,
-    container: Container = None,
-    search_images: Annotated[int | None, typer.Option(min=1, help="Images the search sees. (default: 1000)")] = None,
-    confirmation_images: Annotated[
-        int | None, typer.Option(min=1, help="Unseen images that check the promise. (default: 4000)")
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Images at a time. (default: 50)")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N. (default: auto)")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the splits. (default: 0)")] = None,
-    spec: Annotated[
-        Path | None, typer.Option(help="Constraint spec, YAML or JSON; the other options override it.")
-    ] = None,
-) -> dict[str, JsonValue]:
+def _parameters() -> Iterator[inspect.Parameter]:
+    for field in FIELDS.values():
+        typed = TYPES.get(field.kind, str | None)
+        yield _parameter(field.parameter, Annotated[typed, _option(field.place)])
+    yield _parameter("spec", SpecFile)
+
+
+def _parameter(name: str, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def spec_document(spec: Path | None = None, **given: Any) -> dict[str, JsonValue]:
     """The constraint spec of a command line: the file's, with the options laid over it.
+
+    Args:
+        spec: YAML or JSON file.
+        given: values of options, by their names with underscores; None where one is not given.
 
     Raises:
         SpecError: if it is wrong.
     """
+    if unknown := given.keys() - {field.parameter for field in FIELDS.values()}:
+        raise TypeError(f"no option {', '.join(sorted(unknown))}")
     document: dict[str, JsonValue] = specs.read_document(spec) if spec else {}
-    _lay_over(document, ("budget",), {
-        "max_accuracy_drop": max_accuracy_drop, "min_accuracy": min_accuracy,
-        "min_memory_saving": min_memory_saving, "max_parameter_bytes": max_parameter_bytes,
-    })  # fmt: skip
-    _lay_over(document, (), {
-        "policy": policy, "criterion": criterion, "rates": _rates(rates), "batch_size": batch_size, "device": device,
-        "seed": seed, "container": container, "excluded_groups": [*exclude] if exclude else None,
-    })  # fmt: skip
-    _lay_over(document, ("splits",), {"search_images": search_images, "confirmation_images": confirmation_images})
-    _lay_over(document, ("fine_tuning",), {"epochs": fine_tune_epochs})
-    _lay_over(document, ("policy_params",), _policy_params(policy_param))
-    _lay_over(document, ("assumptions",), assumptions(time_steps, heads, assume))
+    for field in reversed(FIELDS.values()):  # entries of a mapping come before it, and override it
+        if (value := given.get(field.parameter)) is not None and value != []:
+            _lay_over(document, field, _read(field, value))
     document.setdefault("budget", {})
     specs.parse_as(specs.CompressionSpec, document)  # before anything is read or sent
     return document
 
 
-def assumptions(
-    time_steps: int | None, heads: int | None, assume: list[str] | None
-) -> dict[str, bool | int | float | str]:
-    """What the caller knows of the config.
+def _read(field: InputField, value: Any) -> Any:
+    """The value of a document that an option means.
 
     Raises:
-        SpecError: if an entry is not FIELD=VALUE.
+        SpecError: it is not written as it must be.
     """
-    known = {field: _value(text) for field, text in _pairs("--assume", "FIELD=VALUE, as in image_size=64", assume)}
-    return known | {k: v for k, v in (("time_steps", time_steps), ("num_heads", heads)) if v is not None}
+    match field.kind:
+        case Kind.NUMBERS:
+            return _numbers(field.option, value)
+        case Kind.MAPPING:
+            return _mapping(field, value)
+        case Kind.TEXTS:
+            return [*value]
+        case _:
+            return value
 
 
-def _policy_params(given: list[str] | None) -> dict[str, JsonValue]:
-    form = "NAME=VALUE, as in steps=3 or rates=0.2,0.4"
-    return {
-        name: [_value(part) for part in text.split(",")] if "," in text else _value(text)
-        for name, text in _pairs("--policy-param", form, given)
-    }
+def _numbers(option: str, text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise SpecError(f"{option} {text}: write fractions separated by commas, as in 0.1,0.3,0.5") from None
 
 
-def _pairs(option: str, form: str, given: list[str] | None) -> Iterator[tuple[str, str]]:
-    for entry in given or ():
-        name, equals, text = entry.partition("=")
+def _mapping(field: InputField, entries: list[str]) -> dict[str, Entry]:
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        name, equals, value = entry.partition("=")
         if not equals:
-            raise SpecError(f"{option} {entry}: write {form}")
-        yield name, text
+            example = "".join(f", as in {key}={one}" for key, one in (field.example or {}).items())
+            raise SpecError(f"{field.option} {entry}: write NAME=VALUE{example}")
+        found[name] = entry_value(field, value)
+    return found
 
 
-def _value(text: str) -> bool | int | float | str:
+def entry_value(field: InputField, text: str) -> Entry:
+    """What a text means as the value of one key of a mapping."""
+    return [scalar(part.strip()) for part in text.split(",")] if field.how.has_lists and "," in text else scalar(text)
+
+
+def scalar(text: str) -> Scalar:
+    """What a text means in a spec: a truth value, a number, or itself."""
     if text in ("true", "false"):
         return text == "true"
     for kind in (int, float):
@@ -156,21 +190,28 @@ def _value(text: str) -> bool | int | float | str:
     return text  # 0011 too: what a number would lose stays, and fields of numbers read them off texts
 
 
-def _rates(text: str | None) -> list[JsonValue] | None:
-    try:
-        return None if text is None else [float(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise SpecError(f"--rates {text}: write fractions by commas, as in 0.1,0.3,0.5") from None
-
-
-def _lay_over(document: dict[str, JsonValue], path: tuple[str, ...], options: Mapping[str, Any]) -> None:
-    """Options of the command line override the document's fields."""
-    given = {name: value for name, value in options.items() if value is not None}
-    if not given:
-        return
+def _lay_over(document: dict[str, JsonValue], field: InputField, value: Any) -> None:
+    """An option overrides the document's field; a mapping's, entry by entry."""
+    *parents, last = field.path if field.kind is not Kind.MAPPING else (*field.path, "")
     node: Any = document
-    for key in path:
+    for key in parents:
         node = node.setdefault(key, {})
         if not isinstance(node, dict):
             raise SpecError(f"{key} in the constraint spec is no mapping of fields")
-    node.update(given)
+    node.update({last: value} if last else value)
+
+
+def assumptions(
+    time_steps: int | None, heads: int | None, assume: list[str] | None
+) -> dict[str, bool | int | float | str]:
+    """What the caller knows of the config.
+
+    Raises:
+        SpecError: if an entry is not NAME=VALUE.
+    """
+    known = {
+        name: value
+        for name, value in _mapping(FIELDS["assumptions"], assume or []).items()
+        if not isinstance(value, list)
+    }
+    return known | {k: v for k, v in (("time_steps", time_steps), ("num_heads", heads)) if v is not None}

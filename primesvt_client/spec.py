@@ -1,7 +1,9 @@
 """The constraint spec: what a user asks for, as one YAML or JSON document.
 
-The command line (``--spec``), the API (a job's body) and the report (what was asked) share this model; its JSON Schema
-is `json_schema`. Nothing here needs torch, so that the API validates a spec for real.
+The command line (``--spec``), the API (a job's body) and the report share this model. Options of the command line and
+inputs of the form are derived from its fields (`primesvt_client.inputs`): each has its label (title), its help
+(description), bounds, default and unit here and nowhere else. Nothing here needs torch, so that the API validates a
+spec for real.
 """
 
 from __future__ import annotations
@@ -14,12 +16,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
 
 from primesvt_client.errors import SpecError, without_type
+from primesvt_client.inputs import LARGEST as LARGEST
+from primesvt_client.inputs import SPEC_ONLY, Input, Unit
 
 TEXT = r"^[^\x00]*$"
 """Any text but U+0000, which PostgreSQL does not store; nor halves of surrogate pairs, which are no text."""
-
-LARGEST = 1 << 50
-"""Far beyond every model, data set, disk and quota; JSON, databases and clients still count to it exactly."""
 
 Text = Annotated[str, Field(pattern=TEXT)]
 Whole = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
@@ -57,17 +58,25 @@ class _Frozen(BaseModel):
 
 
 class Budget(_Frozen):
-    """How much accuracy may go and how much memory must; where two bounds agree, the stricter holds."""
+    """Limits of accuracy and memory, at least one. If two limits conflict, the stricter one applies."""
 
-    max_accuracy_drop: Fraction | None = Field(
-        default=None, description="Largest loss of accuracy; 0.03 is three points."
+    max_accuracy_drop: Annotated[Fraction | None, Input(unit=Unit.POINTS)] = Field(
+        default=None,
+        title="Max. accuracy drop",
+        description="Largest accuracy drop against the original model.",
+        examples=[0.03],
     )
-    min_accuracy: Fraction | None = Field(default=None, description="Lowest accuracy of the pruned model.")
-    min_memory_saving: Fraction | None = Field(
-        default=None, description="Smallest share of the parameter memory that must go; 0.25 is a quarter."
+    min_accuracy: Annotated[Fraction | None, Input(unit=Unit.PERCENT)] = Field(
+        default=None, title="Min. accuracy", description="Lowest accuracy of the pruned model.", examples=[0.9]
     )
-    max_parameter_bytes: Count | None = Field(
-        default=None, description="Largest parameter memory of the pruned model, in bytes."
+    min_memory_saving: Annotated[Fraction | None, Input(unit=Unit.PERCENT)] = Field(
+        default=None,
+        title="Min. memory saving",
+        description="Smallest share of the parameter memory to save; as much as the accuracy allows if not given.",
+        examples=[0.25],
+    )
+    max_parameter_bytes: Annotated[Count | None, Input(unit=Unit.BYTES, name="max_parameter_mebibytes")] = Field(
+        default=None, title="Max. parameter memory", description="Largest parameter memory of the pruned model."
     )
 
     @model_validator(mode="after")
@@ -90,11 +99,17 @@ class Budget(_Frozen):
 
 
 class SplitSizes(_Frozen):
-    """Upper bounds on the images of each split; what no split takes is never looked at."""
+    """Upper bounds on the images of each split; what no split takes is not used."""
 
-    calibration_images: Count = 256
-    search_images: Count = 1000
-    confirmation_images: Count = 4000
+    calibration_images: Annotated[Count, SPEC_ONLY] = Field(
+        default=256, title="Calibration images", description="Images that calibrate, at most."
+    )
+    search_images: Count = Field(
+        default=1000, title="Search images", description="Images that profile and search use, at most."
+    )
+    confirmation_images: Count = Field(
+        default=4000, title="Confirmation images", description="Held-out images that confirm the result, at most."
+    )
 
 
 class PreprocessingOverrides(_Frozen):
@@ -112,14 +127,29 @@ class PreprocessingOverrides(_Frozen):
 
 
 class FineTuning(_Frozen):
-    """Getting accuracy back with gradients: AdamW, cosine schedule, surrogate gradients."""
+    """Recovering accuracy with gradients: AdamW, cosine schedule, surrogate gradients."""
 
-    epochs: Annotated[int, Field(ge=0, le=LARGEST)] = 0
-    learning_rate: Annotated[float, Field(gt=0, le=LARGEST)] = 5e-4
-    weight_decay: Annotated[float, Field(ge=0, le=LARGEST)] = 0.01
-    batch_size: Count = 64
-    distillation: Fraction = Field(
+    epochs: Annotated[int, Field(ge=0, le=LARGEST), Input(option="--fine-tune-epochs", name="fine_tuning_epochs")] = (
+        Field(default=0, title="Fine-tuning epochs", description="Epochs of fine-tuning after the search.")
+    )
+    learning_rate: Annotated[float, Field(gt=0, le=LARGEST)] = Field(
+        default=5e-4, title="Learning rate", description="Learning rate at the beginning of fine-tuning."
+    )
+    weight_decay: Annotated[float, Field(ge=0, le=LARGEST), SPEC_ONLY] = 0.01
+    batch_size: Annotated[Count, SPEC_ONLY] = 64
+    distillation: Annotated[Fraction, SPEC_ONLY] = Field(
         default=0.5, description="Weight of the original model's predictions beside the labels; 0 switches it off."
+    )
+
+
+class KnownAssumptions(_Frozen):
+    """The assumptions that have options and inputs of their own; not a part of a spec's document as such."""
+
+    time_steps: Count | None = Field(
+        default=None, title="Time steps (T)", description="Time steps T, if the checkpoint does not contain them."
+    )
+    num_heads: Annotated[Count | None, Input(option="--heads")] = Field(
+        default=None, title="Attention heads", description="Attention heads, if the checkpoint does not contain them."
     )
 
 
@@ -127,36 +157,60 @@ class CompressionSpec(_Frozen):
     """One constraint spec."""
 
     budget: Budget
-    policy: str = "prioritized"
-    policy_params: dict[Text, ParameterValue] = Field(
+    policy: Annotated[str, Input(plugins="policies")] = Field(
+        default="prioritized", title="Policy", description="Search policy, which chooses the pruning rates."
+    )
+    policy_params: Annotated[dict[Text, ParameterValue], Input(option="--policy-param", has_lists=True)] = Field(
         default_factory=dict,
         validate_default=True,  # a policy may have a parameter without a default
         exclude_if=lambda given: not given,
+        title="Parameters of the policy",
         description="Parameters of the policy by name; those that are not given have its defaults.",
     )
-    criterion: str = "l2"
-    rates: tuple[Rate, ...] = Field(default=DEFAULT_RATES, description="Pruning rates that profile and search try.")
-    groups: tuple[Text, ...] = Field(
-        default=("*",), description="Name patterns (*, ?) of the channel groups that may be pruned."
+    criterion: Annotated[str, Input(plugins="criteria")] = Field(
+        default="l2", title="Criterion", description="Ranks the channels of a group."
     )
-    excluded_groups: tuple[Text, ...] = Field(default=(), description="Name patterns of groups to leave alone.")
+    rates: Annotated[tuple[Rate, ...], Input(unit=Unit.PERCENT)] = Field(
+        default=DEFAULT_RATES, title="Pruning rates", description="Pruning rates that profile and search try."
+    )
+    groups: Annotated[tuple[Text, ...], SPEC_ONLY] = Field(
+        default=("*",), title="Channel groups", description="Name patterns (*, ?) of the groups that may be pruned."
+    )
+    excluded_groups: Annotated[tuple[Text, ...], Input(option="--exclude")] = Field(
+        default=(),
+        title="Excluded channel groups",
+        description="Name patterns (*, ?) of channel groups that are not pruned.",
+        examples=[["embedding", "block.*.attn.*"]],
+    )
     splits: SplitSizes = SplitSizes()
-    preprocessing: PreprocessingOverrides = PreprocessingOverrides()
+    preprocessing: Annotated[PreprocessingOverrides, SPEC_ONLY] = PreprocessingOverrides()
     fine_tuning: FineTuning = FineTuning()
-    assumptions: dict[Text, AssumptionValue] = Field(
+    assumptions: Annotated[
+        dict[Text, AssumptionValue],
+        Input(option="--assume", entries=KnownAssumptions),
+    ] = Field(
         default_factory=dict,
-        description="Config fields that weights cannot tell: time_steps, num_heads, image_size ...",
+        title="Other assumptions",
+        description="Config fields that the weights do not determine (time_steps, num_heads, image_size ...).",
+        examples=[{"image_size": 64}],
     )
-    container: Annotated[str, Field(min_length=1, max_length=256, pattern=TEXT)] | None = Field(
+    container: Annotated[Annotated[str, Field(min_length=1, max_length=256, pattern=TEXT)] | None, Input()] = Field(
         default=None,
+        title="Weights in the file",
         description="Which weights of a file that has several (state_dict_ema ...); as they were trained if not given.",
     )
-    confidence: Annotated[float, Field(ge=0.5, lt=1.0)] = Field(
-        default=0.95, description="Confidence with which the accuracy floor must hold on unseen data."
+    confidence: Annotated[float, Field(ge=0.5, lt=1.0), Input(unit=Unit.PERCENT)] = Field(
+        default=0.95,
+        title="Confidence",
+        description="Confidence with which the accuracy floor must hold on held-out data.",
     )
-    batch_size: Annotated[int, Field(ge=1, le=4096)] = 50
-    device: str = Field(default="auto", pattern=DEVICES)
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = Field(
+        default=50, title="Batch size", description="Images that are evaluated at once."
+    )
+    device: Annotated[str, Input(on_form=False)] = Field(
+        default="auto", pattern=DEVICES, title="Device", description="auto, cpu, cuda or cuda:N."
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(default=0, title="Seed", description="Seed of the splits.")
 
     @field_validator("rates")
     @classmethod

@@ -61,7 +61,7 @@ class Environment:
 def install(home: Path, folder: Path, wheels: Iterable[Path], constraints: Path) -> Environment:
     """An environment with wheels and what they depend on, at the pinned versions."""
     call((sys.executable, "-m", "venv", home), folder)
-    pip = (home / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    pip = (home / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile")
     call((*pip, "-c", constraints, *wheels), folder)
     return Environment(home, folder)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,15 +39,23 @@ def served(place: Environment, data_dir: Path) -> Iterator[Server]:
     """
     process = place.start("serve", "--port", "0", "--data-dir", data_dir, "--json")
     try:
-        need(process.stdout is not None, "no output of `primesvt serve`")
-        text = "".join(iter(process.stdout.readline, "}\n")) if process.stdout else ""
-        need(process.poll() is None, "`primesvt serve` ended at once")
-        told = json.loads(text + "}")
+        told = _announced(process)
         yield Server(told["server"], told["api_key"])
     finally:
-        process.send_signal(signal.SIGINT)
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
         status = process.wait(SECONDS)
     need(status == 0, f"`primesvt serve` ended with {status}")
+
+
+def _announced(process: subprocess.Popen[str]) -> dict[str, str]:
+    """The JSON document that a server prints when it is ready."""
+    lines: list[str] = []
+    while process.stdout and "}\n" not in lines[-1:] and (line := process.stdout.readline()):
+        lines.append(line)
+    need("}\n" in lines[-1:], f"`primesvt serve` ended before it was ready: {''.join(lines)}")
+    announced: dict[str, str] = json.loads("".join(lines))
+    return announced
 
 
 def check_page(server: Server) -> None:

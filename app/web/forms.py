@@ -1,115 +1,112 @@
-"""The form of a new job: what people type, in percent and points, and the constraint spec that it means."""
+"""The form of a new job: what people type, in percent and points, and the constraint spec that it means.
+
+Its inputs are derived from the declaration of the spec's fields (`primesvt_client.spec`).
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import JsonValue
 
+from primesvt_client.inputs import InputField, Kind, Unit, input_fields
+from primesvt_client.options import entry_value
 from primesvt_core import registry, spec
 from primesvt_core.errors import SpecError
 
-Kind = Literal["percent", "points", "mebibytes", "integer", "number", "percents", "names", "choice"]
 MEBIBYTE = 1 << 20
+FINEST = 0.01
+"""Below an excluded bound of hundredths, what browsers still let people type."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class FormField:
-    """One input; ``path`` is where its value goes in the spec."""
+    """One input of the form."""
 
-    name: str
-    path: str
-    label: str
-    kind: Kind
-    hint: str = ""
-    low: float | None = None
-    high: float | None = None
-    placeholder: str = ""
-    plugins: str = ""
+    source: InputField
+
+    @property
+    def name(self) -> str:
+        """Name of the input."""
+        return self.source.name
+
+    @property
+    def path(self) -> str:
+        """Where its value goes in the spec."""
+        return self.source.place
+
+    @property
+    def label(self) -> str:
+        """What it is called."""
+        return self.source.label
+
+    @property
+    def hint(self) -> str:
+        """What it means, and how it is written where that is not plain."""
+        return " ".join(filter(None, (self.source.help, WRITTEN.get(self.source.kind))))
 
     @property
     def unit(self) -> str:
         """What stands behind the input."""
-        return {"percent": "%", "points": "points", "mebibytes": "MiB"}.get(self.kind, "")
+        return self.source.how.unit.value
 
     @property
     def is_number(self) -> bool:
         """Whether browsers should ask for a number."""
-        return self.kind in ("percent", "points", "mebibytes", "integer", "number")
+        return self.source.kind in (Kind.INTEGER, Kind.NUMBER)
+
+    @property
+    def kind(self) -> Kind:
+        """What is typed; bytes are typed as a number of MiB."""
+        return Kind.NUMBER if self.source.how.unit is Unit.BYTES else self.source.kind
+
+    @property
+    def low(self) -> float | None:
+        """The smallest number to type."""
+        low = self.source.low
+        return 0.0 if low is not None and self.source.how.unit is Unit.BYTES else self._in_unit(low)
+
+    @property
+    def high(self) -> float | None:
+        """The largest number to type."""
+        high = self._in_unit(self.source.high)
+        if high is None or not self.source.is_open:
+            return high
+        return high - (1 if self.source.kind is Kind.INTEGER else FINEST)
+
+    def _in_unit(self, bound: float | None) -> float | None:
+        return 100 * bound if bound is not None and self.source.is_fraction else bound
+
+    @property
+    def placeholder(self) -> str:
+        """The default, or an example of texts."""
+        shown = self.source.default if self.source.default is not None else self._example
+        return typed_text(self.source, shown)
+
+    @property
+    def _example(self) -> Any:
+        return self.source.example if self.source.kind in (Kind.TEXTS, Kind.MAPPING) else None
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """Plug-ins to choose from."""
-        return registry.available(self.plugins) if self.plugins else ()
+        """Plug-ins or values to choose from."""
+        if self.source.kind is Kind.SWITCH:
+            return ("false", "true")
+        plugins = self.source.how.plugins
+        return registry.available(plugins) if plugins else self.source.choices
 
 
-BUDGET = (
-    FormField(
-        name="max_accuracy_drop", path="budget.max_accuracy_drop", label="Lose at most", kind="points",
-        hint="Accuracy points, below the original.", low=0, high=99.99,
-    ),
-    FormField(
-        name="min_memory_saving", path="budget.min_memory_saving", label="Save at least", kind="percent",
-        hint="Share of the parameter memory. Empty: as much as the accuracy allows.", low=0, high=99.99,
-    ),
-    FormField(
-        name="min_accuracy", path="budget.min_accuracy", label="Keep an accuracy of", kind="percent",
-        hint="Lowest accuracy of the pruned model.", low=0, high=99.99,
-    ),
-    FormField(
-        name="max_parameter_mebibytes", path="budget.max_parameter_bytes", label="Need at most", kind="mebibytes",
-        hint="Parameter memory of the pruned model.", low=0,
-    ),
-)  # fmt: skip
-
-ADVANCED = (
-    FormField(
-        name="fine_tuning_epochs", path="fine_tuning.epochs", label="Fine-tuning epochs", kind="integer",
-        hint="0: no training, the fastest.", low=0, placeholder="0",
-    ),
-    FormField(
-        name="learning_rate", path="fine_tuning.learning_rate", label="Learning rate", kind="number", low=0,
-        placeholder="0.0005",
-    ),
-    FormField(name="policy", path="policy", label="Policy", kind="choice", plugins="policies"),
-    FormField(name="criterion", path="criterion", label="Criterion", kind="choice", plugins="criteria"),
-    FormField(
-        name="rates", path="rates", label="Rates, %", kind="percents", placeholder="10, 20, 30, 40, 50, 60, 70, 80, 90",
-        hint="Pruning rates that profile and search try.",
-    ),
-    FormField(
-        name="excluded_groups", path="excluded_groups", label="Groups to leave alone", kind="names",
-        placeholder="embedding, block.*.attn.*", hint="Name patterns with * and ?, separated by commas.",
-    ),
-    FormField(
-        name="search_images", path="splits.search_images", label="Images to search on", kind="integer", low=1,
-        placeholder="1000",
-    ),
-    FormField(
-        name="confirmation_images", path="splits.confirmation_images", label="Images to confirm on", kind="integer",
-        low=1, placeholder="4000",
-    ),
-    FormField(
-        name="confidence", path="confidence", label="Confidence of the promise", kind="percent", low=50, high=99.99,
-        placeholder="95",
-    ),
-    FormField(
-        name="time_steps", path="assumptions.time_steps", label="Time steps (T)", kind="integer", low=1,
-        hint="Where the checkpoint cannot tell; empty: the family's default.",
-    ),
-    FormField(
-        name="num_heads", path="assumptions.num_heads", label="Attention heads", kind="integer", low=1,
-        hint="Likewise.",
-    ),
-    FormField(name="batch_size", path="batch_size", label="Batch size", kind="integer", low=1, high=4096,
-              placeholder="50"),
-    FormField(name="seed", path="seed", label="Seed", kind="integer", low=0, high=2**32 - 1, placeholder="0"),
-)  # fmt: skip
-
-FIELDS = (*BUDGET, *ADVANCED)
+WRITTEN: Mapping[Kind, str] = {
+    Kind.NUMBERS: "Separated by commas.",
+    Kind.TEXTS: "Separated by commas.",
+    Kind.MAPPING: "NAME=VALUE, separated by semicolons.",
+}
+FIELDS = tuple(FormField(one) for one in input_fields(spec.CompressionSpec) if one.how.on_form)
+BUDGET = tuple(one for one in FIELDS if one.source.path[0] == "budget")
+ADVANCED = tuple(one for one in FIELDS if one not in BUDGET)
 DEFAULTS: Mapping[str, str] = {"max_accuracy_drop": "3", "min_memory_saving": "25"}
 
 
@@ -130,9 +127,9 @@ def read(values: Mapping[str, str]) -> Reading:
         if not typed:
             continue
         try:
-            _put(document, entry.path, PARSERS[entry.kind](typed))
+            _put(document, entry.source, _parsed(entry.source, typed))
         except (ValueError, OverflowError):
-            errors[entry.name] = f"{typed[:40]!r} is not what belongs here: {WANTED[entry.kind]}."
+            errors[entry.name] = f"{typed[:40]!r} is not what belongs here: {_wanted(entry.source)}."
     if not errors:
         errors = _check(document)
     return Reading(document, errors)
@@ -157,14 +154,14 @@ def _blame(line: str) -> tuple[str, str]:
     return "", NO_BUDGET if path == "budget" else f"{path}: {message}."
 
 
-NO_BUDGET = "Say what is wanted: fill in at least one of the four."
+NO_BUDGET = "Set at least one limit of the budget."
 
 
-def _put(document: dict[str, Any], path: str, value: JsonValue) -> None:
-    *parents, last = path.split(".")
+def _put(document: dict[str, Any], source: InputField, value: JsonValue) -> None:
+    *parents, last = source.path
     for parent in parents:
         document = document.setdefault(parent, {})
-    document[last] = value
+    document[last] = {**value, **document.get(last, {})} if isinstance(value, dict) else value
 
 
 def _number(typed: str) -> float:
@@ -174,57 +171,93 @@ def _number(typed: str) -> float:
     return value
 
 
-def _fraction(typed: str) -> float:
-    return round(_number(typed) / 100, 10)
+def _parts(typed: str) -> list[str]:
+    return [part.strip() for part in typed.replace(";", ",").split(",") if part.strip()]
 
 
-def _fractions(typed: str) -> list[float]:
-    return [_fraction(part) for part in typed.replace(";", ",").split(",") if part.strip()]
+def _scaled(source: InputField, typed: str) -> float:
+    return round(_number(typed) / 100, 10) if source.is_fraction else _number(typed)
 
 
-PARSERS: Mapping[Kind, Callable[[str], Any]] = {
-    "percent": _fraction,
-    "points": _fraction,
-    "mebibytes": lambda typed: int(_number(typed) * MEBIBYTE),
-    "integer": int,
-    "number": _number,
-    "percents": _fractions,
-    "names": lambda typed: [name.strip() for name in typed.split(",") if name.strip()],
-    "choice": str,
+def _mapping(source: InputField, typed: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for part in filter(None, map(str.strip, typed.split(";"))):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise ValueError(part)
+        found[name.strip()] = entry_value(source, value.strip())
+    return found
+
+
+def _parsed(source: InputField, typed: str) -> Any:
+    """The value of a spec that a text of the form means.
+
+    Raises:
+        ValueError: it means none.
+        OverflowError: it is beyond every number.
+    """
+    if source.how.unit is Unit.BYTES:
+        return int(_number(typed) * MEBIBYTE)
+    return PARSERS[source.kind](source, typed)
+
+
+PARSERS: Mapping[Kind, Callable[[InputField, str], Any]] = {
+    Kind.INTEGER: lambda _, typed: int(typed),
+    Kind.NUMBER: _scaled,
+    Kind.NUMBERS: lambda source, typed: [_scaled(source, part) for part in _parts(typed)],
+    Kind.TEXTS: lambda _, typed: [name.strip() for name in typed.split(",") if name.strip()],
+    Kind.MAPPING: _mapping,
+    Kind.TEXT: lambda _, typed: typed,
+    Kind.CHOICE: lambda _, typed: typed,
+    Kind.SWITCH: lambda _, typed: typed == "true",
 }
 
-WANTED: Mapping[Kind, str] = {
-    "percent": "a number of percent, for example 25",
-    "points": "a number of points, for example 3",
-    "mebibytes": "a number of MiB, for example 12.5",
-    "integer": "a whole number",
-    "number": "a number",
-    "percents": "numbers of percent with commas between them, for example 10, 20, 30",
-    "names": "names with commas between them",
-    "choice": "one of the list",
-}
+
+def _wanted(source: InputField) -> str:
+    """What should have been typed."""
+    of = {Unit.PERCENT: " of percent", Unit.POINTS: " of points", Unit.BYTES: " of MiB"}.get(source.how.unit, "")
+    match source.kind:
+        case Kind.NUMBERS:
+            return f"numbers{of}, separated by commas"
+        case Kind.MAPPING:
+            return "NAME=VALUE, separated by semicolons"
+        case Kind.INTEGER if not of:
+            return "a whole number"
+        case _:
+            return f"a number{of}"
 
 
 def values_of(document: Mapping[str, Any]) -> dict[str, str]:
     """What a form must hold to ask for a spec again."""
-    found = {entry.name: _typed(entry.kind, _get(document, entry.path)) for entry in FIELDS}
+    found = {entry.name: typed_text(entry.source, _get(document, entry.source)) for entry in FIELDS}
     return {name: value for name, value in found.items() if value}
 
 
-def _get(document: Mapping[str, Any], path: str) -> Any:
+def _get(document: Mapping[str, Any], source: InputField) -> Any:
     value: Any = document
-    for part in path.split("."):
+    for part in source.path:
         value = value.get(part) if isinstance(value, Mapping) else None
-    return value
+    if isinstance(value, Mapping):  # without what is in inputs of its own
+        own = {entry.source.path[-1] for entry in FIELDS if entry.source.path[:-1] == source.path}
+        return {key: one for key, one in value.items() if key not in own or isinstance(one, str)}
+    # A text in place of a number ("3,6,6" heads, of each stage) stays among the others of its mapping.
+    return None if isinstance(value, str) and source.kind in (Kind.INTEGER, Kind.NUMBER) else value
 
 
-def _typed(kind: Kind, value: Any) -> str:
+def typed_text(source: InputField, value: Any) -> str:
+    """What people type for a value of a spec."""
     if value is None:
         return ""
-    if kind in ("percent", "points"):
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key}={_plain(one)}" for key, one in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(typed_text(source, one) for one in value)
+    if source.is_fraction:
         return f"{100 * value:.10g}"
-    if kind == "mebibytes":
-        return f"{value / MEBIBYTE:.10g}"
-    if kind == "percents":
-        return ", ".join(f"{100 * rate:.10g}" for rate in value)
-    return ", ".join(map(str, value)) if kind == "names" else str(value)
+    return f"{value / MEBIBYTE:.10g}" if source.how.unit is Unit.BYTES else _plain(value)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(map(_plain, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -12,7 +12,8 @@ from app.webhooks.states import DeliveryState
 from app.workers.records import WorkerState
 from primesvt_client.durations import in_words
 from primesvt_client.facts import CheckpointFacts
-from primesvt_core.types import Step, Verdict
+from primesvt_client.states import Step
+from primesvt_client.verdicts import VERDICTS as VERDICTS
 
 Words = Callable[[float], str]
 """How a quantity is said."""
@@ -60,21 +61,6 @@ TONES: Mapping[str, str] = {
     WorkerState.LOST: "bad",
 }
 """Colour of a state; those absent are neutral."""
-
-VERDICTS: Mapping[str, tuple[str, str]] = {
-    Verdict.MET: (
-        "Budget met",
-        "Everything that was asked for holds, checked on images that the search never saw.",
-    ),
-    Verdict.ACCURACY_FLOOR_REACHED: (
-        "Accuracy floor reached",
-        "The saving asked for cannot be had within the accuracy floor. This is the smallest model found within it.",
-    ),
-    Verdict.NOTHING_PRUNABLE: (
-        "Nothing can be pruned",
-        "No channel group can be pruned at any rate without breaking the accuracy floor. This is the original model.",
-    ),
-}
 
 STEPS: Mapping[str, str] = {
     Step.INTAKE: "Read checkpoint and data",

@@ -40,7 +40,7 @@ ID_WIDTH = 30
 def submit(
     checkpoint: Checkpoint,
     data: Data,
-    asked: dict[str, JsonValue],
+    document: dict[str, JsonValue],
     train_data: TrainData = None,
     name: Annotated[str, typer.Option(help="For people; the files' names if not given.")] = "",
     priority: Annotated[Priority, typer.Option(help="Among the team's waiting jobs.")] = Priority.NORMAL,
@@ -57,7 +57,7 @@ def submit(
         for upload in (model, images, *([training] if training else [])):
             looked_into(client, upload)
         training_id = training.id if training else None
-        job = client.submit(model.id, images.id, asked, name=name, train_dataset_id=training_id, priority=priority)
+        job = client.submit(model.id, images.id, document, name=name, train_dataset_id=training_id, priority=priority)
         _finish(client, job, wait=wait, json=json)
 
 

@@ -148,13 +148,13 @@ def compress(
     checkpoint: Checkpoint,
     data: Data,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.", show_default=False)],
-    asked: dict[str, JsonValue],
+    document: dict[str, JsonValue],
     train_data: TrainData = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
     json: Json = False,
 ) -> None:
     """Shrink a model within a budget; writes the model, the report and the figures to --out."""
-    parsed, workspace, is_new = specs.parse(asked), _workspace(out_dir, resume), not out_dir.exists()
+    parsed, workspace, is_new = specs.parse(document), _workspace(out_dir, resume), not out_dir.exists()
     if train_data is not None and not parsed.fine_tuning.epochs:
         raise SpecError("--train-data is for fine-tuning; give --fine-tune-epochs too")
     pipeline = import_module("primesvt_core.pipeline")

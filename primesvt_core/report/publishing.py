@@ -7,24 +7,12 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from primesvt_client.verdicts import NO_SMALLER_MODEL, VERDICTS
 from primesvt_core.report.csv_tables import csv_line
 from primesvt_core.report.figures import draw
 from primesvt_core.report.schema import LayerFigures, Report
 from primesvt_core.types import Verdict
 from primesvt_core.workspace.atomic import write_atomically
-
-VERDICTS = {
-    Verdict.MET: "The budget is met.",
-    Verdict.ACCURACY_FLOOR_REACHED: (
-        "The memory saving cannot be reached within the accuracy floor. This is the smallest model found within it."
-    ),
-    Verdict.NOTHING_PRUNABLE: (
-        "No channel group can be pruned at any of the rates without breaking the accuracy floor. This is the original."
-    ),
-}
-
-
-ORIGINAL = "No smaller model kept the accuracy floor on images that the search never saw. This is the original."
 
 
 def write_report(report: Report, out: Path) -> tuple[Path, ...]:
@@ -66,7 +54,9 @@ def html(report: Report, pictures: dict[str, bytes]) -> str:
 def _verdict(report: Report) -> str:
     """The verdict in words."""
     is_original = report.pruned.parameter_bytes == report.baseline.parameter_bytes
-    return ORIGINAL if report.verdict is Verdict.ACCURACY_FLOOR_REACHED and is_original else VERDICTS[report.verdict]
+    if report.verdict is Verdict.ACCURACY_FLOOR_REACHED and is_original:
+        return NO_SMALLER_MODEL
+    return VERDICTS[report.verdict].meaning
 
 
 def percent(fraction: float) -> str:

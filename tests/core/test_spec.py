@@ -153,7 +153,7 @@ def test_parameters_of_the_command_line_are_values_and_lists() -> None:
 def test_assumptions_of_the_command_line_are_values() -> None:
     found = assumptions(8, None, ["image_size=64", "ratio=0.5", "dvs_mode=true", "name=x"])
     assert found == {"time_steps": 8, "image_size": 64, "ratio": 0.5, "dvs_mode": True, "name": "x"}
-    with pytest.raises(SpecError, match="FIELD=VALUE"):
+    with pytest.raises(SpecError, match="NAME=VALUE"):
         assumptions(None, None, ["image_size"])
 
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from app.catalog.states import UploadKind, UploadState
+from app.web import forms
 from primesvt_client.spec import LARGEST
 from tests.support.browsing import browser, get, post
 from tests.support.dashboard import Dashboard
@@ -141,4 +142,4 @@ def test_the_form_says_what_is_wrong_and_keeps_what_was_typed_and_sent(board: Da
     beyond = post(board, team, "/new", {"min_memory_saving": "120"}).text
     assert "less than 1" in beyond
     empty = post(board, team, "/new").text
-    assert "fill in at least one of the four" in empty
+    assert forms.NO_BUDGET in empty

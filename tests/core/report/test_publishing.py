@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from primesvt_client.verdicts import NO_SMALLER_MODEL, VERDICTS
 from primesvt_core.report import schema as reports
 from primesvt_core.report.figures import draw
 from primesvt_core.report.publishing import html, layers_csv, points, size, write_report
@@ -164,9 +165,9 @@ def test_the_page_says_what_was_learned(report: Report) -> None:
 
 
 def test_the_page_says_so_where_the_original_is_delivered(report: Report) -> None:
-    assert "This is the original." in html(as_original(report), {})
+    assert NO_SMALLER_MODEL in html(as_original(report), {})
     smaller = report.model_copy(update={"verdict": Verdict.ACCURACY_FLOOR_REACHED})
-    assert "This is the smallest model found within it." in html(smaller, {})
+    assert VERDICTS[smaller.verdict].meaning in html(smaller, {})
 
 
 @pytest.mark.parametrize("budget", [{"min_accuracy": 0.875}, {"max_parameter_bytes": 3 << 20}])
