@@ -35,7 +35,7 @@ class ModelJob:
     epoch: int = 0
     attempts: int = 0
     served_seq: int = 0
-    beats: int = 0
+    heartbeats: int = 0
     is_due: bool = True
     cells: dict[str, Cell] = field(default_factory=dict)
     history: list[JobState] = field(default_factory=lambda: [JobState.QUEUED])
@@ -99,7 +99,7 @@ class Model:
     def claim(self, key: str, owner: str) -> None:
         job = self.jobs[key]
         job.owner, job.epoch, job.attempts = owner, job.epoch + 1, job.attempts + 1
-        job.served_seq, job.beats = 1 + max(other.served_seq for other in self.jobs.values()), job.beats + 1
+        job.served_seq, job.heartbeats = 1 + max(other.served_seq for other in self.jobs.values()), job.heartbeats + 1
         job.go(JobState.RUNNING)
 
     def wanting(self) -> str | None:

@@ -105,20 +105,20 @@ class JobMachine(RuleBasedStateMachine):
         if claim is not None:
             self.model.claim(claim.job_id, claim.owner)
             self.claims.append(claim)
-            self.beat(0, publishes)
+            self.heartbeat(0, publishes)
 
     @precondition(some_claims)
     @rule(number=NUMBERS, publishes=st.booleans())
-    def beat(self, number: int, publishes: bool) -> None:
+    def heartbeat(self, number: int, publishes: bool) -> None:
         claim, job = self.claim(number)
         holds = job is not None and job.is_held_by(claim.owner, claim.epoch)
         with self.refused_unless(holds):
-            beat = self.work.queue.heartbeat(claim, [Progress(step=Step.PROFILE, done=1)] if publishes else [])
+            reply = self.work.queue.heartbeat(claim, [Progress(step=Step.PROFILE, done=1)] if publishes else [])
             if publishes:
                 self.work.cells.publish(claim, RATES)
         if job is not None and holds:
-            job.beats += 1
-            assert beat.cancel_requested == (job.state is JobState.CANCELLING)
+            job.heartbeats += 1
+            assert reply.cancel_requested == (job.state is JobState.CANCELLING)
             for key in CELLS if publishes else ():
                 job.cells.setdefault(key, Cell())
 
@@ -164,7 +164,7 @@ class JobMachine(RuleBasedStateMachine):
         with self.refused_unless(holds):
             self.work.queue.finalize(claim)
         if job is not None and holds:
-            job.beats += 1
+            job.heartbeats += 1
             if job.state is JobState.RUNNING:
                 job.go(JobState.FINALIZING)
 
@@ -212,7 +212,7 @@ class JobMachine(RuleBasedStateMachine):
 
     @rule(which=st.sampled_from([0, 1]))
     def reconcile(self, which: int) -> None:
-        held = {key: (job.epoch, job.beats) for key, job in self.model.jobs.items() if job.owner is not None}
+        held = {key: (job.epoch, job.heartbeats) for key, job in self.model.jobs.items() if job.owner is not None}
         due = self.work.queue.reconcile(self.leases[which])
         for key in self.watchers[which].silent(dict(held), self.moment):
             self.model.jobs[key].requeue()
@@ -326,7 +326,7 @@ def _finished(job: ModelJob) -> None:
 
 
 def _stopped(job: ModelJob) -> None:
-    job.beats += 1
+    job.heartbeats += 1
     if job.state is JobState.CANCELLING:
         job.go(JobState.CANCELLED)
 
