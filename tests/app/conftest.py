@@ -22,8 +22,9 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 def shop(database: Database, tmp_path: Path, request: pytest.FixtureRequest) -> Shop:
-    """The parts that go together: SQLite with a folder, PostgreSQL with S3."""
-    kind = "file" if database.engine.dialect.name == "sqlite" else "s3"
+    """The parts that go together: SQLite with a folder, PostgreSQL with S3 where a test is of stored bytes."""
+    needs_s3 = database.engine.dialect.name == "postgresql" and request.node.get_closest_marker("s3") is not None
+    kind = "s3" if needs_s3 else "file"
     return Shop(database, tmp_path, fresh_store(kind, tmp_path, request))
 
 

@@ -13,10 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import pytest
 
+from tests.support import commands
+from tests.support.commands import Done
 from tests.support.embedded import EXAMPLES, IMPATIENT, QUICK, needs_proc
 
 CHECKPOINT, DATA = EXAMPLES / "spikformer-digits.pth.tar", EXAMPLES / "digits.npz"
@@ -33,7 +36,14 @@ def environment(**changes: str) -> dict[str, str]:
     return {**mine, "COLUMNS": "200", **changes}
 
 
-def primesvt(*words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def primesvt(*words: str | Path, **variables: str) -> Done:
+    """A command of a client, which needs no process of its own."""
+    with patch.dict(os.environ, environment(**variables), clear=True):
+        return commands.primesvt(*words)
+
+
+def process(*words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A command as a shell runs it."""
     return subprocess.run(
         [*COMMAND, *map(str, words)], env=environment(**variables), capture_output=True, text=True, timeout=SECONDS,
         check=False,
@@ -47,8 +57,13 @@ class Served:
     process: subprocess.Popen[str]
     told: dict[str, Any]
 
-    def call(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
-        return primesvt(*words, PRIMESVT_SERVER=self.told["server"], PRIMESVT_API_KEY=self.told["api_key"])
+    @property
+    def known(self) -> dict[str, str]:
+        """What a client must know of it."""
+        return {"PRIMESVT_SERVER": self.told["server"], "PRIMESVT_API_KEY": self.told["api_key"]}
+
+    def call(self, *words: str | Path) -> Done:
+        return primesvt(*words, **self.known)
 
     def document(self, *words: str | Path, status: int = 0) -> Any:
         done = self.call(*words, "--json")
@@ -113,7 +128,10 @@ def test_submit_and_status_tell_id_and_state(served: Served, finished: dict[str,
 
 
 def test_people_read_the_same(served: Served, finished: dict[str, Any]) -> None:
-    told = served.call("status", finished["id"]).stdout
+    shown = process("status", finished["id"], **served.known)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    told = shown.stdout
+    assert told == served.call("status", finished["id"]).stdout
     assert f"{finished['id']} succeeded" in told
     assert "verdict met" in told
     assert finished["id"] in served.call("list").stdout
@@ -168,16 +186,16 @@ def test_no_key_and_a_wrong_key_are_told(served: Served) -> None:
 
 
 def test_no_server_is_told() -> None:
-    done = primesvt("list", PRIMESVT_SERVER="http://127.0.0.1:9", PRIMESVT_API_KEY=UNUSED_KEY)
-    assert done.returncode == 1
+    done = process("list", PRIMESVT_SERVER="http://127.0.0.1:9", PRIMESVT_API_KEY=UNUSED_KEY)
+    assert (done.returncode, done.stdout) == (1, "")
     assert "is the server running" in done.stderr
 
 
 def test_a_port_and_a_folder_that_are_taken_are_told(served: Served, tmp_path: Path) -> None:
     port = served.told["server"].rpartition(":")[2]
-    done = primesvt("serve", "--port", port, "--data-dir", tmp_path)
+    done = process("serve", "--port", port, "--data-dir", tmp_path)
     assert (done.returncode, "address_in_use" in done.stderr) == (2, True)
-    done = primesvt("serve", "--port", "0", "--data-dir", served.told["data_dir"])
+    done = process("serve", "--port", "0", "--data-dir", served.told["data_dir"])
     assert (done.returncode, "data_dir_in_use" in done.stderr) == (2, True)
 
 
@@ -230,7 +248,7 @@ def test_ctrl_c_stops_the_watching_and_not_the_job(served: Served, spec: Path) -
     assert "  ends in about " in told  # for one like it has ended
     watching = subprocess.Popen(
         [*COMMAND, "status", job["id"], "--wait"], stderr=subprocess.PIPE, text=True,
-        env=environment(PRIMESVT_SERVER=served.told["server"], PRIMESVT_API_KEY=served.told["api_key"]),
+        env=environment(**served.known),
     )  # fmt: skip
     threading.Timer(4.0, watching.send_signal, [signal.SIGINT]).start()
     status, errors = ended(watching)

@@ -1,48 +1,46 @@
-"""How tests are shared out among the processes of pytest-xdist (``--dist=loadgroup --no-loadscope-reorder``).
+"""How tests are shared out among several processes (``make test``): which belong together, and which are begun first.
 
 What one process makes once for many tests is made once: a module's fixtures, a reference model, the servers that tests
 of the real service start. So a module is one group, but for
 
-- everything in `tests/e2e`, which is one: it mostly waits for processes, browsers and servers, and two of it at once
-  would wait for each other while nobody computes;
 - tests of one reference model, in whatever module they are, which are one;
-- modules marked ``apart``, whose tests have nothing in common.
+- modules whose tests, or the parameters of whose fixtures, have nothing in common and take minutes.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 
-import pytest
+ORDER = (
+    "e2e/test_hostile_uploads.py", "contract/", "e2e/test_commands.py", "e2e/", "conformance/", "app/jobs/", "app/",
+    "worker/", "core/",
+)  # fmt: skip
+"""Beginnings of the paths of what is begun first, as it takes longest: nobody is left with one of them in the end."""
 
-TESTS = Path(__file__).resolve().parents[1]
-ORDER = ("e2e", "contract", "conformance", "app", "worker", "core")
-"""Folders whose groups are begun first, as they take longest: nobody is left with one of them in the end."""
-
-
-def share_out(items: list[pytest.Item]) -> None:
-    """Mark every test with its group and bring the groups into order."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=_turn)
-
-
-def _turn(item: pytest.Item) -> int:
-    folder = item.path.relative_to(TESTS).parts[0]
-    return ORDER.index(folder) if folder in ORDER else len(ORDER)
+APART = ("contract/test_openapi.py",)
+BY_PARAMETER = ("e2e/test_hostile_uploads.py",)
+ALONE = ("e2e/test_commands.py::test_the_demo_goes_the_whole_way",)
+REFERENCE = re.compile(r"\[.*?((?:sj_)?(?:spik|qk|sdt|max)\w*-[\w-]+)")
+"""The name of a reference model among a test's parameters; it begins with its family."""
 
 
-def _group(item: pytest.Item) -> str:
-    path = item.path.relative_to(TESTS)
-    if path.parts[0] == "e2e":
-        return "e2e"
-    if reference := _reference(item):
-        return reference
-    return item.name if item.get_closest_marker("apart") else path.as_posix()
+def turn(nodeid: str) -> int:
+    """When a test is begun; those of a group follow each other as they were."""
+    path = _below_tests(nodeid)
+    return next((number for number, start in enumerate(ORDER) if path.startswith(start)), len(ORDER))
 
 
-def _reference(item: pytest.Item) -> str:
-    """Name of the reference model of a test, if it is of one."""
-    found = getattr(item, "callspec", None)
-    values = [] if found is None else [found.params.get(name) for name in ("reference", "model")]
-    return next((value.name for value in values if hasattr(value, "family") and hasattr(value, "name")), "")
+def group(nodeid: str) -> str:
+    """What a test belongs to."""
+    path = _below_tests(nodeid)
+    module, _, test = path.partition("::")
+    if module in APART or path in ALONE:
+        return path
+    if module in BY_PARAMETER:
+        return module + test.partition("[")[2]
+    reference = REFERENCE.search(test) if module.startswith("conformance/") else None
+    return reference[1] if reference else module
+
+
+def _below_tests(nodeid: str) -> str:
+    return nodeid.removeprefix("tests/")

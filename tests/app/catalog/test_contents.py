@@ -23,6 +23,8 @@ from primesvt_client.facts import CheckpointFacts
 from tests.support.shop import Shop
 from tests.support.stores import fresh_store
 
+pytestmark = pytest.mark.s3
+
 CONTENT = b"abc"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 CHECKPOINT = UploadKind.CHECKPOINT

@@ -21,6 +21,8 @@ from app.teams.service import TeamService
 from primesvt_client.facts import NO_FACTS
 from tests.support.shop import PROBLEM, Shop
 
+pytestmark = pytest.mark.s3
+
 
 def begun(shop: Shop, sha256: str | None = None) -> Upload:
     return shop.catalog.create(shop.team, UploadKind.CHECKPOINT, "a.pth", 3, sha256)

@@ -202,6 +202,7 @@ def test_nothing_is_left_of_cells_and_files_once_the_job_is_over(shop: Shop) -> 
         assert [*session.scalars(select(CellRow))] == [*session.scalars(select(FileRow))] == []
 
 
+@pytest.mark.s3
 def test_the_newest_whole_version_of_a_file_is_handed_on(shop: Shop) -> None:
     claim = shop.claimed()
     first = shop.files.begin(claim, "fine-tuned-1.safetensors")
@@ -223,6 +224,7 @@ def test_the_newest_whole_version_of_a_file_is_handed_on(shop: Shop) -> None:
     assert shop.store.size(second) is None
 
 
+@pytest.mark.s3
 def test_artifacts_of_an_attempt_that_died_while_it_stored_them_are_left_over(shop: Shop) -> None:
     claim = shop.claimed()
     dead, listed = "artifacts/dead", MODEL.blob_key

@@ -374,7 +374,7 @@ def run(kind: str, folder: Path, examples: int, length: int = 50) -> int:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_jobs_do_what_the_model_does(kind: str, tmp_path: Path) -> None:
-    assert run(kind, tmp_path, {"sqlite": 30, "postgresql": 10}[kind]) > 300
+    assert run(kind, tmp_path, {"sqlite": 15, "postgresql": 10}[kind]) > 300
 
 
 @pytest.mark.faults

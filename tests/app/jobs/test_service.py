@@ -63,6 +63,7 @@ def test_of_many_claims_at_once_one_wins(shop: Shop) -> None:
     assert (won.epoch, shop.job(job).state, shop.job(job).attempts) == (1, JobState.RUNNING, 1)
 
 
+@pytest.mark.s3
 def test_a_claim_tells_what_to_read_and_how_it_is_called(shop: Shop) -> None:
     claim = shop.claimed()
     assert (claim.checkpoint.name, claim.dataset.name, claim.train_dataset) == ("a checkpoint", "a dataset", None)
@@ -283,6 +284,7 @@ def test_only_what_is_over_is_forgotten(shop: Shop, state: JobState) -> None:
             shop.catalog.delete(shop.team, job.checkpoint_id)
 
 
+@pytest.mark.s3
 def test_what_cannot_be_deleted_from_storage_is_not_lost_sight_of(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     claim = shop.claimed()
     shop.store.put(MODEL.blob_key, [b"abc"])

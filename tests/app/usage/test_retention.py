@@ -24,6 +24,8 @@ from primesvt_client.facts import ResultSummary
 from tests.support.shop import MODEL, Shop
 from worker.sweeper import Sweeper
 
+pytestmark = pytest.mark.s3
+
 DAYS = 30
 
 
