@@ -31,7 +31,7 @@ class Site:
     """A service with a team, whose things others are after, and another team."""
 
     world: World
-    strangers: Team
+    other_team: Team
 
     def key(self, *scopes: Scope, **values: Any) -> Team:
         """Another key of the world's team."""
@@ -128,7 +128,7 @@ def test_every_other_scope_is_not_enough_and_the_one_alone_is(site: Site, operat
 def test_another_team_finds_nothing(site: Site, operation: tuple[str, str]) -> None:
     entry = MATRIX[operation]
     before = everything(site)
-    answer = site.ask(operation, site.strangers)
+    answer = site.ask(operation, site.other_team)
     if "{" in operation[1] or entry.action == "job.submit":
         with problem(answer, 404, "not_found"):
             pass

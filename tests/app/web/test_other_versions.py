@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,13 +23,6 @@ ODD: list[Any] = [
     {"samples": 3, "classes": 2, "step": "search", "done": None, "total": "x", "facts": {"group": 1, "rate": "x"}},
     {"step": "confirm", "facts": {"memory_saving": 0.1, "accuracy_drop": 0.1}, "baseline_accuracy": 0.9},
 ]
-
-
-@pytest.fixture
-def board(tmp_path: Path) -> Iterator[Dashboard]:
-    board = Dashboard(tmp_path)
-    yield board
-    board.close()
 
 
 def answers(board: Dashboard, team: Team, jobs: list[str]) -> Iterator[tuple[str, int]]:
