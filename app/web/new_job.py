@@ -21,7 +21,7 @@ from app.errors import DomainError
 from app.jobs.records import NewJob
 from app.paging import LARGEST_PAGE
 from app.teams.scopes import Scope
-from app.web import forms
+from app.web import form_fields, forms
 from app.web.form_uploads import chosen_file, store, text_fields
 from app.web.rendering import HEADERS, page
 from app.web.routing import PageRouter
@@ -170,7 +170,8 @@ def _form(
     errors: Mapping[str, str],
     status: int = 200,
 ) -> Response:
-    advanced = {entry.name for entry in forms.ADVANCED} | {TRAINING.name}
+    parameters = form_fields.policy_fields()
+    advanced = {entry.name for entry in (*form_fields.ADVANCED, *parameters)} | {TRAINING.name}
     return page(
         request,
         "new.html",
@@ -180,8 +181,8 @@ def _form(
         errors=errors,
         inputs=INPUTS,
         training=TRAINING,
-        budget=forms.BUDGET,
-        advanced=forms.ADVANCED,
+        budget=form_fields.BUDGET,
+        advanced=(*form_fields.ADVANCED, *parameters),
         is_open=any(values.get(name) for name in advanced if name not in ("policy", "criterion")),
         choices={kind.value: _choices(services, user.team_id, kind) for kind in UploadKind},
         priorities=[*Priority],

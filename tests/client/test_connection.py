@@ -29,7 +29,7 @@ def client() -> Iterator[Client]:
     ],
 )  # fmt: skip
 def test_what_is_no_address_is_told(server: str) -> None:
-    with pytest.raises(Unusable, match="is no address of a server"):
+    with pytest.raises(Unusable, match="is not the address of a server"):
         Client(server, KEY)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from app.web import forms
+from app.web import form_fields, forms
 from primesvt_core import spec
+from tests.support.plugins import documented
 
 
 def test_a_form_and_its_spec_say_the_same() -> None:
@@ -41,6 +44,41 @@ def test_what_cannot_be_meant_is_blamed_on_its_field(name: str, typed: str) -> N
 
 
 def test_field_limits_are_those_of_the_spec() -> None:
-    for entry in forms.FIELDS:
+    for entry in form_fields.FIELDS:
         assert entry.low is None or math.isfinite(entry.low)
         assert entry.is_number or entry.low is None
+
+
+@pytest.fixture
+def gentle(tmp_path: Path) -> Iterator[None]:
+    """A policy with parameters, the one of docs/plugins.md."""
+    with documented("policies", "gentle", tmp_path):
+        yield
+
+
+@pytest.mark.usefixtures("gentle")
+def test_every_policys_parameters_are_inputs() -> None:
+    [rounds] = form_fields.policy_fields()
+    assert (rounds.name, rounds.path, rounds.low) == ("gentle.rounds", "policy_params.rounds", 1)
+    assert "gentle" in rounds.label
+    assert rounds.hint
+
+
+@pytest.mark.usefixtures("gentle")
+def test_parameters_of_the_chosen_policy_count() -> None:
+    typed = {"min_accuracy": "50", "policy": "gentle", "gentle.rounds": "3"}
+    reading = forms.read(typed)
+    assert (reading.errors, reading.spec["policy_params"]) == ({}, {"rounds": 3})
+    assert forms.values_of(reading.spec) == typed
+    assert "policy_params" not in forms.read(typed | {"policy": "prioritized"}).spec
+    for wrong in ("0", "x"):
+        assert forms.read(typed | {"gentle.rounds": wrong}).errors.keys() == {"gentle.rounds"}
+
+
+@pytest.mark.parametrize("others", [{"image_size": 64}, {"ratio": 2.5, "num_heads": "3,6,6"}, {"dvs_mode": True}])
+def test_assumptions_without_an_input_of_their_own_are_kept(others: dict[str, object]) -> None:
+    document = {"budget": {"min_accuracy": 0.5}, "assumptions": {"time_steps": 4, **others}}
+    values = forms.values_of(document)
+    assert values["time_steps"] == "4"
+    assert forms.read(values).spec == document
+    assert forms.read({"min_accuracy": "50", "assumptions": "ratio"}).errors.keys() == {"assumptions"}
