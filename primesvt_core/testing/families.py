@@ -250,7 +250,7 @@ class RandomPlanSuite(FamilyModels):
         groups, number = short.groups, count()
 
         @settings(
-            max_examples=plan_count, deadline=None, derandomize=True, database=None,
+            max_examples=plan_count, deadline=None, derandomize=True, database=None, report_multiple_bugs=False,
             phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck),
         )  # fmt: skip
         @given(rates=st.tuples(*(st.sampled_from(PLAN_RATES) for _ in groups)), seed=st.integers(0, 999))
