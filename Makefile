@@ -10,7 +10,7 @@ export OMP_WAIT_POLICY := PASSIVE
 PROCESSES ?= 2
 TOGETHER := -n $(PROCESSES) --dist=loadgroup --no-loadscope-reorder
 
-.PHONY: help setup demo serve check test test-contract test-faults release-check lint format docs clean \
+.PHONY: help setup demo serve check test test-contract test-faults test-release release-check lint format docs clean \
 	check-tests lint-code lint-types lint-published
 
 help: ## what there is
@@ -61,6 +61,9 @@ ANSWERS := import httpx; httpx.get("https://pypi.org/pypi/requests/2.32.0/json",
 AUDIT = if $(BIN)/python -c '$(ANSWERS)' 2>/dev/null; then \
 	$(BIN)/pip-audit --vulnerability-service pypi --requirement constraints.txt --no-deps --disable-pip \
 	--progress-spinner off; else echo "pypi.org does not answer here: dependencies are not audited"; fi
+
+test-release: setup ## what release-check does, as a test
+	$(BIN)/python -m pytest -q -m release tests/release
 
 release-check: setup ## build the three distributions of what is committed, try each alone: up to ten minutes
 	$(BIN)/python -m release.check
