@@ -89,7 +89,9 @@ PIXEL = """
     probe.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--s2").trim();
     probe.fillRect(0, 0, 1, 1);
     const wanted = probe.getImageData(0, 0, 1, 1).data;
-    const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+    copy.drawImage(canvas, 0, 0);
+    const { data, width, height } = copy.getImageData(0, 0, canvas.width, canvas.height);
     const isNear = (at) => [0, 1, 2].every((band) => Math.abs(data[at + band] - wanted[band]) < 60);
     const found = [];
     for (let y = 0; y < height * 0.7; y++)
