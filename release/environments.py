@@ -13,7 +13,10 @@ from typing import Any
 from release.stages import call, environment, need
 
 PRESENT = "import importlib.util as u, json, sys; print(json.dumps([m for m in sys.argv[1:] if u.find_spec(m)]))"
-COMMANDS = "import importlib.metadata as m, json; print(json.dumps([e.name for e in m.entry_points(group='primesvt.commands')]))"
+COMMANDS = """
+import importlib.metadata, json
+print(json.dumps([entry.name for entry in importlib.metadata.entry_points(group="primesvt.commands")]))
+"""
 
 
 @dataclass(frozen=True)
