@@ -126,7 +126,7 @@ def test_layers_are_sorted_in_place(chrome: Chrome, site: Site) -> None:
 
 
 def test_a_running_job_is_followed_until_its_result_appears(chrome: Chrome, site: Site) -> None:
-    job, claim = site.board.running(site.team, "Followed", told=8)
+    job, claim = site.board.running(site.team, "Followed", reports=8)
     reports = progress()
     chrome.get(f"{site.address}/jobs/{job.id}")
     find(chrome, "#live [data-done='2'][data-total='82']")

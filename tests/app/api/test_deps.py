@@ -47,8 +47,8 @@ def test_a_session_changes_things_by_the_api_only_with_its_form_token(board: Das
     api.headers = {"Cookie": f"{SESSION_COOKIE}={boss.session}"}
     assert api.get(f"/jobs/{job.id}").status_code == 200
     for token in ("", "guess", form_token("another session")):
-        with problem(api.post(f"/jobs/{job.id}/cancel", headers={FORM_HEADER: token}), 401, "invalid_key") as told:
-            assert "X-Form-Token" in told["detail"]
+        with problem(api.post(f"/jobs/{job.id}/cancel", headers={FORM_HEADER: token}), 401, "invalid_key") as refusal:
+            assert "X-Form-Token" in refusal["detail"]
     assert api.post(f"/jobs/{job.id}/cancel", headers={FORM_HEADER: form_token(boss.session)}).status_code == 202
     [entry] = board.services.audit.search(team.id, action="job.cancel").items
     assert (entry.actor_kind, entry.actor_name, entry.ip) == ("user", "admin@example.org", "127.0.0.1")

@@ -52,7 +52,7 @@ async def ids_of(stream: AsyncIterator[bytes]) -> list[int]:
 def test_many_follow_with_one_look_at_the_database_and_without_threads_of_their_own(
     board: Dashboard, team: Team
 ) -> None:
-    jobs = [board.running(team, told=1) for _ in range(3)]
+    jobs = [board.running(team, reports=1) for _ in range(3)]
     queries: list[str] = []
     poller = poller_of(board)
 
@@ -107,7 +107,7 @@ def test_a_stream_ends_when_its_job_is_deleted(board: Dashboard, team: Team) -> 
 
 
 def test_another_server_goes_on_behind_the_last_event(board: Dashboard, team: Team) -> None:
-    job, claim = board.running(team, told=5)
+    job, claim = board.running(team, reports=5)
     before = [one.id for one in board.services.jobs.events(team.id, job.id)]
     restarted = Dashboard(board.settings.data_dir)
     try:

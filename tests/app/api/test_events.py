@@ -8,11 +8,11 @@ from tests.support.dashboard import Dashboard, Team
 
 
 def test_events_are_told_once_and_again_behind_the_last_one(board: Dashboard, ours: Team, api: Api) -> None:
-    job, claim = board.running(ours, told=5)
+    job, claim = board.running(ours, reports=5)
     board.jobs.fail(claim, ProblemFacts(code="x", detail="y"))
-    told = api.get(f"/jobs/{job.id}/events")
-    assert told.headers["content-type"].startswith("text/event-stream")
-    ids = [int(line.removeprefix("id: ")) for line in told.text.splitlines() if line.startswith("id: ")]
+    stream = api.get(f"/jobs/{job.id}/events")
+    assert stream.headers["content-type"].startswith("text/event-stream")
+    ids = [int(line.removeprefix("id: ")) for line in stream.text.splitlines() if line.startswith("id: ")]
     assert ids == sorted(set(ids))
     assert len(ids) == 1 + 1 + 5 + 1  # queued, running, five reports, failed
     behind = api.get(f"/jobs/{job.id}/events", headers={"Last-Event-ID": str(ids[3])})

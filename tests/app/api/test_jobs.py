@@ -34,11 +34,11 @@ def test_a_job_is_accepted_and_found(api: Api, asked: dict[str, Any]) -> None:
 
 
 def test_a_client_says_what_weights_cannot_tell_and_which_weights_it_means(api: Api, asked: dict[str, Any]) -> None:
-    told = {"assumptions": {"num_heads": 6, "time_steps": 2, "dvs_mode": True}, "container": "state_dict_ema"}
-    answer = api.post("/jobs", json={**asked, "spec": {"budget": BUDGET, **told}})
+    values = {"assumptions": {"num_heads": 6, "time_steps": 2, "dvs_mode": True}, "container": "state_dict_ema"}
+    answer = api.post("/jobs", json={**asked, "spec": {"budget": BUDGET, **values}})
     assert answer.status_code == 202
     spec = api.get(f"/jobs/{answer.json()['id']}").json()["spec"]
-    assert {name: spec[name] for name in told} == told
+    assert {name: spec[name] for name in values} == values
 
 
 def test_the_same_request_with_the_same_key_makes_one_job(api: Api, asked: dict[str, Any]) -> None:
@@ -70,9 +70,9 @@ def test_a_wrong_spec_is_refused_and_names_the_field(
 ) -> None:
     answer = api.post("/jobs", content=json.dumps({**asked, "spec": spec}), headers=JSON)
     assert answer.status_code == 422, answer.text
-    told = answer.json()
-    assert told["code"] == code or not code
-    assert named in json.dumps(told)
+    refusal = answer.json()
+    assert refusal["code"] == code or not code
+    assert named in json.dumps(refusal)
 
 
 def test_lists_give_everything_once(board: Dashboard) -> None:

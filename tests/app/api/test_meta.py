@@ -10,6 +10,6 @@ def test_the_server_says_how_it_is(board: Dashboard) -> None:
     nobody = Api(board, None)
     assert nobody("GET", "/livez").json()["status"] == "ok"
     assert nobody("GET", "/readyz").json()["checks"] == {"database": True, "storage": True, "broker": True}
-    told = nobody("GET", "/metrics").text
-    assert 'primesvt_jobs{state="queued"}' in told
-    assert "job_0" not in told
+    metrics = nobody("GET", "/metrics").text
+    assert 'primesvt_jobs{state="queued"}' in metrics
+    assert "job_0" not in metrics

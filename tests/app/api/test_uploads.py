@@ -64,8 +64,8 @@ def test_parts_that_do_not_fit_are_refused(api: Api) -> None:
             pass
     with problem(part(api, upload, 1, **{"X-Content-SHA256": "0" * 64}), 422, "digest_mismatch"):
         pass
-    with problem(api.post(f"/uploads/{upload['id']}/complete"), 409, "upload_incomplete") as told:
-        assert "3 of 3 parts are missing" in told["detail"]
+    with problem(api.post(f"/uploads/{upload['id']}/complete"), 409, "upload_incomplete") as refusal:
+        assert "3 of 3 parts are missing" in refusal["detail"]
 
 
 def test_completing_at_once_ends_well_and_never_takes_a_claim_back(board: Dashboard, ours: Team, api: Api) -> None:

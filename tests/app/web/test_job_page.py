@@ -93,7 +93,7 @@ def test_a_report_that_cannot_be_read_leaves_the_summary_and_the_files(board: Da
 
 def test_a_running_job_shows_its_step_and_what_it_measured(board: Dashboard) -> None:
     team = board.team()
-    job, claim = board.running(team, told=30)
+    job, claim = board.running(team, reports=30)
     text = get(board, team, f"/jobs/{job.id}").text
     assert attributes(text, "data-state")[0] == "running"
     assert attributes(text, "data-events") == [f"/api/v1/jobs/{job.id}/events"]
@@ -120,7 +120,7 @@ def test_waiting_failed_and_repeated_jobs_say_why_and_what_to_do(board: Dashboar
     assert codes(text) == ["baseline_near_chance"]
     assert f"/jobs/{failed.id}/retry" in forms_of(text)
     assert '<li class="stopped" data-step="sort">' in text
-    again, claim = board.running(team, told=3)
+    again, claim = board.running(team, reports=3)
     board.jobs.release(claim, ProblemFacts(code="worker_lost", detail="the child died"))
     assert "the child died" in get(board, team, f"/jobs/{again.id}").text
 

@@ -36,7 +36,7 @@ def answers(board: Dashboard, team: Team, jobs: list[str]) -> Iterator[tuple[str
 def test_odd_rows_break_no_page_and_no_answer(board: Dashboard, odd: Any) -> None:
     team = board.team()
     done, failed = board.succeeded(team), board.failed(team, "", "x", "y")
-    running, _ = board.running(team, told=2)
+    running, _ = board.running(team, reports=2)
     board.refused(team, "refused.pth", "x", "y")
     with board.services.database.session() as session:
         session.execute(update(JobRow).values(progress=odd, summary=odd, problem=odd))

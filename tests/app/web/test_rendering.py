@@ -21,7 +21,7 @@ def test_what_clients_wrote_is_escaped_everywhere(board: Dashboard) -> None:
     )
     done = board.succeeded(team, HOSTILE, hostile)
     failed = board.failed(team, HOSTILE, HOSTILE, HOSTILE)
-    running, claim = board.running(team, HOSTILE, told=0)
+    running, claim = board.running(team, HOSTILE, reports=0)
     cell = progress()[10]
     facts = cell.facts.model_copy(update={"group": HOSTILE})
     board.jobs.heartbeat(claim, [cell.model_copy(update={"note": HOSTILE, "facts": facts})])

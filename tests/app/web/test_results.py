@@ -130,7 +130,7 @@ def test_a_job_that_is_not_over_says_when_it_will_be(board: Dashboard) -> None:
     waiting = get(board, team, f"/jobs/{job.id}/live").text
     assert text_of(waiting, "data-estimate", "starts") == "0 s"
     assert attributes(waiting, "data-estimate") == ["starts", "none"]
-    before, claim = board.running(team, told=0)
+    before, claim = board.running(team, reports=0)
     board.jobs.heartbeat(claim, [Progress(step=Step.SEARCH, done=1, total=1, facts=StepFacts(seconds=100.0))])
     board.jobs.finalize(claim)
     board.jobs.succeed(claim, [], "met", ResultSummary())
