@@ -53,7 +53,7 @@ class FamilyModel:
         """The plug-in."""
         return FAMILIES.load(self.key)
 
-    @property
+    @cached_property
     def groups(self) -> tuple[ChannelGroup, ...]:
         """Its channel groups."""
         return self.family.groups(self.config)

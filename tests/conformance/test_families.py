@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import pytest
 import torch
@@ -17,10 +18,14 @@ REFERENCES = references()
 
 
 class TestFamilies(SlicingSuite):
+    number: ClassVar[int]
+    """Of the reference under test."""
+
     @pytest.fixture(scope="class", params=REFERENCES, ids=lambda reference: reference.name)
     @classmethod
     def model(cls, request: pytest.FixtureRequest) -> Golden:
         golden: Golden = request.param.load()
+        cls.number = REFERENCES.index(request.param)
         return golden
 
     def cases(self, model: FamilyModel) -> Iterator[tuple[ChannelGroup, float]]:
@@ -28,9 +33,8 @@ class TestFamilies(SlicingSuite):
 
         Most structures are in several references, so that both rates are met; `test_random_plans` meets every group.
         """
-        number = next(number for number, reference in enumerate(REFERENCES) if reference.load() is model)
         for index, alike in enumerate(structures(model)):
-            yield alike[-(number % 2)], RATES[(number + index) % 2]
+            yield alike[-(self.number % 2)], RATES[(self.number + index) % 2]
 
     def test_double_precision_equals_the_public_code(self, model: Golden) -> None:
         logits, sums = run(model, torch.float64)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
-ORDER = ("e2e", "contract", "conformance", "core", "worker")
+ORDER = ("e2e", "contract", "conformance", "app", "worker", "core")
 """Folders whose groups are begun first, as they take longest: nobody is left with one of them in the end."""
 
 
