@@ -8,7 +8,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 # As many tests at once as there are cores, and whole groups of them to one process: tests/support/sharing_out.py.
 PROCESSES ?= 2
-TOGETHER := -n $(PROCESSES) --dist=loadgroup --no-loadscope-reorder
+TOGETHER := -n $(PROCESSES) --dist=loadscope --no-loadscope-reorder
 
 .PHONY: help setup demo serve check test test-contract test-faults test-release release-check lint format docs clean \
 	check-tests lint-code lint-types lint-published

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -23,11 +24,15 @@ def pytest_sessionfinish() -> None:
     TEMPLATES.close()
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several processes test, each gets whole groups of tests, the longest first."""
+    """Where several processes test, they begin with what takes longest."""
     if hasattr(config, "workerinput"):
-        sharing_out.share_out(items)
+        sharing_out.in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    return sharing_out.Scheduling(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

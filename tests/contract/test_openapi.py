@@ -37,7 +37,7 @@ EXEMPT = (
     Exempt("submit_job", (422,), "the constraint spec has a schema of its own, and rules that no schema can say"),
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.apart]
+pytestmark = pytest.mark.slow
 
 
 PARTS = 3

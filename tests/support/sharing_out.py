@@ -1,12 +1,13 @@
-"""How tests are shared out among the processes of pytest-xdist (``--dist=loadgroup --no-loadscope-reorder``).
+"""How tests are shared out among the processes of pytest-xdist.
 
 What one process makes once for many tests is made once: a module's fixtures, a reference model, the servers that tests
 of the real service start. So a module is one group, but for
 
-- everything in `tests/e2e`, which is one: it mostly waits for processes, browsers and servers, and two of it at once
-  would wait for each other while nobody computes;
-- tests of one reference model, in whatever module they are, which are one;
-- modules marked ``apart``, whose tests have nothing in common.
+- tests of one reference model, in whatever module of `tests/conformance` they are, which are one;
+- modules of `tests/e2e` whose fixtures have parameters, of which each is one;
+- `tests/contract`, whose tests have nothing in common.
+
+pytest-xdist's own groups (``--dist=loadgroup``) change the ids of tests in a way that pytest 9.2 does not take any more.
 """
 
 from __future__ import annotations
@@ -14,35 +15,39 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 TESTS = Path(__file__).resolve().parents[1]
-ORDER = ("e2e", "contract", "conformance", "app", "worker", "core")
-"""Folders whose groups are begun first, as they take longest: nobody is left with one of them in the end."""
+ORDER = (
+    "e2e/test_hostile_uploads.py", "e2e/test_commands.py", "e2e/test_service.py", "e2e/test_sharing.py", "e2e",
+    "contract", "conformance", "app", "worker", "core",
+)  # fmt: skip
+"""What is begun first, as it takes longest: nobody is left with one of them in the end."""
 
 
-def share_out(items: list[pytest.Item]) -> None:
-    """Mark every test with its group and bring the groups into order."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=_turn)
+def in_order(items: list[pytest.Item]) -> None:
+    """Bring tests into the order in which they are begun; within a group it stays."""
+    items.sort(key=lambda item: _turn(item.path.relative_to(TESTS).as_posix()))
 
 
-def _turn(item: pytest.Item) -> int:
-    folder = item.path.relative_to(TESTS).parts[0]
-    return ORDER.index(folder) if folder in ORDER else len(ORDER)
+def _turn(path: str) -> int:
+    return next((turn for turn, begun in enumerate(ORDER) if path.startswith(begun)), len(ORDER))
 
 
-def _group(item: pytest.Item) -> str:
-    path = item.path.relative_to(TESTS)
-    if path.parts[0] == "e2e":
-        return "e2e"
-    if reference := _reference(item):
-        return reference
-    return item.name if item.get_closest_marker("apart") else path.as_posix()
+def group_of(test: str) -> str:
+    """The group of a test, by its id."""
+    path, _, name = test.partition("::")
+    folder = path.removeprefix("tests/").partition("/")[0]
+    parameter = name.rpartition("[")[2].rstrip("]") if "[" in name else ""
+    if folder == "contract":
+        return test
+    if folder == "conformance" and parameter:
+        return parameter
+    return f"{path}[{parameter}]" if path.endswith("test_hostile_uploads.py") else path
 
 
-def _reference(item: pytest.Item) -> str:
-    """Name of the reference model of a test, if it is of one."""
-    found = getattr(item, "callspec", None)
-    values = [] if found is None else [found.params.get(name) for name in ("reference", "model")]
-    return next((value.name for value in values if hasattr(value, "family") and hasattr(value, "name")), "")
+class Scheduling(LoadScopeScheduling):
+    """Gives every process whole groups, in the order of the tests."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
