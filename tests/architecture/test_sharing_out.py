@@ -12,7 +12,7 @@ from tests.support.sharing_out import group_of
     [
         ("tests/core/test_spec.py::test_a", "tests/core/test_spec.py::test_b[1]", True),
         ("tests/core/test_spec.py::test_a", "tests/core/test_registry.py::test_a", False),
-        ("tests/conformance/test_a.py::test_a[spikformer-T4]", "tests/conformance/test_b.py::T::test_b[spikformer-T4]", True),
+        ("tests/conformance/test_a.py::test_a[sdtv1-T4]", "tests/conformance/test_b.py::T::test_b[sdtv1-T4]", True),
         ("tests/conformance/test_a.py::test_a[spikformer-T4]", "tests/conformance/test_a.py::test_a[sdtv1-T4]", False),
         ("tests/e2e/test_hostile_uploads.py::test_a[fleet]", "tests/e2e/test_hostile_uploads.py::test_b[fleet]", True),
         ("tests/e2e/test_hostile_uploads.py::test_a[fleet]", "tests/e2e/test_hostile_uploads.py::test_a[one]", False),

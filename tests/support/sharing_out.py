@@ -7,7 +7,7 @@ of the real service start. So a module is one group, but for
 - modules of `tests/e2e` whose fixtures have parameters, of which each is one;
 - `tests/contract`, whose tests have nothing in common.
 
-pytest-xdist's own groups (``--dist=loadgroup``) change the ids of tests in a way that pytest 9.2 does not take any more.
+pytest-xdist's own groups (``--dist=loadgroup``) change the ids of tests in a way that pytest 9.2 ignores.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def group_of(test: str) -> str:
     return f"{path}[{parameter}]" if path.endswith("test_hostile_uploads.py") else path
 
 
-class Scheduling(LoadScopeScheduling):
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
     """Gives every process whole groups, in the order of the tests."""
 
     def _split_scope(self, nodeid: str) -> str:
