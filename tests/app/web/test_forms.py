@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,12 @@ def test_a_form_and_its_spec_say_the_same() -> None:
     assert parsed.rates == (0.1, 0.5)
     again = forms.read(forms.values_of(parsed.model_dump(mode="json", exclude_unset=True)))
     assert again == reading
+
+
+@pytest.mark.parametrize("hundredths", [0.29, 1.1, 2.9, 5.7, 28.9])
+def test_hundredths_are_the_fraction_that_people_mean(hundredths: float) -> None:
+    found = forms.read({"max_accuracy_drop": str(hundredths)})
+    assert spec.parse(found.spec).budget.max_accuracy_drop == float(Fraction(str(hundredths)) / 100)
 
 
 @pytest.mark.parametrize(
