@@ -74,7 +74,7 @@ def check_page(server: Server) -> None:
 
 
 def _fetched(address: str) -> bytes:
-    content = httpx.get(address, timeout=SECONDS, trust_env=False).raise_for_status().content
+    return httpx.get(address, timeout=SECONDS, follow_redirects=True, trust_env=False).raise_for_status().content
 
 
 def check_job(client: Environment, server: Server, examples: Path, out: Path) -> None:
