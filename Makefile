@@ -50,7 +50,7 @@ check: setup ## in a minute or so, while one works: formatting, lints, types, im
 check-tests:
 	$(BIN)/python -m pytest -q -r fE -p tests.support.torchless -m 'not slow and not faults' tests/core tests/architecture
 
-test-contract: setup ## the HTTP interface against its OpenAPI document, 200 cases an operation
+test-contract: setup ## the REST API against its OpenAPI document, 200 cases an operation
 	PRIMESVT_CONTRACT_CASES=200 $(BIN)/python -m pytest -q $(TOGETHER) tests/contract
 
 test-faults: setup $(SWIFT)/.ready ## hurt every part of the real service; at most fifteen minutes
