@@ -264,7 +264,7 @@ def test_a_service_goes_on_where_it_was(old: Old, facts: dict[str, Any], tmp_pat
             again = here.until_over(again)
             assert (again.state, again.retry_of) == (JobState.FAILED, jobs["failed"])
             assert again.problem is not None
-            assert contains(again.problem.document(), facts["failed"]["problem"])
+            assert again.problem.code == facts["failed"]["problem"]["code"]
             new = {(interrupted.id, "job.succeeded"), (waiting.id, "job.succeeded"), (again.id, "job.failed")}
             here.until(lambda: pending | new <= {_told(one, secret) for one in there.received})
             half = here.client.get_upload(facts["half_upload"])
