@@ -54,7 +54,7 @@ test-contract: setup ## the REST API against its OpenAPI document, 200 cases an 
 	PRIMESVT_CONTRACT_CASES=200 $(BIN)/python -m pytest -q $(TOGETHER) tests/contract
 
 test-faults: setup $(SWIFT)/.ready ## hurt every part of the real service; at most fifteen minutes
-	$(BIN)/python -m pytest -q -m faults tests/faults tests/app/jobs/test_machine.py
+	$(BIN)/python -m pytest -q -m faults tests/faults tests/app/jobs/test_machine.py tests/e2e/test_hostile_uploads.py
 
 # Packages with known vulnerabilities; whether the index tells of any is asked first, for mirrors do not.
 ANSWERS := import httpx; httpx.get("https://pypi.org/pypi/requests/2.32.0/json", timeout=10).json()["vulnerabilities"]

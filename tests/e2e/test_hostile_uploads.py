@@ -1,5 +1,6 @@
-"""Every hostile file through the real service, on one machine's stores and on a fleet's: the verdict wanted, nothing
-run, no worker lost, no server error, and little spent.
+"""Hostile files through the real service, on one machine's stores and on a fleet's: the verdict wanted, nothing run,
+no worker lost, no server error, and little spent. Every file on one machine; on a fleet one for each verdict, and every
+file with `make test-faults`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from tests.support.swift import CREDENTIALS
 
 pytestmark = [pytest.mark.slow, needs_proc]
 
-PROFILES = {"one machine": ("sqlite", "file"), "fleet": ("postgresql", "s3")}
+PROFILES = {"one machine": ("sqlite", "file"), "fleet": ("postgresql", "s3"), "whole fleet": ("postgresql", "s3")}
 AT_ONCE = 4
 MOST_BYTES = 400 << 20
 MOST_CPU_SECONDS = 15.0
@@ -50,6 +51,7 @@ class Judged:
 class Trial:
     """What became of all of them, and of the service."""
 
+    sent: Files
     checkpoints: dict[str, Judged]
     data: dict[str, Judged]
     statuses: set[int]
@@ -57,7 +59,24 @@ class Trial:
     folder: Path
 
 
-@pytest.fixture(scope="module", params=PROFILES)
+@dataclass(frozen=True)
+class Files:
+    """Names of the files that are sent."""
+
+    checkpoints: tuple[str, ...]
+    data: tuple[str, ...]
+
+
+def files_of(profile: str) -> Files:
+    """All of them, or the first for each verdict that is wanted."""
+    if profile != "fleet":
+        return Files(tuple(MANIFEST), tuple(HOSTILE))
+    checkpoints = {CODE_OF.get(name, ""): name for name in reversed([*MANIFEST])}
+    data = {HOSTILE[name].wanted: name for name in reversed([*HOSTILE])}
+    return Files(tuple(checkpoints.values()), tuple(data.values()))
+
+
+@pytest.fixture(scope="module", params=["one machine", "fleet", pytest.param("whole fleet", marks=pytest.mark.faults)])
 def trial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     folder = tmp_path_factory.mktemp("hostile")
     database, store = PROFILES[request.param]
@@ -69,15 +88,15 @@ def trial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             "PRIMESVT_STORAGE_URL": url, "PRIMESVT_S3_ENDPOINT": endpoint, "PRIMESVT_LEASE_SECONDS": "60",
             "PYTHON_MEASURES": str(folder / "measures.jsonl"), **(CREDENTIALS if store == "s3" else {}),
         }  # fmt: skip
-        yield judge(stack.enter_context(fleet(folder / "fleet", **env)), folder)
+        yield judge(stack.enter_context(fleet(folder / "fleet", **env)), folder, files_of(request.param))
 
 
-def judge(found: Fleet, folder: Path) -> Trial:
+def judge(found: Fleet, folder: Path, chosen: Files) -> Trial:
     found.api()
     worker = found.part("worker", "tests.support.measuring_worker")
     found.reconciler()
-    files = [(UploadKind.CHECKPOINT, name, name) for name in MANIFEST]
-    files += [(UploadKind.DATASET, name, hostile.name) for name, hostile in HOSTILE.items()]
+    files = [(UploadKind.CHECKPOINT, name, name) for name in chosen.checkpoints]
+    files += [(UploadKind.DATASET, name, HOSTILE[name].name) for name in chosen.data]
     statuses: set[int] = set()
     address = f"http://127.0.0.1:{found.port}/api/v1"
 
@@ -104,6 +123,7 @@ def judge(found: Fleet, folder: Path) -> Trial:
     assert worker.process is not None
     judged = judgements(found, folder, told)
     return Trial(
+        sent=chosen,
         checkpoints={key: judged[upload] for kind, key, upload in sent if kind is UploadKind.CHECKPOINT},
         data={key: judged[upload] for kind, key, upload in sent if kind is UploadKind.DATASET},
         statuses=statuses,
@@ -137,13 +157,16 @@ def test_every_hostile_checkpoint_gets_the_wanted_verdict(trial: Trial) -> None:
         if (judged.verdict != CODE_OF[name] if name in CODE_OF else judged.verdict in CODES)
     }
     assert not wrong
-    assert len(trial.checkpoints) == len(MANIFEST)
+    assert {*trial.checkpoints} == {*trial.sent.checkpoints}
+    assert {CODE_OF.get(name) for name in trial.checkpoints} == {CODE_OF.get(name) for name in MANIFEST}
 
 
 def test_every_hostile_data_set_gets_the_wanted_verdict(trial: Trial) -> None:
     assert UploadState.READY.value == READY
     wrong = {name: judged.verdict for name, judged in trial.data.items() if judged.verdict not in HOSTILE[name].wanted}
     assert not wrong
+    assert {*trial.data} == {*trial.sent.data}
+    assert {HOSTILE[name].wanted for name in trial.data} == {hostile.wanted for hostile in HOSTILE.values()}
 
 
 def test_no_child_dies_no_worker_is_lost_and_the_server_does_not_err(trial: Trial) -> None:
