@@ -10,7 +10,7 @@ export OMP_WAIT_POLICY := PASSIVE
 PROCESSES ?= 2
 TOGETHER := -n $(PROCESSES) --dist=loadscope --no-loadscope-reorder
 
-.PHONY: help setup demo serve check test test-contract test-faults release-check lint format docs clean \
+.PHONY: help setup demo serve check test test-contract test-faults test-release release-check lint format docs clean \
 	check-tests lint-code lint-types lint-published
 
 help: ## what there is
@@ -50,17 +50,20 @@ check: setup ## in a minute or so, while one works: formatting, lints, types, im
 check-tests:
 	$(BIN)/python -m pytest -q -r fE -p tests.support.torchless -m 'not slow and not faults' tests/core tests/architecture
 
-test-contract: setup ## the HTTP interface against its OpenAPI document, 200 cases an operation
+test-contract: setup ## the REST API against its OpenAPI document, 200 cases an operation
 	PRIMESVT_CONTRACT_CASES=200 $(BIN)/python -m pytest -q $(TOGETHER) tests/contract
 
 test-faults: setup $(SWIFT)/.ready ## hurt every part of the real service; at most fifteen minutes
-	$(BIN)/python -m pytest -q -m faults tests/faults tests/app/jobs/test_machine.py
+	$(BIN)/python -m pytest -q -m faults tests/faults tests/app/jobs/test_machine.py tests/e2e/test_hostile_uploads.py
 
 # Packages with known vulnerabilities; whether the index tells of any is asked first, for mirrors do not.
 ANSWERS := import httpx; httpx.get("https://pypi.org/pypi/requests/2.32.0/json", timeout=10).json()["vulnerabilities"]
 AUDIT = if $(BIN)/python -c '$(ANSWERS)' 2>/dev/null; then \
 	$(BIN)/pip-audit --vulnerability-service pypi --requirement constraints.txt --no-deps --disable-pip \
 	--progress-spinner off; else echo "pypi.org does not answer here: dependencies are not audited"; fi
+
+test-release: setup ## what release-check does, as a test
+	$(BIN)/python -m pytest -q -m release tests/release
 
 release-check: setup ## build the three distributions of what is committed, try each alone: up to ten minutes
 	$(BIN)/python -m release.check

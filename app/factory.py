@@ -23,15 +23,15 @@ from app.api import (
     webhooks,
     workers,
 )
-from app.api.batching import Batch
-from app.api.following import JobLooker
-from app.api.hardening import Hardening
-from app.api.hosts import Hosts, known_names
-from app.api.limiting import Limits
-from app.api.observing import Measuring, Metrics
-from app.api.origins import Origins
+from app.api.allowed_hosts import AllowedHostsMiddleware, allowed_names
+from app.api.batching import BatchLoader
+from app.api.event_polling import EventPoller
+from app.api.job_polling import JobPoller
+from app.api.rate_limit_headers import RateLimitHeadersMiddleware
 from app.api.readiness import readiness
-from app.api.watching import Watch
+from app.api.request_context import RequestContextMiddleware
+from app.api.request_metrics import Metrics, RequestMetricsMiddleware
+from app.api.security_headers import SecurityHeadersMiddleware
 from app.service_stats import ServiceStats
 from app.services import Services, assemble
 from app.settings import Settings
@@ -55,22 +55,23 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         generate_unique_id_function=openapi.operation_id,
         lifespan=_lifespan,
     )
-    app.state.services = found = services or assemble(settings)
-    app.state.holders = Batch(found.keys.holders)
-    app.state.watch = Watch(found.jobs.last_events)
-    app.state.looker = JobLooker(found.jobs, app.state.watch, Batch(found.jobs.many))
-    app.state.readiness = readiness(found)
-    app.state.metrics = Metrics(ServiceStats(found.database, found.workers))
+    services = services or assemble(settings)
+    app.state.services = services
+    app.state.key_loader = BatchLoader(services.keys.holders)
+    app.state.event_poller = EventPoller(services.jobs.last_events)
+    app.state.job_poller = JobPoller(services.jobs, app.state.event_poller, BatchLoader(services.jobs.many))
+    app.state.readiness = readiness(services)
+    app.state.metrics = Metrics(ServiceStats(services.database, services.workers))
     problem.install(app)
     for noun in (jobs, uploads, events, artifacts, webhooks, teams, members, keys, audit, workers, meta):
         app.include_router(noun.router)
     mount(app)
-    app.add_middleware(Hardening)
-    app.add_middleware(Limits)
-    app.add_middleware(Hosts, known=known_names(settings))
-    app.add_middleware(Measuring, metrics=app.state.metrics)
-    app.add_middleware(Origins)
-    if settings.trusted_proxies:  # outermost: everything else sees whom the proxy asks for
+    app.add_middleware(SecurityHeadersMiddleware)
+    app.add_middleware(RateLimitHeadersMiddleware)
+    app.add_middleware(AllowedHostsMiddleware, names=allowed_names(settings))
+    app.add_middleware(RequestMetricsMiddleware, metrics=app.state.metrics)
+    app.add_middleware(RequestContextMiddleware)
+    if settings.trusted_proxies:  # outermost: everything else sees the client behind the proxy
         proxies = [entry.strip() for entry in settings.trusted_proxies.split(",")]
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxies)
     openapi.describe(app)

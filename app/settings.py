@@ -80,7 +80,7 @@ class Settings(BaseModel):
     )
     child_memory_bytes: int = Field(default=0, ge=0, description="Memory of a computing process; 0 for no limit.")
     validation_memory_bytes: int = Field(
-        default=8 << 30, ge=0, description="Memory of a process that looks into an upload; 0 for no limit."
+        default=8 << 30, ge=0, description="Memory of a process that validates an upload; 0 for no limit."
     )
     validation_cpu_seconds: int = Field(default=600, ge=0, description="Processor time of the same; 0 for no limit.")
     validation_file_bytes: int = Field(

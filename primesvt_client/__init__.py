@@ -15,7 +15,7 @@ __all__ = ["Client", "ClientError", "Damaged", "ServerError", "Unreachable", "Un
 
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for: the command line and the library use parts of this package without the client."""
+    """Import on first use: the command line and the library use parts of this package without the client."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module("primesvt_client.client" if name == "Client" else "primesvt_client.errors"), name)

@@ -11,7 +11,7 @@ from types import TracebackType
 import httpx
 from pydantic import JsonValue
 
-from primesvt_client.connection import Connection, is_passing
+from primesvt_client.connection import Connection, is_temporary
 from primesvt_client.downloading import fetch
 from primesvt_client.errors import ClientError
 from primesvt_client.following import events
@@ -21,12 +21,12 @@ from primesvt_client.schemas.jobs import ArtifactView, EstimateView, EventView, 
 from primesvt_client.schemas.uploads import UploadView
 from primesvt_client.states import JobState, Priority, UploadKind, UploadState
 from primesvt_client.team import TeamClient
-from primesvt_client.uploading import nobody, send, source
+from primesvt_client.uploading import ignore_bytes, send, source
 from primesvt_client.webhooks import WebhookClient
 
 OnEvent = Callable[[EventView], None]
 PATIENCE_SECONDS = 300.0
-"""How long a server may be away while a job is followed: a restart, a night train's tunnel."""
+"""How long a server may be unreachable while a job is followed, as during a restart."""
 
 RECONNECT_SECONDS = 1.0
 VALIDATION_POLL_SECONDS = 0.5
@@ -56,13 +56,13 @@ class Client:
         """Close the connections."""
         self._connection.close()
 
-    def upload(self, path: Path, kind: UploadKind, on_progress: OnBytes = nobody) -> UploadView:
-        """Send a file, or a folder as an archive; goes on where an earlier attempt at the same bytes broke off.
+    def upload(self, path: Path, kind: UploadKind, on_progress: OnBytes = ignore_bytes) -> UploadView:
+        """Send a file, or a folder as an archive; resumes an interrupted upload of the same bytes.
 
         Args:
             path: file or folder.
             kind: what it is meant to be.
-            on_progress: told how many bytes of how many have been sent.
+            on_progress: called with the bytes sent and their total.
         """
         with as_file(path) as (file, name):
             return send(self._connection, source(file, name), kind, on_progress)
@@ -72,7 +72,7 @@ class Client:
         return self._connection.get(UploadView, f"uploads/{upload_id}")
 
     def wait_upload(self, upload_id: str) -> UploadView:
-        """An upload once the server has looked into it: ready, or rejected with its problem."""
+        """An upload once the server has validated it: ready, or rejected with its problem."""
         while (upload := self.get_upload(upload_id)).state not in CHECKED:
             time.sleep(VALIDATION_POLL_SECONDS)
         return upload
@@ -88,7 +88,7 @@ class Client:
         priority: Priority = Priority.NORMAL,
         idempotency_key: str | None = None,
     ) -> JobView:
-        """Queue a compression; of a request that is sent again because no answer came only one job is made."""
+        """Queue a compression; a request that is repeated because no answer came makes one job only."""
         body = {
             "checkpoint_id": checkpoint_id,
             "dataset_id": dataset_id,
@@ -120,11 +120,11 @@ class Client:
             cursor = page.next_cursor
 
     def cancel(self, job_id: str) -> JobView:
-        """Stop a job: at once if it waits, otherwise soon."""
+        """Cancel a job: at once if it is queued, otherwise soon."""
         return self._connection.post(JobView, f"jobs/{job_id}/cancel")
 
     def prioritise(self, job_id: str, priority: Priority) -> JobView:
-        """Let a job that waits go before or behind the team's others."""
+        """Change the priority of a queued job among the team's."""
         return self._connection.patch(JobView, f"jobs/{job_id}", {"priority": priority.value})
 
     def retry(self, job_id: str) -> JobView:
@@ -132,31 +132,31 @@ class Client:
         return self._connection.post_once(JobView, f"jobs/{job_id}/retry")
 
     def delete(self, job_id: str) -> None:
-        """Forget a finished job and its artifacts."""
+        """Delete a finished job and its artifacts."""
         self._connection.send("DELETE", f"jobs/{job_id}")
 
     def events(self, job_id: str, after: int = 0) -> Iterator[EventView]:
-        """What happens to a job behind the event ``after``, as it happens, until the job is over."""
+        """The events of a job behind ``after``, as they happen, until the job is over."""
         return events(self._connection, job_id, after)
 
     def wait(self, job_id: str, on_progress: OnEvent | None = None) -> JobView:
-        """The job once it is over; a server that is away for a while is waited for.
+        """The job once it is over; a server that is unreachable for a while is waited for.
 
         Args:
             job_id: the job.
-            on_progress: told every event once, in order: ``state`` with the new state, ``progress`` with
+            on_progress: called with every event once, in order: ``state`` with the new state, ``progress`` with
                 ``step``, ``done``, ``total``, ``note`` and ``facts``.
         """
-        job, after, heard_at = self.job(job_id), 0, time.monotonic()
+        job, after, contact_at = self.job(job_id), 0, time.monotonic()
         while True:
             try:
                 for event in events(self._connection, job_id, after):
-                    after, heard_at = event.id, time.monotonic()
+                    after, contact_at = event.id, time.monotonic()
                     if on_progress is not None:
                         on_progress(event)
-                job, heard_at = self.job(job_id), time.monotonic()
+                job, contact_at = self.job(job_id), time.monotonic()
             except ClientError as error:
-                if not is_passing(error) or time.monotonic() - heard_at > PATIENCE_SECONDS:
+                if not is_temporary(error) or time.monotonic() - contact_at > PATIENCE_SECONDS:
                     raise
             if job.state.is_terminal:
                 return job
@@ -166,13 +166,13 @@ class Client:
         """The files of a finished job."""
         return self._connection.get(list[ArtifactView], f"jobs/{job_id}/artifacts")
 
-    def download(self, job_id: str, out_dir: Path, on_progress: OnBytes = nobody) -> list[Path]:
-        """All artifacts of a finished job as files below ``out_dir``; what is there already is not fetched again.
+    def download(self, job_id: str, out_dir: Path, on_progress: OnBytes = ignore_bytes) -> list[Path]:
+        """All artifacts of a finished job as files below ``out_dir``; files that are present are not fetched again.
 
         Args:
             job_id: the job.
-            out_dir: folder, made where needed.
-            on_progress: told how many bytes of how many are there.
+            out_dir: folder, created where needed.
+            on_progress: called with the bytes present and their total.
 
         Raises:
             ClientError: the job has no artifacts, or they cannot be written.
@@ -185,9 +185,9 @@ class Client:
         for artifact in found:
             already = before
 
-            def told(there: int, already: int = already) -> None:
-                on_progress(already + there, total)
+            def add(present: int, already: int = already) -> None:
+                on_progress(already + present, total)
 
-            paths.append(fetch(self._connection, job_id, artifact, out_dir, told))
+            paths.append(fetch(self._connection, job_id, artifact, out_dir, add))
             before += artifact.size_bytes
         return paths

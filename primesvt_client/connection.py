@@ -18,12 +18,12 @@ from primesvt_client.version import __version__
 
 T = TypeVar("T")
 
-PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
+RETRY_DELAYS = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Seconds before each further try; a server that is being restarted is back within them."""
 
 LONGEST_PAUSE = 30.0
 LONGEST_SHOWN = 200
-WHO = "is it a PrimeSVT server, of this client's version?"
+WRONG_SERVER_HINT = "is it a PrimeSVT server, of this client's version?"
 BUSY = frozenset({429, 502, 503, 504})
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 Params = Mapping[str, str | int | list[str]]
@@ -34,7 +34,7 @@ class Connection:
 
     def __init__(self, server: str, api_key: str, transport: httpx.BaseTransport | None = None) -> None:
         if not _is_address(server):
-            raise Unusable(f"{server!r} is no address of a server; write it like http://127.0.0.1:8000")
+            raise Unusable(f"{server!r} is not the address of a server; write it like http://127.0.0.1:8000")
         if not api_key or not api_key.isascii() or not api_key.isprintable():
             raise Unusable("the API key is empty or no key at all; keys begin with psvt_")
         self.server = server.rstrip("/")
@@ -49,38 +49,42 @@ class Connection:
 
     def get(self, kind: type[T], path: str, params: Params | None = None) -> T:
         """Ask for something."""
-        return self._told(kind, lambda: self.send("GET", path, params=params))
+        return self._validated(kind, lambda: self.send("GET", path, params=params))
 
     def post(self, kind: type[T], path: str, body: Mapping[str, Any] | None = None, key: str | None = None) -> T:
-        """Ask for a change that is harmless to ask for twice; ``key`` makes it so where it would not be."""
+        """Send a change that is harmless if repeated; ``key`` makes it idempotent where it would not be."""
         headers = {"Idempotency-Key": key} if key else None
-        return self._told(kind, lambda: self.send("POST", path, json=body, headers=headers))
+        return self._validated(kind, lambda: self.send("POST", path, json=body, headers=headers))
 
     def post_once(self, kind: type[T], path: str, body: Mapping[str, Any] | None = None) -> T:
-        """Ask for a change that would happen twice if asked for twice."""
-        return self._told(kind, lambda: self.send("POST", path, json=body), pauses=())
+        """Send a change that would happen twice if it were repeated."""
+        return self._validated(kind, lambda: self.send("POST", path, json=body), delays=())
 
     def put(self, kind: type[T], path: str, body: Mapping[str, Any]) -> T:
         """Say what something is."""
-        return self._told(kind, lambda: self.send("PUT", path, json=body))
+        return self._validated(kind, lambda: self.send("PUT", path, json=body))
 
     def patch(self, kind: type[T], path: str, body: Mapping[str, Any]) -> T:
         """Say what is to become different."""
-        return self._told(kind, lambda: self.send("PATCH", path, json=body))
+        return self._validated(kind, lambda: self.send("PATCH", path, json=body))
 
-    def _told(self, kind: type[T], ask: Callable[[], httpx.Response], pauses: tuple[float, ...] = PAUSES) -> T:
-        answer = persistently(ask, pauses)
+    def _validated(
+        self, kind: type[T], send: Callable[[], httpx.Response], delays: tuple[float, ...] = RETRY_DELAYS
+    ) -> T:
+        answer = with_retries(send, delays)
         try:
             return TypeAdapter(kind).validate_json(answer.content)
         except ValidationError:
-            raise ClientError(f"{self.server} answers what this client does not understand; {WHO}") from None
+            raise ClientError(
+                f"{self.server} gave an answer that this client does not understand; {WRONG_SERVER_HINT}"
+            ) from None
 
     def send(self, method: str, path: str, **options: Any) -> httpx.Response:
         """One request, sent once.
 
         Raises:
             ServerError: the server refused.
-            Unreachable: nobody answered.
+            Unreachable: no answer.
             Unusable: there is no such request.
         """
         request = _request(self._http, method, path, **options)
@@ -96,8 +100,8 @@ class Connection:
 
         Raises:
             ServerError: the storage refused.
-            Unreachable: nobody answered.
-            Unusable: that is no address.
+            Unreachable: no answer.
+            Unusable: that is not an address.
         """
         request = _request(self._storage, "PUT", address, content=content, headers=headers)
         try:
@@ -108,13 +112,13 @@ class Connection:
 
     @contextmanager
     def stream(self, path: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
-        """A response whose body is read as it arrives; asked for once.
+        """A response whose body is read as it arrives; requested once.
 
         A server may send downloads on to its storage; httpx does not show the key there.
 
         Raises:
             ServerError: the server refused.
-            Unreachable: nobody answered, or the connection broke.
+            Unreachable: no answer, or the connection was lost.
             Unusable: there is no such request.
         """
         request = _request(self._http, "GET", path, headers=headers)
@@ -139,7 +143,7 @@ class Connection:
 
 
 def _is_address(server: str) -> bool:
-    """Whether a request can be sent there, as far as the address tells."""
+    """Whether the address is one that requests can be sent to."""
     try:
         url = httpx.URL(server)
         url.raw_host.decode("ascii").encode("idna")  # what the name's resolution takes
@@ -163,11 +167,11 @@ def _request(client: httpx.Client, method: str, path: str, **options: Any) -> ht
     try:
         return client.build_request(method, path, **options)
     except (httpx.InvalidURL, ValueError) as error:
-        raise Unusable(f"{method} {path[:LONGEST_SHOWN]!r} cannot be asked for ({error})") from None
+        raise Unusable(f"{method} {path[:LONGEST_SHOWN]!r} cannot be requested ({error})") from None
 
 
 class Refused(ServerError):
-    """A refusal, and when the server wants to be asked again."""
+    """A refusal, and when to retry."""
 
     def __init__(self, problem: Problem, retry_after: str) -> None:
         super().__init__(problem)
@@ -175,35 +179,35 @@ class Refused(ServerError):
 
 
 def problem_of(answer: httpx.Response) -> Problem:
-    """The problem that a response tells, or one made of its status where something else than our server answered."""
+    """The problem in a response, or one made of its status where another server answered."""
     try:
         return Problem.model_validate_json(answer.content)
     except ValidationError:
         title = HTTPStatus(answer.status_code).phrase if answer.status_code in set(HTTPStatus) else "Error"
-        detail = f"{answer.url.host} answered {answer.status_code} {title}; {WHO}"
+        detail = f"{answer.url.host} answered {answer.status_code} {title}; {WRONG_SERVER_HINT}"
         return Problem(
             type="about:blank", title=title, status=answer.status_code, detail=detail, instance=answer.url.path,
             code="unknown_answer",
         )  # fmt: skip
 
 
-def is_passing(error: ClientError) -> bool:
+def is_temporary(error: ClientError) -> bool:
     """Whether the same request may be answered in a moment."""
     return isinstance(error, Unreachable) or (isinstance(error, Refused) and error.problem.status in BUSY)
 
 
-def persistently(act: Callable[[], T], pauses: tuple[float, ...] = PAUSES) -> T:
+def with_retries(act: Callable[[], T], delays: tuple[float, ...] = RETRY_DELAYS) -> T:
     """Do something that is harmless to do twice, again where the failure may pass.
 
     Raises:
         ServerError: the server refused.
-        Unreachable: nobody answered at any time.
+        Unreachable: no attempt was answered.
     """
-    for pause in pauses:
+    for pause in delays:
         try:
             return act()
         except ClientError as error:
-            if not is_passing(error):
+            if not is_temporary(error):
                 raise
             wanted = error.seconds if isinstance(error, Refused) else None
         time.sleep(pause if wanted is None else wanted)

@@ -1,4 +1,4 @@
-"""Taking artifacts home: resumed where a connection broke, checked, and there whole or not at all."""
+"""Downloads artifacts: resumes interrupted downloads, checks digests, and leaves whole files only."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from urllib.parse import quote
 
 import httpx
 
-from primesvt_client.connection import PAUSES, Connection, persistently
+from primesvt_client.connection import RETRY_DELAYS, Connection, with_retries
 from primesvt_client.errors import ClientError, Damaged
 from primesvt_client.schemas.jobs import ArtifactView
 
 CHUNK = 1 << 18
-THROUGH_THE_SERVER = "?direct=false"
+VIA_SERVER = "?direct=false"
 OnPiece = Callable[[int], None]
-"""Told how many bytes of the file are there."""
+"""Called with how many bytes of the file are present."""
 
 
 def fetch(connection: Connection, job_id: str, artifact: ArtifactView, out_dir: Path, on_piece: OnPiece) -> Path:
@@ -25,7 +25,7 @@ def fetch(connection: Connection, job_id: str, artifact: ArtifactView, out_dir: 
     Raises:
         Damaged: it is not what the server keeps, twice.
         ServerError: the server refused.
-        Unreachable: nobody answered at any time.
+        Unreachable: no attempt was answered.
     """
     target = place(out_dir, artifact.name)
     if target.is_file() and _sha256(target) == artifact.sha256:
@@ -59,11 +59,11 @@ def place(out_dir: Path, name: str) -> Path:
 
 
 def _fill(connection: Connection, job_id: str, artifact: ArtifactView, part: Path, on_piece: OnPiece) -> bool:
-    """Bring a part file to its full length, and say whether it is the artifact."""
+    """Complete a part file; returns whether it is the artifact."""
     path = f"jobs/{quote(job_id, safe='')}/artifacts/{quote(artifact.name)}"
-    ways = ["", THROUGH_THE_SERVER]
+    ways = ["", VIA_SERVER]
 
-    def go_on() -> None:
+    def resume() -> None:
         there = part.stat().st_size if part.exists() else 0
         if there >= artifact.size_bytes > 0:
             return
@@ -73,10 +73,10 @@ def _fill(connection: Connection, job_id: str, artifact: ArtifactView, part: Pat
             _write(answer, part, there, on_piece)
 
     try:
-        persistently(go_on, PAUSES[:1])
-    except ClientError:  # perhaps the server sends on to storage that cannot be reached from here
+        with_retries(resume, RETRY_DELAYS[:1])
+    except ClientError:  # the server may redirect to storage that is unreachable from here
         ways.pop(0)
-        persistently(go_on)
+        with_retries(resume)
     on_piece(artifact.size_bytes)
     return _sha256(part) == artifact.sha256
 

@@ -1,4 +1,4 @@
-"""Lengths of time, as pages and commands say them."""
+"""Durations, as pages and commands show them."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 ClientError
 ├── Unusable          what the caller gave cannot be used: a file, an address
 ├── ServerError       the server answered with a problem
-├── Unreachable       no server answered, or the connection broke again and again
+├── Unreachable       no server answered, or the connection was lost after every retry
 └── Damaged           what arrived is not what the server keeps
 """
 
@@ -18,7 +18,7 @@ SERVER_FAULT = 500
 
 
 def without_type(message: str) -> str:
-    """What a validator of ours says of a value, without the name that pydantic puts before it."""
+    """The message of a validator of ours, without the prefix that pydantic adds."""
     return message.removeprefix("Value error, ")
 
 
@@ -84,6 +84,6 @@ class Unreachable(ClientError):
 
 
 class Damaged(ClientError):
-    """A download whose SHA-256 is not the one that the server told."""
+    """A download whose SHA-256 is not the server's."""
 
     code = "damaged"

@@ -1,4 +1,4 @@
-"""Following a job over server-sent events, however often the connection breaks."""
+"""The events of a job, as server-sent events."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from primesvt_client.connection import WHO, Connection
+from primesvt_client.connection import WRONG_SERVER_HINT, Connection
 from primesvt_client.errors import ClientError
 from primesvt_client.schemas.jobs import EventView
 
 
 def events(connection: Connection, job_id: str, after: int = 0) -> Iterator[EventView]:
-    """What happens to a job behind the event ``after``, until the connection ends.
+    """The events of a job behind ``after``, until the connection ends.
 
     Raises:
         ServerError: the server refused.
-        Unreachable: nobody answered, or the connection broke.
+        Unreachable: no answer, or the connection was lost.
     """
     headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)} if after else {"Accept": "text/event-stream"}
     with connection.stream(f"jobs/{job_id}/events", headers) as answer:
@@ -27,7 +27,7 @@ def parsed(lines: Iterator[str]) -> Iterator[EventView]:
     """The events of a stream; comments are heartbeats and mean nothing.
 
     Raises:
-        ClientError: it is not what a PrimeSVT server tells.
+        ClientError: it is not the stream of a PrimeSVT server.
     """
     fields: dict[str, str] = {}
     for line in lines:
@@ -41,7 +41,7 @@ def parsed(lines: Iterator[str]) -> Iterator[EventView]:
 
 def _number(text: str) -> int:
     if not text.isdigit():
-        raise ClientError(f"an event of the server has the id {text[:60]!r}; {WHO}")
+        raise ClientError(f"an event of the server has the id {text[:60]!r}; {WRONG_SERVER_HINT}")
     return int(text)
 
 
@@ -51,5 +51,5 @@ def _data(text: str) -> dict[str, Any]:
     except ValueError:
         data = None
     if not isinstance(data, dict):
-        raise ClientError(f"an event of the server cannot be read; {WHO}")
+        raise ClientError(f"an event of the server cannot be read; {WRONG_SERVER_HINT}")
     return data

@@ -32,6 +32,8 @@ class Kind(StrEnum):
     NUMBERS = "numbers"
     TEXTS = "texts"
     MAPPING = "mapping"
+    SCALAR = "scalar"
+    LIST = "list"
 
 
 class Unit(StrEnum):

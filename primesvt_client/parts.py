@@ -1,4 +1,4 @@
-"""Sending the parts of a file: several at a time, straight to the server's storage where it says where that is."""
+"""Sends the parts of a file: several at a time, straight to the server's storage where the server gives an address."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from primesvt_client.connection import PAUSES, Connection, persistently
+from primesvt_client.connection import RETRY_DELAYS, Connection, with_retries
 from primesvt_client.errors import ClientError
 from primesvt_client.schemas.uploads import PartAddresses, Parts, UploadView
 
 CHUNK = 1 << 18
 AT_ONCE = 4
-"""Parts on their way at the same time: one line's latencies overlap, and digests use more than one core."""
+"""Parts in flight at the same time: one line's latencies overlap, and digests use more than one core."""
 
 ADDRESSES_AT_ONCE = 32
-DIRECT_PAUSES = PAUSES[:2]
+DIRECT_RETRY_DELAYS = RETRY_DELAYS[:2]
 """Storage that cannot be reached is not waited for: the server is there, too."""
 
 OnBytes = Callable[[int, int], None]
@@ -26,11 +26,11 @@ OnBytes = Callable[[int, int], None]
 
 @dataclass
 class Progress:
-    """Adds up what has been sent of parts that are on their way at the same time."""
+    """Adds up what has been sent of parts that are in flight at the same time."""
 
     size_bytes: int
     done: int
-    told: OnBytes
+    on_bytes: OnBytes
     _sent: dict[int, int] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -39,7 +39,7 @@ class Progress:
         with self._lock:
             self.done += sent - self._sent.get(number, 0)
             self._sent[number] = sent
-            self.told(self.done, self.size_bytes)
+            self.on_bytes(self.done, self.size_bytes)
 
 
 @dataclass
@@ -62,7 +62,7 @@ class PartSender:
 
         Raises:
             ServerError: the server refused one.
-            Unreachable: nobody answered at any time.
+            Unreachable: no attempt was answered.
         """
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for start in range(0, len(numbers), ADDRESSES_AT_ONCE):
@@ -89,13 +89,13 @@ class PartSender:
             return
         path = f"uploads/{self.upload.id}/parts/{number}"
         headers = self._headers(number)
-        persistently(lambda: self.connection.send("PUT", path, content=self._chunks(number), headers=headers))
+        with_retries(lambda: self.connection.send("PUT", path, content=self._chunks(number), headers=headers))
 
     def _send_directly(self, number: int, address: str) -> bool:
-        """Send a part to storage; say whether it went. If not, the others are not tried there either."""
+        """Send a part to storage; returns whether it arrived. If not, the others are not tried there either."""
         headers = self._headers(number)
         try:
-            persistently(lambda: self.connection.deliver(address, self._chunks(number), headers), DIRECT_PAUSES)
+            with_retries(lambda: self.connection.deliver(address, self._chunks(number), headers), DIRECT_RETRY_DELAYS)
         except ClientError:
             self.is_direct = False
             return False

@@ -88,7 +88,7 @@ OPEN = frozenset({UploadState.CREATED, UploadState.UPLOADING})
 
 
 class WorkerState(StrEnum):
-    """``idle``, ``busy`` with a job, ``helping`` with another's, ``stopping``; ``lost``: not heard of any more."""
+    """``idle``, ``busy`` with a job, ``helping`` with another's, ``stopping``; ``lost``: no longer reporting."""
 
     IDLE = "idle"
     BUSY = "busy"
@@ -98,7 +98,7 @@ class WorkerState(StrEnum):
 
 
 class EventType(StrEnum):
-    """What a webhook may choose to hear of."""
+    """The events that a webhook may subscribe to."""
 
     JOB_SUCCEEDED = "job.succeeded"
     JOB_FAILED = "job.failed"

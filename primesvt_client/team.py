@@ -52,7 +52,7 @@ class TeamClient:
         self._connection.send("DELETE", f"members/{user_id}")
 
     def invite(self, email: str, role: Role = Role.MEMBER) -> InvitationLink:
-        """Invite somebody: hand them the link, it is shown this once. Sent once: twice would make two."""
+        """Invite a member: the link is shown only once. Never retried, which would make two."""
         return self._connection.post_once(InvitationLink, "invitations", {"email": email, "role": role.value})
 
     def invitations(self) -> list[InvitationView]:
@@ -68,13 +68,13 @@ class TeamClient:
         return self._connection.get(list[KeyView], "keys")
 
     def create_key(self, name: str, scopes: Collection[Scope], expires_at: datetime | None = None) -> KeySecret:
-        """Make a key; its secret is shown this once. Sent once: twice would make two."""
+        """Create an API key; its secret is shown only once. Never retried, which would make two."""
         end = expires_at.isoformat() if expires_at else None
         body = {"name": name, "scopes": sorted(scope.value for scope in scopes), "expires_at": end}
         return self._connection.post_once(KeySecret, "keys", body)
 
     def rotate_key(self, key_id: str, grace_hours: float = 24.0) -> KeySecret:
-        """Make a key in place of another one, which goes on for a while. Sent once: twice would be refused."""
+        """Replace an API key, which stays valid for a while. Never retried, which would be refused."""
         return self._connection.post_once(KeySecret, f"keys/{key_id}/rotate", {"grace_hours": grace_hours})
 
     def revoke_key(self, key_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Sending a file: what the server has already is not sent, what broke off is gone on with."""
+"""Sends a file: bytes that the server has are not sent again; resumes interrupted uploads."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from primesvt_client.schemas.uploads import Parts, UploadPage, UploadView
 from primesvt_client.states import OPEN, UploadKind, UploadState
 
 
-def nobody(_done: int, _total: int) -> None:
-    """Tell nobody."""
+def ignore_bytes(_done: int, _total: int) -> None:
+    """Shows no progress."""
 
 
 HASHED_BYTES = 1 << 20
@@ -69,14 +69,14 @@ def printable(name: str) -> str:
     return name.encode("utf-8", "replace").decode()
 
 
-def send(connection: Connection, file: Source, kind: UploadKind, on_bytes: OnBytes = nobody) -> UploadView:
-    """Send what the server does not have yet, and have the whole checked; the same bytes are not sent twice.
+def send(connection: Connection, file: Source, kind: UploadKind, on_bytes: OnBytes = ignore_bytes) -> UploadView:
+    """Send what the server does not have yet, and have it validated; the same bytes are not sent twice.
 
-    A large file of a size that the team has not sent before is new: it is hashed while it is on its way.
+    A large file of a size that the team has not sent before is new: it is hashed while it is sent.
 
     Raises:
         ServerError: the server refused.
-        Unreachable: nobody answered at any time.
+        Unreachable: no attempt was answered.
         Unusable: the file cannot be read.
     """
     alike = _alike(connection, file, kind)

@@ -26,7 +26,7 @@ class WebhookClient:
         self._connection = connection
 
     def create(self, url: str, events: Sequence[EventType], description: str = "") -> WebhookWithSecret:
-        """Have an address told; the secret is shown this once. Sent once: twice would make two."""
+        """Create a webhook; the secret is shown only once. Never retried, which would make two."""
         body = {"url": url, "events": [event.value for event in events], "description": description}
         return self._connection.post_once(WebhookWithSecret, "webhooks", body)
 
@@ -43,7 +43,7 @@ class WebhookClient:
         return self._connection.patch(WebhookView, f"webhooks/{webhook_id}", changes)
 
     def delete(self, webhook_id: str) -> None:
-        """Forget a webhook and what it was told."""
+        """Delete a webhook and its deliveries."""
         self._connection.send("DELETE", f"webhooks/{webhook_id}")
 
     def rotate(self, webhook_id: str) -> WebhookWithSecret:
@@ -51,11 +51,11 @@ class WebhookClient:
         return self._connection.post_once(WebhookWithSecret, f"webhooks/{webhook_id}/rotate")
 
     def ping(self, webhook_id: str) -> DeliveryView:
-        """Try the way."""
+        """Send a test event."""
         return self._connection.post(DeliveryView, f"webhooks/{webhook_id}/ping")
 
     def deliveries(self, webhook_id: str, state: DeliveryState | None = None) -> Iterator[DeliveryView]:
-        """What a webhook was told, newest first."""
+        """The deliveries of a webhook, newest first."""
         params: dict[str, str] = {"state": state.value} if state else {}
         while True:
             page = self._connection.get(DeliveryPage, f"webhooks/{webhook_id}/deliveries", params)
@@ -73,6 +73,6 @@ class WebhookClient:
         return self._connection.post_once(DeliveryView, f"webhooks/{webhook_id}/deliveries/{delivery_id}/replay")
 
     def replay_failed(self, webhook_id: str, since: datetime) -> int:
-        """Send all messages again that have failed since a time; says how many they are."""
+        """Resend all deliveries that have failed since a time; returns their number."""
         body = {"since": since.isoformat()}
         return self._connection.post(Replayed, f"webhooks/{webhook_id}/replay", body).deliveries

@@ -6,6 +6,7 @@ the library, a job that the client submits, the service's dashboard and `primesv
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 import time
@@ -19,6 +20,7 @@ from release.serving import RESULTS, check_job, check_page, served
 from release.stages import ReleaseError, attempt, need, say, stage
 
 ROOT = Path(__file__).resolve().parents[1]
+KEPT = ROOT / "dist"
 CLIENT, LIBRARY, SERVICE = (distribution.name for distribution in building.DISTRIBUTIONS)
 COMMANDS = {CLIENT: ("submit", "status", "download"), LIBRARY: ("inspect", "compress"), SERVICE: ("serve", "demo")}
 BESIDE_THE_CLIENT = ("primesvt_core", "torch", "sqlalchemy", "numpy", "app", "worker", "migrations", "fastapi")
@@ -72,6 +74,15 @@ def _check(scratch: Path) -> None:
     with stage("the service runs its demo outside of the clone"):
         service.primesvt("demo", "--out", elsewhere / "demo")
         need(all((elsewhere / "demo" / name).is_file() for name in RESULTS), "the demo leaves no results")
+    _keep(out)
+
+
+def _keep(built: Path) -> None:
+    """Leave what was checked in ``dist/``, to be uploaded."""
+    KEPT.mkdir(exist_ok=True)
+    for file in (*built.glob("*.tar.gz"), *built.glob("*.whl")):
+        shutil.copy2(file, KEPT)
+        say(f"  {KEPT.name}/{file.name}")
 
 
 def _installed(

@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from release.stages import attempt, call, environment, need
+from release.stages import call, environment, need
 
-ABSENT = "import importlib.util as u, json, sys; print(json.dumps([m for m in sys.argv[1:] if u.find_spec(m)]))"
-WRONG_INPUT = 2
+PRESENT = "import importlib.util as u, json, sys; print(json.dumps([m for m in sys.argv[1:] if u.find_spec(m)]))"
+COMMANDS = """
+import importlib.metadata, json
+print(json.dumps([entry.name for entry in importlib.metadata.entry_points(group="primesvt.commands")]))
+"""
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,16 @@ class Environment:
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def knows(self, command: str) -> bool:
-        """Whether there is such a command."""
-        return attempt((self.command, command, "--help"), self.folder, self.variables).returncode != WRONG_INPUT
+    def commands(self) -> frozenset[str]:
+        """Names of the commands that are installed."""
+        return frozenset(self._answer(COMMANDS))
 
     def has(self, modules: Iterable[str]) -> Sequence[str]:
         """Those of the modules that can be imported."""
-        found: list[str] = json.loads(call((self.home / "bin" / "python", "-c", ABSENT, *modules), self.folder))
+        return self._answer(PRESENT, *modules)
+
+    def _answer(self, code: str, *words: str) -> list[str]:
+        found: list[str] = json.loads(call((self.home / "bin" / "python", "-c", code, *words), self.folder))
         return found
 
 
@@ -74,7 +80,8 @@ def check_commands(place: Environment, version: str, commands: Iterable[str], ab
     """
     told = place.primesvt("--version").strip()
     need(told == f"primesvt {version}", f"`primesvt --version` says {told!r}, not {version}")
-    for command in commands:
-        need(place.knows(command), f"`primesvt {command}` is missing in {place.home.name}")
-    for command in absent:
-        need(not place.knows(command), f"`primesvt {command}` is in {place.home.name}, which cannot run it")
+    there = place.commands()
+    missing, beyond = sorted({*commands} - there), sorted({*absent} & there)
+    need(not missing, f"commands are missing in {place.home.name}: {', '.join(missing)}")
+    need(not beyond, f"{place.home.name} offers commands that it cannot run: {', '.join(beyond)}")
+    place.primesvt("--help")  # which imports every command that is there

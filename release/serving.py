@@ -6,12 +6,13 @@ import json
 import re
 import signal
 import subprocess
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urljoin
+
+import httpx
 
 from release.environments import Environment
 from release.stages import need
@@ -73,9 +74,7 @@ def check_page(server: Server) -> None:
 
 
 def _fetched(address: str) -> bytes:
-    with urllib.request.urlopen(address, timeout=SECONDS) as answer:  # noqa: S310  # the server started above
-        content: bytes = answer.read()
-        return content
+    return httpx.get(address, timeout=SECONDS, follow_redirects=True, trust_env=False).raise_for_status().content
 
 
 def check_job(client: Environment, server: Server, examples: Path, out: Path) -> None:

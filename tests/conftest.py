@@ -25,16 +25,14 @@ def pytest_sessionfinish() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes test, they begin with what takes longest."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: sharing_out.turn(item.nodeid))
+        sharing_out.in_order(items)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
-    """Where several processes test, each gets whole groups of tests, the longest first."""
-    from tests.support.scheduling import Groups
-
-    return Groups(config, log)
+    return sharing_out.Scheduling(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,4 +1,4 @@
-"""What endpoints depend on: the services, who asks, and ids as paths carry them."""
+"""Dependencies of endpoints: the services, the caller, and ids in paths."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 from pydantic import AfterValidator
 from starlette.concurrency import run_in_threadpool
 
-from app.api.batching import Batch
-from app.api.watching import Watch
+from app.api.batching import BatchLoader
+from app.api.event_polling import EventPoller
 from app.errors import InsufficientScope, InvalidKey, NotFound, RateLimited
-from app.services import Services
+from app.services import Services as AppServices
 from app.teams.actors import set_principal
 from app.teams.limits import Allowance, Rule, network_of
 from app.teams.records import Principal
@@ -28,20 +28,24 @@ FORM_HEADER = "x-form-token"
 SAFE_METHODS = ("GET", "HEAD")
 
 
-async def services(request: Request) -> Services:
+async def get_services(request: Request) -> AppServices:
     """The services of this application."""
-    found: Services = request.app.state.services
-    return found
+    services: AppServices = request.app.state.services
+    return services
 
 
-async def watch(request: Request) -> Watch:
-    """What followers of jobs wait with."""
-    found: Watch = request.app.state.watch
-    return found
+async def get_event_poller(request: Request) -> EventPoller:
+    """What streams of events and long polls wait with."""
+    poller: EventPoller = request.app.state.event_poller
+    return poller
+
+
+Services = Annotated[AppServices, Depends(get_services)]
+Poller = Annotated[EventPoller, Depends(get_event_poller)]
 
 
 class Authentication(HTTPBearer):
-    """Who asks: by API key, or by a page's session, which for more than reading proves with a header that it is ours.
+    """Authenticates a request by its API key, or by a page's session; a session needs a form token to change things.
 
     The security scheme itself, so that a request is authenticated in one step.
     """
@@ -50,84 +54,84 @@ class Authentication(HTTPBearer):
         super().__init__(scheme_name="HTTPBearer", auto_error=False, description="An API key: psvt_…")
 
     async def __call__(self, request: Request, needed: SecurityScopes) -> Principal:  # type: ignore[override]
-        """The caller, who may do what needs these scopes.
+        """The caller, who has the needed scopes.
 
         Raises:
-            InvalidKey: nobody we know.
-            InsufficientScope: somebody who may not do this.
-            RateLimited: somebody who asks too often.
+            InvalidKey: the key or session is unknown or has ended.
+            InsufficientScope: the caller lacks a scope.
+            RateLimited: the caller sent too many requests.
         """
-        found: Services = request.app.state.services
+        services: AppServices = request.app.state.services
         try:
-            caller = await _authenticated(request, found, await super().__call__(request))
+            caller = await _authenticated(request, services, await super().__call__(request))
         except InvalidKey:
-            await run_in_threadpool(count_anonymous, request, found)
+            await run_in_threadpool(count_anonymous, request, services)
             raise
         set_principal(caller)
-        rule, subject = found.limiter.callers, _counted_as(caller)
-        allowance = found.limiter.count_here(rule, subject)
+        rule, subject = services.limiter.callers, _rate_limit_subject(caller)
+        allowance = services.limiter.count_here(rule, subject)
         if allowance is None:
-            allowance = await run_in_threadpool(found.limiter.count, rule, subject)
-        _tell(request, allowance)
-        permitted(caller, needed.scopes)
+            allowance = await run_in_threadpool(services.limiter.count, rule, subject)
+        _enforce(request, allowance)
+        require_scopes(caller, needed.scopes)
         return caller
 
 
 authentication = Authentication()
 
 
-def count_anonymous(request: Request, found: Annotated[Services, Depends(services)]) -> None:
-    """Count a request that nobody we know has sent.
+def count_anonymous(request: Request, services: Services) -> None:
+    """Count an anonymous request by its network.
 
     Raises:
-        RateLimited: too many come from there.
+        RateLimited: the network sent too many.
     """
-    count(request, found.limiter.anonymous, network_of_request(request), found)
+    count(request, services.limiter.anonymous, network_of_request(request), services)
 
 
-def count_caller(request: Request, found: Services, caller: Principal) -> None:
-    """Count a request of somebody we know.
+def count_caller(request: Request, services: Services, caller: Principal) -> None:
+    """Count an authenticated request.
 
     Raises:
-        RateLimited: they send too many.
+        RateLimited: the caller sent too many.
     """
-    count(request, found.limiter.callers, _counted_as(caller), found)
+    count(request, services.limiter.callers, _rate_limit_subject(caller), services)
 
 
-def _counted_as(caller: Principal) -> str:
+def _rate_limit_subject(caller: Principal) -> str:
     return caller.key_id or str(caller.user_id)
 
 
 def network_of_request(request: Request) -> str:
-    """Whom the sender of a request is counted as."""
+    """The network that an anonymous request is counted for."""
     return network_of(request.client.host if request.client else None)
 
 
-def count(request: Request, rule: Rule, subject: str, found: Services) -> None:
-    """Count a request of somebody; the response will say what is left.
+def count(request: Request, rule: Rule, subject: str, services: Services) -> None:
+    """Count a request for a subject; the response's header fields say what is left.
 
     Raises:
-        RateLimited: it is one too many.
+        RateLimited: the limit is exceeded.
     """
-    _tell(request, found.limiter.count(rule, subject))
+    _enforce(request, services.limiter.count(rule, subject))
 
 
-def _tell(request: Request, allowance: Allowance) -> None:
+def _enforce(request: Request, allowance: Allowance) -> None:
     request.state.allowance = allowance
     if allowance.is_exceeded:
         rule = allowance.rule
         raise RateLimited(
-            f"more than {rule.requests} requests in {rule.window_seconds} seconds; go on in"
+            f"more than {rule.requests} requests in {rule.window_seconds} seconds; try again in"
             f" {allowance.reset_seconds} seconds",
             allowance.reset_seconds,
         )
 
 
-def permitted(caller: Principal, needed: Iterable[str]) -> None:
-    """Make sure that somebody may do what needs some scopes.
+def require_scopes(caller: Principal, needed: Iterable[str]) -> None:
+    """Make sure that a caller has scopes.
 
     Raises:
-        InsufficientScope: they may not.
+        InsufficientScope: one is missing.
     """
     missing = [scope for scope in needed if scope not in caller.scopes]
     if missing:
@@ -135,32 +139,33 @@ def permitted(caller: Principal, needed: Iterable[str]) -> None:
 
 
 async def _authenticated(
-    request: Request, found: Services, credentials: HTTPAuthorizationCredentials | None
+    request: Request, services: Services, credentials: HTTPAuthorizationCredentials | None
 ) -> Principal:
     if credentials is not None:
-        holders: Batch[str, Principal | InvalidKey] = request.app.state.holders
-        holder = await holders.get(credentials.credentials)
-        if isinstance(holder, Principal):
-            return holder
-        refusal = holder or InvalidKey("the API key is unknown")
-        raise type(refusal)(refusal.message)  # others may have the same answer
+        loader: BatchLoader[str, Principal | InvalidKey] = request.app.state.key_loader
+        owner = await loader.load(credentials.credentials)
+        if isinstance(owner, Principal):
+            return owner
+        refusal = owner or InvalidKey("the API key is unknown")
+        raise type(refusal)(refusal.message)  # a copy: concurrent requests may share the value
     session = request.cookies.get(SESSION_COOKIE)
     if not session or not session.isascii():
         raise InvalidKey("no API key; send it as 'Authorization: Bearer psvt_…'")
-    if request.method not in SAFE_METHODS and not is_from_our_page(request, session):
+    if request.method not in SAFE_METHODS and not has_form_token(request, session):
         raise InvalidKey(
-            "a session changes things only with its form token, in X-Form-Token (CSRF); or send an API key"
+            "with a session cookie, a request that changes something needs its form token in X-Form-Token (CSRF);"
+            " or send an API key"
         )
-    return await run_in_threadpool(found.sessions.resume, session)
+    return await run_in_threadpool(services.sessions.resume, session)
 
 
-def is_from_our_page(request: Request, session: str) -> bool:
-    """Whether a request's header carries the form token of its session, as no other site can."""
+def has_form_token(request: Request, session: str) -> bool:
+    """Whether a request's header carries the form token of its session, which no other site knows (CSRF)."""
     return hmac.compare_digest(request.headers.get(FORM_HEADER, "").encode(), form_token(session).encode())
 
 
 def needs(scope: Scope) -> Any:
-    """What an operation's caller must be allowed to do.
+    """The scope that an operation needs.
 
     ``caller: Annotated[Principal, needs(Scope.JOBS_READ)]``: declared once, where the operation is; the OpenAPI
     document and the test of the authorisation matrix read it there.
@@ -169,20 +174,18 @@ def needs(scope: Scope) -> Any:
 
 
 def validate_id(value: str) -> str:
-    """An id that this server may have made; any other cannot be found, and never reaches the database.
+    """An id in this server's format; any other text is not found without asking the database.
 
     Raises:
-        NotFound: for every other text.
+        NotFound: the text is no id.
     """
     if len(value) > LONGEST_ID or not re.fullmatch(ID.strip("^$"), value):
         raise NotFound(f"there is nothing with the id {value[:LONGEST_ID]!r}")
     return value
 
 
-Found = Annotated[Services, Depends(services)]
-Watching = Annotated[Watch, Depends(watch)]
 Caller = Annotated[Principal, Security(authentication)]
-"""Whoever is known, whatever they may do; nearly every operation says with `needs` what it takes instead."""
+"""Any authenticated caller, whatever their scopes; nearly every operation declares a scope with `needs` instead."""
 
 JobId = Annotated[str, Path(examples=["job_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(validate_id)]
 KeyId = Annotated[str, Path(examples=["key_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(validate_id)]

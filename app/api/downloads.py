@@ -10,7 +10,7 @@ from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
-from app.api.digests import digest_field
+from app.api.digest_fields import digest_field
 from app.jobs.records import Artifact
 
 RANGE = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*\Z", re.ASCII | re.IGNORECASE)
@@ -19,7 +19,7 @@ RANGE = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*\Z", re.ASCII | re.IGNOREC
 def download(
     request: Request, artifact: Artifact, read: Callable[[int, int], Iterator[bytes]], address: str | None = None
 ) -> Response:
-    """The whole file, a range of it, or nothing if the client has it already; or where storage gives it."""
+    """The whole file, a range of it, 304 if the client has it already, or a redirect to storage."""
     tag, size = f'"{artifact.sha256}"', artifact.size_bytes
     headers = {
         "ETag": tag,
@@ -28,15 +28,15 @@ def download(
         "Repr-Digest": digest_field(artifact.sha256),
         "Content-Disposition": disposition(artifact.name),
     }
-    if _is_known(request, tag):
+    if _is_cached(request, tag):
         return Response(status_code=304, headers=headers)
     if address is not None:
         return Response(status_code=307, headers={**headers, "Location": address, "Cache-Control": "private, no-store"})
-    wanted = _range(request, size, tag)
-    if wanted is None:
+    requested = _range(request, size, tag)
+    if requested is None:
         headers |= {"Content-Length": str(size), "Content-Digest": digest_field(artifact.sha256)}
         return StreamingResponse(read(0, size), 200, headers, artifact.media_type)
-    start, end = wanted
+    start, end = requested
     headers |= {"Content-Range": f"bytes {start}-{end - 1}/{size}", "Content-Length": str(end - start)}
     return StreamingResponse(read(start, end - start), 206, headers, artifact.media_type)
 
@@ -48,19 +48,19 @@ def disposition(name: str) -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(last, safe='')}"
 
 
-def _is_known(request: Request, tag: str) -> bool:
-    known = [entry.strip().removeprefix("W/") for entry in request.headers.get("if-none-match", "").split(",")]
-    return tag in known or "*" in known
+def _is_cached(request: Request, tag: str) -> bool:
+    tags = [entry.strip().removeprefix("W/") for entry in request.headers.get("if-none-match", "").split(",")]
+    return tag in tags or "*" in tags
 
 
 def _range(request: Request, size: int, tag: str) -> tuple[int, int] | None:
-    """First and end of the range asked for; None for the whole. Several ranges and other units are ignored."""
+    """First and end of the requested range; None for the whole. Several ranges and other units are ignored."""
     match = RANGE.match(request.headers.get("range", ""))
     if match is None or match.groups() == ("", "") or request.headers.get("if-range", tag) != tag:
         return None
     first, last = match.groups()
     if first and last and int(first) > int(last):
-        return None  # not a range at all, says the standard: ignored
+        return None  # invalid, and to be ignored (RFC 9110)
     start = max(0, size - int(last)) if not first else int(first)
     end = size if not first or not last else min(size, int(last) + 1)
     if start >= end:

@@ -1,14 +1,14 @@
-"""What happens to a job, as it happens."""
+"""Server-sent events of a job."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
-from fastapi.responses import StreamingResponse
+from fastapi.sse import EventSourceResponse
 
-from app.api.deps import Found, JobId, Watching, needs
-from app.api.following import event_stream, is_over
+from app.api.deps import JobId, Poller, Services, needs
+from app.api.event_streams import event_stream, is_over
 from app.api.problem import responses
 from app.teams.records import Principal
 from app.teams.scopes import Scope
@@ -24,23 +24,23 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     response_class=Response,
     responses={
         200: {"content": {"text/event-stream": {}}},
-        204: {"description": "The job is over and everything was told: do not connect again."},
+        204: {"description": "The job has ended and all its events were sent: do not reconnect."},
         **responses(404),
     },
 )
 async def job_events(
     job_id: JobId,
     caller: Annotated[Principal, needs(Scope.JOBS_READ)],
-    found: Found,
-    watch: Watching,
+    services: Services,
+    poller: Poller,
     last_event_id: Annotated[
-        int | None, Header(ge=0, le=LARGEST_EVENT_ID, description="Continue behind this event.")
+        int | None, Header(ge=0, le=LARGEST_EVENT_ID, description="Resume after this event.")
     ] = None,
 ) -> Response:
-    """What happens to a job, as server-sent events: ``state`` and ``progress``. Ends when the job does."""
+    """Stream the job's events, ``state`` and ``progress``, as server-sent events until the job ends."""
     after = last_event_id or 0
-    over = await is_over(found.jobs, caller.team_id, job_id, after)
+    over = await is_over(services.jobs, caller.team_id, job_id, after)
     if over and last_event_id is not None:
         return Response(status_code=204)
-    stream = event_stream(found.jobs, watch, caller.team_id, job_id, after)
-    return StreamingResponse(stream, media_type="text/event-stream", headers=HEADERS)
+    stream = event_stream(services.jobs, poller, caller.team_id, job_id, after)
+    return EventSourceResponse(stream, headers=HEADERS)

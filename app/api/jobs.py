@@ -1,4 +1,4 @@
-"""Jobs: submit, look at, stop, try again, forget."""
+"""Jobs: submit, inspect, cancel, retry, delete."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from app.api.bodies import BoundedRoute
-from app.api.deps import Found, JobId, needs
-from app.api.following import LONGEST_WAIT, JobLooker
+from app.api.body_limits import BoundedRoute
+from app.api.deps import JobId, Services, needs
+from app.api.job_polling import LONGEST_WAIT, JobPoller
 from app.api.openapi import with_headers
 from app.api.problem import responses
 from app.jobs.records import NewJob
@@ -28,9 +28,9 @@ Writer = Annotated[Principal, needs(Scope.JOBS_WRITE)]
 RETRY_AFTER = "2"
 WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})\b")
 
-LATER = "Seconds until it makes sense to ask again."
-QUEUED = with_headers(202, Location="Where the job is found.", Retry_After=LATER)
-LOOKED_UP = with_headers(200, Preference_Applied="The wait that was granted.", Retry_After=LATER)
+LATER = "Seconds until the next request is useful."
+QUEUED = with_headers(202, Location="URL of the job.", Retry_After=LATER)
+FETCHED = with_headers(200, Preference_Applied="The wait that was applied.", Retry_After=LATER)
 
 
 def _queued(job: JobView, response: Response) -> JobView:
@@ -43,80 +43,78 @@ def _queued(job: JobView, response: Response) -> JobView:
 def submit_job(
     body: NewJobBody,
     caller: Writer,
-    found: Found,
+    services: Services,
     response: Response,
     idempotency_key: Annotated[
         str | None,
-        Header(
-            min_length=1, max_length=255, pattern=r"^[\x20-\x7e]+$", description="Any text that only this request has."
-        ),
+        Header(min_length=1, max_length=255, pattern=r"^[\x20-\x7e]+$", description="Any text unique to this request."),
     ] = None,
 ) -> JobView:
-    """Queue a compression; sent again with the same Idempotency-Key, the same job is returned."""
-    job = found.jobs.submit(caller.team_id, NewJob(**body.model_dump()), idempotency_key)
+    """Queue a compression. Sent again with the same Idempotency-Key, it returns the same job."""
+    job = services.jobs.submit(caller.team_id, NewJob(**body.model_dump()), idempotency_key)
     return _queued(JobView.model_validate(job), response)
 
 
 @router.get("", responses=responses(400))
 def list_jobs(
     caller: Reader,
-    found: Found,
-    state: Annotated[list[JobState] | None, Query(description="One or several.")] = None,
-    q: Annotated[str, Query(max_length=200, pattern=TEXT, description="Part of the name.")] = "",
+    services: Services,
+    state: Annotated[list[JobState] | None, Query(description="One or more states.")] = None,
+    q: Annotated[str, Query(max_length=200, pattern=TEXT, description="Part of the job's name.")] = "",
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
 ) -> JobPage:
-    """Jobs, newest first."""
-    page = found.jobs.search(caller.team_id, state or (), q, cursor, limit)
+    """List jobs, newest first."""
+    page = services.jobs.search(caller.team_id, state or (), q, cursor, limit)
     return JobPage(items=[JobView.model_validate(job) for job in page.items], next_cursor=page.next_cursor)
 
 
-@router.get("/{job_id}", response_model=JobView, responses={**LOOKED_UP, **responses(404)})
+@router.get("/{job_id}", response_model=JobView, responses={**FETCHED, **responses(404)})
 async def get_job(
     job_id: JobId,
     caller: Reader,
     request: Request,
     prefer: Annotated[
-        str, Header(max_length=200, description=f"wait=N, N seconds up to {LONGEST_WAIT} (RFC 7240).")
+        str, Header(max_length=200, description=f"wait=N with N up to {LONGEST_WAIT} seconds (RFC 7240).")
     ] = "",
 ) -> Response:
-    """One job; with ``Prefer: wait=N`` the answer comes when its state changes, after N seconds at the most."""
-    looker: JobLooker = request.app.state.looker
-    asked = WAIT.search(prefer)
-    seconds = min(int(asked.group(1)), LONGEST_WAIT) if asked else 0
-    job = await looker.changed(caller.team_id, job_id, seconds)
-    headers = {"Preference-Applied": f"wait={seconds}"} if asked else {}
+    """Get one job. With ``Prefer: wait=N`` the response comes when its state changes, after N seconds at the most."""
+    poller: JobPoller = request.app.state.job_poller
+    preferred = WAIT.search(prefer)
+    seconds = min(int(preferred.group(1)), LONGEST_WAIT) if preferred else 0
+    job = await poller.wait_for_change(caller.team_id, job_id, seconds)
+    headers = {"Preference-Applied": f"wait={seconds}"} if preferred else {}
     if not job.state.is_terminal:
         headers["Retry-After"] = RETRY_AFTER
-    # Asked more than everything else together: as text at once, without FastAPI's second look at it.
+    # More requests than all others together: serialised once, without FastAPI's second validation.
     return Response(JobView.model_validate(job).model_dump_json(), media_type="application/json", headers=headers)
 
 
 @router.get("/{job_id}/estimate", responses=responses(404))
-def estimate_job(job_id: JobId, caller: Reader, found: Found) -> EstimateView:
-    """When a job will begin and end."""
-    return EstimateView.model_validate(found.estimates.of(caller.team_id, job_id))
+def estimate_job(job_id: JobId, caller: Reader, services: Services) -> EstimateView:
+    """Estimate when a job starts and ends."""
+    return EstimateView.model_validate(services.estimates.of(caller.team_id, job_id))
 
 
 @router.patch("/{job_id}", responses=responses(404, 409, 413, 415))
-def change_job(job_id: JobId, body: JobChange, caller: Writer, found: Found) -> JobView:
-    """Give a job that waits another priority."""
-    return JobView.model_validate(found.jobs.prioritise(caller.team_id, job_id, body.priority))
+def change_job(job_id: JobId, body: JobChange, caller: Writer, services: Services) -> JobView:
+    """Change the priority of a queued job."""
+    return JobView.model_validate(services.jobs.prioritise(caller.team_id, job_id, body.priority))
 
 
 @router.post("/{job_id}/cancel", status_code=202, responses=responses(404, 409))
-def cancel_job(job_id: JobId, caller: Writer, found: Found) -> JobView:
-    """Stop a job: at once if it waits, otherwise within a heartbeat."""
-    return JobView.model_validate(found.jobs.cancel(caller.team_id, job_id))
+def cancel_job(job_id: JobId, caller: Writer, services: Services) -> JobView:
+    """Cancel a job: at once if it is queued, otherwise within a heartbeat."""
+    return JobView.model_validate(services.jobs.cancel(caller.team_id, job_id))
 
 
 @router.post("/{job_id}/retry", status_code=202, responses={**QUEUED, **responses(404, 409)})
-def retry_job(job_id: JobId, caller: Writer, found: Found, response: Response) -> JobView:
-    """A new job with the inputs of one that failed or was cancelled."""
-    return _queued(JobView.model_validate(found.jobs.retry(caller.team_id, job_id)), response)
+def retry_job(job_id: JobId, caller: Writer, services: Services, response: Response) -> JobView:
+    """Submit a new job with the inputs of a failed or cancelled one."""
+    return _queued(JobView.model_validate(services.jobs.retry(caller.team_id, job_id)), response)
 
 
 @router.delete("/{job_id}", status_code=204, responses=responses(404, 409))
-def delete_job(job_id: JobId, caller: Writer, found: Found) -> None:
-    """Forget a finished job and its artifacts."""
-    found.jobs.delete(caller.team_id, job_id)
+def delete_job(job_id: JobId, caller: Writer, services: Services) -> None:
+    """Delete a finished job and its artifacts."""
+    services.jobs.delete(caller.team_id, job_id)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Response
 
-from app.api.bodies import BoundedRoute
-from app.api.deps import Found, KeyId, needs, permitted
+from app.api.body_limits import BoundedRoute
+from app.api.deps import KeyId, Services, needs, require_scopes
 from app.api.openapi import with_headers
 from app.api.problem import responses
 from app.db import now
@@ -19,38 +19,38 @@ from primesvt_client.schemas.team import KeySecret, KeyView, NewKeyBody, Rotatio
 router = APIRouter(prefix="/api/v1/keys", tags=["keys"], responses=responses(422), route_class=BoundedRoute)
 
 Admin = Annotated[Principal, needs(Scope.TEAM_ADMIN)]
-SHOWN_ONCE = with_headers(201, Cache_Control="Not to be kept.")
+SHOWN_ONCE = with_headers(201, Cache_Control="no-store.")
 
 
 @router.get("")
-def list_keys(caller: Admin, found: Found) -> list[KeyView]:
-    """The team's keys, without their secrets."""
-    return [KeyView.model_validate(key) for key in found.keys.all(caller.team_id)]
+def list_keys(caller: Admin, services: Services) -> list[KeyView]:
+    """List the team's keys, without their secrets."""
+    return [KeyView.model_validate(key) for key in services.keys.all(caller.team_id)]
 
 
 @router.post("", status_code=201, responses=SHOWN_ONCE)
-def create_key(body: NewKeyBody, caller: Admin, found: Found, response: Response) -> KeySecret:
-    """Make a key, which may do no more than the caller; its secret is shown this once."""
-    permitted(caller, body.scopes)
+def create_key(body: NewKeyBody, caller: Admin, services: Services, response: Response) -> KeySecret:
+    """Create a key with no more scopes than the caller's. The secret is shown only once."""
+    require_scopes(caller, body.scopes)
     if body.expires_at is not None and body.expires_at <= now():
-        raise Invalid("the key would have expired already")
-    maker = caller.user_id or caller.key_id
-    made = found.keys.create(caller.team_id, body.name, frozenset(body.scopes), body.expires_at, maker)
+        raise Invalid("expires_at is in the past")
+    creator = caller.user_id or caller.key_id
+    created = services.keys.create(caller.team_id, body.name, frozenset(body.scopes), body.expires_at, creator)
     response.headers["Cache-Control"] = "no-store"
-    return KeySecret.model_validate(made, from_attributes=True)
+    return KeySecret.model_validate(created, from_attributes=True)
 
 
 @router.post("/{key_id}/rotate", status_code=201, responses={**SHOWN_ONCE, **responses(404, 409)})
-def rotate_key(key_id: KeyId, body: Rotation, caller: Admin, found: Found, response: Response) -> KeySecret:
-    """Make a key in place of another one, which goes on for a while; the new secret is shown this once."""
-    permitted(caller, found.keys.get(caller.team_id, key_id).scopes)
-    maker = caller.user_id or caller.key_id
-    made = found.keys.rotate(caller.team_id, key_id, body.grace_hours * 3600, maker)
+def rotate_key(key_id: KeyId, body: Rotation, caller: Admin, services: Services, response: Response) -> KeySecret:
+    """Create a key that replaces another one, which stays valid for a grace period. The secret is shown only once."""
+    require_scopes(caller, services.keys.get(caller.team_id, key_id).scopes)
+    creator = caller.user_id or caller.key_id
+    created = services.keys.rotate(caller.team_id, key_id, body.grace_hours * 3600, creator)
     response.headers["Cache-Control"] = "no-store"
-    return KeySecret.model_validate(made, from_attributes=True)
+    return KeySecret.model_validate(created, from_attributes=True)
 
 
 @router.delete("/{key_id}", status_code=204, responses=responses(404))
-def revoke_key(key_id: KeyId, caller: Admin, found: Found) -> None:
-    """From now on the key opens nothing."""
-    found.keys.revoke(caller.team_id, key_id)
+def revoke_key(key_id: KeyId, caller: Admin, services: Services) -> None:
+    """Revoke a key at once."""
+    services.keys.revoke(caller.team_id, key_id)

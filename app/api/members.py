@@ -1,4 +1,4 @@
-"""The people of a team, and those who are invited into it."""
+"""Members of a team, and open invitations."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.addresses import public_address
-from app.api.bodies import BoundedRoute
-from app.api.deps import Found, InvitationId, UserId, needs, permitted
+from app.api.body_limits import BoundedRoute
+from app.api.deps import InvitationId, Services, UserId, needs, require_scopes
 from app.api.openapi import with_headers
 from app.api.problem import responses
+from app.api.public_urls import public_url
 from app.teams.records import Principal
 from app.teams.scopes import Scope
 from primesvt_client.schemas.team import InvitationLink, InvitationView, MemberPatch, MemberView, NewInvitation
@@ -22,46 +22,46 @@ Admin = Annotated[Principal, needs(Scope.TEAM_ADMIN)]
 
 
 @router.get("/members")
-def list_members(caller: Reader, found: Found) -> list[MemberView]:
-    """Everybody in the team."""
-    return [MemberView.model_validate(member) for member in found.members.all(caller.team_id)]
+def list_members(caller: Reader, services: Services) -> list[MemberView]:
+    """List the members of the team."""
+    return [MemberView.model_validate(member) for member in services.members.all(caller.team_id)]
 
 
 @router.patch("/members/{user_id}", responses=responses(404, 409))
-def change_member(user_id: UserId, body: MemberPatch, caller: Admin, found: Found) -> MemberView:
-    """Give a member another role; the team keeps an admin."""
-    permitted(caller, body.role.scopes)
-    return MemberView.model_validate(found.members.change_role(caller.team_id, user_id, body.role))
+def change_member(user_id: UserId, body: MemberPatch, caller: Admin, services: Services) -> MemberView:
+    """Change a member's role. The last admin cannot be demoted."""
+    require_scopes(caller, body.role.scopes)
+    return MemberView.model_validate(services.members.change_role(caller.team_id, user_id, body.role))
 
 
 @router.delete("/members/{user_id}", status_code=204, responses=responses(404, 409))
-def remove_member(user_id: UserId, caller: Admin, found: Found) -> None:
-    """Take somebody out of the team; the team keeps an admin. API keys that they have made stay."""
-    found.members.remove(caller.team_id, user_id)
+def remove_member(user_id: UserId, caller: Admin, services: Services) -> None:
+    """Remove a member. The last admin cannot be removed; API keys that the member created stay."""
+    services.members.remove(caller.team_id, user_id)
 
 
 @router.get("/invitations")
-def list_invitations(caller: Admin, found: Found) -> list[InvitationView]:
-    """Who was invited and has not joined."""
-    return [InvitationView.model_validate(one) for one in found.invitations.all(caller.team_id)]
+def list_invitations(caller: Admin, services: Services) -> list[InvitationView]:
+    """List open invitations."""
+    return [InvitationView.model_validate(one) for one in services.invitations.all(caller.team_id)]
 
 
 @router.post(
     "/invitations",
     status_code=201,
-    responses={**with_headers(201, Cache_Control="Not to be kept."), **responses(409)},
+    responses={**with_headers(201, Cache_Control="no-store."), **responses(409)},
 )
 def invite_member(
-    body: NewInvitation, request: Request, caller: Admin, found: Found, response: Response
+    body: NewInvitation, request: Request, caller: Admin, services: Services, response: Response
 ) -> InvitationLink:
-    """Invite somebody; hand them the link, which is shown this once."""
-    permitted(caller, body.role.scopes)
-    link = found.invitations.invite(caller.team_id, body.email, body.role, caller.user_id or caller.key_id)
+    """Create an invitation. The link is shown only once; pass it on to the person."""
+    require_scopes(caller, body.role.scopes)
+    link = services.invitations.invite(caller.team_id, body.email, body.role, caller.user_id or caller.key_id)
     response.headers["Cache-Control"] = "no-store"
-    return InvitationLink(id=link.id, link=public_address(request, found, link.path), expires_at=link.expires_at)
+    return InvitationLink(id=link.id, link=public_url(request, services, link.path), expires_at=link.expires_at)
 
 
 @router.delete("/invitations/{invitation_id}", status_code=204, responses=responses(404))
-def withdraw_invitation(invitation_id: InvitationId, caller: Admin, found: Found) -> None:
-    """Let an invitation's link lead nowhere."""
-    found.invitations.withdraw(caller.team_id, invitation_id)
+def withdraw_invitation(invitation_id: InvitationId, caller: Admin, services: Services) -> None:
+    """Withdraw an invitation; its link stops working."""
+    services.invitations.withdraw(caller.team_id, invitation_id)

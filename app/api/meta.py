@@ -1,4 +1,4 @@
-"""What the server can do, and whether it is well."""
+"""Plug-ins, schemas, health and metrics of the server."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.api.deps import count_anonymous
-from app.api.readiness import Found as Looked
+from app.api.readiness import ReadinessReport
 from primesvt_client.schemas.service import Health, Plugins
 from primesvt_core import registry, spec
 from primesvt_core.report import schema
 
 router = APIRouter()
 
-COUNTED = (Depends(count_anonymous),)
+RATE_LIMITED = (Depends(count_anonymous),)
 
 
-@router.get("/api/v1/plugins", tags=["meta"], dependencies=COUNTED)
+@router.get("/api/v1/plugins", tags=["meta"], dependencies=RATE_LIMITED)
 def list_plugins() -> Plugins:
     """Families, policies and criteria of this server."""
     return Plugins(
@@ -29,14 +29,14 @@ def list_plugins() -> Plugins:
     )
 
 
-@router.get("/api/v1/spec/schema", tags=["meta"], dependencies=COUNTED)
+@router.get("/api/v1/spec/schema", tags=["meta"], dependencies=RATE_LIMITED)
 def spec_schema() -> dict[str, Any]:
     """JSON Schema of a constraint spec."""
     schema: dict[str, Any] = json.loads(spec.json_schema())
     return schema
 
 
-@router.get("/api/v1/report/schema", tags=["meta"], dependencies=COUNTED)
+@router.get("/api/v1/report/schema", tags=["meta"], dependencies=RATE_LIMITED)
 def report_schema() -> dict[str, Any]:
     """JSON Schema of report.json."""
     document: dict[str, Any] = json.loads(schema.json_schema())
@@ -45,23 +45,23 @@ def report_schema() -> dict[str, Any]:
 
 @router.get("/livez", tags=["operation"])
 async def livez() -> Health:
-    """Whether the process answers."""
+    """Liveness: the process answers."""
     return Health(status="ok")
 
 
 @router.get(
-    "/readyz", tags=["operation"], responses={503: {"model": Health, "description": "Something it needs is not there."}}
+    "/readyz",
+    tags=["operation"],
+    responses={503: {"model": Health, "description": "A component that the server needs is not ready."}},
 )
 def readyz(request: Request, response: Response) -> Health:
-    """Whether the database answers with the schema that this version needs, the storage keeps what is written to it,
-    and the broker answers.
-    """
-    looked: Looked = request.app.state.readiness.look()
-    checks = {name: not problem for name, problem in looked.problems.items()}
-    if looked.is_well:
+    """Readiness: the database answers and has this version's schema, the storage accepts writes, the broker answers."""
+    report: ReadinessReport = request.app.state.readiness.check()
+    checks = {name: not problem for name, problem in report.problems.items()}
+    if report.is_ready:
         return Health(status="ok", checks=checks)
     response.status_code = 503
-    problems = {name: problem for name, problem in looked.problems.items() if problem}
+    problems = {name: problem for name, problem in report.problems.items() if problem}
     return Health(status="not ready", checks=checks, problems=problems)
 
 
@@ -72,5 +72,5 @@ def readyz(request: Request, response: Response) -> Health:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 def metrics(request: Request) -> Response:
-    """For Prometheus: numbers of all teams, nothing of any one."""
+    """Metrics in the Prometheus format: totals over all teams."""
     return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beyond what FastAPI finds in the signatures."""
+"""Additions to the OpenAPI document that FastAPI derives from the signatures."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ Responses = dict[int | str, dict[str, Any]]
 
 def with_headers(status: int, **descriptions: str) -> Responses:
     """A response and its headers; underscores in their names stand for hyphens."""
-    return {status: {"headers": {name.replace("_", "-"): header(told) for name, told in descriptions.items()}}}
+    return {status: {"headers": {name.replace("_", "-"): header(text) for name, text in descriptions.items()}}}
 
 
 def operation_id(route: APIRoute) -> str:
-    """The function's name: what generated clients call the operation."""
+    """The function's name: generated clients name the operation after it."""
     return route.name
 
 
@@ -66,8 +66,8 @@ def _complete(schema: dict[str, Any]) -> None:
     for operation in _operations(schema):
         found = responses(401, 403, 429) if operation.get("security") else responses(429)
         if "application/json" in operation.get("requestBody", {}).get("content", ()):
-            found |= responses(400, 413, 415)  # no text at all, too much of it, or of another kind
-        operation["responses"] |= {str(status): told for status, told in found.items()}
+            found |= responses(400, 413, 415)  # malformed JSON, too large, or another media type
+        operation["responses"] |= {str(status): response for status, response in found.items()}
     components = schema.setdefault("components", {}).setdefault("schemas", {})
     described = Problem.model_json_schema(ref_template=REFERENCE)
     components |= described.pop("$defs", {})
@@ -80,7 +80,7 @@ def _complete(schema: dict[str, Any]) -> None:
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """Of a parameter that may be left out: no text in an address or a header is null."""
+    """The schema of an optional parameter: values in paths, queries and headers are never null."""
     kinds = [kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"]
     if len(kinds) != 1:
         return schema

@@ -16,8 +16,8 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from app import errors
-from app.api.hardening import HEADERS
-from app.api.observing import route_of
+from app.api.request_metrics import route_of
+from app.api.security_headers import HEADERS
 from app.storage import BlobMissing, StoreFull, StoreUnavailable
 from primesvt_client.errors import without_type
 from primesvt_client.schemas.problems import FieldProblem, Problem
@@ -77,7 +77,7 @@ def answer(
         errors=fields or [],
     )
     challenge = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
-    # What a client sent is told back, and may hold halves of surrogate pairs, which only escaped JSON can carry.
+    # A client's text is echoed, and may hold halves of surrogate pairs, which only escaped JSON can carry.
     body = json.dumps(problem.model_dump(), ensure_ascii=True)
     return Response(body, status, {**HEADERS, **challenge, **(headers or {})}, MEDIA_TYPE)
 
@@ -102,30 +102,28 @@ def _on_domain(request: Request, error: Exception) -> Response:
 
 def _on_library(request: Request, error: Exception) -> Response:
     assert isinstance(error, PrimeSVTError)  # noqa: S101
-    told = error.facts.get("problems")
-    pairs = [str(line).partition(": ") for line in told] if isinstance(told, list) else []
+    problems = error.facts.get("problems")
+    pairs = [str(line).partition(": ") for line in problems] if isinstance(problems, list) else []
     fields = [FieldProblem(field=f"spec.{name}", detail=detail) for name, _, detail in pairs]
     return answer(request, status_of(error), error.error_code, error.message, fields)
 
 
 def _on_missing(request: Request, error: Exception) -> Response:
-    return answer(request, status_of(error), errors.NotFound.code, "the file has just been deleted")
+    return answer(request, status_of(error), errors.NotFound.code, "the file was just deleted")
 
 
 def _on_storage(request: Request, error: Exception) -> Response:
     log.error("storage_failed", extra={"route": route_of(request.scope), "reason": str(error)})
     if isinstance(error, StoreFull):
-        return answer(
-            request, status_of(error), "storage_full", "the server's storage has no room left; ask who runs it"
-        )
-    told = "the server's storage does not answer; the same request may work in a moment"
-    return answer(request, status_of(error), "storage_unavailable", told, headers={"Retry-After": str(RETRY_SECONDS)})
+        return answer(request, status_of(error), "storage_full", "the server's storage is full; contact its operator")
+    detail = "the server's storage does not answer; try again in a moment"
+    return answer(request, status_of(error), "storage_unavailable", detail, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
 def _on_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     fields = [FieldProblem(field=".".join(map(str, e["loc"])), detail=without_type(e["msg"])) for e in error.errors()]
-    detail = "; ".join(f"{f.field}: {f.detail}" for f in fields) or "the request is wrong"
+    detail = "; ".join(f"{f.field}: {f.detail}" for f in fields) or "the request is invalid"
     return answer(request, 422, "invalid_request", detail, fields)
 
 
@@ -137,24 +135,24 @@ def _on_http(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request, status: int) -> dict[str, str]:
-    """``Allow`` for an address that knows other methods: those of all its routes, not of the first alone."""
+    """``Allow`` with the methods of all routes of the path, not of the first alone."""
     if status != HTTPStatus.METHOD_NOT_ALLOWED:
         return {}
-    known: set[str] = set()
+    methods: set[str] = set()
     for route in request.app.routes:
         match, _ = route.matches(request.scope)
         if match is not Match.NONE:
-            known |= getattr(route, "methods", None) or set()
-    return {"Allow": ", ".join(sorted(known))}
+            methods |= getattr(route, "methods", None) or set()
+    return {"Allow": ", ".join(sorted(methods))}
 
 
 def _on_disconnect(request: Request, _error: Exception) -> Response:
-    # Nobody hears this; it is no fault of the server's either.
-    return answer(request, 400, "disconnected", "the client went away before its request was complete")
+    # Nobody receives this; the log must not count it as a fault of the server.
+    return answer(request, 400, "disconnected", "the client disconnected before its request was complete")
 
 
 def _on_anything(request: Request, error: Exception) -> Response:
     request_id = getattr(request.state, "request_id", "")
     log.error("request_failed", exc_info=error, extra={"route": route_of(request.scope), "request_id": request_id})
-    told = "something went wrong in the server; its log says what"
-    return answer(request, 500, "internal_error", told, headers={"X-Request-ID": request_id} if request_id else {})
+    detail = "an internal error occurred; the server's log has the details"
+    return answer(request, 500, "internal_error", detail, headers={"X-Request-ID": request_id} if request_id else {})

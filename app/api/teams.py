@@ -1,4 +1,4 @@
-"""Teams: those of the caller, and what the current one may and does use."""
+"""Teams of the caller; settings, usage and quotas of the current one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter
 
-from app.api.bodies import BoundedRoute
-from app.api.deps import Caller, Found, needs
+from app.api.body_limits import BoundedRoute
+from app.api.deps import Caller, Services, needs
 from app.api.problem import responses
 from app.teams.records import Principal
 from app.teams.scopes import Scope
@@ -20,27 +20,27 @@ Admin = Annotated[Principal, needs(Scope.TEAM_ADMIN)]
 
 
 @router.get("/teams")
-def list_teams(caller: Caller, found: Found) -> list[TeamView]:
-    """The teams that the caller is in; of a key the one that it belongs to."""
+def list_teams(caller: Caller, services: Services) -> list[TeamView]:
+    """List the caller's teams; an API key has one."""
     if caller.user_id is None:
-        return [TeamView.model_validate(found.teams.get(caller.team_id))]
-    return [TeamView.model_validate(one.team) for one in found.members.teams_of(caller.user_id)]
+        return [TeamView.model_validate(services.teams.get(caller.team_id))]
+    return [TeamView.model_validate(one.team) for one in services.members.teams_of(caller.user_id)]
 
 
 @router.get("/team")
-def get_team(caller: Reader, found: Found) -> TeamView:
-    """The team that the caller asks for."""
-    return TeamView.model_validate(found.teams.get(caller.team_id))
+def get_team(caller: Reader, services: Services) -> TeamView:
+    """Get the current team."""
+    return TeamView.model_validate(services.teams.get(caller.team_id))
 
 
 @router.patch("/team")
-def change_team(body: TeamPatch, caller: Admin, found: Found) -> TeamView:
-    """Change the team's name, or how long it keeps data."""
-    return TeamView.model_validate(found.teams.change(caller.team_id, body.model_dump(exclude_unset=True)))
+def change_team(body: TeamPatch, caller: Admin, services: Services) -> TeamView:
+    """Change the team's name or retention period."""
+    return TeamView.model_validate(services.teams.change(caller.team_id, body.model_dump(exclude_unset=True)))
 
 
 @router.get("/usage")
-def get_usage(caller: Reader, found: Found) -> UsageView:
-    """What the team uses, and what it may use."""
-    used = found.quotas.usage(caller.team_id)
-    return UsageView(**used.__dict__, quotas=found.quotas.of(caller.team_id))
+def get_usage(caller: Reader, services: Services) -> UsageView:
+    """Get the team's usage and quotas."""
+    used = services.quotas.usage(caller.team_id)
+    return UsageView(**used.__dict__, quotas=services.quotas.of(caller.team_id))

@@ -1,4 +1,4 @@
-"""Uploads: announce, send parts, complete."""
+"""Uploads: create, send parts, complete."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from app.api.bodies import BoundedRoute, declared_length
-from app.api.deps import Found, UploadId, needs
-from app.api.digests import DeclaredDigest
+from app.api.body_limits import BoundedRoute, declared_length
+from app.api.body_streams import Chunks, digested, store_body
+from app.api.deps import Services, UploadId, needs
+from app.api.digest_fields import DeclaredDigest
 from app.api.openapi import BINARY_BODY, with_headers
 from app.api.problem import responses
-from app.api.streams import Chunks, digested, store_body
 from app.catalog.records import Upload
 from app.catalog.service import CatalogService
 from app.catalog.states import UploadKind, UploadState
@@ -42,15 +42,15 @@ Reader = Annotated[Principal, needs(Scope.UPLOADS_READ)]
 Writer = Annotated[Principal, needs(Scope.UPLOADS_WRITE)]
 
 RETRY_AFTER = "1"
-FOUND_AT = "Where the upload is found."
-LENGTH_NEEDED = "say with Content-Length how long the file is, or announce it with POST /api/v1/uploads"
-NO_FORM = "send the file itself as the body (curl --data-binary @FILE), not a form"
+LOCATION = "URL of the upload."
+LENGTH_NEEDED = "send the file's size in Content-Length, or create the upload with POST /api/v1/uploads"
+NO_FORM = "send the file as the body (curl --data-binary @FILE), not as a form"
 
 
-@router.post("", status_code=201, responses={**with_headers(201, Location=FOUND_AT), **responses(409, 413)})
-def create_upload(body: NewUpload, caller: Writer, found: Found, response: Response) -> UploadView:
-    """Announce an upload; its parts follow, unless the team has the same bytes already."""
-    upload = found.catalog.create(caller.team_id, body.kind, body.name, body.size_bytes, body.sha256)
+@router.post("", status_code=201, responses={**with_headers(201, Location=LOCATION), **responses(409, 413)})
+def create_upload(body: NewUpload, caller: Writer, services: Services, response: Response) -> UploadView:
+    """Create an upload. Its parts follow, unless the team has the same bytes already."""
+    upload = services.catalog.create(caller.team_id, body.kind, body.name, body.size_bytes, body.sha256)
     response.headers["Location"] = f"{router.prefix}/{upload.id}"
     return UploadView.model_validate(upload)
 
@@ -58,28 +58,28 @@ def create_upload(body: NewUpload, caller: Writer, found: Found, response: Respo
 @router.get("", responses=responses(400))
 def list_uploads(
     caller: Reader,
-    found: Found,
+    services: Services,
     kind: UploadKind | None = None,
     state: UploadState | None = None,
-    size_bytes: Annotated[int | None, Query(ge=0, le=LARGEST, description="Those of exactly this size.")] = None,
+    size_bytes: Annotated[int | None, Query(ge=0, le=LARGEST, description="Only uploads of exactly this size.")] = None,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
 ) -> UploadPage:
-    """Uploads, newest first."""
-    page = found.catalog.search(caller.team_id, kind, state, cursor, limit, size_bytes=size_bytes)
+    """List uploads, newest first."""
+    page = services.catalog.search(caller.team_id, kind, state, cursor, limit, size_bytes=size_bytes)
     return UploadPage(items=[UploadView.model_validate(u) for u in page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/{upload_id}", responses=responses(404))
-def get_upload(upload_id: UploadId, caller: Reader, found: Found) -> UploadView:
-    """One upload; which parts have arrived tells what is left to send."""
-    return UploadView.model_validate(found.catalog.get(caller.team_id, upload_id))
+def get_upload(upload_id: UploadId, caller: Reader, services: Services) -> UploadView:
+    """Get one upload; its received parts show which are missing."""
+    return UploadView.model_validate(services.catalog.get(caller.team_id, upload_id))
 
 
 @router.put("/{upload_id}/digest", responses=responses(400, 404, 409, 413, 415))
-def announce_digest(upload_id: UploadId, body: NewDigest, caller: Writer, found: Found) -> UploadView:
-    """Say what the whole is, if it was not known when the upload was announced; it is verified against that."""
-    return UploadView.model_validate(found.catalog.announce_digest(caller.team_id, upload_id, body.sha256))
+def announce_digest(upload_id: UploadId, body: NewDigest, caller: Writer, services: Services) -> UploadView:
+    """Set the SHA-256 of the whole file, if it was unknown at creation; the file is verified against it."""
+    return UploadView.model_validate(services.catalog.announce_digest(caller.team_id, upload_id, body.sha256))
 
 
 @router.put("/{upload_id}/parts/{number}", responses=responses(404, 409, 507), openapi_extra=BINARY_BODY)
@@ -88,23 +88,23 @@ async def put_part(
     number: Annotated[int, Path(ge=1, le=1_000_000)],
     request: Request,
     caller: Writer,
-    found: Found,
+    services: Services,
     sha256: DeclaredDigest,
 ) -> UploadView:
-    """Send one part, in any order; a part that failed is sent again."""
+    """Send one part. Parts may come in any order; a failed part can be sent again."""
 
     def store(chunks: Chunks) -> Upload:
-        return found.catalog.put_part(caller.team_id, upload_id, number, chunks, sha256)
+        return services.catalog.put_part(caller.team_id, upload_id, number, chunks, sha256)
 
     return UploadView.model_validate(await store_body(request, store))
 
 
 @router.post("/{upload_id}/part-urls", responses=responses(400, 404, 409, 413, 415))
 def address_parts(
-    upload_id: UploadId, body: PartNumbers, caller: Writer, found: Found, response: Response
+    upload_id: UploadId, body: PartNumbers, caller: Writer, services: Services, response: Response
 ) -> PartAddresses:
-    """Where to send parts straight to storage; those that get no address go through this server."""
-    addresses = found.catalog.presigned_parts(caller.team_id, upload_id, body.numbers)
+    """Get presigned URLs to send parts directly to storage; parts without a URL go through this server."""
+    addresses = services.catalog.presigned_parts(caller.team_id, upload_id, body.numbers)
     response.headers["Cache-Control"] = "no-store"
     return PartAddresses(items=[PartAddressView.model_validate(address) for address in addresses])
 
@@ -112,11 +112,11 @@ def address_parts(
 @router.post(
     "/{upload_id}/complete",
     status_code=202,
-    responses={**with_headers(202, Retry_After="Seconds until the verdict may be there."), **responses(404, 409)},
+    responses={**with_headers(202, Retry_After="Seconds until the validation may have ended."), **responses(404, 409)},
 )
-def complete_upload(upload_id: UploadId, caller: Writer, found: Found, response: Response) -> UploadView:
-    """Everything is sent: have the whole verified and its content validated. Asking again is harmless."""
-    upload = found.catalog.complete(caller.team_id, upload_id)
+def complete_upload(upload_id: UploadId, caller: Writer, services: Services, response: Response) -> UploadView:
+    """Complete an upload: it is verified and its content validated. Repeating the request is harmless."""
+    upload = services.catalog.complete(caller.team_id, upload_id)
     response.headers["Retry-After"] = RETRY_AFTER
     return UploadView.model_validate(upload)
 
@@ -124,28 +124,28 @@ def complete_upload(upload_id: UploadId, caller: Writer, found: Found, response:
 @router.post(
     "/whole",
     status_code=202,
-    responses={**with_headers(202, Location=FOUND_AT), **responses(411, 413, 415, 507)},
+    responses={**with_headers(202, Location=LOCATION), **responses(411, 413, 415, 507)},
     openapi_extra=BINARY_BODY,
 )
 async def upload_whole(
     request: Request,
     response: Response,
     caller: Writer,
-    found: Found,
+    services: Services,
     kind: UploadKind,
     name: Annotated[str, Query(min_length=1, max_length=1000)],
     sha256: DeclaredDigest,
 ) -> UploadView:
     """Upload a small file in a single request."""
     size = _declared_size(request)
-    upload = await run_in_threadpool(_announce, found.catalog, caller.team_id, kind, name, size, sha256)
-    stored = await store_body(request, partial(_store_whole, found.catalog, caller.team_id, upload))
+    upload = await run_in_threadpool(_create, services.catalog, caller.team_id, kind, name, size, sha256)
+    stored = await store_body(request, partial(_store_whole, services.catalog, caller.team_id, upload))
     response.headers["Location"] = f"{router.prefix}/{upload.id}"
     return UploadView.model_validate(stored)
 
 
-def _announce(catalog: CatalogService, team: str, kind: UploadKind, name: str, size: int, sha256: str | None) -> Upload:
-    return catalog.create(team, kind, name, size, sha256, share=False)  # the bytes come in any case
+def _create(catalog: CatalogService, team: str, kind: UploadKind, name: str, size: int, sha256: str | None) -> Upload:
+    return catalog.create(team, kind, name, size, sha256, share=False)  # the bytes are sent in any case
 
 
 def _declared_size(request: Request) -> int:
@@ -158,13 +158,13 @@ def _declared_size(request: Request) -> int:
 
 
 def _store_whole(catalog: CatalogService, team: str, upload: Upload, chunks: Chunks) -> Upload:
-    """Store every part and complete; what cannot be stored leaves nothing behind."""
+    """Store every part and complete; a failure leaves nothing behind."""
     digest = hashlib.sha256()
     try:
         for number in range(1, upload.parts + 1):
             left = upload.size_bytes - (number - 1) * upload.part_bytes
-            taken = digested(chunks.take(min(left, upload.part_bytes)), digest)
-            catalog.put_part(team, upload.id, number, taken, None)
+            part = digested(chunks.take(min(left, upload.part_bytes)), digest)
+            catalog.put_part(team, upload.id, number, part, None)
         _check(upload, digest.hexdigest())
         return catalog.complete(team, upload.id)
     except BaseException:
@@ -174,10 +174,10 @@ def _store_whole(catalog: CatalogService, team: str, upload: Upload, chunks: Chu
 
 def _check(upload: Upload, sha256: str) -> None:
     if upload.sha256 not in (None, sha256):
-        raise DigestMismatch(f"the file has the sha256 {sha256}, not {upload.sha256}; send it again")
+        raise DigestMismatch(f"the file's SHA-256 is {sha256}, not {upload.sha256}; send it again")
 
 
 @router.delete("/{upload_id}", status_code=204, responses=responses(404, 409))
-def delete_upload(upload_id: UploadId, caller: Writer, found: Found) -> None:
-    """Forget an upload that no job refers to."""
-    found.catalog.delete(caller.team_id, upload_id)
+def delete_upload(upload_id: UploadId, caller: Writer, services: Services) -> None:
+    """Delete an upload that no job uses."""
+    services.catalog.delete(caller.team_id, upload_id)

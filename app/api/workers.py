@@ -1,4 +1,4 @@
-"""Workers: who is there, and what they do."""
+"""Workers: their hosts, devices and jobs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter
 
-from app.api.deps import Found, needs
+from app.api.deps import Services, needs
 from app.api.problem import responses
 from app.teams.records import Principal
 from app.teams.scopes import Scope
@@ -16,6 +16,6 @@ router = APIRouter(prefix="/api/v1/workers", tags=["operation"], responses=respo
 
 
 @router.get("")
-def list_workers(caller: Annotated[Principal, needs(Scope.JOBS_READ)], found: Found) -> Workers:
-    """Workers that were heard of within a day, by host. Jobs of other teams are not named."""
-    return Workers(items=[WorkerView.model_validate(one) for one in found.workers.seen_by(caller.team_id)])
+def list_workers(caller: Annotated[Principal, needs(Scope.JOBS_READ)], services: Services) -> Workers:
+    """List workers seen within a day, by host. Jobs of other teams are not named."""
+    return Workers(items=[WorkerView.model_validate(one) for one in services.workers.seen_by(caller.team_id)])

@@ -1,4 +1,4 @@
-"""What commands share that work on the database of a service, rather than ask its API: for whoever runs it.
+"""What commands share that work on a service's database rather than its API: for operators.
 
 What opens the database is imported when a command runs: ``--help`` answers at once, without SQLAlchemy.
 """
@@ -25,11 +25,9 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = Path("primesvt-data")
 DEFAULT_TEAM = "default"
 ID_WIDTH = 31
-"""Of an id, which people copy: it is never cut."""
+"""Of an id, which users copy: it is never truncated."""
 
-DataDir = Annotated[
-    Path, typer.Option("--data-dir", envvar="PRIMESVT_DATA_DIR", help="Folder for everything the service keeps.")
-]
+DataDir = Annotated[Path, typer.Option("--data-dir", envvar="PRIMESVT_DATA_DIR", help="Folder of the service's data.")]
 
 
 def settings_of(data_dir: Path) -> Settings:
@@ -44,8 +42,8 @@ def settings_of(data_dir: Path) -> Settings:
 
 
 @contextmanager
-def reached(data_dir: Path) -> Iterator[Database]:
-    """The database of --data-dir, or of PRIMESVT_DATABASE_URL; what it refuses ends the command with its code."""
+def open_database(data_dir: Path) -> Iterator[Database]:
+    """The database of --data-dir, or of PRIMESVT_DATABASE_URL; errors end the command with their code."""
     from app.db import opened
     from app.teams.actors import Actor, ActorKind, acting
 

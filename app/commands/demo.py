@@ -1,4 +1,4 @@
-"""demo: the whole way through the real service, on the example that comes with it."""
+"""demo: from upload to checked result through the real service, on the example that comes with it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.table import Table
 
 from primesvt_client import Client
 from primesvt_client.commands.api_options import fail_unless_succeeded, follow
-from primesvt_client.commands.jobs import fetch, looked_into, send
+from primesvt_client.commands.jobs import fetch, send, wait_until_ready
 from primesvt_client.console import FAILED, WRONG_INPUT, err, fail, out, progress_bars
 from primesvt_client.states import UploadKind
 
@@ -31,7 +31,7 @@ def demo(
     ] = None,
     examples: Annotated[Path, typer.Option(help="Folder with the example.", show_default=False)] = EXAMPLES,
 ) -> None:
-    """Start a service in a temporary folder, compress the example through it, check the result, stop the service."""
+    """Start a service in a temporary folder, compress the example with it, verify the result, stop the service."""
     from app.embedded import Place, running  # imports what --help does without
 
     checkpoint, data = examples / "spikformer-digits.pth.tar", examples / "digits.npz"
@@ -47,7 +47,7 @@ def demo(
             _compress(client, checkpoint, data, target)
             err.print("stopping the service ...")
     report = json.loads((target / "report.json").read_text(encoding="utf-8"))
-    accuracy = _checked_again(target / "model.safetensors", data, report)
+    accuracy = _verified_accuracy(target / "model.safetensors", data, report)
     _print_result(report, accuracy, checkpoint, target)
     out.print(f"\n{time.monotonic() - began:.0f} s in all")
 
@@ -55,21 +55,21 @@ def demo(
 def _compress(client: Client, checkpoint: Path, data: Path, target: Path) -> None:
     model, images = send(client, checkpoint, UploadKind.CHECKPOINT), send(client, data, UploadKind.DATASET)
     for upload in (model, images):
-        looked_into(client, upload)
+        wait_until_ready(client, upload)
     job = client.submit(model.id, images.id, {"budget": dict(BUDGET)}, name="demo")
-    err.print(f"submitted {job.id}: at most 3 points of accuracy lost, at least 25 % of memory saved")
+    err.print(f"submitted {job.id}: max. accuracy drop 3 points, min. memory saving 25 %")
     fail_unless_succeeded(follow(client, job.id))
     fetch(client, job.id, target)
 
 
-def _checked_again(model: Path, data: Path, report: dict[str, Any]) -> float:
-    """The downloaded model's accuracy on the confirmation split; it must be the report's."""
-    err.print("loading the pruned model and checking its accuracy again ...")
-    with progress_bars(baseline="measuring") as told:
-        found = import_module("primesvt_core.evaluation.evaluate").evaluate(model, data, report=told)
+def _verified_accuracy(model: Path, data: Path, report: dict[str, Any]) -> float:
+    """The downloaded model's accuracy on the confirmation split, which must be the report's."""
+    err.print("loading the pruned model and verifying its accuracy ...")
+    with progress_bars(baseline="measuring") as report_progress:
+        found = import_module("primesvt_core.evaluation.evaluate").evaluate(model, data, report=report_progress)
     if found.accuracy != report["pruned"]["accuracy"]:
-        told_accuracy = report["pruned"]["accuracy"]
-        fail("not_reproduced", f"the model reaches {found.accuracy:.4%}, its report says {told_accuracy:.4%}", FAILED)
+        expected = report["pruned"]["accuracy"]
+        fail("not_reproduced", f"the model reaches {found.accuracy:.4%}, its report says {expected:.4%}", FAILED)
     return float(found.accuracy)
 
 

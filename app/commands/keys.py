@@ -1,4 +1,4 @@
-"""keys: the API keys of a service whose database this machine reaches."""
+"""keys: the API keys of a service, by its database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from rich.markup import escape
 from rich.table import Column, Table
 
-from app.commands.database import DEFAULT_FOLDER, DEFAULT_TEAM, ID_WIDTH, DataDir, reached
+from app.commands.database import DEFAULT_FOLDER, DEFAULT_TEAM, ID_WIDTH, DataDir, open_database
 from app.commands.services import key_service, team_service
 from app.errors import NotFound
 from primesvt_client.console import err, out, print_json
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 GRACE_HOURS = 24
 
-commands = typer.Typer(help="API keys of a service whose database this machine reaches.", no_args_is_help=True)
+commands = typer.Typer(help="API keys; works on the service's database.", no_args_is_help=True)
 KeyId = Annotated[str, typer.Argument(metavar="KEY", help="Id of the key: key_…", show_default=False)]
 
 
 @commands.command("create")
 def create_key(
-    name: Annotated[str, typer.Argument(help="What the key is for.")] = "key",
-    team: Annotated[str, typer.Option(help="Name of the team; made if there is none.")] = DEFAULT_TEAM,
+    name: Annotated[str, typer.Argument(help="Name of the key.")] = "key",
+    team: Annotated[str, typer.Option(help="Name of the team; created if it does not exist.")] = DEFAULT_TEAM,
     scope: Annotated[
-        list[Scope] | None, typer.Option(help="What it may do; several may be given. All if none.")
+        list[Scope] | None, typer.Option(help="Permission; may be given several times. All if not given.")
     ] = None,
-    days: Annotated[int | None, typer.Option(min=1, max=36_500, help="It expires after so many days.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=36_500, help="Days until it expires.")] = None,
     data_dir: DataDir = DEFAULT_FOLDER,
     json: Json = False,
 ) -> None:
-    """Make a key and show it, this once. The database is that of --data-dir, or of PRIMESVT_DATABASE_URL."""
-    with reached(data_dir) as database:
+    """Create an API key, shown only once. The database is that of --data-dir, or of PRIMESVT_DATABASE_URL."""
+    with open_database(data_dir) as database:
         end = None if days is None else datetime.now(UTC) + timedelta(days=days)
         team_id = team_service(database).team_named(team)
         _show(key_service(database).create(team_id, name, frozenset(scope or ALL_SCOPES), end), json=json)
@@ -48,8 +48,8 @@ def create_key(
 
 @commands.command("list")
 def list_keys(data_dir: DataDir = DEFAULT_FOLDER, json: Json = False) -> None:
-    """List the keys of all teams, without their secrets."""
-    with reached(data_dir) as database:
+    """List the API keys of all teams, without their secrets."""
+    with open_database(data_dir) as database:
         found = [
             (team.name, key) for team in team_service(database).all() for key in key_service(database).all(team.id)
         ]
@@ -66,12 +66,12 @@ def list_keys(data_dir: DataDir = DEFAULT_FOLDER, json: Json = False) -> None:
 @commands.command("rotate")
 def rotate_key(
     key_id: KeyId,
-    grace_hours: Annotated[int, typer.Option(min=0, max=720, help="The old key goes on for so long.")] = GRACE_HOURS,
+    grace_hours: Annotated[int, typer.Option(min=0, max=720, help="Hours that the old key stays valid.")] = GRACE_HOURS,
     data_dir: DataDir = DEFAULT_FOLDER,
     json: Json = False,
 ) -> None:
-    """Make a key in place of another one and show it, this once; meanwhile both open things."""
-    with reached(data_dir) as database:
+    """Replace an API key; the new one is shown only once, the old one stays valid for a while."""
+    with open_database(data_dir) as database:
         keys = key_service(database)
         team = _team_of(team_service(database), keys, key_id)
         _show(keys.rotate(team, key_id, grace_hours * 3600), json=json)
@@ -79,8 +79,8 @@ def rotate_key(
 
 @commands.command("revoke")
 def revoke_key(key_id: KeyId, data_dir: DataDir = DEFAULT_FOLDER) -> None:
-    """From now on the key opens nothing."""
-    with reached(data_dir) as database:
+    """Revoke an API key at once."""
+    with open_database(data_dir) as database:
         keys = key_service(database)
         keys.revoke(_team_of(team_service(database), keys, key_id), key_id)
     err.print(f"{key_id} is revoked")
@@ -108,11 +108,11 @@ def _state(key: Key) -> str:
 
 def _as_json(team: str, key: Key) -> dict[str, JsonValue]:
     times = {"created_at": key.created_at, "expires_at": key.expires_at, "last_used_at": key.last_used_at}
-    told: dict[str, JsonValue] = {name: at.isoformat() if at else None for name, at in times.items()}
+    moments: dict[str, JsonValue] = {name: at.isoformat() if at else None for name, at in times.items()}
     known: dict[str, JsonValue] = {
         "id": key.id,
         "team": team,
         "name": key.name,
         "scopes": [scope.value for scope in key.scopes],
     }
-    return {**known, "state": _state(key), "revoked": key.revoked_at is not None, **told}
+    return {**known, "state": _state(key), "revoked": key.revoked_at is not None, **moments}

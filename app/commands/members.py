@@ -1,4 +1,4 @@
-"""members: the people of a service whose database this machine reaches."""
+"""members: the members of a service's teams, by its database."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from app.commands.database import DEFAULT_FOLDER, DEFAULT_TEAM, ID_WIDTH, DataDir, reached, settings_of
+from app.commands.database import DEFAULT_FOLDER, DEFAULT_TEAM, ID_WIDTH, DataDir, open_database, settings_of
 from app.commands.services import invitation_service, member_service, team_service
 from app.errors import NotFound
 from primesvt_client.commands.api_options import DEFAULT_SERVER, SERVER_VARIABLE
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from app.db import Database
     from app.teams.invitations import NewLink
 
-commands = typer.Typer(help="People of a service whose database this machine reaches.", no_args_is_help=True)
-Email = Annotated[str, typer.Argument(help="Their e-mail address.", show_default=False)]
+commands = typer.Typer(help="Members of teams; works on the service's database.", no_args_is_help=True)
+Email = Annotated[str, typer.Argument(help="E-mail address of the member.", show_default=False)]
 Team = Annotated[str, typer.Option(help="Name of the team.")]
 
 
 @commands.command("add")
 def add_member(
     email: Email,
-    role: Annotated[Role, typer.Option(help="What they may do.")] = Role.MEMBER,
+    role: Annotated[Role, typer.Option(help="Role in the team.")] = Role.MEMBER,
     team: Team = DEFAULT_TEAM,
     data_dir: DataDir = DEFAULT_FOLDER,
     json: Json = False,
 ) -> None:
-    """Invite somebody into a team: prints a link that they follow to join and to choose a password."""
-    with reached(data_dir) as database:
+    """Invite a member: prints a link for joining the team and choosing a password."""
+    with open_database(data_dir) as database:
         link = invitation_service(database).invite(team_service(database).id_of(team), email, role)
     _show(link, settings_of(data_dir).public_url, json=json)
 
@@ -43,7 +43,7 @@ def add_member(
 @commands.command("list")
 def list_members(data_dir: DataDir = DEFAULT_FOLDER, json: Json = False) -> None:
     """List the members of all teams."""
-    with reached(data_dir) as database:
+    with open_database(data_dir) as database:
         found = [
             (team.name, one) for team in team_service(database).all() for one in member_service(database).all(team.id)
         ]
@@ -59,30 +59,30 @@ def list_members(data_dir: DataDir = DEFAULT_FOLDER, json: Json = False) -> None
 @commands.command("role")
 def change_role(
     email: Email,
-    role: Annotated[Role, typer.Argument(help="What they may do from now on.", show_default=False)],
+    role: Annotated[Role, typer.Argument(help="New role in the team.", show_default=False)],
     team: Team = DEFAULT_TEAM,
     data_dir: DataDir = DEFAULT_FOLDER,
 ) -> None:
-    """Give a member another role."""
-    with reached(data_dir) as database:
+    """Change the role of a member."""
+    with open_database(data_dir) as database:
         team_id = team_service(database).id_of(team)
         member_service(database).change_role(team_id, _id_of(database, team_id, email), role)
-    err.print(f"{email} is {role.value} of {team}", markup=False)
+    err.print(f"{email} now has the role {role.value} in {team}", markup=False)
 
 
 @commands.command("remove")
 def remove_member(email: Email, team: Team = DEFAULT_TEAM, data_dir: DataDir = DEFAULT_FOLDER) -> None:
-    """Take somebody out of a team."""
-    with reached(data_dir) as database:
+    """Remove a member from a team."""
+    with open_database(data_dir) as database:
         team_id = team_service(database).id_of(team)
         member_service(database).remove(team_id, _id_of(database, team_id, email))
-    err.print(f"{email} is no member of {team} any more", markup=False)
+    err.print(f"{email} is no longer a member of {team}", markup=False)
 
 
 @commands.command("password")
 def new_password(email: Email, data_dir: DataDir = DEFAULT_FOLDER, json: Json = False) -> None:
-    """Print a link with which somebody chooses a new password."""
-    with reached(data_dir) as database:
+    """Print a link for choosing a new password."""
+    with open_database(data_dir) as database:
         link = invitation_service(database).new_password(email)
     _show(link, settings_of(data_dir).public_url, json=json)
 
@@ -91,7 +91,7 @@ def _id_of(database: Database, team: str, email: str) -> str:
     for member in member_service(database).all(team):
         if member.email == email.strip().lower():
             return member.user_id
-    raise NotFound(f"{email} is no member of the team; 'primesvt members list' shows who is")
+    raise NotFound(f"{email} is not a member of the team; 'primesvt members list' shows all")
 
 
 def _show(link: NewLink, public_url: str, *, json: bool) -> None:
@@ -101,4 +101,4 @@ def _show(link: NewLink, public_url: str, *, json: bool) -> None:
         print_json({"link": address, "expires_at": link.expires_at.isoformat()})
         return
     out.print(address, soft_wrap=True, markup=False)
-    err.print(f"it can be used once, until {link.expires_at.astimezone():%Y-%m-%d %H:%M}")
+    err.print(f"valid once, until {link.expires_at.astimezone():%Y-%m-%d %H:%M}")

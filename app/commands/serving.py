@@ -1,4 +1,4 @@
-"""serve: the whole service on this machine."""
+"""serve: the service on this machine."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def serve(
     data_dir: DataDir = DEFAULT_FOLDER,
     json: Json = False,
 ) -> None:
-    """Run the whole service on this machine: API, dashboard, queue, one worker. Ctrl-C stops it; what was running goes
-    on at the next start.
+    """Run the service on this machine: API, dashboard, queue, one worker. Ctrl-C stops it; the next start resumes
+    unfinished jobs.
     """
     from app.embedded import Place, running  # imports what --help does without
 
@@ -43,19 +43,19 @@ def serve(
                 time.sleep(LOOK_SECONDS)
                 found.check()
     except KeyboardInterrupt:
-        err.print("stopped; what was running goes on at the next start")
+        err.print("stopped; the next start resumes unfinished jobs")
 
 
 def _announce(found: Running, *, json: bool) -> None:
     if json:
         print_json({"server": found.address, "api_key": found.first_key, "data_dir": str(found.settings.data_dir)})
         return
-    out.print(f"PrimeSVT is at [bold]{found.address}[/]; Ctrl-C stops it")
+    out.print(f"PrimeSVT serves at [bold]{found.address}[/]; Ctrl-C stops it")
     if found.first_key:
-        out.print("\nThe first API key, shown this once:\n")
+        out.print("\nThe first API key (shown only once):\n")
         out.print(f"    export {SERVER_VARIABLE}={found.address}", soft_wrap=True)
         out.print(f"    export {KEY_VARIABLE}={found.first_key}\n", soft_wrap=True)
-        out.print("The first person who signs in with a password is invited with\n")
+        out.print("Invite the first member who signs in with a password:\n")
         folder = f" --data-dir {found.settings.data_dir}"
         out.print(f"    primesvt members add you@example.org --role admin{folder}\n", soft_wrap=True, markup=False)
     out.print(f"data and logs: {found.settings.data_dir}", soft_wrap=True)

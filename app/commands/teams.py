@@ -1,4 +1,4 @@
-"""teams: the teams of a service whose database this machine reaches, and what they may use."""
+"""teams: the teams of a service and their quotas, by its database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from rich.markup import escape
 from rich.table import Column, Table
 
-from app.commands.database import DEFAULT_FOLDER, ID_WIDTH, DataDir, reached, settings_of
+from app.commands.database import DEFAULT_FOLDER, ID_WIDTH, DataDir, open_database, settings_of
 from app.commands.services import quota_service, team_service
 from app.errors import Conflict, Invalid
 from primesvt_client.console import err, out, print_json
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from app.teams.quotas import Quotas
     from app.usage.quotas import Usage
 
-commands = typer.Typer(help="Teams of a service whose database this machine reaches.", no_args_is_help=True)
+commands = typer.Typer(help="Teams and quotas; works on the service's database.", no_args_is_help=True)
 TeamName = Annotated[str, typer.Argument(metavar="TEAM", help="Name of the team.", show_default=False)]
 Limit = Annotated[str | None, typer.Option(metavar="NUMBER", help="A whole number, or 'unlimited'.")]
 
 
 @commands.command("create")
 def create_team(name: TeamName, data_dir: DataDir = DEFAULT_FOLDER, json: Json = False) -> None:
-    """Make a team with one API key, which is shown this once."""
-    with reached(data_dir) as database:
+    """Create a team with one API key, which is shown only once."""
+    with open_database(data_dir) as database:
         teams = team_service(database)
         if any(team.name == name for team in teams.all()):
             raise Conflict(f"there is a team {name} already; 'primesvt keys create --team' makes keys for it")
@@ -42,8 +42,8 @@ def create_team(name: TeamName, data_dir: DataDir = DEFAULT_FOLDER, json: Json =
 
 @commands.command("list")
 def list_teams(data_dir: DataDir = DEFAULT_FOLDER, json: Json = False) -> None:
-    """List all teams, what they use and what they may use."""
-    with reached(data_dir) as database:
+    """List all teams with usage and quotas."""
+    with open_database(data_dir) as database:
         quotas = quota_service(database, settings_of(data_dir))
         found = [(team, quotas.usage(team.id), quotas.of(team.id)) for team in team_service(database).all()]
     if json:
@@ -66,20 +66,20 @@ def set_quota(
     unfinished_jobs: Limit = None,
     gpu_minutes: Limit = None,
     upload_bytes: Limit = None,
-    reset: Annotated[bool, typer.Option("--reset", help="Let the server's quotas hold again.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Return to the server's quotas.")] = False,
     data_dir: DataDir = DEFAULT_FOLDER,
 ) -> None:
-    """Say what a team may use; what is not named stays as it is."""
-    asked = {
+    """Set the quotas of a team; those not given stay unchanged."""
+    limits = {
         "storage_bytes": storage_bytes, "unfinished_jobs": unfinished_jobs, "gpu_minutes": gpu_minutes,
         "upload_bytes": upload_bytes,
     }  # fmt: skip
-    with reached(data_dir) as database:
+    with open_database(data_dir) as database:
         team = team_service(database).id_of(name)
         quotas = quota_service(database, settings_of(data_dir))
         if reset:
             quotas.reset(team)
-        found = quotas.change(team, {key: _number(text) for key, text in asked.items() if text is not None})
+        found = quotas.change(team, {key: _number(text) for key, text in limits.items() if text is not None})
     err.print(", ".join(f"{key}: {'unlimited' if most is None else most}" for key, most in asdict(found).items()))
 
 

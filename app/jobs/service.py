@@ -45,7 +45,7 @@ class JobService:
         self.database, self.store, self.notifier, self.admission = database, store, notifier, admission
         self.places = Places()
 
-    def submit(self, team: str, asked: NewJob, idempotency_key: str | None = None, retry_of: str | None = None) -> Job:
+    def submit(self, team: str, new: NewJob, idempotency_key: str | None = None, retry_of: str | None = None) -> Job:
         """Queue a job; with the same idempotency key the same job is returned.
 
         Raises:
@@ -55,25 +55,25 @@ class JobService:
             IdempotencyConflict: the key was used for another request.
             QuotaExceeded: the team has as many jobs, or used as much, as it may.
         """
-        spec = specs.parse(asked.spec).model_dump(mode="json", exclude_unset=True)
+        spec = specs.parse(new.spec).model_dump(mode="json", exclude_unset=True)
         try:
-            job_id, is_new = self._submit(team, asked, spec, idempotency_key, retry_of)
+            job_id, is_new = self._submit(team, new, spec, idempotency_key, retry_of)
         except IntegrityError:  # two requests with one key at the same time: the other one made the job
-            job_id, is_new = self._submit(team, asked, spec, idempotency_key, retry_of)
+            job_id, is_new = self._submit(team, new, spec, idempotency_key, retry_of)
         if is_new:
             self.notifier.notify_job(job_id)
         return self.get(team, job_id)
 
     def _submit(
-        self, team: str, asked: NewJob, spec: dict[str, object], key: str | None, retry_of: str | None
+        self, team: str, new: NewJob, spec: dict[str, object], key: str | None, retry_of: str | None
     ) -> tuple[str, bool]:
-        digest = _digest(asked)
+        digest = _digest(new)
         with self.database.session() as session:
             known = self._answered(session, team, key, digest)
             if known is not None:
                 return known, False
             self.admission.admit_job(session, team)
-            row = self._new_row(session, team, asked, spec)
+            row = self._new_row(session, team, new, spec)
             row.retry_of = retry_of
             session.add(row)
             session.flush()
@@ -97,10 +97,10 @@ class JobService:
             row = _row(session, team, job_id)
             return record(row, _positions(session, team, [row]).get(job_id))
 
-    def many(self, asked: Collection[tuple[str, str]]) -> dict[tuple[str, str], Job]:
+    def many(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Job]:
         """Those of the jobs, each of a team, that there are; their places in the queue as of up to a second ago."""
         with self.database.reading() as session:
-            query = select(JobRow).where(tuple_(JobRow.team_id, JobRow.id).in_(asked))
+            query = select(JobRow).where(tuple_(JobRow.team_id, JobRow.id).in_(wanted))
             rows = {(row.team_id, row.id): row for row in session.scalars(query)}
             waiting: dict[str, list[str]] = {}
             for (team, job_id), row in rows.items():
@@ -172,11 +172,11 @@ class JobService:
         job = self.get(team, job_id)
         if job.state not in (JobState.FAILED, JobState.CANCELLED):
             raise Conflict(f"the job is {job.state}; only failed and cancelled jobs can be tried again")
-        asked = NewJob(
+        new = NewJob(
             checkpoint_id=job.checkpoint_id, dataset_id=job.dataset_id, spec=job.spec, name=job.name,
             train_dataset_id=job.train_dataset_id, priority=job.priority,
         )  # fmt: skip
-        return self.submit(team, asked, retry_of=job_id)
+        return self.submit(team, new, retry_of=job_id)
 
     def delete(self, team: str, job_id: str) -> None:
         """Forget a finished job with its artifacts.
@@ -190,7 +190,7 @@ class JobService:
                 raise Conflict(f"the job is {row.state}; cancel it first")
             keys = [*session.scalars(select(ArtifactRow.blob_key).where(ArtifactRow.job_id == job_id))]
             keys += files.keys_of(session, job_id)
-        # The bytes first, and nothing comes to a job that is over: if this is cut short, it can be asked for again.
+        # The bytes first, and nothing comes to a job that is over: if this is cut short, it can be requested again.
         for key in keys:
             self.store.delete(key)
         with self.database.session() as session:
@@ -260,23 +260,23 @@ class JobService:
         return known.job_id
 
     @staticmethod
-    def _new_row(session: Session, team: str, asked: NewJob, spec: dict[str, object]) -> JobRow:
-        used = [asked.checkpoint_id, asked.dataset_id, asked.train_dataset_id]
+    def _new_row(session: Session, team: str, new: NewJob, spec: dict[str, object]) -> JobRow:
+        used = [new.checkpoint_id, new.dataset_id, new.train_dataset_id]
         touch_uploads(session, team, [upload_id for upload_id in used if upload_id])
-        checkpoint = _upload(session, team, asked.checkpoint_id, UploadKind.CHECKPOINT)
-        data = _upload(session, team, asked.dataset_id, UploadKind.DATASET)
-        if asked.train_dataset_id is not None:
-            _upload(session, team, asked.train_dataset_id, UploadKind.DATASET)
+        checkpoint = _upload(session, team, new.checkpoint_id, UploadKind.CHECKPOINT)
+        data = _upload(session, team, new.dataset_id, UploadKind.DATASET)
+        if new.train_dataset_id is not None:
+            _upload(session, team, new.train_dataset_id, UploadKind.DATASET)
         return JobRow(
-            id=new_id(JOB_PREFIX), team_id=team, name=printable(asked.name or f"{checkpoint.name} on {data.name}"),
-            checkpoint_id=checkpoint.id, dataset_id=data.id, train_dataset_id=asked.train_dataset_id, spec=spec,
+            id=new_id(JOB_PREFIX), team_id=team, name=printable(new.name or f"{checkpoint.name} on {data.name}"),
+            checkpoint_id=checkpoint.id, dataset_id=data.id, train_dataset_id=new.train_dataset_id, spec=spec,
             state=JobState.QUEUED.value, created_at=now(), not_before=now(), epoch=0, attempts=0,
-            priority=asked.priority.rank, device=str(spec.get("device", ANY_DEVICE)).partition(":")[0],
+            priority=new.priority.rank, device=str(spec.get("device", ANY_DEVICE)).partition(":")[0],
         )  # fmt: skip
 
 
-def _digest(asked: NewJob) -> str:
-    return hashlib.sha256(json.dumps(asked.__dict__, sort_keys=True).encode()).hexdigest()
+def _digest(new: NewJob) -> str:
+    return hashlib.sha256(json.dumps(new.__dict__, sort_keys=True).encode()).hexdigest()
 
 
 def _row(session: Session, team: str, job_id: str, *, lock: bool = False) -> JobRow:

@@ -128,7 +128,7 @@ def add_key(
     created_by: str | None = None,
     replaces: str | None = None,
 ) -> NewKey:
-    """Make a key in the caller's transaction."""
+    """Create an API key in the caller's transaction."""
     key_id = new_id("key")
     made = NewKey(key_id, team, new_key(key_id))
     row = KeyRow(

@@ -25,7 +25,7 @@ from app.teams.sessions import end_sessions
 log = logging.getLogger(__name__)
 
 WRONG = "wrong e-mail address or password"
-NO_TEAM = "you are in no team any more; ask an admin for an invitation"
+NO_TEAM = "you are not a member of any team; ask an admin for an invitation"
 
 
 class PeopleService:
@@ -69,7 +69,7 @@ class PeopleService:
         with self.database.session() as session:
             user = session.get_one(UserRow, user_id)
         if not is_right(password, user.password_hash):
-            raise WrongPassword("the old password is another")
+            raise WrongPassword("the current password is wrong")
         kept = hash_password(new_password, user.email)
         with self.database.session() as session:
             session.get_one(UserRow, user_id).password_hash = kept

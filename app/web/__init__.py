@@ -1,4 +1,4 @@
-"""The dashboard: pages rendered on the server, which htmx and ECharts make livelier where they were built."""
+"""The dashboard: pages rendered on the server, which htmx and ECharts enhance where their scripts were built."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAGES = (sign_in, provider, join, account, job_list, job_page, new_job, results,
 
 
 def mount(app: FastAPI) -> None:
-    """Add the pages to an application that has its services in its state and answers errors with problems."""
+    """Add the pages to an application that has its services in its state and its error handlers installed."""
     for router in (*(pages.router for pages in PAGES), *team.ROUTERS):
         app.include_router(router)
     app.mount("/static", CachedFiles(directory=STATIC), name="static")

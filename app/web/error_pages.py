@@ -1,7 +1,8 @@
-"""Errors as pages for people who use a browser; everybody else gets the API's problems."""
+"""Errors as pages for browsers; other clients get the API's problems."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
@@ -14,46 +15,46 @@ from starlette.exceptions import HTTPException
 from app.api.problem import status_of
 from app.errors import DomainError
 from app.web.rendering import HEADERS, is_fragment, page
-from app.web.sessions import SignInNeeded, recognise, sign_in_address
+from app.web.sessions import SignInRequired, identify_user, sign_in_path
 from primesvt_core.errors import PrimeSVTError
 
 Handler = Callable[[Request, Exception], Any]
 
 TITLES = {
-    400: "That address is not right",
+    400: "Invalid request",
     403: "Not allowed",
     404: "Not found",
-    409: "Not possible now",
+    409: "Not possible in the current state",
     413: "Too large",
     429: "Too many requests",
-    500: "Something went wrong",
+    500: "Internal error",
 }
-KEPT = ("Allow", "Retry-After")
-"""Headers of a problem that its page has, too."""
+FORWARDED = ("Allow", "Retry-After")
+"""Header fields of a problem that its page has, too."""
 
-UNKNOWN_PAGE = "There is no such page."
-OUR_FAULT = "Something went wrong in the server; its log says what. Try again, or tell who runs it."
+UNKNOWN_PAGE = "This page does not exist."
+INTERNAL_ERROR = "An internal error occurred. Try again, or contact the operator; the server's log has the details."
 
 
 def install(app: FastAPI) -> None:
-    """Answer browsers with pages; must come after the API's own handlers."""
+    """Answer browsers with pages; call it after the API's own handlers are installed."""
     for kind in (DomainError, PrimeSVTError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _for_browsers(app.exception_handlers[kind]))
-    app.add_exception_handler(SignInNeeded, _to_sign_in)
+    app.add_exception_handler(SignInRequired, _to_sign_in)
 
 
 def _to_sign_in(request: Request, error: Exception) -> Response:
-    address = sign_in_address(request)
+    path = sign_in_path(request)
     if is_fragment(request):
         return Response(status_code=401, headers={**HEADERS, "HX-Redirect": "/sign-in"})
     if _wants_page(request) or request.method == "GET":
-        return RedirectResponse(address, 303, HEADERS)
-    return Response("sign in again", 401, HEADERS, "text/plain")
+        return RedirectResponse(path, 303, HEADERS)
+    return Response("the session has ended; sign in again", 401, HEADERS, "text/plain")
 
 
 def _for_browsers(answer_as_problem: Handler) -> Handler:
     async def answer(request: Request, error: Exception) -> Response:
-        response = answer_as_problem(request, error)  # also writes the log of what is our fault
+        response = answer_as_problem(request, error)  # also logs internal errors
         if isinstance(response, Awaitable):
             response = await response
         return _page_of(request, error, response) if _wants_page(request) else response
@@ -66,18 +67,19 @@ def _wants_page(request: Request) -> bool:
 
 
 def _page_of(request: Request, error: Exception, problem: Response) -> Response:
-    status, detail = _told(error)
+    status, detail = _status_and_detail(error)
     try:
-        who = recognise(request, request.app.state.services) if status < HTTPStatus.INTERNAL_SERVER_ERROR else None
-    except SignInNeeded:
-        who = None
+        user = identify_user(request, request.app.state.services) if status < HTTPStatus.INTERNAL_SERVER_ERROR else None
+    except SignInRequired:
+        user = None
     title = TITLES.get(status, HTTPStatus(status).phrase)
-    answer = page(request, "error.html", status, title=title, status=status, detail=detail, visitor=who)
-    answer.headers.update({name: problem.headers[name] for name in KEPT if name in problem.headers})
+    code = json.loads(bytes(problem.body))["code"]
+    answer = page(request, "error.html", status, title=title, status=status, code=code, detail=detail, user=user)
+    answer.headers.update({name: problem.headers[name] for name in FORWARDED if name in problem.headers})
     return answer
 
 
-def _told(error: Exception) -> tuple[int, str]:
+def _status_and_detail(error: Exception) -> tuple[int, str]:
     if isinstance(error, DomainError | PrimeSVTError):
         return status_of(error), error.message
     if isinstance(error, RequestValidationError):
@@ -88,4 +90,4 @@ def _told(error: Exception) -> tuple[int, str]:
             error.status_code,
             UNKNOWN_PAGE if error.status_code == HTTPStatus.NOT_FOUND and is_plain else error.detail,
         )
-    return 500, OUR_FAULT
+    return 500, INTERNAL_ERROR

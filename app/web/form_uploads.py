@@ -1,4 +1,4 @@
-"""Files that pages send: whole ones from plain forms, parts from the script."""
+"""Files of plain forms, stored as uploads."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def chosen_file(form: FormData, name: str) -> UploadFile | None:
     return value if isinstance(value, UploadFile) and value.filename else None
 
 
-def typed_text(form: FormData) -> dict[str, str]:
+def text_fields(form: FormData) -> dict[str, str]:
     """The text inputs of a form."""
     return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
-def store(found: Services, team: str, kind: UploadKind, file: UploadFile) -> Upload:
-    """Keep a file that a plain form brought, and have it checked.
+def store(services: Services, team: str, kind: UploadKind, file: UploadFile) -> Upload:
+    """Store a form's file as an upload and queue its validation.
 
     Raises:
-        TooLarge: beyond this server's limit.
+        TooLarge: the file exceeds the limit of uploads.
     """
-    catalog, source = found.catalog, file.file
+    catalog, source = services.catalog, file.file
     upload = catalog.create(team, kind, file.filename or "unnamed", file.size or 0, None)
     for number in range(1, upload.parts + 1):
         catalog.put_part(team, upload.id, number, _part(source, upload.part_bytes), None)

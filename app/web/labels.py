@@ -1,4 +1,4 @@
-"""How pages say things: percent and points, binary units, times, and the states of jobs and uploads in words."""
+"""Labels and formats of pages: states, steps, roles, actions, and quantities in percent, points, bytes and seconds."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from datetime import UTC, datetime
 from app.catalog.records import Upload
 from app.catalog.states import UploadState
 from app.jobs.states import JobState
-from app.webhooks.states import DeliveryState
+from app.teams.scopes import Role, Scope
+from app.webhooks.states import PING, DeliveryState, EventType
 from app.workers.records import WorkerState
 from primesvt_client.durations import in_words
 from primesvt_client.facts import CheckpointFacts
+from primesvt_client.sizes import size_text
 from primesvt_client.states import Step
 from primesvt_client.verdicts import VERDICTS as VERDICTS
 
-Words = Callable[[float], str]
-"""How a quantity is said."""
+Formatter = Callable[[float], str]
+"""Turns a quantity into text."""
 
 NOTHING = "–"  # noqa: RUF001  # an en dash is meant
 
@@ -25,17 +27,17 @@ STATES: Mapping[str, str] = {
     JobState.RUNNING: "Running",
     JobState.FINALIZING: "Storing results",
     JobState.SUCCEEDED: "Succeeded",
-    JobState.CANCELLING: "Stopping",
+    JobState.CANCELLING: "Cancelling",
     JobState.CANCELLED: "Cancelled",
     JobState.FAILED: "Failed",
-    UploadState.CREATED: "Announced",
+    UploadState.CREATED: "Created",
     UploadState.UPLOADING: "Uploading",
-    UploadState.STORED: "Waiting for its check",
-    UploadState.VALIDATING: "Being checked",
+    UploadState.STORED: "Queued for validation",
+    UploadState.VALIDATING: "Validating",
     UploadState.READY: "Ready",
-    UploadState.REJECTED: "Refused",
+    UploadState.REJECTED: "Rejected",
     UploadState.EXPIRED: "Expired",
-    DeliveryState.PENDING: "On its way",
+    DeliveryState.PENDING: "Pending",
     DeliveryState.DELIVERED: "Delivered",
     WorkerState.IDLE: "Idle",
     WorkerState.BUSY: "Busy",
@@ -64,15 +66,74 @@ TONES: Mapping[str, str] = {
 
 STEPS: Mapping[str, str] = {
     Step.INTAKE: "Read checkpoint and data",
-    Step.BASELINE: "Measure the original",
+    Step.BASELINE: "Evaluate the original model",
     Step.SORT: "Sort layers by size",
-    Step.PROFILE: "Profile every channel group",
+    Step.PROFILE: "Measure sensitivity per channel group",
     Step.SEARCH: "Search within the budget",
     Step.FINE_TUNE: "Fine-tune",
-    Step.CONFIRM: "Confirm on unseen images",
+    Step.CONFIRM: "Confirm on held-out images",
     Step.EXPORT: "Export the pruned model",
     Step.REPORT: "Write the report",
 }
+
+ROLES: Mapping[str, str] = {Role.VIEWER: "Viewer", Role.MEMBER: "Member", Role.ADMIN: "Admin"}
+
+SCOPES: Mapping[str, str] = {
+    Scope.JOBS_READ: "view jobs",
+    Scope.JOBS_WRITE: "submit, cancel and delete jobs",
+    Scope.UPLOADS_READ: "view uploads",
+    Scope.UPLOADS_WRITE: "upload and delete files",
+    Scope.ARTIFACTS_READ: "download results",
+    Scope.TEAM_READ: "view the team and its usage",
+    Scope.TEAM_ADMIN: "manage members, API keys and settings",
+    Scope.WEBHOOKS_READ: "view webhooks",
+    Scope.WEBHOOKS_WRITE: "manage webhooks",
+}
+
+EVENTS: Mapping[str, str] = {
+    EventType.JOB_SUCCEEDED: "job succeeded",
+    EventType.JOB_FAILED: "job failed",
+    EventType.JOB_CANCELLED: "job cancelled",
+    EventType.UPLOAD_READY: "upload ready",
+    EventType.UPLOAD_REJECTED: "upload rejected",
+    PING: "test event",
+}
+
+ACTIONS: Mapping[str, str] = {
+    "session.open": "signed in",
+    "session.refuse": "failed to sign in",
+    "session.close": "signed out",
+    "password.offer": "created a password reset link",
+    "password.set": "set a password",
+    "user.link": "linked an account to the identity provider",
+    "member.invite": "invited a member",
+    "member.uninvite": "withdrew an invitation",
+    "member.join": "joined the team",
+    "member.change": "changed a member's role",
+    "member.remove": "removed a member",
+    "key.create": "created an API key",
+    "key.rotate": "rotated an API key",
+    "key.revoke": "revoked an API key",
+    "team.create": "created the team",
+    "team.change": "changed the team's settings",
+    "team.quotas": "changed the team's quotas",
+    "upload.create": "created an upload",
+    "upload.complete": "completed an upload",
+    "upload.delete": "deleted an upload",
+    "upload.expire": "deleted an unused upload (retention)",
+    "job.submit": "submitted a job",
+    "job.prioritise": "changed a job's priority",
+    "job.cancel": "cancelled a job",
+    "job.delete": "deleted a job",
+    "job.expire": "deleted an unused job (retention)",
+    "webhook.create": "created a webhook",
+    "webhook.change": "changed a webhook",
+    "webhook.rotate": "rotated a webhook secret",
+    "webhook.ping": "sent a test event",
+    "webhook.replay": "resent deliveries",
+    "webhook.delete": "deleted a webhook",
+}
+"""Every action that the audit log holds, in the order of the filter."""
 
 
 def family(model: Upload | None) -> str:
@@ -97,14 +158,8 @@ def _number(value: float, digits: int) -> str:
 
 
 def size(count: float | None) -> str:
-    """Bytes in the largest binary unit that leaves at least one."""
-    if count is None:
-        return NOTHING
-    for unit in ("bytes", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:,.0f} bytes" if unit == "bytes" else f"{count:,.1f} {unit}"
-        count /= 1024
-    return f"{count:,.1f} GiB"
+    """37 300 000 bytes as ``35.6 MiB``."""
+    return NOTHING if count is None else size_text(count)
 
 
 def count(number: float | None) -> str:
@@ -123,7 +178,7 @@ def run_seconds(started: datetime | None, finished: datetime | None, now: dateti
 
 
 def utc(moment: datetime) -> str:
-    """A moment as people read it where no script turns it into local time."""
+    """A moment to the minute, where no script turns it into local time."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
@@ -138,7 +193,7 @@ def iso(moment: datetime) -> str:
 
 
 def state(value: str) -> str:
-    """A state in words."""
+    """The label of a state."""
     return STATES.get(value, value)
 
 

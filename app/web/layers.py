@@ -1,4 +1,4 @@
-"""The layer table, in the order that the reader wants."""
+"""The layer table, in the chosen order."""
 
 from __future__ import annotations
 

@@ -14,40 +14,39 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 
-from app.api.deps import Found, validate_id
+from app.api.deps import Services, validate_id
 from app.catalog.records import Upload
 from app.catalog.states import UploadKind, UploadState
 from app.errors import DomainError
 from app.jobs.records import NewJob
 from app.paging import LARGEST_PAGE
-from app.services import Services
 from app.teams.scopes import Scope
-from app.web import forms
-from app.web.form_uploads import chosen_file, store, typed_text
+from app.web import form_fields, forms
+from app.web.form_uploads import chosen_file, store, text_fields
 from app.web.rendering import HEADERS, page
-from app.web.routing import Pages
-from app.web.sessions import Visitor, check_token, looks
+from app.web.routing import PageRouter
+from app.web.sessions import PageUser, check_token, page_access
 from primesvt_client.states import Priority
 from primesvt_core.errors import PrimeSVTError
 
-router = Pages()
+router = PageRouter()
 
-Submitter = Annotated[Visitor, looks(Scope.JOBS_WRITE, Scope.UPLOADS_WRITE)]
+Submitter = Annotated[PageUser, page_access(Scope.JOBS_WRITE, Scope.UPLOADS_WRITE)]
 
-USABLE = (UploadState.READY, UploadState.VALIDATING, UploadState.STORED)
+SELECTABLE = (UploadState.READY, UploadState.VALIDATING, UploadState.STORED)
 LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
 class FileInput:
-    """A file that a job needs: an upload that is here, or one that comes with the form."""
+    """A file of a job: an existing upload, or one sent with the form."""
 
     name: str
     kind: UploadKind
     label: str
     hint: str
     accept: str
-    is_needed: bool = True
+    is_required: bool = True
 
     @property
     def upload_name(self) -> str:
@@ -61,14 +60,14 @@ INPUTS = (
         "checkpoint_id",
         UploadKind.CHECKPOINT,
         "Checkpoint",
-        "The trained model: .pth, .pt, .pth.tar or .safetensors. It is read without being run.",
+        "The trained model: .pth, .pt, .pth.tar or .safetensors. No code of it is executed.",
         ".pth,.pt,.tar,.safetensors,.bin,.ckpt",
     ),
     FileInput(
         "dataset_id",
         UploadKind.DATASET,
         "Evaluation data",
-        "Labelled images: .zip or .tar of one folder a class, .npz, IDX or CIFAR archives.",
+        "Labelled images: .zip or .tar with one folder per class, .npz, IDX or CIFAR archives.",
         DATA_FORMATS,
     ),
 )
@@ -76,59 +75,59 @@ TRAINING = FileInput(
     "train_dataset_id",
     UploadKind.DATASET,
     "Training data",
-    "For fine-tuning; without it, part of the evaluation data serves.",
+    "For fine-tuning; if empty, a part of the evaluation data is used.",
     DATA_FORMATS,
-    is_needed=False,
+    is_required=False,
 )
 
 
 @router.get("/new")
 def show_form(
-    request: Request, who: Submitter, found: Found, like: Annotated[str, Query(max_length=60)] = ""
+    request: Request, user: Submitter, services: Services, like: Annotated[str, Query(max_length=60)] = ""
 ) -> Response:
-    """An empty form, or one filled in like another job."""
-    values = _values_of(found, who.team_id, validate_id(like)) if like else forms.DEFAULTS
-    return _form(request, who, found, values, {})
+    """An empty form, or one with the settings of another job."""
+    values = _values_of(services, user.team_id, validate_id(like)) if like else forms.DEFAULTS
+    return _form(request, user, services, values, {})
 
 
-@router.taking_files("POST", "/new")
-async def submit(request: Request, who: Submitter, found: Found) -> Response:
-    """Queue the job, or show the form again with what is wrong."""
+@router.file_route("POST", "/new")
+async def submit(request: Request, user: Submitter, services: Services) -> Response:
+    """Queue the job, or show the form again with its errors."""
     async with request.form() as form:
-        check_token(request, who, typed_text(form).get("form_token", ""))
-        return await run_in_threadpool(_submit, request, who, found, form)
+        check_token(request, user, text_fields(form).get("form_token", ""))
+        return await run_in_threadpool(_submit, request, user, services, form)
 
 
-def _submit(request: Request, who: Visitor, found: Services, form: FormData) -> Response:
-    values = typed_text(form)
+def _submit(request: Request, user: PageUser, services: Services, form: FormData) -> Response:
+    values = text_fields(form)
     reading = forms.read(values)
     errors = dict(reading.errors)
     try:
-        values |= _stored_files(found, who.team_id, form)
+        values |= _stored_files(services, user.team_id, form)
         errors |= _missing(values)
         if not errors:
-            return _queued(who, found, values, reading)
+            return _queued(user, services, values, reading)
     except (DomainError, PrimeSVTError) as error:
         errors[""] = error.message
-    return _form(request, who, found, values, errors, 422)
+    return _form(request, user, services, values, errors, 422)
 
 
-def _stored_files(found: Services, team: str, form: FormData) -> dict[str, str]:
-    """Keep the files of the form, so that they need not be sent again if something else is wrong with it."""
+def _stored_files(services: Services, team: str, form: FormData) -> dict[str, str]:
+    """Store the files of the form, so that they need not be sent again if the form has errors."""
     stored = {}
     for entry in (*INPUTS, TRAINING):
         file = chosen_file(form, entry.upload_name)
         if file is not None:
-            stored[entry.name] = store(found, team, entry.kind, file).id
+            stored[entry.name] = store(services, team, entry.kind, file).id
     return stored
 
 
 def _missing(values: Mapping[str, str]) -> dict[str, str]:
-    return {e.name: "Choose one, or upload a file." for e in INPUTS if e.is_needed and not values.get(e.name)}
+    return {e.name: "Choose an upload or a file." for e in INPUTS if e.is_required and not values.get(e.name)}
 
 
-def _queued(who: Visitor, found: Services, values: Mapping[str, str], reading: forms.Reading) -> Response:
-    asked = NewJob(
+def _queued(user: PageUser, services: Services, values: Mapping[str, str], reading: forms.Reading) -> Response:
+    new = NewJob(
         checkpoint_id=validate_id(values["checkpoint_id"]),
         dataset_id=validate_id(values["dataset_id"]),
         train_dataset_id=validate_id(training) if (training := values.get("train_dataset_id")) else None,
@@ -136,7 +135,7 @@ def _queued(who: Visitor, found: Services, values: Mapping[str, str], reading: f
         name=values.get("name", "").strip()[:LONGEST_NAME],
         priority=_priority(values),
     )
-    job = found.jobs.submit(who.team_id, asked, _idempotency(values.get("submission", ""), asked))
+    job = services.jobs.submit(user.team_id, new, _idempotency(values.get("submission", ""), new))
     return RedirectResponse(f"/jobs/{job.id}", 303, HEADERS)
 
 
@@ -145,14 +144,14 @@ def _priority(values: Mapping[str, str]) -> Priority:
     return Priority(typed) if typed in [*Priority] else Priority.NORMAL
 
 
-def _idempotency(submission: str, asked: NewJob) -> str:
-    """The same form sent twice by a double click is one job; changed and sent again it is another."""
-    content = json.dumps([submission, asked.__dict__], sort_keys=True)
+def _idempotency(submission: str, new: NewJob) -> str:
+    """The same form submitted twice by a double click is one job; changed and submitted again it is another."""
+    content = json.dumps([submission, new.__dict__], sort_keys=True)
     return "form-" + hashlib.sha256(content.encode()).hexdigest()
 
 
-def _values_of(found: Services, team: str, job_id: str) -> dict[str, str]:
-    job = found.jobs.get(team, job_id)
+def _values_of(services: Services, team: str, job_id: str) -> dict[str, str]:
+    job = services.jobs.get(team, job_id)
     files = {"checkpoint_id": job.checkpoint_id, "dataset_id": job.dataset_id}
     return {
         **files,
@@ -165,33 +164,34 @@ def _values_of(found: Services, team: str, job_id: str) -> dict[str, str]:
 
 def _form(
     request: Request,
-    who: Visitor,
-    found: Services,
+    user: PageUser,
+    services: Services,
     values: Mapping[str, str],
     errors: Mapping[str, str],
     status: int = 200,
 ) -> Response:
-    advanced = {entry.name for entry in forms.ADVANCED} | {TRAINING.name}
+    parameters = form_fields.policy_fields()
+    advanced = {entry.name for entry in (*form_fields.ADVANCED, *parameters)} | {TRAINING.name}
     return page(
         request,
         "new.html",
         status,
-        visitor=who,
+        user=user,
         values=values,
         errors=errors,
         inputs=INPUTS,
         training=TRAINING,
-        budget=forms.BUDGET,
-        advanced=forms.ADVANCED,
-        is_unfolded=any(values.get(name) for name in advanced if name not in ("policy", "criterion")),
-        choices={kind.value: _choices(found, who.team_id, kind) for kind in UploadKind},
+        budget=form_fields.BUDGET,
+        advanced=(*form_fields.ADVANCED, *parameters),
+        is_open=any(values.get(name) for name in advanced if name not in ("policy", "criterion")),
+        choices={kind.value: _choices(services, user.team_id, kind) for kind in UploadKind},
         priorities=[*Priority],
         priority=_priority(values),
         submission=secrets.token_urlsafe(16),
-        part_bytes=found.settings.part_bytes,
+        part_bytes=services.settings.part_bytes,
     )
 
 
-def _choices(found: Services, team: str, kind: UploadKind) -> list[Upload]:
-    uploads = found.catalog.search(team, kind, None, None, LARGEST_PAGE).items
-    return [upload for upload in uploads if upload.state in USABLE]
+def _choices(services: Services, team: str, kind: UploadKind) -> list[Upload]:
+    uploads = services.catalog.search(team, kind, None, None, LARGEST_PAGE).items
+    return [upload for upload in uploads if upload.state in SELECTABLE]

@@ -1,4 +1,4 @@
-"""Signing in through the OpenID provider of the settings: there, and back."""
+"""Sign in through the OpenID provider of the settings: redirect and callback."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.api.addresses import public_address
-from app.api.deps import Found
+from app.api.deps import Services
+from app.api.public_urls import public_url
 from app.errors import DomainError, NotFound, ProviderRefused
-from app.services import Services
 from app.teams.oidc import Attempt, Provider
 from app.web.rendering import HEADERS
-from app.web.routing import Pages
-from app.web.sessions import is_behind_tls, safe_next
+from app.web.routing import PageRouter
+from app.web.sessions import is_behind_tls, safe_path
 from app.web.sign_in import count_attempt, sign_in_page, signed_in
 
-router = Pages("/sign-in/provider")
+router = PageRouter("/sign-in/provider")
 
 COOKIE = "primesvt_provider"
 COOKIE_SECONDS = 600
@@ -26,11 +25,11 @@ LONGEST = 4000
 
 @router.get("")
 def go(
-    request: Request, found: Found, next_page: Annotated[str, Query(alias="next", max_length=2000)] = "/"
+    request: Request, services: Services, next_page: Annotated[str, Query(alias="next", max_length=2000)] = "/"
 ) -> Response:
-    """Send the browser to the provider."""
-    count_attempt(request, found)
-    address, attempt = _provider(found).begin(_back(request, found), safe_next(next_page))
+    """Redirect the browser to the provider."""
+    count_attempt(request, services)
+    address, attempt = _provider(services).begin(_callback_url(request, services), safe_path(next_page))
     response = RedirectResponse(address, 303, HEADERS)
     response.set_cookie(
         COOKIE, attempt.packed(), max_age=COOKIE_SECONDS, path=router.prefix, httponly=True, samesite="lax",
@@ -40,34 +39,39 @@ def go(
 
 
 @router.get("/callback")
-def come_back(
+def come_callback_url(
     request: Request,
-    found: Found,
+    services: Services,
     state: Annotated[str, Query(max_length=200)] = "",
     code: Annotated[str, Query(max_length=LONGEST)] = "",
     iss: Annotated[str, Query(max_length=LONGEST)] = "",
     error: Annotated[str, Query(max_length=LONGEST)] = "",
 ) -> Response:
-    """The provider sends the browser back: who it is becomes a session, if a team knows them."""
-    count_attempt(request, found)
-    provider = _provider(found)
+    """The provider's callback: open a session if a team has or has invited the user."""
+    count_attempt(request, services)
+    provider = _provider(services)
     try:
         attempt = Attempt.unpacked(request.cookies.get(COOKIE, ""))
         if error or not code:
-            raise ProviderRefused("the provider did not sign you in")
-        who = provider.finish(attempt, _back(request, found), state, code, iss)
-        response = signed_in(request, found, found.people.proven(who.subject, who.email, who.name), attempt.next_page)
+            raise ProviderRefused("the identity provider did not sign you in")
+        identity = provider.finish(attempt, _callback_url(request, services), state, code, iss)
+        response = signed_in(
+            request,
+            services,
+            services.people.proven(identity.subject, identity.email, identity.name),
+            attempt.next_page,
+        )
     except DomainError as refused:
-        response = sign_in_page(request, found, "/", refused.message, status=403)
+        response = sign_in_page(request, services, "/", refused, status=403)
     response.delete_cookie(COOKIE, path=router.prefix, httponly=True, samesite="lax")
     return response
 
 
-def _provider(found: Services) -> Provider:
-    if found.provider is None:
+def _provider(services: Services) -> Provider:
+    if services.provider is None:
         raise NotFound("this service has no identity provider")
-    return found.provider
+    return services.provider
 
 
-def _back(request: Request, found: Services) -> str:
-    return public_address(request, found, f"{router.prefix}/callback")
+def _callback_url(request: Request, services: Services) -> str:
+    return public_url(request, services, f"{router.prefix}/callback")

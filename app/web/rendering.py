@@ -1,4 +1,4 @@
-"""Turning templates into responses: escaping, the scripts that were built, and the headers of every page."""
+"""Renders templates into responses: escaping, built scripts, and the header fields of every page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.web import labels, words
+from app.web import labels
 from primesvt_client.facts import CheckpointFacts, DataSetFacts, ResultSummary
 from primesvt_core import __version__
 
@@ -40,11 +40,11 @@ HTMX_CONFIG = (
     '{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false,"selfRequestsOnly":true,'
     '"historyCacheSize":0,"refreshOnHistoryMiss":true}'
 )
-"""What the content security policy forbids anyway, and no page of a team kept in the browser's storage."""
+"""No feature that the content security policy forbids, and no page kept in the browser's storage."""
 
 
 def asset(name: str) -> str | None:
-    """Address of a static file, with its digest so that it may be cached for ever; None if it was not built."""
+    """URL of a static file, with its digest so that it may be cached for ever; None if it was not built."""
     path = STATIC / name
     if not path.is_file():
         return None
@@ -57,7 +57,7 @@ def _digest(path: Path, _changed: int) -> str:
 
 
 class CachedFiles(StaticFiles):
-    """Static files; those asked for by digest never change."""
+    """Static files; those requested by digest never change."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
@@ -86,9 +86,9 @@ def _environment() -> Environment:
         "iso": labels.iso,
         "state": labels.state,
         "tone": labels.tone,
-        "role": lambda name: words.ROLES[name],
-        "scope": lambda name: words.SCOPES[name],
-        "event": lambda name: words.EVENTS.get(name, name),
+        "role": lambda name: labels.ROLES[name],
+        "scope": lambda name: labels.SCOPES[name],
+        "event": lambda name: labels.EVENTS.get(name, name),
         "pretty": lambda document: json.dumps(document, indent=2, ensure_ascii=False),
     }
     environment.tests |= {
@@ -109,13 +109,13 @@ ENVIRONMENT = _environment()
 
 
 def page(request: Request, template: str, status: int = 200, /, **context: object) -> HTMLResponse:
-    """A template as a response; ``visitor`` in ``context`` is who is signed in."""
-    context = {"visitor": None, "path": request.url.path, **context}
+    """A template as a response; ``user`` in ``context`` is the signed-in `PageUser`."""
+    context = {"user": None, "path": request.url.path, **context}
     return HTMLResponse(ENVIRONMENT.get_template(template).render(context), status, headers(request))
 
 
 def headers(request: Request) -> dict[str, str]:
-    """Headers of a page; its scripts may reach the storage that takes files from clients, too."""
+    """Header fields of a page; its scripts may also connect to storage that accepts uploads from browsers."""
     origin = request.app.state.services.store.public_origin()
     policy = HEADERS[POLICY]
     return {
@@ -125,5 +125,5 @@ def headers(request: Request) -> dict[str, str]:
 
 
 def is_fragment(request: Request) -> bool:
-    """Whether htmx asks, for a part of a page."""
+    """Whether htmx requests a part of a page."""
     return request.headers.get("hx-request") == "true"

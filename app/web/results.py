@@ -1,4 +1,4 @@
-"""What a team has compressed so far: totals, a picture, and the list."""
+"""A team's results: totals, a chart and the list."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
 
-from app.api.deps import Found
+from app.api.deps import Services
 from app.db import now
 from app.jobs.results import Result
 from app.jobs.states import JobState
 from app.teams.scopes import Scope
-from app.web import plots
+from app.web import chart_data
 from app.web.job_list import checkpoints_of
 from app.web.labels import VERDICTS
 from app.web.rendering import page
-from app.web.routing import Pages
-from app.web.sessions import Visitor, looks
+from app.web.routing import PageRouter
+from app.web.sessions import PageUser, page_access
 
-router = Pages("/results")
+router = PageRouter("/results")
 
 MOST = 500
-"""Results on one page: more points than this are no picture any more."""
+"""Results on one page: a chart of more points shows nothing."""
 
 PERIODS: Mapping[str, str] = {
     "": "All time",
@@ -45,7 +45,7 @@ ORDERS: Mapping[str, Callable[[Result], float | str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """All results together; medians are None where there is none."""
+    """Totals over results; medians are None without any."""
 
     memory_saving: float | None
     accuracy_drop: float | None
@@ -56,37 +56,37 @@ class Totals:
 @router.get("")
 def show_results(
     request: Request,
-    who: Annotated[Visitor, looks(Scope.JOBS_READ)],
-    found: Found,
+    user: Annotated[PageUser, page_access(Scope.JOBS_READ)],
+    services: Services,
     days: Annotated[str, Query(max_length=20)] = "",
     sort: Annotated[str, Query(max_length=20)] = "newest",
 ) -> Response:
     """The team's succeeded jobs of a period."""
     period, order = (days if days in PERIODS else ""), (sort if sort in ORDERS else "newest")
     since = now() - timedelta(days=int(period)) if period else None
-    results = found.results.newest(who.team_id, since, MOST)
-    counts = found.results.count_by_state(who.team_id, since)
+    results = services.results.newest(user.team_id, since, MOST)
+    counts = services.results.count_by_state(user.team_id, since)
     return page(
         request,
         "results.html",
-        visitor=who,
+        user=user,
         results=sorted(results, key=ORDERS[order]),
         totals=totals(results),
         succeeded=counts[JobState.SUCCEEDED],
         failed=counts[JobState.FAILED],
         unfinished=sum(count for state, count in counts.items() if not state.is_terminal),
-        uploads=checkpoints_of(found, who.team_id, results),
-        drawn=plots.results(results),
+        uploads=checkpoints_of(services, user.team_id, results),
+        chart={"results": chart_data.of_results(results)},
         verdicts=VERDICTS,
         order=order,
         period=period,
         periods=PERIODS,
-        orders={name: _address(period, name) for name in ORDERS},
+        orders={name: _url(period, name) for name in ORDERS},
     )
 
 
 def totals(results: Sequence[Result]) -> Totals:
-    """All of them together."""
+    """Totals over all results."""
     return Totals(
         memory_saving=median(result.memory_saving for result in results) if results else None,
         accuracy_drop=median(result.accuracy_drop for result in results) if results else None,
@@ -95,6 +95,6 @@ def totals(results: Sequence[Result]) -> Totals:
     )
 
 
-def _address(period: str, order: str) -> str:
-    asked = {name: value for name, value in (("days", period), ("sort", order)) if value}
-    return f"/results?{urlencode(asked)}"
+def _url(period: str, order: str) -> str:
+    query = {name: value for name, value in (("days", period), ("sort", order)) if value}
+    return f"/results?{urlencode(query)}"

@@ -1,4 +1,4 @@
-"""Routers of pages: every page is counted against its sender's rate limit, and bounds what it is sent."""
+"""Routers of pages: every request counts against a rate limit, and its body is bounded."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from app.api.bodies import Handler, bounded, declared_length, media_type
-from app.services import Services
-from app.web.sessions import counted
+from app.api.body_limits import Handler, bounded, declared_length, media_type
+from app.settings import Settings
+from app.web.sessions import rate_limited_user
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 LARGEST_FORM_BYTES = 1 << 20
 """Of a form without files."""
 
-FILES_A_FORM = 3
-TOO_LARGE = f"the form has more than {LARGEST_FORM_BYTES:,} bytes"
-LENGTH_NEEDED = "say with Content-Length how long the form is"
-NOT_UTF_8 = "forms are read as UTF-8; send the form without another charset"
+FILES_PER_FORM = 3
+TOO_LARGE = f"the form exceeds {LARGEST_FORM_BYTES:,} bytes"
+LENGTH_NEEDED = "send the size of the form in Content-Length"
+NOT_UTF_8 = "the form must be UTF-8; send it without another charset"
 
 
 class PageRoute(APIRoute):
-    """A route of pages: no more of a request is read than a form may have."""
+    """A route of pages, which reads no more of a request than a form may have."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
@@ -37,30 +37,32 @@ class PageRoute(APIRoute):
         return handle_bounded
 
     def bound(self, request: Request) -> Request:
-        """The request, with an end to what is read of it."""
+        """The request, of which no more than a form is read."""
         return bounded(request, LARGEST_FORM_BYTES, TOO_LARGE)
 
 
 class FilesRoute(PageRoute):
-    """A route that takes files, as large as uploads may be; how large they are is said beforehand."""
+    """A route that accepts files, as large as uploads may be, with a Content-Length."""
 
     def bound(self, request: Request) -> Request:
         if declared_length(request) is None:
             raise HTTPException(411, LENGTH_NEEDED)
-        services: Services = request.app.state.services
-        largest = services.settings.max_upload_bytes
-        refusal = f"this form is larger than what the server takes ({largest:,} a file)"
-        return bounded(request, FILES_A_FORM * largest + LARGEST_FORM_BYTES, refusal)
+        settings: Settings = request.app.state.services.settings
+        largest = settings.max_upload_bytes
+        refusal = f"the form is too large; a file may have {largest:,} bytes"
+        return bounded(request, FILES_PER_FORM * largest + LARGEST_FORM_BYTES, refusal)
 
 
-class Pages(APIRouter):
-    """A router whose routes are pages, and no part of the API."""
+class PageRouter(APIRouter):
+    """A router whose routes are pages, not part of the API."""
 
     def __init__(self, prefix: str = "") -> None:
-        super().__init__(prefix=prefix, include_in_schema=False, route_class=PageRoute, dependencies=[Depends(counted)])
+        super().__init__(
+            prefix=prefix, include_in_schema=False, route_class=PageRoute, dependencies=[Depends(rate_limited_user)]
+        )
 
-    def taking_files(self, method: str, path: str) -> Callable[[Endpoint], Endpoint]:
-        """Add a route that takes files."""
+    def file_route(self, method: str, path: str) -> Callable[[Endpoint], Endpoint]:
+        """Add a route that accepts files."""
 
         def add(endpoint: Endpoint) -> Endpoint:
             self.add_api_route(path, endpoint, methods=[method], route_class_override=FilesRoute)
@@ -70,12 +72,12 @@ class Pages(APIRouter):
 
 
 def _refuse_charset(request: Request) -> None:
-    """Refuse a form of files in a charset that may decode to what is no text, or not at all.
+    """Refuse a form with files in a charset other than UTF-8, which may decode to invalid text or fail.
 
     Raises:
         HTTPException: 415.
     """
-    said = media_type(request)
-    charsets = [value for name, value in said.get_params(()) if name.lower() == "charset"]
-    if said.get_content_maintype() == "multipart" and any(str(charset).lower() != "utf-8" for charset in charsets):
+    declared = media_type(request)
+    charsets = [value for name, value in declared.get_params(()) if name.lower() == "charset"]
+    if declared.get_content_maintype() == "multipart" and any(str(charset).lower() != "utf-8" for charset in charsets):
         raise HTTPException(415, NOT_UTF_8)

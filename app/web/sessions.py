@@ -1,4 +1,4 @@
-"""Who looks at a page: the session cookie, and what proves that a form is ours (CSRF)."""
+"""Users of pages: the session cookie, access by scope, and protection of forms from other sites (CSRF)."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from fastapi import Depends, Form, Header, Request, Response, Security
 from fastapi.security import SecurityScopes
 from starlette.exceptions import HTTPException
 
-from app.api.deps import SESSION_COOKIE, Found, count_anonymous, count_caller, permitted
+from app.api.deps import SESSION_COOKIE, Services, count_anonymous, count_caller, require_scopes
 from app.errors import InvalidKey
-from app.services import Services
+from app.settings import Settings
 from app.teams.actors import set_principal
 from app.teams.records import Principal
 from app.teams.scopes import Scope
 from app.teams.sessions import LONGEST_SECONDS, form_token
 
-FOREIGN_FORM = "this form is not of this session (CSRF); open the page again and send it from there"
+CSRF_REFUSAL = "the form does not belong to this session (CSRF); reload the page and submit it again"
 
 
-class SignInNeeded(Exception):
-    """Nobody is signed in; the pages answer with the way to the sign-in."""
+class SignInRequired(Exception):
+    """Nobody is signed in; pages redirect to the sign-in."""
 
 
 @dataclass(frozen=True)
-class Visitor:
-    """Somebody who is signed in, and the token that their forms carry."""
+class PageUser:
+    """A signed-in user, a person or an API key, and the token that their forms carry."""
 
     principal: Principal
     team_name: str
@@ -36,145 +36,147 @@ class Visitor:
 
     @property
     def team_id(self) -> str:
-        """The team whose things they look at."""
+        """The team whose pages they see."""
         return self.principal.team_id
 
     def may(self, scope: str) -> bool:
-        """Whether pages should offer something."""
+        """Whether the user has a scope."""
         return scope in self.principal.scopes
 
 
-def recognise(request: Request, found: Services) -> Visitor:
-    """Who holds the request's session.
+def identify_user(request: Request, services: Services) -> PageUser:
+    """The user of the request's session.
 
     Raises:
-        SignInNeeded: nobody, or it has ended.
+        SignInRequired: there is no session, or it has ended.
     """
     session = request.cookies.get(SESSION_COOKIE)
     if not session or not session.isascii():
-        raise SignInNeeded
+        raise SignInRequired
     try:
-        principal = found.sessions.resume(session)
+        principal = services.sessions.resume(session)
     except InvalidKey:
-        raise SignInNeeded from None
+        raise SignInRequired from None
     set_principal(principal)
-    return Visitor(principal, found.teams.get(principal.team_id).name, form_token(session))
+    return PageUser(principal, services.teams.get(principal.team_id).name, form_token(session))
 
 
-def counted(request: Request, found: Found) -> Visitor | None:
-    """Who asks for a page, if it is anybody we know; the request is counted as theirs, or as a stranger's.
+def rate_limited_user(request: Request, services: Services) -> PageUser | None:
+    """The user of the request, if there is one; the request counts against their rate limit, or the anonymous one.
 
     Raises:
-        RateLimited: there were too many.
+        RateLimited: the limit is exceeded.
     """
     try:
-        who = recognise(request, found)
-    except SignInNeeded:
-        count_anonymous(request, found)
+        user = identify_user(request, services)
+    except SignInRequired:
+        count_anonymous(request, services)
         return None
-    count_caller(request, found, who.principal)
-    return who
+    count_caller(request, services, user.principal)
+    return user
 
 
-Anybody = Annotated[Visitor | None, Depends(counted)]
+OptionalUser = Annotated[PageUser | None, Depends(rate_limited_user)]
 
 
-def visitor(needed: SecurityScopes, who: Anybody) -> Visitor:
-    """Who looks at a page.
+def current_user(needed: SecurityScopes, user: OptionalUser) -> PageUser:
+    """The user of the request, who has the needed scopes.
 
     Raises:
-        SignInNeeded: nobody who is signed in.
-        InsufficientScope: somebody who may not.
+        SignInRequired: nobody is signed in.
+        InsufficientScope: the user lacks a scope.
     """
-    if who is None:
-        raise SignInNeeded
-    permitted(who.principal, needed.scopes)
-    return who
+    if user is None:
+        raise SignInRequired
+    require_scopes(user.principal, needed.scopes)
+    return user
 
 
-def check_token(request: Request, who: Visitor, token: str) -> None:
-    """Refuse what another site's page may have sent.
+def check_token(request: Request, user: PageUser, token: str) -> None:
+    """Refuse requests that another site may have sent.
 
     Raises:
         HTTPException: 403.
     """
-    if not is_same_origin(request) or not hmac.compare_digest(token.encode(), who.form_token.encode()):
-        raise HTTPException(403, FOREIGN_FORM)
+    if not is_same_origin(request) or not hmac.compare_digest(token.encode(), user.form_token.encode()):
+        raise HTTPException(403, CSRF_REFUSAL)
 
 
 def is_same_origin(request: Request) -> bool:
-    """Whether a request comes from a page of ours, as far as the browser says."""
+    """Whether a request comes from a page of this site, according to the browser."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None:
         return site in ("same-origin", "none")
     try:
         return origin is None or urlsplit(origin).netloc == request.headers.get("host")
     except ValueError:
-        return False  # no address at all
+        return False  # not a URL
 
 
-def form_sender(
-    request: Request, who: Annotated[Visitor, Depends(visitor)], form_token: Annotated[str, Form(max_length=200)] = ""
-) -> Visitor:
-    """Who sends a form of ours."""
-    check_token(request, who, form_token)
-    return who
-
-
-def script_sender(
+def form_user(
     request: Request,
-    who: Annotated[Visitor, Depends(visitor)],
+    user: Annotated[PageUser, Depends(current_user)],
+    form_token: Annotated[str, Form(max_length=200)] = "",
+) -> PageUser:
+    """The user who submits a form with its token."""
+    check_token(request, user, form_token)
+    return user
+
+
+def script_user(
+    request: Request,
+    user: Annotated[PageUser, Depends(current_user)],
     x_form_token: Annotated[str, Header(max_length=200)] = "",
-) -> Visitor:
-    """Who sends what a script of ours sends."""
-    check_token(request, who, x_form_token)
-    return who
+) -> PageUser:
+    """The user whose script sends the token in a header field."""
+    check_token(request, user, x_form_token)
+    return user
 
 
-def keep_session(request: Request, response: Response, session: str) -> None:
-    """Give the browser its session."""
+def set_session_cookie(request: Request, response: Response, session: str) -> None:
+    """Set the session cookie."""
     response.set_cookie(
         SESSION_COOKIE,
         session,
         max_age=LONGEST_SECONDS,
         httponly=True,
-        samesite="lax",  # not strict: an identity provider sends people back by a link of its own
+        samesite="lax",  # not strict: an identity provider redirects back to us
         secure=is_behind_tls(request),
     )
 
 
 def is_behind_tls(request: Request) -> bool:
-    """Whether browsers reach this server by TLS: a proxy that brings it may not say so with every request."""
-    services: Services = request.app.state.services
-    return request.url.scheme == "https" or services.settings.public_url.startswith("https://")
+    """Whether browsers reach this server by TLS: a proxy that terminates it may not forward the scheme."""
+    settings: Settings = request.app.state.services.settings
+    return request.url.scheme == "https" or settings.public_url.startswith("https://")
 
 
-def sign_in_address(request: Request) -> str:
-    """The sign-in, which leads back to the page that was asked for."""
-    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return "/sign-in" if request.method != "GET" or asked == "/" else f"/sign-in?next={quote(asked, safe='')}"
+def sign_in_path(request: Request) -> str:
+    """The path of the sign-in, with the requested page as ``next``."""
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return "/sign-in" if request.method != "GET" or target == "/" else f"/sign-in?next={quote(target, safe='')}"
 
 
-def safe_next(address: str) -> str:
-    """An address of this server, whatever a link said."""
-    is_ours = address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
-    return address if is_ours and "\\" not in address else "/"
+def safe_path(address: str) -> str:
+    """The path if it is one of this server, else ``/``."""
+    is_local = address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
+    return address if is_local and "\\" not in address else "/"
 
 
-def looks(*needed: Scope) -> Any:
-    """Who looks at a page, and must be allowed to."""
-    return Security(visitor, scopes=[scope.value for scope in needed])
+def page_access(*needed: Scope) -> Any:
+    """Dependency of a page: its user, who must have the scopes."""
+    return Security(current_user, scopes=[scope.value for scope in needed])
 
 
-def sends_form(*needed: Scope) -> Any:
-    """Who sends a form of ours, and must be allowed to."""
-    return Security(form_sender, scopes=[scope.value for scope in needed])
+def form_access(*needed: Scope) -> Any:
+    """Dependency of a form's target: its user, who must have the scopes and send the form token."""
+    return Security(form_user, scopes=[scope.value for scope in needed])
 
 
-def sends_script(*needed: Scope) -> Any:
-    """Who sends what a script of ours sends, and must be allowed to."""
-    return Security(script_sender, scopes=[scope.value for scope in needed])
+def script_access(*needed: Scope) -> Any:
+    """Dependency of a script's target: its user, who must have the scopes and send the token in a header field."""
+    return Security(script_user, scopes=[scope.value for scope in needed])
 
 
-Looker = Annotated[Visitor, looks()]
-FormSender = Annotated[Visitor, sends_form()]
+SignedInUser = Annotated[PageUser, page_access()]
+FormUser = Annotated[PageUser, form_access()]

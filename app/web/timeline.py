@@ -1,4 +1,4 @@
-"""Where a job is: its steps, how far the running one has come, and what happened to it."""
+"""A job's progress: its steps, the current one, and its changes of state."""
 
 from __future__ import annotations
 
@@ -15,46 +15,50 @@ from primesvt_client.progress import Progress
 from primesvt_core.types import Step
 
 Status = Literal["done", "current", "stopped", "next"]
-STORE = "Store the results"
+STORE, STORE_TITLE = "store", "Store the results"
 STARTING = "Starting"
 BEFORE_STORING = tuple(step for step in Step if step is not Step.FINE_TUNE)
-RUNS = frozenset({JobState.RUNNING, JobState.CANCELLING})
+RUNNING = frozenset({JobState.RUNNING, JobState.CANCELLING})
 MOST_EVENTS = 10_000
-EVENTS_A_QUERY = 500
+EVENTS_PER_QUERY = 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
-    """One step as the page shows it."""
+class StepLine:
+    """One step of a job; ``step`` is the name of a `Step`, or `STORE`."""
 
+    step: str
     title: str
     status: Status
 
 
 @dataclass(frozen=True, kw_only=True)
-class Happening:
-    """A change of state, in words."""
+class StateChange:
+    """One change of a job's state."""
 
     at: datetime
     state: str
     note: str
 
 
-def lines(job: Job) -> tuple[Line, ...]:
-    """All steps of a job, with what is done, running and to come."""
+def step_lines(job: Job) -> tuple[StepLine, ...]:
+    """All steps of a job, with their status."""
     steps = _steps(job)
     reached = _reached(job, steps)
-    titles = [*(labels.STEPS[step] for step in steps), STORE]
-    return tuple(Line(title=title, status=_status(job, at, reached)) for at, title in enumerate(titles))
+    titles = {**{step.value: labels.STEPS[step] for step in steps}, STORE: STORE_TITLE}
+    return tuple(
+        StepLine(step=step, title=title, status=_status(job, at, reached))
+        for at, (step, title) in enumerate(titles.items())
+    )
 
 
 def _steps(job: Job) -> tuple[Step, ...]:
-    """The steps of every run; fine-tuning only shows where it is a step of its own."""
+    """The steps of every run; fine-tuning only where it is a step of its own."""
     return tuple(Step) if job.progress and job.progress.step == Step.FINE_TUNE else BEFORE_STORING
 
 
 def _reached(job: Job, steps: tuple[Step, ...]) -> int:
-    """Number of steps that are over."""
+    """Number of steps that are done."""
     if job.state is JobState.SUCCEEDED:
         return len(steps) + 1
     if job.state is JobState.FINALIZING:
@@ -74,30 +78,31 @@ def _status(job: Job, at: int, reached: int) -> Status:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Meter:
-    """How far the running step has come; ``total`` is None if nobody knows."""
+class CurrentStep:
+    """The running step and its progress; ``total`` is None if unknown."""
 
+    step: str
     title: str
     done: int
     total: int | None
     note: str
 
 
-def meter(job: Job) -> Meter | None:
+def current_step(job: Job) -> CurrentStep | None:
     """The running step; None if none runs."""
     if job.state is JobState.FINALIZING:
-        return Meter(title=STORE, done=0, total=None, note="")
-    if job.state not in RUNS:
+        return CurrentStep(step=STORE, title=STORE_TITLE, done=0, total=None, note="")
+    if job.state not in RUNNING:
         return None
     progress = job.progress
     if progress is None:
-        return Meter(title=STARTING, done=0, total=None, note="")
+        return CurrentStep(step="", title=STARTING, done=0, total=None, note="")
     title = labels.STEPS.get(progress.step, STARTING)
-    return Meter(title=title, done=progress.done, total=progress.total, note=_note(progress))
+    return CurrentStep(step=progress.step, title=title, done=progress.done, total=progress.total, note=_note(progress))
 
 
 def _note(progress: Progress) -> str:
-    """What was just measured."""
+    """The last measurement."""
     parts, facts = [progress.note], progress.facts
     if isinstance(facts, CellFacts | CandidateFacts):
         parts += [f"{facts.group} at {labels.percent(facts.rate, 0)}", f"accuracy {labels.percent(facts.accuracy)}"]
@@ -108,17 +113,17 @@ def _note(progress: Progress) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def history(events: Iterable[JobEvent]) -> tuple[Happening, ...]:
-    """The changes of state, oldest first, with why."""
+def history(events: Iterable[JobEvent]) -> tuple[StateChange, ...]:
+    """The changes of state, oldest first, with their reasons."""
     return tuple(
-        Happening(at=event.at, state=str(event.data.get("state")), note=_why(event.data))
+        StateChange(at=event.at, state=str(event.data.get("state")), note=_reason(event.data))
         for event in events
         if event.kind == "state"
     )
 
 
-def _why(data: dict[str, Any]) -> str:
+def _reason(data: dict[str, Any]) -> str:
     if data.get("reason"):
-        return f"again, because {data['reason']}"
+        return f"retried: {data['reason']}"
     attempt = data.get("attempt", 1)
     return f"attempt {attempt}" if isinstance(attempt, int) and attempt > 1 else ""

@@ -1,4 +1,4 @@
-"""Workers: who is there, and what they do."""
+"""Workers: their hosts, devices and jobs."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from typing import Annotated
 
 from fastapi import Request, Response
 
-from app.api.deps import Found
+from app.api.deps import Services
 from app.teams.scopes import Scope
 from app.web.rendering import is_fragment, page
-from app.web.routing import Pages
-from app.web.sessions import Visitor, looks
+from app.web.routing import PageRouter
+from app.web.sessions import PageUser, page_access
 
-router = Pages()
+router = PageRouter()
 
 
 @router.get("/workers")
-def show_workers(request: Request, who: Annotated[Visitor, looks(Scope.JOBS_READ)], found: Found) -> Response:
-    """Workers by host; htmx gets the rows alone."""
-    workers = found.workers.seen_by(who.team_id)
-    return page(request, "_workers.html" if is_fragment(request) else "workers.html", visitor=who, workers=workers)
+def show_workers(
+    request: Request, user: Annotated[PageUser, page_access(Scope.JOBS_READ)], services: Services
+) -> Response:
+    """Workers by host; htmx gets only the rows."""
+    workers = services.workers.seen_by(user.team_id)
+    return page(request, "_workers.html" if is_fragment(request) else "workers.html", user=user, workers=workers)

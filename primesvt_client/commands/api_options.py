@@ -1,4 +1,4 @@
-"""What every command that talks to a server shares: where it is, the key, and how progress is shown."""
+"""Options and output that all commands of the server's API share: address, key, progress."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from primesvt_client.parts import OnBytes
 from primesvt_client.progress import Progress
 from primesvt_client.schemas.jobs import EstimateView, EventView, JobView
 from primesvt_client.states import JobState
-from primesvt_client.uploading import nobody
+from primesvt_client.uploading import ignore_bytes
 
 SERVER_VARIABLE, KEY_VARIABLE = "PRIMESVT_SERVER", "PRIMESVT_API_KEY"
 DEFAULT_SERVER = "http://127.0.0.1:8000"
@@ -30,11 +30,11 @@ Key = Annotated[
     str,
     typer.Option(
         "--api-key", envvar=KEY_VARIABLE, show_default=False,
-        help="API key; better given by the variable, since other users can see command lines.",
+        help="API key; prefer the variable: other users can see command lines.",
     ),
 ]  # fmt: skip
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="Id of a job: job_…", show_default=False)]
-Wait = Annotated[bool, typer.Option("--wait", help="Follow the job until it is over; exit with 1 if it fails.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until the job is over; exit with 1 if it fails.")]
 
 
 def connect(server: str, key: str) -> Client:
@@ -57,7 +57,7 @@ def byte_bar(title: str) -> Iterator[OnBytes]:
     """A bar of bytes on a terminal; a line elsewhere."""
     if not err.is_terminal:
         err.print(f"{title} ...")
-        yield nobody
+        yield ignore_bytes
         return
     columns = (TextColumn("{task.description:<28}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Bars(*columns, console=err) as bars:
@@ -66,13 +66,13 @@ def byte_bar(title: str) -> Iterator[OnBytes]:
 
 
 def follow(client: Client, job_id: str) -> JobView:
-    """Show a job's progress until it is over. Ctrl-C stops the watching, not the job."""
+    """Show the progress of a job until it is over. Ctrl-C stops the watching, not the job."""
     try:
         with progress_bars() as report:
             return client.wait(job_id, _shown(report))
     except KeyboardInterrupt:
         err.print(
-            f"\nno longer watching; the job goes on: 'primesvt status {job_id}', 'primesvt cancel {job_id}'",
+            f"\nstopped watching; the job continues: 'primesvt status {job_id}', 'primesvt cancel {job_id}'",
             soft_wrap=True,
         )
         raise
@@ -107,18 +107,18 @@ def print_job(job: JobView) -> None:
 
 
 def print_estimate(estimate: EstimateView) -> None:
-    """When a job that is not over will begin and end, as far as anybody can tell."""
+    """When a job that is not over is expected to start and end."""
     begins, ends = estimate.starts_in_seconds, estimate.ends_in_seconds
     if begins:
-        out.print(f"  begins in about {in_words(begins)}")
+        out.print(f"  starts in about {in_words(begins)}")
     if ends is not None:
         out.print(f"  ends in about {in_words(ends)}")
     elif estimate.reason:
-        out.print(f"  nobody can tell yet when it ends: {estimate.reason}", soft_wrap=True)
+        out.print(f"  no estimate yet: {estimate.reason}", soft_wrap=True)
 
 
 def fail_unless_succeeded(job: JobView) -> None:
-    """Leave with an exit status that scripts can go by."""
+    """Exit with a status for scripts."""
     if job.state is not JobState.SUCCEEDED:
         problem = job.problem or ProblemFacts()
         fail(problem.code or f"job_{job.state.value}", problem.detail or f"the job is {job.state.value}", FAILED)

@@ -1,4 +1,4 @@
-"""submit, status, list, cancel, retry, download, delete: what people do with jobs on a server."""
+"""submit, status, list, cancel, retry, download, delete: the jobs of a server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from primesvt_client.states import JobState, Priority, UploadKind, UploadState
 
 LISTED = 50
 ID_WIDTH = 30
-"""Of a job's id, which people copy: it is never cut."""
+"""Of a job's id, which users copy: it is never truncated."""
 
 
 @takes_spec
@@ -42,8 +42,8 @@ def submit(
     data: Data,
     document: dict[str, JsonValue],
     train_data: TrainData = None,
-    name: Annotated[str, typer.Option(help="For people; the files' names if not given.")] = "",
-    priority: Annotated[Priority, typer.Option(help="Among the team's waiting jobs.")] = Priority.NORMAL,
+    name: Annotated[str, typer.Option(help="Name of the job; made of the files' names if not given.")] = "",
+    priority: Annotated[Priority, typer.Option(help="Among the team's queued jobs.")] = Priority.NORMAL,
     wait: Wait = False,
     server: Server = DEFAULT_SERVER,
     api_key: Key = "",
@@ -55,7 +55,7 @@ def submit(
         images = send(client, data, UploadKind.DATASET)
         training = send(client, train_data, UploadKind.DATASET) if train_data else None
         for upload in (model, images, *([training] if training else [])):
-            looked_into(client, upload)
+            wait_until_ready(client, upload)
         training_id = training.id if training else None
         job = client.submit(model.id, images.id, document, name=name, train_dataset_id=training_id, priority=priority)
         _finish(client, job, wait=wait, json=json)
@@ -63,13 +63,13 @@ def submit(
 
 def send(client: Client, path: Path, kind: UploadKind) -> UploadView:
     """Send a file or folder, with a bar."""
-    with byte_bar(f"uploading {path.name}") as told:
-        return client.upload(path, kind, told)
+    with byte_bar(f"uploading {path.name}") as on_bytes:
+        return client.upload(path, kind, on_bytes)
 
 
-def looked_into(client: Client, upload: UploadView) -> None:
-    """Wait until the service has looked into an upload; leave if it refuses it."""
-    with err.status(f"the service looks into {upload.name}"):
+def wait_until_ready(client: Client, upload: UploadView) -> None:
+    """Wait until the service has validated an upload; exit if it rejects it."""
+    with err.status(f"the service validates {upload.name}"):
         upload = client.wait_upload(upload.id)
     if upload.state is not UploadState.READY:
         problem = upload.problem or ProblemFacts()
@@ -80,7 +80,7 @@ def looked_into(client: Client, upload: UploadView) -> None:
 def status(
     job: JobId, wait: Wait = False, server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json = False
 ) -> None:
-    """Say how a job stands and, while it is not over, when it will be."""
+    """Show the state of a job and, while it is not over, when it is expected to end."""
     with connect(server, api_key) as client:
         found = client.job(job)
         _finish(client, found, wait=wait, json=json)
@@ -89,9 +89,11 @@ def status(
 
 
 def list_jobs(
-    state: Annotated[list[JobState] | None, typer.Option(help="Only jobs in this state; several may be given.")] = None,
-    query: Annotated[str, typer.Option(help="Only jobs with this in their name.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="Newest jobs to show.")] = LISTED,
+    state: Annotated[
+        list[JobState] | None, typer.Option(help="Only jobs in this state; may be given several times.")
+    ] = None,
+    query: Annotated[str, typer.Option(help="Only jobs whose name contains this.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="Number of jobs to show, newest first.")] = LISTED,
     server: Server = DEFAULT_SERVER,
     api_key: Key = "",
     json: Json = False,
@@ -116,7 +118,7 @@ def list_jobs(
 
 
 def cancel(job: JobId, server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json = False) -> None:
-    """Stop a job: at once if it waits, otherwise within a few seconds."""
+    """Cancel a job: at once if it is queued, otherwise within a few seconds."""
     with connect(server, api_key) as client:
         _finish(client, client.cancel(job), wait=False, json=json)
 
@@ -128,7 +130,7 @@ def prioritise(
     api_key: Key = "",
     json: Json = False,
 ) -> None:
-    """Give a job that waits another priority among the team's waiting jobs."""
+    """Change the priority of a queued job among the team's."""
     with connect(server, api_key) as client:
         _finish(client, client.prioritise(job, priority), wait=False, json=json)
 
@@ -142,7 +144,7 @@ def retry(
 
 
 def delete(job: JobId, server: Server = DEFAULT_SERVER, api_key: Key = "") -> None:
-    """Forget a finished job and its artifacts."""
+    """Delete a finished job and its artifacts."""
     with connect(server, api_key) as client:
         client.delete(job)
     err.print(f"{job} is deleted")
@@ -155,7 +157,7 @@ def download(
     api_key: Key = "",
     json: Json = False,
 ) -> None:
-    """Fetch the pruned model and the report of a finished job; what is there already is not fetched again."""
+    """Download the pruned model and the report of a finished job; resumes interrupted downloads."""
     with connect(server, api_key) as client:
         paths = fetch(client, job, out_dir)
     if json:
@@ -167,8 +169,8 @@ def download(
 
 def fetch(client: Client, job_id: str, out_dir: Path) -> list[Path]:
     """All artifacts of a job, with a bar."""
-    with byte_bar("downloading") as told:
-        return client.download(job_id, out_dir, told)
+    with byte_bar("downloading") as on_bytes:
+        return client.download(job_id, out_dir, on_bytes)
 
 
 def _finish(client: Client, job: JobView, *, wait: bool, json: bool) -> None:

@@ -1,4 +1,4 @@
-"""primesvt webhooks: where a service tells what happens."""
+"""primesvt webhooks: event notifications of a service."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from primesvt_client.states import DeliveryState, EventType
 
 LISTED = 50
 
-commands = typer.Typer(help="Where a service tells what happens to jobs and uploads.", no_args_is_help=True)
+commands = typer.Typer(help="Event notifications for jobs and uploads.", no_args_is_help=True)
 
 Webhook = Annotated[str, typer.Argument(metavar="WEBHOOK", help="Id of a webhook: whk_…", show_default=False)]
 Delivery = Annotated[str, typer.Argument(metavar="DELIVERY", help="Id of a delivery: msg_…", show_default=False)]
 Events = Annotated[
-    list[EventType] | None, typer.Option("--event", help="What it is told of; several may be given.")
+    list[EventType] | None, typer.Option("--event", help="Event to subscribe to; may be given several times.")
 ]  # fmt: skip
 
 
@@ -32,12 +32,12 @@ Events = Annotated[
 def create(
     url: Annotated[str, typer.Argument(metavar="URL", help="https://…", show_default=False)],
     event: Events = None,
-    description: Annotated[str, typer.Option(help="For people.")] = "",
+    description: Annotated[str, typer.Option(help="Free text.")] = "",
     server: Server = DEFAULT_SERVER,
     api_key: Key = "",
     json: Json = False,
 ) -> None:
-    """Have an address told, of everything if no event is given. Shows the secret, this once."""
+    """Create a webhook, for all events if none is given. The secret is shown only once."""
     with connect(server, api_key) as client:
         _show_secret(client.webhooks.create(url, event or [*EventType], description), json=json)
 
@@ -59,8 +59,8 @@ def change(
     webhook: Webhook,
     url: Annotated[str | None, typer.Option(help="Another address.")] = None,
     event: Events = None,
-    description: Annotated[str | None, typer.Option(help="For people.")] = None,
-    enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Tell it again; tell it nothing.")] = None,
+    description: Annotated[str | None, typer.Option(help="Free text.")] = None,
+    enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Resume or suspend deliveries.")] = None,
     server: Server = DEFAULT_SERVER,
     api_key: Key = "",
     json: Json = False,
@@ -75,7 +75,7 @@ def change(
 
 @commands.command("delete")
 def delete(webhook: Webhook, server: Server = DEFAULT_SERVER, api_key: Key = "") -> None:
-    """Forget a webhook and what it was told."""
+    """Delete a webhook and its deliveries."""
     with connect(server, api_key) as client:
         client.webhooks.delete(webhook)
     err.print(f"{webhook} is deleted")
@@ -83,32 +83,32 @@ def delete(webhook: Webhook, server: Server = DEFAULT_SERVER, api_key: Key = "")
 
 @commands.command("rotate")
 def rotate(webhook: Webhook, server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json = False) -> None:
-    """Make a new secret and show it, this once; the one before it signs too for a day."""
+    """Create a new secret, shown only once; the old one stays valid for a day."""
     with connect(server, api_key) as client:
         _show_secret(client.webhooks.rotate(webhook), json=json)
 
 
 @commands.command("ping")
 def ping(webhook: Webhook, server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json = False) -> None:
-    """Send a message that says nothing, to try the way."""
+    """Send a test event."""
     with connect(server, api_key) as client:
         sent = client.webhooks.ping(webhook)
     if json:
         print_json(_document(sent))
     else:
-        out.print(f"{sent.id} is on its way: 'primesvt webhooks log {webhook} {sent.id}'", soft_wrap=True)
+        out.print(f"{sent.id} is pending: 'primesvt webhooks log {webhook} {sent.id}'", soft_wrap=True)
 
 
 @commands.command("deliveries")
 def deliveries(
     webhook: Webhook,
-    state: Annotated[DeliveryState | None, typer.Option(help="Only those in this state.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Newest deliveries to show.")] = LISTED,
+    state: Annotated[DeliveryState | None, typer.Option(help="Only deliveries in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Number of deliveries to show, newest first.")] = LISTED,
     server: Server = DEFAULT_SERVER,
     api_key: Key = "",
     json: Json = False,
 ) -> None:
-    """List what a webhook was told, newest first."""
+    """List the deliveries of a webhook, newest first."""
     with connect(server, api_key) as client:
         found = [one for one, _ in zip(client.webhooks.deliveries(webhook, state), range(limit), strict=False)]
     if json:
@@ -125,7 +125,7 @@ def deliveries(
 def log(
     webhook: Webhook, delivery: Delivery, server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json = False
 ) -> None:
-    """Show one message and every attempt at it."""
+    """Show a delivery and its attempts."""
     with connect(server, api_key) as client:
         found = client.webhooks.delivery(webhook, delivery)
     if json:
@@ -133,9 +133,9 @@ def log(
         return
     out.print(f"[bold]{found.id}[/] {found.event} {found.state.value}")
     for one in found.log:
-        told = one.problem or f"{one.status} {one.answer}"
+        result = one.problem or f"{one.status} {one.answer}"
         out.print(
-            f"  {one.at.astimezone():%m-%d %H:%M:%S}  {one.duration_seconds:.2f} s  {escape(told)}", soft_wrap=True
+            f"  {one.at.astimezone():%m-%d %H:%M:%S}  {one.duration_seconds:.2f} s  {escape(result)}", soft_wrap=True
         )
 
 
@@ -143,19 +143,21 @@ def log(
 def replay(
     webhook: Webhook,
     delivery: Annotated[
-        str | None, typer.Argument(metavar="DELIVERY", help="Id of a delivery; all that failed if not given.")
+        str | None, typer.Argument(metavar="DELIVERY", help="Id of a delivery; all failed ones if not given.")
     ] = None,
-    hours: Annotated[int, typer.Option(min=0, max=87_600, help="How far back failed deliveries are sent again.")] = 24,
+    hours: Annotated[
+        int, typer.Option(min=0, max=87_600, help="Resend deliveries that failed within so many hours.")
+    ] = 24,
     server: Server = DEFAULT_SERVER,
     api_key: Key = "",
 ) -> None:
-    """Send a message again, or all that have failed lately; under the same ids."""
+    """Resend a delivery, or all that have failed recently, under the same ids."""
     with connect(server, api_key) as client:
         if delivery is not None:
             client.webhooks.replay(webhook, delivery)
         since = datetime.now(UTC) - timedelta(hours=hours)
         count = 1 if delivery is not None else client.webhooks.replay_failed(webhook, since)
-    err.print(f"{count} on their way" if count != 1 else "1 on its way")
+    err.print(f"{count} pending")
 
 
 def _document(view: BaseModel) -> Any:
@@ -163,14 +165,14 @@ def _document(view: BaseModel) -> Any:
 
 
 def _show(hook: WebhookView) -> None:
-    told = "" if hook.enabled else f"  disabled{f': {hook.disabled_reason}' if hook.disabled_reason else ''}"
-    out.print(f"[bold]{hook.id}[/]  {escape(hook.url)}{escape(told)}", soft_wrap=True)
+    state = "" if hook.enabled else f"  disabled{f': {hook.disabled_reason}' if hook.disabled_reason else ''}"
+    out.print(f"[bold]{hook.id}[/]  {escape(hook.url)}{escape(state)}", soft_wrap=True)
     out.print(f"  {', '.join(hook.events)}  {escape(hook.description)}", soft_wrap=True)
 
 
-def _show_secret(made: WebhookWithSecret, *, json: bool) -> None:
+def _show_secret(created: WebhookWithSecret, *, json: bool) -> None:
     if json:
-        print_json(_document(made))
+        print_json(_document(created))
         return
-    _show(made)
-    out.print(f"\nIts secret, shown this once:\n\n    {made.secret}", soft_wrap=True)
+    _show(created)
+    out.print(f"\nSecret (shown only once):\n\n    {created.secret}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Is a pickle's value a finite tree of a sensible size? Hyperparameter before anything walks it."""
+"""Is a pickle's value a finite tree of a sensible size? Answered before anything walks it."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class Downsampling(nn.Module):
 
 
 class Pyramid(SpikingModel):
-    """MultiLevelNeuron of a network; subclasses give the blocks, which take ``(T, B, C, H, W)`` and give as much."""
+    """A network of levels; subclasses give the blocks, which take ``(T, B, C, H, W)`` and give as much."""
 
     def __init__(
         self,

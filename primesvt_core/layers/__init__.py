@@ -6,5 +6,5 @@ Letters, here and in every family, as the papers write them:
 ``D`` channels of the residual stream (embedding).
 
 Between stages a tensor is ``(T, B, C, H, W)`` or ``(T, B, C, N)``; convolutions, linear layers and BatchNorms see time
-and batch flatten_time into one leading dimension, ``T`` outermost; neurons see them apart.
+and batch flattened into one leading dimension, ``T`` outermost; neurons see them apart.
 """

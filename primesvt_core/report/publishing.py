@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from primesvt_client.sizes import size_text
 from primesvt_client.verdicts import NO_SMALLER_MODEL, VERDICTS
 from primesvt_core.report.csv_tables import csv_line
 from primesvt_core.report.figures import draw
@@ -46,7 +47,7 @@ def html(report: Report, pictures: dict[str, bytes]) -> str:
     environment = Environment(
         loader=PackageLoader("primesvt_core.report"), autoescape=select_autoescape(), trim_blocks=True
     )
-    environment.filters |= {"percent": percent, "points": points, "size": size, "count": lambda n: f"{n:,}"}
+    environment.filters |= {"percent": percent, "points": points, "size": size_text, "count": lambda n: f"{n:,}"}
     encoded = {name: base64.b64encode(content).decode("ascii") for name, content in pictures.items()}
     return environment.get_template("report.html").render(report=report, verdict=_verdict(report), pictures=encoded)
 
@@ -67,12 +68,3 @@ def percent(fraction: float) -> str:
 def points(fraction: float) -> str:
     """0.03 as ``3.00 points``."""
     return f"{100 * fraction:.2f} points"
-
-
-def size(count: float) -> str:
-    """Bytes in the largest binary unit that leaves at least one."""
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if count < 1024 or unit == "GiB":
-            return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
-        count /= 1024
-    raise AssertionError

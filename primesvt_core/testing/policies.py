@@ -26,7 +26,7 @@ MODELS = st.builds(
 )
 DROPS = st.floats(0, 0.2)
 SAVINGS = st.floats(0.01, 0.9)
-repeatable = settings(database=None, derandomize=True, deadline=None)
+repeatable = settings(database=None, derandomize=True, deadline=None, report_multiple_bugs=False)
 
 
 def problem(model: Arithmetic, allowed_drop: float, saving: float | None) -> Problem:

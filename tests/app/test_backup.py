@@ -39,7 +39,7 @@ def check(copy: Dashboard, team: Team, states: dict[str, str]) -> None:
     [waiting] = [job_id for job_id, state in states.items() if state == "queued"]
     assert copy.jobs.claim(waiting, "another worker") is not None
     assert copy.services.jobs.get(team.id, waiting).state is JobState.RUNNING
-    assert copy.app.state.readiness.look().is_well
+    assert copy.app.state.readiness.check().is_ready
 
 
 def test_one_machine_is_copied_while_it_runs_and_goes_on_from_the_copy(tmp_path: Path) -> None:

@@ -128,3 +128,15 @@ def test_the_broker_keeps_and_evicts_nothing_and_wants_a_password(compose: dict[
     assert options["--appendonly"] == "yes"
     assert options["--maxmemory-policy"] == "noeviction"
     assert options["--requirepass"].startswith("${REDIS_PASSWORD:?")
+
+
+def test_the_image_is_built_of_all_that_the_wheels_are_built_of() -> None:
+    build = (ROOT / "Dockerfile").read_text().rpartition("\nFROM ")[0]
+    copied = {word for line in re.findall(r"^COPY (.+) \S+$", build, re.MULTILINE) for word in line.split()}
+    assert {"distributions", "primesvt_client", "primesvt_core", "app", "worker", "migrations", "examples"} <= copied
+    assert {"constraints.txt", "pyproject.toml", "hatch_build.py", "README.md", "LICENSE"} <= copied
+    assert all((ROOT / name).exists() for name in copied)
+    installed = re.findall(r"^RUN pip install -c constraints\.txt (\S.*)$", build, re.MULTILINE)[-1].split()
+    assert installed == ["./distributions/primesvt-client", "./distributions/primesvt", "."]
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    assert not copied & {*ignored}

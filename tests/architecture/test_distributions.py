@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ PACKAGES = {
     "primesvt-service": ("app", "worker", "migrations"),
 }
 NAMES = sorted(FOLDERS)
+SUITES = ROOT / "primesvt_core" / "testing"
+"""What it imports besides, the extra ``testing`` brings."""
+
 OF_ITS_OWN = {package: name for name, packages in PACKAGES.items() for package in packages}
 
 
@@ -45,16 +48,21 @@ def distribution(requirement: str) -> str:
 
 
 def imported(package: str) -> set[str]:
-    """Top-level modules that a package imports anywhere, those of the standard library left out."""
+    """Top-level modules that a package imports anywhere but in `SUITES`."""
+    return imported_by(path for path in (ROOT / package).rglob("*.py") if SUITES not in path.parents) - {package}
+
+
+def imported_by(files: Iterable[Path]) -> set[str]:
+    """Top-level modules that files import, those of the standard library left out."""
     found: set[str] = set()
-    for path in (ROOT / package).rglob("*.py"):
+    for path in files:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
                 case ast.Import(names=names):
                     found |= {name.name.partition(".")[0] for name in names}
                 case ast.ImportFrom(module=str(module), level=0):
                     found.add(module.partition(".")[0])
-    return found - sys.stdlib_module_names - {package}
+    return found - sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -67,6 +75,16 @@ def test_a_distribution_declares_what_it_imports(name: str) -> None:
         for module in imported(package)
     }
     assert needed - declared - {name} == set()
+
+
+def test_the_extra_of_the_suites_is_what_they_import_besides() -> None:
+    library = project("primesvt")
+    declared = {distribution(r) for r in (*library["dependencies"], *library["optional-dependencies"]["testing"])}
+    installed = packages_distributions()
+    modules = imported_by(SUITES.rglob("*.py")) - {"primesvt_core"}
+    needed = {canonicalize_name(installed[module][0]) for module in modules}
+    assert needed - declared == set()
+    assert needed >= {distribution(r) for r in library["optional-dependencies"]["testing"]}
 
 
 def test_all_have_one_version() -> None:

@@ -29,22 +29,22 @@ def client() -> Iterator[Client]:
     ],
 )  # fmt: skip
 def test_what_is_no_address_is_told(server: str) -> None:
-    with pytest.raises(Unusable, match="is no address of a server"):
+    with pytest.raises(Unusable, match="is not the address of a server"):
         Client(server, KEY)
 
 
 @pytest.mark.parametrize("job", ["a\nb", "a" * 70_000, "\udcff"])
 def test_an_id_that_cannot_be_sent_is_told(client: Client, job: str) -> None:
     for ask in (client.job, client.delete, lambda job: next(client.events(job))):
-        with pytest.raises(Unusable, match="cannot be asked for") as refusal:
+        with pytest.raises(Unusable, match="cannot be requested") as refusal:
             ask(job)
         assert len(refusal.value.message) < 500
 
 
 def test_words_that_cannot_be_sent_are_told(client: Client) -> None:
-    with pytest.raises(Unusable, match="cannot be asked for"):
+    with pytest.raises(Unusable, match="cannot be requested"):
         next(client.jobs(query="\udcff"))
-    with pytest.raises(Unusable, match="cannot be asked for"):
+    with pytest.raises(Unusable, match="cannot be requested"):
         client.webhooks.create("https://example.org", [], "\udcff")
 
 

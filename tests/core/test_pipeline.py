@@ -9,10 +9,11 @@ import pytest
 import torch
 from pydantic import JsonValue
 
-from primesvt_core.errors import WorkspaceMismatch
+from primesvt_core.errors import SpecError, WorkspaceMismatch
 from primesvt_core.pipeline import Request, is_near_chance, prepare
 from primesvt_core.spec import parse
 from tests.support import tiny
+from tests.support.plugins import refound
 
 BUDGET: dict[str, JsonValue] = {"max_accuracy_drop": 0.5}
 
@@ -29,6 +30,22 @@ def checkpoint(tmp_path: Path) -> Path:
 )
 def test_who_is_always_right_does_not_guess(accuracy: float, classes: int, samples: int, is_near: bool) -> None:
     assert is_near_chance(accuracy, classes, samples) is is_near
+
+
+def test_a_criterion_that_needs_what_nobody_gathers_is_refused_before_any_evaluation(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "taylor.py").write_text(
+        "from primesvt_core.criteria import Criterion\nfrom primesvt_core.registry import Need\n"
+        "CRITERION = Criterion(score=print, needs=frozenset({Need.GRADIENTS}))\n"
+    )
+    monkeypatch.setenv("PRIMESVT_CRITERIA", str(tmp_path))
+    data = tiny.data_file(tmp_path)
+    with refound():
+        spec = parse({"budget": BUDGET, "criterion": "taylor"})
+        request = Request(checkpoint=checkpoint, data=data, spec=spec, out=tmp_path, workspace=tmp_path / "w")
+        with pytest.raises(SpecError, match=r"'taylor' of the criteria .* needs gradients"):
+            prepare(request)
 
 
 def test_a_run_goes_on_with_the_same_training_data_only(checkpoint: Path, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_an_admin_signs_in_with_a_password_invites_somebody_and_makes_and_revoke
     link = _shown_once(chrome)
     assert link.startswith(f"{site.address}/join/")
     find(chrome, "a[href='/team/keys']").click()
-    find(chrome, "#make").click()
+    find(chrome, "#create").click()
     find(chrome, "#name").send_keys("from the browser")
     find(chrome, "details[open] button.primary").click()
     secret = _shown_once(chrome)

@@ -252,7 +252,7 @@ def test_ctrl_c_stops_the_watching_and_not_the_job(served: Served, spec: Path) -
     )  # fmt: skip
     threading.Timer(4.0, watching.send_signal, [signal.SIGINT]).start()
     status, errors = ended(watching)
-    assert (status, "the job goes on" in errors) == (130, True), errors
+    assert (status, "the job continues" in errors) == (130, True), errors
     assert served.document("status", job["id"])["state"] in ("queued", "running", "finalizing", "succeeded")
 
 

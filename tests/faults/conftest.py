@@ -51,7 +51,7 @@ def team(postgres: OwnPostgres, redis: OwnRedis, tmp_path: Path) -> Iterator[Fle
 
 @pytest.fixture
 def inputs(team: Fleet) -> tuple[str, str]:
-    """A checkpoint and a data set, ready; a worker has looked into them and is gone."""
+    """A checkpoint and a data set, ready; a worker has validated them and is gone."""
     worker = team.worker()
     found = (team.upload(CHECKPOINT, UploadKind.CHECKPOINT), team.upload(DATA, UploadKind.DATASET))
     worker.kill()

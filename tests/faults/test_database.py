@@ -7,7 +7,7 @@ import time
 
 from app.jobs.states import JobState
 from primesvt_client import ClientError
-from primesvt_client.connection import is_passing
+from primesvt_client.connection import is_temporary
 from tests.support.fleet import Fleet
 from tests.support.invariants import all_over, check
 from tests.support.servers import OwnPostgres, until
@@ -22,7 +22,7 @@ def patiently(team: Fleet, inputs: tuple[str, str], key: str) -> None:
         try:
             team.client.submit(*inputs, {"budget": {"max_accuracy_drop": 0.03}}, idempotency_key=key)
         except ClientError as error:
-            if not is_passing(error):
+            if not is_temporary(error):
                 raise
         else:
             return

@@ -42,7 +42,7 @@ def store_on_disk(postgres: OwnPostgres, redis: OwnRedis, disk: SmallDisk, tmp_p
 
 
 def test_a_full_disk_on_upload(store_on_disk: Fleet, disk: SmallDisk, tmp_path: Path) -> None:
-    """The client is told what is wrong; once there is room it goes on where it was."""
+    """The client gets the reason; once there is room it goes on where it was."""
     path = tmp_path / "model.bin"
     path.write_bytes(os.urandom(48 * MIB))
     store_on_disk.worker()

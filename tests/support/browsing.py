@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -50,3 +52,41 @@ def post(
             return await client.post(address, data={**token, **(fields or {})}, files=files, headers=headers)
 
     return anyio.run(ask)
+
+
+def once(page: str) -> str:
+    """The secret that a page shows only once."""
+    found = re.search(r'id="secret" readonly value="([^"]+)"', page)
+    assert found
+    return html.unescape(found[1])
+
+
+def forms_of(page: str) -> set[str]:
+    """Targets of a page's forms, except the sign-out."""
+    return set(re.findall(r'<form method="post" action="([^"]+)"', page)) - {"/sign-out"}
+
+
+def attributes(page: str, name: str) -> list[str]:
+    """Values of an attribute, in the order of the page."""
+    return [html.unescape(value) for value in re.findall(rf'\s{re.escape(name)}="([^"]*)"', page)]
+
+
+def text_of(page: str, attribute: str, value: str) -> str:
+    """Text of the first element with an attribute of that value, without tags."""
+    found = re.search(
+        rf'<(\w+)[^>]*\s{re.escape(attribute)}="{re.escape(html.escape(value))}"[^>]*>(.*?)</\1>', page, re.S
+    )
+    assert found, (attribute, value)
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found[2]))).strip()
+
+
+def codes(page: str) -> list[str]:
+    """Codes of the errors that a page shows."""
+    return attributes(page, "data-code")
+
+
+def next_page(page: str) -> str:
+    """Where a list goes on."""
+    found = re.search(r'href="([^"]+)" rel="next"', page)
+    assert found
+    return html.unescape(found[1])

@@ -89,7 +89,9 @@ def ink(chrome: Chrome, chart: str) -> int:
     script = """
         const canvas = document.querySelector(`[data-chart=${arguments[0]}] canvas`);
         if (!canvas) return 0;
-        const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', {willReadFrequently: true});
+        copy.drawImage(canvas, 0, 0); // reading the chart's own canvas again and again is warned of
+        const {data} = copy.getImageData(0, 0, canvas.width, canvas.height);
         return new Set(new Uint32Array(data.buffer)).size;
     """
     return int(chrome.execute_script(script, chart))

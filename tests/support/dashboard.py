@@ -146,15 +146,15 @@ class Dashboard:
         )  # fmt: skip
         return self.services.jobs.submit(team.id, asked)
 
-    def running(self, team: Team, name: str = "", told: int = 20) -> tuple[Job, JobClaim]:
+    def running(self, team: Team, name: str = "", reports: int = 20) -> tuple[Job, JobClaim]:
         job = self.queued(team, name)
         claim = self.jobs.claim(job.id, "worker")
         assert claim is not None
-        self.jobs.heartbeat(claim, progress()[:told])
+        self.jobs.heartbeat(claim, progress()[:reports])
         return self.services.jobs.get(team.id, job.id), claim
 
     def succeeded(self, team: Team, name: str = "", report: Report | None = None) -> Job:
-        job, claim = self.running(team, name, told=0)
+        job, claim = self.running(team, name, reports=0)
         report = report or sample_report()
         contents = {
             "report.json": report.model_dump_json(indent=2).encode(),
@@ -168,7 +168,7 @@ class Dashboard:
         return self.services.jobs.get(team.id, job.id)
 
     def failed(self, team: Team, name: str, code: str, detail: str) -> Job:
-        job, claim = self.running(team, name, told=4)
+        job, claim = self.running(team, name, reports=4)
         self.jobs.fail(claim, ProblemFacts(code=code, detail=detail))
         return self.services.jobs.get(team.id, job.id)
 

@@ -20,11 +20,11 @@ from app.settings import Settings
 from app.storage import BlobStore, store_of
 from app.teams.service import TeamService
 from primesvt_client import Client, ClientError
-from primesvt_client.connection import is_passing
+from primesvt_client.connection import is_temporary
 from primesvt_client.parts import OnBytes
 from primesvt_client.schemas.jobs import JobView
 from primesvt_client.schemas.uploads import UploadView
-from primesvt_client.uploading import nobody
+from primesvt_client.uploading import ignore_bytes
 from tests.support.servers import Server, free_port, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,13 +136,13 @@ class Fleet:
         """The job once some of its work is done."""
         return self.until_job(job, lambda found: bool(found.progress and found.progress.done > 3))
 
-    def upload_persistently(self, path: Path, on_progress: OnBytes = nobody) -> UploadView:
+    def upload_persistently(self, path: Path, on_progress: OnBytes = ignore_bytes) -> UploadView:
         """Upload a checkpoint as people do: again, when the client has given up."""
         for _ in range(TRIES):
             try:
                 return self.client.wait_upload(self.client.upload(path, UploadKind.CHECKPOINT, on_progress).id)
             except ClientError as error:
-                if not is_passing(error):
+                if not is_temporary(error):
                     raise
         pytest.fail(f"{TRIES} attempts were not enough")
 

@@ -30,7 +30,7 @@ def write_down(upload: str) -> None:
 
 
 def peak_bytes() -> int:
-    """Of this program alone: what ``getrusage`` tells counts the worker's, from which it was forked."""
+    """Of this program alone: ``getrusage`` counts the memory of the worker, from which it was forked, too."""
     status = Path("/proc/self/status")
     if not status.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

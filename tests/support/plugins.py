@@ -16,18 +16,19 @@ from tests.support.pages import shown
 
 @contextmanager
 def refound() -> Iterator[None]:
-    """Look for plug-ins anew, and forget those that are found meanwhile."""
-    rooms = {kind: import_module(f"primesvt_core.{kind}") for kind in registry.ATTRIBUTES}
-    paths, modules = {kind: [*room.__path__] for kind, room in rooms.items()}, {*sys.modules}
+    """Look for plug-ins anew, and forget those of other folders afterwards."""
+    rooms = [import_module(f"primesvt_core.{kind}") for kind in registry.ATTRIBUTES]
+    paths = [[*room.__path__] for room in rooms]
     registry.sources.cache_clear()
     try:
         yield
     finally:
         registry.sources.cache_clear()
-        for kind, room in rooms.items():
-            room.__path__ = paths[kind]
-            for name in [name for name in sys.modules.keys() - modules if name.startswith(f"{room.__name__}.")]:
-                del sys.modules[name]
+        for room, path in zip(rooms, paths, strict=True):
+            for key in [key for key in vars(room) if f"{room.__name__}.{key}" in sys.modules]:
+                if str(Path(sys.modules[f"{room.__name__}.{key}"].__file__ or "").parent) not in path:
+                    del sys.modules[f"{room.__name__}.{key}"]
+            room.__path__ = path
 
 
 @contextmanager

@@ -8,14 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from primesvt_core.families.spikformer import FAMILY, BlockConfig, Config, Spikformer
+from primesvt_core.families.spikformer import FAMILY, Spikformer
+from primesvt_core.testing.models import TINY
 from primesvt_core.types import ChannelGroup
 
-CLASSES, SIDE = 3, 16
-CONFIG = Config(
-    variant="cifar", num_classes=CLASSES, in_channels=1, time_steps=2, image_size=SIDE, stem=(4, 4, 8), embed_dim=16,
-    blocks=(BlockConfig(qk_dim=16, v_dim=16, mlp_dim=32),), num_heads=2, attention_scale=0.125,
-)  # fmt: skip
+CONFIG = TINY
+CLASSES, SIDE = CONFIG.num_classes, CONFIG.image_size
 
 
 def images(count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

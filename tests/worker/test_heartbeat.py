@@ -20,7 +20,7 @@ AWAY = OperationalError("", None, OSError("the database is away"))
 
 
 class Database:
-    """Remembers what every renewal reports; is away, or asks to cancel, if it is told to."""
+    """Remembers what every renewal reports; is away or asks to cancel when a test sets it so."""
 
     def __init__(self) -> None:
         self.renewals: list[list[Progress]] = []

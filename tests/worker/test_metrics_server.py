@@ -1,4 +1,4 @@
-"""What worker and reconciler tell Prometheus, scraped as Prometheus does."""
+"""The metrics of worker and reconciler, scraped as Prometheus does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def scraped(port: int) -> dict[str, Any]:
         return {family.name: family for family in text_string_to_metric_families(answer.read().decode())}
 
 
-def test_numbers_are_told_at_the_address_and_only_while_the_process_runs(tmp_path: Path) -> None:
+def test_metrics_are_served_at_the_address_and_only_while_the_process_runs(tmp_path: Path) -> None:
     port = free_port()
     settings = Settings(data_dir=tmp_path, metrics_address=f"127.0.0.1:{port}")
     with serve_metrics(settings):
@@ -57,14 +57,14 @@ def test_steps_are_measured_from_what_a_run_reports(monkeypatch: pytest.MonkeyPa
     assert STEP_SECONDS._labelnames == ("step",)
 
 
-def test_a_machine_without_a_driver_tells_nothing_of_gpus() -> None:
+def test_a_machine_without_a_driver_has_no_gpu_metrics() -> None:
     registry = CollectorRegistry()
     registry.register(GpuCollector())
     if not Path("/dev/nvidiactl").exists():
         assert registry.get_sample_value("primesvt_gpu_utilisation", {"gpu": "0"}) is None
 
 
-def test_gpus_are_told_as_their_driver_says_and_one_that_fails_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpu_metrics_are_those_of_the_driver_without_a_gpu_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = SimpleNamespace(used=3 << 30, total=80 << 30)
 
     def use(gpu: int) -> SimpleNamespace:

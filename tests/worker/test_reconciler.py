@@ -1,4 +1,4 @@
-"""What the reconciler puts right: notifications that were never sent, leases that nobody renews."""
+"""What the reconciler repairs: notifications that were never sent, leases that are not renewed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def reconciler(shop: Shop, notifier: RecordingNotifier | None = None) -> Reconci
     return Reconciler(shop.database, shop.settings, notifier or shop.notifier)
 
 
-def test_what_was_committed_is_rung_for_even_if_the_process_died_before_it_rang(shop: Shop) -> None:
+def test_a_committed_job_is_notified_even_if_the_process_died_before(shop: Shop) -> None:
     asked = shop.asked()
     with pytest.raises(Killed):
         JobService(shop.database, shop.store, DeadNotifier(), QuotaAdmission(UNLIMITED)).submit(shop.team, asked, "key")

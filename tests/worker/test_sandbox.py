@@ -105,7 +105,7 @@ def test_processor_time_beyond_the_limit_ends_the_child(tmp_path: Path, strict: 
     assert time.monotonic() - began < 30
 
 
-def test_a_child_that_says_nothing_is_stopped(tmp_path: Path, strict: Sandbox) -> None:
+def test_a_silent_child_is_stopped(tmp_path: Path, strict: Sandbox) -> None:
     with pytest.raises(ChildDied, match="no progress"):
         attempt(tmp_path, "spin", "", strict, seconds=1.0)
 

@@ -1,46 +1,59 @@
-// The job page's two charts, drawn by ECharts over the server's plain ones, and what a running job tells meanwhile.
+// The charts of a page, drawn by ECharts from its data; those of a running job grow with its events.
 import { CanvasRenderer } from "echarts/renderers";
-import { LineChart, ScatterChart } from "echarts/charts";
+import { BarChart, LineChart, ScatterChart } from "echarts/charts";
 import { AriaComponent, GridComponent, LegendComponent, MarkLineComponent, TooltipComponent } from "echarts/components";
 import { init, use } from "echarts/core";
 import { memoryOption, robustnessOption } from "./options.js";
+import { resultsOption, usageOption } from "./team_options.js";
 import { follow } from "./live.js";
 
-use([AriaComponent, CanvasRenderer, GridComponent, LegendComponent, LineChart, MarkLineComponent, ScatterChart, TooltipComponent]);
+use([
+  AriaComponent, BarChart, CanvasRenderer, GridComponent, LegendComponent, LineChart, MarkLineComponent, ScatterChart,
+  TooltipComponent,
+]);
 
-const OPTIONS = { memory: memoryOption, robustness: robustnessOption };
-const HAS_DATA = {
-  memory: (curves) => curves.steps.length + curves.tried.length + curves.tested.length + curves.held.length + curves.failed.length > 0,
-  robustness: (curves) => curves.robustness.length > 0,
+const CANDIDATES = ["steps", "tried", "measured", "confirmed", "not_confirmed"];
+const CHARTS = {
+  memory: { option: memoryOption, hasData: (data) => CANDIDATES.some((kind) => data[kind].length) },
+  robustness: { option: robustnessOption, hasData: (data) => data.robustness.length > 0 },
+  results: { option: resultsOption, hasData: (data) => data.results.length > 0 },
+  usage: { option: usageOption, hasData: (data) => data.days.length > 0 },
 };
-const charts = {};
+const drawn = {};
 
-function draw(curves) {
+function draw(data) {
   for (const box of document.querySelectorAll("[data-chart]")) {
     const name = box.dataset.chart;
-    if (!HAS_DATA[name](curves)) continue;
-    if (!charts[name]) {
-      box.classList.add("drawn");
-      box.classList.remove("waiting");
-      box.replaceChildren();
-      charts[name] = init(box);
-      new ResizeObserver(() => charts[name].resize()).observe(box);
-    }
-    charts[name].setOption(OPTIONS[name](curves, box.clientWidth), { replaceMerge: ["series"] });
+    const { option, hasData } = CHARTS[name];
+    if (!hasData(data)) continue;
+    drawn[name] ??= start(box);
+    drawn[name].setOption(option(data), { replaceMerge: ["series"] });
   }
 }
 
-const source = document.getElementById("curves");
+function start(box) {
+  box.classList.add("drawn");
+  box.classList.remove("waiting");
+  box.replaceChildren();
+  const chart = init(box);
+  // A point of the results leads to its job.
+  chart.on("click", ({ data }) => data?.url && location.assign(data.url));
+  new ResizeObserver(() => chart.resize()).observe(box);
+  return chart;
+}
+
+const source = document.getElementById("chart-data");
 if (source) {
-  let curves = JSON.parse(source.textContent);
-  draw(curves);
-  const redraw = () => draw(curves);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  let data = JSON.parse(source.textContent);
+  draw(data);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw(data));
   const running = document.querySelector("[data-events]");
   if (running) {
-    follow(running, curves, (newer) => {
-      curves = newer;
-      draw(curves);
+    // The tables hold what the page was loaded with; the charts go on from there.
+    for (const table of document.querySelectorAll("details.data")) table.remove();
+    follow(running, data, (newer) => {
+      data = newer;
+      draw(data);
     });
   }
 }

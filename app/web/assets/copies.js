@@ -1,5 +1,5 @@
 // Secrets that are shown once: a button that copies, and a reload that asks for the page instead of sending the form again.
-const TOLD_MS = 2000;
+const SHOWN_MS = 2000;
 
 export function offerCopies() {
   const shown = document.querySelector("[data-once]");
@@ -15,16 +15,16 @@ async function copy(button, input) {
   input.select();
   try {
     await navigator.clipboard.writeText(input.value);
-    say(button, "Copied");
+    showBriefly(button, "Copied");
   } catch {
-    say(button, "Press Ctrl+C");
+    showBriefly(button, "Press Ctrl+C");
   }
 }
 
-function say(button, told) {
+function showBriefly(button, text) {
   const label = button.textContent;
-  button.textContent = told;
+  button.textContent = text;
   setTimeout(() => {
     button.textContent = label;
-  }, TOLD_MS);
+  }, SHOWN_MS);
 }

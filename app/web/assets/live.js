@@ -1,80 +1,81 @@
-// Follows a running job through its server-sent events: refreshes the panel, and adds what was measured to the charts.
+// Follows a running job through its server-sent events: refreshes the panel and adds measurements to the charts.
 const PAUSE_MS = 1000;
-const OVER = ["succeeded", "failed", "cancelled"];
+const ENDED = ["succeeded", "failed", "cancelled"];
 
-export function follow(box, first, onCurves) {
+export function follow(box, first, onData) {
   const model = new Model(first);
   const refresh = atMostEvery(PAUSE_MS, () => box.querySelector("#live")?.dispatchEvent(new Event("refresh")));
-  const redraw = atMostEvery(PAUSE_MS, () => onCurves(model.curves()));
-  box.addEventListener("htmx:afterSwap", () => say(box.querySelector("#live .big")?.textContent ?? ""));
+  const redraw = atMostEvery(PAUSE_MS, () => onData(model.data()));
+  box.addEventListener("htmx:afterSwap", () => announce(box.querySelector("#live .big")?.textContent ?? ""));
   const source = new EventSource(box.dataset.events);
   source.addEventListener("progress", (event) => {
     if (model.add(JSON.parse(event.data))) redraw();
     refresh();
   });
   source.addEventListener("state", (event) => {
-    if (OVER.includes(JSON.parse(event.data).state)) source.close();
+    if (ENDED.includes(JSON.parse(event.data).state)) source.close();
     refresh();
   });
 }
 
-// Screen readers hear of a new step, not of every unit of it.
-function say(step) {
-  const said = document.getElementById("said");
-  if (said.textContent !== step) said.textContent = step;
+// Screen readers announce each new step, not every unit of it.
+function announce(step) {
+  const announcement = document.getElementById("announcement");
+  if (announcement.textContent !== step) announcement.textContent = step;
 }
 
-// The stream begins with the job's first event, so the model begins empty; a cell told twice counts once.
+// The stream begins with the job's first event, so the model begins empty; a cell reported twice counts once.
 class Model {
   constructor(first) {
     this.lines = { ...first.lines };
     this.cells = new Map();
     this.tried = new Map();
-    this.tested = new Map();
-    this.start = null;
+    this.measured = new Map();
+    this.baseline = null;
   }
 
   add({ step, facts }) {
     if (step === "profile" && facts?.rate !== undefined) return this.addCell(facts);
     if (step === "search" && facts?.rate !== undefined) return this.addTried(facts);
-    if (step === "confirm" && facts?.accuracy_drop !== undefined && this.start !== null) return this.addTested(facts);
+    if (step === "confirm" && facts?.accuracy_drop !== undefined && this.baseline !== null) return this.addMeasured(facts);
     return false;
   }
 
   addCell(facts) {
     if (!this.cells.has(facts.group)) this.cells.set(facts.group, new Map());
     this.cells.get(facts.group).set(facts.rate, facts.accuracy_drop);
-    this.start = facts.accuracy + facts.accuracy_drop;
+    this.baseline = facts.accuracy + facts.accuracy_drop;
     return true;
   }
 
   addTried(facts) {
     const label = `${facts.group} at ${Math.round(100 * facts.rate)} %`;
-    const spot = { label, saving: 100 * facts.memory_saving, accuracy: 100 * facts.accuracy };
-    this.tried.set(JSON.stringify(spot), spot);
+    const point = { label, saving: 100 * facts.memory_saving, accuracy: 100 * facts.accuracy };
+    this.tried.set(JSON.stringify(point), point);
     return true;
   }
 
-  addTested(facts) {
-    const accuracy = 100 * (this.start - facts.accuracy_drop);
-    const spot = { label: "on unseen images", saving: 100 * facts.memory_saving, accuracy };
-    this.tested.set(JSON.stringify(spot), spot);
+  addMeasured(facts) {
+    const accuracy = 100 * (this.baseline - facts.accuracy_drop);
+    const point = { label: "confirmation images", saving: 100 * facts.memory_saving, accuracy };
+    this.measured.set(JSON.stringify(point), point);
     return true;
   }
 
-  curves() {
+  data() {
     const robustness = [...this.cells].map(([group, drops]) => ({
       group,
       points: [[0, 0], ...[...drops].map(([rate, drop]) => [100 * rate, 100 * drop]).sort((a, b) => a[0] - b[0])],
     }));
     const tried = [...this.tried.values()];
-    return { robustness, steps: [], tried, held: [], failed: [], tested: [...this.tested.values()], lines: this.withFloor() };
+    const measured = [...this.measured.values()];
+    return { robustness, steps: [], tried, measured, confirmed: [], not_confirmed: [], lines: this.withFloor() };
   }
 
   withFloor() {
     const { allowed_drop: allowed, min_accuracy: lowest } = this.lines;
     const floors = lowest === null ? [] : [lowest];
-    if (this.start !== null && allowed !== null) floors.push(100 * this.start - allowed);
+    if (this.baseline !== null && allowed !== null) floors.push(100 * this.baseline - allowed);
     return { ...this.lines, floor: floors.length ? Math.max(...floors) : null };
   }
 }

@@ -17,7 +17,7 @@ export function sendInParts(form) {
       if (form.querySelector("[data-into]")) form.submit();
       else location.assign("/uploads");
     } catch (error) {
-      tell(form, error.message, 0);
+      showProgress(form, error.message, 0);
       enable(form, true);
     }
   });
@@ -31,16 +31,16 @@ async function sendOne(form, input) {
   const file = input.files[0];
   const kind = input.dataset.kind ?? form.elements[input.dataset.kindFrom].value;
   const token = form.elements.form_token.value;
-  const told = { kind, name: file.name, size_bytes: file.size };
-  const upload = await send("POST", "/uploads/begin", token, JSON.stringify(told), "application/json");
+  const announced = { kind, name: file.name, size_bytes: file.size };
+  const upload = await send("POST", "/uploads/begin", token, JSON.stringify(announced), "application/json");
   const sent = new Map();
   const onProgress = (number, bytes) => {
     sent.set(number, bytes);
     const done = [...sent.values()].reduce((sum, some) => sum + some, 0);
-    tell(form, `${file.name}: ${share(done, file.size)}`, done / file.size);
+    showProgress(form, `${file.name}: ${share(done, file.size)}`, done / file.size);
   };
   await sendParts(upload, file, token, onProgress);
-  tell(form, `${file.name} has arrived; it is being put together.`, 1);
+  showProgress(form, `${file.name} is uploaded; completing.`, 1);
   await send("POST", `/uploads/${upload.id}/complete`, token);
   if (input.dataset.into) choose(form.elements[input.dataset.into], upload.id, file.name);
   input.value = "";
@@ -110,11 +110,11 @@ function send(method, address, token, body, type, digest, onProgress) {
     if (type) request.setRequestHeader("Content-Type", type);
     if (digest) request.setRequestHeader("X-Content-Sha256", digest);
     if (onProgress) request.upload.onprogress = (event) => onProgress(event.loaded);
-    request.onerror = () => reject(new Error("The server does not answer; is it running? Send the form again."));
+    request.onerror = () => reject(new Error("The server does not answer. Submit the form again."));
     request.onload = () => {
       if (request.status < 300) return resolve(request.response);
-      const told = request.status === 401 ? "The session has ended; sign in again." : request.response?.detail;
-      const error = new Error(told ?? `The server answered with ${request.status}.`);
+      const detail = request.status === 401 ? "The session has ended; sign in again." : request.response?.detail;
+      const error = new Error(detail ?? `The server answered with status ${request.status}.`);
       error.isFinal = request.status >= 400 && request.status < 500;
       reject(error);
     };
@@ -133,7 +133,7 @@ function choose(select, id, name) {
   select.append(new Option(name, id, true, true));
 }
 
-function tell(form, message, done) {
+function showProgress(form, message, done) {
   const box = form.querySelector(".sent");
   box.hidden = false;
   box.querySelector("progress").value = done;

@@ -1,4 +1,4 @@
-"""Pages for who runs a team: its people, keys, webhooks, usage, audit log and settings."""
+"""Pages of a team: members, API keys, webhooks, usage, audit log and settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit log, page by page."""
+"""The audit log."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
 
-from app.api.deps import Found
+from app.api.deps import Services
 from app.teams.scopes import Scope
-from app.web.routing import Pages
-from app.web.sessions import Visitor, looks
+from app.web.labels import ACTIONS
+from app.web.routing import PageRouter
+from app.web.sessions import PageUser, page_access
 from app.web.team.tabs import AUDIT, team_page
-from app.web.words import ACTIONS
 
-router = Pages(AUDIT.address)
+router = PageRouter(AUDIT.path)
 
-ENTRIES_A_PAGE = 50
+ENTRIES_PER_PAGE = 50
 
 
 @router.get("")
 def show_audit(
     request: Request,
-    who: Annotated[Visitor, looks(Scope.TEAM_ADMIN)],
-    found: Found,
+    user: Annotated[PageUser, page_access(Scope.TEAM_ADMIN)],
+    services: Services,
     action: Annotated[str, Query(max_length=60)] = "",
     cursor: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
-    """What was done in the team, by whom and from where; newest first."""
+    """Entries of the audit log, newest first."""
     chosen = action if action in ACTIONS else ""
-    listed = found.audit.search(who.team_id, cursor or None, ENTRIES_A_PAGE, chosen)
+    listed = services.audit.search(user.team_id, cursor or None, ENTRIES_PER_PAGE, chosen)
     return team_page(
         request,
         "audit.html",
-        who,
+        user,
         AUDIT,
         entries=listed.items,
         action=chosen,
         actions=ACTIONS,
-        first=_address(chosen, "") if cursor else "",
-        following=_address(chosen, listed.next_cursor) if listed.next_cursor else "",
+        first=_url(chosen, "") if cursor else "",
+        next_page=_url(chosen, listed.next_cursor) if listed.next_cursor else "",
     )
 
 
-def _address(action: str, cursor: str) -> str:
-    asked = {name: value for name, value in (("action", action), ("cursor", cursor)) if value}
-    return f"{AUDIT.address}?{urlencode(asked)}" if asked else AUDIT.address
+def _url(action: str, cursor: str) -> str:
+    query = {name: value for name, value in (("action", action), ("cursor", cursor)) if value}
+    return f"{AUDIT.path}?{urlencode(query)}" if query else AUDIT.path

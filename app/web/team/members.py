@@ -1,4 +1,4 @@
-"""The people of a team, and those who are invited into it."""
+"""Members of a team, and open invitations."""
 
 from __future__ import annotations
 
@@ -7,43 +7,47 @@ from typing import Annotated
 from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.api.addresses import public_address
-from app.api.deps import Found, InvitationId, UserId, permitted
+from app.api.deps import InvitationId, Services, UserId, require_scopes
+from app.api.public_urls import public_url
 from app.errors import Conflict, DomainError, Invalid
-from app.services import Services
 from app.teams.scopes import Role, Scope
 from app.web.rendering import HEADERS
-from app.web.routing import Pages
-from app.web.sessions import Visitor, looks, sends_form
+from app.web.routing import PageRouter
+from app.web.sessions import PageUser, form_access, page_access
 from app.web.team.tabs import MEMBERS, team_page
 
-router = Pages(MEMBERS.address)
+router = PageRouter(MEMBERS.path)
 
-Reader = Annotated[Visitor, looks(Scope.TEAM_READ)]
-Admin = Annotated[Visitor, sends_form(Scope.TEAM_ADMIN)]
+Reader = Annotated[PageUser, page_access(Scope.TEAM_READ)]
+Admin = Annotated[PageUser, form_access(Scope.TEAM_ADMIN)]
 
 
 @router.get("")
-def show_members(request: Request, who: Reader, found: Found) -> Response:
-    """Everybody in the team; admins see the open invitations, too."""
-    return _members(request, who, found)
+def show_members(request: Request, user: Reader, services: Services) -> Response:
+    """The members; admins see the open invitations, too."""
+    return _members(request, user, services)
 
 
 def _members(
-    request: Request, who: Visitor, found: Services, error: DomainError | None = None, email: str = "", link: str = ""
+    request: Request,
+    user: PageUser,
+    services: Services,
+    error: DomainError | None = None,
+    email: str = "",
+    link: str = "",
 ) -> Response:
-    members = found.members.all(who.team_id)
+    members = services.members.all(user.team_id)
     admins = [member.user_id for member in members if member.role is Role.ADMIN]
     return team_page(
         request,
         "members.html",
-        who,
+        user,
         MEMBERS,
         error,
         members=members,
         only_admin=admins[0] if len(admins) == 1 else "",
-        invitations=found.invitations.all(who.team_id) if who.may(Scope.TEAM_ADMIN) else [],
-        roles=[role for role in Role if role.scopes <= who.principal.scopes],
+        invitations=services.invitations.all(user.team_id) if user.may(Scope.TEAM_ADMIN) else [],
+        roles=[role for role in Role if role.scopes <= user.principal.scopes],
         email=email,
         link=link,
     )
@@ -52,44 +56,46 @@ def _members(
 @router.post("/invite")
 def invite(
     request: Request,
-    who: Admin,
-    found: Found,
+    user: Admin,
+    services: Services,
     email: Annotated[str, Form(max_length=300)],
     role: Annotated[Role, Form()],
 ) -> Response:
-    """Make a link that leads somebody into the team, and show it this once."""
-    permitted(who.principal, role.scopes)
-    maker = who.principal.user_id or who.principal.key_id
+    """Create an invitation and show its link, only once."""
+    require_scopes(user.principal, role.scopes)
+    creator = user.principal.user_id or user.principal.key_id
     try:
-        made = found.invitations.invite(who.team_id, email, role, maker)
+        created = services.invitations.invite(user.team_id, email, role, creator)
     except (Invalid, Conflict) as error:
-        return _members(request, who, found, error, email)
-    return _members(request, who, found, None, email, public_address(request, found, made.path))
+        return _members(request, user, services, error, email)
+    return _members(request, user, services, None, email, public_url(request, services, created.path))
 
 
 @router.post("/invitations/{invitation_id}/withdraw")
-def withdraw(invitation_id: InvitationId, who: Admin, found: Found) -> Response:
-    """Let an invitation's link lead nowhere."""
-    found.invitations.withdraw(who.team_id, invitation_id)
-    return RedirectResponse(MEMBERS.address, 303, HEADERS)
+def withdraw(invitation_id: InvitationId, user: Admin, services: Services) -> Response:
+    """Withdraw an invitation; its link stops working."""
+    services.invitations.withdraw(user.team_id, invitation_id)
+    return RedirectResponse(MEMBERS.path, 303, HEADERS)
 
 
 @router.post("/{user_id}/role")
-def change_role(user_id: UserId, request: Request, who: Admin, found: Found, role: Annotated[Role, Form()]) -> Response:
-    """Give a member another role; the team keeps an admin."""
-    permitted(who.principal, role.scopes)
+def change_role(
+    user_id: UserId, request: Request, user: Admin, services: Services, role: Annotated[Role, Form()]
+) -> Response:
+    """Change a member's role; the team keeps an admin."""
+    require_scopes(user.principal, role.scopes)
     try:
-        found.members.change_role(who.team_id, user_id, role)
+        services.members.change_role(user.team_id, user_id, role)
     except Conflict as error:
-        return _members(request, who, found, error)
-    return RedirectResponse(MEMBERS.address, 303, HEADERS)
+        return _members(request, user, services, error)
+    return RedirectResponse(MEMBERS.path, 303, HEADERS)
 
 
 @router.post("/{user_id}/remove")
-def remove(user_id: UserId, request: Request, who: Admin, found: Found) -> Response:
-    """Take somebody out of the team; the team keeps an admin."""
+def remove(user_id: UserId, request: Request, user: Admin, services: Services) -> Response:
+    """Remove a member; the team keeps an admin."""
     try:
-        found.members.remove(who.team_id, user_id)
+        services.members.remove(user.team_id, user_id)
     except Conflict as error:
-        return _members(request, who, found, error)
-    return RedirectResponse(MEMBERS.address, 303, HEADERS)
+        return _members(request, user, services, error)
+    return RedirectResponse(MEMBERS.path, 303, HEADERS)

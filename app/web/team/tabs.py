@@ -1,4 +1,4 @@
-"""What the pages of a team share: their tabs, of which everybody sees those that they may open."""
+"""Tabs of a team's pages: each user sees those that they may open."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.api.deps import permitted
+from app.api.deps import require_scopes
 from app.api.problem import status_of
 from app.errors import DomainError
 from app.teams.scopes import Scope
 from app.web.rendering import HEADERS, page
-from app.web.routing import Pages
-from app.web.sessions import Looker, Visitor
+from app.web.routing import PageRouter
+from app.web.sessions import PageUser, SignedInUser
 
-router = Pages("/team")
+router = PageRouter("/team")
 
 
 @dataclass(frozen=True)
 class Tab:
-    """One page of the team, and what one must be allowed to do to see it."""
+    """One page of the team, and the scope that it needs."""
 
     title: str
-    address: str
+    path: str
     scope: Scope
 
 
@@ -37,24 +37,24 @@ TABS = (MEMBERS, KEYS, WEBHOOKS, USAGE, AUDIT, SETTINGS)
 
 
 @router.get("")
-def show_team(who: Looker) -> Response:
-    """The first page of the team that somebody may open."""
-    tab = next((tab for tab in TABS if who.may(tab.scope)), MEMBERS)
-    permitted(who.principal, [tab.scope])
-    return RedirectResponse(tab.address, 303, HEADERS)
+def show_team(user: SignedInUser) -> Response:
+    """Redirect to the first tab that the user may open."""
+    tab = next((tab for tab in TABS if user.may(tab.scope)), MEMBERS)
+    require_scopes(user.principal, [tab.scope])
+    return RedirectResponse(tab.path, 303, HEADERS)
 
 
 def team_page(
-    request: Request, template: str, who: Visitor, tab: Tab, error: DomainError | None = None, /, **context: object
+    request: Request, template: str, user: PageUser, tab: Tab, error: DomainError | None = None, /, **context: object
 ) -> Response:
-    """One of the team's pages; ``error`` is why what was asked on it was not done."""
+    """One of the team's pages; ``error`` is why a form on it was refused."""
     return page(
         request,
         f"team/{template}",
         status_of(error) if error else 200,
-        visitor=who,
+        user=user,
         tab=tab.title,
-        tabs=[tab for tab in TABS if who.may(tab.scope)],
-        problem=error.message if error else "",
+        tabs=[tab for tab in TABS if user.may(tab.scope)],
+        error=error,
         **context,
     )

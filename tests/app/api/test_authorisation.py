@@ -31,7 +31,7 @@ class Site:
     """A service with a team, whose things others are after, and another team."""
 
     world: World
-    strangers: Team
+    other_team: Team
 
     def key(self, *scopes: Scope, **values: Any) -> Team:
         """Another key of the world's team."""
@@ -114,8 +114,8 @@ def test_bad_callers_are_refused(site: Site, bad_callers: dict[str, Team | None]
 def test_every_other_scope_is_not_enough_and_the_one_alone_is(site: Site, operation: tuple[str, str]) -> None:
     scope = MATRIX[operation].scope
     if scope is not None:
-        with problem(site.ask(operation, site.key(*(ALL_SCOPES - {scope}))), 403, "insufficient_scope") as told:
-            assert scope in told["detail"]
+        with problem(site.ask(operation, site.key(*(ALL_SCOPES - {scope}))), 403, "insufficient_scope") as refusal:
+            assert scope in refusal["detail"]
     answer = site.ask(operation, site.key(*([scope] if scope else [])))
     if MATRIX[operation].grants:
         with problem(answer, 403, "insufficient_scope"):
@@ -128,7 +128,7 @@ def test_every_other_scope_is_not_enough_and_the_one_alone_is(site: Site, operat
 def test_another_team_finds_nothing(site: Site, operation: tuple[str, str]) -> None:
     entry = MATRIX[operation]
     before = everything(site)
-    answer = site.ask(operation, site.strangers)
+    answer = site.ask(operation, site.other_team)
     if "{" in operation[1] or entry.action == "job.submit":
         with problem(answer, 404, "not_found"):
             pass

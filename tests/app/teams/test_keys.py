@@ -138,3 +138,14 @@ def test_secrets_are_nowhere_in_the_database(access: Access) -> None:
     for secret in (access.first.secret, PASSWORD, link.token, cookie):
         assert secret not in str(kept)
     assert user in str(kept)
+
+
+def test_keys_are_judged_together_and_each_for_itself(access: Access) -> None:
+    other, revoked = (access.keys.create(access.team, name) for name in ("other", "revoked"))
+    access.keys.revoke(access.team, revoked.id)
+    owners = access.keys.holders([access.first.secret, other.secret, revoked.secret, "psvt_typo"])
+    assert owners[other.secret] == access.keys.authenticate(other.secret)
+    assert [type(owners[secret]) for secret in (revoked.secret, "psvt_typo")] == [InvalidKey, InvalidKey]
+    used = {key.id: key.last_used_at for key in access.keys.all(access.team)}
+    assert used[other.id] is not None
+    assert used[revoked.id] is None

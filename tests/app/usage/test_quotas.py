@@ -26,9 +26,10 @@ from app.jobs.records import NewJob
 from app.storage import MultipartUpload
 from app.teams.quotas import Quotas
 from app.usage.quotas import QuotaAdmission, QuotaService, month_begin
+from primesvt_client.facts import ResultSummary
 from primesvt_client.spec import LARGEST
 from tests.support.access import Access, in_the_middle
-from tests.support.shop import SPEC, Shop
+from tests.support.shop import MODEL, SPEC, Shop
 
 
 @pytest.fixture
@@ -64,6 +65,15 @@ def test_what_is_stored_is_bounded(access: Access, catalog: CatalogService) -> N
     assert announce(catalog, access.team, 1000)
     assert access.quotas.change(access.team, {"storage_bytes": None}).storage_bytes is None
     assert announce(catalog, access.team, 1000)
+
+
+def test_artifacts_count_for_their_own_team_alone(access: Access, shop: Shop) -> None:
+    claim = shop.claimed()
+    before = access.quotas.usage(shop.team).storage_bytes
+    shop.queue.finalize(claim)
+    shop.queue.succeed(claim, [MODEL], "met", ResultSummary())
+    assert access.quotas.usage(shop.team).storage_bytes == before + MODEL.size_bytes
+    assert access.quotas.usage(access.team).storage_bytes == 0
 
 
 def test_an_upload_waits_for_another_that_is_being_announced(access: Access, catalog: CatalogService) -> None:

@@ -68,9 +68,9 @@ def test_the_command_tells_and_fails_softly(
     monkeypatch.setattr(building, "Project", lambda: project)
     assert building.main() == 0
     assert building.main() == 0
-    told = capsys.readouterr().out
-    assert "are built" in told
-    assert "up to date" in told
+    output = capsys.readouterr().out
+    assert "are built" in output
+    assert "up to date" in output
     (project.root / "broken").touch()
     (project.assets / "app.js").write_text("3")
     assert building.main() == 1

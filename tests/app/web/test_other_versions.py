@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,13 +25,6 @@ ODD: list[Any] = [
 ]
 
 
-@pytest.fixture
-def board(tmp_path: Path) -> Iterator[Dashboard]:
-    board = Dashboard(tmp_path)
-    yield board
-    board.close()
-
-
 def answers(board: Dashboard, team: Team, jobs: list[str]) -> Iterator[tuple[str, int]]:
     pages = ["/", "/uploads", "/results", "/new", *(f"/jobs/{job}{part}" for job in jobs for part in ("", "/live"))]
     operations = ["jobs", "uploads", *(f"jobs/{job}" for job in jobs)]
@@ -44,7 +36,7 @@ def answers(board: Dashboard, team: Team, jobs: list[str]) -> Iterator[tuple[str
 def test_odd_rows_break_no_page_and_no_answer(board: Dashboard, odd: Any) -> None:
     team = board.team()
     done, failed = board.succeeded(team), board.failed(team, "", "x", "y")
-    running, _ = board.running(team, told=2)
+    running, _ = board.running(team, reports=2)
     board.refused(team, "refused.pth", "x", "y")
     with board.services.database.session() as session:
         session.execute(update(JobRow).values(progress=odd, summary=odd, problem=odd))

@@ -92,9 +92,9 @@ def browser(board: Dashboard, idp: Provider) -> Browser:
     return Browser(board, idp)
 
 
-def refused(answer: httpx.Response, told: str) -> None:
+def refused(answer: httpx.Response, shown: str) -> None:
     assert answer.status_code == 403
-    assert told in answer.text
+    assert shown in answer.text
     assert not cookie(answer, SESSION_COOKIE)
     assert not cookie(answer, COOKIE)
 
@@ -116,7 +116,7 @@ def test_who_is_invited_comes_in_as_what_they_were_invited_as(
 
 
 def test_who_is_not_invited_stays_out(board: Dashboard, team: Team, browser: Browser) -> None:
-    refused(browser.sign_in(), "in no team")
+    refused(browser.sign_in(), 'data-code="not_a_member"')
     assert board.services.members.all(team.id) == []
 
 
@@ -275,8 +275,8 @@ def believer(listening: socket.socket, clock: Callable[[], float] = time.monoton
     return Believer(Settings(oidc_issuer=f"http://{host}:{port}", oidc_client_id=CLIENT), clock)
 
 
-def unreachable(believer: Believer, told: str) -> None:
-    with pytest.raises(ProviderUnreachable, match=told):
+def unreachable(believer: Believer, reason: str) -> None:
+    with pytest.raises(ProviderUnreachable, match=reason):
         believer.begin("http://server/back", "/")
 
 

@@ -48,9 +48,9 @@ def test_addresses_that_are_on_the_internet(address: str) -> None:
         ("https://[::1]/", "no address on the internet"),
         ("https://[::ffff:10.0.0.1]:8443/", "no address on the internet"),
         ("https://exa\nmple.org/", "URL"),
-        ("https://xn--a/", "no URL"),
-        ("https://xn--/", "no URL"),
-        ("https://xn--0.example/", "no URL"),
+        ("https://xn--a/", "not a URL"),
+        ("https://xn--/", "not a URL"),
+        ("https://xn--0.example/", "not a URL"),
         ("https://" + "a" * 2000 + ".org/", "characters"),
     ],
 )

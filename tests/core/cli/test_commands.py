@@ -21,10 +21,11 @@ import primesvt_core
 from primesvt_client import console
 from primesvt_client.commands.command_line import command_line
 from primesvt_client.options import assumptions
-from primesvt_core.cli.commands import change
+from primesvt_core.cli.commands import change, export
 from primesvt_core.errors import SpecError
 from tests.support import tiny
 from tests.support.commands import primesvt
+from tests.support.plugins import documented
 
 START = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
@@ -91,6 +92,21 @@ def test_inspect_refuses_with_a_code(tmp_path: Path) -> None:
         (("compress", CHECKPOINT, "--data", "nowhere", "--out", "x", "--min-accuracy", "0.9"), "nowhere"),
         (("export", CHECKPOINT, "--original", CHECKPOINT, "--out", "no/folder.pth"), "no folder"),
         (("export", CHECKPOINT, "--original", CHECKPOINT, "--out", "a.pth", "--to", "paper"), "masked"),
+        (
+            (
+                "compress",
+                CHECKPOINT,
+                "--data",
+                DATA,
+                "--out",
+                "x",
+                "--min-accuracy",
+                "0.9",
+                "--policy-param",
+                "rounds=3",
+            ),
+            "policy_params.rounds",
+        ),
     ],
 )
 def test_wrong_input_is_status_2_says_what_and_leaves_nothing(
@@ -101,6 +117,15 @@ def test_wrong_input_is_status_2_says_what_and_leaves_nothing(
     assert done.returncode == 2
     assert expected in done.stderr
     assert [*tmp_path.iterdir()] == []
+
+
+def test_an_exporter_refuses_names_with_another_suffix(tmp_path: Path) -> None:
+    with (
+        documented("exporters", "listing", tmp_path),
+        pytest.raises(SpecError, match=r"--to listing writes \.json files"),
+    ):
+        export(CHECKPOINT, CHECKPOINT, tmp_path / "model.pth", "listing")
+    assert not (tmp_path / "model.pth").exists()
 
 
 def test_an_impossible_budget_is_refused_before_any_work(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from primesvt_core.method.confirmation import chosen, confirm
-from primesvt_core.promise.bounds import Paired
+from primesvt_core.promise.bounds import Paired, drop_upper_bound
 from primesvt_core.types import CurvePoint
 
 
@@ -33,3 +33,11 @@ def test_backing_off_finds_the_deepest_that_is_confirmed(limit: float) -> None:
 def test_nothing_is_chosen_if_nothing_is_confirmed() -> None:
     judged = confirm(point(0.9), (point(0.1),), lambda _: Paired(samples=100, lost=50, won=0), 0.03, 0.95)
     assert chosen(judged) is None
+
+
+def test_the_error_probability_is_spent_once_over_all_tests_that_can_be_made() -> None:
+    pair = Paired(samples=1000, lost=200, won=0)
+    first, *later = confirm(point(0.9), [point(saving / 10) for saving in range(8)], lambda _: pair, 0.03, 0.95)
+    assert first.upper_bound == drop_upper_bound(pair, 1 - 0.05 * 0.8)
+    assert len(later) == 4  # 8 fallbacks are bisected in at most four tests, which share a fifth of the error
+    assert {trial.upper_bound for trial in later} == {drop_upper_bound(pair, 1 - 0.05 * (1 - 0.8) / 4)}

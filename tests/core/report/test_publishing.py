@@ -16,7 +16,7 @@ from PIL import Image
 from primesvt_client.verdicts import NO_SMALLER_MODEL, VERDICTS
 from primesvt_core.report import schema as reports
 from primesvt_core.report.figures import draw
-from primesvt_core.report.publishing import html, layers_csv, points, size, write_report
+from primesvt_core.report.publishing import html, layers_csv, points, write_report
 from primesvt_core.report.schema import AssumptionFigures, FineTuningFigures, Report
 from primesvt_core.spec import Budget
 from primesvt_core.types import Verdict
@@ -105,12 +105,6 @@ def test_the_table_of_layers_is_complete(report: Report) -> None:
     rows = [*csv.DictReader(layers_csv(report).splitlines())]
     assert [row["name"] for row in rows] == [layer.name for layer in report.layers]
     assert sum(int(row["parameter_bytes_after"]) for row in rows) == sum(x.parameter_bytes_after for x in report.layers)
-
-
-def test_sizes_are_told_in_units() -> None:
-    assert [size(n) for n in (0, 1023, 1024, 5_825_360, 3 << 30, 5 << 40)] == [
-        "0 bytes", "1,023 bytes", "1.0 KiB", "5.6 MiB", "3.0 GiB", "5,120.0 GiB",
-    ]  # fmt: skip
 
 
 def with_budget(report: Report, **budget: float) -> Report:

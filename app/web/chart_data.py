@@ -1,0 +1,198 @@
+"""The data of the charts, of reports, events and results; the templates show it as tables, the scripts draw it.
+
+Everything is in percent and points, as people read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from app.jobs.records import JobEvent
+from app.jobs.results import Result
+from app.web.labels import VERDICTS
+from primesvt_client.facts import CandidateFacts, CellFacts, ProgressFacts, TrialFacts
+from primesvt_core.report.schema import CurveFigures, Report
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobustnessCurve:
+    """One channel group pruned alone: ``(rate in percent, accuracy drop in points)``, by rate, from (0, 0)."""
+
+    group: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidatePoint:
+    """One candidate: memory saving and accuracy, in percent."""
+
+    label: str
+    saving: float
+    accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetLines:
+    """The limits of a budget, in percent: ``floor`` is known once the original is measured."""
+
+    allowed_drop: float | None = None
+    min_accuracy: float | None = None
+    floor: float | None = None
+    target: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobCharts:
+    """Both charts of a job.
+
+    Attributes:
+        robustness: one curve a channel group, largest group first.
+        steps: accepted steps of the search, joined by a line; known only of a finished job.
+        tried: candidates of the search, while it runs.
+        confirmed: candidates measured on the confirmation images, and confirmed.
+        not_confirmed: likewise, and not confirmed.
+        measured: likewise, while the outcome is not known.
+        lines: accuracy floor and memory target.
+    """
+
+    robustness: tuple[RobustnessCurve, ...] = ()
+    steps: tuple[CandidatePoint, ...] = ()
+    tried: tuple[CandidatePoint, ...] = ()
+    confirmed: tuple[CandidatePoint, ...] = ()
+    not_confirmed: tuple[CandidatePoint, ...] = ()
+    measured: tuple[CandidatePoint, ...] = ()
+    lines: BudgetLines = field(default_factory=BudgetLines)
+
+    @property
+    def candidates(self) -> tuple[CandidatePoint, ...]:
+        """All points of the chart of accuracy and memory."""
+        return (*self.steps, *self.tried, *self.confirmed, *self.not_confirmed, *self.measured)
+
+    def to_json(self) -> dict[str, Any]:
+        """For the script that draws."""
+        return asdict(self)
+
+
+def of_report(report: Report) -> JobCharts:
+    """The charts of a finished job."""
+    drops: dict[str, dict[float, float]] = {}
+    for cell in report.profile:
+        drops.setdefault(cell.group, {})[cell.rate] = cell.accuracy_drop
+    tested = [point for point in report.curve if point.confirmed_drop is not None]
+    allowed = report.confirmation.allowed_drop
+    floor = None if allowed is None else 100 * (report.baseline.accuracy - allowed)
+    lines = budget_lines(report.spec.budget.model_dump(), report.baseline.parameter_bytes)
+    return JobCharts(
+        robustness=_robustness(drops),
+        steps=tuple(_point(_label(p), p.memory_saving, p.accuracy) for p in report.curve),
+        confirmed=tuple(_on_confirmation_images(p, report) for p in tested if p.confirmed),
+        not_confirmed=tuple(_on_confirmation_images(p, report) for p in tested if not p.confirmed),
+        lines=replace(lines, floor=floor, allowed_drop=None if allowed is None else 100 * allowed),
+    )
+
+
+def budget_lines(budget: Mapping[str, Any], parameter_bytes: int | None) -> BudgetLines:
+    """The lines of a budget before anything is measured."""
+    savings = [budget.get("min_memory_saving")]
+    if budget.get("max_parameter_bytes") and parameter_bytes:
+        savings.append(max(0.0, 1 - budget["max_parameter_bytes"] / parameter_bytes))
+    targets = [saving for saving in savings if saving is not None]
+    return BudgetLines(
+        allowed_drop=_percent(budget.get("max_accuracy_drop")),
+        min_accuracy=_percent(budget.get("min_accuracy")),
+        target=_percent(max(targets)) if targets else None,
+    )
+
+
+def of_events(events: Iterable[JobEvent], lines: BudgetLines) -> JobCharts:
+    """The charts of a running job, from its events so far. A cell reported again after a restart counts once."""
+    drops: dict[str, dict[float, float]] = {}
+    tried: dict[CandidatePoint, None] = {}
+    measured: dict[CandidatePoint, None] = {}
+    baseline: float | None = None
+    for facts in _facts(events):
+        if isinstance(facts, CellFacts):
+            drops.setdefault(facts.group, {})[facts.rate] = facts.accuracy_drop
+            baseline = facts.accuracy + facts.accuracy_drop
+        elif isinstance(facts, CandidateFacts):
+            tried[_point(f"{facts.group} at {100 * facts.rate:.0f} %", facts.memory_saving, facts.accuracy)] = None
+        elif isinstance(facts, TrialFacts) and baseline is not None:
+            point = _point("confirmation images", facts.memory_saving, baseline - facts.accuracy_drop)
+            measured[point] = None
+    return JobCharts(
+        robustness=_robustness(drops),
+        tried=tuple(tried),
+        measured=tuple(measured),
+        lines=_with_floor(lines, baseline),
+    )
+
+
+def _facts(events: Iterable[JobEvent]) -> Iterator[ProgressFacts]:
+    for event in events:
+        progress = event.progress
+        if progress is not None:
+            yield progress.facts
+
+
+def _with_floor(lines: BudgetLines, baseline: float | None) -> BudgetLines:
+    floors = [] if lines.min_accuracy is None else [lines.min_accuracy]
+    if baseline is not None and lines.allowed_drop is not None:
+        floors.append(100 * baseline - lines.allowed_drop)
+    return replace(lines, floor=max(floors, default=None))
+
+
+def _robustness(drops: Mapping[str, Mapping[float, float]]) -> tuple[RobustnessCurve, ...]:
+    return tuple(
+        RobustnessCurve(
+            group=group, points=((0.0, 0.0), *((100 * rate, 100 * drop) for rate, drop in sorted(of_group.items())))
+        )
+        for group, of_group in drops.items()
+    )
+
+
+def _point(label: str, memory_saving: float, accuracy: float) -> CandidatePoint:
+    return CandidatePoint(label=label, saving=100 * memory_saving, accuracy=100 * accuracy)
+
+
+def _on_confirmation_images(point: CurveFigures, report: Report) -> CandidatePoint:
+    return _point(_label(point), point.memory_saving, report.baseline.accuracy - (point.confirmed_drop or 0.0))
+
+
+def _label(point: CurveFigures) -> str:
+    return "original" if point.group is None else f"{point.group} at {100 * point.rates.get(point.group, 0.0):.0f} %"
+
+
+def _percent(fraction: float | None) -> float | None:
+    return None if fraction is None else 100 * fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultPoint:
+    """One result: memory saving in percent, accuracy drop in points, and the page of its job."""
+
+    name: str
+    verdict: str | None
+    label: str
+    saving: float
+    drop: float
+    url: str
+
+
+def of_results(results: Iterable[Result]) -> list[dict[str, Any]]:
+    """The chart of a team's results."""
+    return [asdict(_result_point(result)) for result in results]
+
+
+def _result_point(result: Result) -> ResultPoint:
+    return ResultPoint(
+        name=result.name,
+        verdict=result.verdict,
+        label=VERDICTS.get(result.verdict or "", ("Other", ""))[0],
+        saving=100 * result.memory_saving,
+        drop=100 * result.accuracy_drop,
+        url=f"/jobs/{result.id}",
+    )

@@ -1,0 +1,75 @@
+"""Sessions and scopes at the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.api.deps import FORM_HEADER, SESSION_COOKIE
+from app.teams.scopes import Role, Scope
+from app.teams.sessions import form_token
+from tests.support.api import Api, problem
+from tests.support.browsing import post
+from tests.support.dashboard import Dashboard
+from tests.support.matrix import joined
+from tests.support.people import person
+
+EMAIL = "ann@example.org"
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[Dashboard]:
+    board = Dashboard(tmp_path)
+    yield board
+    board.close()
+
+
+def test_members_submit_and_do_not_administer(board: Dashboard) -> None:
+    team = board.team()
+    job = board.queued(team)
+    member = person(board, team, Role.MEMBER)
+    assert post(board, member, f"/jobs/{job.id}/cancel").status_code == 303
+    api = Api(board, None)
+    api.headers = {"Cookie": f"{SESSION_COOKIE}={member.session}"}
+    assert api.get("/members").status_code == 200
+    with problem(api.get("/keys"), 403, "insufficient_scope"):
+        pass
+
+
+def test_a_session_changes_things_by_the_api_only_with_its_form_token(board: Dashboard) -> None:
+    team = board.team()
+    job = board.queued(team)
+    boss = person(board, team, Role.ADMIN)
+    api = Api(board, None)
+    api.headers = {"Cookie": f"{SESSION_COOKIE}={boss.session}"}
+    assert api.get(f"/jobs/{job.id}").status_code == 200
+    for token in ("", "guess", form_token("another session")):
+        with problem(api.post(f"/jobs/{job.id}/cancel", headers={FORM_HEADER: token}), 401, "invalid_key") as refusal:
+            assert "X-Form-Token" in refusal["detail"]
+    assert api.post(f"/jobs/{job.id}/cancel", headers={FORM_HEADER: form_token(boss.session)}).status_code == 202
+    [entry] = board.services.audit.search(team.id, action="job.cancel").items
+    assert (entry.actor_kind, entry.actor_name, entry.ip) == ("user", "admin@example.org", "127.0.0.1")
+    assert [one["name"] for one in api.get("/teams").json()] == ["default"]
+
+
+def test_keys_and_people_do_not_hand_on_more_than_they_have(board: Dashboard) -> None:
+    team = board.team()
+    services = board.services
+    narrow = services.keys.create(team.id, "narrow", {Scope.TEAM_ADMIN, Scope.TEAM_READ})
+    api = Api(board, replace(team, secret=narrow.secret))
+    refused: tuple[tuple[str, str, dict[str, object]], ...] = (
+        ("post", "/keys", {"name": "a", "scopes": ["jobs:write"]}),
+        ("post", "/invitations", {"email": EMAIL, "role": "admin"}),
+        ("post", f"/keys/{services.keys.create(team.id, 'wide').id}/rotate", {}),
+        ("patch", f"/members/{joined(board, team.id, Role.VIEWER)}", {"role": "admin"}),
+    )
+    for method, path, body in refused:
+        with problem(api(method.upper(), "/api/v1" + path, json=body), 403, "insufficient_scope"):
+            pass
+    made = api.post("/keys", json={"name": "a", "scopes": ["team:read"]}).json()
+    with problem(Api(board, replace(team, secret=made["secret"])).get("/jobs"), 403, "insufficient_scope"):
+        pass
+    assert made["secret"] not in str(api.get("/keys").json())

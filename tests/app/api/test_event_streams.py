@@ -1,0 +1,121 @@
+"""Streams of events: many at once, over a restart, until their jobs are over or deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from app.api.event_polling import EventPoller
+from app.api.event_streams import event_stream
+from app.errors import NotFound
+from app.factory import create_app
+from primesvt_client.facts import ProblemFacts
+from tests.support.api import Api
+from tests.support.dashboard import Dashboard, Team
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    found = Dashboard(tmp_path_factory.mktemp("following"))
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def team(board: Dashboard) -> Team:
+    return board.team("ours")
+
+
+def poller_of(board: Dashboard) -> EventPoller:
+    return EventPoller(board.services.jobs.last_events)
+
+
+async def until(is_so: Any) -> None:
+    while not is_so():
+        await asyncio.sleep(0.01)
+
+
+FOLLOWERS = 300
+
+
+async def ids_of(stream: AsyncIterator[bytes]) -> list[int]:
+    """Ids of all events of a stream, until it ends."""
+    lines = [line for chunk in [chunk async for chunk in stream] for line in chunk.decode().splitlines()]
+    return [int(line.removeprefix("id: ")) for line in lines if line.startswith("id: ")]
+
+
+def test_many_follow_with_one_look_at_the_database_and_without_threads_of_their_own(
+    board: Dashboard, team: Team
+) -> None:
+    jobs = [board.running(team, reports=1) for _ in range(3)]
+    queries: list[str] = []
+    poller = poller_of(board)
+
+    async def follow() -> list[list[int]]:
+        streams = [
+            event_stream(board.services.jobs, poller, team.id, jobs[n % 3][0].id, 0) for n in range(FOLLOWERS)
+        ]  # fmt: skip
+        following = [asyncio.create_task(ids_of(stream)) for stream in streams]
+        await until(lambda: sum(poller._subscribers.values()) == FOLLOWERS)
+        queries.extend(["", ""])
+        while len(queries) > 1:  # until everybody has read what there was
+            queries.clear()
+            await poller._polled.wait()
+        for _ in range(2):
+            await poller._polled.wait()
+        count, threads = len(queries), threading.active_count()
+        for _, claim in jobs:
+            await asyncio.to_thread(board.jobs.fail, claim, ProblemFacts(code="x", detail="y"))
+        found = await asyncio.gather(*following)
+        assert 1 <= count <= 3, queries
+        assert threads < 60  # anyio's own, however many follow
+        assert poller._polling is None
+        return found
+
+    def listener(*arguments: Any) -> None:
+        if arguments[2].startswith("SELECT"):
+            queries.append(arguments[2])
+
+    event.listen(board.services.database.engine, "before_cursor_execute", listener)
+    try:
+        found = asyncio.run(asyncio.wait_for(follow(), 60))
+    finally:
+        event.remove(board.services.database.engine, "before_cursor_execute", listener)
+    for n, ids in enumerate(found):
+        assert ids == [one.id for one in board.services.jobs.events(team.id, jobs[n % 3][0].id)]
+
+
+def test_a_stream_ends_when_its_job_is_deleted(board: Dashboard, team: Team) -> None:
+    job = board.queued(team)
+
+    async def follow() -> list[int]:
+        poller = poller_of(board)
+        following = asyncio.create_task(ids_of(event_stream(board.services.jobs, poller, team.id, job.id, 0)))
+        await until(lambda: poller._last.get(job.id))
+        await asyncio.to_thread(board.services.jobs.cancel, team.id, job.id)
+        await asyncio.to_thread(board.services.jobs.delete, team.id, job.id)
+        return await following
+
+    assert len(asyncio.run(asyncio.wait_for(follow(), 20))) <= 2
+    with pytest.raises(NotFound):
+        board.services.jobs.get(team.id, job.id)
+
+
+def test_another_server_goes_on_behind_the_last_event(board: Dashboard, team: Team) -> None:
+    job, claim = board.running(team, reports=5)
+    before = [one.id for one in board.services.jobs.events(team.id, job.id)]
+    restarted = Dashboard(board.settings.data_dir)
+    try:
+        board.jobs.fail(claim, ProblemFacts(code="x", detail="y"))
+        restarted.app = create_app(restarted.settings, restarted.services)
+        answer = Api(restarted, team).get(f"/jobs/{job.id}/events", headers={"Last-Event-ID": str(before[2])})
+    finally:
+        restarted.close()
+    ids = [int(line.removeprefix("id: ")) for line in answer.text.splitlines() if line.startswith("id: ")]
+    assert ids == [one.id for one in board.services.jobs.events(team.id, job.id, before[2])]
+    assert len(ids) == len(before) - 3 + 1

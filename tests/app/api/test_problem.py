@@ -1,0 +1,58 @@
+"""Errors as problems."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app import errors
+from app.api.problem import STATUS
+from app.logs import formatter
+from app.storage import StoreUnavailable
+from tests.support.api import JSON, Api
+from tests.support.dashboard import Dashboard
+
+SECRET = "whsec_shown_only_once"
+
+
+def test_every_error_of_the_domains_has_a_status() -> None:
+    def below(error: type[Exception]) -> Iterator[type[Exception]]:
+        yield error
+        for child in error.__subclasses__():
+            yield from below(child)
+
+    for error in below(errors.DomainError):
+        assert any(parent in STATUS for parent in error.__mro__), error
+
+
+def test_unknown_addresses_and_methods_are_problems(api: Api) -> None:
+    assert api.get("/nothing").headers["content-type"] == "application/problem+json"
+    answer = api("PATCH", "/api/v1/jobs")
+    assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
+    assert api.post("/jobs", content=b"{", headers=JSON).status_code == 422
+    assert api.get("/jobs/" + "x" * 500).status_code == 404
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Dashboard]:
+    found = Dashboard(tmp_path)
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("broken"), StoreUnavailable("away")])
+def test_a_request_that_failed_is_logged_without_the_secret_of_its_address(
+    fresh: Dashboard, fault: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    @fresh.app.get("/links/{secret}")
+    def follow(secret: str) -> None:
+        raise fault
+
+    with caplog.at_level(logging.INFO):
+        assert Api(fresh, None)("GET", f"/links/{SECRET}").status_code in (500, 503)
+    lines = [formatter(as_json=True).format(record) for record in caplog.records if record.name.startswith("app")]
+    assert any('"route": "/links/{secret}"' in line and "_failed" in line for line in lines), lines
+    assert not [line for line in lines if SECRET in line]

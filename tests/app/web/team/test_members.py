@@ -1,0 +1,69 @@
+"""Members and invitations."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.teams.scopes import Role, Scope
+from tests.support.browsing import codes, get, once, post
+from tests.support.dashboard import Dashboard
+from tests.support.matrix import World, joined
+from tests.support.people import person, signed_in
+
+
+def test_an_invitation_is_shown_once_and_leads_into_the_team(board: Dashboard) -> None:
+    admin = person(board, board.team(), Role.ADMIN)
+    made = post(board, admin, "/team/members/invite", {"email": "New@Example.org", "role": "member"})
+    link = once(made.text)
+    assert link.startswith("http://server/join/")
+    assert made.headers["cache-control"] == "no-store"
+    assert get(board, None, link).status_code == 200
+    listed = get(board, admin, "/team/members").text
+    assert "new@example.org" in listed
+    assert "/join/" not in listed
+    [invitation] = board.services.invitations.all(admin.id)
+    post(board, admin, f"/team/members/invitations/{invitation.id}/withdraw")
+    assert get(board, None, link).status_code == 404
+    assert 'id="invitations"' not in get(board, admin, "/team/members").text
+
+
+@pytest.mark.parametrize(
+    ("email", "status", "code"), [("nonsense", 422, "invalid"), ("admin@example.org", 409, "conflict")]
+)
+def test_an_invitation_that_can_not_be_is_told(board: Dashboard, email: str, status: int, code: str) -> None:
+    admin = person(board, board.team(), Role.ADMIN)
+    refused = post(board, admin, "/team/members/invite", {"email": email, "role": "member"})
+    assert refused.status_code == status
+    assert codes(refused.text) == [code]
+    assert f'value="{email}"' in refused.text
+
+
+def test_roles_change_and_members_go_but_an_admin_stays(board: Dashboard) -> None:
+    team = board.team()
+    admin = person(board, team, Role.ADMIN)
+    other = joined(board, team.id, Role.MEMBER, "other@example.org")
+    me = next(one.user_id for one in board.services.members.all(team.id) if one.email == "admin@example.org")
+    for form in ("role", "remove"):
+        refused = post(board, admin, f"/team/members/{me}/{form}", {"role": "viewer"})
+        assert refused.status_code == 409
+        assert codes(refused.text) == ["last_admin"]
+    assert f"/team/members/{me}/remove" not in get(board, admin, "/team/members").text
+    post(board, admin, f"/team/members/{other}/role", {"role": "admin"})
+    assert f"/team/members/{me}/remove" in get(board, admin, "/team/members").text
+    post(board, admin, f"/team/members/{other}/remove")
+    assert [one.email for one in board.services.members.all(team.id)] == ["admin@example.org"]
+
+
+def test_nobody_hands_on_more_than_they_have(board: Dashboard) -> None:
+    team = board.team()
+    secret = board.services.keys.create(team.id, "narrow", {Scope.TEAM_ADMIN, Scope.TEAM_READ}).secret
+    narrow = signed_in(board, team, board.services.keys.authenticate(secret))
+    wide, viewer = World(board, team).key(), joined(board, team.id, Role.VIEWER)
+    for address, fields in (
+        ("/team/members/invite", {"email": "a@example.org", "role": "admin"}),
+        (f"/team/members/{viewer}/role", {"role": "member"}),
+        ("/team/keys", {"name": "a", "scopes": "jobs:write"}),
+        (f"/team/keys/{wide}/rotate", {"hours": "0"}),
+    ):
+        assert post(board, narrow, address, fields).status_code == 403, address
+    assert 'value="jobs:write"' not in get(board, narrow, "/team/keys").text

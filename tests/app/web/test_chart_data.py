@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from app.jobs.records import JobEvent
+from app.web import chart_data
+from primesvt_client.facts import TrialFacts
+from primesvt_client.progress import Progress
+from primesvt_client.states import Step
+from tests.support.dashboard import BASELINE, BUDGET, progress, sample_report
+
+
+def events(*reports: Progress | dict[str, object]) -> list[JobEvent]:
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    documents = [report.document() if isinstance(report, Progress) else report for report in reports]
+    return [JobEvent(id=n, at=at, kind="progress", data=data) for n, data in enumerate(documents, start=1)]
+
+
+def test_a_reports_curves_are_in_percent_and_points() -> None:
+    drawn = chart_data.of_report(sample_report())
+    assert drawn.steps[0] == chart_data.CandidatePoint(label="original", saving=0.0, accuracy=100 * BASELINE)
+    assert drawn.lines.target == pytest.approx(25)
+    assert drawn.lines.floor == pytest.approx(100 * BASELINE - 3)
+    assert drawn.robustness[0].points[0] == (0.0, 0.0)
+    assert drawn.robustness[0].points[-1][0] == pytest.approx(90)
+    assert (len(drawn.confirmed), len(drawn.not_confirmed)) == (1, 1)
+    assert drawn.lines.floor is not None
+    assert drawn.not_confirmed[0].accuracy < drawn.lines.floor
+
+
+def test_a_running_jobs_curves_grow_to_the_same_robustness() -> None:
+    reports = progress()
+    live = chart_data.of_events(events(*reports), chart_data.budget_lines(BUDGET, None))
+    finished = chart_data.of_report(sample_report())
+    assert live.robustness == finished.robustness
+    assert live.lines.floor == pytest.approx(100 * BASELINE - 3)
+    assert len(live.tried) == len(finished.steps) - 1
+
+
+def test_what_is_reported_again_after_a_restart_counts_once() -> None:
+    reports = [report for report in progress() if report.step in (Step.PROFILE, Step.SEARCH)]
+    confirm = Progress(step=Step.CONFIRM, done=1, facts=TrialFacts(memory_saving=0.2, accuracy_drop=0.01, samples=9))
+    lines = chart_data.budget_lines(BUDGET, None)
+    once = chart_data.of_events(events(*reports, confirm), lines)
+    assert chart_data.of_events(events(*reports, confirm, *reports, confirm), lines) == once
+    assert once.measured[0].accuracy == pytest.approx(100 * (BASELINE - 0.01))
+
+
+def test_facts_of_another_version_are_passed_over() -> None:
+    odd: list[dict[str, object]] = [
+        {"step": "profile", "facts": {"group": "x"}},
+        {"step": "profile", "facts": {"group": "x", "rate": 0.5, "accuracy": "high", "accuracy_drop": []}},
+        {"step": "search", "facts": None},
+        {"step": "new"},
+        {"kind": "of another version"},
+    ]
+    assert chart_data.of_events(events(*odd), chart_data.BudgetLines()) == chart_data.JobCharts()
+
+
+@pytest.mark.parametrize(
+    ("budget", "size", "target"),
+    [
+        ({"min_memory_saving": 0.25}, None, 25),
+        ({"max_parameter_bytes": 400}, 1000, 60),
+        ({"min_memory_saving": 0.7, "max_parameter_bytes": 400}, 1000, 70),
+        ({"max_parameter_bytes": 2000}, 1000, 0),
+        ({"max_parameter_bytes": 400}, None, None),
+        ({}, 1000, None),
+    ],
+)
+def test_the_stricter_memory_target_is_drawn(budget: dict[str, float], size: int | None, target: float | None) -> None:
+    assert chart_data.budget_lines(budget, size).target == (None if target is None else pytest.approx(target))
+
+
+def test_the_higher_floor_is_drawn() -> None:
+    lines = chart_data.budget_lines({"max_accuracy_drop": 0.03, "min_accuracy": 0.92}, None)
+    assert chart_data.of_events([], lines).lines.floor == pytest.approx(92)
+    assert chart_data.of_events(events(*progress()), lines).lines.floor == pytest.approx(92)
+
+
+def test_nothing_measured_is_nothing_drawn() -> None:
+    nothing = chart_data.of_events([], chart_data.BudgetLines())
+    assert (nothing.candidates, nothing.robustness) == ((), ())

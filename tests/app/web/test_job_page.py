@@ -1,0 +1,158 @@
+"""The page of one job."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.jobs.states import JobState
+from app.web.labels import VERDICTS
+from primesvt_client.facts import ProblemFacts
+from primesvt_core.types import Verdict
+from tests.support.browsing import attributes, codes, forms_of, get, post, text_of
+from tests.support.dashboard import Dashboard, sample_report
+
+
+def chart_data(page: str) -> dict[str, Any]:
+    """What the script draws."""
+    found = re.search(r'<script type="application/json" id="chart-data">(.*?)</script>', page)
+    assert found
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+def cells(page: str, table: str) -> list[list[str]]:
+    """Cells of a table's rows."""
+    body = page.split(f'<table id="{table}">', 1)[1].split("</table>", 1)[0]
+    return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in body.split("<tr>")[2:]]
+
+
+def test_a_finished_job_shows_its_result_in_figures_tables_and_charts(board: Dashboard) -> None:
+    team, report = board.team(), sample_report()
+    job = board.succeeded(team)
+    text = get(board, team, f"/jobs/{job.id}").text
+    assert attributes(text, "data-verdict") == ["met"]
+    figures = {
+        "memory_saving": ("26.7 %", "35.6 MiB", "26.1 MiB"), "pruned_accuracy": ("91.23 %", "93.12 %"),
+        "accuracy_drop": ("1.89 points", "2.46 points", "95 %", "4,000"),
+    }  # fmt: skip
+    for name, values in figures.items():
+        for value in values:
+            assert value in text_of(text, "data-figure", name)
+    assert chart_data(text)["lines"]["allowed_drop"] == pytest.approx(3)
+    assert chart_data(text)["lines"]["target"] == pytest.approx(25)
+    steps = cells(text, "steps-table")
+    assert [row[-1] for row in steps[-2:]] == ["confirmed", "not confirmed"]
+    assert len(steps) == len(report.curve)
+    assert len(cells(text, "robustness-table")) == len(report.profile)
+    assert text_of(text, "data-line", "allowed_drop") == "3.00 points"
+    assert text_of(text, "data-setting", "min_memory_saving") == "25.00 %"
+    assert "block.0.mlp.fc1" in attributes(text, "data-layer")
+    assert "1536\u00d7384" in text
+    assert "2.2 MiB" in text
+    for artifact in board.services.jobs.artifacts(team.id, job.id):
+        assert artifact.name in text
+        assert artifact.sha256 in text
+    assert f"/api/v1/jobs/{job.id}/artifacts/figures/robustness.png" in text
+
+
+@pytest.mark.parametrize("verdict", [*Verdict])
+def test_every_verdict_is_explained(board: Dashboard, verdict: Verdict) -> None:
+    team = board.team()
+    job = board.succeeded(team, report=sample_report(verdict))
+    text = get(board, team, f"/jobs/{job.id}").text
+    assert attributes(text, "data-verdict") == [verdict.value]
+    assert VERDICTS[verdict][1] in text
+
+
+def test_layers_are_sorted_as_asked(board: Dashboard) -> None:
+    team = board.team()
+    job = board.succeeded(team)
+    by_size = get(board, team, f"/jobs/{job.id}").text
+    by_name = get(board, team, f"/jobs/{job.id}?sort=name").text
+    sizes = {layer.name: layer.parameter_bytes_before for layer in sample_report().layers}
+    shown = attributes(by_size, "data-layer")
+    assert [sizes[name] for name in shown] == sorted(sizes.values(), reverse=True)
+    assert attributes(by_name, "data-layer") == sorted(sizes)
+    assert get(board, team, f"/jobs/{job.id}?sort=nonsense").status_code == 200
+
+
+def test_a_report_that_cannot_be_read_leaves_the_summary_and_the_files(board: Dashboard) -> None:
+    team = board.team()
+    job = board.succeeded(team)
+    board.services.store.put(f"artifacts/{job.id}/report.json", [b'{"schema_version": 99}'])
+    text = get(board, team, f"/jobs/{job.id}").text
+    assert 'id="report-unreadable"' in text
+    assert "26.7 %" in text
+    assert "model.safetensors" in text
+
+
+def test_a_running_job_shows_its_step_and_what_it_measured(board: Dashboard) -> None:
+    team = board.team()
+    job, claim = board.running(team, reports=30)
+    text = get(board, team, f"/jobs/{job.id}").text
+    assert attributes(text, "data-state")[0] == "running"
+    assert attributes(text, "data-events") == [f"/api/v1/jobs/{job.id}/events"]
+    assert attributes(text, "data-done") + attributes(text, "data-total") == ["24", "82"]
+    assert '<li class="current" data-step="profile" aria-current=step>' in text
+    assert f"/jobs/{job.id}/cancel" in forms_of(text)
+    assert 'id="memory-figure"' in text
+    assert 'id="memory-table"' not in text  # nothing was searched yet
+    assert len(cells(text, "robustness-table")) == 24
+    live = get(board, team, f"/jobs/{job.id}/live", {"HX-Request": "true"})
+    assert attributes(live.text, "data-done") == ["24"]
+    assert "hx-refresh" not in live.headers
+    board.jobs.fail(claim, ProblemFacts(code="data_error", detail="the images are gone; upload them again"))
+    assert get(board, team, f"/jobs/{job.id}/live").headers["hx-refresh"] == "true"
+
+
+def test_waiting_failed_and_repeated_jobs_say_why_and_what_to_do(board: Dashboard) -> None:
+    team = board.team()
+    waiting = get(board, team, f"/jobs/{board.queued(team).id}").text
+    assert attributes(waiting, "data-position") == ["1"]
+    failed = board.failed(team, "", "baseline_near_chance", "the data set does not fit; check T")
+    text = get(board, team, f"/jobs/{failed.id}").text
+    assert "the data set does not fit; check T" in text
+    assert codes(text) == ["baseline_near_chance"]
+    assert f"/jobs/{failed.id}/retry" in forms_of(text)
+    assert '<li class="stopped" data-step="sort">' in text
+    again, claim = board.running(team, reports=3)
+    board.jobs.release(claim, ProblemFacts(code="worker_lost", detail="the child died"))
+    assert "the child died" in get(board, team, f"/jobs/{again.id}").text
+
+
+def test_buttons_cancel_retry_and_delete(board: Dashboard) -> None:
+    team = board.team()
+    job = board.queued(team)
+    assert post(board, team, f"/jobs/{job.id}/cancel").headers["location"] == f"/jobs/{job.id}"
+    assert board.services.jobs.get(team.id, job.id).state is JobState.CANCELLED
+    again = post(board, team, f"/jobs/{job.id}/retry").headers["location"]
+    assert again != f"/jobs/{job.id}"
+    assert f'id="retry-of" href="/jobs/{job.id}"' in get(board, team, again).text
+    assert post(board, team, f"/jobs/{job.id}/delete").headers["location"] == "/"
+    assert get(board, team, f"/jobs/{job.id}").status_code == 404
+    refused = post(board, team, f"{again}/delete")
+    assert refused.status_code == 409
+    assert codes(refused.text) == ["conflict"]
+
+
+def test_without_the_built_scripts_pages_show_tables_and_reload_by_themselves(
+    board: Dashboard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = tmp_path / "static"
+    bare.mkdir()
+    (bare / "primesvt.css").write_text("")
+    (bare / "icon.svg").write_text("")
+    monkeypatch.setattr("app.web.rendering.STATIC", bare)
+    team = board.team()
+    done = get(board, team, f"/jobs/{board.succeeded(team).id}").text
+    assert "vendor/" not in done
+    assert "data-chart" not in done
+    assert done.count('<details class="data" open>') == 2
+    assert "data-chart" not in get(board, team, "/results").text
+    running, _ = board.running(team)
+    assert '<meta http-equiv="refresh"' in get(board, team, f"/jobs/{running.id}").text

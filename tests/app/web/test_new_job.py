@@ -1,0 +1,61 @@
+"""The form of a new job."""
+
+from __future__ import annotations
+
+from app.catalog.states import UploadKind
+from primesvt_client.spec import LARGEST
+from tests.support.browsing import attributes, get, post
+from tests.support.dashboard import Dashboard
+
+
+def test_the_form_of_a_new_job_submits_what_was_typed(board: Dashboard) -> None:
+    team = board.team()
+    checkpoint = board.ready(team, UploadKind.CHECKPOINT, "a.pth")
+    data = board.ready(team, UploadKind.DATASET, "a.npz")
+    fields = {
+        "checkpoint_id": checkpoint.id, "dataset_id": data.id, "max_accuracy_drop": "2.5", "min_memory_saving": "30",
+        "rates": "10, 50", "time_steps": "4", "policy": "prioritized", "name": "My job", "submission": "once",
+    }  # fmt: skip
+    answer = post(board, team, "/new", fields)
+    assert answer.status_code == 303
+    assert post(board, team, "/new", fields).headers["location"] == answer.headers["location"]
+    job = board.services.jobs.search(team.id).items[0]
+    assert job.name == "My job"
+    assert job.spec["budget"] == {"max_accuracy_drop": 0.025, "min_memory_saving": 0.3}
+    assert job.spec["rates"] == [0.1, 0.5]
+    assert job.spec["assumptions"] == {"time_steps": 4}
+    other = post(board, team, "/new", fields | {"seed": "7"}).headers["location"]
+    assert other != answer.headers["location"]
+    like = get(board, team, f"/new?like={job.id}").text
+    for shown in ('value="2.5"', 'value="30"', 'value="10, 50"', 'value="My job"', '<details class="card" open'):
+        assert shown in like
+
+
+def test_the_largest_numbers_are_shown_and_can_be_asked_for_again(board: Dashboard) -> None:
+    team = board.team()
+    job = board.queued(team, spec={"budget": {"max_parameter_bytes": LARGEST}, "fine_tuning": {"epochs": LARGEST}})
+    assert get(board, team, f"/jobs/{job.id}").status_code == 200
+    like = get(board, team, f"/new?like={job.id}").text
+    assert f'value="{LARGEST >> 20}"' in like
+    assert f'value="{LARGEST}"' in like
+    refused = post(board, team, "/new", {"max_parameter_mebibytes": "1e300"})
+    assert refused.status_code == 422
+    assert "max_parameter_mebibytes" in attributes(refused.text, "data-error")
+
+
+def test_the_form_says_what_is_wrong_and_keeps_what_was_typed_and_sent(board: Dashboard) -> None:
+    team = board.team()
+    files = {"checkpoint_id_file": ("mine.pth", b"weights")}
+    answer = post(
+        board, team, "/new", {"max_accuracy_drop": "lots", "min_memory_saving": "120", "rates": "10, x"}, files=files
+    )
+    assert answer.status_code == 422
+    assert set(attributes(answer.text, "data-error")) == {"max_accuracy_drop", "rates", "dataset_id"}
+    assert 'value="lots"' in answer.text
+    upload = board.services.catalog.search(team.id).items[0]
+    assert f'value="{upload.id}" selected' in answer.text
+    assert not board.services.jobs.search(team.id).items
+    beyond = post(board, team, "/new", {"min_memory_saving": "120"}).text
+    assert "min_memory_saving" in attributes(beyond, "data-error")
+    empty = post(board, team, "/new").text
+    assert "" in attributes(empty, "data-error")  # no limit of the budget: the fault of no single field
