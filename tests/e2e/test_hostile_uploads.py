@@ -1,6 +1,6 @@
 """Hostile files through the real service, on one machine's stores and on a fleet's: the verdict wanted, nothing run,
-no worker lost, no server error, and little spent. Every file on one machine; on a fleet one for each verdict, and every
-file with `make test-faults`.
+no worker lost, no server error, and little spent. One file for each verdict, and every file with `make test-faults`;
+what the readers make of every file, without a service around them, is tested in `tests/core`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from tests.support.swift import CREDENTIALS
 
 pytestmark = [pytest.mark.slow, needs_proc]
 
-PROFILES = {"one machine": ("sqlite", "file"), "fleet": ("postgresql", "s3"), "whole fleet": ("postgresql", "s3")}
+PROFILES = {"one machine": ("sqlite", "file"), "fleet": ("postgresql", "s3")}
+EVERY_FILE = "every file on "
 AT_ONCE = 4
 MOST_BYTES = 400 << 20
 MOST_CPU_SECONDS = 15.0
@@ -69,17 +70,20 @@ class Files:
 
 def files_of(profile: str) -> Files:
     """All of them, or the first for each verdict that is wanted."""
-    if profile != "fleet":
+    if profile.startswith(EVERY_FILE):
         return Files(tuple(MANIFEST), tuple(HOSTILE))
     checkpoints = {CODE_OF.get(name, ""): name for name in reversed([*MANIFEST])}
     data = {HOSTILE[name].wanted: name for name in reversed([*HOSTILE])}
     return Files(tuple(checkpoints.values()), tuple(data.values()))
 
 
-@pytest.fixture(scope="module", params=["one machine", "fleet", pytest.param("whole fleet", marks=pytest.mark.faults)])
+@pytest.fixture(
+    scope="module",
+    params=[*PROFILES, *(pytest.param(f"{EVERY_FILE}{name}", marks=pytest.mark.faults) for name in PROFILES)],
+)
 def trial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     folder = tmp_path_factory.mktemp("hostile")
-    database, store = PROFILES[request.param]
+    database, store = PROFILES[request.param.removeprefix(EVERY_FILE)]
     with ExitStack() as stack:
         url, endpoint = store_url(store, folder, request)
         env = {

@@ -1,7 +1,7 @@
 """A child at stub speed: the same requests, messages and workspace as `worker.child`, without torch.
 
 What it makes depends on nothing but what was asked, so that a disturbed run must end in the very bytes of an
-undisturbed one. `CELLS` and `CELL_SECONDS` of the environment say how long it takes.
+undisturbed one. The environment says how long it takes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from primesvt_client.facts import CheckpointFacts, DataSetFacts, ResultSummary
 from primesvt_client.progress import Progress
@@ -35,6 +36,8 @@ from worker.protocol import (
 
 CELLS = int(os.environ.get("PYTHON_STUB_CELLS", "5"))
 CELL_SECONDS = float(os.environ.get("PYTHON_STUB_CELL_SECONDS", "0.02"))
+COMPUTED = os.environ.get("PYTHON_STUB_COMPUTED", os.devnull)
+"""File to which the number of every computed cell is added."""
 
 
 def carry_out(task: Task, channel: child.Channel) -> Result:
@@ -96,6 +99,8 @@ def _value(seed: str, number: int) -> str:
 
 def _cell(seed: str, number: int) -> str:
     time.sleep(CELL_SECONDS)
+    with Path(COMPUTED).open("a") as file:
+        file.write(f"{number}\n")
     return _value(seed, number)
 
 
