@@ -103,3 +103,16 @@ def test_a_config_without_a_field_is_refused(
     changed = {**document, "config": {k: v for k, v in document["config"].items() if k != name}}
     with pytest.raises(PrimeSVTError, match=r"m\.safetensors"):
         inspect(written(tmp_path / "m.safetensors", state, changed))
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_plan_of_another_number_of_channels_is_refused(
+    change: int, pruned: tuple[dict[str, torch.Tensor], dict[str, Any]], tmp_path: Path
+) -> None:
+    """Too few, and too many: whoever prunes the file again counts from its plan."""
+    state, document = pruned
+    group, kept = next(iter(document["plan"].items()))
+    other = kept[:-1] if change < 0 else [*kept, max(kept) + 1]
+    file = written(tmp_path / "m.safetensors", state, {**document, "plan": {**document["plan"], group: other}})
+    with pytest.raises(CheckpointMismatch, match=rf"keeps {len(other)} channels of {group}, which has {len(kept)}"):
+        inspect(file)
