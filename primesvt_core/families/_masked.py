@@ -9,17 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor, nn
+from torch import nn
 
 from primesvt_core.data import Preprocessing
 from primesvt_core.families._base import Count, FamilyConfig, Producer, group, layer
 from primesvt_core.families._blocks import count
 from primesvt_core.families._recipes import cifar, for_colours, imagenet_cropped
-from primesvt_core.layers.model import SpikingModel, Stage
+from primesvt_core.layers.graph import Flow, Part, Signal
+from primesvt_core.layers.model import SpikingModel
 from primesvt_core.types import ChannelGroup, Layer, Shapes
 
 CROP_SHARE = 0.95
@@ -80,30 +80,39 @@ class Names:
         return Producer(module, bn, bias=True)
 
 
-class Stem(nn.Module):
+EARLY_STAGES = 3
+"""Of a stem, before the one that begins the stream."""
+
+
+class Stem(Part):
     """What a stem computes."""
 
-    def stage(self, index: int, x: Tensor) -> Tensor:
+    def stage(self, flow: Flow, index: int, x: Signal) -> Signal:
         """One of the first three stages: ``(T, B, C, H, W) -> (T, B, C', H', W')`` spikes."""
         raise NotImplementedError
 
-    def stream(self, x: Tensor) -> Tensor:
+    def stream(self, flow: Flow, x: Signal) -> Signal:
         """Last stage and relative position: ``(T, B, C, H, W) -> (T, B, D, H', W')`` currents."""
         raise NotImplementedError
 
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        """All of them."""
+        for index in range(EARLY_STAGES):
+            x = self.stage(flow, index, x)
+        return self.stream(flow, x)
 
-class Block(nn.Module):
+
+class Block(Part):
     """Attention and MLP, their currents added to the stream."""
 
     def __init__(self, attention: nn.Module, mlp: nn.Module) -> None:
         super().__init__()
         self.attn, self.mlp = attention, mlp
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compose(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, H, W)``."""
-        tokens = x.flatten(3) + self.attn(x)
-        out: Tensor = self.mlp(tokens).view(x.shape)
-        return out
+        tokens = flow.add(flow.tokens(x), flow.through(x, self.attn))
+        return flow.planes(flow.through(tokens, self.mlp), x)
 
 
 class MaskedTransformer(SpikingModel):
@@ -119,22 +128,11 @@ class MaskedTransformer(SpikingModel):
         self.head_lif = head_lif
         self.head = nn.Linear(config.embed_dim, config.num_classes)
 
-    def classify(self, x: Tensor) -> Tensor:
-        """``(T, B, D, H, W) -> (B, num_classes)``."""
-        logits: Tensor = self.head(self.head_lif(x.flatten(3).mean(3))).mean(0)
-        return logits
-
-    def stages(self) -> tuple[Stage, ...]:
-        *first, last = ((producer.module, producer.norm) for producer in self.names.stem)
-        stem = (Stage(f"stem.{i}", partial(self.patch_embed.stage, i), names) for i, names in enumerate(first))
-        blocks = self.get_submodule(self.names.blocks).named_children()
-        bases = ((f"{self.names.blocks}.{index}", block) for index, block in blocks)
-        return (
-            *stem,
-            Stage("stem.3", self.patch_embed.stream, (*last, RPE.module, RPE.norm)),
-            *(Stage(base, block, (base,)) for base, block in bases),
-            Stage("head", self.classify, ("head",)),
-        )
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        """``(T, B, C, H, W) -> (B, num_classes)``."""
+        x = flow.through(x, self.patch_embed, *self.get_submodule(self.names.blocks).children())
+        spikes = flow.fire(flow.apply("mean", lambda y: y.flatten(3).mean(3), x), self.head_lif)
+        return flow.apply("logits", lambda y: self.head(y).mean(0), spikes, modules=(self.head,))
 
 
 def infer_widths(shapes: Shapes, names: Names) -> dict[str, object]:

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
-from torch import Tensor, nn
+from torch import nn
 
 from primesvt_core.families._base import Count
 from primesvt_core.families._fused import USUAL, FusedNames
 from primesvt_core.families._stages import Embedding, Staged, Unit
 from primesvt_core.families._zoo import ZooConfig
-from primesvt_core.layers.attention import spiking_self_attention
-from primesvt_core.layers.flatten_time import TimeFlattened, flatten_time
+from primesvt_core.layers.graph import Flow, Part, Signal
 from primesvt_core.layers.mlp import CurrentMlp
 from primesvt_core.layers.pointwise import PointwiseConv1d
 from primesvt_core.layers.self_attention import USUAL_SCALE, FusedSelfAttention
@@ -124,7 +123,7 @@ def _conv(source: int, target: int, kernel: int, *, stride: int = 1, bias: bool,
     return nn.Conv2d(source, target, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=bias)
 
 
-class Numbered(nn.Module):
+class Numbered(Part):
     """A patch embedding's convolutions ``conv1``, ``conv2`` ... with their ``bn1`` ... and ``lif1`` ..."""
 
     def add(self, number: int, conv: nn.Conv2d, neuron: nn.Module | None) -> None:
@@ -134,15 +133,13 @@ class Numbered(nn.Module):
         if neuron is not None:
             self.add_module(f"lif{number}", neuron)
 
-    def current(self, number: int, x: Tensor) -> Tensor:
+    def current(self, flow: Flow, number: int, x: Signal) -> Signal:
         """Convolved and normalised."""
-        conv, bn = self.get_submodule(f"conv{number}"), self.get_submodule(f"bn{number}")
-        return flatten_time(lambda y: bn(conv(y)), x)
+        return flow.run(x, self.get_submodule(f"conv{number}"), self.get_submodule(f"bn{number}"))
 
-    def fire(self, number: int, x: Tensor) -> Tensor:
+    def fire(self, flow: Flow, number: int, x: Signal) -> Signal:
         """The neuron alone."""
-        spikes: Tensor = self.get_submodule(f"lif{number}")(x)
-        return spikes
+        return flow.fire(x, self.get_submodule(f"lif{number}"))
 
 
 class FirstEmbedding(Numbered):
@@ -154,39 +151,30 @@ class FirstEmbedding(Numbered):
         self.add(1, _conv(config.in_channels, hidden, 3, stride=2, bias=True), neuron())
         self.add(2, _conv(hidden, middle, 3, stride=2, bias=True), neuron())
         self.add(3, _conv(middle, target, 3, bias=True), None)
-        self.shortcut = TimeFlattened(_conv(hidden, target, 1, stride=2, bias=True), nn.BatchNorm2d(target))
+        self.shortcut = nn.Sequential(_conv(hidden, target, 1, stride=2, bias=True), nn.BatchNorm2d(target))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compose(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (T, B, D, H / 4, W / 4)`` currents."""
-        start = self.fire(1, self.current(1, x))
-        y = self.fire(2, self.current(2, start))
-        out: Tensor = self.current(3, y) + self.shortcut(start)
-        return out
+        start = self.fire(flow, 1, self.current(flow, 1, x))
+        y = self.fire(flow, 2, self.current(flow, 2, start))
+        return flow.add(self.current(flow, 3, y), flow.run(start, self.shortcut))
 
 
-class Firing(nn.Sequential):
-    """A neuron, a convolution and its BatchNorm."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        neuron, conv, bn = self
-        return flatten_time(lambda y: bn(conv(y)), neuron(input))
-
-
-class CifarEmbedding(nn.Module):
+class CifarEmbedding(Part):
     """A convolution, whose currents fire into two more side by side."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         (hidden,), target, neuron = config.patch_embeds[0], config.streams[0], config.make_neuron
         self.conv, self.bn = _conv(config.in_channels, hidden, 3, bias=False), nn.BatchNorm2d(hidden)
-        self.branch = Firing(neuron(), _conv(hidden, target, 3, bias=False), nn.BatchNorm2d(target))
-        self.shortcut = Firing(neuron(), _conv(hidden, target, 1, bias=False), nn.BatchNorm2d(target))
+        self.branch = nn.Sequential(neuron(), _conv(hidden, target, 3, bias=False), nn.BatchNorm2d(target))
+        self.shortcut = nn.Sequential(neuron(), _conv(hidden, target, 1, bias=False), nn.BatchNorm2d(target))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compose(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (T, B, D, H, W)`` currents."""
-        x = flatten_time(lambda y: self.bn(self.conv(y)), x)
-        out: Tensor = self.branch(x) + self.shortcut(x)
-        return out
+        x = flow.run(x, self.conv, self.bn)
+        branches = ((neuron, layers) for neuron, *layers in (self.branch, self.shortcut))
+        return flow.add(*(flow.run(flow.fire(x, neuron), *layers) for neuron, layers in branches))
 
 
 class LaterEmbedding(Numbered):
@@ -198,38 +186,35 @@ class LaterEmbedding(Numbered):
         self.add(1, _conv(source, hidden, 3, bias=bias), config.make_neuron())
         self.add(2, _conv(hidden, target, 3, bias=bias), config.make_neuron())
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
-        self.shortcut = TimeFlattened(
+        self.shortcut = nn.Sequential(
             _conv(source, target, 1, bias=bias), nn.BatchNorm2d(target), nn.MaxPool2d(3, stride=2, padding=1)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compose(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (T, B, D, H / 2, W / 2)`` currents."""
-        start = self.fire(1, x)
-        y = self.fire(2, flatten_time(self.pool, self.current(1, start)))
-        out: Tensor = self.current(2, y) + self.shortcut(start)
-        return out
+        start = self.fire(flow, 1, x)
+        y = self.fire(flow, 2, flow.run(self.current(flow, 1, start), self.pool))
+        return flow.add(self.current(flow, 2, y), flow.run(start, self.shortcut))
 
 
-class CifarAttention(nn.Module):
+class CifarAttention(Part):
     """Spiking self-attention behind a neuron of its own, its projection added to the stream as currents."""
 
     def __init__(self, config: Config, width: int, qk_dim: int, v_dim: int) -> None:
         super().__init__()
         rows = 2 * qk_dim + v_dim
         self.input_lif = config.make_inner_neuron()
-        self.qkv = TimeFlattened(PointwiseConv1d(width, rows, bias=False), nn.BatchNorm1d(rows))
+        self.qkv = nn.Sequential(PointwiseConv1d(width, rows, bias=False), nn.BatchNorm1d(rows))
         self.qkv_lif = config.make_inner_neuron()
         self.attn_lif = config.make_attention_neuron()
-        self.proj = TimeFlattened(PointwiseConv1d(v_dim, width), nn.BatchNorm1d(width))
+        self.proj = nn.Sequential(PointwiseConv1d(v_dim, width), nn.BatchNorm1d(width))
         self.num_heads, self.rows = config.num_heads, (qk_dim, qk_dim, v_dim)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compose(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, N)`` to currents of the same shape."""
-        q, k, v = self.qkv_lif(self.qkv(self.input_lif(x))).split(self.rows, dim=2)
-        currents: Tensor = self.proj(
-            self.attn_lif(spiking_self_attention(q, k, v, num_heads=self.num_heads, scale=USUAL_SCALE))
-        )
-        return currents
+        fused = flow.fire(flow.run(flow.fire(x, self.input_lif), self.qkv), self.qkv_lif)
+        attended = flow.attend(*flow.split(fused, self.rows), num_heads=self.num_heads, scale=USUAL_SCALE)
+        return flow.run(flow.fire(attended, self.attn_lif), self.proj)
 
 
 class MlpBlock(CurrentMlp):
@@ -238,12 +223,12 @@ class MlpBlock(CurrentMlp):
     def __init__(self, config: Config, stage: int, block: BlockConfig) -> None:
         super().__init__(config.streams[stage], block.mlp_dim, suffix=None, neuron=config.make_neuron)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compose(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, H, W)`` stream to the next stream."""
-        return super().forward(x.flatten(3)).view(x.shape)
+        return flow.planes(super().compose(flow, flow.tokens(x)), x)
 
 
-class DepthwiseBlock(nn.Module):
+class DepthwiseBlock(Part):
     """A depthwise convolution of spikes and an MLP, their currents added to the stream."""
 
     def __init__(self, config: Config, stage: int, block: BlockConfig, kernel: int) -> None:
@@ -254,14 +239,13 @@ class DepthwiseBlock(nn.Module):
         self.bn = nn.BatchNorm2d(width)
         self.mlp = MlpBlock(config, stage, block)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compose(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, H, W)`` stream to the next stream."""
-        x = x + flatten_time(lambda y: self.bn(self.dwconv(y)), self.lif(x))
-        out: Tensor = self.mlp(x)
-        return out
+        x = flow.add(x, flow.run(flow.fire(x, self.lif), self.dwconv, self.bn))
+        return flow.through(x, self.mlp)
 
 
-class AttentionBlock(nn.Module):
+class AttentionBlock(Part):
     """Attention and MLP."""
 
     def __init__(self, config: Config, stage: int, block: BlockConfig) -> None:
@@ -277,17 +261,14 @@ class AttentionBlock(nn.Module):
         )  # fmt: skip
         self.mlp = MlpBlock(config, stage, block)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compose(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, H, W)`` stream to the next stream."""
-        tokens = x.flatten(3)
-        out: Tensor = self.mlp((tokens + self.attn(tokens)).view(x.shape))
-        return out
+        tokens = flow.tokens(x)
+        return flow.through(flow.planes(flow.add(tokens, flow.through(tokens, self.attn)), x), self.mlp)
 
 
 class MaxFormer(Staged):
     """The network: patch embeddings and stages by turns, mean over tokens, a neuron, mean over time, linear head."""
-
-    head_modules = ("head", "head_lif")
 
     def __init__(self, config: Config) -> None:
         later = VARIANTS[config.variant].embeddings[1:]
@@ -302,10 +283,10 @@ class MaxFormer(Staged):
         )
         self.head_lif = config.make_neuron()
 
-    def classify(self, x: Tensor) -> Tensor:
+    def logits(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, H, W) -> (B, num_classes)``."""
-        logits: Tensor = self.head(self.head_lif(x.flatten(3).mean(3)).mean(0))
-        return logits
+        spikes = flow.fire(flow.apply("mean", lambda y: y.flatten(3).mean(3), x), self.head_lif)
+        return flow.apply("logits", lambda y: self.head(y.mean(0)), spikes, modules=(self.head,))
 
 
 def _block(config: Config, stage: int, block: BlockConfig) -> nn.Module:

@@ -9,16 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor, nn
+from torch import nn
 
 from primesvt_core.families._base import Count, FamilyConfig, Producer, group, layer
 from primesvt_core.families._blocks import count
-from primesvt_core.layers.flatten_time import flatten_time
-from primesvt_core.layers.model import SpikingModel, Stage
+from primesvt_core.layers.graph import Flow, Part, Signal
+from primesvt_core.layers.model import SpikingModel
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
 
 DOWNSAMPLINGS = ("downsample1_1", "downsample1_2", "downsample2", "downsample3", "downsample4")
@@ -74,7 +73,7 @@ class Places:
     block_extra: Callable[[str], tuple[TensorSlice, ...]] = field(default=lambda _: ())
 
 
-class Downsampling(nn.Module):
+class Downsampling(Part):
     """Convolution and BatchNorm, a neuron before them but for the first."""
 
     def __init__(self, source: int, target: int, level: int, neuron: Neuron | None, neuron_name: str) -> None:
@@ -86,11 +85,11 @@ class Downsampling(nn.Module):
         if neuron:
             self.add_module(neuron_name, neuron())
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compose(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (T, B, C', H', W')`` currents."""
         if self.neuron_name:
-            x = self.get_submodule(self.neuron_name)(x)
-        return flatten_time(lambda y: self.encode_bn(self.encode_conv(y)), x)
+            x = flow.fire(x, self.get_submodule(self.neuron_name))
+        return flow.run(x, self.encode_conv, self.encode_bn)
 
 
 class Pyramid(SpikingModel):
@@ -117,14 +116,13 @@ class Pyramid(SpikingModel):
         self.head_kd = nn.Linear(config.streams[-1], config.num_classes) if config.kd else None
         self.counts = {name: len(found) for name, found in blocks.items()}
 
-    def classify(self, x: Tensor) -> Tensor:
+    def logits(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, H, W) -> (B, num_classes)``."""
         raise NotImplementedError
 
-    def stages(self) -> tuple[Stage, ...]:
-        names = module_names(self.counts)
-        body = (Stage(name, self.get_submodule(name), (name,)) for name in names)
-        return (*body, Stage("head", partial(self.classify), ("head", "head_kd")))
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        """``(T, B, C, H, W) -> (B, num_classes)``."""
+        return self.logits(flow, flow.through(x, *map(self.get_submodule, module_names(self.counts))))
 
 
 def module_names(counts: Mapping[str, int]) -> tuple[str, ...]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from torch import Tensor, nn
+from torch import nn
 
 from primesvt_core.families._base import Count, Producer, group, layer
 from primesvt_core.families._pyramid import CONV_BLOCKS, ConvBlockConfig, Frozen, Places, Pyramid, PyramidConfig
-from primesvt_core.layers.attention import spiking_self_attention
-from primesvt_core.layers.flatten_time import flatten_time
+from primesvt_core.layers.graph import Flow, Part, Signal
 from primesvt_core.layers.neurons import MultiLevelNeuron
 from primesvt_core.layers.pointwise import PointwiseConv1d
 from primesvt_core.types import ChannelGroup, Layer, Shapes
@@ -31,7 +30,7 @@ def _conv_bn(source: int, target: int, kernel: int, *, depthwise: bool = False) 
     return nn.Sequential(conv, nn.BatchNorm2d(target))
 
 
-class Separable(nn.Module):
+class Separable(Part):
     """Pointwise, depthwise, pointwise, each behind a neuron."""
 
     def __init__(self, width: int, inner: int, kernel: int) -> None:
@@ -41,13 +40,13 @@ class Separable(nn.Module):
         self.dwconv = _conv_bn(inner, inner, kernel, depthwise=True)
         self.pwconv2 = _conv_bn(inner, width, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = flatten_time(self.pwconv1, self.spike1(x))
-        x = flatten_time(self.dwconv, self.spike2(x))
-        return flatten_time(self.pwconv2, self.spike3(x))
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        x = flow.run(flow.fire(x, self.spike1), self.pwconv1)
+        x = flow.run(flow.fire(x, self.spike2), self.dwconv)
+        return flow.run(flow.fire(x, self.spike3), self.pwconv2)
 
 
-class ConvBlock(nn.Module):
+class ConvBlock(Part):
     """Separable convolution, then two 3 x 3 convolutions, each added to the stream."""
 
     def __init__(self, width: int, config: ConvBlockConfig) -> None:
@@ -59,13 +58,13 @@ class ConvBlock(nn.Module):
         self.conv2 = nn.Conv2d(config.hidden_dim, width, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.Conv(x)
-        hidden = flatten_time(lambda y: self.bn1(self.conv1(y)), self.spike1(x))
-        return x + flatten_time(lambda y: self.bn2(self.conv2(y)), self.spike2(hidden))
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        x = flow.add(x, self.Conv.compose(flow, x))
+        hidden = flow.run(flow.fire(x, self.spike1), self.conv1, self.bn1)
+        return flow.add(x, flow.run(flow.fire(hidden, self.spike2), self.conv2, self.bn2))
 
 
-class Attention(nn.Module):
+class Attention(Part):
     """Spiking self-attention with values four times as wide as the stream."""
 
     def __init__(self, width: int, block: BaseBlock, num_heads: int) -> None:
@@ -77,18 +76,19 @@ class Attention(nn.Module):
         self.proj_conv = _conv_bn(block.v_dim, width, 1)
         self.num_heads, self.scale = num_heads, 2 * block.head_dim**-0.5
 
-    def forward(self, x: Tensor) -> Tensor:
-        side = x.shape[-2:]
-        x = self.head_spike(x)
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        spikes = flow.fire(x, self.head_spike)
         q, k, v = (
-            self.get_submodule(f"{name}_spike")(flatten_time(self.get_submodule(f"{name}_conv"), x)).flatten(3)
+            flow.tokens(
+                flow.fire(flow.run(spikes, self.get_submodule(f"{name}_conv")), self.get_submodule(f"{name}_spike"))
+            )
             for name in "qkv"
         )
-        spikes = self.attn_spike(spiking_self_attention(q, k, v, num_heads=self.num_heads, scale=self.scale))
-        return flatten_time(self.proj_conv, spikes.view(*spikes.shape[:3], *side))
+        attended = flow.attend(q, k, v, num_heads=self.num_heads, scale=self.scale)
+        return flow.run(flow.planes(flow.fire(attended, self.attn_spike), x), self.proj_conv)
 
 
-class Mlp(nn.Module):
+class Mlp(Part):
     """Two pointwise layers, a neuron before each."""
 
     def __init__(self, width: int, hidden: int) -> None:
@@ -97,13 +97,12 @@ class Mlp(nn.Module):
         self.fc2_conv, self.fc2_bn = PointwiseConv1d(hidden, width), nn.BatchNorm1d(width)
         self.fc1_spike, self.fc2_spike = MultiLevelNeuron(), MultiLevelNeuron()
 
-    def forward(self, x: Tensor) -> Tensor:
-        tokens = self.fc1_spike(x.flatten(3))
-        tokens = self.fc2_spike(flatten_time(lambda y: self.fc1_bn(self.fc1_conv(y)), tokens))
-        return flatten_time(lambda y: self.fc2_bn(self.fc2_conv(y)), tokens).view(x.shape)
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        hidden = flow.run(flow.fire(flow.tokens(x), self.fc1_spike), self.fc1_conv, self.fc1_bn)
+        return flow.planes(flow.run(flow.fire(hidden, self.fc2_spike), self.fc2_conv, self.fc2_bn), x)
 
 
-class Block(nn.Module):
+class Block(Part):
     """Separable convolution, attention and MLP, each added to the stream."""
 
     def __init__(self, width: int, block: BaseBlock, num_heads: int) -> None:
@@ -112,9 +111,9 @@ class Block(nn.Module):
         self.attn = Attention(width, block, num_heads)
         self.mlp = Mlp(width, block.mlp_dim)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compose(self, flow: Flow, x: Signal) -> Signal:
         for part in (self.conv, self.attn, self.mlp):
-            x = x + part(x)
+            x = flow.add(x, flow.through(x, part))
         return x
 
 
@@ -133,9 +132,9 @@ class Transformer(Pyramid):
         super().__init__(config, found, built, MultiLevelNeuron, "encode_spike")
         self.spike = MultiLevelNeuron(norm=1)
 
-    def classify(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.spike(x.flatten(3).mean(3))).mean(0)
-        return logits
+    def logits(self, flow: Flow, x: Signal) -> Signal:
+        spikes = flow.fire(flow.apply("mean", lambda y: y.flatten(3).mean(3), x), self.spike)
+        return flow.apply("logits", lambda y: self.head(y).mean(0), spikes, modules=(self.head,))
 
 
 def infer_conv(shapes: Shapes, base: str) -> ConvBlockConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from functools import partial
 
@@ -10,8 +11,7 @@ from torch import Tensor, nn
 
 from primesvt_core.families._base import Count, Producer, group, layer, norm
 from primesvt_core.families._pyramid import CONV_BLOCKS, Frozen, Places, Pyramid, PyramidConfig, RepBlockConfig
-from primesvt_core.layers.attention import spiking_self_attention
-from primesvt_core.layers.flatten_time import flatten_time
+from primesvt_core.layers.graph import Flow, Part, Signal
 from primesvt_core.layers.mlp import Mlp
 from primesvt_core.layers.neurons import MultiLevelNeuron
 from primesvt_core.layers.pointwise import PointwiseConv1d
@@ -31,7 +31,7 @@ def _conv_bn(source: int, target: int) -> nn.Sequential:
     return nn.Sequential(nn.Sequential(nn.Conv2d(source, target, 3, padding=1), nn.BatchNorm2d(target)))
 
 
-class ConvBlock(nn.Module):
+class ConvBlock(Part):
     """Two 3 x 3 convolutions, a neuron before each, added to the stream."""
 
     def __init__(self, width: int, config: LargeConvBlock) -> None:
@@ -39,25 +39,24 @@ class ConvBlock(nn.Module):
         self.neuron1, self.neuron2 = neuron(), neuron()
         self.conv1, self.conv2 = _conv_bn(width, config.hidden_dim), _conv_bn(config.hidden_dim, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        hidden = flatten_time(self.conv1, self.neuron1(x))
-        return x + flatten_time(self.conv2, self.neuron2(hidden))
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        hidden = flow.run(flow.fire(x, self.neuron1), self.conv1)
+        return flow.add(x, flow.run(flow.fire(hidden, self.neuron2), self.conv2))
 
 
-class RepPointwise(nn.Module):
+class RepPointwise(nn.Sequential):
     """A pointwise convolution as it is trained: two, one after the other, with a BatchNorm each."""
 
     def __init__(self, source: int, inner: int, target: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Sequential(PointwiseConv1d(source, inner, bias=False), nn.BatchNorm1d(inner))
-        self.conv2 = nn.Sequential(PointwiseConv1d(inner, target, bias=False), nn.BatchNorm1d(target))
+        super().__init__(
+            OrderedDict(
+                conv1=nn.Sequential(PointwiseConv1d(source, inner, bias=False), nn.BatchNorm1d(inner)),
+                conv2=nn.Sequential(PointwiseConv1d(inner, target, bias=False), nn.BatchNorm1d(target)),
+            )
+        )
 
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.conv2(self.conv1(x))
-        return y
 
-
-class Attention(nn.Module):
+class Attention(Part):
     """Spiking self-attention with re-parameterised projections."""
 
     def __init__(self, width: int, block: RepBlockConfig, num_heads: int) -> None:
@@ -71,16 +70,17 @@ class Attention(nn.Module):
         self.proj_conv = nn.Sequential(RepPointwise(block.v_dim, block.proj_inner, width), nn.BatchNorm1d(width))
         self.num_heads = num_heads
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.head_lif(x)
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        x = flow.fire(x, self.head_lif)
         q, k, v = (
-            self.get_submodule(f"{name}_lif")(flatten_time(self.get_submodule(f"{name}_conv"), x)) for name in "qkv"
+            flow.fire(flow.run(x, self.get_submodule(f"{name}_conv")), self.get_submodule(f"{name}_lif"))
+            for name in "qkv"
         )
-        attended = spiking_self_attention(q, k, v, num_heads=self.num_heads, scale=ATTENTION_SCALE)
-        return flatten_time(self.proj_conv, self.attn_lif(attended))
+        attended = flow.attend(q, k, v, num_heads=self.num_heads, scale=ATTENTION_SCALE)
+        return flow.run(flow.fire(attended, self.attn_lif), self.proj_conv)
 
 
-class Block(nn.Module):
+class Block(Part):
     """Attention and MLP, scaled channel by channel and added to the stream."""
 
     def __init__(self, width: int, block: RepBlockConfig, num_heads: int) -> None:
@@ -89,12 +89,17 @@ class Block(nn.Module):
         self.mlp = Mlp(width, block.mlp_dim, pointwise=PointwiseConv1d, neuron=neuron, neuron_first=True)
         self.layer_scale1, self.layer_scale2 = (nn.Parameter(torch.ones(width)) for _ in range(2))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compose(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, H, W)``."""
-        tokens = x.flatten(3)
-        tokens = tokens + self.layer_scale1.unsqueeze(1) * self.attn(tokens)
-        out: Tensor = tokens + self.layer_scale2.unsqueeze(1) * self.mlp(tokens)
-        return out.view(x.shape)
+        tokens = flow.tokens(x)
+        for scale, part in ((self.layer_scale1, self.attn), (self.layer_scale2, self.mlp)):
+            tokens = flow.add(tokens, _scaled(flow, flow.through(tokens, part), scale))
+        return flow.planes(tokens, x)
+
+
+def _scaled(flow: Flow, x: Signal, scale: nn.Parameter) -> Signal:
+    """``(T, B, C, N)``, channel by channel."""
+    return flow.apply("scaled", lambda y: scale.unsqueeze(1) * y, x, parameters=(scale,))
 
 
 class Transformer(Pyramid):
@@ -109,13 +114,19 @@ class Transformer(Pyramid):
         super().__init__(config, found, built, neuron, "encode_lif")
         self.lif = neuron(norm=1)
 
-    def classify(self, x: Tensor) -> Tensor:
-        currents = x.flatten(3).mean(3)
-        spikes = self.lif(currents)  # the public code fires even where no head reads the spikes
-        logits: Tensor = self.head(currents)
-        if self.head_kd is not None:
-            logits = (logits + self.head_kd(spikes)) / 2
-        return logits.mean(0)
+    def logits(self, flow: Flow, x: Signal) -> Signal:
+        currents = flow.apply("mean", lambda y: y.flatten(3).mean(3), x)
+        spikes = flow.fire(currents, self.lif)  # the public code fires even where no head reads the spikes
+        if self.head_kd is None:
+            return flow.apply("logits", lambda y: self.head(y).mean(0), currents, modules=(self.head,))
+        both = (self.head, self.head_kd)
+        return flow.apply("logits", partial(_mean_logits, *both), currents, spikes, modules=both)
+
+
+def _mean_logits(head: nn.Module, distilled: nn.Module, currents: Tensor, spikes: Tensor) -> Tensor:
+    """Of the head, which reads currents, and of the one that was taught by distillation, which reads spikes."""
+    logits: Tensor = (head(currents) + distilled(spikes)) / 2
+    return logits.mean(0)
 
 
 def infer_conv(shapes: Shapes, base: str) -> LargeConvBlock:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from torch import Tensor, nn
+from torch import nn
 
 from primesvt_core.families._base import Producer, group, layer
 from primesvt_core.families._blocks import count
-from primesvt_core.layers.flatten_time import flatten_time
-from primesvt_core.layers.model import SpikingModel, Stage
+from primesvt_core.layers.graph import Flow, Part, Signal
+from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import lif
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
 
@@ -99,7 +99,7 @@ def place(parent: nn.Module, name: str, child: nn.Module) -> None:
     parent.add_module(leaf, child)
 
 
-class PatchEmbedding(nn.Module):
+class PatchEmbedding(Part):
     """Convolutions with BatchNorm, perhaps pooling, and neurons; a strided shortcut is added to the last spikes."""
 
     def __init__(
@@ -125,18 +125,18 @@ class PatchEmbedding(nn.Module):
         place(self, unit.norm, nn.BatchNorm2d(width))
         place(self, unit.neuron, neuron)
 
-    def _fire(self, unit: Unit, x: Tensor) -> Tensor:
+    def _fire(self, flow: Flow, unit: Unit, x: Signal) -> Signal:
         conv, bn, fire = (self.get_submodule(name) for name in (unit.conv, unit.norm, unit.neuron))
-        spikes: Tensor = fire(flatten_time(lambda y: self.pool(bn(conv(y))) if unit.pooled else bn(conv(y)), x))
-        return spikes
+        currents = flow.run(x, conv, bn, self.pool) if unit.pooled else flow.run(x, conv, bn)
+        return flow.fire(currents, fire)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compose(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (T, B, D, H', W')`` integers."""
         start = x
         for index, unit in enumerate(self.embedding.units):
             start = x if index == self.embedding.shortcut_from else start
-            x = self._fire(unit, x)
-        return x + self._fire(self.embedding.shortcut, start)
+            x = self._fire(flow, unit, x)
+        return flow.add(x, self._fire(flow, self.embedding.shortcut, start))
 
 
 def patch_embeddings(
@@ -151,7 +151,7 @@ def patch_embeddings(
     return [PatchEmbedding(source, widths, target, e, neuron) for (source, target), widths, e in places]
 
 
-class Block(nn.Module):
+class Block(Part):
     """Attention and MLP, their spikes added to the stream of integers."""
 
     def __init__(self, name: str, attention: nn.Module, mlp: nn.Module) -> None:
@@ -160,18 +160,15 @@ class Block(nn.Module):
         self.add_module(name, attention)
         self.mlp = mlp
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compose(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, H, W)``."""
-        tokens = x.flatten(3)
-        tokens = tokens + self.get_submodule(self.attention)(tokens)
-        out: Tensor = tokens + self.mlp(tokens)
-        return out.view(x.shape)
+        tokens = flow.tokens(x)
+        tokens = flow.add(tokens, flow.through(tokens, self.get_submodule(self.attention)))
+        return flow.planes(flow.add(tokens, flow.through(tokens, self.mlp)), x)
 
 
 class Staged(SpikingModel):
     """The network: patch embeddings and stages by turns, mean over tokens and time, linear head."""
-
-    head_modules: tuple[str, ...] = ("head",)
 
     def __init__(
         self,
@@ -187,17 +184,15 @@ class Staged(SpikingModel):
         self.head = head
         self.counts = [len(blocks) for blocks in stages]
 
-    def classify(self, x: Tensor) -> Tensor:
+    def logits(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, H, W) -> (B, num_classes)``."""
-        logits: Tensor = self.head(x.flatten(3).mean(3).mean(0))
-        return logits
+        return flow.apply("logits", lambda y: self.head(y.flatten(3).mean(3).mean(0)), x, modules=(self.head,))
 
-    def stages(self) -> tuple[Stage, ...]:
-        names: list[str] = []
-        for n, blocks in enumerate(self.counts):
-            names += [f"patch_embed{n + 1}", *(f"stage{n + 1}.{i}" for i in range(blocks))]
-        body = (Stage(name, self.get_submodule(name), (name,)) for name in names)
-        return (*body, Stage("head", self.classify, self.head_modules))
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        """``(T, B, C, H, W) -> (B, num_classes)``."""
+        for n in range(1, len(self.counts) + 1):
+            x = flow.through(x, self.get_submodule(f"patch_embed{n}"), *self.get_submodule(f"stage{n}").children())
+        return self.logits(flow, x)
 
 
 @dataclass(frozen=True)

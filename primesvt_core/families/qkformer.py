@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
-from torch import Tensor, nn
+from torch import nn
 
 from primesvt_core.data import Preprocessing
 from primesvt_core.families._base import Count, Family, FamilyConfig, Hyperparameter, Producer, Value, group, layer
@@ -37,10 +37,12 @@ from primesvt_core.families._stages import (
     stream_groups,
 )
 from primesvt_core.layers.conv_bn_lif import ConvBnLif
+from primesvt_core.layers.graph import Flow, Signal
 from primesvt_core.layers.mlp import Mlp
 from primesvt_core.layers.neurons import lif
 from primesvt_core.layers.pointwise import PointwiseConv1d
 from primesvt_core.layers.self_attention import ATTENTION_THRESHOLD, SelfAttention
+from primesvt_core.layers.token_attention import token_attention
 from primesvt_core.types import ChannelGroup, Layer, Shapes
 
 __all__ = ["FAMILY", "Config", "QKFormer", "TokenBlockConfig"]
@@ -155,18 +157,24 @@ class TokenAttention(ConvBnLif):
         self.add("proj", PointwiseConv1d(block.k_dim, width), width)
         self.num_heads = num_heads
 
-    def forward(self, x: Tensor) -> Tensor:
-        q, k = (y.view(*y.shape[:2], self.num_heads, -1, y.shape[3]) for y in (self.fire("q", x), self.fire("k", x)))
-        mask = self.attn_lif(q.sum(3, keepdim=True))
-        return self.fire("proj", (mask * k).flatten(2, 3))
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        """``(T, B, D, N)`` to spikes of the same shape."""
+        q, k = self.fire(flow, "q", x), self.fire(flow, "k", x)
+        return self.fire(flow, "proj", token_attention(flow, q, k, self.num_heads, self.attn_lif))
 
 
 class LeakingAttention(SelfAttention):
     """The same with the public code's slip: the last neuron takes the batch for more time steps."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        currents = self.attend(x)
-        return self.spike("proj", currents.flatten(0, 1).unsqueeze(1)).view(currents.shape)
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        """``(T, B, D, N)`` to spikes of the same shape."""
+        neuron = self.get_submodule(self.parts("proj")[2])
+        return flow.apply(
+            "leaking",
+            lambda y: neuron(y.flatten(0, 1).unsqueeze(1)).view(y.shape),
+            self.attend(flow, x),
+            modules=(neuron,),
+        )
 
 
 class QKFormer(Staged):

@@ -11,7 +11,6 @@ from functools import partial
 from itertools import pairwise
 from typing import Literal
 
-import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
@@ -29,7 +28,7 @@ from primesvt_core.families._masked import (
     masked_layers,
     preprocessing,
 )
-from primesvt_core.layers.flatten_time import flatten_time
+from primesvt_core.layers.graph import Flow, Signal
 from primesvt_core.layers.masked_attention import MaskedAttention
 from primesvt_core.layers.mlp import CurrentMlp
 from primesvt_core.layers.neurons import UnusedParameter, lif, plif
@@ -90,18 +89,17 @@ class ConvStem(Stem):
         self.pooled = [pools == "1" for pools in config.pooling_stat]
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
 
-    def stage(self, index: int, x: Tensor) -> Tensor:
-        x = self.get_submodule(f"proj_lif{STEM[index]}")(self._current(index, x))
-        return flatten_time(self.pool, x) if self.pooled[index] else x
+    def stage(self, flow: Flow, index: int, x: Signal) -> Signal:
+        x = flow.fire(self._current(flow, index, x), self.get_submodule(f"proj_lif{STEM[index]}"))
+        return flow.run(x, self.pool) if self.pooled[index] else x
 
-    def stream(self, x: Tensor) -> Tensor:
-        x = self._current(3, x)
-        x = flatten_time(self.pool, x) if self.pooled[3] else x
-        return x + flatten_time(lambda y: self.rpe_bn(self.rpe_conv(y)), self.get_submodule("proj_lif3")(x))
+    def stream(self, flow: Flow, x: Signal) -> Signal:
+        x = self._current(flow, 3, x)
+        x = flow.run(x, self.pool) if self.pooled[3] else x
+        return flow.add(x, flow.run(flow.fire(x, self.get_submodule("proj_lif3")), self.rpe_conv, self.rpe_bn))
 
-    def _current(self, index: int, x: Tensor) -> Tensor:
-        conv, bn = (self.get_submodule(f"proj_{part}{STEM[index]}") for part in ("conv", "bn"))
-        return flatten_time(lambda y: bn(conv(y)), x)
+    def _current(self, flow: Flow, index: int, x: Signal) -> Signal:
+        return flow.run(x, *(self.get_submodule(f"proj_{part}{STEM[index]}") for part in ("conv", "bn")))
 
 
 class Attention(MaskedAttention):
@@ -118,11 +116,12 @@ class Attention(MaskedAttention):
             self.attn_lif = UnusedParameter()
         self.num_heads, self.dvs_mode = config.num_heads, config.dvs_mode
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, side: torch.Size) -> Tensor:
+    def attend(self, flow: Flow, q: Signal, k: Signal, v: Signal, stream: Signal) -> Signal:
         if not self.dvs_mode:
-            return super().attend(q, k, v, side)
-        k, v = (_dilated(y.view(*y.shape[:3], *side)).flatten(3) for y in (k, v))
-        return self._over_heads(q * self.mask(self._over_heads(k * v)))
+            return super().attend(flow, q, k, v, stream)
+        k, v = (flow.tokens(flow.apply("dilated", _dilated, flow.planes(y, stream))) for y in (k, v))
+        mask = self.mask(flow, flow.apply("product", lambda x, y: self._over_heads(x * y), k, v))
+        return flow.apply("masked", lambda x, y: self._over_heads(x * y), q, mask)
 
     def _over_heads(self, x: Tensor) -> Tensor:
         """Dilate over tokens and the channels of a head: ``(T, B, C, N)``."""

@@ -6,6 +6,7 @@ from its description: names and shapes of the state dict, numerics, and the orde
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
@@ -31,8 +32,7 @@ from primesvt_core.families._pyramid import (
     stream_groups,
 )
 from primesvt_core.families._recipes import for_colours, imagenet_cropped
-from primesvt_core.layers.attention import spiking_self_attention
-from primesvt_core.layers.flatten_time import flatten_time
+from primesvt_core.layers.graph import Flow, Part, Signal
 from primesvt_core.layers.mlp import Mlp
 from primesvt_core.layers.neurons import lif
 from primesvt_core.layers.pointwise import PointwiseConv1d
@@ -66,7 +66,7 @@ class Config(PyramidConfig):
         return {"block3": len(self.block3), "block4": len(self.block4)}
 
 
-class Separable(nn.Module):
+class Separable(Part):
     """Pointwise, depthwise 7 x 7, pointwise."""
 
     def __init__(self, width: int, inner: int) -> None:
@@ -79,12 +79,12 @@ class Separable(nn.Module):
         self.pwconv2 = nn.Conv2d(inner, width, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.lif2(flatten_time(lambda y: self.bn1(self.pwconv1(y)), self.lif1(x)))
-        return flatten_time(lambda y: self.bn2(self.pwconv2(self.dwconv(y))), x)
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        x = flow.fire(flow.run(flow.fire(x, self.lif1), self.pwconv1, self.bn1), self.lif2)
+        return flow.run(x, self.dwconv, self.pwconv2, self.bn2)
 
 
-class ConvBlock(nn.Module):
+class ConvBlock(Part):
     """Separable convolution, then two 3 x 3 convolutions, each added to the stream."""
 
     def __init__(self, width: int, config: ConvBlockConfig) -> None:
@@ -97,10 +97,10 @@ class ConvBlock(nn.Module):
         self.conv2 = nn.Conv2d(config.hidden_dim, width, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.Conv(x)
-        hidden = self.lif2(flatten_time(lambda y: self.bn1(self.conv1(y)), self.lif1(x)))
-        return x + flatten_time(lambda y: self.bn2(self.conv2(y)), hidden)
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        x = flow.add(x, self.Conv.compose(flow, x))
+        hidden = flow.fire(flow.run(flow.fire(x, self.lif1), self.conv1, self.bn1), self.lif2)
+        return flow.add(x, flow.run(hidden, self.conv2, self.bn2))
 
 
 class NormAndPad(nn.Module):
@@ -122,24 +122,20 @@ class NormAndPad(nn.Module):
         return padded
 
 
-class RepConv(nn.Module):
+class RepConv(nn.Sequential):
     """A 3 x 3 convolution as it is trained: pointwise, depthwise, pointwise."""
 
     def __init__(self, source: int, inner: int, target: int) -> None:
-        super().__init__()
         last = nn.Sequential(
             nn.Conv2d(inner, inner, 3, groups=inner, bias=False),
             nn.Conv2d(inner, target, 1, bias=False),
             nn.BatchNorm2d(target),
         )
-        self.body = nn.Sequential(nn.Conv2d(source, inner, 1, bias=False), NormAndPad(inner), last)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.body(x)
-        return y
+        body = nn.Sequential(nn.Conv2d(source, inner, 1, bias=False), NormAndPad(inner), last)
+        super().__init__(OrderedDict(body=body))
 
 
-class Attention(nn.Module):
+class Attention(Part):
     """Spiking self-attention with re-parameterised convolutions."""
 
     def __init__(self, width: int, block: RepBlockConfig, num_heads: int) -> None:
@@ -154,19 +150,19 @@ class Attention(nn.Module):
         self.proj_conv = nn.Sequential(RepConv(block.v_dim, block.proj_inner, width), nn.BatchNorm2d(width))
         self.num_heads = num_heads
 
-    def forward(self, x: Tensor) -> Tensor:
-        side = x.shape[-2:]
-        x = self.head_lif(x)
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        spikes = flow.fire(x, self.head_lif)
         q, k, v = (
-            self.get_submodule(f"{name}_lif")(flatten_time(self.get_submodule(f"{name}_conv"), x)).flatten(3)
+            flow.tokens(
+                flow.fire(flow.run(spikes, self.get_submodule(f"{name}_conv")), self.get_submodule(f"{name}_lif"))
+            )
             for name in "qkv"
         )
-        attended = spiking_self_attention(q, k, v, num_heads=self.num_heads, scale=ATTENTION_SCALE)
-        spikes = self.attn_lif(attended)
-        return flatten_time(self.proj_conv, spikes.view(*spikes.shape[:3], *side))
+        attended = flow.attend(q, k, v, num_heads=self.num_heads, scale=ATTENTION_SCALE)
+        return flow.run(flow.planes(flow.fire(attended, self.attn_lif), x), self.proj_conv)
 
 
-class Block(nn.Module):
+class Block(Part):
     """Attention and MLP, their currents added to the stream."""
 
     def __init__(self, width: int, block: RepBlockConfig, num_heads: int) -> None:
@@ -174,10 +170,9 @@ class Block(nn.Module):
         self.attn = Attention(width, block, num_heads)
         self.mlp = Mlp(width, block.mlp_dim, pointwise=PointwiseConv1d, neuron_first=True)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attn(x)
-        out: Tensor = x + self.mlp(x.flatten(3)).view(x.shape)
-        return out
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        x = flow.add(x, self.attn.compose(flow, x))
+        return flow.add(x, flow.planes(self.mlp.compose(flow, flow.tokens(x)), x))
 
 
 class MetaSpikeFormer(Pyramid):
@@ -195,12 +190,12 @@ class MetaSpikeFormer(Pyramid):
         super().__init__(config, convs, blocks, lif, "encode_lif")
         self.lif = lif()
 
-    def classify(self, x: Tensor) -> Tensor:
-        spikes = self.lif(x.flatten(3).mean(3))
-        logits: Tensor = self.head(spikes)
-        if self.head_kd is not None:
-            logits = (logits + self.head_kd(spikes)) / 2
-        return logits.mean(0)
+    def logits(self, flow: Flow, x: Signal) -> Signal:
+        spikes = flow.fire(flow.apply("mean", lambda y: y.flatten(3).mean(3), x), self.lif)
+        heads = [head for head in (self.head, self.head_kd) if head is not None]
+        return flow.apply(
+            "logits", lambda y: (sum(head(y) for head in heads) / len(heads)).mean(0), spikes, modules=heads
+        )
 
 
 def identify(shapes: Shapes) -> str | None:

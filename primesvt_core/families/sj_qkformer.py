@@ -12,8 +12,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Literal
 
+import torch
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
-from torch import Tensor, nn
+from torch import nn
 
 from primesvt_core.data import Preprocessing
 from primesvt_core.families._base import Count, Family, Hyperparameter, Producer, Value, group, layer
@@ -39,10 +40,11 @@ from primesvt_core.families._zoo import (
     ZooConfig,
     variant_of,
 )
-from primesvt_core.layers.flatten_time import TimeFlattened
+from primesvt_core.layers.graph import Flow, Part, Signal
 from primesvt_core.layers.mlp import Mlp
 from primesvt_core.layers.pointwise import PointwiseConv1d
 from primesvt_core.layers.self_attention import FusedSelfAttention
+from primesvt_core.layers.token_attention import token_attention
 from primesvt_core.types import ChannelGroup, Layer, Shapes
 
 __all__ = ["FAMILY", "BlockConfig", "Config", "MaskedBlockConfig", "QKFormer"]
@@ -139,29 +141,28 @@ class Config(ZooConfig):
         return self
 
 
-class Masking(nn.Module):
+class Masking(Part):
     """Keys, at the tokens that enough queries of a head fire at; or those of the channels whose queries fire enough."""
 
     def __init__(self, config: Config, width: int, block: MaskedBlockConfig, num_heads: int) -> None:
         super().__init__()
         rows = block.queries + block.k_dim
-        self.qk_conv_bn = TimeFlattened(PointwiseConv1d(width, rows, bias=False), nn.BatchNorm1d(rows))
+        self.qk_conv_bn = nn.Sequential(PointwiseConv1d(width, rows, bias=False), nn.BatchNorm1d(rows))
         self.qk_lif = config.make_inner_neuron()
         self.attn_lif = config.make_attention_neuron()
-        self.proj_conv_bn = TimeFlattened(PointwiseConv1d(block.k_dim, width, bias=False), nn.BatchNorm1d(width))
+        self.proj_conv_bn = nn.Sequential(PointwiseConv1d(block.k_dim, width, bias=False), nn.BatchNorm1d(width))
         self.proj_lif = config.make_inner_neuron()
         self.rows, self.num_heads, self.by_channel = (block.queries, block.k_dim), num_heads, block.q_dim is None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compose(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, N)`` to spikes of the same shape."""
-        q, k = self.qk_lif(self.qk_conv_bn(x)).split(self.rows, dim=2)
+        q, k = flow.split(flow.fire(flow.run(x, self.qk_conv_bn), self.qk_lif), self.rows)
         if self.by_channel:
-            masked = self.attn_lif(q.sum(3, keepdim=True)) * k
+            mask = flow.fire(flow.apply("total", lambda y: y.sum(3, keepdim=True), q), self.attn_lif)
+            masked = flow.apply("masked", torch.mul, mask, k)
         else:
-            q, k = (y.unflatten(2, (self.num_heads, -1)) for y in (q, k))
-            masked = (self.attn_lif(q.sum(3, keepdim=True)) * k).flatten(2, 3)
-        spikes: Tensor = self.proj_lif(self.proj_conv_bn(masked))
-        return spikes
+            masked = token_attention(flow, q, k, self.num_heads, self.attn_lif)
+        return flow.fire(flow.run(masked, self.proj_conv_bn), self.proj_lif)
 
 
 class QKFormer(Staged):

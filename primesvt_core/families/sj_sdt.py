@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Literal
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from primesvt_core.families._base import Family, Hyperparameter, Producer, Value
 from primesvt_core.families._masked import (
@@ -35,7 +35,7 @@ from primesvt_core.families._zoo import (
     ZooConfig,
     variant_of,
 )
-from primesvt_core.layers.flatten_time import TimeFlattened, flatten_time
+from primesvt_core.layers.graph import Flow, Signal
 from primesvt_core.layers.masked_attention import MaskedAttention
 from primesvt_core.layers.mlp import CurrentMlp
 from primesvt_core.types import ChannelGroup, Layer, Shapes
@@ -77,18 +77,18 @@ class PatchEmbed(Stem):
         self.stages = nn.ModuleList(
             nn.Sequential(*stage, config.make_neuron(), pool) for stage, pool in zip(stages, pools, strict=True)
         )
-        self.final_stage = TimeFlattened(*last, last_pool)
+        self.final_stage = nn.Sequential(*last, last_pool)
         self.final_lif = config.make_neuron()
         self.rpe_conv = nn.Conv2d(D, D, 3, padding=1, bias=False)
         self.rpe_bn = nn.BatchNorm2d(D)
 
-    def stage(self, index: int, x: Tensor) -> Tensor:
+    def stage(self, flow: Flow, index: int, x: Signal) -> Signal:
         conv, bn, fire, pool = self.stages[index].children()
-        return flatten_time(pool, fire(flatten_time(lambda y: bn(conv(y)), x)))
+        return flow.run(flow.fire(flow.run(x, conv, bn), fire), pool)
 
-    def stream(self, x: Tensor) -> Tensor:
-        x = self.final_stage(x)
-        return x + flatten_time(lambda y: self.rpe_bn(self.rpe_conv(y)), self.final_lif(x))
+    def stream(self, flow: Flow, x: Signal) -> Signal:
+        x = flow.run(x, self.final_stage)
+        return flow.add(x, flow.run(flow.fire(x, self.final_lif), self.rpe_conv, self.rpe_bn))
 
 
 def build(config: Config) -> MaskedTransformer:

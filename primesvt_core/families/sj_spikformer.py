@@ -8,12 +8,13 @@ projection.
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Literal
 
 from pydantic import model_validator
-from torch import Tensor, nn
+from torch import nn
 
 from primesvt_core.data import Preprocessing
 from primesvt_core.families._base import Count, Family, Hyperparameter, Producer, Value, group, layer
@@ -29,8 +30,8 @@ from primesvt_core.families._zoo import (
     names_neuron,
     variant_of,
 )
-from primesvt_core.layers.flatten_time import TimeFlattened, flatten_time
-from primesvt_core.layers.model import SpikingModel, Stage
+from primesvt_core.layers.graph import Flow, Part, Signal
+from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.pointwise import PointwiseConv1d
 from primesvt_core.layers.self_attention import FusedSelfAttention
 from primesvt_core.types import ChannelGroup, Layer, Shapes
@@ -62,19 +63,15 @@ class Config(ZooConfig):
         return self
 
 
-class Bare(nn.Module):
+class Bare(nn.Sequential):
     """A 3 x 3 convolution and its BatchNorm under the name that the zoo wraps them in."""
 
     def __init__(self, source: int, target: int) -> None:
-        super().__init__()
-        self.block = TimeFlattened(nn.Conv2d(source, target, 3, padding=1, bias=False), nn.BatchNorm2d(target))
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.block(x)
-        return y
+        conv = nn.Conv2d(source, target, 3, padding=1, bias=False)
+        super().__init__(OrderedDict(block=nn.Sequential(conv, nn.BatchNorm2d(target))))
 
 
-class StemStage(nn.Module):
+class StemStage(Part):
     """Convolution, BatchNorm, perhaps pooling, neuron: the currents are pooled, not the spikes."""
 
     def __init__(self, config: Config, source: int, target: int, *, pooled: bool) -> None:
@@ -83,13 +80,12 @@ class StemStage(nn.Module):
         self.neuron = config.make_neuron()
         self.pool = nn.MaxPool2d(3, stride=2, padding=1) if pooled else nn.Identity()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compose(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (T, B, C', H', W')`` spikes."""
-        spikes: Tensor = self.neuron(flatten_time(self.pool, self.conv_bn(x)))
-        return spikes
+        return flow.fire(flow.run(x, self.conv_bn, self.pool), self.neuron)
 
 
-class Stem(nn.Module):
+class Stem(Part):
     """Four stages, and a fifth that is added as the tokens' positions."""
 
     def __init__(self, config: Config) -> None:
@@ -101,31 +97,30 @@ class Stem(nn.Module):
         )
         self.positional_encoding = StemStage(config, config.embed_dim, config.embed_dim, pooled=False)
 
-    def tokens(self, x: Tensor) -> Tensor:
-        """Last stage and positions: ``(T, B, C, H, W) -> (T, B, D, N)`` integers."""
-        x = self.stages[-1](x)
-        out: Tensor = x + self.positional_encoding(x)
-        return out.flatten(3)
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        """``(T, B, C, H, W) -> (T, B, D, N)`` integers."""
+        x = flow.through(x, *self.stages)
+        return flow.tokens(flow.add(x, flow.through(x, self.positional_encoding)))
 
 
-class Mlp(nn.Module):
+class Mlp(Part):
     """Two pointwise layers, a neuron behind each."""
 
     def __init__(self, config: Config, block: BlockConfig) -> None:
         super().__init__()
         D, hidden = config.embed_dim, block.mlp_dim
-        self.fc1 = TimeFlattened(PointwiseConv1d(D, hidden, bias=False), nn.BatchNorm1d(hidden))
+        self.fc1 = nn.Sequential(PointwiseConv1d(D, hidden, bias=False), nn.BatchNorm1d(hidden))
         self.neuron1 = config.make_neuron()
-        self.fc2 = TimeFlattened(PointwiseConv1d(hidden, D, bias=False), nn.BatchNorm1d(D))
+        self.fc2 = nn.Sequential(PointwiseConv1d(hidden, D, bias=False), nn.BatchNorm1d(D))
         self.neuron2 = config.make_neuron()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compose(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, N)`` to spikes of the same shape."""
-        spikes: Tensor = self.neuron2(self.fc2(self.neuron1(self.fc1(x))))
-        return spikes
+        hidden = flow.fire(flow.run(x, self.fc1), self.neuron1)
+        return flow.fire(flow.run(hidden, self.fc2), self.neuron2)
 
 
-class Block(nn.Module):
+class Block(Part):
     """Attention and MLP, their spikes added to the stream of integers."""
 
     def __init__(self, config: Config, block: BlockConfig) -> None:
@@ -136,10 +131,9 @@ class Block(nn.Module):
         )  # fmt: skip
         self.mlp = Mlp(config, block)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attn(x)
-        out: Tensor = x + self.mlp(x)
-        return out
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        x = flow.add(x, self.attn.compose(flow, x))
+        return flow.add(x, self.mlp.compose(flow, x))
 
 
 class Spikformer(SpikingModel):
@@ -154,21 +148,10 @@ class Spikformer(SpikingModel):
         self.blocks = nn.ModuleList(Block(config, block) for block in config.blocks)
         self.head = nn.Linear(config.embed_dim, config.num_classes)
 
-    def classify(self, x: Tensor) -> Tensor:
-        """``(T, B, D, N) -> (B, num_classes)``."""
-        logits: Tensor = self.head(x.mean(3)).mean(0)
-        return logits
-
-    def stages(self) -> tuple[Stage, ...]:
-        names = [f"patch_embed.stages.{i}" for i in range(STAGES)]
-        stem = (Stage(f"stem.{i}", self.get_submodule(name), (name,)) for i, name in enumerate(names[:-1]))
-        blocks = (Stage(f"blocks.{i}", block, (f"blocks.{i}",)) for i, block in enumerate(self.blocks))
-        return (
-            *stem,
-            Stage("stem.3", self.patch_embed.tokens, (names[-1], "patch_embed.positional_encoding")),
-            *blocks,
-            Stage("head", self.classify, ("head",)),
-        )
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        """``(T, B, C, H, W) -> (B, num_classes)``."""
+        x = flow.through(x, self.patch_embed, *self.blocks)
+        return flow.apply("logits", lambda y: self.head(y.mean(3)).mean(0), x, modules=(self.head,))
 
 
 def identify(shapes: Shapes) -> str | None:

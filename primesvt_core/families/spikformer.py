@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import partial
 from itertools import pairwise
 from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, model_validator
-from torch import Tensor, nn
+from torch import nn
 
 from primesvt_core.data import Preprocessing
 from primesvt_core.families._base import Count, Family, FamilyConfig, Hyperparameter, Producer, Value, group, layer
@@ -28,9 +27,9 @@ from primesvt_core.families._blocks import (
     infer_block,
 )
 from primesvt_core.families._recipes import cifar10, for_colours, imagenet
-from primesvt_core.layers.flatten_time import flatten_time
+from primesvt_core.layers.graph import Flow, Part, Signal
 from primesvt_core.layers.mlp import Mlp
-from primesvt_core.layers.model import SpikingModel, Stage
+from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import lif
 from primesvt_core.layers.pointwise import Pointwise, PointwiseConv1d, PointwiseConv2d, PointwiseLinear
 from primesvt_core.layers.self_attention import SelfAttention
@@ -94,7 +93,7 @@ VARIANTS = {
 }  # fmt: skip
 
 
-class Stem(nn.Module):
+class Stem(Part):
     """Spiking patch splitting: four conv-BN-LIF stages, some pooled, and a convolution as relative position."""
 
     def __init__(self, config: Config) -> None:
@@ -110,20 +109,20 @@ class Stem(nn.Module):
         self.rpe_lif = lif()
         self.pooled = VARIANTS[config.variant].pooled
 
-    def stage(self, index: int, x: Tensor) -> Tensor:
+    def stage(self, flow: Flow, index: int, x: Signal) -> Signal:
         """Conv, BN, LIF and perhaps pooling: ``(T, B, C, H, W) -> (T, B, C', H', W')`` spikes."""
         conv, bn, fire = (self.get_submodule(f"proj_{part}{STEM_SUFFIXES[index]}") for part in ("conv", "bn", "lif"))
-        x = fire(flatten_time(lambda y: bn(conv(y)), x))
-        return flatten_time(self.pool, x) if self.pooled[index] else x
+        x = flow.fire(flow.run(x, conv, bn), fire)
+        return flow.run(x, self.pool) if self.pooled[index] else x
 
-    def tokens(self, x: Tensor) -> Tensor:
-        """Last stage and relative position: ``(T, B, C, H, W) -> (T, B, D, N)`` integers."""
-        x = self.stage(3, x)
-        x = x + self.rpe_lif(flatten_time(lambda y: self.rpe_bn(self.rpe_conv(y)), x))
-        return x.flatten(3)
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        """All stages, and relative position: ``(T, B, C, H, W) -> (T, B, D, N)`` integers."""
+        for index in range(len(STEM_SUFFIXES)):
+            x = self.stage(flow, index, x)
+        return flow.tokens(flow.add(x, flow.fire(flow.run(x, self.rpe_conv, self.rpe_bn), self.rpe_lif)))
 
 
-class Block(nn.Module):
+class Block(Part):
     """Attention and MLP, their spikes added to the stream of integers."""
 
     def __init__(self, config: Config, block: BlockConfig) -> None:
@@ -137,10 +136,9 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(D)
         self.mlp = Mlp(D, block.mlp_dim, pointwise=spec.mlp, suffix=spec.suffix)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attn(x)
-        out: Tensor = x + self.mlp(x)
-        return out
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        x = flow.add(x, self.attn.compose(flow, x))
+        return flow.add(x, self.mlp.compose(flow, x))
 
 
 class Spikformer(SpikingModel):
@@ -155,28 +153,10 @@ class Spikformer(SpikingModel):
             self.pos_embed = nn.Parameter(torch.zeros(1, config.unused_positions, config.embed_dim))
             self.norm = nn.LayerNorm(config.embed_dim)
 
-    def classify(self, x: Tensor) -> Tensor:
-        """``(T, B, D, N) -> (B, num_classes)``."""
-        logits: Tensor = self.head(x.mean(3).mean(0))
-        return logits
-
-    def stages(self) -> tuple[Stage, ...]:
-        stem = (
-            Stage(
-                f"stem.{i}",
-                partial(self.patch_embed.stage, i),
-                (f"patch_embed.proj_conv{suffix}", f"patch_embed.proj_bn{suffix}"),
-            )
-            for i, suffix in enumerate(STEM_SUFFIXES[:3])
-        )
-        last = tuple(f"patch_embed.{name}" for name in ("proj_conv3", "proj_bn3", "rpe_conv", "rpe_bn"))
-        blocks = (Stage(f"block.{i}", block, (f"block.{i}",)) for i, block in enumerate(self.block))
-        return (
-            *stem,
-            Stage("stem.3", self.patch_embed.tokens, last),
-            *blocks,
-            Stage("head", self.classify, ("head", "norm", "pos_embed")),
-        )
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        """``(T, B, C, H, W) -> (B, num_classes)``."""
+        x = flow.through(x, self.patch_embed, *self.block)
+        return flow.apply("logits", lambda y: self.head(y.mean(3).mean(0)), x, modules=(self.head,))
 
 
 def identify(shapes: Shapes) -> str | None:

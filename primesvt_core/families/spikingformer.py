@@ -7,13 +7,13 @@ written from their description: names and shapes of the state dict, numerics, an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from itertools import pairwise
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
-from torch import Tensor, nn
+from torch import nn
 
 from primesvt_core.data import Preprocessing
 from primesvt_core.families._base import Count, Family, FamilyConfig, Hyperparameter, Producer, Value, group, layer
@@ -27,9 +27,9 @@ from primesvt_core.families._blocks import (
     infer_block,
 )
 from primesvt_core.families._recipes import CIFAR100_CLASSES, cifar10, for_colours, imagenet
-from primesvt_core.layers.flatten_time import flatten_time
+from primesvt_core.layers.graph import Flow, Part, Signal
 from primesvt_core.layers.mlp import Mlp
-from primesvt_core.layers.model import SpikingModel, Stage
+from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import lif
 from primesvt_core.layers.self_attention import SelfAttention
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
@@ -76,7 +76,7 @@ VARIANTS = {
 }  # fmt: skip
 
 
-class Stem(nn.Module):
+class Stem(Part):
     """Five convolutions with BatchNorm; but for the first, a neuron and perhaps pooling come before each."""
 
     def __init__(self, config: Config) -> None:
@@ -90,29 +90,31 @@ class Stem(nn.Module):
                 self.add_module(f"{name}_lif", lif(tau=self.spec.tau))
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
 
-    def stage(self, index: int, x: Tensor) -> Tensor:
+    def stage(self, flow: Flow, index: int, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (T, B, C', H', W')`` currents."""
         name = self.spec.stem[index]
         if index:
-            x = self.get_submodule(f"{name}_lif")(x)
+            x = flow.fire(x, self.get_submodule(f"{name}_lif"))
         if self.spec.pooled[index]:
-            x = flatten_time(self.pool, x)
-        conv, bn = self.get_submodule(f"{name}_conv"), self.get_submodule(f"{name}_bn")
-        return flatten_time(lambda y: bn(conv(y)), x)
+            x = flow.run(x, self.pool)
+        return flow.run(x, self.get_submodule(f"{name}_conv"), self.get_submodule(f"{name}_bn"))
 
-    def tokens(self, x: Tensor) -> Tensor:
-        """Last stage: ``(T, B, C, H, W) -> (T, B, D, N)``."""
-        return self.stage(4, x).flatten(3)
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        """All stages: ``(T, B, C, H, W) -> (T, B, D, N)`` currents."""
+        for index in range(len(self.spec.stem)):
+            x = self.stage(flow, index, x)
+        return flow.tokens(x)
 
 
 class Attention(SelfAttention):
     """Spiking self-attention behind a neuron on the stream, which the public code calls ``proj_lif``."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.attend(self.spike("proj", x))
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        """``(T, B, D, N)`` stream to currents of the same shape."""
+        return self.attend(flow, self.spike(flow, "proj", x))
 
 
-class Block(nn.Module):
+class Block(Part):
     """Attention and MLP, their currents added to the stream."""
 
     def __init__(self, config: Config, block: BlockConfig) -> None:
@@ -123,10 +125,9 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(D)
         self.mlp = Mlp(D, block.mlp_dim, names=("mlp1", "mlp2"), neuron=neuron, neuron_first=True)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attn(x)
-        out: Tensor = x + self.mlp(x)
-        return out
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        x = flow.add(x, self.attn.compose(flow, x))
+        return flow.add(x, self.mlp.compose(flow, x))
 
 
 class Spikingformer(SpikingModel):
@@ -138,20 +139,10 @@ class Spikingformer(SpikingModel):
         self.block = nn.ModuleList(Block(config, block) for block in config.blocks)
         self.head = nn.Linear(config.embed_dim, config.num_classes)
 
-    def classify(self, x: Tensor) -> Tensor:
-        """``(T, B, D, N) -> (B, num_classes)``."""
-        logits: Tensor = self.head(x.mean(3).mean(0))
-        return logits
-
-    def stages(self) -> tuple[Stage, ...]:
-        runs: list[Callable[[Tensor], Tensor]] = [partial(self.patch_embed.stage, i) for i in range(4)]
-        runs.append(self.patch_embed.tokens)
-        stem = (
-            Stage(f"stem.{i}", run, (f"patch_embed.{name}_conv", f"patch_embed.{name}_bn"))
-            for i, (name, run) in enumerate(zip(self.patch_embed.spec.stem, runs, strict=True))
-        )
-        blocks = (Stage(f"block.{i}", block, (f"block.{i}",)) for i, block in enumerate(self.block))
-        return (*stem, *blocks, Stage("head", self.classify, ("head",)))
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        """``(T, B, C, H, W) -> (B, num_classes)``."""
+        x = flow.through(x, self.patch_embed, *self.block)
+        return flow.apply("logits", lambda y: self.head(y.mean(3).mean(0)), x, modules=(self.head,))
 
 
 def identify(shapes: Shapes) -> str | None:

@@ -8,6 +8,7 @@ firing rates that scale the attention are constants here, in training too.
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Literal
@@ -40,8 +41,8 @@ from primesvt_core.families._recipes import (
     imagenet_cropped,
     whole,
 )
-from primesvt_core.layers.flatten_time import flatten_time
-from primesvt_core.layers.model import SpikingModel, Stage
+from primesvt_core.layers.graph import Flow, Part, Signal
+from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import lif, plif
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
 
@@ -111,19 +112,14 @@ class Config(FamilyConfig):
         return side * side
 
 
-class Norm(nn.Module):
+class Norm(nn.Sequential):
     """BatchNorm under the name that the public code wraps it in."""
 
     def __init__(self, width: int) -> None:
-        super().__init__()
-        self.bn = nn.BatchNorm2d(width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.bn(x)
-        return y
+        super().__init__(OrderedDict(bn=nn.BatchNorm2d(width)))
 
 
-class Attention(nn.Module):
+class Attention(Part):
     """Dual spike self-attention: ``spikes(y1^T x)`` weighs ``y2``, with ``y1, y2`` a strided convolution of ``x``."""
 
     def __init__(self, config: Config, stage: int, block: BlockConfig) -> None:
@@ -140,30 +136,44 @@ class Attention(nn.Module):
         for name in ("firing_rate_x", "firing_rate_attn"):
             self.register_buffer(name, torch.zeros(1, 1, self.heads, 1, 1))
 
-    def forward(self, stream: Tensor) -> Tensor:
-        """``(T, B, D, H, W)``."""
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        """``(T, B, D, H, W)`` stream to the next stream."""
+        spikes = flow.fire(x, self.activation_in)
+        y = flow.run(spikes, self.W, self.norm)
+        attention = flow.fire(flow.apply("scores", self.scores, y, spikes), self.activation_attn)
+        out = flow.fire(flow.apply("weighed", self.weighed, y, attention, x), self.activation_out)
+        return flow.add(x, flow.run(out, self.Wproj, self.norm_proj))
+
+    def halves(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Both halves of the strided convolution: ``(T, B, heads, C, N)`` each."""
+        first, second = y.flatten(3).unflatten(2, (self.heads, -1)).split(self.split, dim=3)  # type: ignore[no-untyped-call]
+        return first, second
+
+    def scores(self, y: Tensor, x: Tensor) -> Tensor:
+        """``(T, B, heads, N, H * W)`` currents."""
+        first, _ = self.halves(y)
+        products = first.transpose(3, 4) @ x.reshape(*x.shape[:2], self.heads, -1, x.shape[3] * x.shape[4])
+        return products / torch.sqrt(self.get_buffer("firing_rate_x") * self.head_dim)
+
+    def weighed(self, y: Tensor, attention: Tensor, stream: Tensor) -> Tensor:
+        """``(T, B, value_dim, H, W)`` currents."""
+        _, second = self.halves(y)
+        out = (second @ attention) / torch.sqrt(self.get_buffer("firing_rate_attn") * self.tokens)
         T, B, _, H, W = stream.shape
-        x = self.activation_in(stream)
-        y = flatten_time(lambda z: self.norm(self.W(z)), x).flatten(3).unflatten(2, (self.heads, -1))  # type: ignore[no-untyped-call]
-        y1, y2 = y.split(self.split, dim=3)
-        attention = y1.transpose(3, 4) @ x.reshape(T, B, self.heads, -1, H * W)
-        attention = self.activation_attn(attention / torch.sqrt(self.get_buffer("firing_rate_x") * self.head_dim))
-        out = (y2 @ attention) / torch.sqrt(self.get_buffer("firing_rate_attn") * self.tokens)
-        spikes = self.activation_out(out.reshape(T, B, -1, H, W))
-        return stream + flatten_time(lambda z: self.norm_proj(self.Wproj(z)), spikes)
+        return out.reshape(T, B, -1, H, W)
 
 
 def _unit(make: Callable[[], nn.Module], conv: nn.Module, width: int) -> nn.Sequential:
     return nn.Sequential(make(), conv, Norm(width))
 
 
-def _run(unit: nn.Sequential, x: Tensor) -> Tensor:
+def _run(flow: Flow, unit: nn.Module, x: Signal) -> Signal:
     """A neuron, a convolution and its BatchNorm on ``(T, B, C, H, W)``."""
-    fire, conv, bn = unit
-    return flatten_time(lambda y: bn(conv(y)), fire(x))
+    fire, *layers = unit.children()
+    return flow.run(flow.fire(x, fire), *layers)
 
 
-class FeedForward(nn.Module):
+class FeedForward(Part):
     """Pointwise, grouped 3 x 3 with a residual of its own, pointwise; added to the stream."""
 
     def __init__(self, config: Config, stage: int, block: BlockConfig) -> None:
@@ -174,14 +184,13 @@ class FeedForward(nn.Module):
         self.conv = nn.ModuleList([_unit(make, grouped, inner)])
         self.down = _unit(make, nn.Conv2d(inner, width, 1, bias=False), width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        inner = _run(self.up, x)
-        grouped = self.conv[0]
-        assert isinstance(grouped, nn.Sequential)  # noqa: S101  # as it was made
-        return x + _run(self.down, inner + _run(grouped, inner))
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        """``(T, B, D, H, W)`` stream to the next stream."""
+        inner = _run(flow, self.up, x)
+        return flow.add(x, _run(flow, self.down, flow.add(inner, _run(flow, self.conv[0], inner))))
 
 
-class Downsampling(nn.Module):
+class Downsampling(Part):
     """A neuron, a strided convolution and its BatchNorm."""
 
     def __init__(self, config: Config, stage: int) -> None:
@@ -191,8 +200,9 @@ class Downsampling(nn.Module):
         self.conv = nn.Conv2d(source, target, 3, stride=2, padding=1, bias=False)
         self.norm = Norm(target)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return flatten_time(lambda y: self.norm(self.conv(y)), self.activation(x))
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        """``(T, B, C, H, W) -> (T, B, C', H / 2, W / 2)`` currents."""
+        return flow.run(flow.fire(x, self.activation), self.conv, self.norm)
 
 
 class SpikingResformer(SpikingModel):
@@ -217,19 +227,12 @@ class SpikingResformer(SpikingModel):
             yield Attention(config, stage, block)
             yield FeedForward(config, stage, block)
 
-    def classify(self, x: Tensor) -> Tensor:
-        """``(T, B, D, H, W) -> (B, num_classes)``."""
-        logits: Tensor = self.classifier(x.flatten(3).mean(3)).mean(0)
-        return logits
-
-    def stages(self) -> tuple[Stage, ...]:
-        names = [name for name, _ in self.layers.named_modules() if name.count(".") == 1]
-        body = (Stage(f"layers.{name}", self.layers.get_submodule(name), (f"layers.{name}",)) for name in names)
-        return (
-            Stage("prologue", partial(flatten_time, self.prologue), ("prologue",)),
-            *body,
-            Stage("classifier", self.classify, ("classifier",)),
-        )
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        """``(T, B, C, H, W) -> (B, num_classes)``."""
+        parts = (part for stage in self.layers for part in stage.children())
+        x = flow.through(flow.run(x, self.prologue), *parts)
+        means = flow.apply("mean", lambda y: y.flatten(3).mean(3), x)
+        return flow.apply("logits", lambda y: self.classifier(y).mean(0), means, modules=(self.classifier,))
 
 
 def identify(shapes: Shapes) -> str | None:

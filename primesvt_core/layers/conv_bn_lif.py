@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import Tensor, nn
+from torch import nn
 
-from primesvt_core.layers.flatten_time import flatten_time
+from primesvt_core.layers.graph import Flow, Part, Signal
 from primesvt_core.layers.neurons import lif
 
 
-class ConvBnLif(nn.Module):
+class ConvBnLif(Part):
     """Named triples ``<name>_<suffix>``, ``<name>_bn``, ``<name>_lif`` on ``(T, B, C, N)``.
 
     Args:
@@ -36,16 +36,14 @@ class ConvBnLif(nn.Module):
         if fires:
             self.add_module(fire, self.neuron())
 
-    def conv_bn(self, name: str, x: Tensor) -> Tensor:
+    def conv_bn(self, flow: Flow, name: str, x: Signal) -> Signal:
         """Layer and BatchNorm of a triple: ``(T, B, C, N) -> (T, B, C', N)`` currents."""
-        conv, bn = (self.get_submodule(part) for part in self.parts(name)[:2])
-        return flatten_time(lambda y: bn(conv(y)), x)
+        return flow.run(x, *(self.get_submodule(part) for part in self.parts(name)[:2]))
 
-    def spike(self, name: str, x: Tensor) -> Tensor:
+    def spike(self, flow: Flow, name: str, x: Signal) -> Signal:
         """The neuron of a triple alone: currents to spikes of the same shape."""
-        spikes: Tensor = self.get_submodule(self.parts(name)[2])(x)
-        return spikes
+        return flow.fire(x, self.get_submodule(self.parts(name)[2]))
 
-    def fire(self, name: str, x: Tensor) -> Tensor:
+    def fire(self, flow: Flow, name: str, x: Signal) -> Signal:
         """The whole triple: ``(T, B, C, N) -> (T, B, C', N)`` spikes."""
-        return self.spike(name, self.conv_bn(name, x))
+        return self.spike(flow, name, self.conv_bn(flow, name, x))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def flatten_time(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -18,10 +18,3 @@ def flatten_time(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         return once.unsqueeze(0).expand(T, *once.shape)
     y = function(x.flatten(0, 1))
     return y.view(T, B, *y.shape[1:])
-
-
-class TimeFlattened(nn.Sequential):
-    """Stateless modules one after another on ``(T, B, ...)``, named ``0``, ``1`` ... in the state dict."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return flatten_time(super().forward, input)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from primesvt_core.layers.conv_bn_lif import ConvBnLif
+from primesvt_core.layers.graph import Flow, Signal
 from primesvt_core.layers.pointwise import PointwiseConv2d
 
 
@@ -37,17 +38,18 @@ class MaskedAttention(ConvBnLif):
         self.shortcut_lif = neuron()
         self.mask_name = mask
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compose(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, H, W)`` stream to ``(T, B, D, N)`` currents."""
-        spikes = self.shortcut_lif(x).flatten(3)
-        q, k, v = (self.fire(name, spikes) for name in "qkv")
-        return self.conv_bn("proj", self.attend(q, k, v, x.shape[-2:]))
+        spikes = flow.tokens(flow.fire(x, self.shortcut_lif))
+        q, k, v = (self.fire(flow, name, spikes) for name in "qkv")
+        return self.conv_bn(flow, "proj", self.attend(flow, q, k, v, x))
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, side: torch.Size) -> Tensor:
-        """``(T, B, C, N)`` spikes to the same; ``side`` are height and width."""
-        return q * self.mask(k * v)
+    def attend(self, flow: Flow, q: Signal, k: Signal, v: Signal, stream: Signal) -> Signal:
+        """``(T, B, C, N)`` spikes to the same; ``stream`` has their height and width."""
+        mask = self.mask(flow, flow.apply("product", torch.mul, k, v, by_channel=True))
+        return flow.apply("masked", torch.mul, q, mask, by_channel=True)
 
-    def mask(self, kv: Tensor) -> Tensor:
+    def mask(self, flow: Flow, kv: Signal) -> Signal:
         """``(T, B, C, N) -> (T, B, C, 1)`` spikes."""
-        spikes: Tensor = self.get_submodule(self.mask_name)(kv.sum(3, keepdim=True))
-        return spikes
+        total = flow.apply("total", lambda x: x.sum(3, keepdim=True), kv, by_channel=True)
+        return flow.fire(total, self.get_submodule(self.mask_name))

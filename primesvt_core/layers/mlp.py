@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import Tensor, nn
+from torch import nn
 
 from primesvt_core.layers.conv_bn_lif import ConvBnLif
+from primesvt_core.layers.graph import Flow, Signal
 from primesvt_core.layers.neurons import lif
 from primesvt_core.layers.pointwise import Pointwise, PointwiseConv2d
 
@@ -40,10 +41,10 @@ class Mlp(ConvBnLif):
         self.add(names[0], pointwise(width, hidden), hidden)
         self.add(names[1], pointwise(hidden, width), width)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compose(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, N)`` to the same shape: spikes, or currents where the neurons come first."""
         for name in self.names:
-            x = self.conv_bn(name, self.spike(name, x)) if self.neuron_first else self.fire(name, x)
+            x = self.conv_bn(flow, name, self.spike(flow, name, x)) if self.neuron_first else self.fire(flow, name, x)
         return x
 
 
@@ -59,10 +60,10 @@ class CurrentMlp(Mlp):
         super().__init__(width, hidden or width, suffix=suffix, neuron=neuron, neuron_first=True)
         self.is_tied = hidden is None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compose(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, N)`` stream to the next stream."""
         first, second = self.names
-        hidden = self.conv_bn(first, self.spike(first, x))
+        hidden = self.conv_bn(flow, first, self.spike(flow, first, x))
         if self.is_tied:
-            hidden = x = x + hidden
-        return x + self.conv_bn(second, self.spike(second, hidden))
+            hidden = x = flow.add(x, hidden)
+        return flow.add(x, self.conv_bn(flow, second, self.spike(flow, second, hidden)))

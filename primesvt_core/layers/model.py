@@ -1,38 +1,18 @@
-"""What every model is: an ordered list of stages, and a state that is forgotten between calls."""
+"""What every model is: a forward pass written down as a graph, and a state that is forgotten between calls."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from torch import Tensor
 
-from torch import Tensor, nn
-
+from primesvt_core.layers.graph import INPUT, Flow, Graph, Part
 from primesvt_core.layers.neurons import reset
 from primesvt_core.types import Assumption
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One step of the forward pass.
-
-    Attributes:
-        name: for people.
-        run: from the previous stage's tensor to the next one's.
-        modules: prefixes of the state dict entries that this stage uses.
-    """
-
-    name: str
-    run: Callable[[Tensor], Tensor]
-    modules: tuple[str, ...]
-
-    def uses(self, tensor: str) -> bool:
-        """Whether the state dict entry ``tensor`` belongs to this stage."""
-        return any(tensor.startswith(f"{module}.") or tensor == module for module in self.modules)
-
-
-class SpikingModel(nn.Module):
+class SpikingModel(Part):
     """A spiking network: ``(B, C, H, W)`` images or ``(B, T, C, H, W)`` frames in, ``(B, num_classes)`` logits out.
 
+    A family derives from it and writes the forward pass down in `compose`, from what `encode` returns to the logits.
     Images are shown ``time_steps`` times (direct encoding); frames bring their own T. Every call starts from resting
     neurons, so that a second call equals the first.
 
@@ -45,10 +25,19 @@ class SpikingModel(nn.Module):
     def __init__(self, time_steps: int) -> None:
         super().__init__()
         self.time_steps = time_steps
+        self._graph: Graph | None = None
 
-    def stages(self) -> tuple[Stage, ...]:
-        """The forward pass, in order; the first stage takes what `encode` returns, the last one returns logits."""
-        raise NotImplementedError
+    @property
+    def graph(self) -> Graph:
+        """The forward pass, written down when it is first asked for."""
+        if self._graph is None:
+            flow = Flow(self)
+            self._graph = flow.graph(self.compose(flow, INPUT))
+        return self._graph
+
+    def __getstate__(self) -> dict[str, object]:
+        """A copy writes its own graph down: this one's operations hold this model's modules."""
+        return {**self.__dict__, "_graph": None}
 
     def encode(self, x: Tensor) -> Tensor:
         """Bring images or frames to ``(T, B, C, H, W)``; an image's steps share memory."""
@@ -58,8 +47,6 @@ class SpikingModel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         reset(self)
-        x = self.encode(x)
-        for stage in self.stages():
-            x = stage.run(x)
+        logits = self.graph.run(self.encode(x))
         reset(self)
-        return x
+        return logits

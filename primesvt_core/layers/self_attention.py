@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import Tensor, nn
+from torch import nn
 
-from primesvt_core.layers.attention import spiking_self_attention
 from primesvt_core.layers.conv_bn_lif import ConvBnLif
-from primesvt_core.layers.flatten_time import TimeFlattened
+from primesvt_core.layers.graph import Flow, Part, Signal
 from primesvt_core.layers.neurons import lif
 from primesvt_core.layers.pointwise import Pointwise, PointwiseConv1d
 
@@ -51,17 +50,18 @@ class SelfAttention(ConvBnLif):
         self.add("proj", pointwise(v_dim, width), width)
         self.num_heads, self.scale = num_heads, scale
 
-    def attend(self, x: Tensor) -> Tensor:
+    def attend(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, N)`` to the projection's currents of the same shape."""
-        q, k, v = (self.fire(name, x) for name in "qkv")
-        attended = spiking_self_attention(q, k, v, num_heads=self.num_heads, scale=self.scale)
-        return self.conv_bn("proj", self.attn_lif(attended))
+        q, k, v = (self.fire(flow, name, x) for name in "qkv")
+        attended = flow.attend(q, k, v, num_heads=self.num_heads, scale=self.scale)
+        return self.conv_bn(flow, "proj", flow.fire(attended, self.attn_lif))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.spike("proj", self.attend(x))
+    def compose(self, flow: Flow, x: Signal) -> Signal:
+        """``(T, B, D, N)`` to spikes of the same shape."""
+        return self.spike(flow, "proj", self.attend(flow, x))
 
 
-class FusedSelfAttention(nn.Module):
+class FusedSelfAttention(Part):
     """The same with ``q``, ``k`` and ``v`` in one projection, one after another, as spikingjelly's models have it.
 
     Args:
@@ -84,16 +84,15 @@ class FusedSelfAttention(nn.Module):
     ) -> None:
         super().__init__()
         rows = 2 * qk_dim + v_dim
-        self.qkv_conv_bn = TimeFlattened(PointwiseConv1d(width, rows, bias=False), nn.BatchNorm1d(rows))
+        self.qkv_conv_bn = nn.Sequential(PointwiseConv1d(width, rows, bias=False), nn.BatchNorm1d(rows))
         self.qkv_lif = neuron()
         self.attn_lif = attention_neuron()
-        self.proj_conv_bn = TimeFlattened(PointwiseConv1d(v_dim, width, bias=False), nn.BatchNorm1d(width))
+        self.proj_conv_bn = nn.Sequential(PointwiseConv1d(v_dim, width, bias=False), nn.BatchNorm1d(width))
         self.proj_lif = neuron()
         self.num_heads, self.rows = num_heads, (qk_dim, qk_dim, v_dim)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compose(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, N)`` to spikes of the same shape."""
-        q, k, v = self.qkv_lif(self.qkv_conv_bn(x)).split(self.rows, dim=2)
-        attended = spiking_self_attention(q, k, v, num_heads=self.num_heads, scale=USUAL_SCALE)
-        spikes: Tensor = self.proj_lif(self.proj_conv_bn(self.attn_lif(attended)))
-        return spikes
+        q, k, v = flow.split(flow.fire(flow.run(x, self.qkv_conv_bn), self.qkv_lif), self.rows)
+        attended = flow.attend(q, k, v, num_heads=self.num_heads, scale=USUAL_SCALE)
+        return flow.fire(flow.run(flow.fire(attended, self.attn_lif), self.proj_conv_bn), self.proj_lif)

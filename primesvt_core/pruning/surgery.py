@@ -1,10 +1,9 @@
-"""Slicing a state dict by a plan, and silencing the same channels at unchanged shapes."""
+"""Slicing a state dict by a plan, and putting the pruned tensors back into the original's shapes."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -146,33 +145,6 @@ def _with_widths(config: C, widths: Mapping[str, int]) -> C:
             node = node[int(key) if key.isdigit() else key]
         node[int(leaf) if leaf.isdigit() else leaf] = width
     return type(config).model_validate(document)
-
-
-@contextmanager
-def silenced(model: nn.Module, groups: Sequence[ChannelGroup], plan: Plan) -> Iterator[None]:
-    """Silence the channels that ``plan`` does not keep: zero their entries in the last BatchNorms, put them back after.
-
-    A neuron that gets 0 never fires, since its threshold is positive; so the silenced model computes what the sliced
-    one does. Zeroing the filters alone would not do: BatchNorm's bias would still drive the neuron.
-    """
-    entries: dict[str, Tensor] = dict(model.named_parameters())
-    saved: list[tuple[Tensor, Tensor]] = []
-    with torch.no_grad():
-        try:
-            for group in groups:
-                if group.name not in plan.kept:
-                    continue
-                gone = sorted(set(range(group.size)) - set(plan.kept[group.name]))
-                for piece in group.slices:
-                    module, _, entry = piece.tensor.rpartition(".")
-                    if module in group.silencers and entry in ("weight", "bias"):
-                        parameter = entries[piece.tensor]
-                        saved.append((parameter, parameter.clone()))
-                        parameter[positions(piece, group, gone)] = 0.0
-            yield
-        finally:
-            for parameter, value in reversed(saved):
-                parameter.copy_(value)
 
 
 def filters(group: ChannelGroup, state: State) -> list[Tensor]:

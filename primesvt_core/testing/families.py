@@ -34,8 +34,9 @@ from primesvt_core.pruning.groups import (
     pruned_shapes,
     select,
 )
+from primesvt_core.pruning.patches import patched, silencing
 from primesvt_core.pruning.sizes import sort_layers
-from primesvt_core.pruning.surgery import masked, prune, shapes_of, silenced
+from primesvt_core.pruning.surgery import masked, prune, shapes_of
 from primesvt_core.testing.models import FamilyModel, random_model, save_pruned, silent_layers
 from primesvt_core.types import ChannelGroup, Plan
 
@@ -84,7 +85,7 @@ def check_bytes(model: FamilyModel, plan: Plan, state: dict[str, Tensor]) -> Non
 def check_silenced_equals(model: FamilyModel, plan: Plan, cut: SpikingModel) -> Tensor:
     """The original with its channels silenced computes what the smaller model does; returns the logits of both."""
     images = model.input[:1].double()
-    with torch.inference_mode(), silenced(model.double, model.groups, plan):
+    with torch.inference_mode(), patched(model.double, silencing(model.groups, plan)):
         wanted = model.double(images)
     with torch.inference_mode():
         found: Tensor = cut.double()(images)
@@ -200,7 +201,7 @@ class SlicingSuite(FamilyModels):
 
     def test_silencing_leaves_nothing_behind(self, model: FamilyModel) -> None:
         before, plan = model.before, model.plan(0.5, lambda group: [0.0] * group.size)
-        with torch.inference_mode(), silenced(model.double, model.groups, plan):
+        with torch.inference_mode(), patched(model.double, silencing(model.groups, plan)):
             assert not torch.equal(model.double(model.input[:1].double()), before)
         for name, value in model.double.state_dict().items():
             assert torch.equal(value, model.state[name].to(value.dtype)), name

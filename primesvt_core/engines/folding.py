@@ -1,0 +1,137 @@
+"""Stateless operations as an engine computes them: BatchNorms folded into the layer before, channels last in memory.
+
+Tensors keep their logical shapes ``(M, C, ...)``, with M = T * B; that channels lie last is a matter of strides, so that
+whatever the families compute between the layers works as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.functional import conv2d, linear
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from primesvt_core.layers.pointwise import PointwiseConv1d, PointwiseLinear
+from primesvt_core.pruning.patches import Patch
+
+Step = Callable[[Tensor], Tensor]
+FOLDABLE = (PointwiseLinear, PointwiseConv1d, nn.Conv2d)
+"""Layers of which BatchNorms become a part."""
+
+
+@dataclass(frozen=True)
+class Pointwise:
+    """A matrix product over the channels: ``(M, C, ...) -> (M, C', ...)``."""
+
+    weight: Tensor
+    bias: Tensor
+    stride: int = 1
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.stride > 1:
+            x = x[:, :, :: self.stride, :: self.stride]
+        return linear(x.movedim(1, -1), self.weight, self.bias).movedim(-1, 1)
+
+    def without(self, channels: Sequence[int]) -> Pointwise:
+        """The same where those input channels are 0."""
+        return Pointwise(_without(self.weight, channels), self.bias, self.stride)
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution: ``(M, C, H, W) -> (M, C', H', W')``."""
+
+    weight: Tensor
+    bias: Tensor
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    groups: int
+
+    def __call__(self, x: Tensor) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last)
+        return conv2d(x, self.weight, self.bias, self.stride, self.padding, (1, 1), self.groups)
+
+
+def _without(weight: Tensor, channels: Sequence[int]) -> Tensor:
+    weight = weight.clone()
+    weight[:, list(channels)] = 0.0
+    return weight
+
+
+def steps(modules: Sequence[nn.Module], names: Sequence[str], patch: Patch) -> list[Step]:
+    """The modules one after another, with a candidate's tensors.
+
+    Args:
+        modules: stateless.
+        names: of the modules in the state dict.
+        patch: the candidate's changes.
+    """
+    found: list[Step] = []
+    index = 0
+    while index < len(modules):
+        module = modules[index]
+        norms = _norms_behind(modules, index) if isinstance(module, FOLDABLE) else 0
+        if isinstance(module, FOLDABLE):
+            chain = [
+                _entries(m, name, patch)
+                for m, name in zip(modules[index : index + 1 + norms], names[index:], strict=False)
+            ]
+            found.append(_folded(module, chain, modules[index + 1 : index + 1 + norms]))
+        else:
+            found.append(_as_it_is(module, names[index], patch))
+        index += 1 + norms
+    return found
+
+
+def _norms_behind(modules: Sequence[nn.Module], index: int) -> int:
+    count = 0
+    for module in modules[index + 1 :]:
+        if not isinstance(module, _BatchNorm) or module.running_mean is None:
+            break
+        count += 1
+    return count
+
+
+def _entries(module: nn.Module, name: str, patch: Patch) -> dict[str, Tensor]:
+    """The module's own tensors, as the candidate has them."""
+    return {entry: patch.value(f"{name}.{entry}", tensor) for entry, tensor in module.state_dict().items()}
+
+
+def _as_it_is(module: nn.Module, name: str, patch: Patch) -> Step:
+    changed = {entry.removeprefix(f"{name}.") for entry in patch.touched if entry.startswith(f"{name}.")}
+    if not changed:
+        return module
+    tensors = {entry: value for entry, value in _entries(module, name, patch).items() if entry in changed}
+    return lambda x: functional_call(module, tensors, (x,))
+
+
+def _folded(
+    layer: nn.Module, entries: Sequence[Mapping[str, Tensor]], norms: Sequence[nn.Module]
+) -> Step:
+    """A layer and the BatchNorms behind it as one layer; folded in double precision."""
+    own, *others = entries
+    like = own["weight"]
+    weight = like.double()
+    bias = own["bias"].double() if "bias" in own else weight.new_zeros(len(weight))
+    for norm, values in zip(norms, others, strict=True):
+        assert isinstance(norm, _BatchNorm)  # noqa: S101  # counted as such
+        scale = (values["running_var"].double() + norm.eps).rsqrt()
+        scale = scale * values["weight"].double() if "weight" in values else scale
+        weight = weight * scale.view(-1, *[1] * (weight.dim() - 1))
+        bias = (bias - values["running_mean"].double()) * scale
+        bias = bias + values["bias"].double() if "bias" in values else bias
+    weight, bias = weight.to(like), bias.to(like)
+    if isinstance(layer, nn.Conv2d) and not _is_pointwise(layer):
+        assert not isinstance(layer.padding, str)  # noqa: S101  # no family has one
+        weight = weight.contiguous(memory_format=torch.channels_last)
+        return Convolution(weight, bias, layer.stride, layer.padding, layer.groups)
+    stride = layer.stride[0] if isinstance(layer, nn.Conv2d) else 1
+    return Pointwise(weight.flatten(1), bias, stride)
+
+
+def _is_pointwise(layer: nn.Conv2d) -> bool:
+    return layer.kernel_size == (1, 1) and layer.padding == (0, 0) and layer.groups == 1 and len({*layer.stride}) == 1

@@ -1,0 +1,69 @@
+"""The inner loops of the engines: a form in torch for every device, and a faster one in numba where it is installed.
+
+Both compute what spikingjelly's neurons do, operation by operation, so that spikes are equal bit for bit.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Kernels = Literal["numba", "torch"]
+
+CHUNK = 1 << 16
+"""Membranes that the torch form keeps at a time: few enough for the caches of a core."""
+
+
+def available() -> Kernels:
+    """The fastest that this installation has."""
+    return "numba" if importlib.util.find_spec("numba") else "torch"
+
+
+def leaky(currents: Tensor, tau: float, threshold: float, kernels: Kernels, *, overwrite: bool) -> Tensor:
+    """Leaky integrate-and-fire from rest, with hard reset to 0 and decaying input.
+
+    ``H[t] = V[t-1] + (X[t] - V[t-1]) / tau``, a spike where ``H[t] >= threshold``, where ``V[t] = 0``.
+
+    Args:
+        currents: ``(T, ...)``; every step is dense in memory, in any order of its dimensions.
+        tau: time constant.
+        threshold: at which it fires.
+        kernels: which form to use; on another device than the CPU it is torch's.
+        overwrite: whether the spikes may take the currents' place.
+
+    Returns:
+        Spikes of the same shape, 0 or 1.
+    """
+    steps, step = len(currents), currents[0]
+    spikes = currents
+    if not overwrite or currents.stride(0) < step.numel():  # steps that share memory are an image's
+        strides = (step.numel(), *step.stride())
+        spikes = torch.empty_strided(currents.shape, strides, dtype=currents.dtype, device=currents.device)
+    if kernels == "numba" and currents.device.type == "cpu":
+        from primesvt_core.engines import native  # noqa: PLC0415  # compiles when it is first used
+
+        native.leaky(_rows(currents), _rows(spikes), tau, threshold)
+    else:
+        _leaky(_rows(currents), _rows(spikes), tau, threshold)
+    return spikes
+
+
+def _rows(x: Tensor) -> Tensor:
+    """``(T, M)``: every step in the order in which it lies in memory."""
+    size = x[0].numel()
+    return x.as_strided((x.shape[0], size), (x.stride(0), 1), x.storage_offset())
+
+
+def _leaky(currents: Tensor, spikes: Tensor, tau: float, threshold: float) -> None:
+    steps, size = currents.shape
+    for start in range(0, size, CHUNK):
+        here = slice(start, min(start + CHUNK, size))
+        v = torch.zeros_like(currents[0, here])
+        for t in range(steps):
+            v.add_(torch.sub(currents[t, here], v).div_(tau))
+            fired = torch.ge(v, threshold)
+            v.masked_fill_(fired, 0.0)
+            spikes[t, here] = fired

@@ -1,0 +1,20 @@
+"""From logits to predictions."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn.functional import log_softmax
+
+from primesvt_core.engines._base import Predictions
+
+
+def predictions(original: Tensor, candidate: Tensor, labels: Tensor) -> Predictions:
+    """Compare logits ``(B, num_classes)`` with labels ``(B,)``, and with the original's logits."""
+    classes = candidate.argmax(1).cpu()
+    wanted, found = (log_softmax(logits.double(), 1) for logits in (original, candidate))
+    divergence = (wanted.exp() * (wanted - found)).sum(1).clamp(min=0.0)
+    return Predictions(
+        classes=tuple(classes.tolist()),
+        right=tuple((classes == labels).tolist()),
+        divergence=tuple(divergence.tolist()),
+    )
