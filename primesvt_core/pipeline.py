@@ -7,7 +7,7 @@ unseen data, export, report.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -135,7 +135,7 @@ def assist(request: Request, queue: CellQueue) -> int:
     Raises:
         PrimeSVTError: if the checkpoint, the data or the spec is wrong.
     """
-    return sharing.assist(prepare(request).search_correct, queue)
+    return sharing.assist(prepare(request).compute_cells, queue)
 
 
 def prepare(request: Request) -> Candidates:
@@ -199,12 +199,31 @@ def is_near_chance(accuracy: float, classes: int, samples: int) -> bool:
 
 
 def _profiling(candidates: Candidates, groups: Sequence[GroupSize], queue: CellQueue | None) -> Evaluate:
-    """How the profile's cells are evaluated."""
-    if queue is None:
-        return candidates.evaluate
+    """How the profile's candidates are evaluated: all rates of a group together."""
     measured = profiling.measured(groups, candidates.spec.rates, candidates.kept)
-    cells: dict[str, Rates] = {candidates.search_key({group: rate}): {group: rate} for group, rate, _ in measured}
-    return sharing.share(cells, candidates.workspace, candidates.search_correct, candidates.evaluate, queue)
+    by_group: dict[str, list[Rates]] = {}
+    for group, rate, _ in measured:
+        by_group.setdefault(group, []).append({group: rate})
+    if queue is None:
+        return _grouped(candidates, by_group)
+    cells = {
+        key: rates
+        for every in by_group.values()
+        for keys in zip(*map(candidates.search_keys, every), strict=True)  # block by block, all rates of a block
+        for key, rates in zip(keys, every, strict=True)
+    }
+    return sharing.share(cells, candidates.workspace, candidates.compute_cells, candidates.evaluate, queue)
+
+
+def _grouped(candidates: Candidates, by_group: Mapping[str, Sequence[Rates]]) -> Evaluate:
+    """An evaluation that computes all rates of a group when the first of them is asked for."""
+
+    def evaluate(rates: Rates) -> Outcome:
+        (group,) = rates
+        candidates.compute(by_group[group])
+        return candidates.evaluate(rates)
+
+    return evaluate
 
 
 def _report_cell(progress: StepProgress, cell: ProfileCell) -> None:

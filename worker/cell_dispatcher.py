@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from sqlalchemy.exc import DBAPIError
 
@@ -51,7 +52,7 @@ class Throughput:
 
 
 class OwnCellDispatcher:
-    """For the job's own child. While the profile is short it gets cell after cell; a long one is shared."""
+    """For the job's own child. While the profile is short it gets batch after batch; a long one is shared."""
 
     def __init__(
         self,
@@ -95,18 +96,18 @@ class OwnCellDispatcher:
             self.steps.publish(self.claim, self._wanted)
             self._is_shared = True
             self.request_help()
-        return self._assign_shared() if self._is_shared else self._assign_one()
+        return self._assign_shared() if self._is_shared else self._assign_own()
 
     def _is_long(self) -> bool:
         left, seconds = len(self._wanted), self.throughput.cell_seconds
         return left > 1 and seconds is not None and left * seconds > self.share_seconds
 
-    def _assign_one(self) -> AssignmentAnswer:
-        if not self._wanted:
-            return AssignmentAnswer()
-        key = next(iter(self._wanted))
-        self.throughput.begin_batch(1)
-        return AssignmentAnswer(to_compute={key: dict(self._wanted.pop(key))})
+    def _assign_own(self) -> AssignmentAnswer:
+        batch = dict(islice(self._wanted.items(), self.throughput.batch_size))
+        for key in batch:
+            del self._wanted[key]
+        self.throughput.begin_batch(len(batch))
+        return AssignmentAnswer(to_compute={key: dict(rates) for key, rates in batch.items()})
 
     def _assign_shared(self) -> AssignmentAnswer | None:
         to_compute, results = self.steps.share(

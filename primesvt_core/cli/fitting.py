@@ -140,7 +140,7 @@ class _Trial:
 
     def _accuracy(self, inspection: Inspection) -> float:
         model = build(inspection.family, inspection.config, self.state)
-        right = correct(model.to(pick_device("auto")), self.images.batches(self.images.splits.search))
+        right = correct(model.to(pick_device("auto")), self.images.blocks(self.images.splits.search))
         return sum(right) / len(right)
 
 

@@ -1,12 +1,12 @@
 """Data sets in the formats that users have, their splits and their preprocessing. Free of torch."""
 
 from primesvt_core.data._base import DataSet, Kind, Part
-from primesvt_core.data.batching import Batch, batches
+from primesvt_core.data.batching import Batch, batches, load_batch
 from primesvt_core.data.opening import open_data
 from primesvt_core.data.preprocessing import Preprocessing
 from primesvt_core.data.splitting import Splits, check_classes, check_same_classes, numbering, split
 
 __all__ = [
     "Batch", "DataSet", "Kind", "Part", "Preprocessing", "Splits", "batches", "check_classes", "check_same_classes",
-    "numbering", "open_data", "split",
+    "load_batch", "numbering", "open_data", "split",
 ]  # fmt: skip

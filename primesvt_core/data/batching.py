@@ -45,17 +45,22 @@ def batches(
         pending: deque[Future[Batch]] = deque()
         try:
             for chunk in islice(chunks, AHEAD):
-                pending.append(pool.submit(_batch, data, chunk, preprocessing))
+                pending.append(pool.submit(load_batch, data, chunk, preprocessing))
             while pending:
                 yield pending.popleft().result()
                 for chunk in islice(chunks, 1):
-                    pending.append(pool.submit(_batch, data, chunk, preprocessing))
+                    pending.append(pool.submit(load_batch, data, chunk, preprocessing))
         finally:
             for future in pending:
                 future.cancel()
 
 
-def _batch(data: DataSet, indices: Sequence[int] | NDArray[Any], preprocessing: Preprocessing) -> Batch:
+def load_batch(data: DataSet, indices: Sequence[int] | NDArray[Any], preprocessing: Preprocessing) -> Batch:
+    """The samples at ``indices`` as one batch.
+
+    Raises:
+        DataError: naming the file that cannot be decoded, or if samples differ in size.
+    """
     samples = [preprocessing.apply(data.decode(int(index))) for index in indices]
     shapes = {sample.shape for sample in samples}
     if len({shape[-3] for shape in shapes}) > 1:

@@ -247,7 +247,7 @@ def _touches(node: Node, patch: Patch) -> bool:
 
 
 def _with_patch(node: Node, model: SpikingModel, patch: Patch, x: Sequence[Tensor]) -> Tensor:
-    from primesvt_core.pruning.patches import patched  # noqa: PLC0415
+    from primesvt_core.pruning.patches import patched
 
     own = Patch(
         silenced={name: channels for name, channels in patch.silenced.items() if node.uses(f"{name}.weight")},

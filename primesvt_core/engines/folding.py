@@ -1,7 +1,7 @@
 """Stateless operations as an engine computes them: BatchNorms folded into the layer before, channels last in memory.
 
-Tensors keep their logical shapes ``(M, C, ...)``, with M = T * B; that channels lie last is a matter of strides, so that
-whatever the families compute between the layers works as it is.
+Tensors keep their logical shapes ``(M, C, ...)``, with M = T * B; that channels lie last is a matter of strides, so
+that whatever the families compute between the layers works as it is.
 """
 
 from __future__ import annotations
@@ -109,9 +109,7 @@ def _as_it_is(module: nn.Module, name: str, patch: Patch) -> Step:
     return lambda x: functional_call(module, tensors, (x,))
 
 
-def _folded(
-    layer: nn.Module, entries: Sequence[Mapping[str, Tensor]], norms: Sequence[nn.Module]
-) -> Step:
+def _folded(layer: nn.Module, entries: Sequence[Mapping[str, Tensor]], norms: Sequence[nn.Module]) -> Step:
     """A layer and the BatchNorms behind it as one layer; folded in double precision."""
     own, *others = entries
     like = own["weight"]

@@ -37,13 +37,12 @@ def leaky(currents: Tensor, tau: float, threshold: float, kernels: Kernels, *, o
     Returns:
         Spikes of the same shape, 0 or 1.
     """
-    steps, step = len(currents), currents[0]
-    spikes = currents
+    step, spikes = currents[0], currents
     if not overwrite or currents.stride(0) < step.numel():  # steps that share memory are an image's
         strides = (step.numel(), *step.stride())
         spikes = torch.empty_strided(currents.shape, strides, dtype=currents.dtype, device=currents.device)
     if kernels == "numba" and currents.device.type == "cpu":
-        from primesvt_core.engines import native  # noqa: PLC0415  # compiles when it is first used
+        from primesvt_core.engines import native  # compiles when it is first used
 
         native.leaky(_rows(currents), _rows(spikes), tau, threshold)
     else:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 
 from primesvt_client.spec import DEVICES
-from primesvt_core.data import Batch
+from primesvt_core.engines import Images, open_engine
 from primesvt_core.errors import SpecError
 from primesvt_core.layers.model import SpikingModel
+from primesvt_core.pruning.patches import Patch
 
 
 def pick_device(name: str) -> torch.device:
@@ -34,13 +35,12 @@ Tick = Callable[[int], None]
 """Receives the number of images done so far."""
 
 
-def correct(model: SpikingModel, batches: Iterable[Batch], tick: Tick = lambda _: None) -> list[bool]:
+def correct(model: SpikingModel, images: Images, tick: Tick = lambda _: None) -> list[bool]:
     """For every image, in order, whether ``model`` is right."""
-    device = next(model.parameters()).device
+    engine = open_engine(model, images, kept_bytes=0)
     right: list[bool] = []
-    with torch.inference_mode():
-        for batch in batches:
-            logits = model(torch.from_numpy(batch.images).to(device))
-            right += (logits.argmax(1).cpu() == torch.from_numpy(batch.labels)).tolist()
-            tick(len(right))
+    for block in range(len(images)):
+        (found,) = engine.evaluate(block, [Patch()])
+        right += found.right
+        tick(len(right))
     return right

@@ -89,7 +89,7 @@ def evaluate(
     def tick(done: int) -> None:
         report(Progress(step=Step.BASELINE, done=done, total=len(chosen), note=f"{split_name} images"))
 
-    right = correct(network.to(place), images.batches(chosen), tick)
+    right = correct(network.to(place), images.blocks(chosen), tick)
     return Evaluation(
         accuracy=sum(right) / len(right),
         correct=sum(right),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
+
+import torch
+from torch import Tensor
 
 from primesvt_core.data import (
     Batch,
@@ -15,12 +19,16 @@ from primesvt_core.data import (
     Splits,
     batches,
     check_classes,
+    load_batch,
     open_data,
     split,
 )
 from primesvt_core.errors import DataError
 from primesvt_core.intake.inspect import Inspection
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes
+
+AHEAD = 2
+"""Blocks that are decoded ahead of the one in use."""
 
 SplitName = Literal["auto", "all", "calibration", "search", "confirmation", "rest"]
 
@@ -44,9 +52,41 @@ class SplitImages:
         """
         return split(self.data.labels, self.sizes, self.seed)
 
+    def blocks(self, indices: Sequence[int]) -> Blocks:
+        """The samples at ``indices``, in that order, for an engine."""
+        return Blocks(self, indices)
+
     def batches(self, indices: Sequence[int]) -> Iterator[Batch]:
         """Images and labels at ``indices``, in that order."""
         return batches(self.data, indices, self.preprocessing, self.batch_size)
+
+
+class Blocks:
+    """Samples in blocks of a fixed order, each decoded when it is asked for, and the next ones meanwhile."""
+
+    def __init__(self, images: SplitImages, indices: Sequence[int]) -> None:
+        self.images, self.indices = images, indices
+        self._pool = ThreadPoolExecutor(AHEAD)
+        self._ahead: dict[int, Future[Batch]] = {}
+
+    def __len__(self) -> int:
+        return -(-len(self.indices) // self.images.batch_size)
+
+    def block(self, index: int) -> tuple[Tensor, Tensor]:
+        """Images ``(B, C, H, W)`` or frames ``(B, T, C, H, W)`` float32, and labels ``(B,)`` int64.
+
+        Raises:
+            DataError: naming the file that cannot be decoded.
+        """
+        near = range(index, min(index + 1 + AHEAD, len(self)))
+        self._ahead = {i: self._ahead.get(i) or self._pool.submit(self._load, i) for i in near}
+        batch = self._ahead.pop(index).result()
+        return torch.from_numpy(batch.images), torch.from_numpy(batch.labels)
+
+    def _load(self, index: int) -> Batch:
+        size = self.images.batch_size
+        chosen = self.indices[index * size : (index + 1) * size]
+        return load_batch(self.images.data, chosen, self.images.preprocessing)
 
 
 def open_splits(

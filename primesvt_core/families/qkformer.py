@@ -191,6 +191,7 @@ class QKFormer(Staged):
             ],
             nn.Linear(config.streams[-1], config.num_classes),
         )
+        self.depends_on_batch = config.compat_batch_leak
 
     @staticmethod
     def _block(config: Config, spec: VariantSpec, width: int, block: TokenBlockConfig | BlockConfig) -> Block:

@@ -265,4 +265,3 @@ def _opened(module: nn.Module) -> Iterator[nn.Module]:
             yield from _opened(child)
     elif not isinstance(module, nn.Identity):
         yield module
-

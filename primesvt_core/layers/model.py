@@ -17,9 +17,11 @@ class SpikingModel(Part):
     neurons, so that a second call equals the first.
 
     Attributes:
+        depends_on_batch: whether an image's logits depend on the other images of its batch.
         assumptions: of a loaded model, config fields that its weights do not determine, with their sources; else none.
     """
 
+    depends_on_batch = False
     assumptions: tuple[Assumption, ...] = ()
 
     def __init__(self, time_steps: int) -> None:

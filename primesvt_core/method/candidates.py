@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from primesvt_core.criteria._base import CRITERIA
-from primesvt_core.engines.staged import TrialEvaluator
+from primesvt_core.engines import Predictions, open_engine
 from primesvt_core.errors import SpecError
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.splits import SplitImages
@@ -25,8 +25,10 @@ from primesvt_core.intake.inspect import Inspection
 from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.finetuning import TrainingSet, fine_tune
+from primesvt_core.method.search_cells import SearchCells
 from primesvt_core.promise.bounds import Paired, paired
 from primesvt_core.pruning.groups import kept_count, memory_bytes, plan_for, pruned_shapes
+from primesvt_core.pruning.patches import Patch, silencing
 from primesvt_core.pruning.surgery import filters, prune
 from primesvt_core.spec import CompressionSpec
 from primesvt_core.types import ChannelGroup, CurvePoint, Outcome, Plan, Rates
@@ -83,9 +85,11 @@ class Candidates:
         return {group.name: self.criterion.score(filters(group, self.state)).tolist() for group in self.groups}
 
     @cached_property
-    def _trials(self) -> TrialEvaluator:
-        images = self.images.splits.search
-        return TrialEvaluator(self.original, self.groups, self.images.batches(images), self.counting(len(images)))
+    def cells(self) -> SearchCells:
+        """What candidates predict on the search split."""
+        images = self.images.blocks(self.images.splits.search)
+        engine = open_engine(self.original, images)
+        return SearchCells(engine=engine, blocks=len(images), workspace=self.workspace, tick=self._count_blocks)
 
     def kept(self, group: str, rate: float) -> int:
         """Channels that a group keeps at a rate."""
@@ -126,14 +130,34 @@ class Candidates:
         size = self.memory(rates)
         return Outcome(accuracy=sum(right) / len(right), parameter_bytes=size, memory_saving=self.saving(size))
 
-    def search_key(self, rates: Rates) -> str:
-        """Name of the cell that holds the search split's correctness bits of the model pruned at the given rates."""
-        return f"search/{fingerprint(self.plan(rates))}"
+    def search_keys(self, rates: Rates) -> list[str]:
+        """Names of the cells of the model pruned at the given rates, block by block."""
+        name = fingerprint(self.plan(rates))
+        return [self.cells.key(name, block) for block in range(self.cells.blocks)]
 
-    def search_correct(self, rates: Rates) -> list[bool]:
+    def search_correct(self, rates: Rates) -> tuple[bool, ...]:
         """For every image of the search split whether the model pruned at the given rates is right."""
+        return self.search_predictions(rates).right
+
+    def search_predictions(self, rates: Rates) -> Predictions:
+        """What the model pruned at the given rates predicts on the search split."""
+        return self.cells.predictions(*self._candidate(rates))
+
+    def compute(self, every: Sequence[Rates]) -> None:
+        """Compute what several candidates predict on the search split, which is faster than one after another."""
+        self.cells.compute([self._candidate(rates) for rates in every])
+
+    def compute_cells(self, cells: Mapping[str, Rates]) -> None:
+        """Compute cells, by the names that `search_keys` gives them."""
+        by_block: dict[int, list[Rates]] = {}
+        for key, rates in cells.items():
+            by_block.setdefault(self.cells.block_of(key), []).append(rates)
+        for block, every in sorted(by_block.items()):
+            self.cells.compute_block(block, [self._candidate(rates) for rates in every])
+
+    def _candidate(self, rates: Rates) -> tuple[str, Patch]:
         plan = self.plan(rates)
-        return self._remembered(self.search_key(rates), lambda: self._search_correct(plan))
+        return fingerprint(plan), silencing(self.groups, plan)
 
     def confirmed_correct(self, rates: Rates) -> list[bool]:
         """For every image of the confirmation split whether the model pruned at the given rates is right.
@@ -145,7 +169,7 @@ class Candidates:
             pruned = self.build_pruned(rates)
             model = build(self.family, pruned.config, pruned.state).to(self.device)
             images = self.images.splits.confirmation
-            return correct(model, self.images.batches(images), self.counting(len(images)))
+            return correct(model, self.images.blocks(images), self.counting(len(images)))
 
         return self._remembered(f"confirmation/{fingerprint(self.plan(rates))}", compute)
 
@@ -177,8 +201,9 @@ class Candidates:
         """A callback that notes how many of ``total`` images are done."""
         return lambda done: self.note(f"image {done:,} of {total:,}")
 
-    def _search_correct(self, plan: Plan) -> list[bool]:
-        return self._trials.correct(plan) if plan.kept else self._trials.baseline
+    def _count_blocks(self, done: int) -> None:
+        total = len(self.images.splits.search)
+        self.counting(total)(min(done * self.images.batch_size, total))
 
     def _remembered(self, key: str, compute: Callable[[], list[bool]]) -> list[bool]:
         bits = self.workspace.recall(key, lambda: "".join("01"[right] for right in compute()))

@@ -87,7 +87,7 @@ def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedMode
     model = build(reread.family, reread.config, load_file(path)).to(candidates.device)
     before = candidates.confirmed_correct({})
     confirmation = images.splits.confirmation
-    after = correct(model, images.batches(confirmation), candidates.counting(len(confirmation)))
+    after = correct(model, images.blocks(confirmation), candidates.counting(len(confirmation)))
     activity = {
         "before": measure(candidates.original, images.batches(images.splits.calibration)),
         "after": measure(model, images.batches(images.splits.calibration)),

@@ -1,7 +1,7 @@
 """A profile that several processes work on: its cells do not depend on each other, whoever computes them.
 
-A cell is remembered as its per-image correctness bits, so that a profile that many have worked on ends in the very
-figures of one that was computed by one process alone on the same hardware.
+A cell is what one candidate predicts on one block of images, image by image, so that a profile that many have worked on
+ends in the very figures of one that was computed by one process alone on the same hardware.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from primesvt_core.types import Rates
 from primesvt_core.workspace.store import Workspace
 
 T = TypeVar("T")
-Compute = Callable[[Rates], object]
-"""Computes and remembers the cell of some rates."""
+Compute = Callable[[Mapping[str, Rates]], object]
+"""Computes and remembers cells, by key; those of neighbouring candidates together, which is faster."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,29 +50,31 @@ def share(
     evaluate: Callable[[Rates], T],
     queue: CellQueue,
 ) -> Callable[[Rates], T]:
-    """An evaluation that computes, before it answers, whatever cells it is assigned until the wanted one is there.
+    """An evaluation that computes, before it answers, whatever cells it is assigned until the wanted ones are there.
 
     Args:
-        cells: that will be evaluated, by key and in that order.
+        cells: that will be needed, by key and in that order; a candidate has several.
         workspace: where cells are remembered.
-        compute: computes one cell here.
+        compute: computes cells here.
         evaluate: answers from memory.
         queue: hands out the cells.
     """
     wanted = {key: rates for key, rates in cells.items() if not workspace.knows(key)}
-    keys = {tuple(rates.items()): key for key, rates in wanted.items()}
+    keys: dict[tuple[tuple[str, float], ...], list[str]] = {}
+    for key, rates in wanted.items():
+        keys.setdefault(tuple(rates.items()), []).append(key)
     if wanted:
         queue.publish(wanted)
 
     def shared(rates: Rates) -> T:
-        key = keys.get(tuple(rates.items()))
-        while key is not None and not workspace.knows(key):
+        needed = keys.get(tuple(rates.items()), [])
+        while not all(workspace.knows(key) for key in needed):
             assignment = queue.next_batch()
             workspace.learn(assignment.results)
-            for assigned in assignment.to_compute.values():
-                compute(assigned)
-            if not assignment.to_compute and not assignment.results:
-                break  # nobody has it: it is computed below
+            if assignment.to_compute:
+                compute(assignment.to_compute)
+            elif not assignment.results:
+                break  # nobody has them: they are computed below
         return evaluate(rates)
 
     return shared
@@ -82,7 +84,6 @@ def assist(compute: Compute, queue: CellQueue) -> int:
     """Compute cells of another process's profile until there are none left; returns how many."""
     computed = 0
     while to_compute := queue.next_batch().to_compute:
-        for rates in to_compute.values():
-            compute(rates)
+        compute(to_compute)
         computed += len(to_compute)
     return computed

@@ -43,7 +43,8 @@ COMPUTED = os.environ.get("PYTHON_STUB_COMPUTED", os.devnull)
 def carry_out(task: Task, channel: child.Channel) -> Result:
     """Remember a few cells, shared as those of a profile are, then write a model and a report that follow from them."""
     if isinstance(task, AssistRequest):
-        return AssistResult(cells=sharing.assist(_computing(task, Workspace(task.workspace)), channel))
+        compute = _computing(task, Workspace(task.workspace))
+        return AssistResult(cells=sharing.assist(lambda cells: [*map(compute, cells.values())], channel))
     if not isinstance(task, CompressRequest):
         sha256 = hashlib.sha256(task.path.read_bytes()).hexdigest()
         if isinstance(task, ValidateCheckpoint):
@@ -63,7 +64,7 @@ def _profile(task: CompressRequest, channel: child.Channel) -> list[str]:
     compute = _computing(task, workspace)
     rates = [{"cell": float(number)} for number in range(CELLS)]
     wanted: dict[str, Rates] = {f"cell/{number}": asked for number, asked in enumerate(rates)}
-    measure = sharing.share(wanted, workspace, compute, compute, channel)
+    measure = sharing.share(wanted, workspace, lambda cells: [*map(compute, cells.values())], compute, channel)
     cells = []
     for number, asked in enumerate(rates):
         channel.send(ProgressMessage(progress=Progress(step=Step.PROFILE, done=number, total=CELLS)))

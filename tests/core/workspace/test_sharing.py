@@ -14,11 +14,19 @@ from primesvt_core.types import Rates
 from primesvt_core.workspace.sharing import Assignment, assist, share
 from primesvt_core.workspace.store import Workspace
 
-CELLS: dict[str, Rates] = {f"search/{number}": {"group": number / 10} for number in range(8)}
+BLOCKS = 3
+CANDIDATES: list[Rates] = [{"group": number / 10} for number in range(8)]
 
 
-def value(rates: Rates) -> str:
-    return f"{rates['group']:.1f}"
+def keys_of(rates: Rates) -> list[str]:
+    return [f"search/{rates['group']}/{block}" for block in range(BLOCKS)]
+
+
+CELLS: dict[str, Rates] = {key: rates for rates in CANDIDATES for key in keys_of(rates)}
+
+
+def value(key: str) -> str:
+    return key.upper()
 
 
 class Scripted:
@@ -38,7 +46,7 @@ class Scripted:
             key = [*self.left][choice % len(self.left)]
             rates = self.left.pop(key)
             if choice % 2:
-                results[key] = value(rates)
+                results[key] = value(key)
             else:
                 to_compute[key] = rates
         return Assignment(to_compute=to_compute, results=results)
@@ -50,19 +58,21 @@ def test_every_cell_has_its_value_and_none_is_computed_twice(
 ) -> None:
     folder = tmp_path_factory.mktemp("w")
     workspace, computed = Workspace(folder), list[str]()
-    workspace.learn({key: value(CELLS[key]) for key in known})
+    workspace.learn({key: value(key) for key in known})
 
-    def compute(rates: Rates) -> str:
-        def now() -> str:
-            computed.append(value(rates))
-            return value(rates)
+    def compute(cells: Mapping[str, Rates]) -> None:
+        assert all(rates == CELLS[key] for key, rates in cells.items())
+        computed.extend(cells)
+        workspace.learn({key: value(key) for key in cells})
 
-        return str(workspace.recall(f"search/{round(rates['group'] * 10)}", now))
+    def evaluate(rates: Rates) -> list[JsonValue]:
+        compute({key: rates for key in keys_of(rates) if not workspace.knows(key)})
+        return [workspace.recall(key, lambda: None) for key in keys_of(rates)]
 
-    measure = share(CELLS, workspace, compute, compute, Scripted(script))
-    assert [measure(rates) for rates in CELLS.values()] == [value(rates) for rates in CELLS.values()]
+    measure = share(CELLS, workspace, compute, evaluate, Scripted(script))
+    assert [measure(rates) for rates in CANDIDATES] == [[*map(value, keys_of(rates))] for rates in CANDIDATES]
     assert len(computed) == len(set(computed))
-    assert {*computed}.isdisjoint({value(CELLS[key]) for key in known})
+    assert {*computed}.isdisjoint(known)
     again = Workspace(folder)
     assert all(again.knows(key) for key in CELLS)
 
@@ -75,11 +85,14 @@ def test_cells_that_an_empty_queue_does_not_give_are_computed_here(tmp_path: Pat
         def next_batch(self) -> Assignment:
             return Assignment()
 
-    assert share(CELLS, Workspace(tmp_path), value, value, Empty())(CELLS["search/3"]) == "0.3"
+    def evaluate(rates: Rates) -> Rates:
+        return rates
+
+    assert share(CELLS, Workspace(tmp_path), lambda _: None, evaluate, Empty())(CANDIDATES[3]) == CANDIDATES[3]
 
 
 def test_assisting_computes_every_assigned_cell_until_none_is_left() -> None:
-    queue, computed = Scripted([0, 2, 4]), list[Rates]()
+    queue, computed = Scripted([0, 2, 4]), list[str]()
     queue.publish(CELLS)
-    assert assist(computed.append, queue) == len(CELLS)
-    assert sorted(map(value, computed)) == sorted(map(value, CELLS.values()))
+    assert assist(computed.extend, queue) == len(CELLS)
+    assert sorted(computed) == sorted(CELLS)

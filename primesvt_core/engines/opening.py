@@ -1,0 +1,21 @@
+"""Which engine computes a model."""
+
+from __future__ import annotations
+
+from primesvt_core.engines._base import Engine, Images
+from primesvt_core.engines.blockwise import KEPT_BYTES, BlockEngine
+from primesvt_core.engines.reference import ReferenceEngine
+from primesvt_core.layers.model import SpikingModel
+
+
+def open_engine(model: SpikingModel, images: Images, *, kept_bytes: int = KEPT_BYTES) -> Engine:
+    """The fastest engine that computes what the model does.
+
+    Args:
+        model: the original, in eval mode, on its device.
+        images: to compute it on.
+        kept_bytes: memory for what later calls begin with.
+    """
+    if model.depends_on_batch:  # of which an engine that begins in the middle would compute something else
+        return ReferenceEngine(model, images)
+    return BlockEngine(model, images, kept_bytes=kept_bytes)
