@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +55,16 @@ class Convolution:
     def __call__(self, x: Tensor) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
         return conv2d(x, self.weight, self.bias, self.stride, self.padding, (1, 1), self.groups)
+
+    def without(self, channels: Sequence[int]) -> Convolution:
+        """The same where those input channels are 0; of a convolution that is not grouped."""
+        weight = _without(self.weight, channels)
+        return Convolution(weight, self.bias, self.stride, self.padding, self.groups)
+
+
+def takes_silence(step: Step) -> TypeGuard[Pointwise | Convolution]:
+    """Whether channels of zeros in what a step takes can be zero columns of its weights instead."""
+    return isinstance(step, Pointwise) or (isinstance(step, Convolution) and step.groups == 1)
 
 
 def _without(weight: Tensor, channels: Sequence[int]) -> Tensor:

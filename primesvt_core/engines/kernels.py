@@ -50,6 +50,16 @@ def leaky(currents: Tensor, tau: float, threshold: float, kernels: Kernels, *, o
     return spikes
 
 
+def attend(q: Tensor, k: Tensor, v: Tensor, *, num_heads: int, scale: float) -> Tensor:
+    """`spiking_self_attention` for channels that lie last in memory: the same integers."""
+    T, B, _, N = q.shape
+    queries, keys, values = (x.flatten(0, 1).transpose(1, 2).reshape(T * B, N, num_heads, -1) for x in (q, k, v))
+    products = keys.permute(0, 2, 3, 1) @ values.transpose(1, 2)  # (M, heads, C_qk, C_v)
+    attended = (queries.transpose(1, 2) @ products).mul_(scale)  # (M, heads, N, C_v)
+    found: Tensor = attended.transpose(1, 2).reshape(T, B, N, -1).transpose(2, 3)
+    return found
+
+
 def _rows(x: Tensor) -> Tensor:
     """``(T, M)``: every step in the order in which it lies in memory."""
     size = x[0].numel()

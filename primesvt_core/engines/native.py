@@ -12,7 +12,7 @@ BLOCK = 2048
 """Membranes that a thread keeps at a time."""
 
 
-@njit(cache=True, parallel=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, parallel=True, nogil=True)
 def _leaky(currents, spikes, tau, share, threshold):  # type: ignore[no-untyped-def]
     steps, size = currents.shape
     zero, one = tau * 0, tau * 0 + 1

@@ -8,6 +8,7 @@ from typing import ClassVar
 import pytest
 import torch
 
+from primesvt_core.testing.engines import EngineSuite
 from primesvt_core.testing.families import RATES, SlicingSuite, structures
 from primesvt_core.testing.models import FamilyModel
 from primesvt_core.types import ChannelGroup
@@ -17,7 +18,7 @@ from tests.support.references import references
 REFERENCES = references()
 
 
-class TestFamilies(SlicingSuite):
+class TestFamilies(SlicingSuite, EngineSuite):
     number: ClassVar[int]
     """Of the reference under test."""
 

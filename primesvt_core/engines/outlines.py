@@ -1,0 +1,91 @@
+"""What a candidate changes in a forward pass: which values are computed anew, and which are merely silent in places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from primesvt_core.layers.graph import Apply, Attend, Channels, Fire, Node, Signal, Stateless
+from primesvt_core.pruning.patches import Patch
+
+Silence = frozenset[int]
+"""Channels of a value that are zero."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """How a candidate differs from the original, value by value; the same for all blocks.
+
+    Attributes:
+        changed: values that must be computed, in order.
+        silent: values that are the trace's but for channels that are zero.
+        begins_with: values of the trace that it needs.
+    """
+
+    changed: tuple[Node, ...]
+    silent: Mapping[Signal, Silence]
+    begins_with: frozenset[Signal]
+
+
+def outline(nodes: Sequence[Node], patch: Patch) -> Outline:
+    """What a candidate changes."""
+    touched = patch.touched
+    changed: dict[Signal, Node] = {}
+    silent: dict[Signal, Silence] = {}
+    begins_with: set[Signal] = set()
+    for node in nodes:
+        is_touched = any(node.uses(name) for name in touched)
+        if not is_touched and not any(name in changed or name in silent for name in node.inputs):
+            continue
+        channels = _silent_channels(node, patch, changed, silent, is_touched=is_touched)
+        if channels is not None:
+            silent[node.value] = channels
+            continue
+        changed[node.value] = node
+        begins_with |= {name for name in node.inputs if name not in changed}
+    return Outline(tuple(changed.values()), silent, frozenset(begins_with))
+
+
+def _silent_channels(
+    node: Node,
+    patch: Patch,
+    changed: Mapping[Signal, Node],
+    silent: Mapping[Signal, Silence],
+    *,
+    is_touched: bool,
+) -> Silence | None:
+    """The channels that are zero, where that is all by which a value differs from the original's."""
+    op = node.op
+    if any(name in changed for name in node.inputs):
+        return None
+    different = {silent[name] for name in node.inputs if name in silent}
+    if is_touched:
+        return None if different else _silenced_at_the_end(node, patch)
+    if len(different) != 1:
+        return None
+    (channels,) = different
+    if isinstance(op, Fire) or (isinstance(op, Apply) and op.by_channel):
+        return channels
+    if isinstance(op, Channels):
+        return frozenset(c - op.start for c in channels if 0 <= c - op.start < op.width)
+    if isinstance(op, Attend) and node.inputs[2] in silent and not {*node.inputs[:2]} & silent.keys():
+        return channels
+    return channels if isinstance(op, Stateless) and all(map(_keeps_silence, op.modules)) else None
+
+
+def _silenced_at_the_end(node: Node, patch: Patch) -> Silence | None:
+    """Channels of a layer's BatchNorm that are zeroed, where the patch does nothing else to the operation."""
+    if not isinstance(node.op, Stateless) or any(node.uses(name) for name in patch.tensors):
+        return None
+    named = zip(node.tensors, node.op.modules, strict=True)
+    rest = [(name, module) for name, module in named if not _keeps_silence(module)]
+    norm = rest[-1][0]
+    others = [name for name, _ in rest[:-1] if name in patch.silenced]
+    return frozenset(patch.silenced[norm]) if norm in patch.silenced and not others else None
+
+
+def _keeps_silence(module: nn.Module) -> bool:
+    """Whether a module without weights leaves channels of zeros as they are, and touches no other."""
+    return isinstance(module, nn.MaxPool2d | nn.AvgPool2d | nn.Identity)
