@@ -27,6 +27,8 @@ T = TypeVar("T")
 Maybe = Annotated[T | None, Field(exclude_if=lambda value: value is None)]
 """What some version does not write."""
 
+IsBound = Annotated[bool, Field(exclude_if=lambda value: not value)]
+
 Document = dict[str, JsonValue]
 
 
@@ -35,14 +37,16 @@ class CellFacts(Facts):
 
     Attributes:
         rate: fraction of the group's channels removed.
-        accuracy: on the search split.
-        accuracy_drop: against the original.
+        accuracy: on the search split; the highest possible where ``is_bound``.
+        accuracy_drop: against the original; the least possible where ``is_bound``.
+        is_bound: whether it was decided before all images were counted.
     """
 
     group: str
     rate: float
     accuracy: float
     accuracy_drop: float
+    is_bound: IsBound = False
 
 
 class CandidateFacts(Facts):
@@ -51,14 +55,16 @@ class CandidateFacts(Facts):
     Attributes:
         group: the group that was changed last.
         rate: fraction of its channels removed.
-        accuracy: of the candidate, on the search split.
+        accuracy: of the candidate, on the search split; the highest possible where ``is_bound``.
         memory_saving: of the candidate.
+        is_bound: whether it was decided before all images were counted.
     """
 
     group: str
     rate: float
     accuracy: float
     memory_saving: float
+    is_bound: IsBound = False
 
 
 class TrialFacts(Facts):

@@ -173,6 +173,12 @@ class CompressionSpec(_Frozen):
     rates: Annotated[tuple[Rate, ...], Input(unit=Unit.PERCENT)] = Field(
         default=DEFAULT_RATES, title="Pruning rates", description="Pruning rates that profile and search try."
     )
+    profile: Annotated[Literal["needed", "full"], Input()] = Field(
+        default="needed",
+        exclude_if=lambda given: given == "needed",
+        title="Profile",
+        description="Cells of the profile to measure: those that the search needs, until decided, or all of them.",
+    )
     groups: Annotated[tuple[Text, ...], SPEC_ONLY] = Field(
         default=("*",), title="Channel groups", description="Name patterns (*, ?) of the groups that may be pruned."
     )

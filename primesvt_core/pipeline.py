@@ -7,9 +7,8 @@ unseen data, export, report.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from primesvt_client.facts import CandidateFacts, CellFacts, TrialFacts
@@ -26,6 +25,8 @@ from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.export import export
 from primesvt_core.method.finetuning import TrainingSet
 from primesvt_core.method.result import RunResult
+from primesvt_core.method.search_split import SearchSplit
+from primesvt_core.method.shared_profile import compute_with_others, computing, explore_with_others
 from primesvt_core.method.steps import StepProgress, Steps
 from primesvt_core.policies._base import POLICIES, Evaluate
 from primesvt_core.promise.bounds import Paired
@@ -34,7 +35,7 @@ from primesvt_core.report.build import build_report
 from primesvt_core.report.publishing import write_report
 from primesvt_core.report.schema import Report
 from primesvt_core.spec import CompressionSpec
-from primesvt_core.types import CurvePoint, GroupSize, Outcome, ProfileCell, Rates, Step
+from primesvt_core.types import CurvePoint, Outcome, ProfileCell, Rates, Step
 from primesvt_core.workspace import sharing
 from primesvt_core.workspace.sharing import CellQueue
 from primesvt_core.workspace.store import Workspace
@@ -82,10 +83,11 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
 
     with steps.step(Step.INTAKE):
         candidates = prepare(request)
+        split = SearchSplit(candidates)
 
     with steps.step(Step.BASELINE) as progress:
         candidates.note = progress.note
-        start = candidates.start()
+        start = split.start()
         check_above_chance(candidates, start.accuracy)
         accuracy = candidates.original_accuracy()
         goal = search.goal(spec.budget, baseline_accuracy=accuracy, parameter_bytes=start.parameter_bytes)
@@ -94,15 +96,20 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         layers = sizes.sort_layers(candidates.family.layers(candidates.config), candidates.inspection.shapes)
         groups = sizes.sort_groups(candidates.groups, layers)
 
-    with steps.step(Step.PROFILE, total=len(groups) * len(spec.rates)) as progress:
-        observe, measure = partial(_report_cell, progress), _profiling(candidates, groups, queue)
-        cells = profiling.profile(groups, spec.rates, candidates.kept, measure, start.accuracy, observe)
+    rates = profiling.distinct_rates(groups, spec.rates, candidates.kept)
+    recovers = spec.fine_tuning.epochs > 0
+    with steps.step(Step.PROFILE, total=len(rates)) as progress:
+        candidates.note = progress.note
+        profile(split, rates, goal, progress, queue)
 
     with steps.step(Step.SEARCH) as progress:
         policy = POLICIES.load(spec.policy).with_params(spec.policy_params)
-        evaluate = _observed(candidates.evaluate, progress)
-        recovers = spec.fine_tuning.epochs > 0
-        found = search.run_rounds(goal, cells, start, candidates.memory, policy, evaluate, recovers=recovers)
+        candidates.note = progress.note
+        is_within, evaluate = _observed(split, progress)
+        found = search.run_rounds(
+            goal, rates, start, candidates.memory, is_within, policy, evaluate, recovers=recovers
+        )  # fmt: skip
+        cells = split.profile_cells(rates)
 
     if recovers:
         with steps.step(Step.FINE_TUNE) as progress:
@@ -120,7 +127,7 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         exported = export(candidates, result, request.out)
 
     with steps.step(Step.REPORT):
-        report = build_report(candidates, result, exported, steps.seconds)
+        report = build_report(split, result, exported, steps.seconds)
         write_report(report, request.out)
     return report
 
@@ -135,7 +142,12 @@ def assist(request: Request, queue: CellQueue) -> int:
     Raises:
         PrimeSVTError: if the checkpoint, the data or the spec is wrong.
     """
-    return sharing.assist(prepare(request).compute_cells, queue)
+    candidates = prepare(request)
+    layers = sizes.sort_layers(candidates.family.layers(candidates.config), candidates.inspection.shapes)
+    rates = profiling.distinct_rates(
+        sizes.sort_groups(candidates.groups, layers), request.spec.rates, candidates.kept
+    )  # fmt: skip
+    return sharing.assist(computing(SearchSplit(candidates), rates), queue)
 
 
 def prepare(request: Request) -> Candidates:
@@ -198,54 +210,97 @@ def is_near_chance(accuracy: float, classes: int, samples: int) -> bool:
     return accuracy < 1 and accuracy <= chance + max(noise, CHANCE_SHARE * (1 - chance))
 
 
-def _profiling(candidates: Candidates, groups: Sequence[GroupSize], queue: CellQueue | None) -> Evaluate:
-    """How the profile's candidates are evaluated: all rates of a group together."""
-    measured = profiling.measured(groups, candidates.spec.rates, candidates.kept)
-    by_group: dict[str, list[Rates]] = {}
-    for group, rate, _ in measured:
-        by_group.setdefault(group, []).append({group: rate})
-    if queue is None:
-        return _grouped(candidates, by_group)
-    cells = {
-        key: rates
-        for every in by_group.values()
-        for keys in zip(*map(candidates.search_keys, every), strict=True)  # block by block, all rates of a block
-        for key, rates in zip(keys, every, strict=True)
-    }
-    return sharing.share(cells, candidates.workspace, candidates.compute_cells, candidates.evaluate, queue)
+def profile(
+    split: SearchSplit,
+    rates: Mapping[str, tuple[float, ...]],
+    goal: search.Goal,
+    progress: StepProgress,
+    queue: CellQueue | None,
+) -> None:
+    """Measure the robustness of groups: all rates of all of them, or what a search without a memory target needs.
+
+    A search with one stops at it: it asks for what it needs itself.
+    """
+
+    def observe(group: str) -> None:
+        for rate in rates[group]:
+            if cell := split.profile_cell(group, rate):
+                progress.report(_cell_facts(cell))
+        progress.update()
+
+    if split.candidates.spec.profile == "full":
+        _whole_profile(split, rates, observe, queue)
+    elif goal.target_bytes is None and goal.allowed_drop is not None:
+        _explored(split, rates, goal.allowed_drop, observe, queue)
 
 
-def _grouped(candidates: Candidates, by_group: Mapping[str, Sequence[Rates]]) -> Evaluate:
-    """An evaluation that computes all rates of a group when the first of them is asked for."""
+def _whole_profile(
+    split: SearchSplit,
+    rates: Mapping[str, tuple[float, ...]],
+    observe: Callable[[str], None],
+    queue: CellQueue | None,
+) -> None:
+    if queue:
+        compute_with_others(split, rates, observe, queue)
+        return
+    for group, every in rates.items():
+        split.compute([{group: rate} for rate in every])
+        observe(group)
 
-    def evaluate(rates: Rates) -> Outcome:
-        (group,) = rates
-        candidates.compute(by_group[group])
-        return candidates.evaluate(rates)
 
-    return evaluate
+def _explored(
+    split: SearchSplit,
+    rates: Mapping[str, tuple[float, ...]],
+    allowed_drop: float,
+    observe: Callable[[str], None],
+    queue: CellQueue | None,
+) -> None:
+    if queue:
+        explore_with_others(split, rates, allowed_drop, observe, queue)
+    else:
+        profiling.explore(rates, allowed_drop, split.decide, observe)
 
 
-def _report_cell(progress: StepProgress, cell: ProfileCell) -> None:
-    progress.update(
-        CellFacts(group=cell.group, rate=cell.rate, accuracy=cell.accuracy, accuracy_drop=cell.accuracy_drop)
+def _cell_facts(cell: ProfileCell) -> CellFacts:
+    return CellFacts(
+        group=cell.group,
+        rate=cell.rate,
+        accuracy=cell.accuracy,
+        accuracy_drop=cell.accuracy_drop,
+        is_bound=cell.is_bound,
     )
 
 
-def _observed(evaluate: Evaluate, progress: StepProgress) -> Evaluate:
-    def observed(rates: Rates) -> Outcome:
-        outcome = evaluate(rates)
-        progress.update(
-            CandidateFacts(
-                group=list(rates)[-1],
-                rate=list(rates.values())[-1],
-                accuracy=outcome.accuracy,
-                memory_saving=outcome.memory_saving,
-            )
-        )
+def _observed(split: SearchSplit, progress: StepProgress) -> tuple[Callable[[Rates, float], bool], Evaluate]:
+    """The search's questions, each reported once it is answered: of a group alone as a cell of the profile."""
+
+    def is_within(rates: Rates, allowed_drop: float) -> bool:
+        found = split.is_within(rates, allowed_drop)
+        group, rate = [*rates.items()][-1]
+        cell = split.profile_cell(group, rate) if len(rates) == 1 else None
+        if cell is not None:
+            progress.update(_cell_facts(cell))
+        elif not found:
+            progress.update(_candidate_facts(rates, split.known(rates)))
+        return found
+
+    def evaluate(rates: Rates) -> Outcome:
+        outcome = split.evaluate(rates)
+        progress.update(_candidate_facts(rates, outcome))
         return outcome
 
-    return observed
+    return is_within, evaluate
+
+
+def _candidate_facts(rates: Rates, outcome: Outcome) -> CandidateFacts:
+    group, rate = [*rates.items()][-1]
+    return CandidateFacts(
+        group=group,
+        rate=rate,
+        accuracy=outcome.accuracy,
+        memory_saving=outcome.memory_saving,
+        is_bound=outcome.is_bound,
+    )
 
 
 def _judging(candidates: Candidates, progress: StepProgress) -> Callable[[CurvePoint], Paired]:

@@ -134,17 +134,29 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What one candidate is worth on the search split."""
+    """What one candidate is worth on the search split.
+
+    Attributes:
+        is_bound: whether the accuracy is the highest that is possible, not all images being counted.
+    """
 
     accuracy: float
     parameter_bytes: int
     memory_saving: float
     spikes_per_image: float | None = None
+    is_bound: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileCell:
-    """One point of a robustness curve: ``group`` alone pruned at ``rate``."""
+    """One point of a robustness curve: ``group`` alone pruned at ``rate``.
+
+    Attributes:
+        kept: channels left.
+        samples: images that were counted.
+        is_bound: whether that was enough to decide, before all images were counted: then the accuracy is at most, and
+            the drop at least, what stands here.
+    """
 
     group: str
     rate: float
@@ -152,6 +164,8 @@ class ProfileCell:
     accuracy: float
     accuracy_drop: float
     memory_saving: float
+    samples: int
+    is_bound: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,14 +16,21 @@ from primesvt_client.facts import CandidateFacts, CellFacts, ProgressFacts, Tria
 from primesvt_core.report.schema import CurveFigures, Report
 
 Point = tuple[float, float]
+Drops = dict[str, dict[float, tuple[float, bool]]]
+"""By group and rate the accuracy drop, and whether it is a bound."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RobustnessCurve:
-    """One channel group pruned alone: ``(rate in percent, accuracy drop in points)``, by rate, from (0, 0)."""
+    """One channel group pruned alone: ``(rate in percent, accuracy drop in points)``, by rate, from (0, 0).
+
+    Attributes:
+        bounds: rates at which the drop is at least that much: it was found too large before all images were counted.
+    """
 
     group: str
     points: tuple[Point, ...]
+    bounds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +86,9 @@ class JobCharts:
 
 def of_report(report: Report) -> JobCharts:
     """The charts of a finished job."""
-    drops: dict[str, dict[float, float]] = {}
+    drops: Drops = {}
     for cell in report.profile:
-        drops.setdefault(cell.group, {})[cell.rate] = cell.accuracy_drop
+        drops.setdefault(cell.group, {})[cell.rate] = cell.accuracy_drop, cell.is_bound
     tested = [point for point in report.curve if point.confirmed_drop is not None]
     allowed = report.confirmation.allowed_drop
     floor = None if allowed is None else 100 * (report.baseline.accuracy - allowed)
@@ -110,13 +117,13 @@ def budget_lines(budget: Mapping[str, Any], parameter_bytes: int | None) -> Budg
 
 def of_events(events: Iterable[JobEvent], lines: BudgetLines) -> JobCharts:
     """The charts of a running job, from its events so far. A cell reported again after a restart counts once."""
-    drops: dict[str, dict[float, float]] = {}
+    drops: Drops = {}
     tried: dict[CandidatePoint, None] = {}
     measured: dict[CandidatePoint, None] = {}
     baseline: float | None = None
     for facts in _facts(events):
         if isinstance(facts, CellFacts):
-            drops.setdefault(facts.group, {})[facts.rate] = facts.accuracy_drop
+            drops.setdefault(facts.group, {})[facts.rate] = facts.accuracy_drop, facts.is_bound
             baseline = facts.accuracy + facts.accuracy_drop
         elif isinstance(facts, CandidateFacts):
             tried[_point(f"{facts.group} at {100 * facts.rate:.0f} %", facts.memory_saving, facts.accuracy)] = None
@@ -145,10 +152,12 @@ def _with_floor(lines: BudgetLines, baseline: float | None) -> BudgetLines:
     return replace(lines, floor=max(floors, default=None))
 
 
-def _robustness(drops: Mapping[str, Mapping[float, float]]) -> tuple[RobustnessCurve, ...]:
+def _robustness(drops: Drops) -> tuple[RobustnessCurve, ...]:
     return tuple(
         RobustnessCurve(
-            group=group, points=((0.0, 0.0), *((100 * rate, 100 * drop) for rate, drop in sorted(of_group.items())))
+            group=group,
+            points=((0.0, 0.0), *((100 * rate, 100 * drop) for rate, (drop, _) in sorted(of_group.items()))),
+            bounds=tuple(100 * rate for rate, (_, is_bound) in sorted(of_group.items()) if is_bound),
         )
         for group, of_group in drops.items()
     )

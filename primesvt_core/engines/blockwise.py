@@ -37,12 +37,20 @@ class BlockEngine:
         images: to compute them on.
         kernels: the form of the inner loops.
         kept_bytes: memory for values that later calls begin with.
+        as_written: whether every module computes as it is, bit for bit as the reference does; slower.
     """
 
     def __init__(
-        self, model: SpikingModel, images: Images, *, kernels: Kernels | None = None, kept_bytes: int = KEPT_BYTES
+        self,
+        model: SpikingModel,
+        images: Images,
+        *,
+        kernels: Kernels | None = None,
+        kept_bytes: int = KEPT_BYTES,
+        as_written: bool = False,
     ) -> None:
         self.model, self.images, self.kernels = model, images, kernels or available()
+        self.as_written = as_written
         self.nodes = model.graph.nodes
         self.output = model.graph.output
         self.like = next(model.parameters())
@@ -124,15 +132,18 @@ class BlockEngine:
 
     def _original_steps(self, node: Node) -> list[Step]:
         if node.value not in self.steps:
-            self.steps[node.value] = steps(node.op.modules, node.tensors, ORIGINAL)
+            self.steps[node.value] = self._steps(node, ORIGINAL)
         return self.steps[node.value]
+
+    def _steps(self, node: Node, patch: Patch) -> list[Step]:
+        return steps(node.op.modules, node.tensors, patch, folds=not self.as_written)
 
     def _run(
         self, node: Node, x: list[Tensor], patch: Patch, *, overwrite: bool, silent: Silence = frozenset()
     ) -> Tensor:
         op = node.op
         if isinstance(op, Stateless):
-            found = self._original_steps(node) if not _touches(node, patch) else steps(op.modules, node.tensors, patch)
+            found = self._original_steps(node) if not _touches(node, patch) else self._steps(node, patch)
             if silent:
                 first, *others = found
                 assert takes_silence(first)  # noqa: S101  # `_silent_columns` said so
@@ -140,7 +151,7 @@ class BlockEngine:
             return flatten_time(lambda y: _chain(found, y), x[0])
         if isinstance(op, Fire):
             return self._fire(op, x[0], overwrite=overwrite)
-        if isinstance(op, Attend):
+        if isinstance(op, Attend) and not self.as_written:
             return attend(*x, num_heads=op.num_heads, scale=op.scale)
         if op.modules and _touches(node, patch):
             return _with_patch(node, self.model, patch, x)
@@ -148,7 +159,7 @@ class BlockEngine:
 
     def _fire(self, op: Fire, x: Tensor, *, overwrite: bool) -> Tensor:
         neuron = op.neuron
-        if isinstance(neuron, LIF) and neuron.v_reset == 0.0 and neuron.decay_input:
+        if not self.as_written and isinstance(neuron, LIF) and neuron.v_reset == 0.0 and neuron.decay_input:
             return leaky(x, neuron.tau, neuron.v_threshold, self.kernels, overwrite=overwrite)
         reset(neuron)
         spikes: Tensor = neuron(x)

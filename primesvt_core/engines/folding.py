@@ -73,14 +73,17 @@ def _without(weight: Tensor, channels: Sequence[int]) -> Tensor:
     return weight
 
 
-def steps(modules: Sequence[nn.Module], names: Sequence[str], patch: Patch) -> list[Step]:
+def steps(modules: Sequence[nn.Module], names: Sequence[str], patch: Patch, *, folds: bool = True) -> list[Step]:
     """The modules one after another, with a candidate's tensors.
 
     Args:
         modules: stateless.
         names: of the modules in the state dict.
         patch: the candidate's changes.
+        folds: whether BatchNorms become a part of the layer before; otherwise every module computes as it is.
     """
+    if not folds:
+        return [_as_it_is(module, name, patch) for module, name in zip(modules, names, strict=True)]
     found: list[Step] = []
     index = 0
     while index < len(modules):

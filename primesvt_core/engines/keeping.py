@@ -24,7 +24,7 @@ class Kept:
 
     def put(self, block: int, name: Signal, value: Tensor) -> None:
         """Keep a value; the shallowest are given up once all together take too much."""
-        if (block, name) in self.values:
+        if (block, name) in self.values or not self.limit:
             return
         packed = _packed(value)
         self.values[block, name] = packed

@@ -1,34 +1,57 @@
-"""Kernels in numba. They compile once a version of this file; the cache is numba's own."""
+"""Kernels in numba, without numba's own threads: they are called from a few of ours, in any process and thread.
+
+They compile once a version of this file, in a second; the cache lies beside this file or, where nothing can be written
+there, in numba's folder of the user. ``python -m primesvt_core.engines.native`` compiles them beforehand.
+"""
 
 from __future__ import annotations
 
-import math
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from numba import njit, prange
+import torch
+from numba import njit
 from torch import Tensor
+
+from primesvt_core.engines.kernels import is_power_of_two
 
 BLOCK = 2048
 """Membranes that a thread keeps at a time."""
 
+SMALLEST_SHARE = 1 << 15
+"""Fewer elements are not worth another thread."""
 
-@njit(cache=True, parallel=True, nogil=True)
+
+def _compiled(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    try:
+        return njit(cache=True, nogil=True)(kernel)
+    except RuntimeError:  # there is no folder for a cache: every process compiles for itself
+        return njit(nogil=True)(kernel)
+
+
+@_compiled
 def _leaky(currents, spikes, tau, share, threshold):  # type: ignore[no-untyped-def]
     steps, size = currents.shape
-    zero, one = tau * 0, tau * 0 + 1
-    for block in prange((size + BLOCK - 1) // BLOCK):
-        start = block * BLOCK
-        stop = min(start + BLOCK, size)
-        v = np.zeros(stop - start, currents.dtype)
+    zero = threshold - threshold
+    one = zero + 1
+    v = np.empty(BLOCK, currents.dtype)
+    for start in range(0, size, BLOCK):
+        count = min(BLOCK, size - start)
+        v[:count] = zero
         for t in range(steps):
-            x, s = currents[t, start:stop], spikes[t, start:stop]
-            if share > 0:
-                for i in range(stop - start):
+            x, s = currents[t, start : start + count], spikes[t, start : start + count]
+            if share > zero:
+                for i in range(count):
                     h = v[i] + (x[i] - v[i]) * share
                     s[i] = one if h >= threshold else zero
                     v[i] = zero if h >= threshold else h
             else:
-                for i in range(stop - start):
+                for i in range(count):
                     h = v[i] + (x[i] - v[i]) / tau
                     s[i] = one if h >= threshold else zero
                     v[i] = zero if h >= threshold else h
@@ -38,5 +61,32 @@ def leaky(currents: Tensor, spikes: Tensor, tau: float, threshold: float) -> Non
     """`kernels.leaky` of ``(T, M)`` currents, into ``spikes``, which may be the same memory."""
     x, s = currents.numpy(), spikes.numpy()
     number = x.dtype.type
-    is_power_of_two = math.frexp(tau)[0] == 0.5  # then multiplying by its inverse gives the same, and is faster
-    _leaky(x, s, number(tau), number(1 / tau if is_power_of_two else 0), number(threshold))
+    numbers = number(tau), number(1 / tau if is_power_of_two(tau) else 0), number(threshold)
+    _in_shares(x.shape[1], lambda here: _leaky(x[:, here], s[:, here], *numbers))
+
+
+def _in_shares(size: int, run: Callable[[slice], object]) -> None:
+    """Run on as many shares of ``size`` elements as torch may use threads."""
+    shares = min(torch.get_num_threads(), max(1, size // SMALLEST_SHARE))
+    bounds = [size * share // shares for share in range(shares + 1)]
+    *others, mine = (slice(start, stop) for start, stop in pairwise(bounds))
+    futures = [_threads(os.getpid()).submit(run, here) for here in others]
+    run(mine)
+    for future in futures:
+        future.result()
+
+
+@cache
+def _threads(_process: int) -> ThreadPoolExecutor:
+    """The threads of this process; a child that was forked has none of its parent's."""
+    return ThreadPoolExecutor(os.cpu_count(), "primesvt-kernel")
+
+
+def compile_all() -> None:
+    """Compile every kernel for the types that models have."""
+    for dtype in (torch.float32, torch.float64):
+        leaky(torch.zeros(1, 1, dtype=dtype), torch.zeros(1, 1, dtype=dtype), 2.0, 1.0)
+
+
+if __name__ == "__main__":
+    compile_all()

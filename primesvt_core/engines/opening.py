@@ -8,14 +8,17 @@ from primesvt_core.engines.reference import ReferenceEngine
 from primesvt_core.layers.model import SpikingModel
 
 
-def open_engine(model: SpikingModel, images: Images, *, kept_bytes: int = KEPT_BYTES) -> Engine:
+def open_engine(
+    model: SpikingModel, images: Images, *, kept_bytes: int = KEPT_BYTES, as_written: bool = False
+) -> Engine:
     """The fastest engine that computes what the model does.
 
     Args:
         model: the original, in eval mode, on its device.
         images: to compute it on.
         kept_bytes: memory for what later calls begin with.
+        as_written: whether every module computes as it is, bit for bit as the reference does.
     """
     if model.depends_on_batch:  # of which an engine that begins in the middle would compute something else
         return ReferenceEngine(model, images)
-    return BlockEngine(model, images, kept_bytes=kept_bytes)
+    return BlockEngine(model, images, kept_bytes=kept_bytes, as_written=as_written)

@@ -10,6 +10,7 @@ from torch import Tensor
 from primesvt_core.engines._base import Images, Predictions
 from primesvt_core.engines.predictions import predictions
 from primesvt_core.layers.model import SpikingModel
+from primesvt_core.layers.neurons import as_spikingjelly_has_them
 from primesvt_core.pruning.patches import Patch, patched
 
 
@@ -29,6 +30,6 @@ class ReferenceEngine:
 
     def logits(self, x: Tensor, patch: Patch) -> Tensor:
         """``(B, num_classes)`` of one candidate."""
-        with torch.inference_mode(), patched(self.model, patch):
+        with torch.inference_mode(), as_spikingjelly_has_them(self.model), patched(self.model, patch):
             found: Tensor = self.model(x)
         return found

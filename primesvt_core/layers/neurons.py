@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 # Importing spikingjelly registers custom operators, for which torch logs twice that Triton is missing on a CPU build.
@@ -15,17 +16,22 @@ from torch import Tensor, nn  # noqa: E402
 
 
 class LIF(neuron.LIFNode):  # type: ignore[misc]  # spikingjelly is untyped
-    """spikingjelly's LIF with a shorter way through inference: the same spikes, bit for bit, 13 times faster on a CPU.
+    """spikingjelly's LIF with a shorter way through inference: the same spikes, bit for bit, faster on a CPU.
 
     The short way is taken without gradients, from rest, with a hard reset to 0 and decaying input; everything else is
     spikingjelly's own.
+
+    Attributes:
+        has_shortcut: whether it takes the short way; the reference does not.
     """
+
+    has_shortcut = True
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """``(T, B, ...)`` currents to spikes."""
         from_rest = not isinstance(self.v, Tensor) and self.v == 0.0
         usual = self.v_reset == 0.0 and self.decay_input
-        if torch.is_grad_enabled() or not from_rest or not usual or self.store_v_seq:
+        if not self.has_shortcut or torch.is_grad_enabled() or not from_rest or not usual or self.store_v_seq:
             spikes: Tensor = super().multi_step_forward(x_seq)
             return spikes
         return self._infer(x_seq)
@@ -139,6 +145,19 @@ def spikes_of(module: nn.Module, output: Tensor) -> Tensor:
 def steps_of(module: nn.Module) -> int:
     """How many time steps one element of a neuron layer's output stands for."""
     return module.levels if isinstance(module, MultiLevelNeuron) else 1
+
+
+@contextmanager
+def as_spikingjelly_has_them(model: nn.Module) -> Iterator[None]:
+    """Let neurons compute as spikingjelly wrote them, without a short way."""
+    leaky = [module for module in model.modules() if isinstance(module, LIF)]
+    for module in leaky:
+        module.has_shortcut = False
+    try:
+        yield
+    finally:
+        for module in leaky:
+            module.has_shortcut = True
 
 
 def reset(model: nn.Module) -> None:

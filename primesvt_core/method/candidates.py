@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from primesvt_core.criteria._base import CRITERIA
-from primesvt_core.engines import Predictions, open_engine
 from primesvt_core.errors import SpecError
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.splits import SplitImages
@@ -25,13 +24,11 @@ from primesvt_core.intake.inspect import Inspection
 from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.finetuning import TrainingSet, fine_tune
-from primesvt_core.method.search_cells import SearchCells
 from primesvt_core.promise.bounds import Paired, paired
 from primesvt_core.pruning.groups import kept_count, memory_bytes, plan_for, pruned_shapes
-from primesvt_core.pruning.patches import Patch, silencing
 from primesvt_core.pruning.surgery import filters, prune
 from primesvt_core.spec import CompressionSpec
-from primesvt_core.types import ChannelGroup, CurvePoint, Outcome, Plan, Rates
+from primesvt_core.types import ChannelGroup, CurvePoint, Plan, Rates
 from primesvt_core.workspace.store import SNAPSHOT, Workspace
 
 
@@ -63,7 +60,6 @@ class Candidates:
         self.criterion = CRITERIA.load(spec.criterion)
         self.unused = self.family.unused(self.config)
         self.memory_before = memory_bytes(inspection.shapes, self.unused)
-        self.evaluations = 0
         self.training: TrainingSet | None = None
         """What fine-tuning learns from; None without fine-tuning."""
         self.note: Callable[[str], None] = lambda _: None
@@ -83,13 +79,6 @@ class Candidates:
     def scores(self) -> dict[str, list[float]]:
         """The criterion's score of every channel, by group."""
         return {group.name: self.criterion.score(filters(group, self.state)).tolist() for group in self.groups}
-
-    @cached_property
-    def cells(self) -> SearchCells:
-        """What candidates predict on the search split."""
-        images = self.images.blocks(self.images.splits.search)
-        engine = open_engine(self.original, images)
-        return SearchCells(engine=engine, blocks=len(images), workspace=self.workspace, tick=self._count_blocks)
 
     def kept(self, group: str, rate: float) -> int:
         """Channels that a group keeps at a rate."""
@@ -111,53 +100,6 @@ class Candidates:
     def saving(self, parameter_bytes: int) -> float:
         """Fraction of the original's parameter memory that is gone."""
         return 1 - parameter_bytes / self.memory_before
-
-    def start(self) -> CurvePoint:
-        """The unpruned model on the search split."""
-        outcome = self.evaluate({})
-        return CurvePoint(
-            rates={},
-            accuracy=outcome.accuracy,
-            accuracy_drop=0.0,
-            parameter_bytes=self.memory_before,
-            memory_saving=0.0,
-        )
-
-    def evaluate(self, rates: Rates) -> Outcome:
-        """Accuracy on the search split, and memory, of the model pruned at the given rates."""
-        right = self.search_correct(rates)
-        self.evaluations += 1
-        size = self.memory(rates)
-        return Outcome(accuracy=sum(right) / len(right), parameter_bytes=size, memory_saving=self.saving(size))
-
-    def search_keys(self, rates: Rates) -> list[str]:
-        """Names of the cells of the model pruned at the given rates, block by block."""
-        name = fingerprint(self.plan(rates))
-        return [self.cells.key(name, block) for block in range(self.cells.blocks)]
-
-    def search_correct(self, rates: Rates) -> tuple[bool, ...]:
-        """For every image of the search split whether the model pruned at the given rates is right."""
-        return self.search_predictions(rates).right
-
-    def search_predictions(self, rates: Rates) -> Predictions:
-        """What the model pruned at the given rates predicts on the search split."""
-        return self.cells.predictions(*self._candidate(rates))
-
-    def compute(self, every: Sequence[Rates]) -> None:
-        """Compute what several candidates predict on the search split, which is faster than one after another."""
-        self.cells.compute([self._candidate(rates) for rates in every])
-
-    def compute_cells(self, cells: Mapping[str, Rates]) -> None:
-        """Compute cells, by the names that `search_keys` gives them."""
-        by_block: dict[int, list[Rates]] = {}
-        for key, rates in cells.items():
-            by_block.setdefault(self.cells.block_of(key), []).append(rates)
-        for block, every in sorted(by_block.items()):
-            self.cells.compute_block(block, [self._candidate(rates) for rates in every])
-
-    def _candidate(self, rates: Rates) -> tuple[str, Patch]:
-        plan = self.plan(rates)
-        return fingerprint(plan), silencing(self.groups, plan)
 
     def confirmed_correct(self, rates: Rates) -> list[bool]:
         """For every image of the confirmation split whether the model pruned at the given rates is right.
@@ -200,10 +142,6 @@ class Candidates:
     def counting(self, total: int) -> Callable[[int], None]:
         """A callback that notes how many of ``total`` images are done."""
         return lambda done: self.note(f"image {done:,} of {total:,}")
-
-    def _count_blocks(self, done: int) -> None:
-        total = len(self.images.splits.search)
-        self.counting(total)(min(done * self.images.batch_size, total))
 
     def _remembered(self, key: str, compute: Callable[[], list[bool]]) -> list[bool]:
         bits = self.workspace.recall(key, lambda: "".join("01"[right] for right in compute()))

@@ -2,63 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from primesvt_core.policies._base import Evaluate
-from primesvt_core.types import FLOAT_SLACK, GroupSize, ProfileCell
+from primesvt_core.types import FLOAT_SLACK, GroupSize, ProfileCell, Rates
+
+WITH_EACH_OTHER = 8
+"""Groups that are explored together: what comes before them is computed once a block of images."""
+
+Decide = Callable[[Sequence[Rates], float], Sequence[bool]]
+"""For several candidates, computed together, whether each loses at most so much on the search split."""
 
 
-def profile(
-    groups: Sequence[GroupSize],
-    rates: Sequence[float],
-    kept: Callable[[str, float], int],
-    evaluate: Evaluate,
-    baseline_accuracy: float,
-    observe: Callable[[ProfileCell], None],
-) -> tuple[ProfileCell, ...]:
-    """Evaluate every group alone at every rate that removes another number of channels.
+def distinct_rates(
+    groups: Sequence[GroupSize], rates: Sequence[float], kept: Callable[[str, float], int]
+) -> dict[str, tuple[float, ...]]:
+    """Rates that remove another number of channels than the one before, by group, in the order of the groups.
 
     Args:
         groups: in the order of the sorting.
         rates: ascending.
         kept: channels that a group keeps at a rate.
-        evaluate: scores a candidate on the search split.
-        baseline_accuracy: of the unpruned model on the search split.
-        observe: receives every cell as it is finished.
     """
-    cells = []
-    for group, rate, count in measured(groups, rates, kept):
-        outcome = evaluate({group: rate})
-        cell = ProfileCell(
-            group=group,
-            rate=rate,
-            kept=count,
-            accuracy=outcome.accuracy,
-            accuracy_drop=baseline_accuracy - outcome.accuracy,
-            memory_saving=outcome.memory_saving,
-        )
-        observe(cell)
-        cells.append(cell)
-    return tuple(cells)
-
-
-def measured(
-    groups: Sequence[GroupSize], rates: Sequence[float], kept: Callable[[str, float], int]
-) -> Iterator[tuple[str, float, int]]:
-    """Group, rate and channels kept of every cell, in the order of the profile."""
+    found: dict[str, tuple[float, ...]] = {}
     for group in groups:
-        last_kept = group.size
+        last_kept, chosen = group.size, []
         for rate in rates:
-            count = kept(group.name, rate)
-            if count != last_kept:
-                yield group.name, rate, count
+            if (count := kept(group.name, rate)) != last_kept:
+                chosen.append(rate)
             last_kept = count
+        found[group.name] = tuple(chosen)
+    return found
 
 
-def targets(cells: Sequence[ProfileCell], allowed_drop: float) -> dict[str, tuple[float, ...]]:
-    """Groups that stay within the drop at some rate, in the order of the profile, with those rates, ascending."""
-    within: dict[str, tuple[float, ...]] = {}
-    for cell in cells:
-        if cell.accuracy_drop <= allowed_drop + FLOAT_SLACK:
-            within[cell.group] = tuple(sorted((*within.get(cell.group, ()), cell.rate)))
-    return within
+def explore(
+    rates: Mapping[str, tuple[float, ...]], allowed_drop: float, decide: Decide, observe: Callable[[str], None]
+) -> None:
+    """Ask of every group which rate is the deepest within the drop, from the deepest on; no gentler one is asked for.
+
+    Args:
+        rates: to try of every group, ascending.
+        allowed_drop: on the search split.
+        decide: answers, and remembers what it has computed.
+        observe: receives every group that is through.
+    """
+    names = [name for name, tried in rates.items() if tried]
+    for start in range(0, len(names), WITH_EACH_OTHER):
+        left = {name: [*rates[name]] for name in names[start : start + WITH_EACH_OTHER]}
+        while left:
+            asked: list[Rates] = [{name: tried[-1]} for name, tried in left.items()]
+            for name, is_within in zip([*left], decide(asked, allowed_drop), strict=True):
+                left[name].pop()
+                if is_within or not left[name]:
+                    del left[name]
+                    observe(name)
+
+
+def targeted(cells: Sequence[ProfileCell], allowed_drop: float) -> frozenset[str]:
+    """Groups that stay within the drop at some rate that was measured on all images."""
+    return frozenset(
+        cell.group for cell in cells if not cell.is_bound and cell.accuracy_drop <= allowed_drop + FLOAT_SLACK
+    )

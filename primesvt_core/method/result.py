@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from primesvt_core.method.confirmation import Trial, chosen
-from primesvt_core.method.profiling import targets
+from primesvt_core.method.profiling import targeted
 from primesvt_core.method.search import Goal, Search
 from primesvt_core.types import CurvePoint, GroupSize, LayerSize, ProfileCell, Verdict
 
@@ -19,7 +19,7 @@ class RunResult:
         start: the unpruned model on the search split.
         layers: largest first.
         groups: in the order of the policy.
-        cells: of the profile.
+        cells: of the profile, as far as they were asked for.
         search: what the rounds of the policy found.
         trials: candidates that were confirmed, in the order of their tests.
     """
@@ -41,7 +41,7 @@ class RunResult:
     def targeted(self) -> frozenset[str]:
         """Groups that stay within the drop at some rate."""
         allowed = 1.0 if self.goal.allowed_drop is None else self.goal.allowed_drop
-        return frozenset(targets(self.cells, allowed))
+        return targeted(self.cells, allowed)
 
     @property
     def point(self) -> CurvePoint:

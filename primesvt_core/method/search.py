@@ -8,14 +8,14 @@ gentler rounds supply what the confirmation falls back to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from primesvt_core.errors import ImpossibleBudget
-from primesvt_core.method.profiling import targets
 from primesvt_core.policies._base import Evaluate, PolicySearch, Problem
 from primesvt_core.spec import Budget
-from primesvt_core.types import CurvePoint, ProfileCell, Rates
+from primesvt_core.types import CurvePoint, Rates
 
 TARGET_SHARES = (0.25, 0.5, 0.75, 1.0)
 """Shares of the allowed drop that rounds with a memory target may lose, gentlest first."""
@@ -113,23 +113,36 @@ class Search:
 
 def run_rounds(
     goal: Goal,
-    cells: Sequence[ProfileCell],
+    rates: Mapping[str, tuple[float, ...]],
     start: CurvePoint,
     memory: Callable[[Rates], int],
+    is_within: Callable[[Rates, float], bool],
     policy: PolicySearch,
     evaluate: Evaluate,
     *,
     recovers: bool,
 ) -> Search:
-    """Let the policy search, round by round, until the memory target is reached or the rounds are through."""
+    """Let the policy search, round by round, until the memory target is reached or the rounds are through.
+
+    Args:
+        goal: of the search.
+        rates: to try of every group, ascending; the groups in the order of the sorting.
+        start: the unpruned model.
+        memory: parameter memory in bytes at the given rates.
+        is_within: whether the model pruned at the given rates loses at most so much on the search split.
+        policy: chooses the rates.
+        evaluate: scores a candidate on the search split.
+        recovers: whether fine-tuning follows.
+    """
     curves = []
     for allowed_drop in allowances(goal, recovers=recovers):
         problem = Problem(
-            candidates=targets(cells, allowed_drop),
+            candidates=rates,
             start=start,
             allowed_drop=allowed_drop,
             target_bytes=goal.target_bytes,
             memory=memory,
+            is_within=partial(_within, is_within, allowed_drop),
         )
         curves.append(policy(problem, evaluate))
         if problem.reaches_target(curves[-1][-1].parameter_bytes):
@@ -138,6 +151,10 @@ def run_rounds(
     best = curve[-1]
     reached = goal.target_bytes is None or best.parameter_bytes <= goal.target_bytes
     return Search(curve=curve, best=best, fallbacks=gentler(curves, best), reached=reached)
+
+
+def _within(is_within: Callable[[Rates, float], bool], allowed_drop: float, rates: Rates) -> bool:
+    return is_within(rates, allowed_drop)
 
 
 def gentler(curves: Iterable[Sequence[CurvePoint]], best: CurvePoint) -> tuple[CurvePoint, ...]:

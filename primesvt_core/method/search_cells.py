@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import takewhile
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from primesvt_core.decisions import Tally
 from primesvt_core.engines import Engine, Predictions
 from primesvt_core.pruning.patches import Patch
 from primesvt_core.workspace.store import Workspace
@@ -34,16 +36,23 @@ class SearchCells:
         blocks: how many there are.
         workspace: remembers them.
         tick: receives how many blocks of a candidate are done.
+        prefix: what their names begin with.
     """
 
     engine: Engine
     blocks: int
     workspace: Workspace
     tick: Callable[[int], None]
+    prefix: str = "search"
+    _read: dict[str, _Cell] = field(default_factory=dict)
 
     def key(self, candidate: str, block: int) -> str:
         """Name of a cell in the workspace, the same in every process."""
-        return f"search/{candidate}/{block}"
+        return f"{self.prefix}/{candidate}/{block}"
+
+    def keys(self, candidate: str) -> list[str]:
+        """Names of all cells of a candidate, block by block."""
+        return [self.key(candidate, block) for block in range(self.blocks)]
 
     @staticmethod
     def block_of(key: str) -> int:
@@ -64,16 +73,31 @@ class SearchCells:
             cells = zip((name for name, _ in missing), found, strict=True)
             self.workspace.learn({self.key(name, block): _written(result) for name, result in cells})
 
+    def tally(self, candidate: str, total: int) -> Tally:
+        """A candidate on the blocks that are remembered, from the first on."""
+        found = (self._cell(candidate, block) for block in range(self.blocks))
+        bits = (_bits(cell) for cell in takewhile(lambda cell: cell is not None, found) if cell is not None)
+        return Tally.of(bits, total)
+
     def predictions(self, candidate: str, patch: Patch) -> Predictions:
         """What a candidate predicts on all the images."""
         self.compute([(candidate, patch)])
-        cells = [self.workspace.recall(self.key(candidate, block), _never) for block in range(self.blocks)]
-        found = [_Cell.model_validate(cell) for cell in cells]
+        found = [cell for block in range(self.blocks) if (cell := self._cell(candidate, block))]
         return Predictions(
             classes=tuple(label for cell in found for label in cell.classes),
-            right=tuple(bit == "1" for cell in found for bit in cell.right),
+            right=tuple(bit for cell in found for bit in _bits(cell)),
             divergence=tuple(value for cell in found for value in cell.divergence),
         )
+
+    def _cell(self, candidate: str, block: int) -> _Cell | None:
+        key = self.key(candidate, block)
+        if key not in self._read and self.workspace.knows(key):
+            self._read[key] = _Cell.model_validate(self.workspace.recall(key, _never))
+        return self._read.get(key)
+
+
+def _bits(cell: _Cell) -> tuple[bool, ...]:
+    return tuple(bit == "1" for bit in cell.right)
 
 
 def _written(found: Predictions) -> JsonValue:

@@ -23,6 +23,10 @@ class StepProgress:
         total = None if self.total is None else max(self.total, self.done + 1)  # only `finish` finishes a step
         self.report_to(Progress(step=self.step, done=self.done, total=total, note=message, facts=facts))
 
+    def report(self, facts: ProgressFacts) -> None:
+        """Report facts within the current unit."""
+        self.update(facts, done=self.done)
+
     def note(self, message: str) -> None:
         """Report what goes on within the current unit."""
         self.update(message=message, done=self.done)

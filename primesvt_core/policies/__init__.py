@@ -3,6 +3,7 @@
 from primesvt_core.policies._base import POLICIES as POLICIES
 from primesvt_core.policies._base import Curve as Curve
 from primesvt_core.policies._base import Evaluate as Evaluate
+from primesvt_core.policies._base import IsWithin as IsWithin
 from primesvt_core.policies._base import Parameter as Parameter
 from primesvt_core.policies._base import Policy as Policy
 from primesvt_core.policies._base import PolicyParams as PolicyParams

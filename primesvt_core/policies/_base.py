@@ -14,17 +14,22 @@ from primesvt_core.types import FLOAT_SLACK, CurvePoint, Outcome, Rates
 Evaluate = Callable[[Rates], Outcome]
 """Accuracy on the search split and memory of the model pruned at the given rates."""
 
+IsWithin = Callable[[Rates], bool]
+"""Whether the model pruned at the given rates stays within the allowed drop on the search split."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """What a policy must solve.
 
     Attributes:
-        candidates: rates to try of every targeted group, ascending; the groups in the order of the sorting.
+        candidates: rates to try of every group, ascending; the groups in the order of the sorting.
         start: the unpruned model.
         allowed_drop: largest loss of accuracy on the search split.
         target_bytes: parameter memory to reach; None to save as much as the allowed drop lets.
         memory: parameter memory in bytes at the given rates; costs nothing.
+        is_within: whether the model pruned at the given rates stays within ``allowed_drop``. Ask it before evaluating:
+            it looks at as many images as the answer takes, and remembers them.
     """
 
     candidates: Mapping[str, tuple[float, ...]]
@@ -32,6 +37,11 @@ class Problem:
     allowed_drop: float
     target_bytes: int | None
     memory: Callable[[Rates], int]
+    is_within: IsWithin
+
+    def is_robust(self, group: str, rate: float) -> bool:
+        """Whether ``group`` alone stays within the allowed drop at ``rate``: a cell of the profile."""
+        return self.is_within({group: rate})
 
     def keeps_floor(self, accuracy_drop: float) -> bool:
         """Whether a loss is allowed."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from primesvt_core.policies._base import Curve, Evaluate, Policy, PolicyParams, Problem
 from primesvt_core.types import CurvePoint
 
@@ -22,6 +24,8 @@ def _deepest(problem: Problem, evaluate: Evaluate, last: CurvePoint, group: str)
     """The deepest rate of ``group`` that keeps the accuracy, on top of what is pruned already."""
     for rate in _worth_trying(problem, last, group):
         rates = {**last.rates, group: rate}
+        if not problem.is_within(rates):
+            continue
         outcome = evaluate(rates)
         drop = problem.start.accuracy - outcome.accuracy
         if problem.keeps_floor(drop):
@@ -36,12 +40,20 @@ def _deepest(problem: Problem, evaluate: Evaluate, last: CurvePoint, group: str)
     return None
 
 
-def _worth_trying(problem: Problem, last: CurvePoint, group: str) -> list[float]:
-    """Rates that save something, deepest first; of those that reach the target only the gentlest, which costs least."""
+def _worth_trying(problem: Problem, last: CurvePoint, group: str) -> Iterator[float]:
+    """Robust rates that save something, deepest first; of those that reach the target only the gentlest.
+
+    Robustness is asked for rate by rate, so that nothing is computed for rates that are not tried.
+    """
     memory = {rate: problem.memory({**last.rates, group: rate}) for rate in problem.candidates[group]}
     useful = [rate for rate in sorted(memory) if memory[rate] < last.parameter_bytes]
     reaching = [rate for rate in useful if problem.reaches_target(memory[rate])]
-    return [rate for rate in reversed(useful) if rate not in reaching[1:]]
+    gentlest = next((rate for rate in reaching if problem.is_robust(group, rate)), None)
+    if gentlest is not None:
+        yield gentlest
+    for rate in reversed(useful):
+        if rate not in reaching and problem.is_robust(group, rate):
+            yield rate
 
 
 POLICY = Policy(search=search, params=PolicyParams)

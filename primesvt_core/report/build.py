@@ -14,9 +14,11 @@ from primesvt_core.data import numbering
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.export import ExportedModel
 from primesvt_core.method.result import RunResult
+from primesvt_core.method.search_split import SearchSplit
 from primesvt_core.promise.bounds import drop_upper_bound
 from primesvt_core.pruning.sizes import layer_size
 from primesvt_core.report.schema import (
+    AgreementFigures,
     AssumptionFigures,
     Confirmation,
     CurveFigures,
@@ -32,16 +34,17 @@ from primesvt_core.types import CurvePoint, Layer, LayerSize, Shapes, Verdict
 
 
 def build_report(
-    candidates: Candidates, result: RunResult, exported: ExportedModel, seconds: Mapping[str, float]
+    split: SearchSplit, result: RunResult, exported: ExportedModel, seconds: Mapping[str, float]
 ) -> Report:
     """The report of a run.
 
     Args:
-        candidates: of the run.
+        split: the run's candidates on the search split.
         result: what the method found.
         exported: the pruned model, measured.
         seconds: that every step took.
     """
+    candidates = split.candidates
     inspection = candidates.inspection
     return Report(
         primesvt_version=__version__,
@@ -63,7 +66,8 @@ def build_report(
         curve=_curve(result),
         fine_tuning=_fine_tuning(candidates, exported),
         notes=(*inspection.notes, *_notes(candidates, result)),
-        evaluations=candidates.evaluations,
+        evaluations=split.evaluations,
+        agreement=AgreementFigures(**asdict(split.agreement)),
         config=exported.pruned.config.model_dump(mode="json"),
         plan=dict(candidates.plan(result.point.rates).kept),
         checkpoint_sha256=inspection.checkpoint.sha256,

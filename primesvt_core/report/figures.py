@@ -80,12 +80,16 @@ def _robustness(report: Report) -> bytes:
         rates = [0.0, *(100 * cell.rate for cell in cells)]
         drops = [0.0, *(100 * cell.accuracy_drop for cell in cells)]
         axes.plot(rates, drops, label=name, linewidth=1.6, markersize=5, **style)  # type: ignore[arg-type]
+        bounds = [cell for cell in cells if cell.is_bound]
+        at = [100 * cell.rate for cell in bounds], [100 * cell.accuracy_drop for cell in bounds]
+        axes.plot(*at, color=style["color"], marker="^", markersize=10, fillstyle="none", linestyle="none")
     if report.confirmation.allowed_drop is not None:
         _limit(axes, 100 * report.confirmation.allowed_drop, "allowed drop")
     axes.set_xlabel("channels of the group removed, %")
     axes.set_ylabel("drop of accuracy, points")
     left = len(curves) - MOST_CURVES
-    title = "Robustness: every channel group pruned alone (search split)"
+    title = "Robustness: every channel group pruned alone (search split"
+    title += "; triangles: at least)" if any(cell.is_bound for cell in report.profile) else ")"
     axes.set_title(title + (f"; {left} smaller groups not drawn" if left > 0 else ""), loc="left", fontweight="bold")
     if curves:
         axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))

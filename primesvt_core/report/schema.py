@@ -62,9 +62,22 @@ class ProfileFigures(_Frozen):
     group: str
     rate: float
     kept: int
-    accuracy: float
-    accuracy_drop: float
+    accuracy: float = Field(description="The highest possible where it is a bound.")
+    accuracy_drop: float = Field(description="The least possible where it is a bound.")
     memory_saving: float
+    samples: int | None = Field(
+        default=None, description="Images that were counted; all of the search split where it is not known."
+    )
+    is_bound: bool = Field(
+        default=False, description="Whether the group was found to lose too much before all images were counted."
+    )
+
+
+class AgreementFigures(_Frozen):
+    """The engine's predictions beside those of the modules as they are, for every accepted step and close decision."""
+
+    compared: int = Field(description="Predictions on the search split that both have made.")
+    differing: int
 
 
 class CurveFigures(_Frozen):
@@ -146,7 +159,8 @@ class Report(_Frozen):
     curve: tuple[CurveFigures, ...]
     fine_tuning: FineTuningFigures | None = None
     notes: tuple[str, ...] = ()
-    evaluations: int = Field(description="Candidates evaluated on the search split.")
+    evaluations: int = Field(description="Candidates evaluated on the search split, wholly or until they were decided.")
+    agreement: AgreementFigures | None = None
     config: dict[str, JsonValue] = Field(description="The pruned model's config.")
     plan: dict[str, tuple[int, ...]] = Field(description="For every pruned group, the channels kept.")
     checkpoint_sha256: str

@@ -43,5 +43,8 @@ class Arithmetic:
         accuracy = ACCURACY - lost - self.interplay * sum(rates.values()) ** 2 / len(self.sizes) ** 2
         return Outcome(accuracy=accuracy, parameter_bytes=size, memory_saving=1 - size / self.total)
 
+    def drop(self, rates: Rates) -> float:
+        return self.start().accuracy - self.evaluate(rates).accuracy
+
     def start(self) -> CurvePoint:
         return CurvePoint(rates={}, accuracy=ACCURACY, accuracy_drop=0.0, parameter_bytes=self.total, memory_saving=0.0)

@@ -85,6 +85,7 @@ class EngineSuite(FamilyModels):
         assert found[0].divergence == (0.0,)
         assert max(max(each.divergence) for each in wanted) > 0.0  # or nothing happened
         assert engine.evaluate(0, patches[::-1]) == found[::-1]  # whatever is kept from before
+        assert BlockEngine(short.double, images, as_written=True).evaluate(0, patches) == wanted
 
     def test_a_patch_sliced_by_its_plan_computes_the_same(
         self, model: FamilyModel, patched_plans: list[tuple[Plan, Patch]]

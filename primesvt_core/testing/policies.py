@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, Never
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from primesvt_core.policies import POLICIES, Curve, PolicySearch, Problem, policy_parameters
 from primesvt_core.testing.arithmetic import Arithmetic
-from primesvt_core.types import Outcome, Rates
+from primesvt_core.types import FLOAT_SLACK, Rates
 
 RATES = (0.1, 0.3, 0.5, 0.7, 0.9)
 MODELS = st.builds(
@@ -37,6 +37,7 @@ def problem(model: Arithmetic, allowed_drop: float, saving: float | None) -> Pro
         allowed_drop=allowed_drop,
         target_bytes=None if saving is None else int(model.total * (1 - saving)),
         memory=model.memory,
+        is_within=lambda rates: model.drop(rates) <= allowed_drop + FLOAT_SLACK,
     )
 
 
@@ -101,13 +102,14 @@ class PolicySuite:
         holds()
 
     def test_without_candidates_nothing_is_evaluated(self, policy: PolicySearch) -> None:
-        def never(_: Rates) -> Outcome:
+        def never(_: Rates) -> Never:
             raise AssertionError("there was nothing to try")
 
         start = Arithmetic(sizes=[10], costs=[0.0], interplay=0.0).start()
         asked = Problem(
-            candidates={}, start=start, allowed_drop=0.1, target_bytes=1, memory=lambda _: start.parameter_bytes
-        )
+            candidates={}, start=start, allowed_drop=0.1, target_bytes=1, memory=lambda _: start.parameter_bytes,
+            is_within=never,
+        )  # fmt: skip
         assert policy(asked, never) == (start,)
 
     def test_a_target_that_is_met_already_is_left_at_that(self, policy: PolicySearch) -> None:

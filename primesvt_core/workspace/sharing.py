@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from pydantic import JsonValue
 
 from primesvt_core.types import Rates
 from primesvt_core.workspace.store import Workspace
 
-T = TypeVar("T")
 Compute = Callable[[Mapping[str, Rates]], object]
 """Computes and remembers cells, by key; those of neighbouring candidates together, which is faster."""
 
@@ -47,37 +46,31 @@ def share(
     cells: Mapping[str, Rates],
     workspace: Workspace,
     compute: Compute,
-    evaluate: Callable[[Rates], T],
     queue: CellQueue,
-) -> Callable[[Rates], T]:
-    """An evaluation that computes, before it answers, whatever cells it is assigned until the wanted ones are there.
+    observe: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Have cells computed, here or elsewhere, and remembered.
 
     Args:
-        cells: that will be needed, by key and in that order; a candidate has several.
+        cells: that are wanted, by key and in that order.
         workspace: where cells are remembered.
         compute: computes cells here.
-        evaluate: answers from memory.
         queue: hands out the cells.
+        observe: receives every wanted cell that is new, once it is there.
     """
     wanted = {key: rates for key, rates in cells.items() if not workspace.knows(key)}
-    keys: dict[tuple[tuple[str, float], ...], list[str]] = {}
-    for key, rates in wanted.items():
-        keys.setdefault(tuple(rates.items()), []).append(key)
     if wanted:
         queue.publish(wanted)
-
-    def shared(rates: Rates) -> T:
-        needed = keys.get(tuple(rates.items()), [])
-        while not all(workspace.knows(key) for key in needed):
-            assignment = queue.next_batch()
-            workspace.learn(assignment.results)
-            if assignment.to_compute:
-                compute(assignment.to_compute)
-            elif not assignment.results:
-                break  # nobody has them: they are computed below
-        return evaluate(rates)
-
-    return shared
+    while wanted:
+        assignment = queue.next_batch()
+        workspace.learn(assignment.results)
+        if assignment.to_compute:
+            compute(assignment.to_compute)
+        elif not assignment.results:  # nobody has them
+            compute(wanted)
+        for key in [key for key in wanted if workspace.knows(key)]:
+            del wanted[key]
+            observe(key)
 
 
 def assist(compute: Compute, queue: CellQueue) -> int:

@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -64,12 +64,17 @@ def _profile(task: CompressRequest, channel: child.Channel) -> list[str]:
     compute = _computing(task, workspace)
     rates = [{"cell": float(number)} for number in range(CELLS)]
     wanted: dict[str, Rates] = {f"cell/{number}": asked for number, asked in enumerate(rates)}
-    measure = sharing.share(wanted, workspace, lambda cells: [*map(compute, cells.values())], compute, channel)
-    cells = []
-    for number, asked in enumerate(rates):
-        channel.send(ProgressMessage(progress=Progress(step=Step.PROFILE, done=number, total=CELLS)))
-        cells.append(measure(asked))
-    return cells
+    done = 0
+
+    def compute_and_tell(cells: Mapping[str, Rates]) -> None:
+        nonlocal done
+        for asked in cells.values():
+            channel.send(ProgressMessage(progress=Progress(step=Step.PROFILE, done=done, total=CELLS)))
+            compute(asked)
+            done += 1
+
+    sharing.share(wanted, workspace, compute_and_tell, channel)
+    return [compute(asked) for asked in rates]
 
 
 def _computing(task: CompressRequest | AssistRequest, workspace: Workspace) -> Callable[[Rates], str]:

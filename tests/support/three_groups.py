@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from primesvt_core.method.profiling import profile
 from primesvt_core.method.search import Search, goal, run_rounds
 from primesvt_core.policies.prioritized import POLICY
 from primesvt_core.spec import Budget
-from primesvt_core.types import CurvePoint, GroupSize, Outcome, ProfileCell, Rates
+from primesvt_core.types import FLOAT_SLACK, CurvePoint, Outcome, Rates
 
 SIZES = {"big": 500, "small": 300, "stream": 200}
 RATES = (0.25, 0.5, 0.75)
@@ -29,13 +28,10 @@ class Model:
         lost = sum(self.cost[name] * rate for name, rate in rates.items())
         return Outcome(accuracy=0.9 - lost, parameter_bytes=size, memory_saving=1 - size / 1000)
 
-    def cells(self) -> tuple[ProfileCell, ...]:
-        groups = [
-            GroupSize(name=name, size=8, min_size=1, parts=1, parameters=size, parameter_bytes=4 * size)
-            for name, size in SIZES.items()
-        ]
-        return profile(groups, RATES, lambda _, rate: round(8 * (1 - rate)), self.evaluate, 0.9, lambda _: None)
+    def is_within(self, rates: Rates, allowed_drop: float) -> bool:
+        return START.accuracy - self.evaluate(rates).accuracy <= allowed_drop + FLOAT_SLACK
 
     def search(self, budget: Budget, *, recovers: bool = False) -> Search:
-        wanted = goal(budget, baseline_accuracy=0.9, parameter_bytes=1000)
-        return run_rounds(wanted, self.cells(), START, memory, POLICY.with_params({}), self.evaluate, recovers=recovers)
+        wanted, rates = goal(budget, baseline_accuracy=0.9, parameter_bytes=1000), dict.fromkeys(SIZES, RATES)
+        policy = POLICY.with_params({})
+        return run_rounds(wanted, rates, START, memory, self.is_within, policy, self.evaluate, recovers=recovers)

@@ -35,15 +35,15 @@ class Model {
   }
 
   add({ step, facts }) {
-    if (step === "profile" && facts?.rate !== undefined) return this.addCell(facts);
-    if (step === "search" && facts?.rate !== undefined) return this.addTried(facts);
+    if (facts?.rate !== undefined && facts.accuracy_drop !== undefined) return this.addCell(facts);
+    if (facts?.rate !== undefined) return this.addTried(facts);
     if (step === "confirm" && facts?.accuracy_drop !== undefined && this.baseline !== null) return this.addMeasured(facts);
     return false;
   }
 
   addCell(facts) {
     if (!this.cells.has(facts.group)) this.cells.set(facts.group, new Map());
-    this.cells.get(facts.group).set(facts.rate, facts.accuracy_drop);
+    this.cells.get(facts.group).set(facts.rate, { drop: facts.accuracy_drop, isBound: facts.is_bound === true });
     this.baseline = facts.accuracy + facts.accuracy_drop;
     return true;
   }
@@ -65,7 +65,8 @@ class Model {
   data() {
     const robustness = [...this.cells].map(([group, drops]) => ({
       group,
-      points: [[0, 0], ...[...drops].map(([rate, drop]) => [100 * rate, 100 * drop]).sort((a, b) => a[0] - b[0])],
+      points: [[0, 0], ...[...drops].map(([rate, { drop }]) => [100 * rate, 100 * drop]).sort((a, b) => a[0] - b[0])],
+      bounds: [...drops].filter(([, { isBound }]) => isBound).map(([rate]) => 100 * rate),
     }));
     const tried = [...this.tried.values()];
     const measured = [...this.measured.values()];

@@ -23,7 +23,7 @@ export function robustnessOption(charts) {
     id: `group-${curve.group}`,
     type: "line",
     name: curve.group,
-    data: curve.points,
+    data: curve.points.map((value) => (curve.bounds.includes(value[0]) ? { value, symbol: "arrow", symbolSize: 11, name: "bound" } : { value })),
     color: colour(`s${at % MOST_SHOWN}`),
     symbol: SYMBOLS[Math.floor(at / MOST_SHOWN) % SYMBOLS.length],
     symbolSize: 6,
@@ -33,8 +33,8 @@ export function robustnessOption(charts) {
   const selected = Object.fromEntries(charts.robustness.slice(MOST_SHOWN).map((curve) => [curve.group, false]));
   const allowed = charts.lines.allowed_drop;
   const marks = allowed === null ? [] : [limit({ yAxis: allowed }, "max. accuracy drop", "s5", "insideStartTop")];
-  const text = ({ seriesName, value }) =>
-    `${seriesName}\n${number(value[0], 0)} % of its channels removed: accuracy drop ${number(value[1])} points`;
+  const text = ({ seriesName, value, name }) =>
+    `${seriesName}\n${number(value[0], 0)} % of its channels removed: accuracy drop ${name === "bound" ? "at least " : ""}${number(value[1])} points`;
   const drops = charts.robustness.flatMap((curve) => curve.points.map((point) => point[1]));
   return {
     ...common("Accuracy drop when one channel group alone is pruned", text, {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from primesvt_core.policies import Problem
 from primesvt_core.policies.prioritized import POLICY
 from primesvt_core.types import CurvePoint, Outcome, Rates
@@ -19,8 +21,9 @@ def problem(allowed_drop: float, target_bytes: int | None) -> Problem:
     start = CurvePoint(rates={}, accuracy=0.9, accuracy_drop=0.0, parameter_bytes=1000, memory_saving=0.0)
     candidates = dict.fromkeys(SIZES, RATES)
     return Problem(
-        candidates=candidates, start=start, allowed_drop=allowed_drop, target_bytes=target_bytes, memory=memory
-    )
+        candidates=candidates, start=start, allowed_drop=allowed_drop, target_bytes=target_bytes, memory=memory,
+        is_within=lambda rates: 0.9 - evaluate(rates).accuracy <= allowed_drop,
+    )  # fmt: skip
 
 
 def evaluate(rates: Rates) -> Outcome:
@@ -52,3 +55,18 @@ def test_it_stops_at_the_target() -> None:
 
 def test_it_leaves_the_model_alone_if_every_rate_costs_too_much() -> None:
     assert len(search(problem(0.001, 100), evaluate)) == 1
+
+
+def test_it_asks_only_for_what_its_steps_need() -> None:
+    """The deepest rate first, of a group alone, then with what is pruned already; nothing gentler than is taken."""
+    asked: list[Rates] = []
+
+    def is_within(rates: Rates) -> bool:
+        asked.append(dict(rates))
+        return 0.9 - evaluate(rates).accuracy <= 0.0601
+
+    search(replace(problem(0.0601, None), is_within=is_within), evaluate)
+    large, small = {"large": 0.9}, [{"small": rate} for rate in reversed(RATES)]
+    with_large = [{**large, **one} for one in small]
+    in_turn = [rates for pair in zip(small, with_large, strict=True) for rates in pair]
+    assert asked == [large, large, *in_turn[: in_turn.index({"large": 0.9, "small": 0.3}) + 1]]

@@ -35,7 +35,9 @@ def trial(candidate: CurvePoint, *, confirmed: bool) -> Trial:
 def run_result(
     target: int | None, trials: tuple[Trial, ...], *, drop: float | None = 0.03, cost: float = 0.01
 ) -> RunResult:
-    cell = ProfileCell(group="g", rate=0.4, kept=6, accuracy=0.9, accuracy_drop=cost, memory_saving=0.2)
+    cell = ProfileCell(
+        group="g", rate=0.4, kept=6, accuracy=0.9, accuracy_drop=cost, memory_saving=0.2, samples=10, is_bound=False
+    )
     return RunResult(
         goal=Goal(allowed_drop=drop, target_bytes=target), start=START, layers=(), groups=(), cells=(cell,),
         search=Search(curve=(START, GENTLE, DEEP), best=DEEP, fallbacks=(GENTLE,), reached=True), trials=trials,

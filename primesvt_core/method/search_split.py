@@ -1,0 +1,212 @@
+"""Candidates on the search split: what they predict, whether they stay within a drop, and the cells of the profile.
+
+The engine computes them, each only until the images left cannot change an answer. Where it might have rounded otherwise
+than the reference, every module as it is, and for every step that a policy accepts, the reference decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from pydantic import JsonValue
+
+from primesvt_core.decisions import Answer, Tally, answer, margin_of
+from primesvt_core.engines import Predictions, open_engine
+from primesvt_core.method.candidates import Candidates, fingerprint
+from primesvt_core.method.search_cells import SearchCells
+from primesvt_core.pruning.patches import Patch, silencing
+from primesvt_core.types import CurvePoint, Outcome, ProfileCell, Rates
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """Engine and reference on the same candidates and images."""
+
+    differing: int
+    compared: int
+
+
+class SearchSplit:
+    """The candidates of one run on the search split."""
+
+    def __init__(self, candidates: Candidates) -> None:
+        self.candidates = candidates
+        self.total = len(candidates.images.splits.search)
+        self._named: dict[tuple[tuple[str, float], ...], tuple[str, Patch]] = {}
+        self._asked: set[str] = set()
+        self._checked: dict[str, Rates] = {}
+
+    @cached_property
+    def cells(self) -> SearchCells:
+        """What candidates predict, by the engine."""
+        return self._cells("search", as_written=False)
+
+    @cached_property
+    def checks(self) -> SearchCells:
+        """What candidates predict, by every module as it is."""
+        if self.candidates.original.depends_on_batch:
+            return self.cells  # they are the reference's already
+        return self._cells("reference", as_written=True)
+
+    @property
+    def evaluations(self) -> int:
+        """Candidates that were computed, wholly or in part."""
+        return len(self._asked)
+
+    def start(self) -> CurvePoint:
+        """The unpruned model."""
+        return CurvePoint(
+            rates={},
+            accuracy=self.evaluate({}).accuracy,
+            accuracy_drop=0.0,
+            parameter_bytes=self.candidates.memory_before,
+            memory_saving=0.0,
+        )
+
+    def evaluate(self, rates: Rates) -> Outcome:
+        """Accuracy and memory of the model pruned at the given rates; as the reference has them."""
+        right = self._checks_of(rates).right
+        return self._outcome(rates, Tally(right=sum(right), seen=len(right), total=len(right)))
+
+    def known(self, rates: Rates) -> Outcome:
+        """The same as far as the engine has computed it."""
+        return self._outcome(rates, self.cells.tally(self._name(rates)[0], self.total))
+
+    def predictions(self, rates: Rates) -> Predictions:
+        """What the model pruned at the given rates predicts."""
+        return self.cells.predictions(*self._asking(rates))
+
+    def is_within(self, rates: Rates, allowed_drop: float) -> bool:
+        """Whether the model pruned at the given rates loses at most so much."""
+        return self.decide([rates], allowed_drop)[0]
+
+    def decide(self, every: Sequence[Rates], allowed_drop: float) -> list[bool]:
+        """For several candidates, computed together block by block, whether each loses at most so much."""
+        named = [self._asking(rates) for rates in every]
+        for block in range(self.cells.blocks):
+            undecided = [one for one in named if self._answer(one[0], allowed_drop) is Answer.OPEN]
+            if not undecided:
+                break
+            self.cells.compute_block(block, undecided)
+            self._tick(block + 1)
+        return [self._decision(rates, name, allowed_drop) for rates, (name, _) in zip(every, named, strict=True)]
+
+    def compute(self, every: Sequence[Rates]) -> None:
+        """Compute what several candidates predict, which is faster than one after another."""
+        self.cells.compute([self._asking(rates) for rates in every])
+
+    def compute_cells(self, cells: Mapping[str, Rates]) -> None:
+        """Compute cells, by the names that `keys` gives them."""
+        by_block: dict[int, list[Rates]] = {}
+        for key, rates in cells.items():
+            by_block.setdefault(self.cells.block_of(key), []).append(rates)
+        for block, every in sorted(by_block.items()):
+            self.cells.compute_block(block, [self._name(rates) for rates in every])
+
+    def keys(self, rates: Rates) -> list[str]:
+        """Names of the cells of the model pruned at the given rates, block by block."""
+        return self.cells.keys(self._name(rates)[0])
+
+    def remembered(self, every: Sequence[Rates]) -> dict[str, JsonValue]:
+        """What is remembered of candidates, by the names of the cells."""
+        workspace = self.candidates.workspace
+        names = [self._name(rates)[0] for rates in every]
+        keys = [key for name in names for cells in (self.cells, self.checks) for key in cells.keys(name)]
+        return {key: workspace.recall(key, lambda: None) for key in keys if workspace.knows(key)}
+
+    def profile_cells(self, rates: Mapping[str, Sequence[float]]) -> tuple[ProfileCell, ...]:
+        """The cells of the profile, as far as they are known.
+
+        Args:
+            rates: of every group, ascending.
+        """
+        cells = (self.profile_cell(group, rate) for group, every in rates.items() for rate in every)
+        return tuple(cell for cell in cells if cell)
+
+    def profile_cell(self, group: str, rate: float) -> ProfileCell | None:
+        """One cell, or None if nothing of it was computed."""
+        rates = {group: rate}
+        tally = self.cells.tally(self._name(rates)[0], self.total)
+        if not tally.seen:
+            return None
+        self._asking(rates)
+        return ProfileCell(
+            group=group,
+            rate=rate,
+            kept=self.candidates.kept(group, rate),
+            accuracy=tally.accuracy,
+            accuracy_drop=self._original_right / tally.total - tally.accuracy,
+            memory_saving=self._outcome(rates, tally).memory_saving,
+            samples=tally.seen,
+            is_bound=not tally.is_complete,
+        )
+
+    @property
+    def agreement(self) -> Agreement:
+        """How often engine and reference differ, on the candidates that both have computed."""
+        pairs = [(self.predictions(rates), self._checks_of(rates)) for rates in [*self._checked.values()]]
+        differing = sum(a != b for mine, other in pairs for a, b in zip(mine.classes, other.classes, strict=True))
+        return Agreement(differing=differing, compared=sum(len(mine.classes) for mine, _ in pairs))
+
+    def _cells(self, prefix: str, *, as_written: bool) -> SearchCells:
+        images = self.candidates.images.blocks(self.candidates.images.splits.search)
+        return SearchCells(
+            engine=open_engine(self.candidates.original, images, as_written=as_written),
+            blocks=len(images),
+            workspace=self.candidates.workspace,
+            tick=self._tick,
+            prefix=prefix,
+        )
+
+    def _tick(self, blocks: int) -> None:
+        self.candidates.counting(self.total)(min(blocks * self.candidates.images.batch_size, self.total))
+
+    def _name(self, rates: Rates) -> tuple[str, Patch]:
+        key = tuple(sorted(rates.items()))
+        if key not in self._named:
+            plan = self.candidates.plan(rates)
+            self._named[key] = fingerprint(plan), silencing(self.candidates.groups, plan)
+        return self._named[key]
+
+    def _asking(self, rates: Rates) -> tuple[str, Patch]:
+        found = self._name(rates)
+        self._asked.add(found[0])
+        return found
+
+    def _checks_of(self, rates: Rates) -> Predictions:
+        name, patch = self._asking(rates)
+        self._checked[name] = rates
+        return self.checks.predictions(name, patch)
+
+    def _outcome(self, rates: Rates, tally: Tally) -> Outcome:
+        size = self.candidates.memory(rates)
+        return Outcome(
+            accuracy=tally.accuracy,
+            parameter_bytes=size,
+            memory_saving=self.candidates.saving(size),
+            is_bound=not tally.is_complete,
+        )
+
+    def _answer(self, candidate: str, allowed_drop: float) -> Answer:
+        return answer(self._original_right, self.cells.tally(candidate, self.total), allowed_drop, self._margin)
+
+    def _decision(self, rates: Rates, candidate: str, allowed_drop: float) -> bool:
+        found = self._answer(candidate, allowed_drop)
+        if found is Answer.CLOSE:
+            right = self._checks_of(rates).right
+            tally = Tally(right=sum(right), seen=len(right), total=len(right))
+            found = answer(sum(self._checks_of({}).right), tally, allowed_drop)
+        return found is Answer.WITHIN
+
+    @cached_property
+    def _original_right(self) -> int:
+        return sum(self.predictions({}).right)
+
+    @cached_property
+    def _margin(self) -> int:
+        """Images by which the engine may count a candidate otherwise than the reference; measured on the original."""
+        mine, other = self.predictions({}).classes, self._checks_of({}).classes
+        differing = sum(a != b for a, b in zip(mine, other, strict=True))
+        return margin_of(differing, len(mine), len(mine))
