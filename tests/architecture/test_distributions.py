@@ -68,6 +68,7 @@ def imported_by(files: Iterable[Path]) -> set[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_distribution_declares_what_it_imports(name: str) -> None:
     declared = {distribution(requirement) for requirement in project(name)["dependencies"]}
+    declared |= {distribution(r) for r in project(name).get("optional-dependencies", {}).get("fast", ())}
     installed = packages_distributions()
     needed = {
         OF_ITS_OWN.get(module) or canonicalize_name(installed[module][0])
@@ -85,6 +86,17 @@ def test_the_extra_of_the_suites_is_what_they_import_besides() -> None:
     needed = {canonicalize_name(installed[module][0]) for module in modules}
     assert needed - declared == set()
     assert needed >= {distribution(r) for r in library["optional-dependencies"]["testing"]}
+
+
+def test_what_makes_it_fast_is_imported_in_one_place() -> None:
+    """So that whoever has not installed it notices nothing but the time."""
+    (fast,) = (distribution(requirement) for requirement in project("primesvt")["optional-dependencies"]["fast"])
+    users = [
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "primesvt_core").rglob("*.py")
+        if fast in imported_by([path])
+    ]
+    assert users == ["primesvt_core/engines/native.py"]
 
 
 def test_all_have_one_version() -> None:

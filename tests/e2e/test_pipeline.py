@@ -60,7 +60,7 @@ def test_evaluate_gives_the_reports_accuracy_exactly(undisturbed: tuple[Report, 
 
 def test_a_stopped_run_ends_as_an_undisturbed_one(undisturbed: tuple[Report, Path], tmp_path: Path) -> None:
     def stop(progress: Progress) -> None:
-        if progress.step is Step.PROFILE and progress.done == 3:
+        if progress.step is Step.SEARCH and progress.done == 2:
             raise Cancelled("stop")
 
     with pytest.raises(Cancelled):

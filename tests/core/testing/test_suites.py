@@ -34,7 +34,7 @@ prioritized = POLICY.with_params({})
 
 
 def reckless(problem: Problem, evaluate: Evaluate) -> Curve:
-    return prioritized(replace(problem, allowed_drop=1.0), evaluate)
+    return prioritized(replace(problem, allowed_drop=1.0, is_within=lambda _: True), evaluate)
 
 
 def idle(problem: Problem, _evaluate: Evaluate) -> Curve:
