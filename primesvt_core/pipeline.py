@@ -101,6 +101,7 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
     with steps.step(Step.PROFILE, total=len(rates)) as progress:
         candidates.note = progress.note
         profile(split, rates, goal, progress, queue)
+        split.measure_agreement([{group: rate} for group, every in rates.items() for rate in every])
 
     with steps.step(Step.SEARCH) as progress:
         policy = POLICIES.load(spec.policy).with_params(spec.policy_params)
@@ -286,6 +287,7 @@ def _observed(split: SearchSplit, progress: StepProgress) -> tuple[Callable[[Rat
 
     def evaluate(rates: Rates) -> Outcome:
         outcome = split.evaluate(rates)
+        split.measure_agreement(())
         progress.update(_candidate_facts(rates, outcome))
         return outcome
 

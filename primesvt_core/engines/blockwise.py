@@ -76,22 +76,20 @@ class BlockEngine:
     def _trace(self, block: int, begins_with: Sequence[frozenset[Signal]]) -> dict[Signal, Tensor]:
         """The values of the original that the candidates begin with, and its logits."""
         wanted = frozenset((self.output,)).union(*begins_with)
-        found = {name: self.kept.get(block, name) for name in wanted}
-        missing = [name for name, value in found.items() if value is None]
-        values = {name: value for name, value in found.items() if value is not None}
-        if missing:
-            values |= self._compute(block, frozenset(missing))
-            for name in wanted:
-                self.kept.put(block, name, values[name])
-        return {name: unpacked(value, self.like) for name, value in values.items()}
+        values = self._compute(block, wanted)
+        for name, value in values.items():
+            self.kept.put(block, name, value)
+        return values
 
     def _compute(self, block: int, wanted: frozenset[Signal]) -> dict[Signal, Tensor]:
-        images, labels = self.images.block(block)
-        self.labels[block] = labels
-        values = {INPUT: self.model.encode(images.to(self.like))}
-        last = max(self.place[name] for name in wanted)
-        uses = _last_uses(self.nodes[: last + 1])
-        for node in self.nodes[: last + 1]:
+        """Values of the original, from those that are kept on, or from the images."""
+        nodes, known = self._missing(block, wanted)
+        values = {name: unpacked(value, self.like) for name, value in known.items()}
+        if any(INPUT in node.inputs for node in nodes) or block not in self.labels:
+            images, self.labels[block] = self.images.block(block)
+            values[INPUT] = self.model.encode(images.to(self.like))
+        uses = _last_uses(nodes)
+        for node in nodes:
             x = [values[name] for name in node.inputs]
             overwrite = uses[node.inputs[0]] is node and node.inputs[0] not in wanted and self._is_fresh(node.inputs[0])
             values[node.value] = self._run(node, x, ORIGINAL, overwrite=overwrite)
@@ -99,6 +97,23 @@ class BlockEngine:
                 if uses[name] is node and name not in wanted:
                     del values[name]
         return {name: values[name] for name in wanted}
+
+    def _missing(self, block: int, wanted: frozenset[Signal]) -> tuple[list[Node], dict[Signal, Tensor]]:
+        """Nodes that must be computed for the wanted values, in order, and the kept values that they begin with."""
+        known: dict[Signal, Tensor] = {}
+        missing: set[Signal] = set()
+        left = [*wanted]
+        while left:
+            name = left.pop()
+            if name in known or name in missing or name == INPUT:
+                continue
+            value = self.kept.get(block, name)
+            if value is not None:
+                known[name] = value
+            else:
+                missing.add(name)
+                left += self.node_of[name].inputs
+        return [node for node in self.nodes if node.value in missing], known
 
     def _candidate(self, trace: Mapping[Signal, Tensor], patch: Patch, plan: Outline) -> Tensor:
         """The logits of a candidate."""

@@ -37,6 +37,7 @@ class SearchSplit:
         self._named: dict[tuple[tuple[str, float], ...], tuple[str, Patch]] = {}
         self._asked: set[str] = set()
         self._checked: dict[str, Rates] = {}
+        self._agreed: Agreement | None = None
 
     @cached_property
     def cells(self) -> SearchCells:
@@ -143,6 +144,17 @@ class SearchSplit:
             is_bound=not tally.is_complete,
         )
 
+    def measure_agreement(self, every: Sequence[Rates]) -> None:
+        """Count anew how often engine and reference differ, with the candidates of ``every`` that both have computed.
+
+        What was counted is the same however the cells were computed, if this is called at the same points of a run.
+        """
+        for rates in every:
+            name, _ = self._name(rates)
+            if self.checks.tally(name, self.total).is_complete:
+                self._checked[name] = rates
+        self._agreed = self.agreement
+
     @property
     def agreement(self) -> Agreement:
         """How often engine and reference differ, on the candidates that both have computed."""
@@ -204,9 +216,10 @@ class SearchSplit:
     def _original_right(self) -> int:
         return sum(self.predictions({}).right)
 
-    @cached_property
+    @property
     def _margin(self) -> int:
-        """Images by which the engine may count a candidate otherwise than the reference; measured on the original."""
-        mine, other = self.predictions({}).classes, self._checks_of({}).classes
-        differing = sum(a != b for a, b in zip(mine, other, strict=True))
-        return margin_of(differing, len(mine), len(mine))
+        """Images by which the engine may count a candidate otherwise than the reference, by what was compared."""
+        if self._agreed is None:
+            self._checks_of({})
+            self.measure_agreement(())
+        return margin_of(self._agreed.differing, self._agreed.compared, self.total) if self._agreed else self.total

@@ -1,0 +1,94 @@
+"""The block engine: what it keeps, and that it computes no more than it must. Numbers are in the conformance suite."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from primesvt_core.engines import Engine, open_engine
+from primesvt_core.engines.blockwise import BlockEngine
+from primesvt_core.engines.reference import ReferenceEngine
+from primesvt_core.intake.loading import build
+from primesvt_core.layers.model import SpikingModel
+from primesvt_core.pruning.patches import Patch, silencing
+from primesvt_core.testing.models import tiny
+from primesvt_core.types import Plan
+
+DRAWN = tiny()
+
+
+class Counting:
+    """Two blocks of images, and how often each was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def __len__(self) -> int:
+        return 2
+
+    def block(self, index: int) -> tuple[Tensor, Tensor]:
+        self.asked.append(index)
+        return DRAWN.input + index, torch.tensor([0, 1, 2])
+
+
+@pytest.fixture
+def model() -> SpikingModel:
+    return build(DRAWN.family, DRAWN.config, DRAWN.state)
+
+
+def silenced(group: str, count: int) -> Patch:
+    return silencing(DRAWN.groups, Plan({group: tuple(range(count))}))
+
+
+PATCHES = [Patch(), silenced("block.0.mlp.fc1", 16), silenced("embedding", 8), silenced("stem.0", 2)]
+
+
+def test_the_original_is_the_candidate_without_changes(model: SpikingModel) -> None:
+    (found,) = BlockEngine(model, Counting()).evaluate(0, [Patch()])
+    with torch.no_grad():
+        classes = model(DRAWN.input).argmax(1)
+    assert found.classes == tuple(classes.tolist())
+    assert found.right == tuple((classes == torch.tensor([0, 1, 2])).tolist())
+    assert found.divergence == (0.0, 0.0, 0.0)
+
+
+def test_candidates_are_in_the_order_in_which_they_were_given(model: SpikingModel) -> None:
+    engine = BlockEngine(model, Counting())
+    together = engine.evaluate(1, PATCHES)
+    assert [*reversed(engine.evaluate(1, PATCHES[::-1]))] == together
+    assert [found for patch in PATCHES for found in engine.evaluate(1, [patch])] == together
+
+
+def test_images_are_asked_for_once_while_what_follows_them_is_kept(model: SpikingModel) -> None:
+    images = Counting()
+    engine = BlockEngine(model, images)
+    for block in (0, 1, 0, 1):
+        engine.evaluate(block, PATCHES)
+    assert images.asked == [0, 1]
+
+
+def test_without_memory_everything_is_computed_again_and_the_same(model: SpikingModel) -> None:
+    images = Counting()
+    kept, not_kept = BlockEngine(model, Counting()), BlockEngine(model, images, kept_bytes=0)
+    for _ in range(2):
+        assert not_kept.evaluate(0, PATCHES) == kept.evaluate(0, PATCHES)
+    assert images.asked == [0, 0]
+
+
+@pytest.mark.parametrize("limit", [100, 5_000, 50_000])
+def test_little_memory_is_not_exceeded(model: SpikingModel, limit: int) -> None:
+    engine = BlockEngine(model, Counting(), kept_bytes=limit)
+    wanted = BlockEngine(model, Counting()).evaluate(0, PATCHES)
+    for _ in range(2):
+        assert engine.evaluate(0, PATCHES) == wanted
+        assert sum(value.nbytes for value in engine.kept.values.values()) == engine.kept.bytes <= limit
+
+
+def test_a_model_whose_images_depend_on_each_other_is_computed_by_the_reference(model: SpikingModel) -> None:
+    def engine() -> Engine:
+        return open_engine(model, Counting())
+
+    assert isinstance(engine(), BlockEngine)
+    model.depends_on_batch = True
+    assert isinstance(engine(), ReferenceEngine)
