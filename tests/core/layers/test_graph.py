@@ -1,4 +1,4 @@
-"""Forward passes that are written down: names, what each operation uses, and that no value is held for longer than needed."""
+"""Forward passes that are written down: names, what each operation uses, and whose modules a copy computes with."""
 
 from __future__ import annotations
 

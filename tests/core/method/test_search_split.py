@@ -1,0 +1,190 @@
+"""Candidates on the search split: decisions are those of all images and of the reference, however they come about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import JsonValue
+
+from primesvt_core.engines import Engine, Predictions
+from primesvt_core.method.profiling import distinct_rates, explore
+from primesvt_core.method.search_cells import SearchCells
+from primesvt_core.method.search_split import SearchSplit
+from primesvt_core.method.shared_profile import compute_with_others, computing, explore_with_others
+from primesvt_core.pipeline import Request, prepare
+from primesvt_core.pruning import sizes
+from primesvt_core.pruning.patches import Patch
+from primesvt_core.spec import parse
+from primesvt_core.types import Rates
+from primesvt_core.workspace.sharing import Assignment
+from tests.support.embedded import EXAMPLES
+
+IMAGES, BATCH = 95, 10
+RATES = (0.5, 0.9)
+DROPS = (0.0, 0.02, 0.2)
+Grid = dict[str, tuple[float, ...]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[[str], SearchSplit]:
+    """A split of the example, with a workspace of that name."""
+
+    def made(name: str) -> SearchSplit:
+        spec = parse(
+            {
+                "budget": {"max_accuracy_drop": 0.03}, "rates": list(RATES), "batch_size": BATCH,
+                "splits": {"search_images": IMAGES, "confirmation_images": 10, "calibration_images": 5},
+                "groups": ["block.*", "stem.2"],
+            }
+        )  # fmt: skip
+        request = Request(
+            checkpoint=EXAMPLES / "spikformer-digits.pth.tar", data=EXAMPLES / "digits.npz", spec=spec, out=tmp_path,
+            workspace=tmp_path / name,
+        )  # fmt: skip
+        return SearchSplit(prepare(request))
+
+    return made
+
+
+def grid(split: SearchSplit) -> Grid:
+    candidates = split.candidates
+    layers = sizes.sort_layers(candidates.family.layers(candidates.config), candidates.inspection.shapes)
+    return distinct_rates(sizes.sort_groups(candidates.groups, layers), RATES, candidates.kept)
+
+
+def every(rates: Grid) -> list[Rates]:
+    return [{group: rate} for group, tried in rates.items() for rate in tried]
+
+
+def whole(split: SearchSplit, rates: Rates) -> float:
+    """The drop on all images, as the reference has it."""
+    return split.start().accuracy - split.evaluate(rates).accuracy
+
+
+def test_decisions_are_those_of_all_images(make: Callable[[str], SearchSplit]) -> None:
+    early, late = make("early"), make("late")
+    asked = every(grid(early))
+    drops = [whole(late, rates) for rates in asked]
+    for allowed in sorted(DROPS, reverse=True):
+        assert early.decide(asked, allowed) == [drop <= allowed + 1e-9 for drop in drops]
+
+
+def test_what_was_decided_early_is_a_bound(make: Callable[[str], SearchSplit]) -> None:
+    early, late = make("early"), make("late")
+    rates = grid(early)
+    early.decide(every(rates), 0.0)
+    late.compute(every(rates))
+    cells = {(cell.group, cell.rate): cell for cell in early.profile_cells(rates)}
+    truth = {(cell.group, cell.rate): cell for cell in late.profile_cells(rates)}
+    assert cells.keys() == truth.keys()
+    assert not any(cell.is_bound for cell in truth.values())
+    assert all(cell.samples == IMAGES for cell in truth.values())
+    bounds = [key for key, cell in cells.items() if cell.is_bound]
+    assert bounds
+    for key in cells:
+        assert cells[key].accuracy_drop <= truth[key].accuracy_drop + 1e-9
+        if key in bounds:
+            assert cells[key].samples < IMAGES
+        else:
+            assert cells[key] == truth[key]
+
+
+class Wrong:
+    """An engine that miscounts the first images of every block of a candidate."""
+
+    def __init__(self, engine: Engine, images: int) -> None:
+        self.engine, self.images = engine, images
+
+    def evaluate(self, block: int, patches: Sequence[Patch]) -> list[Predictions]:
+        found = self.engine.evaluate(block, patches)
+        return [
+            each if not patch.touched or block else replace(each, right=self._flipped(each.right))
+            for patch, each in zip(patches, found, strict=True)
+        ]
+
+    def _flipped(self, right: Sequence[bool]) -> tuple[bool, ...]:
+        return tuple(bit != (at < self.images) for at, bit in enumerate(right))
+
+
+def test_near_the_threshold_the_reference_decides(make: Callable[[str], SearchSplit]) -> None:
+    """The margin of 95 images that never differed on the original is 3: as many may be miscounted."""
+    right, wrong = make("right"), make("wrong")
+    sound = wrong.cells
+    wrong.__dict__["cells"] = replace(sound, engine=Wrong(sound.engine, 3))
+    asked = every(grid(right))
+    for allowed in (0.0, 0.01, 0.02, 0.03, 0.05, 0.1):
+        assert wrong.decide(asked, allowed) == right.decide(asked, allowed)
+
+
+class Loopback:
+    """A queue between two splits: every other part is computed by the helper."""
+
+    def __init__(self, helper: SearchSplit, rates: Grid) -> None:
+        self.compute, self.workspace = computing(helper, rates), helper.candidates.workspace
+        self.wanted: dict[str, Rates] = {}
+        self.helped = 0
+
+    def publish(self, cells: Mapping[str, Rates]) -> None:
+        self.wanted |= cells
+
+    def next_batch(self) -> Assignment:
+        if not self.wanted:
+            return Assignment()
+        mine, *others = [*self.wanted][:2]
+        results: dict[str, JsonValue] = {}
+        for key in others:
+            self.compute({key: self.wanted.pop(key)})
+            results[key] = self.workspace.recall(key, lambda: None)
+            self.helped += 1
+        return Assignment(to_compute={mine: self.wanted.pop(mine)}, results=results)
+
+
+def test_a_profile_that_is_explored_with_others_is_that_of_one_alone(make: Callable[[str], SearchSplit]) -> None:
+    alone, shared, helper = make("alone"), make("shared"), make("helper")
+    rates, through = grid(alone), list[str]()
+    explore(rates, 0.02, alone.decide, lambda _: None)
+    queue = Loopback(helper, rates)
+    explore_with_others(shared, rates, 0.02, through.append, queue)
+    for split in (alone, shared):
+        split.measure_agreement(every(rates))
+    assert queue.helped > 0
+    assert sorted(through) == sorted(name for name, tried in rates.items() if tried)
+    assert shared.profile_cells(rates) == alone.profile_cells(rates)
+    assert (shared.evaluations, shared.agreement) == (alone.evaluations, alone.agreement)
+
+
+def test_a_whole_profile_with_others_is_that_of_one_alone(make: Callable[[str], SearchSplit]) -> None:
+    alone, shared, helper = make("alone"), make("shared"), make("helper")
+    rates, through = grid(alone), list[str]()
+    alone.compute(every(rates))
+    compute_with_others(shared, rates, through.append, Loopback(helper, rates))
+    assert sorted(through) == sorted(rates)
+    assert shared.profile_cells(rates) == alone.profile_cells(rates)
+
+
+def test_cells_are_remembered_block_by_block(make: Callable[[str], SearchSplit]) -> None:
+    split = make("w")
+    (rates, *_) = every(grid(split))
+    before = split.predictions(rates)
+    keys = split.keys(rates)
+    assert len(keys) == -(-IMAGES // BATCH)
+    assert [SearchCells.block_of(key) for key in keys] == [*range(len(keys))]
+
+    again = make("w")
+    again.__dict__["cells"] = replace(again.cells, engine=None)  # type: ignore[arg-type]  # nothing is computed again
+    found = again.predictions(rates)
+    assert (found.classes, found.right) == (before.classes, before.right)
+    assert found.divergence == pytest.approx(before.divergence, rel=1e-6)
+    assert {*split.remembered([rates])} == {*keys}
