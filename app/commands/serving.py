@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app import logs
 from app.commands.database import DEFAULT_FOLDER, DataDir
 from primesvt_client.commands.api_options import KEY_VARIABLE, SERVER_VARIABLE
 from primesvt_client.console import err, out, print_json
@@ -30,7 +29,8 @@ def serve(
     """Run the service on this machine: API, dashboard, queue, one worker. Ctrl-C stops it; the next start resumes
     unfinished jobs.
     """
-    from app.embedded import Place, running  # imports what --help does without
+    from app import logs  # imports what --help does without
+    from app.embedded import Place, running
 
     logs.configure("WARNING", as_json=False)
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background processes ignore the first otherwise

@@ -1,0 +1,277 @@
+"""Profile and search: spikingjelly's module, the evaluator before the engine, and the engine, in one run.
+
+    python -m bench.search --blocks 8 --width 96 --images 100 [--json FILE]
+    python -m bench.search --checkpoint PATH --data PATH --search-images 1000 [--json FILE]
+
+The first form takes the full profile of a Spikformer with random weights; the second the paper's policy on a trained
+model, profile and search, for 3 points of accuracy and no memory target.
+
+*Plain* is spikingjelly's module at the best of several batch sizes, every candidate from the images: the median of 3
+evaluations times the number of evaluations. *Before* is the evaluator of the commit before the engine, which runs from
+a worktree of that commit; where a candidate could be given up early, its time counts as if it had not been. *Ours* runs
+from start to end as users run it, decisions that come early included; median of 3.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from bench.models import InMemory, processor, random_images, seconds, spikformer
+from primesvt_client.spec import DEFAULT_RATES
+from primesvt_core.criteria import CRITERIA
+from primesvt_core.engines import blockwise, kernels
+from primesvt_core.engines.blockwise import BlockEngine
+from primesvt_core.engines.reference import ReferenceEngine
+from primesvt_core.intake.loading import build
+from primesvt_core.layers.model import SpikingModel
+from primesvt_core.method.candidates import fingerprint
+from primesvt_core.method.profiling import distinct_rates, explore
+from primesvt_core.method.search import goal, run_rounds
+from primesvt_core.method.search_split import SearchSplit
+from primesvt_core.pipeline import Request, prepare
+from primesvt_core.policies import POLICIES
+from primesvt_core.pruning import sizes
+from primesvt_core.pruning.groups import plan_for
+from primesvt_core.pruning.patches import Patch, silencing
+from primesvt_core.pruning.surgery import filters
+from primesvt_core.spec import parse
+from primesvt_core.types import Rates
+
+COMMIT_BEFORE = "0d67607"
+ROOT = Path(__file__).resolve().parents[1]
+BATCHES = (10, 25, 50, 100)
+BATCH = 25
+"""Images at a time of ours and of the evaluator before."""
+
+ROUNDS = 3
+DROP = 0.03
+Bits = dict[str, str]
+"""By the fingerprint of a plan, for every image whether the candidate is right."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One way through profile and search.
+
+    Attributes:
+        seconds: it took.
+        bits: of candidates that were computed on all images.
+        rates: what the policy chose, and its fallbacks; None of a profile.
+        pairs: images of candidates that were computed.
+    """
+
+    seconds: float
+    bits: Bits
+    rates: list[dict[str, float]] | None = None
+    pairs: int = 0
+
+
+def plain_seconds(model: SpikingModel, x: Any, labels: Any) -> float:
+    """One evaluation by spikingjelly's module, at the best batch size."""
+    engines = {size: ReferenceEngine(model, InMemory(x, labels, size)) for size in BATCHES if size <= len(x)}
+    best = engines[min(engines, key=lambda size: _seconds_an_image(engines[size], size))]
+    parts = range(len(best.images))
+    return statistics.median(
+        seconds(lambda: [best.logits(best.images.block(part)[0], Patch()) for part in parts]) for _ in range(ROUNDS)
+    )
+
+
+def _seconds_an_image(engine: ReferenceEngine, size: int) -> float:
+    some = engine.images.block(0)[0]
+    return min(seconds(lambda: engine.logits(some, Patch())) for _ in range(2)) / size
+
+
+@contextmanager
+def before(asked: Mapping[str, Any], scratch: Path) -> Iterator[dict[str, Any]]:
+    """What the evaluator before the engine finds."""
+    worktree = scratch / "before"
+    subprocess.run(
+        ["git", "worktree", "add", "--quiet", "--detach", str(worktree), COMMIT_BEFORE], cwd=ROOT, check=True
+    )
+    try:
+        (scratch / "asked.json").write_text(json.dumps(asked))
+        shutil.copy(ROOT / "bench" / "before.py", worktree / "before_the_engine.py")
+        subprocess.run(
+            [sys.executable, "before_the_engine.py", str(scratch / "asked.json"), str(scratch / "found.json")],
+            cwd=worktree, env={**os.environ, "PYTHONPATH": str(worktree)}, check=True,
+        )  # fmt: skip
+        yield json.loads((scratch / "found.json").read_text())
+    finally:
+        subprocess.run(["git", "worktree", "remove", "--force", str(worktree)], cwd=ROOT, check=True)
+
+
+@dataclass
+class Profile:
+    """The full profile of a model with random weights."""
+
+    blocks: int
+    width: int
+    images: int
+    form: kernels.Kernels
+    asked: dict[str, Any] = field(default_factory=dict)
+
+    def prepare(self, scratch: Path) -> tuple[SpikingModel, Any, Any]:
+        drawn = spikformer(self.blocks, self.width)
+        self.drawn, (self.x, self.labels) = drawn, random_images(self.images)
+        save_file(drawn.state, scratch / "state.safetensors")
+        np.savez(scratch / "images.npz", x=self.x.numpy(), labels=self.labels.numpy())
+        self.asked = {
+            "state": str(scratch / "state.safetensors"), "images": str(scratch / "images.npz"), "batch": BATCH,
+            "config": drawn.config.model_dump(mode="json"), "rates": DEFAULT_RATES,
+        }  # fmt: skip
+        return build(drawn.family, drawn.config, drawn.state), self.x, self.labels
+
+    def ours(self) -> Measured:
+        began = time.perf_counter()
+        drawn = self.drawn
+        scores = {g.name: CRITERIA.load("l2").score(filters(g, drawn.state)).tolist() for g in drawn.groups}
+        images = InMemory(self.x, self.labels, BATCH)
+        engine = BlockEngine(build(drawn.family, drawn.config, drawn.state), images, kernels=self.form)
+        bits: Bits = {}
+        for group in drawn.groups:
+            plans = [plan_for({group.name: rate}, drawn.groups, scores) for rate in DEFAULT_RATES]
+            named = {fingerprint(plan): silencing(drawn.groups, plan) for plan in plans if plan.kept}
+            found = [engine.evaluate(block, [*named.values()]) for block in range(len(images))]
+            for at, name in enumerate(named):
+                bits[name] = "".join("01"[bit] for block in found for bit in block[at].right)
+        return Measured(seconds=time.perf_counter() - began, bits=bits, pairs=len(bits) * self.images)
+
+
+@dataclass
+class Search:
+    """The paper's policy on a trained model."""
+
+    checkpoint: Path
+    data: Path
+    search_images: int
+    form: kernels.Kernels
+
+    def prepare(self, scratch: Path) -> tuple[SpikingModel, Any, Any]:
+        self.asked: dict[str, Any] = {
+            "checkpoint": str(self.checkpoint), "data": str(self.data),
+            "spec": {
+                "budget": {"max_accuracy_drop": DROP}, "policy": "prioritized", "batch_size": BATCH,
+                "splits": {"search_images": self.search_images},
+            },
+        }  # fmt: skip
+        candidates = prepare(self._request(scratch / "first"))
+        splits = candidates.images
+        whole = splits.blocks(splits.splits.search)
+        parts = [whole.block(index) for index in range(len(whole))]
+        x, labels = (np.concatenate([part[side].numpy() for part in parts]) for side in (0, 1))
+
+        self.scratch = scratch
+        return candidates.original, torch.from_numpy(x), torch.from_numpy(labels)
+
+    def ours(self) -> Measured:
+        folder = Path(tempfile.mkdtemp(dir=self.scratch))
+        candidates = prepare(self._request(folder))
+        began = time.perf_counter()
+        split = SearchSplit(candidates)
+        start = split.start()
+        spec = candidates.spec
+        wanted = goal(spec.budget, baseline_accuracy=start.accuracy, parameter_bytes=start.parameter_bytes)
+        layers = sizes.sort_layers(candidates.family.layers(candidates.config), candidates.inspection.shapes)
+        rates = distinct_rates(sizes.sort_groups(candidates.groups, layers), spec.rates, candidates.kept)
+        explore(rates, DROP, split.decide, lambda _: None)
+        split.measure_agreement([{group: rate} for group, every in rates.items() for rate in every])
+
+        def evaluate(one: Rates) -> Any:
+            outcome = split.evaluate(one)
+            split.measure_agreement(())
+            return outcome
+
+        policy = POLICIES.load(spec.policy).with_params({})
+        found = run_rounds(wanted, rates, start, candidates.memory, split.is_within, policy, evaluate, recovers=False)
+        took = time.perf_counter() - began
+        lines = [json.loads(line) for line in (folder / "cells.jsonl").read_text().splitlines()]
+        parts: dict[str, dict[int, str]] = {}
+        for line in lines:
+            kind, name, block = line["key"].split("/")
+            if kind == "search":
+                parts.setdefault(name, {})[int(block)] = line["value"]["right"]
+        joined = {name: "".join(blocks[at] for at in sorted(blocks)) for name, blocks in parts.items()}
+        chosen = [dict(point.rates) for point in (found.best, *found.fallbacks)]
+        return Measured(
+            seconds=took, rates=chosen, pairs=sum(map(len, joined.values())),
+            bits={name: bits for name, bits in joined.items() if len(bits) == split.total},
+        )  # fmt: skip
+
+    def _request(self, workspace: Path) -> Request:
+        spec = parse(self.asked["spec"])
+        return Request(
+            checkpoint=self.checkpoint, data=self.data, spec=spec, out=workspace / "out", workspace=workspace
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--blocks", type=int, default=8)
+    parser.add_argument("--width", type=int, default=96)
+    parser.add_argument("--images", type=int, default=100)
+    parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--search-images", type=int, default=1000)
+    parser.add_argument("--kernels", choices=("numba", "torch"), default=kernels.available())
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    setattr(blockwise, "available", lambda: asked.kernels)  # noqa: B010  # what an engine takes unless it is told
+    case: Profile | Search = (
+        Search(asked.checkpoint, asked.data, asked.search_images, asked.kernels)
+        if asked.checkpoint
+        else Profile(asked.blocks, asked.width, asked.images, asked.kernels)
+    )
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        model, x, labels = case.prepare(scratch)
+        one = plain_seconds(model, x, labels)
+        runs = sorted((case.ours() for _ in range(ROUNDS)), key=lambda run: run.seconds)
+        ours = runs[ROUNDS // 2]
+        with before(case.asked, scratch) as old:
+            document = compared(one, old, ours, asked.kernels, len(x))
+    print("\n".join(f"{name}: {value}" for name, value in document.items()))
+    if asked.json:
+        asked.json.write_text(json.dumps(document, indent=2))
+
+
+def compared(one: float, old: Mapping[str, Any], ours: Measured, form: str, images: int) -> dict[str, Any]:
+    """What is written down of the three."""
+    whole = old["bits"].keys() - {*old["given_up"]}
+    same = [(old["bits"][name], bits) for name, bits in ours.bits.items() if name in whole]
+    evaluations = len(old["bits"])
+    return {
+        "processor": processor(),
+        "kernels": form,
+        "evaluations": evaluations,
+        "plain_seconds": one * evaluations,
+        "today_seconds": old["seconds"],
+        "seconds": ours.seconds,
+        "ratio": one * evaluations / ours.seconds,
+        "ratio_today": old["seconds"] / ours.seconds,
+        "same_plan": None if ours.rates is None else ours.rates == old["rates"],
+        "pairs": sum(len(bits) for bits, _ in same),
+        "differing_predictions": sum(a != b for first, second in same for a, b in zip(first, second, strict=True)),
+        "computed_pairs": ours.pairs,
+        "images": images,
+    }
+
+
+if __name__ == "__main__":
+    main()
