@@ -1,0 +1,188 @@
+"""What layers of the original see: their inputs on any images, block by block, and sums over them for all that ask.
+
+Criteria and repairs need second moments of a layer's input (its Gram matrix), means and firing rates. They are gathered
+in one pass over the calibration images, whoever asks, at seeded positions; products are taken in the model's precision,
+which is exact for spikes and small integers, and summed in double precision.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from primesvt_core.engines import Images
+from primesvt_core.layers.model import SpikingModel
+from primesvt_core.layers.pointwise import PointwiseConv1d, PointwiseLinear
+
+ROWS_A_COLUMN = 20
+"""At least so many rows for every column of a Gram matrix, where the images have as many."""
+
+Layer = PointwiseLinear | PointwiseConv1d | nn.Conv2d | nn.Linear
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moments:
+    """Sums over rows of a layer's input.
+
+    A row is what one filter sees at one position: the channels of a token, or of a patch ``(C, kh, kw)`` flattened. A
+    layer of several groups has rows of its own for each.
+
+    Attributes:
+        count: rows of a group.
+        total: ``(groups, fan_in)`` float64.
+        gram: ``(groups, fan_in, fan_in)`` float64: the sum of every row times itself.
+    """
+
+    count: int
+    total: Tensor
+    gram: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """``(groups, fan_in)``: of spikes the firing rate, for every column."""
+        return self.total / self.count
+
+    @property
+    def covariance(self) -> Tensor:
+        """``(groups, fan_in, fan_in)``, of the rows as a whole population."""
+        mean = self.mean
+        return self.gram / self.count - mean.unsqueeze(2) * mean.unsqueeze(1)
+
+    def __add__(self, other: Moments) -> Moments:
+        return Moments(count=self.count + other.count, total=self.total + other.total, gram=self.gram + other.gram)
+
+
+class Calibration:
+    """Inputs of the layers of one model on some images.
+
+    Args:
+        model: in eval mode, on its device.
+        images: any split's, in blocks.
+        seed: of the positions that are taken.
+    """
+
+    def __init__(self, model: SpikingModel, images: Images, seed: int = 0) -> None:
+        self.model, self.images, self.seed = model, images, seed
+        self._moments: dict[str, Moments] = {}
+
+    def inputs(self, names: Sequence[str], block: int) -> dict[str, Tensor]:
+        """What the modules of these names are given on one block: ``(T * B, C, ...)`` each; of a head ``(B, D)`` or as
+        its family has it.
+
+        Raises:
+            KeyError: if a module of that name is not called.
+        """
+        seen: dict[str, Tensor] = {}
+        self._run(block, {name: self._keeping(seen, name) for name in names})
+        return {name: seen[name] for name in names}
+
+    def moments(self, names: Sequence[str], tick: Callable[[int], None] = lambda _: None) -> Mapping[str, Moments]:
+        """Sums over the inputs of the layers of these names, on all images; what is known is not gathered again.
+
+        Args:
+            names: modules with a weight: convolutions and linear layers.
+            tick: receives how many blocks are done.
+        """
+        missing = [name for name in names if name not in self._moments]
+        sums: dict[str, Moments] = {}
+        for block in range(len(self.images) if missing else 0):
+            self._run(block, {name: self._adding(sums, name, block) for name in missing})
+            tick(block + 1)
+        self._moments |= sums
+        return {name: self._moments[name] for name in names}
+
+    def _run(self, block: int, hooks: Mapping[str, Callable[[Tensor], None]]) -> None:
+        x, _ = self.images.block(block)
+        with torch.inference_mode(), _watching(self.model, hooks):
+            self.model(x.to(next(self.model.parameters())))
+
+    @staticmethod
+    def _keeping(seen: dict[str, Tensor], name: str) -> Callable[[Tensor], None]:
+        def keep(x: Tensor) -> None:
+            seen[name] = x if name not in seen else torch.cat([seen[name], x])
+
+        return keep
+
+    def _adding(self, sums: dict[str, Moments], name: str, block: int) -> Callable[[Tensor], None]:
+        layer = _layer(self.model, name)
+        chance = torch.Generator().manual_seed(zlib.crc32(f"{self.seed}/{name}/{block}".encode()))
+        wanted = math.ceil(ROWS_A_COLUMN * math.prod(layer.weight.shape[1:]) / len(self.images))
+
+        def add(x: Tensor) -> None:
+            found = _moments(rows(layer, x, wanted, chance))
+            sums[name] = sums[name] + found if name in sums else found
+
+        return add
+
+
+def rows(layer: Layer, x: Tensor, wanted: int, chance: torch.Generator) -> Tensor:
+    """What the filters of a layer see at some positions.
+
+    Args:
+        layer: convolution or linear layer.
+        x: its input: ``(M, C, H, W)``, tokens ``(M, C, N)``; of a plain linear layer ``(..., C)``.
+        wanted: rows to take, or all where there are fewer.
+        chance: chooses them.
+
+    Returns:
+        ``(groups, rows, fan_in)``.
+    """
+    if isinstance(layer, nn.Conv2d) and x.dim() == 4:
+        return _patches(layer, x, wanted, chance)
+    last = x if isinstance(layer, nn.Linear) and not isinstance(layer, PointwiseLinear) else x.movedim(1, -1)
+    flat = last.reshape(-1, last.shape[-1])
+    return flat[_some(len(flat), wanted, chance)].unsqueeze(0)
+
+
+def _patches(layer: nn.Conv2d, x: Tensor, wanted: int, chance: torch.Generator) -> Tensor:
+    """``(groups, rows, C / groups * kh * kw)``."""
+    assert not isinstance(layer.padding, str)  # noqa: S101  # no family has one
+    (kh, kw), (sh, sw), (ph, pw) = layer.kernel_size, layer.stride, layer.padding
+    padded = pad(x, (pw, pw, ph, ph))
+    height, width = (padded.shape[2] - kh) // sh + 1, (padded.shape[3] - kw) // sw + 1
+    at = _some(len(x) * height * width, wanted, chance).to(x.device)
+    image, top, left = at // (height * width), at // width % height * sh, at % width * sw
+    across = (top[:, None, None] + torch.arange(kh, device=x.device)[:, None]).expand(-1, kh, kw)
+    along = (left[:, None, None] + torch.arange(kw, device=x.device)[None, :]).expand(-1, kh, kw)
+    found = padded[image[:, None, None], :, across, along]  # (rows, kh, kw, C)
+    return found.permute(0, 3, 1, 2).reshape(len(at), layer.groups, -1).transpose(0, 1)
+
+
+def _some(total: int, wanted: int, chance: torch.Generator) -> Tensor:
+    """So many of ``total`` positions, ascending; all where there are no more."""
+    if total <= wanted:
+        return torch.arange(total)
+    return torch.randperm(total, generator=chance)[:wanted].sort().values
+
+
+def _moments(seen: Tensor) -> Moments:
+    return Moments(
+        count=seen.shape[1], total=seen.double().sum(1), gram=(seen.transpose(1, 2) @ seen).double()
+    )  # fmt: skip
+
+
+def _layer(model: nn.Module, name: str) -> Layer:
+    found = model.get_submodule(name)
+    if not isinstance(found, PointwiseLinear | PointwiseConv1d | nn.Conv2d | nn.Linear):
+        raise TypeError(f"{name} is no convolution and no linear layer, but a {type(found).__name__}")
+    return found
+
+
+@contextmanager
+def _watching(model: nn.Module, watchers: Mapping[str, Callable[[Tensor], None]]) -> Iterator[None]:
+    def hook(watch: Callable[[Tensor], None]) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        return lambda _module, inputs: watch(inputs[0])
+
+    handles = [model.get_submodule(name).register_forward_pre_hook(hook(watch)) for name, watch in watchers.items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
