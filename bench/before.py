@@ -10,6 +10,8 @@ A candidate whose images left cannot bring it within the allowed drop is given u
 been: seconds x images / images run.
 """
 
+# It is written against the library of that commit:
+# mypy: ignore-errors
 from __future__ import annotations
 
 import json

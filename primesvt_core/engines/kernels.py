@@ -46,7 +46,8 @@ def leaky(currents: Tensor, tau: float, threshold: float, kernels: Kernels, *, o
     if kernels == "numba" and currents.device.type == "cpu":
         from primesvt_core.engines import native  # compiles when it is first used
 
-        native.leaky(_rows(currents), _rows(spikes), tau, threshold)
+        exact = is_power_of_two(tau)
+        native.leaky(_rows(currents), _rows(spikes), tau, threshold, tau_divides_exactly=exact)
     else:
         _leaky(_rows(currents), _rows(spikes), tau, threshold)
     return spikes

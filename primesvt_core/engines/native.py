@@ -18,8 +18,6 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from primesvt_core.engines.kernels import is_power_of_two
-
 BLOCK = 2048
 """Membranes that a thread keeps at a time."""
 
@@ -57,11 +55,11 @@ def _leaky(currents, spikes, tau, share, threshold):  # type: ignore[no-untyped-
                     v[i] = zero if h >= threshold else h
 
 
-def leaky(currents: Tensor, spikes: Tensor, tau: float, threshold: float) -> None:
+def leaky(currents: Tensor, spikes: Tensor, tau: float, threshold: float, *, tau_divides_exactly: bool) -> None:
     """`kernels.leaky` of ``(T, M)`` currents, into ``spikes``, which may be the same memory."""
     x, s = currents.numpy(), spikes.numpy()
     number = x.dtype.type
-    numbers = number(tau), number(1 / tau if is_power_of_two(tau) else 0), number(threshold)
+    numbers = number(tau), number(1 / tau if tau_divides_exactly else 0), number(threshold)
     _in_shares(x.shape[1], lambda here: _leaky(x[:, here], s[:, here], *numbers))
 
 
@@ -85,7 +83,8 @@ def _threads(_process: int) -> ThreadPoolExecutor:
 def compile_all() -> None:
     """Compile every kernel for the types that models have."""
     for dtype in (torch.float32, torch.float64):
-        leaky(torch.zeros(1, 1, dtype=dtype), torch.zeros(1, 1, dtype=dtype), 2.0, 1.0)
+        zeros = torch.zeros(1, 1, dtype=dtype)
+        leaky(zeros, zeros, 2.0, 1.0, tau_divides_exactly=True)
 
 
 if __name__ == "__main__":

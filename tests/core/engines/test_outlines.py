@@ -6,14 +6,14 @@ import torch
 
 from primesvt_core.engines.outlines import outline
 from primesvt_core.intake.loading import build
-from primesvt_core.layers.graph import INPUT, Graph
+from primesvt_core.layers.graph import INPUT, Graph, Signal
 from primesvt_core.pruning.patches import Patch, silencing
 from primesvt_core.testing.models import tiny
 from primesvt_core.types import Plan
 
 MODEL = tiny()
 GRAPH: Graph = build(MODEL.family, MODEL.config, MODEL.state).graph
-VALUES = [node.value for node in GRAPH.nodes]
+VALUES: list[str] = [node.value for node in GRAPH.nodes]
 
 
 def silenced(group: str, *kept: int) -> Patch:
@@ -41,7 +41,7 @@ def test_silenced_hidden_channels_are_computed_from_their_consumer_on() -> None:
 
 def test_silenced_values_pass_through_the_attention() -> None:
     found = outline(GRAPH.nodes, silenced("block.0.attn.v", *range(0, 16, 2)))
-    assert found.silent["attention"] == frozenset(range(1, 16, 2))
+    assert found.silent[Signal("attention")] == frozenset(range(1, 16, 2))
     assert found.changed[0].value == "block.0.attn.proj_linear"
 
 
