@@ -196,6 +196,7 @@ class Search:
         def evaluate(one: Rates) -> Any:
             outcome = split.evaluate(one)
             split.measure_agreement(())
+            split.extend(one)
             return outcome
 
         policy = POLICIES.load(spec.policy).with_params({})

@@ -288,6 +288,7 @@ def _observed(split: SearchSplit, progress: StepProgress) -> tuple[Callable[[Rat
     def evaluate(rates: Rates) -> Outcome:
         outcome = split.evaluate(rates)
         split.measure_agreement(())
+        split.extend(rates)
         progress.update(_candidate_facts(rates, outcome))
         return outcome
 

@@ -46,3 +46,6 @@ class Engine(Protocol):
 
     def evaluate(self, block: int, patches: Sequence[Patch]) -> list[Predictions]:
         """What each candidate predicts on the images of a block. The original is the candidate without changes."""
+
+    def rebase(self, patch: Patch) -> None:
+        """Say that candidates will follow which change this one further; nothing but their time depends on it."""

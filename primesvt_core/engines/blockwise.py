@@ -7,6 +7,8 @@ behind is computed anew, with BatchNorms folded, channels last in memory and neu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -15,7 +17,7 @@ from primesvt_core.engines._base import Images, Predictions
 from primesvt_core.engines.folding import Step, steps, takes_silence
 from primesvt_core.engines.keeping import Kept, unpacked
 from primesvt_core.engines.kernels import Kernels, attend, available, leaky
-from primesvt_core.engines.outlines import Outline, Silence, outline
+from primesvt_core.engines.outlines import Outline, Silence, extends, outline
 from primesvt_core.engines.predictions import predictions
 from primesvt_core.layers.flatten_time import flatten_time
 from primesvt_core.layers.graph import INPUT, Attend, Fire, Node, Signal, Stateless
@@ -27,6 +29,28 @@ KEPT_BYTES = 2 << 30
 """Memory for what the original computes and candidates begin with; the deepest values, which save most, stay first."""
 
 ORIGINAL = Patch()
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """A patched model, whose values are computed from those of another one, or of the original.
+
+    Attributes:
+        patch: its changes of the original.
+        plan: how it differs from its parent.
+        parent: whose values it takes where they do not differ; None of the original itself.
+        kept: its own values that stay in memory.
+    """
+
+    patch: Patch
+    plan: Outline
+    parent: Level | None
+    kept: Kept
+
+    @cached_property
+    def changed(self) -> frozenset[Signal]:
+        """Values that it computes."""
+        return frozenset(node.value for node in self.plan.changed)
 
 
 class BlockEngine:
@@ -50,7 +74,7 @@ class BlockEngine:
         as_written: bool = False,
     ) -> None:
         self.model, self.images, self.kernels = model, images, kernels or available()
-        self.as_written = as_written
+        self.as_written, self.kept_bytes = as_written, kept_bytes
         self.nodes = model.graph.nodes
         self.output = model.graph.output
         self.like = next(model.parameters())
@@ -58,92 +82,118 @@ class BlockEngine:
         self.node_of = {node.value: node for node in self.nodes}
         self.steps: dict[Signal, list[Step]] = {}
         self.labels: dict[int, Tensor] = {}
-        self.kept = Kept(self.place, kept_bytes)
+        self.original = self.base = Level(
+            ORIGINAL, Outline(self.nodes, {}, frozenset((INPUT,))), None, Kept(self.place, kept_bytes // 2)
+        )
 
     def evaluate(self, block: int, patches: Sequence[Patch]) -> list[Predictions]:
         """What each candidate predicts on the images of a block."""
         with torch.inference_mode():
-            outlines = [outline(self.nodes, patch) for patch in patches]
-            first = [min((self.place[v] for v in o.begins_with), default=len(self.nodes)) for o in outlines]
-            trace = self._trace(block, [o.begins_with for o in outlines])
-            original = trace[self.output]
-            logits: dict[int, Tensor] = {}
-            for index in sorted(range(len(patches)), key=lambda i: first[i]):
-                logits[index] = self._candidate(trace, patches[index], outlines[index])
-            labels = self.labels[block]
-            return [predictions(original, logits[index], labels) for index in range(len(patches))]
+            output = frozenset((self.output,))
+            levels = [self._level(patch) for patch in patches]
+            parents = {level.parent for level in levels if level.parent}
+            held = {parent: self._begun(parent, levels, block) for parent in parents}
+            original = (held.get(self.original) or self._values(self.original, block, output, {}))[self.output]
+            logits = [self._values(level, block, output, held)[self.output] for level in levels]
+            return [predictions(original, found, self._labels(block)) for found in logits]
 
-    def _trace(self, block: int, begins_with: Sequence[frozenset[Signal]]) -> dict[Signal, Tensor]:
-        """The values of the original that the candidates begin with, and its logits."""
-        wanted = frozenset((self.output,)).union(*begins_with)
-        values = self._compute(block, wanted)
-        for name, value in values.items():
-            self.kept.put(block, name, value)
-        return values
+    def _begun(self, parent: Level, levels: Sequence[Level], block: int) -> dict[Signal, Tensor]:
+        """What a level's children begin with, computed once for all of them, and its output."""
+        plans = (level.plan for level in levels if level.parent is parent)
+        wanted = frozenset((self.output,)).union(*(plan.begins_with for plan in plans))
+        return self._values(parent, block, wanted, {})
 
-    def _compute(self, block: int, wanted: frozenset[Signal]) -> dict[Signal, Tensor]:
-        """Values of the original, from those that are kept on, or from the images."""
-        nodes, known = self._missing(block, wanted)
+    def rebase(self, patch: Patch) -> None:
+        """Keep values of a candidate as well: those that follow change it further."""
+        self.base = self._level(patch, Kept(self.place, self.kept_bytes // 2)) if patch.touched else self.original
+
+    def _level(self, patch: Patch, kept: Kept | None = None) -> Level:
+        parent = self.base if kept is None and extends(patch, self.base.patch) else self.original
+        return Level(patch, outline(self.nodes, patch, parent.patch), parent, kept or Kept(self.place, 0))
+
+    def _labels(self, block: int) -> Tensor:
+        if block not in self.labels:
+            _, self.labels[block] = self.images.block(block)
+        return self.labels[block]
+
+    def _values(
+        self, level: Level, block: int, wanted: frozenset[Signal], held: Mapping[Level, Mapping[Signal, Tensor]]
+    ) -> dict[Signal, Tensor]:
+        """Values of a level: kept ones, its parent's, and what must be computed from them.
+
+        Args:
+            level: whose.
+            block: of images.
+            wanted: which.
+            held: what levels' children begin with, as far as it was computed before.
+        """
+        known, missing, others = self._sources(level, block, wanted)
         values = {name: unpacked(value, self.like) for name, value in known.items()}
-        if any(INPUT in node.inputs for node in nodes) or block not in self.labels:
-            images, self.labels[block] = self.images.block(block)
-            values[INPUT] = self.model.encode(images.to(self.like))
+        if level.parent is None:
+            values |= self._images(block, others)
+        elif others:
+            found = held.get(level.parent) or self._values(level.parent, block, others, held)
+            values |= {name: found[name] for name in others}
+        nodes = [node for node in level.plan.changed if node.value in missing]
         uses = _last_uses(nodes)
         for node in nodes:
-            x = [values[name] for name in node.inputs]
-            overwrite = uses[node.inputs[0]] is node and node.inputs[0] not in wanted and self._is_fresh(node.inputs[0])
-            values[node.value] = self._run(node, x, ORIGINAL, overwrite=overwrite)
-            for name in {*node.inputs}:
-                if uses[name] is node and name not in wanted:
+            first = node.inputs[0]
+            is_last = uses[first] is node and first not in wanted
+            overwrite = is_last and first in missing and self._is_fresh(first)
+            values[node.value] = self._compute(level, node, values, overwrite=overwrite)
+            for name in {*node.inputs} - wanted:
+                if uses[name] is node:
                     del values[name]
-        return {name: values[name] for name in wanted}
+        for name in wanted & missing:
+            level.kept.put(block, name, values[name])
+        silent = {name: channels for name, channels in level.plan.silent.items() if name in others}
+        return {name: _silenced(values[name], silent.get(name)) for name in wanted}
 
-    def _missing(self, block: int, wanted: frozenset[Signal]) -> tuple[list[Node], dict[Signal, Tensor]]:
-        """Nodes that must be computed for the wanted values, in order, and the kept values that they begin with."""
+    def _sources(
+        self, level: Level, block: int, wanted: frozenset[Signal]
+    ) -> tuple[dict[Signal, Tensor], frozenset[Signal], frozenset[Signal]]:
+        """What is kept of the values that the wanted ones need, what is to be computed, and what the parent has."""
         known: dict[Signal, Tensor] = {}
         missing: set[Signal] = set()
+        others: set[Signal] = set()
         left = [*wanted]
         while left:
             name = left.pop()
-            if name in known or name in missing or name == INPUT:
+            if name in known or name in missing or name in others:
                 continue
-            value = self.kept.get(block, name)
+            value = level.kept.get(block, name)
             if value is not None:
                 known[name] = value
-            else:
+            elif name in level.changed:
                 missing.add(name)
                 left += self.node_of[name].inputs
-        return [node for node in self.nodes if node.value in missing], known
+            else:
+                others.add(name)
+        return known, frozenset(missing), frozenset(others)
 
-    def _candidate(self, trace: Mapping[Signal, Tensor], patch: Patch, plan: Outline) -> Tensor:
-        """The logits of a candidate."""
-        own: dict[Signal, Tensor] = {}
-        uses = _last_uses(plan.changed)
-        for node in plan.changed:
-            overwrite = node.inputs[0] in own and uses[node.inputs[0]] is node and self._is_fresh(node.inputs[0])
-            without = self._silent_columns(node, plan)
-            x = [
-                own[name] if name in own
-                else trace[name] if name == without else _silenced(trace[name], plan.silent.get(name, frozenset()))
-                for name in node.inputs
-            ]  # fmt: skip
-            silent = plan.silent[without] if without is not None else frozenset()
-            own[node.value] = self._run(node, x, patch, overwrite=overwrite, silent=silent)
-            for name in {*node.inputs} & own.keys():
-                if uses[name] is node:
-                    del own[name]
-        return own.get(self.output, trace.get(self.output, torch.empty(0)))
+    def _images(self, block: int, names: frozenset[Signal]) -> dict[Signal, Tensor]:
+        if not names:
+            return {}
+        images, self.labels[block] = self.images.block(block)
+        return {INPUT: self.model.encode(images.to(self.like))}
+
+    def _compute(self, level: Level, node: Node, values: Mapping[Signal, Tensor], *, overwrite: bool) -> Tensor:
+        """One operation of a level; inputs that are merely silent are its parent's but for the silence."""
+        silent = {name: level.plan.silent[name] for name in node.inputs if name in level.plan.silent}
+        columns = silent.get(node.inputs[0]) if self._takes_silence(node) else None
+        x = [
+            values[name] if columns and at == 0 else _silenced(values[name], silent.get(name))
+            for at, name in enumerate(node.inputs)
+        ]
+        return self._run(node, x, level.patch, overwrite=overwrite, silent=columns or frozenset())
 
     def _is_fresh(self, name: Signal) -> bool:
         """Whether a value has memory of its own, which another value is no view of."""
         return name != INPUT and isinstance(self.node_of[name].op, Stateless | Attend)
 
-    def _silent_columns(self, node: Node, plan: Outline) -> Signal | None:
-        """The input whose silent channels cost a product nothing but zero columns in its weights."""
-        if isinstance(node.op, Stateless) and node.inputs[0] in plan.silent:
-            first = self._original_steps(node)[0]
-            return node.inputs[0] if takes_silence(first) else None
-        return None
+    def _takes_silence(self, node: Node) -> bool:
+        """Whether silent channels of its first input cost it nothing but zero columns in its weights."""
+        return isinstance(node.op, Stateless) and takes_silence(self._original_steps(node)[0])
 
     def _original_steps(self, node: Node) -> list[Step]:
         if node.value not in self.steps:
@@ -161,7 +211,7 @@ class BlockEngine:
             found = self._original_steps(node) if not _touches(node, patch) else self._steps(node, patch)
             if silent:
                 first, *others = found
-                assert takes_silence(first)  # noqa: S101  # `_silent_columns` said so
+                assert takes_silence(first)  # noqa: S101  # `_takes_silence` said so
                 found = [first.without(sorted(silent)), *others]
             return flatten_time(lambda y: _chain(found, y), x[0])
         if isinstance(op, Fire):
@@ -201,7 +251,7 @@ def _chain(found: Sequence[Step], x: Tensor) -> Tensor:
     return x
 
 
-def _silenced(x: Tensor, channels: Silence) -> Tensor:
+def _silenced(x: Tensor, channels: Silence | None) -> Tensor:
     if not channels:
         return x
     return x.index_fill(2, torch.tensor(sorted(channels), device=x.device), 0.0)

@@ -29,17 +29,17 @@ class Outline:
     begins_with: frozenset[Signal]
 
 
-def outline(nodes: Sequence[Node], patch: Patch) -> Outline:
-    """What a candidate changes."""
-    touched = patch.touched
+def outline(nodes: Sequence[Node], patch: Patch, since: Patch | None = None) -> Outline:
+    """What a candidate changes, of the original or of another candidate ``since`` that it extends."""
+    touched = differing(patch, since or Patch())
     changed: dict[Signal, Node] = {}
     silent: dict[Signal, Silence] = {}
     begins_with: set[Signal] = set()
     for node in nodes:
-        is_touched = any(node.uses(name) for name in touched)
-        if not is_touched and not any(name in changed or name in silent for name in node.inputs):
+        of_node = frozenset(name for name in touched if node.uses(name))
+        if not of_node and not any(name in changed or name in silent for name in node.inputs):
             continue
-        channels = _silent_channels(node, patch, changed, silent, is_touched=is_touched)
+        channels = _silent_channels(node, patch, changed, silent, of_node)
         if channels is not None:
             silent[node.value] = channels
             continue
@@ -48,21 +48,35 @@ def outline(nodes: Sequence[Node], patch: Patch) -> Outline:
     return Outline(tuple(changed.values()), silent, frozenset(begins_with))
 
 
+def differing(patch: Patch, other: Patch) -> frozenset[str]:
+    """State dict entries that two candidates have otherwise."""
+    norms = {
+        norm for norm in {*patch.silenced, *other.silenced} if patch.silenced.get(norm) != other.silenced.get(norm)
+    }
+    tensors = {n for n in {*patch.tensors, *other.tensors} if patch.tensors.get(n) is not other.tensors.get(n)}
+    return frozenset((*(f"{norm}.{entry}" for norm in norms for entry in ("weight", "bias")), *tensors))
+
+
+def extends(patch: Patch, other: Patch) -> bool:
+    """Whether a candidate silences whatever the other does, and has all its tensors."""
+    silences = all({*channels} <= {*patch.silenced.get(norm, ())} for norm, channels in other.silenced.items())
+    return silences and all(patch.tensors.get(name) is tensor for name, tensor in other.tensors.items())
+
+
 def _silent_channels(
     node: Node,
     patch: Patch,
     changed: Mapping[Signal, Node],
     silent: Mapping[Signal, Silence],
-    *,
-    is_touched: bool,
+    touched: frozenset[str],
 ) -> Silence | None:
     """The channels that are zero, where that is all by which a value differs from the original's."""
     op = node.op
     if any(name in changed for name in node.inputs):
         return None
     different = {silent[name] for name in node.inputs if name in silent}
-    if is_touched:
-        return None if different else _silenced_at_the_end(node, patch)
+    if touched:
+        return None if different else _silenced_at_the_end(node, patch, touched)
     if len(different) != 1:
         return None
     (channels,) = different
@@ -75,15 +89,15 @@ def _silent_channels(
     return channels if isinstance(op, Stateless) and all(map(_keeps_silence, op.modules)) else None
 
 
-def _silenced_at_the_end(node: Node, patch: Patch) -> Silence | None:
-    """Channels of a layer's BatchNorm that are zeroed, where the patch does nothing else to the operation."""
-    if not isinstance(node.op, Stateless) or any(node.uses(name) for name in patch.tensors):
+def _silenced_at_the_end(node: Node, patch: Patch, touched: frozenset[str]) -> Silence | None:
+    """Channels of a layer's BatchNorm that are zeroed, where nothing else of the operation differs."""
+    if not isinstance(node.op, Stateless):
         return None
     named = zip(node.tensors, node.op.modules, strict=True)
-    rest = [(name, module) for name, module in named if not _keeps_silence(module)]
-    norm = rest[-1][0]
-    others = [name for name, _ in rest[:-1] if name in patch.silenced]
-    return frozenset(patch.silenced[norm]) if norm in patch.silenced and not others else None
+    *_, norm = (name for name, module in named if not _keeps_silence(module))
+    only = {f"{norm}.weight", f"{norm}.bias"}
+    is_silence = touched <= only and not only & patch.tensors.keys() and norm in patch.silenced
+    return frozenset(patch.silenced[norm]) if is_silence else None
 
 
 def _keeps_silence(module: nn.Module) -> bool:

@@ -28,6 +28,9 @@ class ReferenceEngine:
         original = self.logits(x, Patch())
         return [predictions(original, self.logits(x, patch), labels) for patch in patches]
 
+    def rebase(self, patch: Patch) -> None:
+        """Every candidate is computed from the images."""
+
     def logits(self, x: Tensor, patch: Patch) -> Tensor:
         """``(B, num_classes)`` of one candidate."""
         with torch.inference_mode(), as_spikingjelly_has_them(self.model), patched(self.model, patch):

@@ -71,6 +71,12 @@ class SearchSplit:
         right = self._checks_of(rates).right
         return self._outcome(rates, Tally(right=sum(right), seen=len(right), total=len(right)))
 
+    def extend(self, rates: Rates) -> None:
+        """Say that the policy goes on from here: candidates will follow that are pruned further."""
+        _, patch = self._name(rates)
+        for cells in (self.cells, self.checks):
+            cells.engine.rebase(patch)
+
     def known(self, rates: Rates) -> Outcome:
         """The same as far as the engine has computed it."""
         return self._outcome(rates, self.cells.tally(self._name(rates)[0], self.total))

@@ -37,7 +37,7 @@ def undisturbed(here: Service, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 def test_a_killed_child_ends_in_the_same_plan(here: Service, undisturbed: dict[str, Any], tmp_path: Path) -> None:
     job = here.submit()
-    here.until_profiling(job)
+    here.until_computing(job)
     here.kill_child()
     job = here.until_over(job)
     assert (job.state, job.attempts) == (JobState.SUCCEEDED, 2)
@@ -53,7 +53,7 @@ def test_a_killed_worker_takes_its_child_along_and_another_goes_on(
     here: Service, undisturbed: dict[str, Any], tmp_path: Path
 ) -> None:
     job = here.submit()
-    here.until_profiling(job)
+    here.until_computing(job)
     [child] = here.children()
     os.kill(here.pid("worker"), signal.SIGKILL)
     here.until(lambda: not Path(f"/proc/{child}").exists())
@@ -74,7 +74,7 @@ def test_many_notifications_of_a_job_start_one_attempt(here: Service) -> None:
     job = here.submit()
     for _ in range(20):
         notifier.notify_job(job.id)
-    here.until_profiling(job, cells=1)
+    here.until_computing(job)
     for _ in range(20):
         notifier.notify_job(job.id)
     assert len(here.children()) == 1
@@ -87,7 +87,7 @@ def test_many_notifications_of_a_job_start_one_attempt(here: Service) -> None:
 
 def test_a_running_job_stops_when_cancelled_and_can_be_tried_again(here: Service) -> None:
     job = here.submit()
-    here.until_profiling(job)
+    here.until_computing(job)
     assert here.client.cancel(job.id).state is JobState.CANCELLING
     assert here.client.cancel(job.id).state in (JobState.CANCELLING, JobState.CANCELLED)
     assert here.until_over(job).state is JobState.CANCELLED
@@ -103,7 +103,7 @@ def test_a_running_job_stops_when_cancelled_and_can_be_tried_again(here: Service
 
 def test_a_queued_job_is_cancelled_at_once_while_another_runs(here: Service) -> None:
     first, second = here.submit(), here.submit()
-    here.until_profiling(first, cells=1)
+    here.until_computing(first)
     assert here.client.job(second.id).state is JobState.QUEUED
     assert here.client.cancel(second.id).state is JobState.CANCELLED
     here.client.cancel(first.id)
@@ -151,7 +151,7 @@ def test_a_hostile_upload_is_rejected_and_runs_nothing(here: Service) -> None:
 def test_a_service_that_is_stopped_goes_on_at_the_next_start(undisturbed: dict[str, Any], tmp_path: Path) -> None:
     with service(tmp_path / "data") as first:
         job = first.submit()
-        first.until_profiling(job)
+        first.until_computing(job)
         key = first.key
     with service(tmp_path / "data", key) as second:
         assert second.found.first_key is None

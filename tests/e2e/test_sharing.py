@@ -122,8 +122,8 @@ def test_a_real_profile_that_was_shared_gives_the_report_of_one_that_was_not(tea
     named = {UploadKind.CHECKPOINT: "spikformer-digits.pth.tar", UploadKind.DATASET: "digits.npz"}
     sent = [team.client.upload(EXAMPLES / name, kind).id for kind, name in named.items()]
     checkpoint, data = (team.client.wait_upload(upload).id for upload in sent)
-    rates = [rate / 20 for rate in range(1, 20)]
-    asked = {**QUICK, "rates": rates, "profile": "full", "splits": {**QUICK["splits"], "search_images": 600}}
+    rates = [rate / 10 for rate in range(1, 10)]
+    asked = {**QUICK, "rates": rates, "splits": {**QUICK["splits"], "search_images": 200}}
     undisturbed = team.report(team.until_over(team.submit(checkpoint, data, **asked)))
     assert alone.log.read_text().count("help_begun") == 0
     helping = machine(team, 1, stub=False)

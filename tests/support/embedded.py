@@ -25,6 +25,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 QUICK: dict[str, Any] = {
     "budget": {"max_accuracy_drop": 0.05, "min_memory_saving": 0.15},
     "rates": [0.5],
+    "profile": "full",
     "splits": {"search_images": 60, "confirmation_images": 300, "calibration_images": 20},
 }
 PATIENCE_SECONDS = 120.0
@@ -60,13 +61,15 @@ class Service:
         self.until(lambda: self.client.job(job.id).state.is_terminal)
         return self.client.job(job.id)
 
-    def until_profiling(self, job: JobView, cells: int = 3) -> None:
+    def until_computing(self, job: JobView) -> None:
+        """Until the job's child evaluates candidates, or nearly."""
+
         def is_there() -> bool:
             found = self.client.job(job.id)
             assert not found.state.is_terminal, found.problem
             progress = found.progress
-            is_profiling = progress is not None and progress.step == Step.PROFILE and progress.done >= cells
-            return found.state is JobState.RUNNING and is_profiling
+            is_computing = progress is not None and progress.step not in (Step.INTAKE, Step.EXPORT, Step.REPORT)
+            return found.state is JobState.RUNNING and is_computing
 
         self.until(is_there)
 

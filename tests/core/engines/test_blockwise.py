@@ -82,7 +82,20 @@ def test_little_memory_is_not_exceeded(model: SpikingModel, limit: int) -> None:
     wanted = BlockEngine(model, Counting()).evaluate(0, PATCHES)
     for _ in range(2):
         assert engine.evaluate(0, PATCHES) == wanted
-        assert sum(value.nbytes for value in engine.kept.values.values()) == engine.kept.bytes <= limit
+        kept = engine.original.kept
+        assert sum(value.nbytes for value in kept.values.values()) == kept.bytes <= limit
+
+
+def test_a_step_that_was_accepted_is_where_further_candidates_begin(model: SpikingModel) -> None:
+    engine = BlockEngine(model, Counting())
+    further = silencing(DRAWN.groups, Plan({"block.0.mlp.fc1": tuple(range(16)), "block.0.attn.v": tuple(range(8))}))
+    wanted = engine.evaluate(0, [further, *PATCHES])
+    engine.rebase(PATCHES[1])
+    assert engine.evaluate(0, [further, *PATCHES]) == wanted
+    assert engine.base.patch is PATCHES[1]
+    assert engine.base.kept.bytes > 0
+    engine.rebase(Patch())
+    assert engine.base is engine.original
 
 
 def test_a_model_whose_images_depend_on_each_other_is_computed_by_the_reference(model: SpikingModel) -> None:

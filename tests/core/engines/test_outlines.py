@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from primesvt_core.engines.outlines import outline
+from primesvt_core.engines.outlines import extends, outline
 from primesvt_core.intake.loading import build
 from primesvt_core.layers.graph import INPUT, Graph, Signal
 from primesvt_core.pruning.patches import Patch, silencing
@@ -61,6 +61,21 @@ def test_a_changed_weight_beside_silence_in_one_layer_is_computed() -> None:
     name = "block.0.mlp.fc1_linear.weight"
     patch = Patch(silenced=silenced("block.0.mlp.fc1", *range(30)).silenced, tensors={name: MODEL.state[name]})
     assert changed(patch)[0] == "block.0.mlp.fc1_linear"
+
+
+def test_what_a_candidate_shares_with_another_is_not_computed_again() -> None:
+    first = silenced("block.0.attn.v", *range(8))
+    both = silencing(MODEL.groups, Plan({"block.0.attn.v": tuple(range(8)), "block.0.mlp.fc1": tuple(range(16))}))
+    assert extends(both, first)
+    assert not extends(first, both)
+    found = outline(GRAPH.nodes, both, first)
+    assert found.changed[0].value == "block.0.mlp.fc2_linear"
+    assert outline(GRAPH.nodes, both, both).changed == ()
+
+
+def test_channels_that_are_silenced_beside_others_are_silent_together() -> None:
+    few, more = silenced("block.0.mlp.fc1", *range(30)), silenced("block.0.mlp.fc1", *range(20))
+    assert set(outline(GRAPH.nodes, more, few).silent.values()) == {frozenset(range(20, 32))}
 
 
 def test_a_silenced_stream_is_computed_from_its_first_sum_on() -> None:

@@ -114,6 +114,9 @@ class Wrong:
             for patch, each in zip(patches, found, strict=True)
         ]
 
+    def rebase(self, patch: Patch) -> None:
+        self.engine.rebase(patch)
+
     def _flipped(self, right: Sequence[bool]) -> tuple[bool, ...]:
         return tuple(bit != (at < self.images) for at, bit in enumerate(right))
 
