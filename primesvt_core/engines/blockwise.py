@@ -1,26 +1,27 @@
 """The engine: traces the original once a block of images, and computes candidates from what they change onwards.
 
-What a candidate leaves alone is taken from the trace; channels that it silences are the trace's, but zero; everything
-behind is computed anew, with BatchNorms folded, channels last in memory and neurons in place.
+What a candidate leaves alone is taken from the trace, without the channels that it silences; everything behind is
+computed anew, on the channels that are left, with BatchNorms folded, channels last in memory and neurons in place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from primesvt_core.engines._base import Images, Predictions
-from primesvt_core.engines.folding import Step, steps, takes_silence
+from primesvt_core.engines.fewer_channels import between, fewer, is_even, whole
+from primesvt_core.engines.folding import Step, steps
 from primesvt_core.engines.keeping import Kept, unpacked
 from primesvt_core.engines.kernels import Kernels, attend, available, leaky
-from primesvt_core.engines.outlines import Outline, Silence, extends, outline
+from primesvt_core.engines.outlines import NOTHING, Outline, Silence, extends, gone, outline
 from primesvt_core.engines.predictions import predictions
 from primesvt_core.layers.flatten_time import flatten_time
-from primesvt_core.layers.graph import INPUT, Attend, Fire, Node, Signal, Stateless
+from primesvt_core.layers.graph import INPUT, Attend, Channels, Fire, Node, Planes, Signal, Stateless
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import LIF, reset
 from primesvt_core.pruning.patches import Patch, patched
@@ -38,19 +39,27 @@ class Level:
     Attributes:
         patch: its changes of the original.
         plan: how it differs from its parent.
+        gone: channels that its values do not have.
         parent: whose values it takes where they do not differ; None of the original itself.
         kept: its own values that stay in memory.
+        steps: what its stateless operations compute, once they were asked for.
     """
 
     patch: Patch
     plan: Outline
+    gone: Mapping[Signal, Silence]
     parent: Level | None
     kept: Kept
+    steps: dict[Signal, list[Step]] = field(default_factory=dict)
 
     @cached_property
     def changed(self) -> frozenset[Signal]:
         """Values that it computes."""
         return frozenset(node.value for node in self.plan.changed)
+
+    def without(self, name: Signal) -> Silence:
+        """Channels that a value does not have."""
+        return self.gone.get(name, NOTHING)
 
 
 class BlockEngine:
@@ -80,17 +89,17 @@ class BlockEngine:
         self.like = next(model.parameters())
         self.place = {INPUT: -1, **{node.value: index for index, node in enumerate(self.nodes)}}
         self.node_of = {node.value: node for node in self.nodes}
-        self.steps: dict[Signal, list[Step]] = {}
         self.labels: dict[int, Tensor] = {}
-        self.original = self.base = Level(
-            ORIGINAL, Outline(self.nodes, {}, frozenset((INPUT,))), None, Kept(self.place, kept_bytes // 2)
-        )
+        self.levels: dict[int, Level] = {}
+        everything = Outline(self.nodes, {}, frozenset((INPUT,)))
+        self.original = self.base = Level(ORIGINAL, everything, {}, None, Kept(self.place, kept_bytes // 2))
 
     def evaluate(self, block: int, patches: Sequence[Patch]) -> list[Predictions]:
         """What each candidate predicts on the images of a block."""
         with torch.inference_mode():
             output = frozenset((self.output,))
-            levels = [self._level(patch) for patch in patches]
+            self.levels = {id(patch): self.levels.get(id(patch)) or self._level(patch) for patch in patches}
+            levels = [self.levels[id(patch)] for patch in patches]
             parents = {level.parent for level in levels if level.parent}
             held = {parent: self._begun(parent, levels, block) for parent in parents}
             original = (held.get(self.original) or self._values(self.original, block, output, {}))[self.output]
@@ -105,11 +114,14 @@ class BlockEngine:
 
     def rebase(self, patch: Patch) -> None:
         """Keep values of a candidate as well: those that follow change it further."""
+        self.levels = {}
         self.base = self._level(patch, Kept(self.place, self.kept_bytes // 2)) if patch.touched else self.original
 
     def _level(self, patch: Patch, kept: Kept | None = None) -> Level:
         parent = self.base if kept is None and extends(patch, self.base.patch) else self.original
-        return Level(patch, outline(self.nodes, patch, parent.patch), parent, kept or Kept(self.place, 0))
+        plan = outline(self.nodes, patch, parent.patch)
+        without = {} if self.as_written else gone(self.nodes, patch)
+        return Level(patch, plan, without, parent, kept or Kept(self.place, 0))
 
     def _labels(self, block: int) -> Tensor:
         if block not in self.labels:
@@ -133,21 +145,26 @@ class BlockEngine:
             values |= self._images(block, others)
         elif others:
             found = held.get(level.parent) or self._values(level.parent, block, others, held)
-            values |= {name: found[name] for name in others}
+            values |= {name: self._taken(level, level.parent, name, found[name]) for name in others}
         nodes = [node for node in level.plan.changed if node.value in missing]
         uses = _last_uses(nodes)
         for node in nodes:
             first = node.inputs[0]
             is_last = uses[first] is node and first not in wanted
             overwrite = is_last and first in missing and self._is_fresh(first)
-            values[node.value] = self._compute(level, node, values, overwrite=overwrite)
+            values[node.value] = self._run(level, node, [values[name] for name in node.inputs], overwrite=overwrite)
             for name in {*node.inputs} - wanted:
                 if uses[name] is node:
                     del values[name]
         for name in wanted & missing:
             level.kept.put(block, name, values[name])
-        silent = {name: channels for name, channels in level.plan.silent.items() if name in others}
-        return {name: _silenced(values[name], silent.get(name)) for name in wanted}
+        return {name: values[name] for name in wanted}
+
+    def _taken(self, level: Level, parent: Level, name: Signal, value: Tensor) -> Tensor:
+        """A parent's value as a level has it: without further channels, or with zeros in their places."""
+        if self.as_written:
+            return _silenced(value, level.plan.silent.get(name, NOTHING))
+        return fewer(value, parent.without(name), level.without(name))
 
     def _sources(
         self, level: Level, block: int, wanted: frozenset[Signal]
@@ -177,50 +194,49 @@ class BlockEngine:
         images, self.labels[block] = self.images.block(block)
         return {INPUT: self.model.encode(images.to(self.like))}
 
-    def _compute(self, level: Level, node: Node, values: Mapping[Signal, Tensor], *, overwrite: bool) -> Tensor:
-        """One operation of a level; inputs that are merely silent are its parent's but for the silence."""
-        silent = {name: level.plan.silent[name] for name in node.inputs if name in level.plan.silent}
-        columns = silent.get(node.inputs[0]) if self._takes_silence(node) else None
-        x = [
-            values[name] if columns and at == 0 else _silenced(values[name], silent.get(name))
-            for at, name in enumerate(node.inputs)
-        ]
-        return self._run(node, x, level.patch, overwrite=overwrite, silent=columns or frozenset())
-
     def _is_fresh(self, name: Signal) -> bool:
         """Whether a value has memory of its own, which another value is no view of."""
         return name != INPUT and isinstance(self.node_of[name].op, Stateless | Attend)
 
-    def _takes_silence(self, node: Node) -> bool:
-        """Whether silent channels of its first input cost it nothing but zero columns in its weights."""
-        return isinstance(node.op, Stateless) and takes_silence(self._original_steps(node)[0])
-
-    def _original_steps(self, node: Node) -> list[Step]:
-        if node.value not in self.steps:
-            self.steps[node.value] = self._steps(node, ORIGINAL)
-        return self.steps[node.value]
-
-    def _steps(self, node: Node, patch: Patch) -> list[Step]:
-        return steps(node.op.modules, node.tensors, patch, folds=not self.as_written)
-
-    def _run(
-        self, node: Node, x: list[Tensor], patch: Patch, *, overwrite: bool, silent: Silence = frozenset()
-    ) -> Tensor:
-        op = node.op
+    def _run(self, level: Level, node: Node, x: list[Tensor], *, overwrite: bool) -> Tensor:
+        """One operation of a level, on values without the channels that are gone."""
+        op, after = node.op, level.without(node.value)
+        before = [level.without(name) for name in node.inputs]
         if isinstance(op, Stateless):
-            found = self._original_steps(node) if not _touches(node, patch) else self._steps(node, patch)
-            if silent:
-                first, *others = found
-                assert takes_silence(first)  # noqa: S101  # `_takes_silence` said so
-                found = [first.without(sorted(silent)), *others]
-            return flatten_time(lambda y: _chain(found, y), x[0])
+            if node.value not in level.steps:
+                level.steps[node.value] = self._steps(level, node, before[0], after)
+            return flatten_time(lambda y: _chain(level.steps[node.value], y), x[0])
         if isinstance(op, Fire):
             return self._fire(op, x[0], overwrite=overwrite)
         if isinstance(op, Attend) and not self.as_written:
-            return attend(*x, num_heads=op.num_heads, scale=op.scale)
-        if op.modules and _touches(node, patch):
-            return _with_patch(node, self.model, patch, x)
+            return self._attend(op, x, before)
+        if isinstance(op, Channels) and before[0]:
+            return fewer(op(whole(x[0], before[0])), NOTHING, after)
+        if not isinstance(op, Planes) and {*before} != {after}:  # values that lack other channels than the result
+            x = [whole(value, without) for value, without in zip(x, before, strict=True)]
+        if op.modules and _touches(node, level.patch):
+            return _with_patch(node, self.model, level.patch, x)
         return op(*x)
+
+    def _steps(self, level: Level, node: Node, before: Silence, after: Silence) -> list[Step]:
+        """A level's stateless operation, from the channels that its input has to those that its value has."""
+        touched = level.parent is not None and _touches(node, level.patch)
+        if touched or level.parent is None:
+            found = steps(node.op.modules, node.tensors, level.patch, folds=not self.as_written)
+        else:
+            if node.value not in self.original.steps:
+                self.original.steps[node.value] = self._steps(self.original, node, NOTHING, NOTHING)
+            found = self.original.steps[node.value]
+        return between(found, before, after) if before or after else found
+
+    def _attend(self, op: Attend, x: Sequence[Tensor], before: Sequence[Silence]) -> Tensor:
+        q, k, v = x
+        heads = op.num_heads
+        if before[0] != before[1] or not is_even(before[0], q, heads):
+            q, k = whole(q, before[0]), whole(k, before[1])
+        if is_even(before[2], v, heads):
+            return attend(q, k, v, num_heads=heads, scale=op.scale)
+        return fewer(attend(q, k, whole(v, before[2]), num_heads=heads, scale=op.scale), NOTHING, before[2])
 
     def _fire(self, op: Fire, x: Tensor, *, overwrite: bool) -> Tensor:
         neuron = op.neuron
@@ -251,7 +267,7 @@ def _chain(found: Sequence[Step], x: Tensor) -> Tensor:
     return x
 
 
-def _silenced(x: Tensor, channels: Silence | None) -> Tensor:
+def _silenced(x: Tensor, channels: Silence) -> Tensor:
     if not channels:
         return x
     return x.index_fill(2, torch.tensor(sorted(channels), device=x.device), 0.0)

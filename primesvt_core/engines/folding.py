@@ -37,9 +37,9 @@ class Pointwise:
             x = x[:, :, :: self.stride, :: self.stride]
         return linear(x.movedim(1, -1), self.weight, self.bias).movedim(-1, 1)
 
-    def without(self, channels: Sequence[int]) -> Pointwise:
-        """The same where those input channels are 0."""
-        return Pointwise(_without(self.weight, channels), self.bias, self.stride)
+    def between(self, columns: Tensor | None, rows: Tensor | None) -> Pointwise:
+        """The same from some of the input channels to some of the output channels; None: all of them."""
+        return Pointwise(*_between(self.weight, self.bias, columns, rows), self.stride)
 
 
 @dataclass(frozen=True)
@@ -56,21 +56,22 @@ class Convolution:
         x = x.contiguous(memory_format=torch.channels_last)
         return conv2d(x, self.weight, self.bias, self.stride, self.padding, (1, 1), self.groups)
 
-    def without(self, channels: Sequence[int]) -> Convolution:
-        """The same where those input channels are 0; of a convolution that is not grouped."""
-        weight = _without(self.weight, channels)
-        return Convolution(weight, self.bias, self.stride, self.padding, self.groups)
+    def between(self, columns: Tensor | None, rows: Tensor | None) -> Convolution:
+        """The same from some of the input channels to some of the output channels, of a convolution without groups."""
+        weight, bias = _between(self.weight, self.bias, columns, rows)
+        weight = weight.contiguous(memory_format=torch.channels_last)
+        return Convolution(weight, bias, self.stride, self.padding, self.groups)
 
 
-def takes_silence(step: Step) -> TypeGuard[Pointwise | Convolution]:
-    """Whether channels of zeros in what a step takes can be zero columns of its weights instead."""
+def mixes_channels(step: Step) -> TypeGuard[Pointwise | Convolution]:
+    """Whether every output channel of a step is a sum over all input channels, so that either may be left out."""
     return isinstance(step, Pointwise) or (isinstance(step, Convolution) and step.groups == 1)
 
 
-def _without(weight: Tensor, channels: Sequence[int]) -> Tensor:
-    weight = weight.clone()
-    weight[:, list(channels)] = 0.0
-    return weight
+def _between(weight: Tensor, bias: Tensor, columns: Tensor | None, rows: Tensor | None) -> tuple[Tensor, Tensor]:
+    if columns is not None:
+        weight = weight.index_select(1, columns)
+    return (weight, bias) if rows is None else (weight.index_select(0, rows), bias.index_select(0, rows))
 
 
 def steps(modules: Sequence[nn.Module], names: Sequence[str], patch: Patch, *, folds: bool = True) -> list[Step]:

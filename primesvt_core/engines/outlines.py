@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from primesvt_core.layers.graph import Apply, Attend, Channels, Fire, Node, Signal, Stateless
+from primesvt_core.layers.graph import Add, Apply, Attend, Channels, Fire, Node, Planes, Signal, Stateless
 from primesvt_core.pruning.patches import Patch
 
 Silence = frozenset[int]
 """Channels of a value that are zero."""
+
+NOTHING: Silence = frozenset()
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,41 @@ def _silent_channels(
     if isinstance(op, Fire) or (isinstance(op, Apply) and op.by_channel):
         return channels
     if isinstance(op, Channels):
-        return frozenset(c - op.start for c in channels if 0 <= c - op.start < op.width)
+        return _in_run(op, channels)
+    if isinstance(op, Planes):
+        return channels if node.inputs[0] in silent else None
     if isinstance(op, Attend) and node.inputs[2] in silent and not {*node.inputs[:2]} & silent.keys():
         return channels
-    return channels if isinstance(op, Stateless) and all(map(_keeps_silence, op.modules)) else None
+    return channels if isinstance(op, Stateless) and all(map(keeps_silence, op.modules)) else None
+
+
+def gone(nodes: Sequence[Node], patch: Patch) -> dict[Signal, Silence]:
+    """Channels of every value that a candidate has no use for: they are zero, and whatever reads them knows it."""
+    found: dict[Signal, Silence] = {}
+    for node in nodes:
+        channels = _gone(node, patch, [found.get(name, NOTHING) for name in node.inputs])
+        if channels:
+            found[node.value] = channels
+    return found
+
+
+def _gone(node: Node, patch: Patch, inputs: Sequence[Silence]) -> Silence:
+    op = node.op
+    if isinstance(op, Fire | Planes):
+        return inputs[0]
+    if isinstance(op, Channels):
+        return _in_run(op, inputs[0])
+    if isinstance(op, Attend):
+        return inputs[2]
+    if isinstance(op, Stateless):
+        layers = [name for name, module in zip(node.tensors, op.modules, strict=True) if not keeps_silence(module)]
+        return frozenset(patch.silenced.get(layers[-1], ())) if layers else inputs[0]
+    is_alike = len({*inputs}) == 1 and (isinstance(op, Add) or (isinstance(op, Apply) and op.by_channel))
+    return inputs[0] if is_alike else NOTHING
+
+
+def _in_run(op: Channels, channels: Silence) -> Silence:
+    return frozenset(channel - op.start for channel in channels if 0 <= channel - op.start < op.width)
 
 
 def _silenced_at_the_end(node: Node, patch: Patch, touched: frozenset[str]) -> Silence | None:
@@ -94,12 +127,12 @@ def _silenced_at_the_end(node: Node, patch: Patch, touched: frozenset[str]) -> S
     if not isinstance(node.op, Stateless):
         return None
     named = zip(node.tensors, node.op.modules, strict=True)
-    *_, norm = (name for name, module in named if not _keeps_silence(module))
+    *_, norm = (name for name, module in named if not keeps_silence(module))
     only = {f"{norm}.weight", f"{norm}.bias"}
     is_silence = touched <= only and not only & patch.tensors.keys() and norm in patch.silenced
     return frozenset(patch.silenced[norm]) if is_silence else None
 
 
-def _keeps_silence(module: nn.Module) -> bool:
+def keeps_silence(module: object) -> bool:
     """Whether a module without weights leaves channels of zeros as they are, and touches no other."""
     return isinstance(module, nn.MaxPool2d | nn.AvgPool2d | nn.Identity)

@@ -105,6 +105,17 @@ class Channels:
 
 
 @dataclass(frozen=True)
+class Planes:
+    """Tokens ``(T, B, C, N)`` in the height and width of another value, of which only the shape is used."""
+
+    modules: tuple[nn.Module, ...] = ()
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        x, like = inputs
+        return x.view(*x.shape[:3], *like.shape[3:])
+
+
+@dataclass(frozen=True)
 class Apply:
     """Any other function of tensors ``(T, B, ...)``.
 
@@ -213,7 +224,7 @@ class Flow:
 
     def planes(self, x: Signal, like: Signal) -> Signal:
         """The inverse of `tokens`, with the height and width of ``like``."""
-        return self.apply("planes", lambda y, z: y.view(*y.shape[:3], *z.shape[3:]), x, like)
+        return self._add("planes", Planes(), (x, like))
 
     def split(self, x: Signal, widths: Sequence[int]) -> tuple[Signal, ...]:
         """Channels ``(T, B, C, ...)`` in runs of the given widths."""
