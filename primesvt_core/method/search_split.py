@@ -105,10 +105,11 @@ class SearchSplit:
         self.cells.compute([self._asking(rates) for rates in every])
 
     def compute_cells(self, cells: Mapping[str, Rates]) -> None:
-        """Compute cells, by the names that `keys` gives them."""
+        """Compute cells, by the names that `keys` gives them; others are those of another version, and left alone."""
         by_block: dict[int, list[Rates]] = {}
         for key, rates in cells.items():
-            by_block.setdefault(self.cells.block_of(key), []).append(rates)
+            if key in self.keys(rates):
+                by_block.setdefault(self.cells.block_of(key), []).append(rates)
         for block, every in sorted(by_block.items()):
             self.cells.compute_block(block, [self._name(rates) for rates in every])
 

@@ -177,6 +177,15 @@ def test_a_whole_profile_with_others_is_that_of_one_alone(make: Callable[[str], 
     assert shared.profile_cells(rates) == alone.profile_cells(rates)
 
 
+def test_cells_of_another_version_are_left_alone(make: Callable[[str], SearchSplit]) -> None:
+    """While a service is upgraded, a helper may be newer than the worker whose job it helps with."""
+    split = make("w")
+    (rates, *_) = every(grid(split))
+    first, *_ = split.keys(rates)
+    split.compute_cells({"search/0a1b2c": rates, first: rates})
+    assert [*split.remembered([rates])] == [first]
+
+
 def test_cells_are_remembered_block_by_block(make: Callable[[str], SearchSplit]) -> None:
     split = make("w")
     (rates, *_) = every(grid(split))
