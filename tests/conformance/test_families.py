@@ -8,7 +8,6 @@ from typing import ClassVar
 import pytest
 import torch
 
-from primesvt_core.testing.engines import EngineSuite
 from primesvt_core.testing.families import RATES, SlicingSuite, structures
 from primesvt_core.testing.models import FamilyModel
 from primesvt_core.types import ChannelGroup
@@ -18,7 +17,7 @@ from tests.support.references import references
 REFERENCES = references()
 
 
-class TestFamilies(SlicingSuite, EngineSuite):
+class TestFamilies(SlicingSuite):
     number: ClassVar[int]
     """Of the reference under test."""
 

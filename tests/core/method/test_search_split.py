@@ -23,7 +23,7 @@ from primesvt_core.types import Rates
 from primesvt_core.workspace.sharing import Assignment
 from tests.support.embedded import EXAMPLES
 
-IMAGES, BATCH = 95, 10
+IMAGES, BATCH = 65, 10
 RATES = (0.5, 0.9)
 DROPS = (0.0, 0.02, 0.2)
 Grid = dict[str, tuple[float, ...]]
@@ -122,7 +122,7 @@ class Wrong:
 
 
 def test_near_the_threshold_the_reference_decides(make: Callable[[str], SearchSplit]) -> None:
-    """The margin of 95 images that never differed on the original is 3: as many may be miscounted."""
+    """The margin of 65 images that never differed on the original is 3: as many may be miscounted."""
     right, wrong = make("right"), make("wrong")
     sound = wrong.cells
     wrong.__dict__["cells"] = replace(sound, engine=Wrong(sound.engine, 3))
