@@ -169,3 +169,10 @@ def test_every_field_that_is_wrong_is_named() -> None:
 def test_the_published_schema_describes_every_budget(field: str) -> None:
     schema = json.loads((DOCS / "spec.schema.json").read_text())
     assert schema["$defs"]["Budget"]["properties"][field]["description"]
+
+
+@pytest.mark.parametrize("limit", ["max_accuracy_drop", "min_accuracy", "min_memory_saving"])
+def test_a_limit_of_the_whole_is_no_limit(limit: str) -> None:
+    spec.parse({"budget": {limit: 0.99}})
+    with pytest.raises(SpecError, match=limit):
+        spec.parse({"budget": {limit: 1.0}})
