@@ -95,7 +95,7 @@ class Stem(Part):
         """Last stage and relative position: ``(T, B, C, H, W) -> (T, B, D, H', W')`` currents."""
         raise NotImplementedError
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """All of them."""
         for index in range(EARLY_STAGES):
             x = self.stage(flow, index, x)
@@ -109,7 +109,7 @@ class Block(Part):
         super().__init__()
         self.attn, self.mlp = attention, mlp
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, H, W)``."""
         tokens = flow.add(flow.tokens(x), flow.through(x, self.attn))
         return flow.planes(flow.through(tokens, self.mlp), x)
@@ -128,7 +128,7 @@ class MaskedTransformer(SpikingModel):
         self.head_lif = head_lif
         self.head = nn.Linear(config.embed_dim, config.num_classes)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (B, num_classes)``."""
         x = flow.through(x, self.patch_embed, *self.get_submodule(self.names.blocks).children())
         spikes = flow.fire(flow.apply("mean", lambda y: y.flatten(3).mean(3), x), self.head_lif)

@@ -153,7 +153,7 @@ class FirstEmbedding(Numbered):
         self.add(3, _conv(middle, target, 3, bias=True), None)
         self.shortcut = nn.Sequential(_conv(hidden, target, 1, stride=2, bias=True), nn.BatchNorm2d(target))
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (T, B, D, H / 4, W / 4)`` currents."""
         start = self.fire(flow, 1, self.current(flow, 1, x))
         y = self.fire(flow, 2, self.current(flow, 2, start))
@@ -170,7 +170,7 @@ class CifarEmbedding(Part):
         self.branch = nn.Sequential(neuron(), _conv(hidden, target, 3, bias=False), nn.BatchNorm2d(target))
         self.shortcut = nn.Sequential(neuron(), _conv(hidden, target, 1, bias=False), nn.BatchNorm2d(target))
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (T, B, D, H, W)`` currents."""
         x = flow.run(x, self.conv, self.bn)
         branches = ((neuron, layers) for neuron, *layers in (self.branch, self.shortcut))
@@ -190,7 +190,7 @@ class LaterEmbedding(Numbered):
             _conv(source, target, 1, bias=bias), nn.BatchNorm2d(target), nn.MaxPool2d(3, stride=2, padding=1)
         )
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (T, B, D, H / 2, W / 2)`` currents."""
         start = self.fire(flow, 1, x)
         y = self.fire(flow, 2, flow.run(self.current(flow, 1, start), self.pool))
@@ -210,7 +210,7 @@ class CifarAttention(Part):
         self.proj = nn.Sequential(PointwiseConv1d(v_dim, width), nn.BatchNorm1d(width))
         self.num_heads, self.rows = config.num_heads, (qk_dim, qk_dim, v_dim)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, N)`` to currents of the same shape."""
         fused = flow.fire(flow.run(flow.fire(x, self.input_lif), self.qkv), self.qkv_lif)
         attended = flow.attend(*flow.split(fused, self.rows), num_heads=self.num_heads, scale=USUAL_SCALE)
@@ -223,9 +223,9 @@ class MlpBlock(CurrentMlp):
     def __init__(self, config: Config, stage: int, block: BlockConfig) -> None:
         super().__init__(config.streams[stage], block.mlp_dim, suffix=None, neuron=config.make_neuron)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, H, W)`` stream to the next stream."""
-        return flow.planes(super().compose(flow, flow.tokens(x)), x)
+        return flow.planes(super().define(flow, flow.tokens(x)), x)
 
 
 class DepthwiseBlock(Part):
@@ -239,7 +239,7 @@ class DepthwiseBlock(Part):
         self.bn = nn.BatchNorm2d(width)
         self.mlp = MlpBlock(config, stage, block)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, H, W)`` stream to the next stream."""
         x = flow.add(x, flow.run(flow.fire(x, self.lif), self.dwconv, self.bn))
         return flow.through(x, self.mlp)
@@ -261,7 +261,7 @@ class AttentionBlock(Part):
         )  # fmt: skip
         self.mlp = MlpBlock(config, stage, block)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, H, W)`` stream to the next stream."""
         tokens = flow.tokens(x)
         return flow.through(flow.planes(flow.add(tokens, flow.through(tokens, self.attn)), x), self.mlp)

@@ -85,7 +85,7 @@ class Downsampling(Part):
         if neuron:
             self.add_module(neuron_name, neuron())
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (T, B, C', H', W')`` currents."""
         if self.neuron_name:
             x = flow.fire(x, self.get_submodule(self.neuron_name))
@@ -120,7 +120,7 @@ class Pyramid(SpikingModel):
         """``(T, B, D, H, W) -> (B, num_classes)``."""
         raise NotImplementedError
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (B, num_classes)``."""
         return self.logits(flow, flow.through(x, *map(self.get_submodule, module_names(self.counts))))
 

@@ -11,7 +11,7 @@ from primesvt_core.data import Preprocessing
 from primesvt_core.families._base import FamilyConfig
 from primesvt_core.spec import PreprocessingOverrides
 
-COLOURS = 3
+GREY, COLOURS = 1, 3
 USUAL_SIZE = 224
 LEAST_SHARE = 0.01
 CIFAR100_CLASSES = 100
@@ -64,18 +64,21 @@ def for_colours(config: FamilyConfig, recipes: Mapping[str, Recipe]) -> Preproce
 
 
 def overrides_of(args: Mapping[str, object], config: FamilyConfig) -> PreprocessingOverrides:
-    """Overrides for colour images in a training script's arguments, as timm calls them; invalid ones are left out."""
-    if config.in_channels != COLOURS:
+    """Overrides for colour and grey images in a training script's arguments, as timm calls them.
+
+    What is invalid, and statistics of another number of channels, is left out; so is everything for event frames.
+    """
+    if config.in_channels not in (GREY, COLOURS):
         return PreprocessingOverrides()
-    statistics = {name: value for name in ("mean", "std") if _is_a_colour(value := args.get(name))}
+    statistics = {n: value for n in ("mean", "std") if _is_of(config.in_channels, value := args.get(n))}
     fields = {**statistics, "interpolation": args.get("interpolation"), "resize": _resize(args, config.image_size)}
     return PreprocessingOverrides.model_validate(
         {name: fields[name] for name in fields if _is_valid(name, fields[name])}
     )
 
 
-def _is_a_colour(value: object) -> bool:
-    return isinstance(value, tuple) and len(value) == COLOURS
+def _is_of(channels: int, value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == channels
 
 
 def _resize(args: Mapping[str, object], size: int) -> int | None:

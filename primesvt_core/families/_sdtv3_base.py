@@ -40,7 +40,7 @@ class Separable(Part):
         self.dwconv = _conv_bn(inner, inner, kernel, depthwise=True)
         self.pwconv2 = _conv_bn(inner, width, 1)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         x = flow.run(flow.fire(x, self.spike1), self.pwconv1)
         x = flow.run(flow.fire(x, self.spike2), self.dwconv)
         return flow.run(flow.fire(x, self.spike3), self.pwconv2)
@@ -58,8 +58,8 @@ class ConvBlock(Part):
         self.conv2 = nn.Conv2d(config.hidden_dim, width, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
-        x = flow.add(x, self.Conv.compose(flow, x))
+    def define(self, flow: Flow, x: Signal) -> Signal:
+        x = flow.add(x, self.Conv.define(flow, x))
         hidden = flow.run(flow.fire(x, self.spike1), self.conv1, self.bn1)
         return flow.add(x, flow.run(flow.fire(hidden, self.spike2), self.conv2, self.bn2))
 
@@ -76,7 +76,7 @@ class Attention(Part):
         self.proj_conv = _conv_bn(block.v_dim, width, 1)
         self.num_heads, self.scale = num_heads, 2 * block.head_dim**-0.5
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         spikes = flow.fire(x, self.head_spike)
         q, k, v = (
             flow.tokens(
@@ -97,7 +97,7 @@ class Mlp(Part):
         self.fc2_conv, self.fc2_bn = PointwiseConv1d(hidden, width), nn.BatchNorm1d(width)
         self.fc1_spike, self.fc2_spike = MultiLevelNeuron(), MultiLevelNeuron()
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         hidden = flow.run(flow.fire(flow.tokens(x), self.fc1_spike), self.fc1_conv, self.fc1_bn)
         return flow.planes(flow.run(flow.fire(hidden, self.fc2_spike), self.fc2_conv, self.fc2_bn), x)
 
@@ -111,7 +111,7 @@ class Block(Part):
         self.attn = Attention(width, block, num_heads)
         self.mlp = Mlp(width, block.mlp_dim)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         for part in (self.conv, self.attn, self.mlp):
             x = flow.add(x, flow.through(x, part))
         return x

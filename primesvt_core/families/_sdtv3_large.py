@@ -39,7 +39,7 @@ class ConvBlock(Part):
         self.neuron1, self.neuron2 = neuron(), neuron()
         self.conv1, self.conv2 = _conv_bn(width, config.hidden_dim), _conv_bn(config.hidden_dim, width)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         hidden = flow.run(flow.fire(x, self.neuron1), self.conv1)
         return flow.add(x, flow.run(flow.fire(hidden, self.neuron2), self.conv2))
 
@@ -70,7 +70,7 @@ class Attention(Part):
         self.proj_conv = nn.Sequential(RepPointwise(block.v_dim, block.proj_inner, width), nn.BatchNorm1d(width))
         self.num_heads = num_heads
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         x = flow.fire(x, self.head_lif)
         q, k, v = (
             flow.fire(flow.run(x, self.get_submodule(f"{name}_conv")), self.get_submodule(f"{name}_lif"))
@@ -89,7 +89,7 @@ class Block(Part):
         self.mlp = Mlp(width, block.mlp_dim, pointwise=PointwiseConv1d, neuron=neuron, neuron_first=True)
         self.layer_scale1, self.layer_scale2 = (nn.Parameter(torch.ones(width)) for _ in range(2))
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, H, W)``."""
         tokens = flow.tokens(x)
         for scale, part in ((self.layer_scale1, self.attn), (self.layer_scale2, self.mlp)):

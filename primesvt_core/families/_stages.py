@@ -130,7 +130,7 @@ class PatchEmbedding(Part):
         currents = flow.run(x, conv, bn, self.pool) if unit.pooled else flow.run(x, conv, bn)
         return flow.fire(currents, fire)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (T, B, D, H', W')`` integers."""
         start = x
         for index, unit in enumerate(self.embedding.units):
@@ -160,7 +160,7 @@ class Block(Part):
         self.add_module(name, attention)
         self.mlp = mlp
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, H, W)``."""
         tokens = flow.tokens(x)
         tokens = flow.add(tokens, flow.through(tokens, self.get_submodule(self.attention)))
@@ -188,7 +188,7 @@ class Staged(SpikingModel):
         """``(T, B, D, H, W) -> (B, num_classes)``."""
         return flow.apply("logits", lambda y: self.head(y.flatten(3).mean(3).mean(0)), x, modules=(self.head,))
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (B, num_classes)``."""
         for n in range(1, len(self.counts) + 1):
             x = flow.through(x, self.get_submodule(f"patch_embed{n}"), *self.get_submodule(f"stage{n}").children())

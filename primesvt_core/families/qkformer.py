@@ -157,7 +157,7 @@ class TokenAttention(ConvBnLif):
         self.add("proj", PointwiseConv1d(block.k_dim, width), width)
         self.num_heads = num_heads
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, N)`` to spikes of the same shape."""
         q, k = self.fire(flow, "q", x), self.fire(flow, "k", x)
         return self.fire(flow, "proj", token_attention(flow, q, k, self.num_heads, self.attn_lif))
@@ -166,7 +166,7 @@ class TokenAttention(ConvBnLif):
 class LeakingAttention(SelfAttention):
     """The same with the public code's slip: the last neuron takes the batch for more time steps."""
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, N)`` to spikes of the same shape."""
         neuron = self.get_submodule(self.parts("proj")[2])
         return flow.apply(

@@ -79,7 +79,7 @@ class Separable(Part):
         self.pwconv2 = nn.Conv2d(inner, width, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         x = flow.fire(flow.run(flow.fire(x, self.lif1), self.pwconv1, self.bn1), self.lif2)
         return flow.run(x, self.dwconv, self.pwconv2, self.bn2)
 
@@ -97,8 +97,8 @@ class ConvBlock(Part):
         self.conv2 = nn.Conv2d(config.hidden_dim, width, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
-        x = flow.add(x, self.Conv.compose(flow, x))
+    def define(self, flow: Flow, x: Signal) -> Signal:
+        x = flow.add(x, self.Conv.define(flow, x))
         hidden = flow.fire(flow.run(flow.fire(x, self.lif1), self.conv1, self.bn1), self.lif2)
         return flow.add(x, flow.run(hidden, self.conv2, self.bn2))
 
@@ -150,7 +150,7 @@ class Attention(Part):
         self.proj_conv = nn.Sequential(RepConv(block.v_dim, block.proj_inner, width), nn.BatchNorm2d(width))
         self.num_heads = num_heads
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         spikes = flow.fire(x, self.head_lif)
         q, k, v = (
             flow.tokens(
@@ -170,9 +170,9 @@ class Block(Part):
         self.attn = Attention(width, block, num_heads)
         self.mlp = Mlp(width, block.mlp_dim, pointwise=PointwiseConv1d, neuron_first=True)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
-        x = flow.add(x, self.attn.compose(flow, x))
-        return flow.add(x, flow.planes(self.mlp.compose(flow, flow.tokens(x)), x))
+    def define(self, flow: Flow, x: Signal) -> Signal:
+        x = flow.add(x, self.attn.define(flow, x))
+        return flow.add(x, flow.planes(self.mlp.define(flow, flow.tokens(x)), x))
 
 
 class MetaSpikeFormer(Pyramid):

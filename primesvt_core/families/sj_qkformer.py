@@ -154,7 +154,7 @@ class Masking(Part):
         self.proj_lif = config.make_inner_neuron()
         self.rows, self.num_heads, self.by_channel = (block.queries, block.k_dim), num_heads, block.q_dim is None
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, N)`` to spikes of the same shape."""
         q, k = flow.split(flow.fire(flow.run(x, self.qk_conv_bn), self.qk_lif), self.rows)
         if self.by_channel:

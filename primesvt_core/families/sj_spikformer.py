@@ -80,7 +80,7 @@ class StemStage(Part):
         self.neuron = config.make_neuron()
         self.pool = nn.MaxPool2d(3, stride=2, padding=1) if pooled else nn.Identity()
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (T, B, C', H', W')`` spikes."""
         return flow.fire(flow.run(x, self.conv_bn, self.pool), self.neuron)
 
@@ -97,7 +97,7 @@ class Stem(Part):
         )
         self.positional_encoding = StemStage(config, config.embed_dim, config.embed_dim, pooled=False)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (T, B, D, N)`` integers."""
         x = flow.through(x, *self.stages)
         return flow.tokens(flow.add(x, flow.through(x, self.positional_encoding)))
@@ -114,7 +114,7 @@ class Mlp(Part):
         self.fc2 = nn.Sequential(PointwiseConv1d(hidden, D, bias=False), nn.BatchNorm1d(D))
         self.neuron2 = config.make_neuron()
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, N)`` to spikes of the same shape."""
         hidden = flow.fire(flow.run(x, self.fc1), self.neuron1)
         return flow.fire(flow.run(hidden, self.fc2), self.neuron2)
@@ -131,9 +131,9 @@ class Block(Part):
         )  # fmt: skip
         self.mlp = Mlp(config, block)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
-        x = flow.add(x, self.attn.compose(flow, x))
-        return flow.add(x, self.mlp.compose(flow, x))
+    def define(self, flow: Flow, x: Signal) -> Signal:
+        x = flow.add(x, self.attn.define(flow, x))
+        return flow.add(x, self.mlp.define(flow, x))
 
 
 class Spikformer(SpikingModel):
@@ -148,7 +148,7 @@ class Spikformer(SpikingModel):
         self.blocks = nn.ModuleList(Block(config, block) for block in config.blocks)
         self.head = nn.Linear(config.embed_dim, config.num_classes)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (B, num_classes)``."""
         x = flow.through(x, self.patch_embed, *self.blocks)
         return flow.apply("logits", lambda y: self.head(y.mean(3)).mean(0), x, modules=(self.head,))

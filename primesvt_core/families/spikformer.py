@@ -115,7 +115,7 @@ class Stem(Part):
         x = flow.fire(flow.run(x, conv, bn), fire)
         return flow.run(x, self.pool) if self.pooled[index] else x
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """All stages, and relative position: ``(T, B, C, H, W) -> (T, B, D, N)`` integers."""
         for index in range(len(STEM_SUFFIXES)):
             x = self.stage(flow, index, x)
@@ -136,9 +136,9 @@ class Block(Part):
         self.norm2 = nn.LayerNorm(D)
         self.mlp = Mlp(D, block.mlp_dim, pointwise=spec.mlp, suffix=spec.suffix)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
-        x = flow.add(x, self.attn.compose(flow, x))
-        return flow.add(x, self.mlp.compose(flow, x))
+    def define(self, flow: Flow, x: Signal) -> Signal:
+        x = flow.add(x, self.attn.define(flow, x))
+        return flow.add(x, self.mlp.define(flow, x))
 
 
 class Spikformer(SpikingModel):
@@ -153,7 +153,7 @@ class Spikformer(SpikingModel):
             self.pos_embed = nn.Parameter(torch.zeros(1, config.unused_positions, config.embed_dim))
             self.norm = nn.LayerNorm(config.embed_dim)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (B, num_classes)``."""
         x = flow.through(x, self.patch_embed, *self.block)
         return flow.apply("logits", lambda y: self.head(y.mean(3).mean(0)), x, modules=(self.head,))

@@ -99,7 +99,7 @@ class Stem(Part):
             x = flow.run(x, self.pool)
         return flow.run(x, self.get_submodule(f"{name}_conv"), self.get_submodule(f"{name}_bn"))
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """All stages: ``(T, B, C, H, W) -> (T, B, D, N)`` currents."""
         for index in range(len(self.spec.stem)):
             x = self.stage(flow, index, x)
@@ -109,7 +109,7 @@ class Stem(Part):
 class Attention(SelfAttention):
     """Spiking self-attention behind a neuron on the stream, which the public code calls ``proj_lif``."""
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, N)`` stream to currents of the same shape."""
         return self.attend(flow, self.spike(flow, "proj", x))
 
@@ -125,9 +125,9 @@ class Block(Part):
         self.norm2 = nn.LayerNorm(D)
         self.mlp = Mlp(D, block.mlp_dim, names=("mlp1", "mlp2"), neuron=neuron, neuron_first=True)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
-        x = flow.add(x, self.attn.compose(flow, x))
-        return flow.add(x, self.mlp.compose(flow, x))
+    def define(self, flow: Flow, x: Signal) -> Signal:
+        x = flow.add(x, self.attn.define(flow, x))
+        return flow.add(x, self.mlp.define(flow, x))
 
 
 class Spikingformer(SpikingModel):
@@ -139,7 +139,7 @@ class Spikingformer(SpikingModel):
         self.block = nn.ModuleList(Block(config, block) for block in config.blocks)
         self.head = nn.Linear(config.embed_dim, config.num_classes)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (B, num_classes)``."""
         x = flow.through(x, self.patch_embed, *self.block)
         return flow.apply("logits", lambda y: self.head(y.mean(3).mean(0)), x, modules=(self.head,))

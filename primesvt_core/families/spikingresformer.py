@@ -136,7 +136,7 @@ class Attention(Part):
         for name in ("firing_rate_x", "firing_rate_attn"):
             self.register_buffer(name, torch.zeros(1, 1, self.heads, 1, 1))
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, H, W)`` stream to the next stream."""
         spikes = flow.fire(x, self.activation_in)
         y = flow.run(spikes, self.W, self.norm)
@@ -184,7 +184,7 @@ class FeedForward(Part):
         self.conv = nn.ModuleList([_unit(make, grouped, inner)])
         self.down = _unit(make, nn.Conv2d(inner, width, 1, bias=False), width)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, H, W)`` stream to the next stream."""
         inner = _run(flow, self.up, x)
         return flow.add(x, _run(flow, self.down, flow.add(inner, _run(flow, self.conv[0], inner))))
@@ -200,7 +200,7 @@ class Downsampling(Part):
         self.conv = nn.Conv2d(source, target, 3, stride=2, padding=1, bias=False)
         self.norm = Norm(target)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (T, B, C', H / 2, W / 2)`` currents."""
         return flow.run(flow.fire(x, self.activation), self.conv, self.norm)
 
@@ -227,7 +227,7 @@ class SpikingResformer(SpikingModel):
             yield Attention(config, stage, block)
             yield FeedForward(config, stage, block)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, C, H, W) -> (B, num_classes)``."""
         parts = (part for stage in self.layers for part in stage.children())
         x = flow.through(flow.run(x, self.prologue), *parts)

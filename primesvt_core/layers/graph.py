@@ -185,7 +185,7 @@ class Graph:
 class Part(nn.Module):
     """A piece of a network, which writes its own forward pass down."""
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """Add what it computes from ``x`` to ``flow``; returns what it gives."""
         raise NotImplementedError
 
@@ -207,7 +207,7 @@ class Flow:
     def through(self, x: Signal, *parts: nn.Module) -> Signal:
         """Parts of the network, one after another."""
         for part in parts:
-            x = cast("Part", part).compose(self, x)
+            x = cast("Part", part).define(self, x)
         return x
 
     def fire(self, x: Signal, neuron: nn.Module) -> Signal:

@@ -38,7 +38,7 @@ class MaskedAttention(ConvBnLif):
         self.shortcut_lif = neuron()
         self.mask_name = mask
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, H, W)`` stream to ``(T, B, D, N)`` currents."""
         spikes = flow.tokens(flow.fire(x, self.shortcut_lif))
         q, k, v = (self.fire(flow, name, spikes) for name in "qkv")

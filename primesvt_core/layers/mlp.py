@@ -41,7 +41,7 @@ class Mlp(ConvBnLif):
         self.add(names[0], pointwise(width, hidden), hidden)
         self.add(names[1], pointwise(hidden, width), width)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, N)`` to the same shape: spikes, or currents where the neurons come first."""
         for name in self.names:
             x = self.conv_bn(flow, name, self.spike(flow, name, x)) if self.neuron_first else self.fire(flow, name, x)
@@ -60,7 +60,7 @@ class CurrentMlp(Mlp):
         super().__init__(width, hidden or width, suffix=suffix, neuron=neuron, neuron_first=True)
         self.is_tied = hidden is None
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, N)`` stream to the next stream."""
         first, second = self.names
         hidden = self.conv_bn(flow, first, self.spike(flow, first, x))

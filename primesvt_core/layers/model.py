@@ -12,7 +12,7 @@ from primesvt_core.types import Assumption
 class SpikingModel(Part):
     """A spiking network: ``(B, C, H, W)`` images or ``(B, T, C, H, W)`` frames in, ``(B, num_classes)`` logits out.
 
-    A family derives from it and writes the forward pass down in `compose`, from what `encode` returns to the logits.
+    A family derives from it and writes the forward pass down in `define`, from what `encode` returns to the logits.
     Images are shown ``time_steps`` times (direct encoding); frames bring their own T. Every call starts from resting
     neurons, so that a second call equals the first.
 
@@ -34,7 +34,7 @@ class SpikingModel(Part):
         """The forward pass, written down when it is first asked for."""
         if self._graph is None:
             flow = Flow(self)
-            self._graph = flow.graph(self.compose(flow, INPUT))
+            self._graph = flow.graph(self.define(flow, INPUT))
         return self._graph
 
     def __getstate__(self) -> dict[str, object]:

@@ -56,7 +56,7 @@ class SelfAttention(ConvBnLif):
         attended = flow.attend(q, k, v, num_heads=self.num_heads, scale=self.scale)
         return self.conv_bn(flow, "proj", flow.fire(attended, self.attn_lif))
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, N)`` to spikes of the same shape."""
         return self.spike(flow, "proj", self.attend(flow, x))
 
@@ -91,7 +91,7 @@ class FusedSelfAttention(Part):
         self.proj_lif = neuron()
         self.num_heads, self.rows = num_heads, (qk_dim, qk_dim, v_dim)
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         """``(T, B, D, N)`` to spikes of the same shape."""
         q, k, v = flow.split(flow.fire(flow.run(x, self.qkv_conv_bn), self.qkv_lif), self.rows)
         attended = flow.attend(q, k, v, num_heads=self.num_heads, scale=USUAL_SCALE)

@@ -19,6 +19,7 @@ from primesvt_core.families import FAMILIES
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import neurons
+from primesvt_core.testing.models import tiny
 from tests.support.goldens import Golden
 from tests.support.references import Reference, references
 
@@ -204,3 +205,21 @@ def test_a_file_without_the_marks_of_its_family_is_told_a_near_one_and_what_to_s
     assert "The nearest is " in message
     assert "is missing" in message
     assert "save the model's own state_dict()" in message
+
+
+@pytest.mark.parametrize(
+    ("statistics", "believed"),
+    [
+        ({"mean": [0.286], "std": [0.353]}, True),
+        ({"mean": [0.5, 0.5, 0.5], "std": [0.2, 0.2, 0.2]}, False),
+        ({}, False),
+    ],
+)
+def test_a_model_of_grey_images_has_the_statistics_that_its_training_script_says(
+    statistics: dict[str, list[float]], believed: bool, tmp_path: Path
+) -> None:
+    drawn = tiny()  # of grey images
+    args = {"T": 2, "num_heads": 2, "img_size": drawn.config.image_size, **statistics}
+    torch.save({"model": drawn.state, "args": args}, tmp_path / "model.pth")
+    found = inspect(tmp_path / "model.pth").preprocessing
+    assert (found.mean, found.std) == (((0.286,), (0.353,)) if believed else (None, None))

@@ -17,7 +17,6 @@ from tests.support.dashboard import Dashboard
 CASES = int(os.environ.get("PRIMESVT_CONTRACT_CASES", "20"))
 """Of every operation, in each phase that makes any."""
 
-ENDLESS = ("job_events",)
 A_CURSOR = "a cursor is opaque: only this server can tell whether it made it"
 AN_ADDRESS = "which addresses a webhook may have, no schema says"
 A_DIGEST = "a digest, a size and a part's number must fit the bytes, which the schema does not see"
@@ -83,7 +82,7 @@ def board(tmp_path: Path) -> Iterator[Dashboard]:
 @pytest.fixture
 def asking(board: Dashboard, tmp_path: Path) -> Iterator[Asking]:
     team = board.team("ours")
-    config = settings(furnish(board, team), EXEMPT, ENDLESS)
+    config = settings(furnish(board, team), EXEMPT)
     known = {
         operation["operationId"]: ((method, path), bool(operation.get("parameters") or operation.get("requestBody")))
         for path, item in board.app.openapi()["paths"].items()

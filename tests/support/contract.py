@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -23,8 +24,8 @@ from app.webhooks.states import EventType
 from tests.support.dashboard import Dashboard, Team
 from tests.support.matrix import joined
 
-READ_SECONDS = 0.2
-"""After which the reader of an answer that never ends leaves."""
+STREAM_SECONDS = 0.1
+"""After which a stream of events, which may never end, does, counted from its first byte."""
 
 LONGEST_SECONDS = 70
 USUAL_STATUSES = ("2xx", "3xx", "401", "403", "404", "409", "429")
@@ -38,7 +39,7 @@ OF_EVERY_STATE = 6
 
 @dataclass
 class Answered:
-    """Counts the answers of every operation of the OpenAPI document.
+    """Counts the answers of every operation of the OpenAPI document, and ends those that would not end.
 
     Attributes:
         spared: id of the key that asks, which it must not revoke; there is none of that id.
@@ -49,14 +50,23 @@ class Answered:
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_counted(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self.counts[scope["method"].lower(), getattr(scope.get("route"), "path", "")] += 1
-            await send(message)
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        scope = {**scope, "path": scope["path"].replace(self.spared, "key_0")}
+        try:
+            async with asyncio.timeout(None) as limit:
 
-        if scope["type"] == "http":
-            scope = {**scope, "path": scope["path"].replace(self.spared, "key_0")}
-        await self.app(scope, receive, send_counted if scope["type"] == "http" else send)
+                async def send_counted(message: Message) -> None:
+                    if message["type"] == "http.response.start":
+                        self.counts[scope["method"].lower(), getattr(scope.get("route"), "path", "")] += 1
+                        if any(value.startswith(b"text/event-stream") for _, value in message["headers"]):
+                            limit.reschedule(asyncio.get_running_loop().time() + STREAM_SECONDS)
+                    await send(message)
+
+                await self.app(scope, receive, send_counted)
+        except TimeoutError:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def of(self, operation: tuple[str, str]) -> int:
         method, path = operation
@@ -140,13 +150,12 @@ class Exempt:
     why: str
 
 
-def settings(ids: dict[str, list[str]], exempt: Sequence[Exempt], endless: Sequence[str]) -> str:
+def settings(ids: dict[str, list[str]], exempt: Sequence[Exempt]) -> str:
     """A schemathesis.toml in which half of the ids are of things that exist.
 
     Args:
         ids: by where requests name them: ``path.<parameter>`` or ``body.<field>``.
         exempt: what may be refused although it fits the schema.
-        endless: operations whose answers go on until their reader leaves.
     """
     lines = [f"request-timeout = {LONGEST_SECONDS}", "[cache]", "enabled = false"]
     for place, values in ids.items():
@@ -157,8 +166,6 @@ def settings(ids: dict[str, list[str]], exempt: Sequence[Exempt], endless: Seque
         statuses = [*USUAL_STATUSES, *map(str, entry.statuses)]
         lines += ["[[operations]]", f'include-operation-id = "{entry.operation}"']
         lines.append(f"checks.positive_data_acceptance.expected-statuses = {json.dumps(statuses)}")
-    for operation in endless:
-        lines += ["[[operations]]", f'include-operation-id = "{operation}"', f"request-timeout = {READ_SECONDS}"]
     return "\n".join(lines) + "\n"
 
 

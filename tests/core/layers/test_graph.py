@@ -21,7 +21,7 @@ class Two(SpikingModel):
         self.first = nn.Sequential(nn.Conv2d(1, 1, 1), nn.Identity(), nn.Sequential(nn.BatchNorm2d(1)))
         self.scale = nn.Parameter(torch.full((1,), 3.0))
 
-    def compose(self, flow: Flow, x: Signal) -> Signal:
+    def define(self, flow: Flow, x: Signal) -> Signal:
         once = flow.run(x, self.first)
         twice = flow.run(flow.run(once, nn.Identity()), self.first)
         scaled = flow.apply("scaled", lambda y: self.scale * y, twice, parameters=(self.scale,))
