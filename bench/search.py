@@ -42,17 +42,15 @@ from primesvt_core.engines.reference import ReferenceEngine
 from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.candidates import fingerprint
-from primesvt_core.method.profiling import distinct_rates, explore
+from primesvt_core.method.profiling import explore
 from primesvt_core.method.search import goal, run_rounds
 from primesvt_core.method.search_split import SearchSplit
-from primesvt_core.pipeline import Request, prepare
+from primesvt_core.pipeline import Request, prepare, sort
 from primesvt_core.policies import POLICIES
-from primesvt_core.pruning import sizes
 from primesvt_core.pruning.groups import plan_for
 from primesvt_core.pruning.patches import Patch, silencing
 from primesvt_core.pruning.surgery import filters
 from primesvt_core.spec import parse
-from primesvt_core.types import Rates
 
 COMMIT_BEFORE = "0d67607"
 ROOT = Path(__file__).resolve().parents[1]
@@ -188,19 +186,14 @@ class Search:
         start = split.start()
         spec = candidates.spec
         wanted = goal(spec.budget, baseline_accuracy=start.accuracy, parameter_bytes=start.parameter_bytes)
-        layers = sizes.sort_layers(candidates.family.layers(candidates.config), candidates.inspection.shapes)
-        rates = distinct_rates(sizes.sort_groups(candidates.groups, layers), spec.rates, candidates.kept)
+        _, _, rates = sort(candidates)
         explore(rates, DROP, split.decide, lambda _: None)
         split.measure_agreement([{group: rate} for group, every in rates.items() for rate in every])
 
-        def evaluate(one: Rates) -> Any:
-            outcome = split.evaluate(one)
-            split.measure_agreement(())
-            split.extend(one)
-            return outcome
-
         policy = POLICIES.load(spec.policy).with_params({})
-        found = run_rounds(wanted, rates, start, candidates.memory, split.is_within, policy, evaluate, recovers=False)
+        found = run_rounds(
+            wanted, rates, start, candidates.memory, split.is_within, policy, split.accept, recovers=False
+        )
         took = time.perf_counter() - began
         lines = [json.loads(line) for line in (folder / "cells.jsonl").read_text().splitlines()]
         parts: dict[str, dict[int, str]] = {}

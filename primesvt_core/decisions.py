@@ -1,4 +1,4 @@
-"""Whether a candidate stays within an allowed drop, as soon as the images left cannot change the answer."""
+"""Whether a candidate stays within an allowed drop; beyond it, as soon as the images left cannot change that."""
 
 from __future__ import annotations
 
@@ -53,6 +53,9 @@ class Tally:
 def answer(original_right: int, tally: Tally, allowed_drop: float, margin: int = 0) -> Answer:
     """Whether the candidate's accuracy is at most ``allowed_drop`` below the original's.
 
+    A candidate is found beyond it before all images are counted, and within it only after: what is accepted has its
+    whole accuracy, and what is known in part has lost too much.
+
     Args:
         original_right: images that the original gets right, of all.
         tally: of the candidate.
@@ -62,11 +65,9 @@ def answer(original_right: int, tally: Tally, allowed_drop: float, margin: int =
     allowed = allowed_drop * tally.total + FLOAT_SLACK * tally.total
     if original_right - tally.right - tally.left > allowed + margin:
         return Answer.BEYOND
-    if original_right - tally.right <= allowed - margin:
-        return Answer.WITHIN
     if not tally.is_complete:
         return Answer.OPEN
-    return Answer.CLOSE
+    return Answer.WITHIN if original_right - tally.right <= allowed - margin else Answer.CLOSE
 
 
 def margin_of(differing: int, compared: int, total: int) -> int:

@@ -35,7 +35,7 @@ from primesvt_core.report.build import build_report
 from primesvt_core.report.publishing import write_report
 from primesvt_core.report.schema import Report
 from primesvt_core.spec import CompressionSpec
-from primesvt_core.types import CurvePoint, Outcome, ProfileCell, Rates, Step
+from primesvt_core.types import CurvePoint, GroupSize, LayerSize, Outcome, ProfileCell, Rates, Step
 from primesvt_core.workspace import sharing
 from primesvt_core.workspace.sharing import CellQueue
 from primesvt_core.workspace.store import Workspace
@@ -93,10 +93,8 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         goal = search.goal(spec.budget, baseline_accuracy=accuracy, parameter_bytes=start.parameter_bytes)
 
     with steps.step(Step.SORT):
-        layers = sizes.sort_layers(candidates.family.layers(candidates.config), candidates.inspection.shapes)
-        groups = sizes.sort_groups(candidates.groups, layers)
+        layers, groups, rates = sort(candidates)
 
-    rates = profiling.distinct_rates(groups, spec.rates, candidates.kept)
     recovers = spec.fine_tuning.epochs > 0
     with steps.step(Step.PROFILE, total=len(rates)) as progress:
         candidates.note = progress.note
@@ -107,9 +105,8 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         policy = POLICIES.load(spec.policy).with_params(spec.policy_params)
         candidates.note = progress.note
         is_within, evaluate = _observed(split, progress)
-        found = search.run_rounds(
-            goal, rates, start, candidates.memory, is_within, policy, evaluate, recovers=recovers
-        )  # fmt: skip
+        memory = candidates.memory
+        found = search.run_rounds(goal, rates, start, memory, is_within, policy, evaluate, recovers=recovers)
         cells = split.profile_cells(rates)
 
     if recovers:
@@ -144,10 +141,7 @@ def assist(request: Request, queue: CellQueue) -> int:
         PrimeSVTError: if the checkpoint, the data or the spec is wrong.
     """
     candidates = prepare(request)
-    layers = sizes.sort_layers(candidates.family.layers(candidates.config), candidates.inspection.shapes)
-    rates = profiling.distinct_rates(
-        sizes.sort_groups(candidates.groups, layers), request.spec.rates, candidates.kept
-    )  # fmt: skip
+    _, _, rates = sort(candidates)
     return sharing.assist(computing(SearchSplit(candidates), rates), queue)
 
 
@@ -186,6 +180,15 @@ def training_set(inspection: Inspection, images: SplitImages, path: Path | None)
     check_classes(data, inspection.config.num_classes)
     check_same_classes(data, images.data)
     return TrainingSet(data=data, indices=range(len(data)), preprocessing=images.preprocessing)
+
+
+def sort(
+    candidates: Candidates,
+) -> tuple[tuple[LayerSize, ...], tuple[GroupSize, ...], dict[str, tuple[float, ...]]]:
+    """Layers and groups, largest first, and the rates to try of every group, ascending."""
+    layers = sizes.sort_layers(candidates.family.layers(candidates.config), candidates.inspection.shapes)
+    groups = sizes.sort_groups(candidates.groups, layers)
+    return layers, groups, profiling.distinct_rates(groups, candidates.spec.rates, candidates.kept)
 
 
 def check_above_chance(candidates: Candidates, accuracy: float) -> None:
@@ -286,9 +289,7 @@ def _observed(split: SearchSplit, progress: StepProgress) -> tuple[Callable[[Rat
         return found
 
     def evaluate(rates: Rates) -> Outcome:
-        outcome = split.evaluate(rates)
-        split.measure_agreement(())
-        split.extend(rates)
+        outcome = split.accept(rates)
         progress.update(_candidate_facts(rates, outcome))
         return outcome
 

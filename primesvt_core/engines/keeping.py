@@ -1,4 +1,4 @@
-"""Values of the original that stay in memory from one call of an engine to the next."""
+"""Values of the original, or of an accepted step, that stay in memory from one call of an engine to the next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from primesvt_core.layers.graph import Signal
 
 
 class Kept:
-    """Values of the original that stay in memory between calls, by block; spikes and sums of spikes as bytes."""
+    """Values of one model by block, spikes and sums of spikes as bytes; at most ``limit`` bytes of them."""
 
     def __init__(self, place: Mapping[Signal, int], limit: int) -> None:
         self.place, self.limit = place, limit
@@ -43,4 +43,5 @@ def _packed(x: Tensor) -> Tensor:
 
 
 def unpacked(x: Tensor, like: Tensor) -> Tensor:
+    """A value as it was put in, in the precision of ``like``."""
     return x.to(like.dtype) if x.dtype == torch.uint8 else x

@@ -51,7 +51,7 @@ class RunResult:
     @property
     def verdict(self) -> Verdict:
         """How the run ended."""
-        if not self.targeted:
+        if not self.targeted and not any(trial.candidate.rates for trial in self.trials):
             return Verdict.NOTHING_PRUNABLE
         if self.goal.target_bytes is not None:
             met = self.kept is not None and self.point.parameter_bytes <= self.goal.target_bytes

@@ -71,11 +71,14 @@ class SearchSplit:
         right = self._checks_of(rates).right
         return self._outcome(rates, Tally(right=sum(right), seen=len(right), total=len(right)))
 
-    def extend(self, rates: Rates) -> None:
-        """Say that the policy goes on from here: candidates will follow that are pruned further."""
+    def accept(self, rates: Rates) -> Outcome:
+        """The same of a step that a policy takes: candidates will follow that are pruned further."""
+        outcome = self.evaluate(rates)
+        self.measure_agreement(())
         _, patch = self._name(rates)
         for cells in (self.cells, self.checks):
             cells.engine.rebase(patch)
+        return outcome
 
     def known(self, rates: Rates) -> Outcome:
         """The same as far as the engine has computed it."""

@@ -52,6 +52,11 @@ def test_a_candidate_is_rejected_as_soon_as_the_images_left_cannot_save_it() -> 
     assert answer(90, Tally(right=5, seen=19, total=100), 0.03) is Answer.BEYOND
 
 
+def test_nothing_is_within_before_all_images_are_counted() -> None:
+    assert answer(90, Tally(right=99, seen=99, total=100), 1.0) is Answer.OPEN
+    assert answer(90, Tally(right=99, seen=100, total=100), 1.0) is Answer.WITHIN
+
+
 def test_what_is_not_counted_yet_counts_as_right() -> None:
     tally = Tally.of([[True, False], [False, False]], 10)
     assert (tally.right, tally.seen, tally.left, tally.is_complete) == (1, 4, 6, False)

@@ -11,12 +11,11 @@ import torch
 from pydantic import JsonValue
 
 from primesvt_core.engines import Engine, Predictions
-from primesvt_core.method.profiling import distinct_rates, explore
+from primesvt_core.method.profiling import explore
 from primesvt_core.method.search_cells import SearchCells
 from primesvt_core.method.search_split import SearchSplit
 from primesvt_core.method.shared_profile import compute_with_others, computing, explore_with_others
-from primesvt_core.pipeline import Request, prepare
-from primesvt_core.pruning import sizes
+from primesvt_core.pipeline import Request, prepare, sort
 from primesvt_core.pruning.patches import Patch
 from primesvt_core.spec import parse
 from primesvt_core.types import Rates
@@ -59,9 +58,8 @@ def make(tmp_path: Path) -> Callable[[str], SearchSplit]:
 
 
 def grid(split: SearchSplit) -> Grid:
-    candidates = split.candidates
-    layers = sizes.sort_layers(candidates.family.layers(candidates.config), candidates.inspection.shapes)
-    return distinct_rates(sizes.sort_groups(candidates.groups, layers), RATES, candidates.kept)
+    _, _, rates = sort(split.candidates)
+    return rates
 
 
 def every(rates: Grid) -> list[Rates]:
@@ -99,6 +97,16 @@ def test_what_was_decided_early_is_a_bound(make: Callable[[str], SearchSplit]) -
             assert cells[key].samples < IMAGES
         else:
             assert cells[key] == truth[key]
+
+
+@pytest.mark.parametrize("allowed", [0.5, 1.0])
+def test_what_is_within_a_generous_drop_is_measured_whole(make: Callable[[str], SearchSplit], allowed: float) -> None:
+    """However early it is certain: the group is a target by this cell, and a bound would say that it lost too much."""
+    split = make("w")
+    rates = grid(split)
+    within = split.decide(every(rates), allowed)
+    cells = split.profile_cells(rates)
+    assert sum(within) == sum(not cell.is_bound for cell in cells) > 0
 
 
 class Wrong:

@@ -64,6 +64,7 @@ def run_result(
         ),
         (run_result(None, (trial(START, confirmed=True),)), Verdict.ACCURACY_FLOOR_REACHED, START),
         (run_result(600, (trial(START, confirmed=True),), cost=0.5), Verdict.NOTHING_PRUNABLE, START),
+        (run_result(600, (trial(DEEP, confirmed=True),), cost=0.5), Verdict.MET, DEEP),  # a policy that asks of no cell
     ],
 )
 def test_the_verdict_is_about_what_is_exported(result: RunResult, verdict: Verdict, exported: CurvePoint) -> None:
