@@ -129,7 +129,7 @@ class Profile:
         drawn = spikformer(self.blocks, self.width)
         self.drawn, (self.x, self.labels) = drawn, random_images(self.images)
         save_file(drawn.state, scratch / "state.safetensors")
-        np.savez(scratch / "images.npz", x=self.x.numpy(), labels=self.labels.numpy())
+        np.savez(scratch / "images.npz", x=self.x.numpy(), y=self.labels.numpy())
         self.asked = {
             "state": str(scratch / "state.safetensors"), "images": str(scratch / "images.npz"), "batch": BATCH,
             "config": drawn.config.model_dump(mode="json"), "rates": DEFAULT_RATES,
