@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml $(wildcard distributions/*/pyproject.toml) constraints.
 	if test -d primesvt.egg-info; then $(BIN)/python -m pip uninstall --quiet --yes primesvt; rm -r primesvt.egg-info; fi
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(DISTRIBUTIONS) -e '.[dev]'
 	-$(BIN)/python -m app.web.build
-	-$(BIN)/python -m primesvt_core.engines.native
+	-$(BIN)/python -m primesvt_core.engines.compiling
 	touch $@
 
 demo: setup ## the whole way, through the real service: upload, compress, download, check

@@ -55,7 +55,7 @@ from primesvt_core.spec import parse
 COMMIT_BEFORE = "0d67607"
 ROOT = Path(__file__).resolve().parents[1]
 BATCHES = (10, 25, 50, 100)
-BATCH = 25
+BATCH = 64
 """Images at a time of ours and of the evaluator before."""
 
 ROUNDS = 3
@@ -198,14 +198,19 @@ class Search:
         lines = [json.loads(line) for line in (folder / "cells.jsonl").read_text().splitlines()]
         parts: dict[str, dict[int, str]] = {}
         for line in lines:
-            kind, name, block = line["key"].split("/")
-            if kind == "search":
+            kind, _, rest = line["key"].partition("/")
+            if kind.startswith("search"):
+                name, block = rest.split("/")
                 parts.setdefault(name, {})[int(block)] = line["value"]["right"]
         joined = {name: "".join(blocks[at] for at in sorted(blocks)) for name, blocks in parts.items()}
+        place = {where: at for at, where in enumerate(split.order)}
         chosen = [dict(point.rates) for point in (found.best, *found.fallbacks)]
         return Measured(
             seconds=took, rates=chosen, pairs=sum(map(len, joined.values())),
-            bits={name: bits for name, bits in joined.items() if len(bits) == split.total},
+            bits={
+                name: "".join(bits[place[at]] for at in range(split.total))
+                for name, bits in joined.items() if len(bits) == split.total
+            },
         )  # fmt: skip
 
     def _request(self, workspace: Path) -> Request:

@@ -24,11 +24,13 @@ class Predictions:
         classes: the predicted class of every image; of equal logits the first.
         right: whether that is the label.
         divergence: KL of the original's softmax against the candidate's, in nats; at least 0.
+        margin: logit of the label less the highest of the others.
     """
 
     classes: tuple[int, ...]
     right: tuple[bool, ...]
     divergence: tuple[float, ...]
+    margin: tuple[float, ...]
 
 
 class Images(Protocol):

@@ -1,5 +1,7 @@
 """The engine: traces the original once a block of images, and computes candidates from what they change onwards.
 
+A block is computed piece by piece, each by one thread, so that its values stay in the caches of a core.
+
 What a candidate leaves alone is taken from the trace, without the channels that it silences; everything behind is
 computed anew, on the channels that are left, with BatchNorms folded, channels last in memory and neurons in place.
 """
@@ -8,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
+from threading import Lock
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,16 +24,28 @@ from primesvt_core.engines.keeping import Kept, unpacked
 from primesvt_core.engines.kernels import Kernels, attend, available, leaky
 from primesvt_core.engines.outlines import NOTHING, Outline, Silence, extends, gone, outline
 from primesvt_core.engines.predictions import predictions
-from primesvt_core.layers.flatten_time import flatten_time
+from primesvt_core.engines.threads import in_parallel
 from primesvt_core.layers.graph import INPUT, Attend, Channels, Fire, Node, Planes, Signal, Stateless
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import LIF, reset
 from primesvt_core.pruning.patches import Patch, patched
 
-KEPT_BYTES = 2 << 30
-"""Memory for what the original computes and candidates begin with; the deepest values, which save most, stay first."""
+KEPT_BYTES = 3 << 29
+"""Memory for values that candidates begin with, a third each for the original's, an accepted step's, and those of the
+candidate that may be the next; the deepest values, which save most, stay first."""
+
+PIECE = 16
+"""Images of a piece, at the most. Pieces do not depend on the number of threads, nor does what they compute."""
 
 ORIGINAL = Patch()
+
+
+class Piece(NamedTuple):
+    """Some images of a block, as even a share as there is."""
+
+    block: int
+    number: int
+    pieces: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +86,8 @@ class BlockEngine:
         images: to compute them on.
         kernels: the form of the inner loops.
         kept_bytes: memory for values that later calls begin with.
-        as_written: whether every module computes as it is, bit for bit as the reference does; slower.
+        as_written: whether every layer and every BatchNorm computes as it is, on all channels; slower. Neurons and
+            attention give the same spikes and integers in any form.
     """
 
     def __init__(
@@ -89,75 +106,106 @@ class BlockEngine:
         self.like = next(model.parameters())
         self.place = {INPUT: -1, **{node.value: index for index, node in enumerate(self.nodes)}}
         self.node_of = {node.value: node for node in self.nodes}
+        self.cuts = _cuts(self.nodes)
         self.labels: dict[int, Tensor] = {}
+        self.by_modules = Lock()
+        """For operations that write to the model's modules."""
+        self.loading = Lock()
+        self.loaded: tuple[int, Tensor] | None = None
+        """The block whose images were read last, and its images."""
         self.levels: dict[int, Level] = {}
         everything = Outline(self.nodes, {}, frozenset((INPUT,)))
-        self.original = self.base = Level(ORIGINAL, everything, {}, None, Kept(self.place, kept_bytes // 2))
+        self.original = self.base = Level(ORIGINAL, everything, {}, None, Kept(self.place, kept_bytes // 3))
 
     def evaluate(self, block: int, patches: Sequence[Patch]) -> list[Predictions]:
         """What each candidate predicts on the images of a block."""
+        room = self.kept_bytes // 3 if len(patches) == 1 else 0  # for one alone, which may become the base
+        self.levels = {id(patch): self.levels.get(id(patch)) or self._level(patch, room) for patch in patches}
+        levels = [self.levels[id(patch)] for patch in patches]
+        labels = self._labels(block)
+        pieces = 1 if self.like.is_cuda else -(-len(labels) // PIECE)
+        found = in_parallel([partial(self._logits, levels, Piece(block, number, pieces)) for number in range(pieces)])
+        self.loaded = None
+        original, *candidates = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return [predictions(original, logits, labels) for logits in candidates]
+
+    def _logits(self, levels: Sequence[Level], piece: Piece) -> list[Tensor]:
+        """Logits of the original and of every level on a piece."""
         with torch.inference_mode():
             output = frozenset((self.output,))
-            self.levels = {id(patch): self.levels.get(id(patch)) or self._level(patch) for patch in patches}
-            levels = [self.levels[id(patch)] for patch in patches]
             parents = {level.parent for level in levels if level.parent}
-            held = {parent: self._begun(parent, levels, block) for parent in parents}
-            original = (held.get(self.original) or self._values(self.original, block, output, {}))[self.output]
-            logits = [self._values(level, block, output, held)[self.output] for level in levels]
-            return [predictions(original, found, self._labels(block)) for found in logits]
+            held = {parent: self._begun(parent, levels, piece) for parent in parents}
+            original = (held.get(self.original) or self._values(self.original, piece, output, {}))[self.output]
+            return [original, *(self._values(level, piece, output, held)[self.output] for level in levels)]
 
-    def _begun(self, parent: Level, levels: Sequence[Level], block: int) -> dict[Signal, Tensor]:
+    def _begun(self, parent: Level, levels: Sequence[Level], piece: Piece) -> dict[Signal, Tensor]:
         """What a level's children begin with, computed once for all of them, and its output."""
         plans = (level.plan for level in levels if level.parent is parent)
         wanted = frozenset((self.output,)).union(*(plan.begins_with for plan in plans))
-        return self._values(parent, block, wanted, {})
+        return self._values(parent, piece, wanted, {})
 
     def rebase(self, patch: Patch) -> None:
         """Keep values of a candidate as well: those that follow change it further."""
+        before, evaluated = self.base, self.levels.get(id(patch))
         self.levels = {}
-        self.base = self._level(patch, Kept(self.place, self.kept_bytes // 2)) if patch.touched else self.original
+        if not patch.touched:
+            self.base = self.original
+            return
+        self.base = self._level(patch, self.kept_bytes // 3, self.original)
+        if evaluated and evaluated.parent is before:
+            self.base.kept.adopt(evaluated.kept)
+            if before is not self.original:
+                self.base.kept.adopt(before.kept, without=evaluated.changed | evaluated.plan.silent.keys())
 
-    def _level(self, patch: Patch, kept: Kept | None = None) -> Level:
-        parent = self.base if kept is None and extends(patch, self.base.patch) else self.original
+    def _level(self, patch: Patch, room: int, parent: Level | None = None) -> Level:
+        parent = parent or (self.base if extends(patch, self.base.patch) else self.original)
         plan = outline(self.nodes, patch, parent.patch)
         without = {} if self.as_written else gone(self.nodes, patch)
-        return Level(patch, plan, without, parent, kept or Kept(self.place, 0))
+        return Level(patch, plan, without, parent, Kept(self.place, room))
 
     def _labels(self, block: int) -> Tensor:
         if block not in self.labels:
-            _, self.labels[block] = self.images.block(block)
+            self._block(block)
         return self.labels[block]
 
+    def _block(self, block: int) -> Tensor:
+        """The images of a block; kept until it is through."""
+        with self.loading:
+            if self.loaded is None or self.loaded[0] != block:
+                images, self.labels[block] = self.images.block(block)
+                self.loaded = block, images
+            return self.loaded[1]
+
     def _values(
-        self, level: Level, block: int, wanted: frozenset[Signal], held: Mapping[Level, Mapping[Signal, Tensor]]
+        self, level: Level, piece: Piece, wanted: frozenset[Signal], held: Mapping[Level, Mapping[Signal, Tensor]]
     ) -> dict[Signal, Tensor]:
         """Values of a level: kept ones, its parent's, and what must be computed from them.
 
         Args:
             level: whose.
-            block: of images.
+            piece: of the images.
             wanted: which.
             held: what levels' children begin with, as far as it was computed before.
         """
-        known, missing, others = self._sources(level, block, wanted)
+        known, missing, others = self._sources(level, piece, wanted)
         values = {name: unpacked(value, self.like) for name, value in known.items()}
         if level.parent is None:
-            values |= self._images(block, others)
+            values |= self._images(piece, others)
         elif others:
-            found = held.get(level.parent) or self._values(level.parent, block, others, held)
+            found = held.get(level.parent) or self._values(level.parent, piece, others, held)
             values |= {name: self._taken(level, level.parent, name, found[name]) for name in others}
         nodes = [node for node in level.plan.changed if node.value in missing]
         uses = _last_uses(nodes)
         for node in nodes:
             first = node.inputs[0]
-            is_last = uses[first] is node and first not in wanted
+            is_last = uses[first] is node and first not in wanted | self.cuts
             overwrite = is_last and first in missing and self._is_fresh(first)
             values[node.value] = self._run(level, node, [values[name] for name in node.inputs], overwrite=overwrite)
+            if node.value in wanted or node.value in self.cuts:
+                level.kept.put(piece, node.value, values[node.value])
             for name in {*node.inputs} - wanted:
                 if uses[name] is node:
                     del values[name]
-        for name in wanted & missing:
-            level.kept.put(block, name, values[name])
         return {name: values[name] for name in wanted}
 
     def _taken(self, level: Level, parent: Level, name: Signal, value: Tensor) -> Tensor:
@@ -167,7 +215,7 @@ class BlockEngine:
         return fewer(value, parent.without(name), level.without(name))
 
     def _sources(
-        self, level: Level, block: int, wanted: frozenset[Signal]
+        self, level: Level, piece: Piece, wanted: frozenset[Signal]
     ) -> tuple[dict[Signal, Tensor], frozenset[Signal], frozenset[Signal]]:
         """What is kept of the values that the wanted ones need, what is to be computed, and what the parent has."""
         known: dict[Signal, Tensor] = {}
@@ -178,7 +226,7 @@ class BlockEngine:
             name = left.pop()
             if name in known or name in missing or name in others:
                 continue
-            value = level.kept.get(block, name)
+            value = level.kept.get(piece, name)
             if value is not None:
                 known[name] = value
             elif name in level.changed:
@@ -188,10 +236,10 @@ class BlockEngine:
                 others.add(name)
         return known, frozenset(missing), frozenset(others)
 
-    def _images(self, block: int, names: frozenset[Signal]) -> dict[Signal, Tensor]:
+    def _images(self, piece: Piece, names: frozenset[Signal]) -> dict[Signal, Tensor]:
         if not names:
             return {}
-        images, self.labels[block] = self.images.block(block)
+        images = self._block(piece.block).tensor_split(piece.pieces)[piece.number]
         return {INPUT: self.model.encode(images.to(self.like))}
 
     def _is_fresh(self, name: Signal) -> bool:
@@ -205,24 +253,26 @@ class BlockEngine:
         if isinstance(op, Stateless):
             if node.value not in level.steps:
                 level.steps[node.value] = self._steps(level, node, before[0], after)
-            return flatten_time(lambda y: _chain(level.steps[node.value], y), x[0])
+            return _chain(level.steps[node.value], x[0])
         if isinstance(op, Fire):
             return self._fire(op, x[0], overwrite=overwrite)
-        if isinstance(op, Attend) and not self.as_written:
+        if isinstance(op, Attend):
             return self._attend(op, x, before)
         if isinstance(op, Channels) and before[0]:
             return fewer(op(whole(x[0], before[0])), NOTHING, after)
         if not isinstance(op, Planes) and {*before} != {after}:  # values that lack other channels than the result
             x = [whole(value, without) for value, without in zip(x, before, strict=True)]
-        if op.modules and _touches(node, level.patch):
-            return _with_patch(node, self.model, level.patch, x)
-        return op(*x)
+        if not op.modules:
+            return op(*x)
+        with self.by_modules:
+            return _with_patch(node, self.model, level.patch, x) if _touches(node, level.patch) else op(*x)
 
     def _steps(self, level: Level, node: Node, before: Silence, after: Silence) -> list[Step]:
         """A level's stateless operation, from the channels that its input has to those that its value has."""
         touched = level.parent is not None and _touches(node, level.patch)
         if touched or level.parent is None:
-            found = steps(node.op.modules, node.tensors, level.patch, folds=not self.as_written)
+            folds, kernels = not self.as_written, self.kernels
+            found = steps(node.op.modules, node.tensors, level.patch, kernels=kernels, folds=folds)
         else:
             if node.value not in self.original.steps:
                 self.original.steps[node.value] = self._steps(self.original, node, NOTHING, NOTHING)
@@ -235,16 +285,19 @@ class BlockEngine:
         if before[0] != before[1] or not is_even(before[0], q, heads):
             q, k = whole(q, before[0]), whole(k, before[1])
         if is_even(before[2], v, heads):
-            return attend(q, k, v, num_heads=heads, scale=op.scale)
-        return fewer(attend(q, k, whole(v, before[2]), num_heads=heads, scale=op.scale), NOTHING, before[2])
+            return attend(q, k, v, num_heads=heads, scale=op.scale, kernels=self.kernels)
+        return fewer(
+            attend(q, k, whole(v, before[2]), num_heads=heads, scale=op.scale, kernels=self.kernels), NOTHING, before[2]
+        )
 
     def _fire(self, op: Fire, x: Tensor, *, overwrite: bool) -> Tensor:
         neuron = op.neuron
-        if not self.as_written and isinstance(neuron, LIF) and neuron.v_reset == 0.0 and neuron.decay_input:
+        if isinstance(neuron, LIF) and neuron.v_reset == 0.0 and neuron.decay_input:
             return leaky(x, neuron.tau, neuron.v_threshold, self.kernels, overwrite=overwrite)
-        reset(neuron)
-        spikes: Tensor = neuron(x)
-        reset(neuron)
+        with self.by_modules:
+            reset(neuron)
+            spikes: Tensor = neuron(x)
+            reset(neuron)
         return spikes
 
 
@@ -262,6 +315,8 @@ def _with_patch(node: Node, model: SpikingModel, patch: Patch, x: Sequence[Tenso
 
 
 def _chain(found: Sequence[Step], x: Tensor) -> Tensor:
+    if len(x) > 1 and x.stride(0) == 0:  # one image shown at every time step
+        return _chain(found, x[:1]).expand(len(x), *[-1] * (x.dim() - 1))
     for step in found:
         x = step(x)
     return x
@@ -271,6 +326,17 @@ def _silenced(x: Tensor, channels: Silence) -> Tensor:
     if not channels:
         return x
     return x.index_fill(2, torch.tensor(sorted(channels), device=x.device), 0.0)
+
+
+def _cuts(nodes: Sequence[Node]) -> frozenset[Signal]:
+    """Values on which alone everything behind them depends: the streams between the parts of a network."""
+    last = {name: at for at, node in enumerate(nodes) for name in node.inputs}
+    found, reach = set(), -1
+    for at, node in enumerate(nodes):
+        if reach <= at and node.value in last:
+            found.add(node.value)
+        reach = max(reach, last.get(node.value, at))
+    return frozenset(found)
 
 
 def _last_uses(nodes: Sequence[Node]) -> dict[Signal, Node]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from primesvt_core.engines.folding import Step, mixes_channels
+from primesvt_core.engines.folding import AsItIs, Step, mixes_channels
 from primesvt_core.engines.outlines import Silence, keeps_silence
 
 
@@ -48,7 +48,7 @@ def between(steps: Sequence[Step], before: Silence, after: Silence) -> list[Step
     Where a step is no sum over all channels, the value is made whole before it, or its channels are left out after it.
     """
     found = [*steps]
-    layers = [at for at, step in enumerate(found) if not keeps_silence(step)]
+    layers = [at for at, step in enumerate(found) if not (isinstance(step, AsItIs) and keeps_silence(step.module))]
     if not layers:  # poolings alone: both are the same
         return found
     first, last = layers[0], layers[-1]
@@ -62,13 +62,13 @@ def between(steps: Sequence[Step], before: Silence, after: Silence) -> list[Step
 def _from_fewer(step: Step, before: Silence) -> Step:
     if mixes_channels(step):
         return step.between(_left(step.weight.shape[1], before, step.weight.device), None)
-    return lambda x: step(whole(x.unsqueeze(0), before)[0])
+    return lambda x: step(whole(x, before))
 
 
 def _to_fewer(step: Step, after: Silence) -> Step:
     if mixes_channels(step):
         return step.between(None, _left(step.weight.shape[0], after, step.weight.device))
-    return lambda x: fewer(step(x).unsqueeze(0), frozenset(), after)[0]
+    return lambda x: fewer(step(x), frozenset(), after)
 
 
 def _left(size: int, without: Silence, device: torch.device) -> Tensor:

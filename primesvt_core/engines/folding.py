@@ -1,21 +1,24 @@
 """Stateless operations as an engine computes them: BatchNorms folded into the layer before, channels last in memory.
 
-Tensors keep their logical shapes ``(M, C, ...)``, with M = T * B; that channels lie last is a matter of strides, so
-that whatever the families compute between the layers works as it is.
+Tensors keep their logical shapes ``(T, B, C, ...)``; that channels lie last is a matter of strides, so that whatever
+the families compute between the layers works as it is.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.functional import conv2d, linear
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from primesvt_core.engines.kernels import Kernels, SparseLayer
+from primesvt_core.layers.flatten_time import flatten_time
 from primesvt_core.layers.pointwise import PointwiseConv1d, PointwiseLinear
 from primesvt_core.pruning.patches import Patch
 
@@ -26,33 +29,56 @@ FOLDABLE = (PointwiseLinear, PointwiseConv1d, nn.Conv2d)
 
 @dataclass(frozen=True)
 class Pointwise:
-    """A matrix product over the channels: ``(M, C, ...) -> (M, C', ...)``."""
+    """A matrix product over the channels: ``(T, B, C, ...) -> (T, B, C', ...)``."""
 
     weight: Tensor
     bias: Tensor
     stride: int = 1
+    kernels: Kernels = "torch"
+
+    @cached_property
+    def sparse(self) -> SparseLayer:
+        """The same for inputs that are mostly zero."""
+        return SparseLayer(self.weight[:, :, None, None], self.bias, 1, 0, self.kernels)
 
     def __call__(self, x: Tensor) -> Tensor:
         if self.stride > 1:
-            x = x[:, :, :: self.stride, :: self.stride]
-        return linear(x.movedim(1, -1), self.weight, self.bias).movedim(-1, 1)
+            x = x[..., :: self.stride, :: self.stride]
+        rows = x.movedim(2, -1)
+        found = self.sparse(rows)
+        return (linear(rows, self.weight, self.bias) if found is None else found).movedim(-1, 2)
 
     def between(self, columns: Tensor | None, rows: Tensor | None) -> Pointwise:
         """The same from some of the input channels to some of the output channels; None: all of them."""
-        return Pointwise(*_between(self.weight, self.bias, columns, rows), self.stride)
+        return Pointwise(*_between(self.weight, self.bias, columns, rows), self.stride, self.kernels)
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution: ``(M, C, H, W) -> (M, C', H', W')``."""
+    """A convolution: ``(T, B, C, H, W) -> (T, B, C', H', W')``."""
 
     weight: Tensor
     bias: Tensor
     stride: tuple[int, ...]
     padding: tuple[int, ...]
     groups: int
+    kernels: Kernels = "torch"
+
+    @cached_property
+    def sparse(self) -> SparseLayer | None:
+        """The same for inputs that are mostly zero, of a convolution without groups and with equal sides."""
+        is_even = len({*self.stride}) == len({*self.padding}) == len({*self.weight.shape[2:]}) == 1
+        if self.groups > 1 or not is_even:
+            return None
+        return SparseLayer(self.weight, self.bias, self.stride[0], self.padding[0], self.kernels)
 
     def __call__(self, x: Tensor) -> Tensor:
+        found = self.sparse(x.movedim(2, -1)) if self.sparse else None
+        if found is not None:
+            return found.movedim(-1, 2)
+        return flatten_time(self._dense, x)
+
+    def _dense(self, x: Tensor) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
         return conv2d(x, self.weight, self.bias, self.stride, self.padding, (1, 1), self.groups)
 
@@ -60,7 +86,17 @@ class Convolution:
         """The same from some of the input channels to some of the output channels, of a convolution without groups."""
         weight, bias = _between(self.weight, self.bias, columns, rows)
         weight = weight.contiguous(memory_format=torch.channels_last)
-        return Convolution(weight, bias, self.stride, self.padding, self.groups)
+        return Convolution(weight, bias, self.stride, self.padding, self.groups, self.kernels)
+
+
+@dataclass(frozen=True)
+class AsItIs:
+    """A stateless module: ``(T, B, ...) -> (T, B, ...)``."""
+
+    module: nn.Module
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return flatten_time(self.module, x)
 
 
 def mixes_channels(step: Step) -> TypeGuard[Pointwise | Convolution]:
@@ -74,13 +110,21 @@ def _between(weight: Tensor, bias: Tensor, columns: Tensor | None, rows: Tensor 
     return (weight, bias) if rows is None else (weight.index_select(0, rows), bias.index_select(0, rows))
 
 
-def steps(modules: Sequence[nn.Module], names: Sequence[str], patch: Patch, *, folds: bool = True) -> list[Step]:
+def steps(
+    modules: Sequence[nn.Module],
+    names: Sequence[str],
+    patch: Patch,
+    *,
+    kernels: Kernels = "torch",
+    folds: bool = True,
+) -> list[Step]:
     """The modules one after another, with a candidate's tensors.
 
     Args:
         modules: stateless.
         names: of the modules in the state dict.
         patch: the candidate's changes.
+        kernels: the form of the products.
         folds: whether BatchNorms become a part of the layer before; otherwise every module computes as it is.
     """
     if not folds:
@@ -95,7 +139,7 @@ def steps(modules: Sequence[nn.Module], names: Sequence[str], patch: Patch, *, f
                 _entries(m, name, patch)
                 for m, name in zip(modules[index : index + 1 + norms], names[index:], strict=False)
             ]
-            found.append(_folded(module, chain, modules[index + 1 : index + 1 + norms]))
+            found.append(_folded(module, chain, modules[index + 1 : index + 1 + norms], kernels))
         else:
             found.append(_as_it_is(module, names[index], patch))
         index += 1 + norms
@@ -116,15 +160,18 @@ def _entries(module: nn.Module, name: str, patch: Patch) -> dict[str, Tensor]:
     return {entry: patch.value(f"{name}.{entry}", tensor) for entry, tensor in module.state_dict().items()}
 
 
-def _as_it_is(module: nn.Module, name: str, patch: Patch) -> Step:
-    changed = {entry.removeprefix(f"{name}.") for entry in patch.touched if entry.startswith(f"{name}.")}
-    if not changed:
-        return module
-    tensors = {entry: value for entry, value in _entries(module, name, patch).items() if entry in changed}
-    return lambda x: functional_call(module, tensors, (x,))
+def _as_it_is(module: nn.Module, name: str, patch: Patch) -> AsItIs:
+    """The module, or a copy with a candidate's tensors: what several threads run is not written to."""
+    if any(entry.startswith(f"{name}.") for entry in patch.touched):
+        entries = _entries(module, name, patch)
+        module = copy.deepcopy(module)
+        module.load_state_dict(entries)
+    return AsItIs(module)
 
 
-def _folded(layer: nn.Module, entries: Sequence[Mapping[str, Tensor]], norms: Sequence[nn.Module]) -> Step:
+def _folded(
+    layer: nn.Module, entries: Sequence[Mapping[str, Tensor]], norms: Sequence[nn.Module], kernels: Kernels
+) -> Step:
     """A layer and the BatchNorms behind it as one layer; folded in double precision."""
     own, *others = entries
     like = own["weight"]
@@ -141,9 +188,9 @@ def _folded(layer: nn.Module, entries: Sequence[Mapping[str, Tensor]], norms: Se
     if isinstance(layer, nn.Conv2d) and not _is_pointwise(layer):
         assert not isinstance(layer.padding, str)  # noqa: S101  # no family has one
         weight = weight.contiguous(memory_format=torch.channels_last)
-        return Convolution(weight, bias, layer.stride, layer.padding, layer.groups)
+        return Convolution(weight, bias, layer.stride, layer.padding, layer.groups, kernels)
     stride = layer.stride[0] if isinstance(layer, nn.Conv2d) else 1
-    return Pointwise(weight.flatten(1), bias, stride)
+    return Pointwise(weight.flatten(1), bias, stride, kernels)
 
 
 def _is_pointwise(layer: nn.Conv2d) -> bool:

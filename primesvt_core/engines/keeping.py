@@ -1,8 +1,9 @@
-"""Values of the original, or of an accepted step, that stay in memory from one call of an engine to the next."""
+"""Values of a model that stay in memory from one call of an engine to the next."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Hashable, Mapping
+from threading import Lock
 
 import torch
 from torch import Tensor
@@ -11,29 +12,47 @@ from primesvt_core.layers.graph import Signal
 
 
 class Kept:
-    """Values of one model by block, spikes and sums of spikes as bytes; at most ``limit`` bytes of them."""
+    """Values of one model by piece of images, spikes and sums of spikes as bytes; at most ``limit`` bytes of them.
+
+    Args:
+        place: of every value in the forward pass: the shallowest are given up first.
+        limit: in bytes; 0 keeps nothing.
+    """
 
     def __init__(self, place: Mapping[Signal, int], limit: int) -> None:
         self.place, self.limit = place, limit
-        self.values: dict[tuple[int, Signal], Tensor] = {}
+        self.values: dict[Signal, dict[Hashable, Tensor]] = {}
         self.bytes = 0
+        self.writing = Lock()
 
-    def get(self, block: int, name: Signal) -> Tensor | None:
+    def get(self, piece: Hashable, name: Signal) -> Tensor | None:
         """What is kept, packed."""
-        return self.values.get((block, name))
+        return self.values.get(name, {}).get(piece)
 
-    def put(self, block: int, name: Signal, value: Tensor) -> None:
-        """Keep a value; the shallowest are given up once all together take too much."""
-        if (block, name) in self.values or not self.limit:
-            return
-        packed = _packed(value)
-        self.values[block, name] = packed
+    def put(self, piece: Hashable, name: Signal, value: Tensor) -> None:
+        """Keep a value, unless all those together take too much and none is shallower."""
+        if self.limit and self.get(piece, name) is None:
+            packed = _packed(value)
+            with self.writing:
+                self._put(piece, name, packed)
+
+    def adopt(self, other: Kept, without: Container[Signal] = ()) -> None:
+        """Keep what another keeps, but for some values."""
+        for name, pieces in other.values.items():
+            if name not in without:
+                for piece, packed in pieces.items():
+                    if self.get(piece, name) is None:
+                        self._put(piece, name, packed)
+
+    def _put(self, piece: Hashable, name: Signal, packed: Tensor) -> None:
+        self.values.setdefault(name, {})[piece] = packed
         self.bytes += packed.nbytes
-        if self.bytes > self.limit:
-            for key in sorted(self.values, key=lambda key: self.place[key[1]]):
-                self.bytes -= self.values.pop(key).nbytes
-                if self.bytes <= self.limit:
-                    break
+        while self.bytes > self.limit:
+            shallowest = min(self.values, key=self.place.__getitem__)
+            _, given_up = self.values[shallowest].popitem()
+            self.bytes -= given_up.nbytes
+            if not self.values[shallowest]:
+                del self.values[shallowest]
 
 
 def _packed(x: Tensor) -> Tensor:

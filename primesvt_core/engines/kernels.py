@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from collections.abc import Callable
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -39,8 +41,9 @@ def leaky(currents: Tensor, tau: float, threshold: float, kernels: Kernels, *, o
     Returns:
         Spikes of the same shape, 0 or 1.
     """
-    step, spikes = currents[0], currents
-    if not overwrite or currents.stride(0) < step.numel():  # steps that share memory are an image's
+    spikes = currents
+    if not overwrite or currents.stride(0) == 0:  # steps that share memory are an image's
+        step = currents[0]
         strides = (step.numel(), *step.stride())
         spikes = torch.empty_strided(currents.shape, strides, dtype=currents.dtype, device=currents.device)
     if kernels == "numba" and currents.device.type == "cpu":
@@ -53,8 +56,40 @@ def leaky(currents: Tensor, tau: float, threshold: float, kernels: Kernels, *, o
     return spikes
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, *, num_heads: int, scale: float) -> Tensor:
+class SparseLayer:
+    """A layer for inputs that are mostly zero: a convolution with equal sides and without groups.
+
+    Args:
+        weight: ``(C', C, k, k)``.
+        bias: ``(C',)``.
+        stride: of both directions.
+        padding: of both directions.
+        kernels: which form to use; torch has none.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, stride: int, padding: int, kernels: Kernels) -> None:
+        self.weight, self.bias, self.stride, self.padding = weight, bias, stride, padding
+        self.exists = kernels == "numba" and weight.device.type == "cpu"
+
+    @cached_property
+    def _product(self) -> Callable[[Tensor], Tensor | None]:
+        from primesvt_core.engines.native_products import Product  # compiles when it is first used
+
+        return Product(self.weight, self.bias, self.stride, self.padding)
+
+    def __call__(self, x: Tensor) -> Tensor | None:
+        """``(T, B, H, W, C)`` or, for a matrix product, ``(..., C)``; None if too few are zero for it to be faster."""
+        return self._product(x) if self.exists else None
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, *, num_heads: int, scale: float, kernels: Kernels) -> Tensor:
     """`spiking_self_attention` for channels that lie last in memory: the same integers."""
+    if kernels == "numba" and q.device.type == "cpu":
+        from primesvt_core.engines import native_products
+
+        sparse = native_products.attend(q.movedim(2, -1), k.movedim(2, -1), v.movedim(2, -1), num_heads, scale)
+        if sparse is not None:
+            return sparse.movedim(-1, 2)
     T, B, _, N = q.shape
     queries, keys, values = (x.flatten(0, 1).transpose(1, 2).reshape(T * B, N, num_heads, -1) for x in (q, k, v))
     products = keys.permute(0, 2, 3, 1) @ values.transpose(1, 2)  # (M, heads, C_qk, C_v)
@@ -65,8 +100,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, *, num_heads: int, scale: float) -> 
 
 def _rows(x: Tensor) -> Tensor:
     """``(T, M)``: every step in the order in which it lies in memory."""
-    size = x[0].numel()
-    return x.as_strided((x.shape[0], size), (x.stride(0), 1), x.storage_offset())
+    steps = x.shape[0]
+    return x.as_strided((steps, x.numel() // steps), (x.stride(0), 1))
 
 
 def _leaky(currents: Tensor, spikes: Tensor, tau: float, threshold: float) -> None:

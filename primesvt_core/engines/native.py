@@ -1,7 +1,7 @@
 """Kernels in numba, without numba's own threads: they are called from a few of ours, in any process and thread.
 
 They compile once a version of this file, in a second; the cache lies beside this file or, where nothing can be written
-there, in numba's folder of the user. ``python -m primesvt_core.engines.native`` compiles them beforehand.
+there, in numba's folder of the user. ``python -m primesvt_core.engines.compiling`` compiles them beforehand.
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ SMALLEST_SHARE = 1 << 15
 """Fewer elements are not worth another thread."""
 
 
-def _compiled(kernel: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile when it is first called, with a cache; it runs without holding the interpreter."""
+    """Compile with a cache, without holding the interpreter."""
     try:
         return njit(cache=True, nogil=True)(kernel)
     except RuntimeError:  # there is no folder for a cache: every process compiles for itself
         return njit(nogil=True)(kernel)
 
 
-@_compiled
+@compiled
 def _leaky(currents, spikes, tau, share, threshold):  # type: ignore[no-untyped-def]
     steps, size = currents.shape
     zero = threshold - threshold
@@ -42,17 +44,17 @@ def _leaky(currents, spikes, tau, share, threshold):  # type: ignore[no-untyped-
         count = min(BLOCK, size - start)
         v[:count] = zero
         for t in range(steps):
-            x, s = currents[t, start : start + count], spikes[t, start : start + count]
+            x, s, h = currents[t, start : start + count], spikes[t, start : start + count], v[:count]
             if share > zero:
                 for i in range(count):
-                    h = v[i] + (x[i] - v[i]) * share
-                    s[i] = one if h >= threshold else zero
-                    v[i] = zero if h >= threshold else h
+                    h[i] += (x[i] - h[i]) * share
             else:
                 for i in range(count):
-                    h = v[i] + (x[i] - v[i]) / tau
-                    s[i] = one if h >= threshold else zero
-                    v[i] = zero if h >= threshold else h
+                    h[i] += (x[i] - h[i]) / tau
+            for i in range(count):  # a loop of its own: where spikes take the currents' place, one would be no vector's
+                s[i] = one if h[i] >= threshold else zero
+            for i in range(count):
+                h[i] = zero if h[i] >= threshold else h[i]
 
 
 def leaky(currents: Tensor, spikes: Tensor, tau: float, threshold: float, *, tau_divides_exactly: bool) -> None:
@@ -85,7 +87,3 @@ def compile_all() -> None:
     for dtype in (torch.float32, torch.float64):
         zeros = torch.zeros(1, 1, dtype=dtype)
         leaky(zeros, zeros, 2.0, 1.0, tau_divides_exactly=True)
-
-
-if __name__ == "__main__":
-    compile_all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
@@ -11,10 +12,13 @@ from primesvt_core.engines._base import Predictions
 def predictions(original: Tensor, candidate: Tensor, labels: Tensor) -> Predictions:
     """Compare logits ``(B, num_classes)`` with labels ``(B,)``, and with the original's logits."""
     classes = candidate.argmax(1).cpu()
+    places = labels.to(candidate.device)[:, None]
+    others = candidate.scatter(1, places, -torch.inf).amax(1)
     wanted, found = (log_softmax(logits.double(), 1) for logits in (original, candidate))
     divergence = (wanted.exp() * (wanted - found)).sum(1).clamp(min=0.0)
     return Predictions(
         classes=tuple(classes.tolist()),
         right=tuple((classes == labels).tolist()),
         divergence=tuple(divergence.tolist()),
+        margin=tuple((candidate.gather(1, places)[:, 0] - others).tolist()),
     )

@@ -28,6 +28,15 @@ class _Cell(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Remembered:
+    """What one candidate predicts on the search split, image by image: as in `Predictions`."""
+
+    classes: tuple[int, ...]
+    right: tuple[bool, ...]
+    divergence: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SearchCells:
     """The cells of one run: one for every candidate and block of images.
 
@@ -79,11 +88,11 @@ class SearchCells:
         bits = (_bits(cell) for cell in takewhile(lambda cell: cell is not None, found) if cell is not None)
         return Tally.of(bits, total)
 
-    def predictions(self, candidate: str, patch: Patch) -> Predictions:
+    def predictions(self, candidate: str, patch: Patch) -> Remembered:
         """What a candidate predicts on all the images."""
         self.compute([(candidate, patch)])
         found = [cell for block in range(self.blocks) if (cell := self._cell(candidate, block))]
-        return Predictions(
+        return Remembered(
             classes=tuple(label for cell in found for label in cell.classes),
             right=tuple(bit for cell in found for bit in _bits(cell)),
             divergence=tuple(value for cell in found for value in cell.divergence),

@@ -6,16 +6,19 @@ than the reference, every module as it is, and for every step that a policy acce
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 from pydantic import JsonValue
 
 from primesvt_core.decisions import Answer, Tally, answer, margin_of
-from primesvt_core.engines import Predictions, open_engine
+from primesvt_core.engines import open_engine
 from primesvt_core.method.candidates import Candidates, fingerprint
-from primesvt_core.method.search_cells import SearchCells
+from primesvt_core.method.search_cells import Remembered, SearchCells
 from primesvt_core.pruning.patches import Patch, silencing
 from primesvt_core.types import CurvePoint, Outcome, ProfileCell, Rates
 
@@ -38,6 +41,27 @@ class SearchSplit:
         self._asked: set[str] = set()
         self._checked: dict[str, Rates] = {}
         self._agreed: Agreement | None = None
+
+    @cached_property
+    def order(self) -> tuple[int, ...]:
+        """Places of the images in the search split, in the order in which candidates see them.
+
+        First come those that the original gets wrong, and nearly wrong: most of what a candidate loses is among them,
+        so that one that loses too much is rejected soon.
+        """
+        if self.candidates.original.depends_on_batch:
+            return tuple(range(self.total))
+        return tuple(cast("list[int]", self.candidates.workspace.recall("order", self._hardest_first)))
+
+    def _hardest_first(self) -> list[JsonValue]:
+        images = self.candidates.images.blocks(self.candidates.images.splits.search)
+        engine = open_engine(self.candidates.original, images, kept_bytes=0)
+        margins: list[float] = []
+        for block in range(len(images)):
+            (found,) = engine.evaluate(block, [Patch()])
+            margins += found.margin
+            self._tick(block + 1)
+        return [*sorted(range(self.total), key=lambda place: (round(margins[place], 2), place))]
 
     @cached_property
     def cells(self) -> SearchCells:
@@ -84,7 +108,7 @@ class SearchSplit:
         """The same as far as the engine has computed it."""
         return self._outcome(rates, self.cells.tally(self._name(rates)[0], self.total))
 
-    def predictions(self, rates: Rates) -> Predictions:
+    def predictions(self, rates: Rates) -> Remembered:
         """What the model pruned at the given rates predicts."""
         return self.cells.predictions(*self._asking(rates))
 
@@ -173,14 +197,20 @@ class SearchSplit:
         return Agreement(differing=differing, compared=sum(len(mine.classes) for mine, _ in pairs))
 
     def _cells(self, prefix: str, *, as_written: bool) -> SearchCells:
-        images = self.candidates.images.blocks(self.candidates.images.splits.search)
+        search = self.candidates.images.splits.search
+        images = self.candidates.images.blocks([search[place] for place in self.order])
         return SearchCells(
             engine=open_engine(self.candidates.original, images, as_written=as_written),
             blocks=len(images),
             workspace=self.candidates.workspace,
             tick=self._tick,
-            prefix=prefix,
+            prefix=f"{prefix}-{self._name_of_order}",
         )
+
+    @cached_property
+    def _name_of_order(self) -> str:
+        """Cells of blocks with other images have other names."""
+        return hashlib.sha256(json.dumps(self.order).encode()).hexdigest()[:8]
 
     def _tick(self, blocks: int) -> None:
         self.candidates.counting(self.total)(min(blocks * self.candidates.images.batch_size, self.total))
@@ -197,7 +227,7 @@ class SearchSplit:
         self._asked.add(found[0])
         return found
 
-    def _checks_of(self, rates: Rates) -> Predictions:
+    def _checks_of(self, rates: Rates) -> Remembered:
         name, patch = self._asking(rates)
         self._checked[name] = rates
         return self.checks.predictions(name, patch)

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from primesvt_core.engines import Engine, open_engine
-from primesvt_core.engines.blockwise import BlockEngine
+from primesvt_core.engines import Engine, blockwise, open_engine
+from primesvt_core.engines.blockwise import BlockEngine, _cuts
 from primesvt_core.engines.reference import ReferenceEngine
 from primesvt_core.intake.loading import build
+from primesvt_core.layers.graph import INPUT
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.pruning.patches import Patch, silencing
 from primesvt_core.testing.models import tiny
@@ -83,7 +84,8 @@ def test_little_memory_is_not_exceeded(model: SpikingModel, limit: int) -> None:
     for _ in range(2):
         assert engine.evaluate(0, PATCHES) == wanted
         kept = engine.original.kept
-        assert sum(value.nbytes for value in kept.values.values()) == kept.bytes <= limit
+        held = [value for pieces in kept.values.values() for value in pieces.values()]
+        assert sum(value.nbytes for value in held) == kept.bytes <= limit
 
 
 def test_a_step_that_was_accepted_is_where_further_candidates_begin(model: SpikingModel) -> None:
@@ -96,6 +98,40 @@ def test_a_step_that_was_accepted_is_where_further_candidates_begin(model: Spiki
     assert engine.base.kept.bytes > 0
     engine.rebase(Patch())
     assert engine.base is engine.original
+
+
+@pytest.mark.parametrize("as_written", [False, True])
+def test_steps_that_follow_each_other_take_over_what_was_kept(model: SpikingModel, as_written: bool) -> None:
+    images = Counting()
+    engine = BlockEngine(model, images, as_written=as_written)
+    kept: dict[str, tuple[int, ...]] = {}
+    for group, rest in (("block.1.mlp.fc1", 20), ("block.0.mlp.fc1", 16), ("block.0.attn.v", 8), ("stem.1", 3)):
+        kept[group] = tuple(range(rest))
+        step = silencing(DRAWN.groups, Plan(dict(kept)))
+        for block in (0, 1):
+            alone = BlockEngine(model, Counting(), as_written=as_written)
+            assert engine.evaluate(block, [step]) == alone.evaluate(block, [step])
+        engine.rebase(step)
+    assert images.asked == [0, 1]  # what the steps began with was always there
+
+
+def test_pieces_give_what_a_block_gives(model: SpikingModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = BlockEngine(model, Counting()).evaluate(0, PATCHES)
+    monkeypatch.setattr(blockwise, "PIECE", 1)
+    parts = BlockEngine(model, Counting()).evaluate(0, PATCHES)
+    for one, other in zip(whole, parts, strict=True):
+        assert one.classes == other.classes
+        assert one.divergence == pytest.approx(other.divergence, abs=1e-5)
+
+
+def test_streams_are_where_a_network_can_be_cut(model: SpikingModel) -> None:
+    nodes = model.graph.nodes
+    cuts = _cuts(nodes)
+    assert {"sum", "sum#2", "sum#3"} <= cuts
+    for cut in cuts:
+        at = next(index for index, node in enumerate(nodes) if node.value == cut)
+        before = {INPUT, *(node.value for node in nodes[:at])}
+        assert not before & {name for node in nodes[at + 1 :] for name in node.inputs}
 
 
 def test_a_model_whose_images_depend_on_each_other_is_computed_by_the_reference(model: SpikingModel) -> None:

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from primesvt_core.engines.fewer_channels import between, fewer, is_even, whole
-from primesvt_core.engines.folding import steps
+from primesvt_core.engines.folding import AsItIs, steps
+from primesvt_core.layers.flatten_time import flatten_time
 from primesvt_core.layers.pointwise import PointwiseConv1d, PointwiseLinear
 from primesvt_core.pruning.patches import Patch
 
@@ -52,21 +53,21 @@ def test_channels_lie_last_in_memory() -> None:
     ids=["linear", "1d", "pooled", "depthwise first", "depthwise last"],
 )
 def test_layers_between_fewer_channels_compute_what_is_left(modules: list[nn.Module]) -> None:
-    x = spikes(4, 6, 5) if len(modules) == 2 else spikes(4, 6, 6, 6)
-    x[:, [*GONE]] = 0.0
+    x = spikes(2, 3, 6, 5) if len(modules) == 2 else spikes(2, 3, 6, 6, 6)
+    x[:, :, [*GONE]] = 0.0
     chain = nn.Sequential(*modules).eval()
     found = steps(modules, [str(at) for at in range(len(modules))], Patch())
     after = frozenset({1, 2, 7})
-    y = fewer(x.unsqueeze(0), NOTHING, GONE)[0]
+    y = fewer(x, NOTHING, GONE)
     with torch.no_grad():
         for step in between(found, GONE, after):
             y = step(y)
-        wanted = fewer(chain(x).unsqueeze(0), NOTHING, after)[0]
+        wanted = fewer(flatten_time(chain, x), NOTHING, after)
     assert torch.allclose(y, wanted, atol=1e-5)
 
 
 def test_poolings_take_what_there_is() -> None:
-    pool = nn.MaxPool2d(2)
+    pool = AsItIs(nn.MaxPool2d(2))
     assert between([pool], GONE, GONE) == [pool]
 
 

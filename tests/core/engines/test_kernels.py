@@ -88,9 +88,10 @@ def test_others_are_divided(number: float) -> None:
     assert not is_power_of_two(number)
 
 
-def test_attention_of_channels_that_lie_last_gives_the_same_integers() -> None:
-    q, k, v = ((currents(2, 7, width) > 0.6).float().transpose(2, 3) for width in (8, 8, 12))
-    found = attend(q, k, v, num_heads=4, scale=0.125)
+@pytest.mark.parametrize("above", [0.6, 1.9])
+def test_attention_of_channels_that_lie_last_gives_the_same_integers(form: Kernels, above: float) -> None:
+    q, k, v = ((currents(2, 7, width) > above).float().transpose(2, 3) for width in (8, 8, 12))
+    found = attend(q, k, v, num_heads=4, scale=0.125, kernels=form)
     assert torch.equal(found, spiking_self_attention(q, k, v, num_heads=4, scale=0.125))
 
 

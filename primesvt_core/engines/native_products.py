@@ -1,0 +1,215 @@
+"""Products of spikes with weights, and attention, in numba: only inputs that are not zero cost anything.
+
+Nine spikes in ten are zero, so that a layer is the sum of the few rows of its weights whose input fired. Whether that
+is faster than the product with all of them is found out first, on a sample of the inputs.
+
+Kernels compile once a version of these files, as those of `native` do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from primesvt_core.engines.native import compiled
+from primesvt_core.engines.vector_loops import LANES, PART, accumulate, find
+
+Numbers = NDArray[Any]
+
+SPARSE = 0.38
+"""Share of a layer's inputs that are not zero up to which this is the faster form (measured, AVX-512)."""
+
+SPARSE_KEYS = 0.06
+"""The same of the queries and keys of an attention."""
+
+SAMPLED_ROWS = 64
+
+TILES = (3 * PART, 2 * PART)
+"""Output channels that are summed up together: so many fill the vector registers, of AVX2 as well."""
+
+
+class Product:
+    """A layer with its weights laid out tile by tile of its output channels.
+
+    Args:
+        weight: ``(C', C, k, k)``.
+        bias: ``(C',)``.
+        stride: of both directions.
+        padding: of both directions.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, stride: int = 1, padding: int = 0) -> None:
+        self.channels, inputs, self.size, _ = weight.shape
+        self.stride, self.padding = stride, padding
+        tile = min(TILES, key=lambda width: -(-self.channels // width) * width)
+        tiles = -(-self.channels // tile)
+        rows = np.zeros((self.size * self.size, inputs, tiles * tile), weight.numpy().dtype)
+        rows[:, :, : self.channels] = weight.permute(2, 3, 1, 0).flatten(0, 1).numpy()
+        self.weight: Numbers = rows.reshape(-1, inputs, tiles, tile).transpose(2, 0, 1, 3).reshape(-1)
+        self.bias: Numbers = np.zeros((tiles, tile), rows.dtype)
+        self.bias.reshape(-1)[: self.channels] = bias.numpy()
+
+    def __call__(self, x: Tensor) -> Tensor | None:
+        """``(..., H, W, C) -> (..., H', W', C')``, or ``(..., C)`` where the kernel is 1; None if it is not sparse."""
+        numbers = x.numpy()
+        if not numbers.flags.c_contiguous or not _is_sparse(numbers.reshape(-1), numbers.shape[-1], SPARSE):
+            return None
+        if self.size == self.stride == 1:
+            found = self._planes(numbers.reshape(-1, 1, 1, numbers.shape[-1]))
+            return torch.from_numpy(found.reshape(*numbers.shape[:-1], self.channels))
+        found = self._planes(numbers.reshape(-1, *numbers.shape[-3:]))
+        return torch.from_numpy(found.reshape(*numbers.shape[:-3], *found.shape[1:]))
+
+    def _planes(self, planes: Numbers) -> Numbers:
+        count, height, width, inputs = planes.shape
+        rows, columns = ((side + 2 * self.padding - self.size) // self.stride + 1 for side in (height, width))
+        found = np.empty((count, rows, columns, self.channels), planes.dtype)
+        lists = _lists(height * width, inputs, planes.dtype)
+        parts = (0,) * (self.bias.shape[1] // PART)
+        _product(planes, self.weight, self.bias, lists, self.size, self.stride, self.padding, parts, found)
+        return found
+
+
+def attend(queries: Tensor, keys: Tensor, values: Tensor, num_heads: int, scale: float) -> Tensor | None:
+    """`kernels.attend` of ``(T, B, N, C)``; None if they are not sparse."""
+    q, k, v = (x.numpy() for x in (queries, keys, values))
+    if not all(x.flags.c_contiguous for x in (q, k, v)):
+        return None
+    if not all(_is_sparse(x.reshape(-1), x.shape[-1], SPARSE_KEYS) for x in (q, k)):
+        return None
+    found = np.zeros_like(v)
+    lists = tuple(_lists(x.shape[2], x.shape[3], x.dtype) for x in (q, k, v))
+    flat = (x.reshape(-1, *x.shape[2:]) for x in (q, k, v, found))
+    _attend(*flat, num_heads, found.dtype.type(scale), lists)
+    return torch.from_numpy(found)
+
+
+def _lists(positions: int, inputs: int, dtype: np.dtype[Any]) -> tuple[Numbers, Numbers, Numbers]:
+    """Room for the inputs of a plane that are not zero: where each position's begin, their channels, their values."""
+    size = positions * inputs + 1
+    return np.empty(positions + 1, np.int64), np.empty(size, np.uint16), np.empty(size, dtype)
+
+
+@compiled
+def _is_sparse(numbers, inputs, limit):  # type: ignore[no-untyped-def]
+    """Whether at most a share ``limit`` is not zero, of a sample of rows of ``inputs`` numbers."""
+    apart = max(1, numbers.size // inputs // SAMPLED_ROWS) * inputs
+    rows = count = 0
+    for start in range(0, numbers.size, apart):
+        rows += 1
+        for at in range(start, start + inputs):
+            count += numbers[at] != 0
+    return count <= limit * rows * inputs
+
+
+@compiled
+def _list(numbers, start, positions, inputs, lists):  # type: ignore[no-untyped-def]
+    """Fill `_lists` with the plane that begins at ``start``."""
+    first, where, what = lists
+    count = 0
+    whole = inputs - inputs % LANES
+    for position in range(positions):
+        first[position] = count
+        at = start + position * inputs
+        count = find(numbers, at, at + whole, at, where, what, count)
+        for channel in range(whole, inputs):
+            value = numbers[at + channel]
+            where[count] = channel
+            what[count] = value
+            count += value != 0
+    first[positions] = count
+
+
+@compiled
+def _sums_of(sums, weight, part, lists, sides, inputs, kernel, top, left, parts):  # type: ignore[no-untyped-def]
+    """Add what a tile gets at one position of the output, whose first input is at ``(top, left)``."""
+    first, where, what = lists
+    height, width = sides
+    for ky in range(max(0, -top), min(kernel, height - top)):
+        for kx in range(max(0, -left), min(kernel, width - left)):
+            position = (top + ky) * width + left + kx
+            base = ((part * kernel + ky) * kernel + kx) * inputs
+            accumulate(sums, weight, base, where, what, first[position], first[position + 1], parts)
+
+
+@compiled
+def _product(planes, weight, bias, lists, kernel, stride, padding, parts, found):  # type: ignore[no-untyped-def]
+    count, height, width, inputs = planes.shape
+    _, rows, columns, channels = found.shape
+    tile = PART * len(parts)
+    numbers = planes.reshape(-1)
+    sums = np.empty(tile, planes.dtype)
+    for plane in range(count):
+        _list(numbers, plane * height * width * inputs, height * width, inputs, lists)
+        for part in range(bias.shape[0]):
+            begin = part * tile
+            end = min(tile, channels - begin)
+            for at in range(rows * columns):
+                row, column = at // columns, at % columns
+                for o in range(tile):
+                    sums[o] = bias[part, o]
+                top, left = row * stride - padding, column * stride - padding
+                _sums_of(sums, weight, part, lists, (height, width), inputs, kernel, top, left, parts)
+                for o in range(end):
+                    found[plane, row, column, begin + o] = sums[o]
+
+
+@compiled
+def _attend(q, k, v, found, heads, scale, lists):  # type: ignore[no-untyped-def]
+    planes, tokens, channels = v.shape
+    keys = q.shape[2]
+    of_queries, of_keys, of_values = lists
+    outer = channels // heads
+    begins = np.arange(keys) // (keys // heads) * outer  # of the values of a key's head
+    products = np.empty((keys, outer), v.dtype)
+    for plane in range(planes):
+        _list(q.reshape(-1), plane * tokens * keys, tokens, keys, of_queries)
+        _list(k.reshape(-1), plane * tokens * keys, tokens, keys, of_keys)
+        _list(v.reshape(-1), plane * tokens * channels, tokens, channels, of_values)
+        products[:] = 0
+        for n in range(tokens):
+            _multiply(products, n, begins, of_keys, of_values)
+        for n in range(tokens):
+            _ask(found[plane, n], products, n, begins, of_queries, scale)
+
+
+@compiled
+def _multiply(products, n, begins, of_keys, of_values):  # type: ignore[no-untyped-def]
+    """Add the products of a token's keys with its values, each with those of its head."""
+    k_first, k_where, k_what = of_keys
+    v_first, v_where, v_what = of_values
+    outer = products.shape[1]
+    begin, end = v_first[n], v_first[n + 1]
+    for i in range(k_first[n], k_first[n + 1]):
+        own = begins[k_where[i]]
+        while begin < end and v_where[begin] < own:
+            begin += 1
+        j = begin
+        while j < end and v_where[j] < own + outer:
+            products[k_where[i], v_where[j] - own] += k_what[i] * v_what[j]
+            j += 1
+
+
+@compiled
+def _ask(found, products, n, begins, of_queries, scale):  # type: ignore[no-untyped-def]
+    """What a token's queries find."""
+    first, where, what = of_queries
+    for i in range(first[n], first[n + 1]):
+        own = begins[where[i]]
+        for j in range(products.shape[1]):
+            found[own + j] += what[i] * products[where[i], j]
+    for j in range(found.size):
+        found[j] *= scale
+
+
+def compile_all() -> None:
+    """Compile every kernel for the types that models have."""
+    for dtype in (torch.float32, torch.float64):
+        zeros = torch.zeros(1, 1, 1, 1, dtype=dtype)
+        for tile in TILES:
+            Product(zeros.expand(tile, 1, 1, 1), zeros.new_zeros(tile))(zeros)
+        attend(zeros, zeros, zeros, 1, 1.0)

@@ -1,0 +1,68 @@
+"""Products with inputs that are mostly zero, against torch's."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, linear
+
+pytest.importorskip("numba", reason="without numba there is torch's form alone")
+
+from primesvt_core.engines.kernels import SparseLayer
+from primesvt_core.engines.native_products import SPARSE, TILES, Product
+
+
+def sparse(*shape: int, dtype: torch.dtype = torch.float64, share: float = 0.1) -> Tensor:
+    """Integers from 1 to 3, most of them zero."""
+    chance = torch.Generator().manual_seed(0)
+    fired = torch.rand(*shape, generator=chance) < share
+    return (torch.randint(1, 4, shape, generator=chance) * fired).to(dtype)
+
+
+def weights(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(1), dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("inputs", [1, 15, 16, 40])
+@pytest.mark.parametrize("channels", [1, *TILES, TILES[0] + 1])
+def test_a_matrix_product(inputs: int, channels: int, dtype: torch.dtype) -> None:
+    x, weight, bias = sparse(2, 3, 5, inputs, dtype=dtype), weights(channels, inputs, dtype=dtype), weights(channels)
+    found = Product(weight[:, :, None, None], bias.to(dtype))(x)
+    assert found is not None
+    assert torch.allclose(found, linear(x, weight, bias.to(dtype)), atol=1e-9 if dtype == torch.float64 else 1e-4)
+
+
+@pytest.mark.parametrize(("size", "stride", "padding"), [(3, 1, 1), (3, 2, 1), (2, 2, 0), (7, 2, 3), (1, 2, 0)])
+@pytest.mark.parametrize("sides", [(8, 8), (7, 5)])
+def test_a_convolution(size: int, stride: int, padding: int, sides: tuple[int, int]) -> None:
+    x, weight, bias = sparse(2, 3, *sides, 20), weights(70, 20, size, size), weights(70)
+    found = Product(weight, bias, stride, padding)(x)
+    wanted = conv2d(x.flatten(0, 1).movedim(-1, 1), weight, bias, stride, padding).movedim(1, -1)
+    assert found is not None
+    assert torch.allclose(found, wanted.unflatten(0, (2, 3)), atol=1e-9)
+
+
+def test_what_is_not_a_number_stays_none() -> None:
+    x = sparse(1, 1, 4, 40)
+    x[0, 0, 2, 7] = torch.nan
+    found = Product(weights(8, 40, 1, 1), weights(8))(x)
+    assert found is not None
+    assert found[0, 0, 2].isnan().all()
+    assert not found[0, 0, [0, 1, 3]].isnan().any()
+
+
+def test_dense_inputs_are_left_to_torch() -> None:
+    layer = Product(weights(8, 40, 1, 1), weights(8))
+    assert layer(sparse(2, 3, 50, 40, share=SPARSE + 0.1)) is None
+    assert layer(sparse(2, 3, 50, 40, share=SPARSE - 0.1)) is not None
+
+
+def test_channels_that_do_not_lie_last_are_left_to_torch() -> None:
+    assert Product(weights(8, 40, 1, 1), weights(8))(sparse(2, 3, 40, 50).transpose(2, 3)) is None
+
+
+def test_torch_alone_has_no_such_form() -> None:
+    layer = SparseLayer(weights(8, 40, 1, 1), weights(8), 1, 0, "torch")
+    assert layer(sparse(2, 3, 50, 40)) is None
