@@ -123,7 +123,7 @@ class BlockEngine:
         self.levels = {id(patch): self.levels.get(id(patch)) or self._level(patch, room) for patch in patches}
         levels = [self.levels[id(patch)] for patch in patches]
         labels = self._labels(block)
-        pieces = 1 if self.like.is_cuda else -(-len(labels) // PIECE)
+        pieces = 1 if self.like.is_cuda else _pieces(len(labels))
         found = in_parallel([partial(self._logits, levels, Piece(block, number, pieces)) for number in range(pieces)])
         self.loaded = None
         original, *candidates = (torch.cat(parts) for parts in zip(*found, strict=True))
@@ -326,6 +326,11 @@ def _silenced(x: Tensor, channels: Silence) -> Tensor:
     if not channels:
         return x
     return x.index_fill(2, torch.tensor(sorted(channels), device=x.device), 0.0)
+
+
+def _pieces(images: int) -> int:
+    """In how many pieces a block is computed: a power of two, which any usual number of threads shares evenly."""
+    return 1 << (-(-images // PIECE) - 1).bit_length()
 
 
 def _cuts(nodes: Sequence[Node]) -> frozenset[Signal]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from primesvt_core.engines import Engine, blockwise, open_engine
-from primesvt_core.engines.blockwise import BlockEngine, _cuts
+from primesvt_core.engines.blockwise import BlockEngine, _cuts, _pieces
 from primesvt_core.engines.reference import ReferenceEngine
 from primesvt_core.intake.loading import build
 from primesvt_core.layers.graph import INPUT
@@ -122,6 +122,11 @@ def test_pieces_give_what_a_block_gives(model: SpikingModel, monkeypatch: pytest
     for one, other in zip(whole, parts, strict=True):
         assert one.classes == other.classes
         assert one.divergence == pytest.approx(other.divergence, abs=1e-5)
+
+
+@pytest.mark.parametrize(("images", "pieces"), [(1, 1), (16, 1), (17, 2), (32, 2), (36, 4), (64, 4), (65, 8), (128, 8)])
+def test_a_block_has_as_many_pieces_as_threads_share_evenly(images: int, pieces: int) -> None:
+    assert _pieces(images) == pieces
 
 
 def test_streams_are_where_a_network_can_be_cut(model: SpikingModel) -> None:
