@@ -195,13 +195,13 @@ class BlockEngine:
             found = held.get(level.parent) or self._values(level.parent, piece, others, held)
             values |= {name: self._taken(level, level.parent, name, found[name]) for name in others}
         nodes = [node for node in level.plan.changed if node.value in missing]
-        uses = _last_uses(nodes)
+        uses, stay = _last_uses(nodes), wanted | self.cuts
         for node in nodes:
             first = node.inputs[0]
-            is_last = uses[first] is node and first not in wanted | self.cuts
+            is_last = uses[first] is node and first not in stay
             overwrite = is_last and first in missing and self._is_fresh(first)
             values[node.value] = self._run(level, node, [values[name] for name in node.inputs], overwrite=overwrite)
-            if node.value in wanted or node.value in self.cuts:
+            if node.value in stay:
                 level.kept.put(piece, node.value, values[node.value])
             for name in {*node.inputs} - wanted:
                 if uses[name] is node:

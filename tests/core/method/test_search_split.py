@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from pydantic import JsonValue
 
 from primesvt_core.engines import Engine, Predictions
+from primesvt_core.engines.reference import ReferenceEngine
 from primesvt_core.method.profiling import explore
 from primesvt_core.method.search_cells import SearchCells
 from primesvt_core.method.search_split import SearchSplit
@@ -208,3 +210,39 @@ def test_cells_are_remembered_block_by_block(make: Callable[[str], SearchSplit])
     assert (found.classes, found.right) == (before.classes, before.right)
     assert found.divergence == pytest.approx(before.divergence, rel=1e-6)
     assert {*split.remembered([rates])} == {*keys}
+
+
+def test_candidates_see_the_images_first_on_which_the_original_is_nearest_to_wrong(
+    make: Callable[[str], SearchSplit],
+) -> None:
+    split = make("w")
+    images = split.candidates.images
+    blocks = images.blocks(images.splits.search)
+    reference = ReferenceEngine(split.candidates.original, blocks)
+    margins = [each for block in range(len(blocks)) for each in reference.evaluate(block, [Patch()])[0].margin]
+    seen = [margins[place] for place in split.order]
+    assert sorted(split.order) == [*range(IMAGES)]
+    assert max(before - after for before, after in pairwise(seen)) < 0.02
+    assert min(margins) == pytest.approx(seen[0], abs=0.02)
+
+
+def test_the_order_is_found_once(make: Callable[[str], SearchSplit]) -> None:
+    order = make("w").order
+    again = make("w")
+    again.__dict__["_hardest_first"] = None  # nothing is computed again
+    assert again.order == order
+
+
+def test_images_that_depend_on_each_other_stay_where_they_are(make: Callable[[str], SearchSplit]) -> None:
+    split = make("w")
+    split.candidates.original.depends_on_batch = True
+    assert split.order == (*range(IMAGES),)
+
+
+def test_cells_of_another_order_are_not_mixed_in(make: Callable[[str], SearchSplit]) -> None:
+    mine, theirs = make("mine"), make("theirs")
+    theirs.candidates.workspace.learn({"order": [*reversed(mine.order)]})
+    (rates, *_) = every(grid(mine))
+    assert not {*mine.keys(rates)} & {*theirs.keys(rates)}
+    theirs.compute_cells(dict.fromkeys(mine.keys(rates), rates))
+    assert theirs.remembered([rates]) == {}
