@@ -105,8 +105,7 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         policy = POLICIES.load(spec.policy).with_params(spec.policy_params)
         candidates.note = progress.note
         is_within, evaluate = _observed(split, progress)
-        memory = candidates.memory
-        found = search.run_rounds(goal, rates, start, memory, is_within, policy, evaluate, recovers=recovers)
+        found = search.run_rounds(goal, rates, start, candidates.memory, is_within, policy, evaluate, recovers=recovers)
         cells = split.profile_cells(rates)
 
     if recovers:

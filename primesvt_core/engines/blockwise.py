@@ -35,7 +35,7 @@ KEPT_BYTES = 3 << 29
 candidate that may be the next; the deepest values, which save most, stay first."""
 
 PIECE = 16
-"""Images of a piece, at the most. Pieces do not depend on the number of threads, nor does what they compute."""
+"""Images of a piece, at the most. How a block is cut into pieces does not depend on the number of threads."""
 
 ORIGINAL = Patch()
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from primesvt_core.engines.kernels import Kernels, SparseLayer
+from primesvt_core.engines.kernels import Kernels, SparseLayer, sparse_layer
 from primesvt_core.layers.flatten_time import flatten_time
 from primesvt_core.layers.pointwise import PointwiseConv1d, PointwiseLinear
 from primesvt_core.pruning.patches import Patch
@@ -37,15 +37,15 @@ class Pointwise:
     kernels: Kernels = "torch"
 
     @cached_property
-    def sparse(self) -> SparseLayer:
+    def sparse(self) -> SparseLayer | None:
         """The same for inputs that are mostly zero."""
-        return SparseLayer(self.weight[:, :, None, None], self.bias, 1, 0, self.kernels)
+        return sparse_layer(self.weight[:, :, None, None], self.bias, 1, 0, self.kernels)
 
     def __call__(self, x: Tensor) -> Tensor:
         if self.stride > 1:
             x = x[..., :: self.stride, :: self.stride]
         rows = x.movedim(2, -1)
-        found = self.sparse(rows)
+        found = self.sparse(rows) if self.sparse else None
         return (linear(rows, self.weight, self.bias) if found is None else found).movedim(-1, 2)
 
     def between(self, columns: Tensor | None, rows: Tensor | None) -> Pointwise:
@@ -70,7 +70,7 @@ class Convolution:
         is_even = len({*self.stride}) == len({*self.padding}) == len({*self.weight.shape[2:]}) == 1
         if self.groups > 1 or not is_even:
             return None
-        return SparseLayer(self.weight, self.bias, self.stride[0], self.padding[0], self.kernels)
+        return sparse_layer(self.weight, self.bias, self.stride[0], self.padding[0], self.kernels)
 
     def __call__(self, x: Tensor) -> Tensor:
         found = self.sparse(x.movedim(2, -1)) if self.sparse else None

@@ -8,13 +8,14 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections.abc import Callable
-from functools import cached_property
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 Kernels = Literal["numba", "torch"]
+
+SparseLayer = Callable[[Tensor], Tensor | None]
 
 CHUNK = 1 << 15
 """Membranes that the torch form keeps at a time: few enough for the caches of a core, and for torch to use one thread,
@@ -56,30 +57,18 @@ def leaky(currents: Tensor, tau: float, threshold: float, kernels: Kernels, *, o
     return spikes
 
 
-class SparseLayer:
-    """A layer for inputs that are mostly zero: a convolution with equal sides and without groups.
+def sparse_layer(weight: Tensor, bias: Tensor, stride: int, padding: int, kernels: Kernels) -> SparseLayer | None:
+    """A convolution ``(C', C, k, k)`` with equal sides and without groups, for inputs that are mostly zero.
 
-    Args:
-        weight: ``(C', C, k, k)``.
-        bias: ``(C',)``.
-        stride: of both directions.
-        padding: of both directions.
-        kernels: which form to use; torch has none.
+    Returns:
+        From ``(..., H, W, C)``, or ``(..., C)`` where k is 1, to the same of C', or to None if too few inputs are zero
+        for it to be faster. None where there is no such form: torch has none.
     """
+    if kernels != "numba" or weight.device.type != "cpu":
+        return None
+    from primesvt_core.engines.native_products import Product  # compiles when it is first used
 
-    def __init__(self, weight: Tensor, bias: Tensor, stride: int, padding: int, kernels: Kernels) -> None:
-        self.weight, self.bias, self.stride, self.padding = weight, bias, stride, padding
-        self.exists = kernels == "numba" and weight.device.type == "cpu"
-
-    @cached_property
-    def _product(self) -> Callable[[Tensor], Tensor | None]:
-        from primesvt_core.engines.native_products import Product  # compiles when it is first used
-
-        return Product(self.weight, self.bias, self.stride, self.padding)
-
-    def __call__(self, x: Tensor) -> Tensor | None:
-        """``(T, B, H, W, C)`` or, for a matrix product, ``(..., C)``; None if too few are zero for it to be faster."""
-        return self._product(x) if self.exists else None
+    return Product(weight, bias, stride, padding)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, *, num_heads: int, scale: float, kernels: Kernels) -> Tensor:

@@ -35,15 +35,14 @@ def compiled(kernel: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @compiled
-def _leaky(currents, spikes, tau, share, threshold):  # type: ignore[no-untyped-def]
-    steps, size = currents.shape
+def _leaky(currents, spikes, begin, end, tau, share, threshold):  # type: ignore[no-untyped-def]
     zero = threshold - threshold
     one = zero + 1
     v = np.empty(BLOCK, currents.dtype)
-    for start in range(0, size, BLOCK):
-        count = min(BLOCK, size - start)
+    for start in range(begin, end, BLOCK):
+        count = min(BLOCK, end - start)
         v[:count] = zero
-        for t in range(steps):
+        for t in range(currents.shape[0]):
             x, s, h = currents[t, start : start + count], spikes[t, start : start + count], v[:count]
             if share > zero:
                 for i in range(count):
@@ -62,16 +61,16 @@ def leaky(currents: Tensor, spikes: Tensor, tau: float, threshold: float, *, tau
     x, s = currents.numpy(), spikes.numpy()
     number = x.dtype.type
     numbers = number(tau), number(1 / tau if tau_divides_exactly else 0), number(threshold)
-    _in_shares(x.shape[1], lambda here: _leaky(x[:, here], s[:, here], *numbers))
+    _in_shares(x.shape[1], lambda begin, end: _leaky(x, s, begin, end, *numbers))
 
 
-def _in_shares(size: int, run: Callable[[slice], object]) -> None:
+def _in_shares(size: int, run: Callable[[int, int], object]) -> None:
     """Run on as many shares of ``size`` elements as torch may use threads."""
     shares = min(torch.get_num_threads(), max(1, size // SMALLEST_SHARE))
     bounds = [size * share // shares for share in range(shares + 1)]
-    *others, mine = (slice(start, stop) for start, stop in pairwise(bounds))
-    futures = [_threads(os.getpid()).submit(run, here) for here in others]
-    run(mine)
+    *others, mine = pairwise(bounds)
+    futures = [_threads(os.getpid()).submit(run, *share) for share in others]
+    run(*mine)
     for future in futures:
         future.result()
 

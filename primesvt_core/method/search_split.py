@@ -61,6 +61,7 @@ class SearchSplit:
             (found,) = engine.evaluate(block, [Patch()])
             margins += found.margin
             self._tick(block + 1)
+        # Rounded, so that processes whose last digits differ nearly always find the same order.
         return [*sorted(range(self.total), key=lambda place: (round(margins[place], 2), place))]
 
     @cached_property

@@ -9,7 +9,7 @@ from torch.nn.functional import conv2d, linear
 
 pytest.importorskip("numba", reason="without numba there is torch's form alone")
 
-from primesvt_core.engines.kernels import SparseLayer
+from primesvt_core.engines.kernels import sparse_layer
 from primesvt_core.engines.native_products import SPARSE, TILES, Product
 
 
@@ -64,5 +64,6 @@ def test_channels_that_do_not_lie_last_are_left_to_torch() -> None:
 
 
 def test_torch_alone_has_no_such_form() -> None:
-    layer = SparseLayer(weights(8, 40, 1, 1), weights(8), 1, 0, "torch")
-    assert layer(sparse(2, 3, 50, 40)) is None
+    layer = weights(8, 40, 1, 1), weights(8), 1, 0
+    assert sparse_layer(*layer, "torch") is None
+    assert sparse_layer(*layer, "numba") is not None
