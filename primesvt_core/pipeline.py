@@ -7,7 +7,7 @@ unseen data, export, report.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +22,12 @@ from primesvt_core.intake.inspect import Inspection, inspect
 from primesvt_core.intake.loading import load_state
 from primesvt_core.method import confirmation, profiling, search
 from primesvt_core.method.candidates import Candidates
+from primesvt_core.method.cell_inputs import cell_inputs
 from primesvt_core.method.export import export
 from primesvt_core.method.finetuning import TrainingSet
 from primesvt_core.method.result import RunResult
 from primesvt_core.method.search_split import SearchSplit
-from primesvt_core.method.shared_profile import compute_with_others, computing, explore_with_others
+from primesvt_core.method.shared_profile import EXPLORED, compute_with_others, computing, explore_with_others
 from primesvt_core.method.steps import StepProgress, Steps
 from primesvt_core.policies._base import POLICIES, Evaluate
 from primesvt_core.promise.bounds import Paired
@@ -36,7 +37,7 @@ from primesvt_core.report.publishing import write_report
 from primesvt_core.report.schema import Report
 from primesvt_core.spec import CompressionSpec
 from primesvt_core.types import CurvePoint, GroupSize, LayerSize, Outcome, ProfileCell, Rates, Step
-from primesvt_core.workspace import sharing
+from primesvt_core.workspace import reuse, sharing
 from primesvt_core.workspace.sharing import CellQueue
 from primesvt_core.workspace.store import Workspace
 
@@ -57,6 +58,8 @@ class Request:
         out: folder for the results.
         workspace: folder for what the run remembers; give it again to resume.
         train_data: labelled images to fine-tune on; without it the search split serves.
+        cells: files of cells that earlier runs have left; of those that the same inputs determined none is computed
+            again. The result does not depend on them.
     """
 
     checkpoint: Path
@@ -65,6 +68,7 @@ class Request:
     out: Path
     workspace: Path
     train_data: Path | None = None
+    cells: tuple[Path, ...] = ()
 
 
 def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | None = None) -> Report:
@@ -81,8 +85,9 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
     """
     steps, spec = Steps(report_to), request.spec
 
-    with steps.step(Step.INTAKE):
+    with steps.step(Step.INTAKE) as progress:
         candidates = prepare(request)
+        reuse_cells(candidates, request.cells, progress.note)
         split = SearchSplit(candidates)
 
     with steps.step(Step.BASELINE) as progress:
@@ -126,6 +131,7 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
     with steps.step(Step.REPORT):
         report = build_report(split, result, exported, steps.seconds)
         write_report(report, request.out)
+        keep_cells(candidates, request.out)
     return report
 
 
@@ -169,6 +175,22 @@ def prepare(request: Request) -> Candidates:
     )
     candidates.training = training
     return candidates
+
+
+def reuse_cells(candidates: Candidates, files: Sequence[Path], note: Callable[[str], None]) -> None:
+    """Offer the run what earlier ones have computed, as far as the same inputs determined it."""
+    inputs = cell_inputs(candidates)
+    for file in files:
+        cells = reuse.read_cells(file, inputs)
+        candidates.workspace.reuse(cells)
+        note(f"{len(cells):,} results of an earlier run are at hand" if cells else "an earlier run had other inputs")
+
+
+def keep_cells(candidates: Candidates, out: Path) -> None:
+    """Write the cells beside the results, for later runs on the same inputs."""
+    cells = candidates.workspace.cells()
+    names = [name for name in cells if not name.startswith(f"{EXPLORED}/")]  # which hold cells that are there as well
+    reuse.write_cells(cell_inputs(candidates), {name: cells[name] for name in names}, out / reuse.FILE)
 
 
 def training_set(inspection: Inspection, images: SplitImages, path: Path | None) -> TrainingSet:

@@ -7,6 +7,7 @@ imported when a command runs, by name: so ``--help`` answers at once, without to
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -37,6 +38,7 @@ from primesvt_core.cli.choices import lists_choices
 from primesvt_core.errors import SpecError
 from primesvt_core.exporters import EXPORTERS
 from primesvt_core.types import Step
+from primesvt_core.workspace import reuse
 
 if TYPE_CHECKING:
     from primesvt_core.evaluation.evaluate import Evaluation
@@ -151,16 +153,27 @@ def compress(
     document: dict[str, JsonValue],
     train_data: TrainData = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+    earlier: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--reuse",
+            help="Results folder of an earlier run: nothing that it computed of the same model on the same images is"
+            " computed again.",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Shrink a model within a budget; writes the model, the report and the figures to --out."""
+    cells = _cells_of(earlier or [])
     parsed, workspace, is_new = specs.parse(document), _workspace(out_dir, resume), not out_dir.exists()
     if train_data is not None and not parsed.fine_tuning.epochs:
         raise SpecError("--train-data is for fine-tuning; give --fine-tune-epochs too")
     pipeline = import_module("primesvt_core.pipeline")
     request = pipeline.Request(
-        checkpoint=checkpoint, data=data, spec=parsed, out=out_dir, workspace=workspace, train_data=train_data
-    )
+        checkpoint=checkpoint, data=data, spec=parsed, out=out_dir, workspace=workspace, train_data=train_data,
+        cells=cells,
+    )  # fmt: skip
     try:
         with progress_bars() as report_to:
             report: Report = pipeline.compress(request, report_to)
@@ -249,6 +262,14 @@ def _workspace(out_dir: Path, resume: bool) -> Path:
             f"{out_dir} is not empty; use another folder for --out, or --resume to go on with the run in it"
         )
     return out_dir / "workspace"
+
+
+def _cells_of(folders: Sequence[Path]) -> tuple[Path, ...]:
+    """The files of cells in results folders of earlier runs."""
+    for folder in folders:
+        if not (folder / reuse.FILE).is_file():
+            raise SpecError(f"{folder} given for --reuse has no {reuse.FILE}; give the --out folder of a finished run")
+    return tuple(folder / reuse.FILE for folder in folders)
 
 
 def _clear(workspace: Path, *, with_parent: bool) -> None:

@@ -113,7 +113,15 @@ class Candidates:
             images = self.images.splits.confirmation
             return correct(model, self.images.blocks(images), self.counting(len(images)))
 
-        return self._remembered(f"confirmation/{fingerprint(self.plan(rates))}", compute)
+        return self._remembered(f"{self._confirmation}/{fingerprint(self.plan(rates))}", compute)
+
+    @cached_property
+    def _confirmation(self) -> str:
+        """What the names of the cells of the confirmation begin with: models that learn otherwise have other cells."""
+        if self.training is None:
+            return "confirmation"
+        learned = (self.spec.fine_tuning.model_dump(mode="json"), self.training.data.fingerprint(), self.spec.seed)
+        return f"confirmation-{hashlib.sha256(json.dumps(learned).encode()).hexdigest()[:8]}"
 
     def original_accuracy(self) -> float:
         """The original's accuracy on the confirmation split."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -29,6 +29,7 @@ class Workspace:
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
         self._cells = _read_cells(root / CELLS)
+        self._reusable: dict[str, JsonValue] = {}
 
     def bind(self, inputs: Mapping[str, JsonValue]) -> None:
         """Claim the workspace for these inputs.
@@ -54,10 +55,25 @@ class Workspace:
         return key in self._cells
 
     def recall(self, key: str, compute: Callable[[], JsonValue]) -> JsonValue:
-        """The value of cell ``key``: remembered, or computed now and remembered."""
+        """The value of cell ``key``: remembered, taken over, or computed now; remembered from then on."""
         if key not in self._cells:
-            self.learn({key: compute()})
+            self.learn({key: self._reusable[key] if key in self._reusable else compute()})
         return self._cells[key]
+
+    def reuse(self, cells: Mapping[str, JsonValue]) -> None:
+        """Offer cells of another run, which the same inputs determined: they are taken over when they are asked for.
+
+        Until then the run knows nothing of them, so that it ends as it would without them.
+        """
+        self._reusable |= cells
+
+    def take_over(self, keys: Iterable[str]) -> None:
+        """Remember those of these cells that another run offers."""
+        self.learn({key: self._reusable[key] for key in keys if key in self._reusable})
+
+    def cells(self) -> Mapping[str, JsonValue]:
+        """Everything that is remembered, by name."""
+        return dict(self._cells)
 
     def learn(self, cells: Mapping[str, JsonValue]) -> None:
         """Remember what was computed, here or elsewhere; what is known already stays."""
