@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from primesvt_core.policies import POLICIES, Curve, PolicySearch, Problem, policy_parameters
+from primesvt_core.policies import POLICIES, Curve, Policy, PolicySearch, Problem, policy_parameters
 from primesvt_core.testing.arithmetic import Arithmetic
 from primesvt_core.types import FLOAT_SLACK, Rates
 
@@ -53,8 +53,8 @@ def check_curve(curve: Curve, asked: Problem, model: Arithmetic) -> None:
         assert after.accuracy == model.evaluate(after.rates).accuracy
 
 
-class PolicySuite:
-    """Derive from it, with the key of the policy.
+class AnyPolicySuite:
+    """What policies of both kinds hold.
 
     Attributes:
         key: of the policy.
@@ -65,13 +65,32 @@ class PolicySuite:
     params: ClassVar[Mapping[str, JsonValue]] = {}
 
     @pytest.fixture
-    def policy(self) -> PolicySearch:
-        """The policy, its parameters set."""
-        return POLICIES.load(self.key).with_params(self.params)
-
-    @pytest.fixture
     def policy_key(self) -> str:
         return self.key
+
+    def test_every_parameter_is_described(self, policy_key: str) -> None:
+        """Forms and help texts have nothing else to show."""
+        for parameter in policy_parameters(policy_key):
+            assert parameter.description, parameter.name
+
+    def test_it_is_loaded_without_torch(self, policy_key: str) -> None:
+        """The API checks parameters, and loads no torch."""
+        code = (
+            f"import sys; from primesvt_core.policies import POLICIES; POLICIES.load({policy_key!r});"
+            "sys.exit('torch' in sys.modules)"
+        )
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
+
+
+class PolicySuite(AnyPolicySuite):
+    """Derive from it, with the key of a policy that goes by accuracy."""
+
+    @pytest.fixture
+    def policy(self) -> PolicySearch:
+        """The policy, its parameters set."""
+        found = POLICIES.load(self.key)
+        assert isinstance(found, Policy)
+        return found.with_params(self.params)
 
     def test_every_accepted_step_keeps_the_floor_and_saves(self, policy: PolicySearch) -> None:
         @repeatable
@@ -116,16 +135,3 @@ class PolicySuite:
         model = Arithmetic(sizes=[10, 20], costs=[0.0, 0.0], interplay=0.0)
         asked = problem(model, 0.1, 0.0)
         assert policy(asked, model.evaluate) == (asked.start,)
-
-    def test_every_parameter_is_described(self, policy_key: str) -> None:
-        """Forms and help texts have nothing else to show."""
-        for parameter in policy_parameters(policy_key):
-            assert parameter.description, parameter.name
-
-    def test_it_is_loaded_without_torch(self, policy_key: str) -> None:
-        """The API checks parameters, and loads no torch."""
-        code = (
-            f"import sys; from primesvt_core.policies import POLICIES; POLICIES.load({policy_key!r});"
-            "sys.exit('torch' in sys.modules)"
-        )
-        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
