@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from primesvt_core.engines import Images
+from primesvt_core.layers.graph import Signal
 from primesvt_core.layers.model import SpikingModel
+from primesvt_core.layers.neurons import reset
 from primesvt_core.layers.pointwise import PointwiseConv1d, PointwiseLinear
 
 ROWS_A_COLUMN = 20
@@ -82,6 +84,19 @@ class Calibration:
         seen: dict[str, Tensor] = {}
         self._run(block, {name: self._keeping(seen, name) for name in names})
         return {name: seen[name] for name in names}
+
+    def values(self, names: Collection[Signal], block: int) -> dict[Signal, Tensor]:
+        """Values of the model's graph on one block: ``(T, B, C, ...)`` each.
+
+        Raises:
+            KeyError: if no node of the graph gives a value of that name.
+        """
+        x, _ = self.images.block(block)
+        with torch.inference_mode():
+            reset(self.model)
+            found = self.model.graph.values(self.model.encode(x.to(next(self.model.parameters()))), names)
+            reset(self.model)
+        return found
 
     def moments(self, names: Sequence[str], tick: Callable[[int], None] = lambda _: None) -> Mapping[str, Moments]:
         """Sums over the inputs of the layers of these names, on all images; what is known is not gathered again.

@@ -170,6 +170,7 @@ def prepare(request: Request) -> Candidates:
     )
     state = load_state(inspection, workspace.path("checkpoint.safetensors"))
     candidates = Candidates(inspection, state, images, spec, workspace, device)
+    candidates.check_criterion()
     search.check_reachable(
         spec.budget, parameter_bytes=candidates.memory_before, smallest_bytes=candidates.smallest_memory()
     )

@@ -2,3 +2,4 @@
 
 from primesvt_core.criteria._base import CRITERIA as CRITERIA
 from primesvt_core.criteria._base import Criterion as Criterion
+from primesvt_core.criteria._scoring import Scoring as Scoring

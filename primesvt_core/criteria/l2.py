@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 
 from primesvt_core.criteria._base import Criterion
+from primesvt_core.criteria._scoring import Scoring
+from primesvt_core.pruning.surgery import filters
+from primesvt_core.types import ChannelGroup
 
 
 def l2_scores(filters: Sequence[Tensor]) -> Tensor:
@@ -22,4 +25,9 @@ def l2_scores(filters: Sequence[Tensor]) -> Tensor:
     return torch.stack([f.double().square().sum(1) for f in filters]).sum(0).sqrt()
 
 
-CRITERION = Criterion(score=l2_scores)
+def score(scoring: Scoring, group: ChannelGroup) -> Tensor:
+    """``(size,)``: of the weights alone."""
+    return l2_scores(filters(group, scoring.state))
+
+
+CRITERION = Criterion(score=score)

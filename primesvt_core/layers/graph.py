@@ -6,7 +6,7 @@ are. Values are named after the module that gives them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NewType, Protocol, cast
@@ -173,13 +173,24 @@ class Graph:
 
     def run(self, x: Tensor) -> Tensor:
         """Encoded images ``(T, B, C, H, W)`` to logits, by the modules as they are."""
-        values = {INPUT: x}
-        for node in self.nodes:
+        return self.values(x, (self.output,))[self.output]
+
+    def values(self, x: Tensor, wanted: Collection[Signal]) -> dict[Signal, Tensor]:
+        """The values of these names, computed from encoded images by the modules as they are, and no further.
+
+        Raises:
+            KeyError: if no node gives a value of that name.
+        """
+        values, left = {INPUT: x}, {*wanted}
+        for node in self.nodes if left else ():
             values[node.value] = node.op(*(values[name] for name in node.inputs))
-            for name in set(node.inputs):
+            left.discard(node.value)
+            if not left:
+                break
+            for name in {*node.inputs}.difference(wanted):
                 if self.last_uses.get(name) is node:
                     del values[name]
-        return values[self.output]
+        return {name: values[name] for name in wanted}
 
 
 class Part(nn.Module):

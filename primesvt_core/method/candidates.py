@@ -11,11 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
+from typing import cast
 
 import torch
+from pydantic import JsonValue
 from torch import Tensor
 
-from primesvt_core.criteria._base import CRITERIA
+from primesvt_core.calibration import Calibration
+from primesvt_core.criteria import Scoring
+from primesvt_core.criteria._base import CRITERIA, check_needs, scores_of
+from primesvt_core.engines import Images
 from primesvt_core.errors import SpecError
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.splits import SplitImages
@@ -26,10 +31,11 @@ from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.finetuning import TrainingSet, fine_tune
 from primesvt_core.promise.bounds import Paired, paired
 from primesvt_core.pruning.groups import kept_count, memory_bytes, plan_for, pruned_shapes
-from primesvt_core.pruning.surgery import filters, prune
+from primesvt_core.pruning.surgery import prune
+from primesvt_core.registry import Need
 from primesvt_core.spec import CompressionSpec
 from primesvt_core.types import ChannelGroup, CurvePoint, Plan, Rates
-from primesvt_core.workspace.store import SNAPSHOT, Workspace
+from primesvt_core.workspace.store import SCORES, SNAPSHOT, Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +70,10 @@ class Candidates:
         """What fine-tuning learns from; None without fine-tuning."""
         self.note: Callable[[str], None] = lambda _: None
         """Receives messages on what goes on within an evaluation."""
+        self.calibration_images: Images = images.blocks(images.splits.calibration)
+        """What criteria and repairs look at."""
+        self.labelled_images: Images | None = self.calibration_images
+        """What criteria look at that need labels; None where there are none."""
 
     @property
     def learns_from_search(self) -> bool:
@@ -76,9 +86,41 @@ class Candidates:
         return build(self.family, self.config, self.state).to(self.device)
 
     @cached_property
+    def calibration(self) -> Calibration:
+        """What the original's layers see of the calibration images; gathered where it is asked for, and once."""
+        return Calibration(self.original, self.calibration_images, self.spec.seed)
+
+    def check_criterion(self) -> None:
+        """Refuse a criterion that this run has not enough for.
+
+        Raises:
+            SpecError: naming the criterion and what it needs.
+        """
+        labels = frozenset({Need.LABELS}) if self.labelled_images is not None else frozenset()
+        check_needs(self.spec.criterion, self.criterion, labels | {Need.ACTIVATIONS, Need.GRADIENTS})
+
+    @cached_property
     def scores(self) -> dict[str, list[float]]:
-        """The criterion's score of every channel, by group."""
-        return {group.name: self.criterion.score(filters(group, self.state)).tolist() for group in self.groups}
+        """The criterion's score of every channel, by group; remembered, for others may round otherwise."""
+        keys = {group.name: f"{SCORES}/{self.spec.criterion}/{group.name}" for group in self.groups}
+        missing = [group for group in self.groups if not self.workspace.knows(keys[group.name])]
+        if missing:
+            scoring = self._scoring()
+            found = {keys[g.name]: scores_of(self.spec.criterion, self.criterion, scoring, g) for g in missing}
+            self.workspace.learn(cast("dict[str, JsonValue]", found))
+        return {name: cast("list[float]", self.workspace.recall(key, list)) for name, key in keys.items()}
+
+    def _scoring(self) -> Scoring:
+        needs = self.criterion.needs
+        return Scoring(
+            state=self.state,
+            model=self.original,
+            groups=self.groups,
+            seed=self.spec.seed,
+            calibration=self.calibration if Need.ACTIVATIONS in needs else None,
+            labelled=self.labelled_images if Need.LABELS in needs else None,
+            tick=self.note,
+        )
 
     def kept(self, group: str, rate: float) -> int:
         """Channels that a group keeps at a rate."""

@@ -18,6 +18,9 @@ from primesvt_core.workspace.atomic import write_atomically
 
 INPUTS = "inputs.json"
 CELLS = "cells.jsonl"
+SCORES = "scores"
+"""What the keys of the cells begin with that hold a criterion's scores of a group."""
+
 SNAPSHOT = "fine-tuned-{}.safetensors"
 """Name of the large file that holds the fine-tuning of one plan."""
 
