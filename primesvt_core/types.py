@@ -178,7 +178,10 @@ class CurvePoint:
     parameter_bytes: int
     memory_saving: float
     group: str | None = None
-    """The group whose rate this step changed; None for the unpruned model."""
+    """The group whose rate this step changed; None for the unpruned model, and where several changed."""
+
+    divergence: float | None = None
+    """Mean KL of the original's predictions against this model's, in nats; None where it was not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)

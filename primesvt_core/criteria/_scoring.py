@@ -89,7 +89,8 @@ class Scoring:
     @cached_property
     def overlaps(self) -> Mapping[str, Tensor]:
         """By group without a consumer, ``(parts, channels, channels)`` float64: how much two channels of a part add to
-        the same places of what is computed from them, summed over `OVERLAP_IMAGES` images; see `_overlaps`."""
+        the same places of what is computed from them, summed over `OVERLAP_IMAGES` images; see `_overlaps`.
+        """
         places = {g.name: places_of(g, self.model) for g in self.groups if not self.consumers[g.name]}
         parts = {group.name: group.parts for group in self.groups}
         wanted = {place.value for found in places.values() for place in found.places}

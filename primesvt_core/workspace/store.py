@@ -24,6 +24,9 @@ SCORES = "scores"
 SNAPSHOT = "fine-tuned-{}.safetensors"
 """Name of the large file that holds the fine-tuning of one plan."""
 
+REPAIRED = "repaired-{}.safetensors"
+"""Name of the large file that holds what a repair has made of one plan."""
+
 
 class Workspace:
     """A folder with the fingerprint of a run's inputs, its finished cells and its large files."""
@@ -96,7 +99,7 @@ class Workspace:
 
 def snapshots(root: Path) -> list[Path]:
     """The large files in a workspace that took long to make, whole ones alone."""
-    return sorted(root.glob(SNAPSHOT.format("*")))
+    return sorted(path for name in (SNAPSHOT, REPAIRED) for path in root.glob(name.format("*")))
 
 
 def _read_inputs(path: Path) -> dict[str, JsonValue]:

@@ -1,0 +1,137 @@
+"""Candidates by how far their predictions are from the original's: no labels, a few hundred images.
+
+Over repaired candidates the divergence on few images says more of what is lost on others than the accuracy on many
+does, whose noise is as large as what is to be decided.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from primesvt_core.engines import open_engine
+from primesvt_core.method.candidates import Candidates, fingerprint
+from primesvt_core.method.repairing import NONE, Repairing
+from primesvt_core.method.search_cells import Remembered, SearchCells
+from primesvt_core.pruning.patches import Patch
+from primesvt_core.types import Rates
+
+IMAGES = 256
+"""Images of the search split, the first ones, by which candidates are compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """One candidate beside the original, on the same images.
+
+    Attributes:
+        divergence: mean KL of the original's predictions against the candidate's, in nats.
+        accuracy: of the candidate.
+        lost: images that only the original gets right.
+        won: images that only the candidate gets right.
+        samples: images.
+    """
+
+    divergence: float
+    accuracy: float
+    lost: int
+    won: int
+    samples: int
+
+
+class Divergences:
+    """The candidates of one run on the images by which they are compared.
+
+    Args:
+        candidates: of the run.
+        repairing: their repairs.
+    """
+
+    def __init__(self, candidates: Candidates, repairing: Repairing) -> None:
+        self.candidates, self.repairing = candidates, repairing
+        self.images = tuple(candidates.images.splits.search[:IMAGES])
+        self._cells: dict[str, SearchCells] = {}
+        self._asked: set[str] = set()
+
+    @property
+    def evaluations(self) -> int:
+        """Candidates that were asked for, each repair counted."""
+        return len(self._asked)
+
+    def measure(self, every: Sequence[Rates], form: str) -> list[Compared]:
+        """Several candidates with the same repair, computed together.
+
+        Args:
+            every: their rates.
+            form: key of the repair.
+        """
+        cells, names = self.cells(form), [self._name(rates) for rates in every]
+        self._asked.update(f"{form}/{name}" for name in names)
+        missing = [(name, rates) for name, rates in zip(names, every, strict=True) if not self._is_known(name, form)]
+        cells.compute([(name, self._patch(rates, form)) for name, rates in missing])
+        return [self._compared(cells.predictions(name, Patch())) for name in names]
+
+    def best_form(self, rates: Rates) -> tuple[str, Compared]:
+        """The repair with which a candidate is nearest to the original on images that no repair saw, the simplest of
+        equals.
+        """
+        found = {form: self.measure([rates], form)[0] for form in self.repairing.forms}
+        best = min(found, key=lambda form: found[form].divergence)
+        return best, found[best]
+
+    def keys(self, rates: Rates, form: str) -> list[str]:
+        """Names of the cells of a candidate, block by block."""
+        return self.cells(form).keys(self._name(rates))
+
+    def compute_cells(self, cells: Mapping[str, Rates], form: str) -> None:
+        """Compute cells, by the names that `keys` gives them; others are those of another version, and left alone."""
+        by_block: dict[int, list[Rates]] = {}
+        for key, rates in cells.items():
+            if key in self.keys(rates, form):
+                by_block.setdefault(SearchCells.block_of(key), []).append(rates)
+        for block, every in sorted(by_block.items()):
+            self.cells(form).compute_block(block, [(self._name(rates), self._patch(rates, form)) for rates in every])
+
+    def cells(self, form: str) -> SearchCells:
+        """What candidates with one repair predict."""
+        if form not in self._cells:
+            images = self.candidates.images.blocks(self.images)
+            self._cells[form] = SearchCells(
+                engine=open_engine(self.candidates.original, images),
+                blocks=len(images),
+                workspace=self.candidates.workspace,
+                tick=self._tick,
+                prefix=f"divergence-{self.repairing.name(form)}",
+            )
+        return self._cells[form]
+
+    def _tick(self, blocks: int) -> None:
+        total = len(self.images)
+        self.candidates.counting(total)(min(blocks * self.candidates.images.batch_size, total))
+
+    def _name(self, rates: Rates) -> str:
+        return fingerprint(self.candidates.plan(rates))
+
+    def _patch(self, rates: Rates, form: str) -> Patch:
+        return self.repairing.patch(form, self.candidates.plan(rates))
+
+    def _is_known(self, name: str, form: str) -> bool:
+        keys, workspace = self.cells(form).keys(name), self.candidates.workspace
+        workspace.take_over(keys)
+        return all(workspace.knows(key) for key in keys)
+
+    def _compared(self, found: Remembered) -> Compared:
+        pairs = [*zip(self._original, found.right, strict=True)]
+        return Compared(
+            divergence=math.fsum(found.divergence) / len(found.divergence),
+            accuracy=sum(found.right) / len(pairs),
+            lost=sum(before and not after for before, after in pairs),
+            won=sum(after and not before for before, after in pairs),
+            samples=len(pairs),
+        )
+
+    @cached_property
+    def _original(self) -> tuple[bool, ...]:
+        return self.cells(NONE).predictions(self._name({}), Patch()).right
