@@ -45,7 +45,7 @@ class Need(StrEnum):
     GRADIENTS = "gradients"
 
 
-GATHERED: frozenset[Need] = frozenset()
+GATHERED: frozenset[Need] = frozenset({Need.ACTIVATIONS})
 """What this version gathers. A plug-in that needs anything else is refused."""
 
 
