@@ -139,9 +139,9 @@ def test_what_is_no_such_record_is_refused_with_its_place(content: str, reason: 
 
 
 def test_a_plug_in_that_needs_what_nobody_gathers_is_refused(folder: Path) -> None:
-    needs = ", needs=frozenset({Need.LABELS, Need.ACTIVATIONS})"
+    needs = ", needs=frozenset({Need.LABELS, Need.ACTIVATIONS, Need.GRADIENTS})"
     (folder / "own_sum.py").write_text(CRITERION.format(needs=needs))
-    with pytest.raises(SpecError, match=r"'own_sum' .* needs activations, labels"):
+    with pytest.raises(SpecError, match=r"'own_sum' .* needs gradients, labels, which"):
         CRITERIA.load("own_sum")
 
 
