@@ -36,6 +36,9 @@ ParameterValue = AssumptionValue | tuple[AssumptionValue, ...]
 DEVICES = r"^(auto|cpu|cuda(:(0|[1-9][0-9]?))?)$"  # torch reads no other digits, and 128 as -128
 DEFAULT_RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
+SPLIT_SHARES = (0.10, 0.35, 0.55)
+"""Of calibration, search and confirmation, where the bounds of the spec do not bite."""
+
 
 BEYOND_JSON = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "binary", "set", "omap", "pairs"))
 
@@ -110,6 +113,14 @@ class SplitSizes(_Frozen):
     confirmation_images: Count = Field(
         default=4000, title="Confirmation images", description="Held-out images that confirm the result, at most."
     )
+
+    def counts(self, samples: int) -> tuple[int, int, int]:
+        """Images that calibrate, that search and that confirm, of a data set with so many."""
+        bounds = (self.calibration_images, self.search_images, self.confirmation_images)
+        calibration, search, confirmation = (
+            max(1, min(bound, int(share * samples))) for bound, share in zip(bounds, SPLIT_SHARES, strict=True)
+        )
+        return calibration, search, confirmation
 
 
 class PreprocessingOverrides(_Frozen):
@@ -209,6 +220,12 @@ class CompressionSpec(_Frozen):
         default=0.95,
         title="Confidence",
         description="Confidence with which the accuracy floor must hold on held-out data.",
+    )
+    accept_unproven: Annotated[bool, Input()] = Field(
+        default=False,
+        exclude_if=lambda given: not given,
+        title="Accept an unproven result",
+        description="Deliver the best model even if the confirmation images cannot prove its accuracy drop.",
     )
     batch_size: Annotated[int, Field(ge=1, le=4096)] = Field(
         default=50, title="Batch size", description="Images that are evaluated at once."

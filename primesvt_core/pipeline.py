@@ -31,6 +31,7 @@ from primesvt_core.method.shared_profile import EXPLORED, compute_with_others, c
 from primesvt_core.method.steps import StepProgress, Steps
 from primesvt_core.policies._base import POLICIES, Evaluate
 from primesvt_core.promise.bounds import Paired
+from primesvt_core.promise.provable import check_provable
 from primesvt_core.pruning import sizes
 from primesvt_core.report.build import build_report
 from primesvt_core.report.publishing import write_report
@@ -96,6 +97,7 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         check_above_chance(candidates, start.accuracy)
         accuracy = candidates.original_accuracy()
         goal = search.goal(spec.budget, baseline_accuracy=accuracy, parameter_bytes=start.parameter_bytes)
+        check_promise(candidates, goal.allowed_drop)  # which a least accuracy leaves, known only now
 
     with steps.step(Step.SORT):
         layers, groups, rates = sort(candidates)
@@ -121,9 +123,18 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
     with steps.step(Step.CONFIRM) as progress:
         candidates.note = progress.note
         judge = _judging(candidates, progress)
-        trials = confirmation.confirm(found.best, found.fallbacks, judge, goal.allowed_drop, spec.confidence)
+        trials, unproven = confirm(candidates, found, goal, judge)
 
-    result = RunResult(goal=goal, start=start, layers=layers, groups=groups, cells=cells, search=found, trials=trials)
+    result = RunResult(
+        goal=goal,
+        start=start,
+        layers=layers,
+        groups=groups,
+        cells=cells,
+        search=found,
+        trials=trials,
+        unproven=unproven,
+    )
     with steps.step(Step.EXPORT) as progress:
         candidates.note = progress.note
         exported = export(candidates, result, request.out)
@@ -174,6 +185,7 @@ def prepare(request: Request) -> Candidates:
     search.check_reachable(
         spec.budget, parameter_bytes=candidates.memory_before, smallest_bytes=candidates.smallest_memory()
     )
+    check_promise(candidates, spec.budget.max_accuracy_drop)
     candidates.training = training
     return candidates
 
@@ -192,6 +204,16 @@ def keep_cells(candidates: Candidates, out: Path) -> None:
     cells = candidates.workspace.cells()
     names = [name for name in cells if not name.startswith(f"{EXPLORED}/")]  # which hold cells that are there as well
     reuse.write_cells(cell_inputs(candidates), {name: cells[name] for name in names}, out / reuse.FILE)
+
+
+def check_promise(candidates: Candidates, allowed_drop: float | None) -> None:
+    """Refuse, before any candidate is evaluated, a drop that the confirmation images could not prove.
+
+    Raises:
+        BudgetUnprovable: with the images that it needs, and the drop that these can prove.
+    """
+    samples, spec = len(candidates.images.splits.confirmation), candidates.spec
+    check_provable(allowed_drop, samples, spec.confidence, accept_unproven=spec.accept_unproven)
 
 
 def training_set(inspection: Inspection, images: SplitImages, path: Path | None) -> TrainingSet:
@@ -329,9 +351,27 @@ def _candidate_facts(rates: Rates, outcome: Outcome) -> CandidateFacts:
     )
 
 
-def _judging(candidates: Candidates, progress: StepProgress) -> Callable[[CurvePoint], Paired]:
-    def judge(point: CurvePoint) -> Paired:
-        pair = candidates.judge(point)
+def confirm(
+    candidates: Candidates, found: search.Search, goal: search.Goal, judge: confirmation.Judge
+) -> tuple[tuple[confirmation.Trial, ...], confirmation.Trial | None]:
+    """Test what the search found; beside the trials, what is delivered without a proof if the spec accepts that."""
+    samples, confidence = len(candidates.images.splits.confirmation), candidates.spec.confidence
+    reaches_target = goal.target_bytes is not None and found.reached
+    trials = confirmation.confirm(
+        found.best, found.fallbacks, judge, goal.allowed_drop, confidence,
+        samples=samples, reaches_target=reaches_target, step=candidates.confirmation_step,
+    )  # fmt: skip
+    if goal.allowed_drop is None or not candidates.spec.accept_unproven:
+        return trials, None
+    return trials, confirmation.best_unproven(
+        found.best, found.fallbacks, judge, goal.allowed_drop, confidence,
+        samples=samples, confirmed=confirmation.chosen(trials), reaches_target=reaches_target,
+    )  # fmt: skip
+
+
+def _judging(candidates: Candidates, progress: StepProgress) -> confirmation.Judge:
+    def judge(point: CurvePoint, samples: int) -> Paired:
+        pair = candidates.judge(point, samples)
         progress.update(TrialFacts(memory_saving=point.memory_saving, accuracy_drop=pair.drop, samples=pair.samples))
         return pair
 

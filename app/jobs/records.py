@@ -36,7 +36,7 @@ class Job:
     Attributes:
         spec: the constraint spec as asked.
         progress: last report of the running step.
-        verdict: of a succeeded job: ``met``, ``accuracy_floor_reached`` or ``nothing_prunable``.
+        verdict: of a succeeded job: ``met``, ``accuracy_floor_reached``, ``not_proven`` or ``nothing_prunable``.
         summary: of a succeeded job.
         problem: of a failed job.
         attempts: how often a worker has begun it.

@@ -37,7 +37,7 @@ from primesvt_core import spec as specs
 from primesvt_core.cli.choices import lists_choices
 from primesvt_core.errors import SpecError
 from primesvt_core.exporters import EXPORTERS
-from primesvt_core.types import Step
+from primesvt_core.types import Step, Verdict
 from primesvt_core.workspace import reuse
 
 if TYPE_CHECKING:
@@ -219,6 +219,9 @@ def print_result(report: Report, out_dir: Path) -> None:
     """The result in a few lines."""
     held = report.confirmation
     out.print(f"\n[bold]verdict: {report.verdict.value}[/]")
+    if report.verdict is Verdict.NOT_PROVEN:
+        for note in report.notes:
+            out.print(note, soft_wrap=True)
     table = Table("", "original", "pruned", "change")
     before, after = report.baseline, report.pruned
     table.add_row(

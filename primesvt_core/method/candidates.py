@@ -10,7 +10,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor
 from primesvt_core.calibration import Calibration
 from primesvt_core.criteria import Scoring
 from primesvt_core.criteria._base import CRITERIA, check_needs, scores_of
+from primesvt_core.data import in_proportion
 from primesvt_core.engines import Images
 from primesvt_core.errors import SpecError
 from primesvt_core.evaluation.accuracy import correct
@@ -30,6 +32,7 @@ from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.finetuning import TrainingSet, fine_tune
 from primesvt_core.promise.bounds import Paired, paired
+from primesvt_core.promise.looks import look_counts
 from primesvt_core.pruning.groups import kept_count, memory_bytes, plan_for, pruned_shapes
 from primesvt_core.pruning.surgery import prune
 from primesvt_core.registry import Need
@@ -68,6 +71,7 @@ class Candidates:
         self.memory_before = memory_bytes(inspection.shapes, self.unused)
         self.training: TrainingSet | None = None
         """What fine-tuning learns from; None without fine-tuning."""
+        self._last: tuple[str, SpikingModel] | None = None
         self.note: Callable[[str], None] = lambda _: None
         """Receives messages on what goes on within an evaluation."""
         self.calibration_images: Images = images.blocks(images.splits.calibration)
@@ -148,14 +152,51 @@ class Candidates:
 
         Unlike a trial of the search this runs the sliced model, fine-tuned if the spec says so.
         """
+        found = self._first_correct(rates, len(self.confirmation_order))
+        return [right for _, right in sorted(zip(self.confirmation_order, found, strict=True))]
 
-        def compute() -> list[bool]:
+    @cached_property
+    def confirmation_order(self) -> tuple[int, ...]:
+        """Places in the confirmation split, in the order in which candidates see its images.
+
+        With several looks at a candidate every class is in proportion among the first so many.
+        """
+        places = range(len(self.images.splits.confirmation))
+        if len(self._looks) == 1:
+            return tuple(places)
+        labels = self.images.data.labels[[*self.images.splits.confirmation]]
+        return tuple(in_proportion(labels, self.spec.seed).tolist())
+
+    @property
+    def confirmation_step(self) -> int:
+        """Images of the confirmation split that are judged together: a batch, or all where batches matter."""
+        return len(self.images.splits.confirmation) if self.original.depends_on_batch else self.spec.batch_size
+
+    @cached_property
+    def _looks(self) -> tuple[int, ...]:
+        return look_counts(len(self.images.splits.confirmation), self.confirmation_step)
+
+    def _first_correct(self, rates: Rates, samples: int) -> list[bool]:
+        """The same for the first images in `confirmation_order`, from look to look."""
+        name = f"{self._confirmation}/{fingerprint(self.plan(rates))}"
+        found: list[bool] = []
+        for start, end in pairwise((0, *self._looks)):
+            if end <= samples:
+                key = name if len(self._looks) == 1 else f"{name}/{start}-{end}"
+                found += self._remembered(key, partial(self._correct, rates, start, end))
+        return found
+
+    def _correct(self, rates: Rates, start: int, end: int) -> list[bool]:
+        images = [self.images.splits.confirmation[place] for place in self.confirmation_order[start:end]]
+        return correct(self._sliced(rates), self.images.blocks(images), self.counting(len(images)))
+
+    def _sliced(self, rates: Rates) -> SpikingModel:
+        """The pruned model; the last one is kept for the next look at it."""
+        name = fingerprint(self.plan(rates))
+        if self._last is None or self._last[0] != name:
             pruned = self.build_pruned(rates)
-            model = build(self.family, pruned.config, pruned.state).to(self.device)
-            images = self.images.splits.confirmation
-            return correct(model, self.images.blocks(images), self.counting(len(images)))
-
-        return self._remembered(f"{self._confirmation}/{fingerprint(self.plan(rates))}", compute)
+            self._last = name, build(self.family, pruned.config, pruned.state).to(self.device)
+        return self._last[1]
 
     @cached_property
     def _confirmation(self) -> str:
@@ -170,9 +211,14 @@ class Candidates:
         right = self.confirmed_correct({})
         return sum(right) / len(right)
 
-    def judge(self, point: CurvePoint) -> Paired:
-        """Compare a candidate with the original on the confirmation split."""
-        return paired(self.confirmed_correct({}), self.confirmed_correct(point.rates))
+    def judge(self, point: CurvePoint, samples: int) -> Paired:
+        """Compare a candidate with the original on the first images of the confirmation split.
+
+        Args:
+            point: the candidate.
+            samples: images after which candidates are looked at (`promise.looks.look_counts`).
+        """
+        return paired(self._first_correct({}, samples), self._first_correct(point.rates, samples))
 
     def build_pruned(self, rates: Rates) -> Pruned:
         """Slice the original, and fine-tune the result if the spec says so."""

@@ -12,10 +12,12 @@ import torch
 from primesvt_core import __version__
 from primesvt_core.data import numbering
 from primesvt_core.method.candidates import Candidates
+from primesvt_core.method.confirmation import Trial
 from primesvt_core.method.export import ExportedModel
 from primesvt_core.method.result import RunResult
 from primesvt_core.method.search_split import SearchSplit
-from primesvt_core.promise.bounds import drop_upper_bound
+from primesvt_core.promise.bounds import Paired, drop_upper_bound
+from primesvt_core.promise.provable import images_to_prove
 from primesvt_core.pruning.sizes import layer_size
 from primesvt_core.report.schema import (
     AgreementFigures,
@@ -85,12 +87,19 @@ def _confirmation(candidates: Candidates, result: RunResult, exported: ExportedM
         lost=pair.lost,
         won=pair.won,
         accuracy_drop=pair.drop,
-        drop_upper_bound=kept.upper_bound if kept else drop_upper_bound(pair, confidence) if pair.lost else 0.0,
+        drop_upper_bound=_bound(pair, kept, confidence),
         confidence=confidence,
         candidates=len(result.trials),
         allowed_drop=result.goal.allowed_drop,
-        held=kept is not None or result.goal.allowed_drop is not None,
+        held=result.unproven is None and (kept is not None or result.goal.allowed_drop is not None),
     )
+
+
+def _bound(pair: Paired, kept: Trial | None, confidence: float) -> float:
+    """The bound at the level of the test, of the look that confirmed the candidate or of all images: both hold."""
+    if kept is None or not kept.candidate.rates:
+        return drop_upper_bound(pair, confidence) if pair.lost else 0.0
+    return min(kept.upper_bound, drop_upper_bound(pair, kept.confidence))
 
 
 def _data(candidates: Candidates) -> DataFigures:
@@ -181,13 +190,33 @@ def _fine_tuning(candidates: Candidates, exported: ExportedModel) -> FineTuningF
 
 
 def _notes(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
-    notes = []
-    if result.verdict is not Verdict.MET and result.kept is None:
+    notes = [*_proof(candidates, result)]
+    if result.verdict is Verdict.ACCURACY_FLOOR_REACHED and result.kept is None:
         notes.append("No candidate kept the accuracy floor on the confirmation split: the model is the original.")
     notes += numbering(candidates.images.data, candidates.config.num_classes)
     if candidates.spec.fine_tuning.epochs and candidates.learns_from_search:
         notes.append("No training data was given: the model was fine-tuned on the search split.")
     return tuple(notes)
+
+
+def _proof(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
+    """What was measured of the candidate for want of whose proof the budget is not met, and what would prove it."""
+    trial, allowed = result.short_of_proof, result.goal.allowed_drop
+    if trial is None or allowed is None:
+        return ()
+    pair, confidence = trial.pair, candidates.spec.confidence
+    needed = images_to_prove(pair.samples, pair.lost, pair.won, allowed, trial.confidence)
+    enough = "no number of images would prove it" if needed is None else f"about {needed:,} would prove it"
+    delivered = {
+        True: "it is delivered without proof, as the spec accepts",
+        False: "the model is the original" if result.kept is None else "a candidate that saves less is delivered",
+    }[result.unproven is not None]
+    return (
+        f"Not proven: the candidate that saves {trial.candidate.memory_saving:.2%} of the memory lost"
+        f" {100 * pair.drop:.2f} points on {pair.samples:,} confirmation images, where {100 * allowed:.2f} are allowed,"
+        f" but its bound with {confidence:.0%} confidence is {100 * trial.upper_bound:.2f} points; {enough} if it lost"
+        f" as much on them; {delivered}.",
+    )
 
 
 def _environment(candidates: Candidates) -> dict[str, str]:

@@ -100,11 +100,15 @@ class Confirmation(_Frozen):
     lost: int = Field(description="Images that only the original gets right.")
     won: int = Field(description="Images that only the pruned model gets right.")
     accuracy_drop: float
-    drop_upper_bound: float = Field(description="One-sided paired upper confidence bound of the drop.")
-    confidence: float = Field(description="Joint over every candidate that was confirmed.")
+    drop_upper_bound: float = Field(
+        description="One-sided paired upper bound of the drop, at the level at which this candidate was tested."
+    )
+    confidence: float = Field(
+        description="That the true drop is within the allowed one, whichever of the tested candidates is delivered."
+    )
     candidates: int = Field(description="Candidates that were tested.")
     allowed_drop: float | None
-    held: bool
+    held: bool = Field(description="Whether that is so; false if the delivered model is not proven.")
 
 
 class DataFigures(_Frozen):
