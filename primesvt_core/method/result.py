@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from primesvt_core.method.confirmation import Trial, chosen
 from primesvt_core.method.profiling import targeted
 from primesvt_core.method.search import Goal, Search
-from primesvt_core.types import CurvePoint, GroupSize, LayerSize, ProfileCell, Verdict
+from primesvt_core.types import CurvePoint, GroupSize, LayerSize, ProfileCell, Rates, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,7 @@ class RunResult:
         groups: in the order of the policy.
         cells: of the profile, as far as they were asked for.
         search: what the rounds of the policy found.
+        macs: multiply-accumulates of one image at the given rates.
         trials: candidates that were confirmed, in the order of their tests.
     """
 
@@ -30,6 +32,7 @@ class RunResult:
     groups: tuple[GroupSize, ...]
     cells: tuple[ProfileCell, ...]
     search: Search
+    macs: Callable[[Rates], int]
     trials: tuple[Trial, ...]
 
     @property
@@ -53,8 +56,9 @@ class RunResult:
         """How the run ended."""
         if not self.targeted and not any(trial.candidate.rates for trial in self.trials):
             return Verdict.NOTHING_PRUNABLE
-        if self.goal.target_bytes is not None:
-            met = self.kept is not None and self.point.parameter_bytes <= self.goal.target_bytes
+        if self.goal.has_target:
+            is_reached = self.goal.is_reached(self.point.parameter_bytes, self.macs(self.point.rates))
+            met = self.kept is not None and is_reached
         else:
             met = self.kept is not None and bool(self.point.rates)
         return Verdict.MET if met else Verdict.ACCURACY_FLOOR_REACHED
