@@ -192,7 +192,15 @@ class Search:
 
         policy = POLICIES.load(spec.policy).with_params({})
         found = run_rounds(
-            wanted, rates, start, candidates.memory, split.is_within, policy, split.accept, recovers=False
+            wanted,
+            rates,
+            start,
+            candidates.memory,
+            candidates.macs,
+            split.is_within,
+            policy,
+            split.accept,
+            recovers=False,
         )
         took = time.perf_counter() - began
         lines = [json.loads(line) for line in (folder / "cells.jsonl").read_text().splitlines()]
@@ -214,7 +222,7 @@ class Search:
         )  # fmt: skip
 
     def _request(self, workspace: Path) -> Request:
-        spec = parse(self.asked["spec"])
+        spec = parse({"preset": "paper", **self.asked["spec"]})  # which the other commit does not know
         return Request(
             checkpoint=self.checkpoint, data=self.data, spec=spec, out=workspace / "out", workspace=workspace
         )

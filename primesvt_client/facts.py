@@ -113,6 +113,8 @@ class ResultSummary(Facts):
         drop_upper_bound: with the spec's confidence.
         parameter_bytes_before: memory of the original.
         parameter_bytes_after: memory of the pruned model.
+        macs_before: multiply-accumulates of the original for one image over all time steps.
+        macs_after: the same of the pruned model.
     """
 
     baseline_accuracy: Maybe[float] = None
@@ -122,6 +124,8 @@ class ResultSummary(Facts):
     memory_saving: Maybe[float] = None
     parameter_bytes_before: Maybe[int] = None
     parameter_bytes_after: Maybe[int] = None
+    macs_before: Maybe[int] = None
+    macs_after: Maybe[int] = None
 
 
 class CheckpointFacts(Facts):

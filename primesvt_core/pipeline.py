@@ -20,7 +20,7 @@ from primesvt_core.evaluation.accuracy import pick_device
 from primesvt_core.evaluation.splits import SplitImages, open_splits
 from primesvt_core.intake.inspect import Inspection, inspect
 from primesvt_core.intake.loading import load_state
-from primesvt_core.method import confirmation, profiling, search
+from primesvt_core.method import confirmation, limits, profiling, search
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.cell_inputs import cell_inputs
 from primesvt_core.method.export import export
@@ -112,7 +112,9 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         policy = POLICIES.load(spec.policy).with_params(spec.policy_params)
         candidates.note = progress.note
         is_within, evaluate = _observed(split, progress)
-        found = search.run_rounds(goal, rates, start, candidates.memory, is_within, policy, evaluate, recovers=recovers)
+        found = search.run_rounds(
+            goal, rates, start, candidates.memory, candidates.macs, is_within, policy, evaluate, recovers=recovers
+        )
         cells = split.profile_cells(rates)
 
     if recovers:
@@ -132,6 +134,7 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         groups=groups,
         cells=cells,
         search=found,
+        macs=candidates.macs,
         trials=trials,
         unproven=unproven,
     )
@@ -182,8 +185,16 @@ def prepare(request: Request) -> Candidates:
     state = load_state(inspection, workspace.path("checkpoint.safetensors"))
     candidates = Candidates(inspection, state, images, spec, workspace, device)
     candidates.check_criterion()
+    deepest = candidates.deepest
     search.check_reachable(
-        spec.budget, parameter_bytes=candidates.memory_before, smallest_bytes=candidates.smallest_memory()
+        spec.budget,
+        search.Reach(
+            parameter_bytes=candidates.memory_before,
+            smallest_bytes=candidates.memory(deepest),
+            macs=candidates.macs_before,
+            smallest_macs=candidates.macs(deepest),
+            limits=limits.described(spec),
+        ),
     )
     check_promise(candidates, spec.budget.max_accuracy_drop)
     candidates.training = training
@@ -232,7 +243,8 @@ def sort(
     """Layers and groups, largest first, and the rates to try of every group, ascending."""
     layers = sizes.sort_layers(candidates.family.layers(candidates.config), candidates.inspection.shapes)
     groups = sizes.sort_groups(candidates.groups, layers)
-    return layers, groups, profiling.distinct_rates(groups, candidates.spec.rates, candidates.kept)
+    largest = {group.name: limits.max_rate(group.name, candidates.spec) for group in groups}
+    return layers, groups, profiling.distinct_rates(groups, candidates.spec.rates, candidates.kept, largest)
 
 
 def check_above_chance(candidates: Candidates, accuracy: float) -> None:
@@ -265,7 +277,7 @@ def profile(
     progress: StepProgress,
     queue: CellQueue | None,
 ) -> None:
-    """Measure the robustness of groups: all rates of all of them, or what a search without a memory target needs.
+    """Measure the robustness of groups: all rates of all of them, or what a search without a target needs.
 
     A search with one stops at it: it asks for what it needs itself.
     """
@@ -278,7 +290,7 @@ def profile(
 
     if split.candidates.spec.profile == "full":
         _whole_profile(split, rates, observe, queue)
-    elif goal.target_bytes is None and goal.allowed_drop is not None:
+    elif not goal.has_target and goal.allowed_drop is not None:
         _explored(split, rates, goal.allowed_drop, observe, queue)
 
 

@@ -39,6 +39,7 @@ from primesvt_core.errors import SpecError
 from primesvt_core.exporters import EXPORTERS
 from primesvt_core.types import Step, Verdict
 from primesvt_core.workspace import reuse
+from primesvt_core.workspace.store import kept_preset
 
 if TYPE_CHECKING:
     from primesvt_core.evaluation.evaluate import Evaluation
@@ -166,7 +167,10 @@ def compress(
 ) -> None:
     """Shrink a model within a budget; writes the model, the report and the figures to --out."""
     cells = _cells_of(earlier or [])
-    parsed, workspace, is_new = specs.parse(document), _workspace(out_dir, resume), not out_dir.exists()
+    workspace, is_new = _workspace(out_dir, resume), not out_dir.exists()
+    if resume and (preset := kept_preset(workspace)) is not None:
+        document = {"preset": preset, **document}  # what ran, whatever the default is now
+    parsed = specs.parse(document)
     if train_data is not None and not parsed.fine_tuning.epochs:
         raise SpecError("--train-data is for fine-tuning; give --fine-tune-epochs too")
     pipeline = import_module("primesvt_core.pipeline")
@@ -233,6 +237,10 @@ def print_result(report: Report, out_dir: Path) -> None:
         f"{after.parameter_bytes:,}",
         f"{change(-report.memory_saving)}%",
     )
+    if before.macs and after.macs is not None:
+        table.add_row(
+            "multiply-accumulates", f"{before.macs:,}", f"{after.macs:,}", f"{change(after.macs / before.macs - 1)}%"
+        )
     table.add_row(
         "file",
         f"{before.file_bytes:,}",

@@ -39,10 +39,11 @@ def split(labels: NDArray[Any], sizes: SplitSizes, seed: int) -> Splits:
     if len(labels) < SMALLEST:
         raise refuse("data_too_small", f"the data set has {len(labels)} samples; at least {SMALLEST} are needed")
     counts = sizes.counts(len(labels))
-    order = in_proportion(labels, seed)
-    ends = np.cumsum(counts)
-    parts = (order[end - count : end] for end, count in zip(ends, counts, strict=True))
-    calibration, search, confirmation = (tuple(sorted(part.tolist())) for part in parts)
+    first = min(counts[0], sizes.calibration_first or counts[0])
+    parts = np.split(in_proportion(labels, seed), np.cumsum([first, *counts[1:], counts[0] - first]))
+    calibration, search, confirmation = (
+        tuple(sorted(part.tolist())) for part in (np.concatenate((parts[0], parts[3])), *parts[1:3])
+    )
     return Splits(calibration=calibration, search=search, confirmation=confirmation)
 
 

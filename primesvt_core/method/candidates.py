@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from itertools import pairwise
 from typing import cast
@@ -19,25 +18,27 @@ from pydantic import JsonValue
 from torch import Tensor
 
 from primesvt_core.calibration import Calibration
+from primesvt_core.costs import Network, bytes, macs
 from primesvt_core.criteria import Scoring
 from primesvt_core.criteria._base import CRITERIA, check_needs, scores_of
 from primesvt_core.data import in_proportion
 from primesvt_core.engines import Images
-from primesvt_core.errors import SpecError
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.splits import SplitImages
 from primesvt_core.families._base import FamilyConfig
+from primesvt_core.intake.geometry import geometry
 from primesvt_core.intake.inspect import Inspection
 from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.finetuning import TrainingSet, fine_tune
+from primesvt_core.method.limits import chosen_groups
 from primesvt_core.promise.bounds import Paired, paired
 from primesvt_core.promise.looks import look_counts
-from primesvt_core.pruning.groups import kept_count, memory_bytes, plan_for, pruned_shapes
+from primesvt_core.pruning.groups import kept_count, plan_for
 from primesvt_core.pruning.surgery import prune
 from primesvt_core.registry import Need
 from primesvt_core.spec import CompressionSpec
-from primesvt_core.types import ChannelGroup, CurvePoint, Plan, Rates
+from primesvt_core.types import CurvePoint, Plan, Rates
 from primesvt_core.workspace.store import SCORES, SNAPSHOT, Workspace
 
 
@@ -65,10 +66,17 @@ class Candidates:
         self.inspection, self.state, self.images, self.spec = inspection, state, images, spec
         self.workspace, self.device = workspace, device
         self.family, self.config = inspection.family, inspection.config
-        self.groups = _chosen_groups(self.family.groups(self.config), spec)
+        self.groups = chosen_groups(self.family.groups(self.config), spec)
         self.criterion = CRITERIA.load(spec.criterion)
         self.unused = self.family.unused(self.config)
-        self.memory_before = memory_bytes(inspection.shapes, self.unused)
+        network = Network(
+            shapes=inspection.shapes,
+            groups=self.family.groups(self.config),
+            geometry=geometry(self.family, self.config),
+            unused=self.unused,
+        )
+        self._bytes, self._macs = bytes.of(network), macs.of(network)
+        self.memory_before, self.macs_before = self._bytes({}), self._macs({})
         self.training: TrainingSet | None = None
         """What fine-tuning learns from; None without fine-tuning."""
         self._last: tuple[str, SpikingModel] | None = None
@@ -136,12 +144,19 @@ class Candidates:
 
     def memory(self, rates: Rates) -> int:
         """Parameter memory in bytes at the given rates."""
-        sizes = {group.name: kept_count(group, rates[group.name]) for group in self.groups if group.name in rates}
-        return memory_bytes(pruned_shapes(self.inspection.shapes, self.groups, sizes), self.unused)
+        return self._bytes(self._sizes(rates))
 
-    def smallest_memory(self) -> int:
-        """Parameter memory with every group at its deepest rate."""
-        return self.memory({group.name: self.spec.rates[-1] for group in self.groups})
+    def macs(self, rates: Rates) -> int:
+        """Multiply-accumulates of one image over all time steps, at the given rates."""
+        return self._macs(self._sizes(rates))
+
+    @property
+    def deepest(self) -> Rates:
+        """Every group at its deepest rate; limits make it less."""
+        return {group.name: self.spec.rates[-1] for group in self.groups}
+
+    def _sizes(self, rates: Rates) -> dict[str, int]:
+        return {group.name: kept_count(group, rates[group.name]) for group in self.groups if group.name in rates}
 
     def saving(self, parameter_bytes: int) -> float:
         """Fraction of the original's parameter memory that is gone."""
@@ -247,19 +262,3 @@ class Candidates:
 def fingerprint(plan: Plan) -> str:
     """A short name for a plan, the same in every process."""
     return hashlib.sha256(json.dumps(plan.kept, sort_keys=True).encode()).hexdigest()[:24]
-
-
-def _chosen_groups(groups: Sequence[ChannelGroup], spec: CompressionSpec) -> tuple[ChannelGroup, ...]:
-    """Groups that the spec lets be pruned.
-
-    Raises:
-        SpecError: if a pattern matches no group.
-    """
-
-    def matches(patterns: Sequence[str], name: str) -> bool:
-        return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-    for pattern in (*spec.groups, *spec.excluded_groups):
-        if not any(fnmatchcase(group.name, pattern) for group in groups):
-            raise SpecError(f"no channel group matches {pattern!r}; there are: {', '.join(g.name for g in groups)}")
-    return tuple(g for g in groups if matches(spec.groups, g.name) and not matches(spec.excluded_groups, g.name))

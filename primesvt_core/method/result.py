@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from primesvt_core.method.confirmation import Trial, chosen, is_within
 from primesvt_core.method.profiling import targeted
 from primesvt_core.method.search import Goal, Search
-from primesvt_core.types import CurvePoint, GroupSize, LayerSize, ProfileCell, Verdict
+from primesvt_core.types import CurvePoint, GroupSize, LayerSize, ProfileCell, Rates, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,7 @@ class RunResult:
         groups: in the order of the policy.
         cells: of the profile, as far as they were asked for.
         search: what the rounds of the policy found.
+        macs: multiply-accumulates of one image at the given rates.
         trials: candidates that were tested on the confirmation split, one trial each.
         unproven: the candidate that is exported although it is not confirmed, as the spec accepts; None if it does not,
             or a confirmed one is exported.
@@ -32,6 +34,7 @@ class RunResult:
     groups: tuple[GroupSize, ...]
     cells: tuple[ProfileCell, ...]
     search: Search
+    macs: Callable[[Rates], int]
     trials: tuple[Trial, ...]
     unproven: Trial | None = None
 
@@ -62,9 +65,10 @@ class RunResult:
 
     @property
     def _is_met(self) -> bool:
-        if self.goal.target_bytes is None:
+        if not self.goal.has_target:
             return self.kept is not None and bool(self.point.rates)
-        return self.kept is not None and self.point.parameter_bytes <= self.goal.target_bytes
+        is_reached = self.goal.is_reached(self.point.parameter_bytes, self.macs(self.point.rates))
+        return self.kept is not None and is_reached
 
     @property
     def short_of_proof(self) -> Trial | None:
@@ -75,7 +79,7 @@ class RunResult:
         """
         if self.unproven is not None:
             return self.unproven
-        if self.goal.target_bytes is not None and self.search.reached:
+        if self.goal.has_target and self.search.reached:
             decisive = [trial for trial in self.trials if trial.candidate == self.search.best]
         else:
             decisive = [] if self.kept else [*self.trials[:1]]

@@ -28,6 +28,8 @@ class Problem:
         allowed_drop: largest loss of accuracy on the search split.
         target_bytes: parameter memory to reach; None to save as much as the allowed drop lets.
         memory: parameter memory in bytes at the given rates; costs nothing.
+        macs: multiply-accumulates of one image over all time steps at the given rates; costs nothing.
+        max_macs: of these, how many may be left; None without a limit. A target is reached where all limits are met.
         is_within: whether the model pruned at the given rates stays within ``allowed_drop``. Ask it before evaluating:
             it looks at as many images as the answer takes, and remembers them.
     """
@@ -37,7 +39,14 @@ class Problem:
     allowed_drop: float
     target_bytes: int | None
     memory: Callable[[Rates], int]
+    macs: Callable[[Rates], int]
     is_within: IsWithin
+    max_macs: int | None = None
+
+    @property
+    def has_target(self) -> bool:
+        """Whether the model has to become so small; otherwise as much as the allowed drop lets is saved."""
+        return self.target_bytes is not None or self.max_macs is not None
 
     def is_robust(self, group: str, rate: float) -> bool:
         """Whether ``group`` alone stays within the allowed drop at ``rate``: a cell of the profile."""
@@ -47,9 +56,13 @@ class Problem:
         """Whether a loss is allowed."""
         return accuracy_drop <= self.allowed_drop + FLOAT_SLACK
 
-    def reaches_target(self, parameter_bytes: int) -> bool:
-        """Whether the memory target, if there is one, is met."""
-        return self.target_bytes is not None and parameter_bytes <= self.target_bytes
+    def reaches_target(self, rates: Rates) -> bool:
+        """Whether there is a target, and the model pruned at the given rates meets every limit of it."""
+        return (
+            self.has_target
+            and (self.target_bytes is None or self.memory(rates) <= self.target_bytes)
+            and (self.max_macs is None or self.macs(rates) <= self.max_macs)
+        )
 
 
 Curve = tuple[CurvePoint, ...]

@@ -14,6 +14,7 @@ from primesvt_core.data import numbering
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.confirmation import Trial
 from primesvt_core.method.export import ExportedModel
+from primesvt_core.method.limits import described, left_whole
 from primesvt_core.method.result import RunResult
 from primesvt_core.method.search_split import SearchSplit
 from primesvt_core.promise.bounds import Paired, drop_upper_bound
@@ -51,6 +52,7 @@ def build_report(
     return Report(
         primesvt_version=__version__,
         verdict=result.verdict,
+        preset=candidates.spec.preset,
         family=inspection.family_key,
         variant=inspection.config.variant,
         baseline=ModelFigures(**asdict(exported.before)),
@@ -170,6 +172,8 @@ def _curve(result: RunResult) -> tuple[CurveFigures, ...]:
             accuracy_drop=point.accuracy_drop,
             parameter_bytes=point.parameter_bytes,
             memory_saving=point.memory_saving,
+            divergence=point.divergence,
+            drop_upper_bound=tried[key].upper_bound if key in tried else None,
             confirmed_drop=tried[key].pair.drop if key in tried else None,
             confirmed=tried[key].confirmed if key in tried else None,
         )
@@ -193,6 +197,8 @@ def _notes(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
     notes = [*_proof(candidates, result)]
     if result.verdict is Verdict.ACCURACY_FLOOR_REACHED and result.kept is None:
         notes.append("No candidate kept the accuracy floor on the confirmation split: the model is the original.")
+    if whole := left_whole(candidates.groups):
+        notes.append(f"No smaller size of {', '.join(whole)} fits {described(candidates.spec)}: left whole.")
     notes += numbering(candidates.images.data, candidates.config.num_classes)
     if candidates.spec.fine_tuning.epochs and candidates.learns_from_search:
         notes.append("No training data was given: the model was fine-tuned on the search split.")

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from primesvt_client.facts import ResultSummary
+from primesvt_client.presets import Preset, kept
 from primesvt_client.spec import CompressionSpec  # a report is read where its plug-ins may be gone
 from primesvt_core.types import Verdict
 
@@ -24,6 +25,10 @@ class ModelFigures(_Frozen):
     samples: int
     parameters: int = Field(description="Trained parameters that the forward pass uses.")
     parameter_bytes: int = Field(description="Bytes of parameters and BatchNorm buffers that the forward pass uses.")
+    macs: int | None = Field(
+        default=None,
+        description="Dense multiply-accumulates of one image over all time steps, zeros counted; new in 2.",
+    )
     file_bytes: int = Field(description="Size of the model's safetensors file, unused tensors and metadata included.")
     peak_activation_bytes: int = Field(description="Largest input plus output of one layer, batch of one image.")
     spikes_per_image: float
@@ -89,7 +94,14 @@ class CurveFigures(_Frozen):
     accuracy_drop: float
     parameter_bytes: int
     memory_saving: float
+    divergence: float | None = Field(
+        default=None,
+        description="Of the original's predictions from the candidate's, where the policy measured it; new in 2.",
+    )
     confirmed_drop: float | None = None
+    drop_upper_bound: float | None = Field(
+        default=None, description="Of the drop, with the confidence of the candidate's test; new in 2."
+    )
     confirmed: bool | None = None
 
 
@@ -143,9 +155,12 @@ class FineTuningFigures(_Frozen):
 class Report(_Frozen):
     """One compression, from budget and settings to the pruned model."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = Field(
+        default=2, description="Fields that are new in 2 are null in a document of version 1."
+    )
     primesvt_version: str
     verdict: Verdict
+    preset: Preset | None = Field(default=None, description="Of the spec; new in 2.")
     family: str
     variant: str
     baseline: ModelFigures
@@ -177,8 +192,9 @@ class Report(_Frozen):
     @field_validator("spec", mode="before")
     @classmethod
     def _as_declared(cls, spec: object) -> object:
-        """A spec that knows the plug-ins as one that does not, which is what a report is read as."""
-        return spec.model_dump() if isinstance(spec, CompressionSpec) else spec
+        """A spec as one that knows no plug-ins, which is what a report is read as; an old one with its preset."""
+        document = spec.model_dump() if isinstance(spec, CompressionSpec) else spec
+        return kept(document) if isinstance(document, dict) else document
 
     def summary(self) -> ResultSummary:
         """The figures that lists of compressions show."""
@@ -190,6 +206,8 @@ class Report(_Frozen):
             memory_saving=self.memory_saving,
             parameter_bytes_before=self.baseline.parameter_bytes,
             parameter_bytes_after=self.pruned.parameter_bytes,
+            macs_before=self.baseline.macs,
+            macs_after=self.pruned.macs,
         )
 
 

@@ -37,6 +37,7 @@ def problem(model: Arithmetic, allowed_drop: float, saving: float | None) -> Pro
         allowed_drop=allowed_drop,
         target_bytes=None if saving is None else int(model.total * (1 - saving)),
         memory=model.memory,
+        macs=model.memory,
         is_within=lambda rates: model.drop(rates) <= allowed_drop + FLOAT_SLACK,
     )
 
@@ -116,7 +117,7 @@ class PolicySuite(AnyPolicySuite):
         def holds(sizes: list[int], saving: float) -> None:
             model = Arithmetic(sizes=sizes, costs=[0.0] * 6, interplay=0.0)
             asked = problem(model, 0.0, saving)
-            assert asked.reaches_target(policy(asked, model.evaluate)[-1].parameter_bytes)
+            assert asked.reaches_target(policy(asked, model.evaluate)[-1].rates)
 
         holds()
 
@@ -127,7 +128,7 @@ class PolicySuite(AnyPolicySuite):
         start = Arithmetic(sizes=[10], costs=[0.0], interplay=0.0).start()
         asked = Problem(
             candidates={}, start=start, allowed_drop=0.1, target_bytes=1, memory=lambda _: start.parameter_bytes,
-            is_within=never,
+            macs=lambda _: start.parameter_bytes, is_within=never,
         )  # fmt: skip
         assert policy(asked, never) == (start,)
 

@@ -11,8 +11,10 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
+from primesvt_client.presets import kept
+from primesvt_client.spec import CompressionSpec  # what it names may be gone
 from primesvt_core.errors import WorkspaceMismatch
 from primesvt_core.workspace.atomic import write_atomically
 
@@ -38,7 +40,7 @@ class Workspace:
         self._reusable: dict[str, JsonValue] = {}
 
     def bind(self, inputs: Mapping[str, JsonValue]) -> None:
-        """Claim the workspace for these inputs.
+        """Claim the workspace for these inputs, of which ``spec`` is a constraint spec.
 
         Raises:
             WorkspaceMismatch: if it belongs to a run with others; names what differs.
@@ -47,6 +49,8 @@ class Workspace:
         wanted = json.loads(json.dumps(inputs))
         if path.exists():
             stored = _read_inputs(path)
+            if "spec" in stored and "spec" in wanted:
+                stored["spec"] = _as_now(stored["spec"])
             differing = sorted(k for k in {*wanted, *stored} if wanted.get(k) != stored.get(k))
             if differing:
                 raise WorkspaceMismatch(
@@ -100,6 +104,25 @@ class Workspace:
 def snapshots(root: Path) -> list[Path]:
     """The large files in a workspace that took long to make, whole ones alone."""
     return sorted(path for name in (SNAPSHOT, REPAIRED) for path in root.glob(name.format("*")))
+
+
+def kept_preset(root: Path) -> str | None:
+    """The preset of the run that a workspace belongs to; None if there is no such run.
+
+    Raises:
+        WorkspaceMismatch: if the workspace is damaged.
+    """
+    path = root / INPUTS
+    spec = _read_inputs(path).get("spec") if path.exists() else None
+    return str(kept(spec).get("preset")) if isinstance(spec, dict) else None
+
+
+def _as_now(spec: JsonValue) -> JsonValue:
+    """A spec that was stored, as this version would store it; one that means nothing to it as it is."""
+    try:
+        return CompressionSpec.model_validate(kept(spec) if isinstance(spec, dict) else spec).model_dump(mode="json")
+    except ValidationError:
+        return spec
 
 
 def _read_inputs(path: Path) -> dict[str, JsonValue]:

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from primesvt_core.method.confirmation import Trial
+from primesvt_core.method.limits import chosen_groups
 from primesvt_core.method.result import RunResult
 from primesvt_core.method.search import Goal, Search
 from primesvt_core.promise.bounds import Paired, drop_upper_bound
 from primesvt_core.promise.score import score_upper_bound
 from primesvt_core.report.build import _confirmation, _curve, _notes
 from primesvt_core.spec import parse
-from primesvt_core.types import CurvePoint, ProfileCell, Verdict
+from primesvt_core.types import ChannelGroup, CurvePoint, ProfileCell, Verdict
 
 SIZE = 1000
 
@@ -27,6 +28,11 @@ def point(saving: float, **rates: float) -> CurvePoint:
     )  # fmt: skip
 
 
+def named(name: str, size: int) -> ChannelGroup:
+    return ChannelGroup(name=name, size=size, width=name, slices=(), producers=(), silencers=(), consumers=())
+
+
+WHOLE, LARGE = named("whole", 8), named("large", 64)
 START, GENTLE, DEEP = point(0.0), point(0.2, g=0.4), point(0.4, g=0.8)
 
 
@@ -43,14 +49,16 @@ def run_result(
     cost: float = 0.01,
     reached: bool = True,
     unproven: Trial | None = None,
+    max_macs: int | None = None,
 ) -> RunResult:
     cell = ProfileCell(
         group="g", rate=0.4, kept=6, accuracy=0.9, accuracy_drop=cost, memory_saving=0.2, samples=10, is_bound=False
     )
     return RunResult(
-        goal=Goal(allowed_drop=drop, target_bytes=target), start=START, layers=(), groups=(), cells=(cell,),
+        goal=Goal(allowed_drop=drop, target_bytes=target, max_macs=max_macs), start=START, layers=(), groups=(),
+        cells=(cell,),
         search=Search(curve=(START, GENTLE, DEEP), best=DEEP, fallbacks=(GENTLE,), reached=reached), trials=trials,
-        unproven=unproven,
+        macs=lambda rates: round(5000 * (1 - sum(rates.values()))), unproven=unproven,
     )  # fmt: skip
 
 
@@ -97,6 +105,10 @@ def run_result(
             DEEP,
         ),
         (run_result(None, (trial(START, confirmed=True),)), Verdict.ACCURACY_FLOOR_REACHED, START),
+        (run_result(600, (trial(DEEP, confirmed=True),), max_macs=1000), Verdict.MET, DEEP),
+        (run_result(600, (trial(DEEP, confirmed=True),), max_macs=999), Verdict.ACCURACY_FLOOR_REACHED, DEEP),
+        (run_result(None, (trial(GENTLE, confirmed=True),), max_macs=3000), Verdict.MET, GENTLE),
+        (run_result(None, (trial(GENTLE, confirmed=True),), max_macs=2999), Verdict.ACCURACY_FLOOR_REACHED, GENTLE),
         (run_result(600, (trial(START, confirmed=True),), cost=0.5), Verdict.NOTHING_PRUNABLE, START),
         (run_result(600, (trial(DEEP, confirmed=True),), cost=0.5), Verdict.MET, DEEP),  # a policy that asks of no cell
     ],
@@ -112,13 +124,16 @@ def test_the_curve_has_every_step_once_with_the_result_of_its_test() -> None:
     assert [step.memory_saving for step in curve] == [0.0, 0.2, 0.3, 0.4]
     assert [step.confirmed for step in curve] == [None, None, True, False]
     assert [step.confirmed_drop for step in curve] == [None, None, 0.01, 0.01]
+    assert [step.drop_upper_bound for step in curve] == [None, None, 0.02, 0.02]
 
 
 def candidates(classes: tuple[str, ...], **spec: Any) -> Any:
     """As much of them as notes are made from."""
     parsed = parse({"budget": {"max_accuracy_drop": 0.03}, **spec})
     images = SimpleNamespace(data=SimpleNamespace(name="set.tar", classes=classes))
-    return SimpleNamespace(spec=parsed, images=images, config=SimpleNamespace(num_classes=3), learns_from_search=True)
+    config = SimpleNamespace(num_classes=3)
+    groups = chosen_groups((WHOLE, LARGE), parsed)
+    return SimpleNamespace(spec=parsed, images=images, config=config, learns_from_search=True, groups=groups)
 
 
 def test_notes_name_what_a_reader_could_not_guess() -> None:
@@ -132,6 +147,8 @@ def test_notes_name_what_a_reader_could_not_guess() -> None:
     assert "the model is the original" in original
     [learned] = _notes(candidates(("a", "b", "c"), fine_tuning={"epochs": 1}), fine)
     assert "fine-tuned on the search split" in learned
+    [whole] = _notes(candidates(("a", "b", "c"), channel_multiple=8), fine)
+    assert whole == "No smaller size of whole fits channel_multiple 8: left whole."
 
 
 @pytest.mark.parametrize(
