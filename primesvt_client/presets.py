@@ -6,6 +6,7 @@ and every field that the preset has set, so that it means the same later, whatev
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -16,12 +17,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "policy": "allocate",
         "criterion": "reconstruction",
         "repair": "sequential",
+        "rates": [0.125, 0.25, 0.5, 0.75, 0.9],
         "splits": {"calibration_images": 1000, "calibration_first": 256},
     },
     "paper": {
         "policy": "prioritized",
         "criterion": "l2",
         "repair": "none",
+        "rates": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],
         "splits": {"calibration_images": 256},
     },
 }
@@ -45,7 +48,8 @@ def default_of(*path: str) -> Any:
 def described(*path: str) -> str:
     """What each preset sets for a field, in a sentence."""
     found = []
-    for name, value in PRESETS.items():
+    for name, preset in PRESETS.items():
+        value: Any = preset
         for key in path:
             value = value[key]
         found.append(f"{value} ({name})")
@@ -80,7 +84,7 @@ def _filled(document: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[st
     found = dict(document)
     for name, value in defaults.items():
         if name not in found:
-            found[name] = dict(value) if isinstance(value, Mapping) else value
+            found[name] = copy.deepcopy(value)
         elif isinstance(value, Mapping) and isinstance(found[name], Mapping):
             found[name] = _filled(found[name], value)
     return found

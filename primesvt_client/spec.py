@@ -35,7 +35,6 @@ AssumptionValue = bool | Whole | Real | Text
 ParameterValue = AssumptionValue | tuple[AssumptionValue, ...]
 
 DEVICES = r"^(auto|cpu|cuda(:(0|[1-9][0-9]?))?)$"  # torch reads no other digits, and 128 as -128
-DEFAULT_RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 SPLIT_SHARES = (0.10, 0.35, 0.55)
 """Of calibration, search and confirmation, where the bounds of the spec do not bite."""
@@ -217,8 +216,10 @@ class CompressionSpec(_Frozen):
         title="Repair",
         description=f"Adapts the remaining weights, without gradients; none leaves them. {described('repair')}",
     )
-    rates: Annotated[tuple[Rate, ...], Input(unit=Unit.PERCENT)] = Field(
-        default=DEFAULT_RATES, title="Pruning rates", description="Pruning rates that profile and search try."
+    rates: Annotated[tuple[Rate, ...], Input(unit=Unit.PERCENT, by_preset=True)] = Field(
+        default=tuple(default_of("rates")),
+        title="Pruning rates",
+        description="Pruning rates that the profile measures and that a search by accuracy tries.",
     )
     profile: Annotated[Literal["needed", "full"], Input()] = Field(
         default="needed",

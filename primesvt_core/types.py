@@ -198,6 +198,8 @@ class ProfileCell:
     memory_saving: float
     samples: int
     is_bound: bool
+    divergence: float | None = None
+    """Mean KL of the original's predictions against the candidate's, in nats; None where it was not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)

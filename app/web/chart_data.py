@@ -126,7 +126,8 @@ def of_events(events: Iterable[JobEvent], lines: BudgetLines) -> JobCharts:
             drops.setdefault(facts.group, {})[facts.rate] = facts.accuracy_drop, facts.is_bound
             baseline = facts.accuracy + facts.accuracy_drop
         elif isinstance(facts, CandidateFacts):
-            tried[_point(f"{facts.group} at {100 * facts.rate:.0f} %", facts.memory_saving, facts.accuracy)] = None
+            name = f"{facts.group} at {100 * facts.rate:.0f} %" if facts.group else "candidate"
+            tried[_point(name, facts.memory_saving, facts.accuracy)] = None
         elif isinstance(facts, TrialFacts) and baseline is not None:
             point = _point("confirmation images", facts.memory_saving, baseline - facts.accuracy_drop)
             measured[facts.memory_saving] = point  # of several looks at a candidate the last

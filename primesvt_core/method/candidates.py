@@ -84,6 +84,10 @@ class Candidates:
         """Receives messages on what goes on within an evaluation."""
         self.calibration_images: Images = images.blocks(images.splits.calibration)
         """What criteria and repairs look at."""
+        self.calibration_source: tuple[str, ...] = ("calibration split",)
+        """Where these images come from."""
+        self.repaired: Callable[[Rates], Mapping[str, Tensor]] = lambda _: {}
+        """What the repair changes of the original for the model pruned at the given rates, at the original's shapes."""
         self.labelled_images: Images | None = self.calibration_images
         """What criteria look at that need labels; None where there are none."""
 
@@ -216,10 +220,11 @@ class Candidates:
     @cached_property
     def _confirmation(self) -> str:
         """What the names of the cells of the confirmation begin with: models that learn otherwise have other cells."""
+        name = "confirmation" if self.spec.repair == "none" else f"confirmation-{self.spec.repair}"
         if self.training is None:
-            return "confirmation"
+            return name
         learned = (self.spec.fine_tuning.model_dump(mode="json"), self.training.data.fingerprint(), self.spec.seed)
-        return f"confirmation-{hashlib.sha256(json.dumps(learned).encode()).hexdigest()[:8]}"
+        return f"{name}-{hashlib.sha256(json.dumps(learned).encode()).hexdigest()[:8]}"
 
     def original_accuracy(self) -> float:
         """The original's accuracy on the confirmation split."""
@@ -236,9 +241,9 @@ class Candidates:
         return paired(self._first_correct({}, samples), self._first_correct(point.rates, samples))
 
     def build_pruned(self, rates: Rates) -> Pruned:
-        """Slice the original, and fine-tune the result if the spec says so."""
+        """Slice the original, repaired, and fine-tune the result if the spec says so."""
         plan = self.plan(rates)
-        config, state = prune(self.family, self.config, self.state, plan)
+        config, state = prune(self.family, self.config, {**self.state, **self.repaired(rates)}, plan)
         if not plan.kept or not self.spec.fine_tuning.epochs or self.training is None:
             return Pruned(config=config, state=state)
         model = build(self.family, config, state).to(self.device)

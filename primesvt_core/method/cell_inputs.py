@@ -22,6 +22,7 @@ def cell_inputs(candidates: Candidates) -> dict[str, JsonValue]:
         "config": inspection.config.model_dump(mode="json"),
         "data set": images.data.fingerprint(),
         "preprocessing": images.preprocessing.model_dump(mode="json"),
+        "calibration images": [*candidates.calibration_source],
         "splits": images.sizes.model_dump(mode="json"),
         "seed": images.seed,
         "batch size": images.batch_size,

@@ -11,9 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from torch import Tensor
+
 from primesvt_core.engines import open_engine
 from primesvt_core.method.candidates import Candidates, fingerprint
 from primesvt_core.method.repairing import NONE, Repairing
+from primesvt_core.method.search import Agreement
 from primesvt_core.method.search_cells import Remembered, SearchCells
 from primesvt_core.pruning.patches import Patch
 from primesvt_core.types import Rates
@@ -52,7 +55,7 @@ class Divergences:
     def __init__(self, candidates: Candidates, repairing: Repairing) -> None:
         self.candidates, self.repairing = candidates, repairing
         self.images = tuple(candidates.images.splits.search[:IMAGES])
-        self._cells: dict[str, SearchCells] = {}
+        self._cells: dict[tuple[str, str], SearchCells] = {}
         self._asked: set[str] = set()
 
     @property
@@ -81,6 +84,15 @@ class Divergences:
         best = min(found, key=lambda form: found[form].divergence)
         return best, found[best]
 
+    def repaired(self, rates: Rates) -> Mapping[str, Tensor]:
+        """What the best repair of a candidate changes, by name, at the original's shapes."""
+        form, _ = self.best_form(rates)
+        return self.repairing.tensors(form, self.candidates.plan(rates))
+
+    def compute(self, cells: Mapping[str, Rates]) -> None:
+        """Compute cells of candidates with the repair of the search, by the names that `keys` gives them."""
+        self.compute_cells(cells, self.repairing.searching)
+
     def keys(self, rates: Rates, form: str) -> list[str]:
         """Names of the cells of a candidate, block by block."""
         return self.cells(form).keys(self._name(rates))
@@ -94,18 +106,30 @@ class Divergences:
         for block, every in sorted(by_block.items()):
             self.cells(form).compute_block(block, [(self._name(rates), self._patch(rates, form)) for rates in every])
 
-    def cells(self, form: str) -> SearchCells:
-        """What candidates with one repair predict."""
-        if form not in self._cells:
+    def agreement(self, every: Sequence[Rates], form: str) -> Agreement:
+        """How often engine and modules differ on candidates with one repair."""
+        differing = compared = 0
+        for rates in every:
+            name, patch = self._name(rates), self._patch(rates, form)
+            pair = (self.cells(form), self.cells(form, as_written=True))
+            mine, others = (cells.predictions(name, patch).classes for cells in pair)
+            differing += sum(a != b for a, b in zip(mine, others, strict=True))
+            compared += len(mine)
+        return Agreement(compared=compared, differing=differing)
+
+    def cells(self, form: str, *, as_written: bool = False) -> SearchCells:
+        """What candidates with one repair predict; by every module as it is, or by the engine."""
+        prefix = "divergence-reference" if as_written else "divergence"
+        if (prefix, form) not in self._cells:
             images = self.candidates.images.blocks(self.images)
-            self._cells[form] = SearchCells(
-                engine=open_engine(self.candidates.original, images),
+            self._cells[prefix, form] = SearchCells(
+                engine=open_engine(self.candidates.original, images, as_written=as_written),
                 blocks=len(images),
                 workspace=self.candidates.workspace,
                 tick=self._tick,
-                prefix=f"divergence-{self.repairing.name(form)}",
+                prefix=f"{prefix}-{form}",
             )
-        return self._cells[form]
+        return self._cells[prefix, form]
 
     def _tick(self, blocks: int) -> None:
         total = len(self.images)

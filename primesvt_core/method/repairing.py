@@ -5,8 +5,6 @@ What takes long to fit is kept in a file, since another machine, or a resumed ru
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from functools import cached_property
 
@@ -50,12 +48,9 @@ class Repairing:
         candidates = self.candidates
         return Fitting(state=candidates.state, groups=candidates.groups, calibration=candidates.calibration)
 
-    def name(self, key: str) -> str:
-        """Of a repair, with a digest of the images that it is fitted to; cells of repaired candidates have it."""
-        if key == NONE:
-            return NONE
-        images = self.candidates.calibration_source
-        return f"{key}-{hashlib.sha256(json.dumps(images).encode()).hexdigest()[:8]}"
+    def prefix(self, cells: str) -> str:
+        """What the names of cells of candidates begin with that have the searching repair."""
+        return cells if self.searching == NONE else f"{cells}-{self.searching}"
 
     def patch(self, key: str, plan: Plan) -> Patch:
         """A candidate at the original's shapes: channels silenced, weights refitted."""
@@ -68,7 +63,7 @@ class Repairing:
             return NOTHING
         if key == self.searching:  # fitted in a moment, from sums alone
             return REPAIRS.load(key).fit(self.fitting, plan)
-        path = self.candidates.workspace.path(REPAIRED.format(f"{self.name(key)}-{fingerprint(plan)}"))
+        path = self.candidates.workspace.path(REPAIRED.format(f"{key}-{fingerprint(plan)}"))
         try:
             return load_file(path)
         except (OSError, SafetensorError):  # not there yet, or damaged

@@ -15,7 +15,7 @@ from functools import partial
 from primesvt_core.errors import ImpossibleBudget
 from primesvt_core.policies._base import Evaluate, PolicySearch, Problem
 from primesvt_core.spec import Budget
-from primesvt_core.types import CurvePoint, Rates
+from primesvt_core.types import CurvePoint, ProfileCell, Rates
 
 TARGET_SHARES = (0.25, 0.5, 0.75, 1.0)
 """Shares of the allowed drop that rounds with a memory target may lose, gentlest first."""
@@ -147,6 +147,36 @@ class Search:
     best: CurvePoint
     fallbacks: tuple[CurvePoint, ...]
     reached: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """The engine and the modules as they are, on the same candidates and images.
+
+    Attributes:
+        compared: predictions that both have made.
+        differing: of these, those of another class.
+    """
+
+    compared: int
+    differing: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a run has found before the confirmation.
+
+    Attributes:
+        search: the curve, and the candidates to test.
+        cells: of the profile, as far as they were asked for.
+        evaluations: candidates that were computed, wholly or in part.
+        agreement: of the engine with the modules.
+    """
+
+    search: Search
+    cells: tuple[ProfileCell, ...]
+    evaluations: int
+    agreement: Agreement
 
 
 def run_rounds(

@@ -16,7 +16,7 @@ from primesvt_core.method.confirmation import Trial
 from primesvt_core.method.export import ExportedModel
 from primesvt_core.method.limits import described, left_whole
 from primesvt_core.method.result import RunResult
-from primesvt_core.method.search_split import SearchSplit
+from primesvt_core.method.search import Found
 from primesvt_core.promise.bounds import Paired, drop_upper_bound
 from primesvt_core.promise.provable import images_to_prove
 from primesvt_core.pruning.sizes import layer_size
@@ -37,17 +37,17 @@ from primesvt_core.types import CurvePoint, Layer, LayerSize, Shapes, Verdict
 
 
 def build_report(
-    split: SearchSplit, result: RunResult, exported: ExportedModel, seconds: Mapping[str, float]
+    candidates: Candidates, found: Found, result: RunResult, exported: ExportedModel, seconds: Mapping[str, float]
 ) -> Report:
     """The report of a run.
 
     Args:
-        split: the run's candidates on the search split.
+        candidates: of the run.
+        found: before the confirmation.
         result: what the method found.
         exported: the pruned model, measured.
         seconds: that every step took.
     """
-    candidates = split.candidates
     inspection = candidates.inspection
     return Report(
         primesvt_version=__version__,
@@ -70,8 +70,8 @@ def build_report(
         curve=_curve(result),
         fine_tuning=_fine_tuning(candidates, exported),
         notes=(*inspection.notes, *_notes(candidates, result)),
-        evaluations=split.evaluations,
-        agreement=AgreementFigures(**asdict(split.agreement)),
+        evaluations=found.evaluations,
+        agreement=AgreementFigures(**asdict(found.agreement)),
         config=exported.pruned.config.model_dump(mode="json"),
         plan=dict(candidates.plan(result.point.rates).kept),
         checkpoint_sha256=inspection.checkpoint.sha256,

@@ -76,6 +76,9 @@ class ProfileFigures(_Frozen):
     is_bound: bool = Field(
         default=False, description="Whether the group was found to lose too much before all images were counted."
     )
+    divergence: float | None = Field(
+        default=None, description="Mean KL of the original's predictions against these, in nats, where it was measured."
+    )
 
 
 class AgreementFigures(_Frozen):
