@@ -141,7 +141,7 @@ def assist(request: Request, queue: CellQueue) -> int:
     """
     candidates = prepare(request)
     _, _, rates = sort(candidates)
-    return sharing.assist(computing(SearchSplit(candidates), rates), queue)
+    return sharing.assist(computing(SearchSplit(candidates), rates), candidates.workspace, queue)
 
 
 def prepare(request: Request) -> Candidates:
