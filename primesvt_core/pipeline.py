@@ -154,7 +154,7 @@ def assist(request: Request, queue: CellQueue) -> int:
     run = begin(prepare(request))
     _, _, rates = sort(run.candidates)
     compute = run.divergences.compute if run.goes_by_divergence else computing(run.split, rates)
-    return sharing.assist(compute, queue)
+    return sharing.assist(compute, run.candidates.workspace, queue)
 
 
 @dataclass(frozen=True, kw_only=True)

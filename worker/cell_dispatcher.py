@@ -93,7 +93,8 @@ class OwnCellDispatcher:
 
     def _assign(self) -> AssignmentAnswer | None:
         if not self._is_shared and self._is_long():
-            self.steps.publish(self.claim, self._wanted)
+            self.steps.publish(self.claim, self._wanted, self.cells.read())
+            self.cells.mark_saved()
             self._is_shared = True
             self.request_help()
         return self._assign_shared() if self._is_shared else self._assign_own()
@@ -128,6 +129,7 @@ class HelperCellDispatcher:
     def __init__(self, steps: CellStore, claim: CellClaim, cells: NewCells, has_own_job: Callable[[], bool]) -> None:
         self.steps, self.claim, self.cells, self.has_own_job = steps, claim, cells, has_own_job
         self.throughput, self.reported_at = Throughput(), time.monotonic()
+        self._has_common = False
 
     def publish(self, cells: Mapping[str, Rates]) -> None:
         """A helper publishes nothing."""
@@ -135,8 +137,10 @@ class HelperCellDispatcher:
     def next_batch(self) -> AssignmentAnswer:
         self.throughput.end_batch()
         to_compute = self.report(0 if self.has_own_job() else self.throughput.batch_size, is_complete=True)
+        common = {} if self._has_common else self.steps.common(self.claim)
+        self._has_common = True
         self.throughput.begin_batch(len(to_compute))
-        return AssignmentAnswer(to_compute=to_compute)
+        return AssignmentAnswer(to_compute=to_compute, results=common)
 
     def poll(self) -> None:
         """Nothing to do."""

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.catalog.models import UploadRow
@@ -25,6 +25,7 @@ from app.jobs.records import CellClaim, Device, JobClaim, scope_of
 from app.jobs.states import JobState
 from app.leases import LeaseWatch
 from app.settings import Settings
+from primesvt_core.workspace.sharing import COMMON
 
 Cells = Mapping[str, Any]
 Wanted = Mapping[str, Mapping[str, float]]
@@ -61,14 +62,20 @@ class CellStore:
         with self.database.session() as session:
             return self._values(session, claim)
 
-    def publish(self, claim: JobClaim, cells: Wanted) -> None:
+    def publish(self, claim: JobClaim, cells: Wanted, computed: Cells) -> None:
         """Let others compute these cells, too.
+
+        Args:
+            claim: the job's.
+            cells: that are wanted, in this order.
+            computed: values by key that are new, and there before anybody helps.
 
         Raises:
             LostClaim: the job is another's.
         """
         with self.database.session() as session:
             lock_claimed(session, claim)
+            keep(session, claim, computed)
             rows = [
                 {"job_id": claim.job_id, "scope": claim.scope, "key": key, "number": number, "rates": dict(rates)}
                 for number, (key, rates) in enumerate(cells.items())
@@ -142,6 +149,12 @@ class CellStore:
             others = _open(claim).where(CellRow.epoch < self.settings.max_attempts).order_by(CellRow.number.desc())
             return self._take(session, claim, limit, others, moment) if limit else {}
 
+    def common(self, claim: CellClaim) -> dict[str, Any]:
+        """What a helper must have as the job's worker has it, by key."""
+        with self.database.session() as session:
+            keys = or_(*(CellRow.key.startswith(key, autoescape=True) for key in COMMON))
+            return self._values(session, claim, keys)
+
     def release(self, claim: CellClaim) -> None:
         """A helper stops: what it holds is for others."""
         with self.database.session() as session:
@@ -187,9 +200,9 @@ class CellStore:
         return taken
 
     @staticmethod
-    def _values(session: Session, claim: JobClaim) -> dict[str, Any]:
+    def _values(session: Session, claim: JobClaim | CellClaim, *which: ColumnElement[bool]) -> dict[str, Any]:
         there = select(CellRow.key, CellRow.value).where(CellRow.job_id == claim.job_id, CellRow.scope == claim.scope)
-        return dict(session.execute(there.where(CellRow.value.is_not(None))).all())
+        return dict(session.execute(there.where(CellRow.value.is_not(None), *which)).all())
 
 
 def _lock(session: Session, job_id: str) -> None:

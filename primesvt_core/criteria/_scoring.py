@@ -1,21 +1,25 @@
-"""What is at hand to score channels by: weights, the model, what its layers see, labelled images, a seed."""
+"""What is at hand to score channels by: weights, the model, what its layers see, labelled images, a seed.
+
+The record is free of torch, so that criteria can be listed without it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from torch import Tensor
-
-from primesvt_core.calibration import Calibration, Moments
-from primesvt_core.criteria._overlaps import overlaps, places_of
-from primesvt_core.engines import Images
 from primesvt_core.errors import SpecError
-from primesvt_core.layers.model import SpikingModel
-from primesvt_core.pruning.consumers import Consumer, consumers
 from primesvt_core.types import ChannelGroup
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from primesvt_core.calibration import Calibration, Moments
+    from primesvt_core.engines import Images
+    from primesvt_core.layers.model import SpikingModel
+    from primesvt_core.pruning.consumers import Consumer
 
 T = TypeVar("T")
 
@@ -77,6 +81,8 @@ class Scoring:
     @cached_property
     def consumers(self) -> Mapping[str, tuple[Consumer, ...]]:
         """By group, the layers that read its channels; none where they are only multiplied or counted (queries)."""
+        from primesvt_core.pruning.consumers import consumers  # which loads torch
+
         return {group.name: consumers(group, self.model) for group in self.groups}
 
     @cached_property
@@ -91,6 +97,8 @@ class Scoring:
         """By group without a consumer, ``(parts, channels, channels)`` float64: how much two channels of a part add to
         the same places of what is computed from them, summed over `OVERLAP_IMAGES` images; see `_overlaps`.
         """
+        from primesvt_core.criteria._overlaps import overlaps, places_of  # which load torch
+
         places = {g.name: places_of(g, self.model) for g in self.groups if not self.consumers[g.name]}
         parts = {group.name: group.parts for group in self.groups}
         wanted = {place.value for found in places.values() for place in found.places}

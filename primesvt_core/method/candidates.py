@@ -118,7 +118,7 @@ class Candidates:
     @cached_property
     def scores(self) -> dict[str, list[float]]:
         """The criterion's score of every channel, by group; remembered, for others may round otherwise."""
-        keys = {group.name: f"{SCORES}/{self.spec.criterion}/{group.name}" for group in self.groups}
+        keys = {group.name: f"{SCORES}{self.spec.criterion}/{group.name}" for group in self.groups}
         missing = [group for group in self.groups if not self.workspace.knows(keys[group.name])]
         if missing:
             scoring = self._scoring()

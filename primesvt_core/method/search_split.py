@@ -22,6 +22,7 @@ from primesvt_core.method.search import Agreement
 from primesvt_core.method.search_cells import Remembered, SearchCells
 from primesvt_core.pruning.patches import Patch
 from primesvt_core.types import CurvePoint, Outcome, ProfileCell, Rates
+from primesvt_core.workspace.store import ORDER
 
 
 class SearchSplit:
@@ -44,7 +45,7 @@ class SearchSplit:
         """
         if self.candidates.original.depends_on_batch or not self.hardest_first:
             return tuple(range(self.total))
-        return tuple(cast("list[int]", self.candidates.workspace.recall("order", self._hardest_first)))
+        return tuple(cast("list[int]", self.candidates.workspace.recall(ORDER, self._hardest_first)))
 
     def _hardest_first(self) -> list[JsonValue]:
         images = self.candidates.images.blocks(self.candidates.images.splits.search)
@@ -56,6 +57,10 @@ class SearchSplit:
             self._tick(block + 1)
         # Rounded, so that processes whose last digits differ nearly always find the same order.
         return [*sorted(range(self.total), key=lambda place: (round(margins[place], 2), place))]
+
+    def settle(self) -> None:
+        """Have what everybody must have the same who computes cells: the scores, and the order of the images."""
+        _ = self.candidates.scores, self.order
 
     @cached_property
     def cells(self) -> SearchCells:

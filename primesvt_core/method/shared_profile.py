@@ -34,6 +34,7 @@ def compute_with_others(
         observe: receives every group that is through.
         queue: hands out the cells.
     """
+    split.settle()
     cells: dict[str, Rates] = {}
     for group, every in rates.items():
         wanted: list[Rates] = [{group: rate} for rate in every]
@@ -58,6 +59,7 @@ def explore_with_others(
     queue: CellQueue,
 ) -> None:
     """The same for groups that are explored: `profiling.explore`; ``observe`` receives every group that is through."""
+    split.settle()
     groups = {f"{EXPLORED}/{allowed_drop!r}/{name}": name for name, every in rates.items() if every}
     workspace, compute = split.candidates.workspace, computing(split, rates)
     wanted: dict[str, Rates] = {key: {name: rates[name][-1]} for key, name in groups.items()}

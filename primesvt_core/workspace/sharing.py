@@ -13,7 +13,11 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from primesvt_core.types import Rates
-from primesvt_core.workspace.store import Workspace
+from primesvt_core.workspace.store import ORDER, SCORES, Workspace
+
+COMMON = (ORDER, SCORES)
+"""What the keys of cells begin with that all who work on a profile must have the same, or they would compute other
+candidates on other blocks. Who publishes has them first; helpers get them with their first assignment."""
 
 Compute = Callable[[Mapping[str, Rates]], object]
 """Computes and remembers cells, by key; those of neighbouring candidates together, which is faster."""
@@ -25,7 +29,7 @@ class Assignment:
 
     Attributes:
         to_compute: cells to compute here, by key.
-        results: values of cells that others have computed, by key.
+        results: values of cells that others have computed, by key; of a helper, those of `COMMON`.
     """
 
     to_compute: Mapping[str, Rates] = field(default_factory=dict)
@@ -36,7 +40,10 @@ class CellQueue(Protocol):
     """Hands out cells to the processes that work on one profile, so that each is computed once."""
 
     def publish(self, cells: Mapping[str, Rates]) -> None:
-        """Announce cells that are wanted, by key and in this order; others may compute them."""
+        """Announce cells that are wanted, by key and in this order; others may compute them.
+
+        Those of `COMMON` are in the workspace by then, and are sent to whoever helps.
+        """
 
     def next_batch(self) -> Assignment:
         """What to do next; waits until there is something. An empty assignment: there is nothing left to do."""
@@ -74,10 +81,11 @@ def share(
             observe(key)
 
 
-def assist(compute: Compute, queue: CellQueue) -> int:
+def assist(compute: Compute, workspace: Workspace, queue: CellQueue) -> int:
     """Compute cells of another process's profile until there are none left; returns how many."""
     computed = 0
-    while to_compute := queue.next_batch().to_compute:
-        compute(to_compute)
-        computed += len(to_compute)
+    while (assignment := queue.next_batch()).to_compute:
+        workspace.learn(assignment.results)
+        compute(assignment.to_compute)
+        computed += len(assignment.to_compute)
     return computed

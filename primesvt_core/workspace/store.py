@@ -20,8 +20,11 @@ from primesvt_core.workspace.atomic import write_atomically
 
 INPUTS = "inputs.json"
 CELLS = "cells.jsonl"
-SCORES = "scores"
+SCORES = "scores/"
 """What the keys of the cells begin with that hold a criterion's scores of a group."""
+
+ORDER = "order"
+"""Key of the cell that holds the order in which candidates see the images of the search split."""
 
 SNAPSHOT = "fine-tuned-{}.safetensors"
 """Name of the large file that holds the fine-tuning of one plan."""

@@ -1,34 +1,50 @@
-"""Every criterion holds the suite of criteria; the paper's is the L2 norm."""
+"""Every criterion holds the suite of criteria, and scores every family's models."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
-import torch
 
 from primesvt_core.criteria import CRITERIA, Criterion
-from primesvt_core.criteria.l2 import l2_scores
-from primesvt_core.pruning.surgery import filters
-from primesvt_core.testing.criteria import CriterionSuite
-from primesvt_core.types import ChannelGroup, TensorSlice
+from primesvt_core.criteria._base import scores_of
+from primesvt_core.testing.criteria import CriterionSuite, scoring_of
+from primesvt_core.testing.families import shortened, structures
+from primesvt_core.testing.models import FamilyModel
+from tests.support.references import references
+
+KEYS = CRITERIA.available()
+SHORTENED = {re.sub(r"-T\d+$", "", reference.name): reference for reference in references()}
+"""Models are shortened to a few time steps: of those that differ in them alone one is enough."""
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class TestCriteria(CriterionSuite):
-    @pytest.fixture(params=CRITERIA.available())
+    @pytest.fixture(params=[key for key in KEYS if key != "random"])
     def criterion(self, request: pytest.FixtureRequest) -> Criterion:
         return CRITERIA.load(request.param)
 
 
-def test_the_l2_norm_is_the_papers_over_all_producers() -> None:
-    scores = l2_scores([torch.tensor([[3.0, 4.0], [0.0, 0.0]]), torch.tensor([[12.0], [2.0]])])
-    assert scores.tolist() == [13.0, 2.0]
+class TestRandom(CriterionSuite):
+    key = "random"
+    test_scores_follow_their_channels = None  # type: ignore[assignment]  # the control does not look at channels
 
 
-def test_filters_are_the_rows_at_which_the_channels_lie() -> None:
-    """Two heads of two channels, in every other pair of rows of a larger weight."""
-    weight = torch.arange(24.0).reshape(8, 3)
-    group = ChannelGroup(
-        name="g", size=4, width="w", parts=2, silencers=(), consumers=(), producers=("x.weight",),
-        slices=(TensorSlice(tensor="x.weight", dim=0, stride=4, offset=2),),
-    )  # fmt: skip
-    [found] = filters(group, {"x.weight": weight})
-    assert torch.equal(found, weight[[2, 3, 6, 7]])
+class TestFamilies:
+    @pytest.fixture(scope="class", params=SHORTENED.values(), ids=lambda reference: reference.name)
+    @classmethod
+    def model(cls, request: pytest.FixtureRequest) -> FamilyModel:
+        return shortened(request.param.load())
+
+    @pytest.mark.parametrize("key", KEYS)
+    def test_every_structure_of_a_family_is_scored_the_same_every_time(self, model: FamilyModel, key: str) -> None:
+        """What of a group is alike in every block is scored alike; what is gathered is gathered for all groups."""
+        criterion = CRITERIA.load(key)
+        scoring = scoring_of(model, criterion)
+        groups = [alike[-1] for alike in structures(model)]
+        found = {group.name: scores_of(key, criterion, scoring, group) for group in groups}  # finite, or refused
+        if key in ("l1", "l2", "random", "reconstruction"):
+            assert all(len({*each}) == len(each) for each in found.values())
+        first = groups[0]
+        assert scores_of(key, criterion, scoring_of(model, criterion), first) == found[first.name]

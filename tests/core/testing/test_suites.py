@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,14 +13,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from primesvt_core.criteria import Criterion
-from primesvt_core.errors import CheckpointRefused
+from primesvt_core.criteria import Criterion, Scoring
+from primesvt_core.errors import CheckpointRefused, SpecError
 from primesvt_core.exporters import Exporter
 from primesvt_core.families import FAMILIES
 from primesvt_core.families.spikformer import FAMILY, Config
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.policies import Curve, Evaluate, PolicySearch, Problem
 from primesvt_core.policies.prioritized import POLICY
+from primesvt_core.pruning.surgery import filters
 from primesvt_core.repairs import Fitting, Repair
 from primesvt_core.testing.criteria import CriterionSuite
 from primesvt_core.testing.exporters import ExporterSuite
@@ -63,19 +64,34 @@ def test_a_wrong_policy_fails(policy: PolicySearch, test: Callable[[PolicySearch
         test(policy)
 
 
-def by_place(given: Sequence[Tensor]) -> Tensor:
-    return torch.arange(len(given[0]), dtype=torch.float32)
+def by_place(_scoring: Scoring, group: ChannelGroup) -> Tensor:
+    return torch.arange(group.size, dtype=torch.float32)
 
 
-def squared(given: Sequence[Tensor]) -> Tensor:
-    return given[0].square().sum(1)
+def squared(scoring: Scoring, group: ChannelGroup) -> Tensor:
+    return filters(group, scoring.state)[0].square().sum(1)
 
 
-def in_place(given: Sequence[Tensor]) -> Tensor:
-    return given[0].mul_(2).abs().sum(1)
+def in_place(scoring: Scoring, group: ChannelGroup) -> Tensor:
+    return scoring.state[group.producers[0]].mul_(2).abs().flatten(1).sum(1)
+
+
+def training(scoring: Scoring, group: ChannelGroup) -> Tensor:
+    scoring.model.train()
+    return squared(scoring, group)
+
+
+def too_many(scoring: Scoring, group: ChannelGroup) -> Tensor:
+    return filters(group, scoring.state)[0]
+
+
+def one_for_all(_scoring: Scoring, group: ChannelGroup) -> Tensor:
+    return torch.ones(group.size)
 
 
 CRITERION_TESTS = CriterionSuite()
+LEFT_ALONE = CRITERION_TESTS.test_the_same_model_gets_the_same_scores_and_is_left_alone
+FINITE = CRITERION_TESTS.test_every_channel_of_every_group_gets_one_finite_score
 
 
 @pytest.mark.parametrize(
@@ -83,15 +99,18 @@ CRITERION_TESTS = CriterionSuite()
     [
         (by_place, CRITERION_TESTS.test_scores_follow_their_channels),
         (squared, CRITERION_TESTS.test_large_weights_do_not_overflow),
-        (in_place, CRITERION_TESTS.test_the_same_filters_get_the_same_scores_and_are_left_alone),
-        (lambda given: given[0], CRITERION_TESTS.test_every_channel_gets_one_finite_score),
+        (in_place, LEFT_ALONE),
+        (training, LEFT_ALONE),
+        (too_many, FINITE),
+        (one_for_all, FINITE),
     ],
 )
 def test_a_wrong_criterion_fails(
-    score: Callable[[Sequence[Tensor]], Tensor], test: Callable[[Criterion], None]
+    score: Callable[[Scoring, ChannelGroup], Tensor], test: Callable[[Criterion, FamilyModel], None]
 ) -> None:
-    with pytest.raises(AssertionError):
-        test(Criterion(score=score))
+    model = replace(tiny(), state={name: tensor.clone() for name, tensor in tiny().state.items()})
+    with pytest.raises((AssertionError, SpecError)):
+        test(Criterion(score=score), model)
 
 
 def cut(fitting: Fitting, _plan: Plan) -> dict[str, Tensor]:
