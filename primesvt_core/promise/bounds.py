@@ -39,19 +39,23 @@ def paired(before: Sequence[bool], after: Sequence[bool]) -> Paired:
     return Paired(samples=len(both), lost=sum(b and not a for b, a in both), won=sum(a and not b for b, a in both))
 
 
-@lru_cache(REMEMBERED)
 def drop_upper_bound(pair: Paired, confidence: float) -> float:
     """One-sided upper confidence bound of the true drop: exact below 500 images, Tango's score bound from there on.
 
-    Never below the drop that was measured, nor, where no image was won, below what so many images can prove
-    (`promise.provable`). It does not fall with another lost image, nor rise with another won one.
+    Never below the drop that was measured, nor below what so many images can prove if nothing is lost
+    (`promise.provable`), however many are won: what is refused before a run as unprovable is so whatever the run finds.
+    It does not fall with another lost image, nor rise with another won one.
     """
-    if pair.lost == pair.won == 0:
-        return smallest_provable_drop(pair.samples, confidence)
-    bound = exact_upper_bound if pair.samples < FEWEST_FOR_SCORE else score_upper_bound
-    return bound(pair.samples, pair.lost, pair.won, confidence)
+    smallest = smallest_provable_drop(pair.samples, confidence)
+    return smallest if pair.lost == 0 else max(_upper_bound(pair.samples, pair.lost, pair.won, confidence), smallest)
 
 
 def drop_lower_bound(pair: Paired, confidence: float) -> float:
     """One-sided lower confidence bound of the true drop: the upper bound of what is won, negated."""
-    return -drop_upper_bound(Paired(samples=pair.samples, lost=pair.won, won=pair.lost), confidence)
+    return -_upper_bound(pair.samples, pair.won, pair.lost, confidence)
+
+
+@lru_cache(REMEMBERED)
+def _upper_bound(samples: int, lost: int, won: int, confidence: float) -> float:
+    bound = exact_upper_bound if samples < FEWEST_FOR_SCORE else score_upper_bound
+    return bound(samples, lost, won, confidence)
