@@ -17,7 +17,7 @@ from primesvt_core.method.profiling import explore
 from primesvt_core.method.search_cells import SearchCells
 from primesvt_core.method.search_split import SearchSplit
 from primesvt_core.method.shared_profile import compute_with_others, computing, explore_with_others
-from primesvt_core.pipeline import Request, prepare, sort
+from primesvt_core.pipeline import Request, begin, prepare, sort
 from primesvt_core.pruning.patches import Patch
 from primesvt_core.spec import parse
 from primesvt_core.types import Rates
@@ -54,7 +54,7 @@ def make(tmp_path: Path) -> Callable[[str], SearchSplit]:
             checkpoint=EXAMPLES / "spikformer-digits.pth.tar", data=EXAMPLES / "digits.npz", spec=spec, out=tmp_path,
             workspace=tmp_path / name,
         )  # fmt: skip
-        return SearchSplit(prepare(request))
+        return begin(prepare(request)).split
 
     return made
 
