@@ -66,7 +66,7 @@ def test_figures_are_those_of_the_smaller_model(make: Make, form: str) -> None:
     assert found.divergence == pytest.approx(float((p.exp() * (p - q)).sum(1).mean()), rel=1e-3)
     right_before, right_after = before.argmax(1) == labels, after.argmax(1) == labels
     assert found.samples == SEARCH == len(labels)
-    assert found.accuracy == float(right_after.float().mean())
+    assert found.accuracy == float(right_after.double().mean())
     assert (found.lost, found.won) == (
         int((right_before & ~right_after).sum()),
         int((~right_before & right_after).sum()),
