@@ -75,7 +75,7 @@ class Candidates:
             geometry=geometry(self.family, self.config),
             unused=self.unused,
         )
-        self._bytes, self._macs = bytes.of(network), macs.of(network)
+        self._bytes, self._macs = bytes.COST.of(network), macs.COST.of(network)
         self.memory_before, self.macs_before = self._bytes({}), self._macs({})
         self.training: TrainingSet | None = None
         """What fine-tuning learns from; None without fine-tuning."""

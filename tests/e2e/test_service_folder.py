@@ -217,7 +217,7 @@ def test_a_pruned_model_is_loaded_evaluated_and_exported(old: Old, facts: dict[s
 
 def test_a_spec_asks_for_what_it_did(old: Old, tmp_path: Path) -> None:
     words = ("compress", old.checkpoint, "--data", old.data_set, "--spec", old.root / "inputs" / "spec.yaml")
-    done = primesvt(*words, "--out", tmp_path / "out")
+    done = primesvt(*words, "--preset", "paper", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert_the_same(_read(tmp_path / "out" / "report.json"), old.report())
 

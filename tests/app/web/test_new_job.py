@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.catalog.states import UploadKind
+from primesvt_client.presets import DEFAULT_PRESET
 from primesvt_client.spec import LARGEST
 from tests.support.browsing import attributes, get, post
 from tests.support.dashboard import Dashboard
@@ -24,6 +25,7 @@ def test_the_form_of_a_new_job_submits_what_was_typed(board: Dashboard) -> None:
     assert job.spec["budget"] == {"max_accuracy_drop": 0.025, "min_memory_saving": 0.3}
     assert job.spec["rates"] == [0.1, 0.5]
     assert job.spec["assumptions"] == {"time_steps": 4}
+    assert job.spec["preset"] == DEFAULT_PRESET
     other = post(board, team, "/new", fields | {"seed": "7"}).headers["location"]
     assert other != answer.headers["location"]
     like = get(board, team, f"/new?like={job.id}").text

@@ -21,6 +21,7 @@ import primesvt_core
 from primesvt_client import console
 from primesvt_client.commands.command_line import command_line
 from primesvt_client.options import assumptions
+from primesvt_core import spec as specs
 from primesvt_core.cli.commands import change, export
 from primesvt_core.errors import SpecError
 from tests.support import tiny
@@ -140,6 +141,27 @@ def test_results_are_not_overwritten(tmp_path: Path) -> None:
     done = primesvt("compress", CHECKPOINT, "--data", DATA, "--out", tmp_path, "--max-accuracy-drop", "0.03")
     assert (done.returncode, "--resume" in done.stderr) == (2, True)
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+@pytest.mark.parametrize("preset", ["paper", "deep"])
+def test_a_run_is_resumed_with_its_preset_whatever_the_default_is(
+    preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one may be given; the workspace then belongs to another run."""
+    asked: list[str] = []
+
+    def parse(document: dict[str, Any]) -> object:
+        asked.append(document.get("preset", "none given"))
+        raise SpecError("enough")
+
+    monkeypatch.setattr(specs, "parse", parse)
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace" / "inputs.json").write_text(json.dumps({"spec": {"preset": preset}}))
+    words = ["compress", str(CHECKPOINT), "--data", str(DATA), "--out", str(tmp_path), "--max-accuracy-drop", "0.03"]
+    for more in ([], ["--preset", "paper"]):
+        CliRunner().invoke(command_line(), [*words, "--resume", *more])
+    CliRunner().invoke(command_line(), [*words[:-3], str(tmp_path / "new"), *words[-2:]])
+    assert asked == [preset, "paper", "none given"]
 
 
 def test_a_refused_run_leaves_the_folder_that_was_there(tmp_path: Path, checkpoint: Path) -> None:
