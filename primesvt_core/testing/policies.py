@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import ClassVar, Never
 
@@ -37,7 +38,7 @@ def problem(model: Arithmetic, allowed_drop: float, saving: float | None) -> Pro
         allowed_drop=allowed_drop,
         target_bytes=None if saving is None else int(model.total * (1 - saving)),
         memory=model.memory,
-        macs=model.memory,
+        macs=model.macs,
         is_within=lambda rates: model.drop(rates) <= allowed_drop + FLOAT_SLACK,
     )
 
@@ -117,6 +118,20 @@ class PolicySuite(AnyPolicySuite):
         def holds(sizes: list[int], saving: float) -> None:
             model = Arithmetic(sizes=sizes, costs=[0.0] * 6, interplay=0.0)
             asked = problem(model, 0.0, saving)
+            assert asked.reaches_target(policy(asked, model.evaluate)[-1].rates)
+
+        holds()
+
+    def test_a_target_is_reached_where_every_limit_is_met(self, policy: PolicySearch) -> None:
+        @repeatable
+        @given(
+            sizes=st.lists(st.integers(10, 1000), min_size=1, max_size=6),
+            saving=st.none() | st.floats(0.01, 0.85),
+            fewer=st.floats(0.01, 0.85),
+        )
+        def holds(sizes: list[int], saving: float | None, fewer: float) -> None:
+            model = Arithmetic(sizes=sizes, costs=[0.0] * 6, interplay=0.0)
+            asked = replace(problem(model, 0.0, saving), max_macs=int(model.total * (1 - fewer)))
             assert asked.reaches_target(policy(asked, model.evaluate)[-1].rates)
 
         holds()
