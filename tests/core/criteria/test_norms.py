@@ -10,7 +10,6 @@ from dataclasses import replace
 import torch
 
 from primesvt_core.criteria import Scoring, l1, random
-from primesvt_core.criteria._base import scores_of
 from primesvt_core.criteria.l2 import CRITERION as L2
 from primesvt_core.criteria.l2 import l2_scores
 from primesvt_core.pruning.surgery import filters
