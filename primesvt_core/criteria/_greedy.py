@@ -31,7 +31,20 @@ class Reader:
         covariance: ``(columns, columns)`` float64, of its input.
         channels: that it reads.
         columns: ``(len(channels), kernel)``, those of each channel.
+
+    Attributes:
+        channels: that are left, or were when H and W were written.
     """
+
+    alive: Tensor
+    """``(channels,)``, which of them are left."""
+    blocks: Tensor
+    """``(channels, kernel, kernel)``: H's of each."""
+    energy: Tensor
+    """The same of WᵀW."""
+    factor: Tensor
+    change: Tensor
+    """What is put off: H is ``inverse - factor factorᵀ``, W is ``weight - change factorᵀ``."""
 
     def __init__(self, weight: Tensor, covariance: Tensor, channels: Sequence[int], columns: Tensor) -> None:
         self.kernel = columns.shape[1]

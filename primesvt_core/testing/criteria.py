@@ -25,7 +25,7 @@ class Labelled:
     """Images in blocks, with labels."""
 
     def __init__(self, x: Tensor, labels: Tensor, block: int) -> None:
-        self.x, self.labels = x.split(block), labels.split(block)
+        self.x, self.labels = torch.split(x, block), torch.split(labels, block)
 
     def __len__(self) -> int:
         return len(self.x)

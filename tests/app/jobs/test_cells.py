@@ -30,7 +30,7 @@ def nothing_else(database: Database) -> None:
 
 def published(shop: Shop) -> JobClaim:
     claim = shop.claimed()
-    shop.cells.publish(claim, CELLS)
+    shop.cells.publish(claim, CELLS, {})
     return claim
 
 
@@ -38,6 +38,19 @@ def helper(shop: Shop, owner: str = "helper") -> CellClaim:
     claim = shop.cells.help(owner, ["cpu"])
     assert claim is not None
     return claim
+
+
+def test_what_all_must_have_the_same_is_there_before_anybody_helps(shop: Shop) -> None:
+    common = {"order": [2, 0, 1], "scores/l2/embedding": [0.1, 1e-17], "scores/l2/block.0.attn.qk": [3.0]}
+    claim = shop.claimed()
+    shop.cells.publish(claim, CELLS, {**common, "search/original": "01", "ordered": "else", "scoresheet": "else"})
+    other = helper(shop)
+    found = shop.cells.common(other)
+    assert {key: found[key] for key in common} == common
+    assert {*found}.isdisjoint({"search/original", "scoresheet", *CELLS})
+    shop.cells.assist(other, {"order": "of the helper's own"}, limit=1)
+    assert shop.cells.common(other) == found
+    assert shop.cells.known(claim)["order"] == [2, 0, 1]
 
 
 def test_cells_are_handed_out_from_both_ends_until_none_are_left(shop: Shop) -> None:
@@ -166,11 +179,11 @@ def test_the_next_attempt_goes_on_with_what_is_there_wherever_it_runs(shop: Shop
     with pytest.raises(LostClaim):
         shop.cells.share(claim, dict.fromkeys(mine, "0"), 1, CELLS)
     with pytest.raises(LostClaim):
-        shop.cells.publish(claim, CELLS)
+        shop.cells.publish(claim, CELLS, {})
     again = shop.claimed(shop.job(claim))
     shop.cells.assist(other, dict.fromkeys(theirs, "1"))  # goes on with what it holds
     assert shop.cells.known(again).keys() == {"search/start", "search/0", "search/1", *theirs}
-    shop.cells.publish(again, CELLS)
+    shop.cells.publish(again, CELLS, {})
     taken, _ = shop.cells.share(again, {}, 1, CELLS)
     assert taken.keys() == mine.keys()
 

@@ -115,7 +115,7 @@ class JobMachine(RuleBasedStateMachine):
         with self.refused_unless(holds):
             reply = self.work.queue.heartbeat(claim, [Progress(step=Step.PROFILE, done=1)] if publishes else [])
             if publishes:
-                self.work.cells.publish(claim, RATES)
+                self.work.cells.publish(claim, RATES, {})
         if job is not None and holds:
             job.heartbeats += 1
             assert reply.cancel_requested == (job.state is JobState.CANCELLING)

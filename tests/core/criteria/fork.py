@@ -53,14 +53,14 @@ class Fork(SpikingModel):
         nn.init.uniform_(self.norm.bias, 0.2, 1.5)
 
     def define(self, flow: Flow, x: Signal) -> Signal:
-        """``(T, B, 2, H, W) -> (B, kinds)``: the sum of what each layer gives."""
+        """``(T, B, 2, H, W) -> (B, kinds)``: the mean of what each layer gives."""
         spikes = flow.fire(flow.run(x, self.first, self.norm), self.neuron)
         tokens = flow.tokens(spikes)
-        sums = []
+        given = []
         for (kind, layer), norm in zip(self.readers.items(), self.norms.values(), strict=True):
             currents = flow.run(tokens if kind == "linear" else spikes, layer, norm)
-            sums.append(flow.apply("sum", lambda y: y.flatten(2), currents))
-        return flow.apply("logits", lambda *each: torch.stack([y.mean((0, 2)) for y in each], 1), *sums)
+            given.append(flow.apply("flat", lambda y: y.flatten(2), currents))
+        return flow.apply("logits", lambda *each: torch.stack([y.mean((0, 2)) for y in each], 1), *given)
 
     def group(self, parts: int) -> ChannelGroup:
         """Its channels."""

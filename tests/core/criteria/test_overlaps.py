@@ -14,6 +14,9 @@ from primesvt_core.testing.criteria import scoring_of
 from primesvt_core.testing.models import FamilyModel, tiny
 from tests.support.zoo import MODELS
 
+N = 16
+"""Tokens of the tiny model."""
+
 
 def given(model: FamilyModel, name: str, images: int) -> Tensor:
     """What a neuron gives on the first images, ``(T * B, C, N)``."""
@@ -33,7 +36,7 @@ def test_overlaps_of_queries_and_keys_are_products_of_inner_products(
     found = scoring_of(tiny(), CRITERION).overlaps
     assert [*found] == ["block.0.attn.qk"]
     seen = 2 if images == 1 else 3  # blocks of two are taken whole
-    q, k = (given(tiny(), f"block.0.attn.{name}_lif", seen).unflatten(1, (2, 8)) for name in "qk")
+    q, k = (given(tiny(), f"block.0.attn.{name}_lif", seen).view(-1, 2, 8, N) for name in "qk")
     for d in range(8):
         for e in range(8):
             inner = (q[:, :, d] * q[:, :, e]).sum(2) * (k[:, :, d] * k[:, :, e]).sum(2)
@@ -45,7 +48,8 @@ def test_queries_that_are_counted_overlap_where_both_fire() -> None:
     model = next(model for model in MODELS if model.name == "sj_qkformer-builder").load()
     group = next(group for group in model.groups if group.name == "stage1.0.attn.q")
     scoring = scoring_of(model, CRITERION)
-    q = given(model, "stage1.0.attn.qk_lif", len(model.input))[:, : group.size].unflatten(1, (group.parts, -1))
+    q = given(model, "stage1.0.attn.qk_lif", len(model.input))[:, : group.size]
+    q = q.reshape(len(q), group.parts, -1, q.shape[-1])
     wanted = torch.einsum("bhdn,bhen->hde", q, q)
     assert torch.equal(scoring.overlaps[group.name], wanted)
     assert scores_of("it", VARIANCE, scoring, group) == wanted.diagonal(dim1=1, dim2=2).flatten().tolist()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def test_the_order_is_that_of_trying_every_channel(
     for seed in range(3):
         model, scoring = forked(kinds, parts, seed)
         rows = [each for found in rows_of(model, scoring).values() for each in found]
-        order = brute_force(lambda removed, rows=rows: repaired_error(rows, removed), SIZE, parts)
+        order = brute_force(partial(repaired_error, rows), SIZE, parts)
         assert scores_of("it", CRITERION, scoring, scoring.groups[0]) == as_scores(order)
 
 
@@ -74,7 +75,7 @@ def test_of_a_grouped_convolution_only_the_group_that_reads_a_channel_loses_it()
     for seed in range(3):
         model, scoring = forked(["grouped", "linear"], 2, seed)
         rows = [each for found in rows_of(model, scoring).values() for each in found]
-        order = brute_force(lambda removed, rows=rows: repaired_error(rows, removed), SIZE, 2)
+        order = brute_force(partial(repaired_error, rows), SIZE, 2)
         assert scores_of("it", CRITERION, scoring, scoring.groups[0]) == as_scores(order)
 
 
@@ -123,7 +124,7 @@ def attention(group: ChannelGroup, removed: Collection[int] = ()) -> Tensor:
     """The products of queries and keys in every head, ``(T, B, heads, N, N)``, without some channels."""
     q, k = spikes(["block.0.attn.q_lif", "block.0.attn.k_lif"])
     left = torch.tensor([float(channel not in removed) for channel in range(group.size)]).double()
-    q, k = ((x * left[:, None]).unflatten(2, (group.parts, -1)) for x in (q, k))
+    q, k = ((x * left[:, None]).reshape(*x.shape[:2], group.parts, -1, x.shape[-1]) for x in (q, k))
     return torch.einsum("tbhdn,tbhdm->tbhnm", q, k)
 
 

@@ -72,7 +72,7 @@ def test_what_is_remembered_of_some_groups_stays(make: Make) -> None:
     some = make(groups=("block.*",))
     some.scores  # noqa: B018
     more = make(workspace="more")
-    more.workspace.learn({f"scores/l2/{name}": scores for name, scores in some.scores.items()})
+    more.workspace.learn({f"scores/l2/{name}": [*scores] for name, scores in some.scores.items()})
     asked = list[str]()
 
     def score(scoring: Scoring, group: ChannelGroup) -> Tensor:

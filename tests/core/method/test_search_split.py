@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from pydantic import JsonValue
 
+from primesvt_core.criteria import Criterion
 from primesvt_core.engines import Engine, Predictions
 from primesvt_core.engines.reference import ReferenceEngine
 from primesvt_core.method.profiling import explore
@@ -21,7 +25,8 @@ from primesvt_core.pipeline import Request, begin, prepare, sort
 from primesvt_core.pruning.patches import Patch
 from primesvt_core.spec import parse
 from primesvt_core.types import Rates
-from primesvt_core.workspace.sharing import Assignment
+from primesvt_core.workspace.sharing import COMMON, Assignment, assist
+from primesvt_core.workspace.store import CELLS
 from tests.support.embedded import EXAMPLES
 
 IMAGES, BATCH = 65, 10
@@ -185,6 +190,49 @@ def test_a_whole_profile_with_others_is_that_of_one_alone(make: Callable[[str], 
     compute_with_others(shared, rates, through.append, Loopback(helper, rates))
     assert sorted(through) == sorted(rates)
     assert shared.profile_cells(rates) == alone.profile_cells(rates)
+
+
+class FirstCommon:
+    """The queue of a helper: what all must have the same, from the workspace of who published, then every part."""
+
+    def __init__(self, publisher: SearchSplit) -> None:
+        self.publisher, self.wanted = publisher, dict[str, Rates]()
+
+    def publish(self, cells: Mapping[str, Rates]) -> None:
+        self.wanted = dict(cells)
+        workspace = self.publisher.candidates.workspace
+        known = [json.loads(line) for line in workspace.path(CELLS).read_text().splitlines()]
+        self.common = {cell["key"]: cell["value"] for cell in known if cell["key"].startswith(COMMON)}
+
+    def next_batch(self) -> Assignment:
+        wanted, self.wanted = self.wanted, {}
+        return Assignment(to_compute=wanted, results=self.common if wanted else {})
+
+
+class Stop(Exception):
+    """Everything is published."""
+
+
+@pytest.mark.parametrize("share", [compute_with_others, partial(explore_with_others, allowed_drop=0.02)])
+def test_a_helper_derives_neither_scores_nor_order(
+    make: Callable[[str], SearchSplit], monkeypatch: pytest.MonkeyPatch, share: Callable[..., None]
+) -> None:
+    """Nor would it find them: its calibration images may be others."""
+    shared, helper = make("shared"), make("helper")
+    rates, queue = grid(shared), FirstCommon(shared)
+
+    def wait() -> Assignment:
+        raise Stop
+
+    with pytest.raises(Stop):
+        share(shared, rates, observe=lambda _: None, queue=SimpleNamespace(publish=queue.publish, next_batch=wait))
+    helper.candidates.criterion = Criterion(score=lambda *_: pytest.fail("it derives scores"))
+    monkeypatch.setattr(helper, "_hardest_first", lambda: pytest.fail("it derives the order"))
+    cells = dict(queue.wanted)
+    assert assist(computing(helper, rates), helper.candidates.workspace, queue) == len(cells)
+    assert helper.candidates.scores == shared.candidates.scores
+    assert helper.order == shared.order
+    assert all(helper.candidates.workspace.knows(key) for key in cells)
 
 
 def test_cells_of_another_version_are_left_alone(make: Callable[[str], SearchSplit]) -> None:

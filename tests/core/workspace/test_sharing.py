@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from primesvt_core.types import Rates
-from primesvt_core.workspace.sharing import Assignment, assist, share
+from primesvt_core.workspace.sharing import COMMON, Assignment, assist, share
 from primesvt_core.workspace.store import Workspace
 
 BLOCKS = 3
@@ -86,8 +86,31 @@ def test_cells_that_an_empty_queue_does_not_give_are_computed_here(tmp_path: Pat
     assert all(workspace.recall(key, lambda: None) == "here" for key in CELLS)
 
 
-def test_assisting_computes_every_assigned_cell_until_none_is_left() -> None:
+def test_assisting_computes_every_assigned_cell_until_none_is_left(tmp_path: Path) -> None:
     queue, computed = Scripted([0, 2, 4]), list[str]()
     queue.publish(CELLS)
-    assert assist(computed.extend, queue) == len(CELLS)
+    assert assist(computed.extend, Workspace(tmp_path), queue) == len(CELLS)
     assert sorted(computed) == sorted(CELLS)
+
+
+def test_what_all_must_have_the_same_is_known_before_anything_is_computed(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    given: dict[str, JsonValue] = {"order": [1, 0], "scores/l2/group": [0.5, 0.25]}
+    assert all(key.startswith(COMMON) for key in given)
+    assert not any(key.startswith(COMMON) for key in CELLS)
+
+    class Sending:
+        def __init__(self) -> None:
+            self.left = [Assignment(to_compute=CELLS, results=given)]
+
+        def publish(self, cells: Mapping[str, Rates]) -> None:
+            raise AssertionError("a helper publishes nothing")
+
+        def next_batch(self) -> Assignment:
+            return self.left.pop() if self.left else Assignment()
+
+    def compute(cells: Mapping[str, Rates]) -> None:
+        assert {key: workspace.recall(key, lambda: None) for key in given} == given
+        assert cells == CELLS
+
+    assert assist(compute, workspace, Sending()) == len(CELLS)
