@@ -13,15 +13,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from primesvt_client.progress import silent
 from primesvt_core.families.spikformer import FAMILY, Spikformer
 from primesvt_core.method.candidates import Candidates
-from primesvt_core.method.search import goal, run_rounds
-from primesvt_core.method.search_split import SearchSplit
-from primesvt_core.pipeline import Request, prepare, sort
-from primesvt_core.policies import POLICIES
+from primesvt_core.method.search import goal
+from primesvt_core.method.steps import Steps
+from primesvt_core.pipeline import Request, begin, prepare, sort
 from primesvt_core.pruning.surgery import prune
 from primesvt_core.spec import parse
-from primesvt_core.types import ChannelGroup, Plan
+from primesvt_core.types import ChannelGroup, Plan, Step
 from tests.support.embedded import EXAMPLES
 
 RATES = (0.4, 0.8)
@@ -97,7 +97,7 @@ def candidates(tmp_path_factory: pytest.TempPathFactory) -> Candidates:
     spec = parse(
         {
             "preset": "paper", "budget": {"max_accuracy_drop": DROP}, "rates": list(RATES),
-            "splits": {"search_images": 50, "confirmation_images": 10, "calibration_images": 5},
+            "splits": {"search_images": 50, "confirmation_images": 60, "calibration_images": 5},
         }
     )  # fmt: skip
     return prepare(
@@ -113,14 +113,14 @@ def test_the_papers_preset_finds_what_the_paper_describes(candidates: Candidates
     images, labels = (torch.cat(parts) for parts in zip(*map(blocks.block, range(len(blocks))), strict=True))
     paper = Paper(candidates.state, candidates.config.model_dump(), images, labels)
 
-    split, spec = SearchSplit(candidates), candidates.spec
-    start = split.start()
+    run, spec = begin(candidates), candidates.spec
+    start = run.split.start()
     _, groups, rates = sort(candidates)
     wanted = goal(spec.budget, baseline_accuracy=start.accuracy, parameter_bytes=start.parameter_bytes)
-    policy = POLICIES.load(spec.policy).with_params(spec.policy_params)
-    found = run_rounds(
-        wanted, rates, start, candidates.memory, candidates.macs, split.is_within, policy, split.accept, recovers=False
-    )
+    method = run.method(groups, rates, start, wanted, None)
+    with Steps(silent).step(Step.SEARCH) as progress:
+        method.profile(progress)
+        found = method.search(progress).search
 
     assert [group.name for group in groups] == paper.order()
     plans = [paper.compress(share * DROP) for share in SHARES]
