@@ -245,7 +245,7 @@ def test_a_job_from_before_presets_is_the_papers_for_everyone(shop: Shop) -> Non
     shop.set(job.id, spec=SPEC)
     paper = {
         "budget": SPEC["budget"], "preset": "paper", "policy": "prioritized", "criterion": "l2", "repair": "none",
-        "splits": {"calibration_images": 256},
+        "splits": {"calibration_images": 256}, "rates": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],
     }  # fmt: skip
     assert shop.job(job).spec == paper
     claim = shop.claimed(job)

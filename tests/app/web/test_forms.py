@@ -35,11 +35,11 @@ def test_what_is_left_empty_is_the_presets() -> None:
     reading = forms.read({"min_accuracy": "50", "preset": "paper", "policy": "", "criterion": "", "repair": ""})
     assert (reading.errors, reading.spec) == ({}, {"budget": {"min_accuracy": 0.5}, "preset": "paper"})
     by_preset = [entry for entry in form_fields.FIELDS if entry.by_preset]
-    assert {entry.name for entry in by_preset} == {"policy", "criterion", "repair"}
+    assert {"policy", "criterion", "repair"} <= {entry.name for entry in by_preset}
     for entry in by_preset:
         assert entry.placeholder == ""
         for name, preset in PRESETS.items():
-            assert f"{preset[entry.name]} ({name})" in entry.hint
+            assert entry.name == "rates" or f"{preset[entry.name]} ({name})" in entry.hint
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -100,7 +100,7 @@ def gentle(tmp_path: Path) -> Iterator[None]:
 
 @pytest.mark.usefixtures("gentle")
 def test_every_policys_parameters_are_inputs() -> None:
-    [rounds] = form_fields.policy_fields()
+    [rounds] = [entry for entry in form_fields.policy_fields() if entry.policy == "gentle"]
     assert (rounds.name, rounds.path, rounds.low) == ("gentle.rounds", "policy_params.rounds", 1)
     assert "gentle" in rounds.label
     assert rounds.hint

@@ -17,7 +17,7 @@ from primesvt_client.progress import silent
 from primesvt_core.families.spikformer import FAMILY, Spikformer
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.search import goal
-from primesvt_core.method.steps import StepProgress
+from primesvt_core.method.steps import Steps
 from primesvt_core.pipeline import Request, begin, prepare, sort
 from primesvt_core.pruning.surgery import prune
 from primesvt_core.spec import parse
@@ -97,7 +97,7 @@ def candidates(tmp_path_factory: pytest.TempPathFactory) -> Candidates:
     spec = parse(
         {
             "preset": "paper", "budget": {"max_accuracy_drop": DROP}, "rates": list(RATES),
-            "splits": {"search_images": 50, "confirmation_images": 100, "calibration_images": 5},
+            "splits": {"search_images": 50, "confirmation_images": 60, "calibration_images": 5},
         }
     )  # fmt: skip
     return prepare(
@@ -118,8 +118,9 @@ def test_the_papers_preset_finds_what_the_paper_describes(candidates: Candidates
     _, groups, rates = sort(candidates)
     wanted = goal(spec.budget, baseline_accuracy=start.accuracy, parameter_bytes=start.parameter_bytes)
     method = run.method(groups, rates, start, wanted, None)
-    method.profile(StepProgress(silent, Step.PROFILE, None))
-    found = method.search(StepProgress(silent, Step.SEARCH, None)).search
+    with Steps(silent).step(Step.SEARCH) as progress:
+        method.profile(progress)
+        found = method.search(progress).search
 
     assert [group.name for group in groups] == paper.order()
     plans = [paper.compress(share * DROP) for share in SHARES]
