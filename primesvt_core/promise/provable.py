@@ -69,15 +69,16 @@ def images_to_prove(samples: int, lost: int, won: int, drop: float, confidence: 
     """
     if (lost - won) / samples >= drop:
         return None
-    if lost == won == 0:
-        return images_needed(drop, confidence)
+    fewest = images_needed(drop, confidence)
+    if lost == 0 or fewest is None:
+        return fewest
     # Tango's statistic is sqrt(n) times a term of the rates alone.
     lost_share, won_share = lost / samples, won / samples
     m = -lost_share - won_share + (2 - lost_share + won_share) * drop
     likely = (math.sqrt(m * m + 8 * won_share * drop * (1 - drop)) - m) / 4
     deviation2 = 2 * likely + drop * (1 - drop)
     z2 = NormalDist().inv_cdf(confidence) ** 2
-    return max(1, math.ceil(z2 * deviation2 / (drop - lost_share + won_share) ** 2))
+    return max(fewest, math.ceil(z2 * deviation2 / (drop - lost_share + won_share) ** 2))
 
 
 def check_provable(allowed_drop: float | None, samples: int, confidence: float, *, accept_unproven: bool) -> None:
@@ -98,12 +99,12 @@ def check_provable(allowed_drop: float | None, samples: int, confidence: float, 
     if allowed_drop >= smallest:
         return
     needed = images_needed(allowed_drop, confidence, above=samples)
-    wanted = "no number of images proves that" if needed is None else f"{needed:,} confirmation images are needed"
+    wanted = "no number of images proves that" if needed is None else f"{needed:,} are needed"
     raise BudgetUnprovable(
         f"the budget allows a drop of {100 * allowed_drop:.4g} points, but {samples:,} confirmation images cannot prove"
         f" less than {100 * smallest:.4g} points with {100 * confidence:g} % confidence, even if nothing is lost:"
-        f" {wanted}; allow a drop of {_rounded_up(smallest):g}, give more labelled images, or take a result that is not"
-        " proven (--accept-unproven, accept_unproven: true)",
+        f" {wanted}; allow a drop of {_rounded_up(smallest):g}, give more labelled images (a share of them confirms, at"
+        " most confirmation_images), or take a result that is not proven (--accept-unproven, accept_unproven: true)",
         facts={
             "allowed_drop": allowed_drop,
             "confirmation_images": samples,

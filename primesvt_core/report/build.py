@@ -218,10 +218,10 @@ def _proof(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
         False: "the model is the original" if result.kept is None else "a candidate that saves less is delivered",
     }[result.unproven is not None]
     return (
-        f"Not proven: the candidate that saves {trial.candidate.memory_saving:.2%} of the memory lost"
-        f" {100 * pair.drop:.2f} points on {pair.samples:,} confirmation images, where {100 * allowed:.2f} are allowed,"
-        f" but its bound with {confidence:.0%} confidence is {100 * trial.upper_bound:.2f} points; {enough} if it lost"
-        f" as much on them; {delivered}.",
+        f"Not proven: of the candidate that saves {trial.candidate.memory_saving:.2%} of the memory, {pair.samples:,}"
+        f" confirmation images measure a drop of {100 * pair.drop:.2f} points, where {100 * allowed:.2f} are allowed,"
+        f" but its bound with {100 * confidence:g} % confidence is {100 * trial.upper_bound:.2f} points; {enough} if it"
+        f" lost as much on them; {delivered}.",
     )
 
 

@@ -136,6 +136,22 @@ def test_an_impossible_budget_is_refused_before_any_work(tmp_path: Path) -> None
     assert "profiling" not in done.stderr
 
 
+def test_a_drop_that_cannot_be_proven_is_refused_before_any_evaluation(tmp_path: Path) -> None:
+    """494 of the digits confirm: nothing below 0.6046 points can be proven of them, and 0.1 points need 2,703."""
+    done = primesvt("compress", CHECKPOINT, "--data", DATA, "--out", tmp_path / "x", "--max-accuracy-drop", "0.001")
+    assert done.returncode == 2
+    for told in (
+        "budget_unprovable",
+        "494 confirmation images",
+        "0.6046 points",
+        "2,703 are needed",
+        "drop of 0.0061,",
+    ):
+        assert told in done.stderr
+    assert "measuring the original" not in done.stderr
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_results_are_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("x")
     done = primesvt("compress", CHECKPOINT, "--data", DATA, "--out", tmp_path, "--max-accuracy-drop", "0.03")

@@ -60,7 +60,7 @@ def test_it_is_the_largest_drop_under_which_no_better_outcome_is_unlikely(sample
 def test_with_many_images_too(samples: int, lost: int, won: int) -> None:
     """The region is found here row by row, its probability from scipy's distribution, on a fine grid."""
     bound, limit = exact_upper_bound(samples, lost, won, 0.96), score_upper_bound(samples, lost, won, 0.96)
-    region = []
+    region: list[int] = []
     for b in range(samples + 1):
         a = region[-1] if region else 0
         while a + 1 + b <= samples and _bound_below(samples, a + 1, b, limit):
@@ -70,7 +70,7 @@ def test_with_many_images_too(samples: int, lost: int, won: int) -> None:
         q = nuisance(drop, 400)[:, None]
         every = np.arange(samples + 1)[None]
         inside = binom.cdf(np.minimum(region, samples - every), samples - every, np.minimum((q + drop) / (1 - q), 1))
-        found = (binom.pmf(every, samples, q) * inside).sum(1).max()
+        found = np.asarray(binom.pmf(every, samples, q) * inside).sum(1).max()
         assert bool(found > 0.04) is is_likely, (drop, found)
 
 

@@ -169,7 +169,7 @@ def test_what_is_not_proven_says_what_was_measured_and_what_would_prove_it(
     """1 point was measured of 100 images, with 2 lost and 1 won; 3 points are allowed."""
     [note] = _notes(candidates(("a", "b", "c")), run_result(600, trials, unproven=unproven))
     enough = next(n for n in range(100, 1000) if score_upper_bound(n, 0.02 * n, 0.01 * n, 0.95) <= 0.03)
-    for told in ("saves 40.00%", "lost 1.00 points on 100", "3.00 are allowed", "8.00 points", f"about {enough} would"):
+    for told in ("saves 40.00%", "a drop of 1.00 points", "3.00 are allowed", "8.00 points", f"about {enough} would"):
         assert told in note
     assert delivered in note
 
