@@ -43,7 +43,7 @@ def test_a_drop_that_cannot_be_proven_is_refused_in_the_form_unless_it_is_accept
     assert accepted.status_code == 303
     job = board.services.jobs.search(team.id).items[0]
     assert job.spec == {"budget": {"max_accuracy_drop": 0.0005}, "accept_unproven": True}
-    assert '<option selected>true<' in get(board, team, f"/new?like={job.id}").text
+    assert "<option selected>true<" in get(board, team, f"/new?like={job.id}").text
 
 
 def test_the_largest_numbers_are_shown_and_can_be_asked_for_again(board: Dashboard) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydantic import JsonValue
+from safetensors.numpy import save_file
 
 from primesvt_client.spec import CompressionSpec
 from primesvt_core.errors import WorkspaceMismatch
-from primesvt_core.workspace.atomic import whole_file, write_atomically
+from primesvt_core.workspace.atomic import tensor_file, whole_file, write_atomically
 from primesvt_core.workspace.store import CELLS, INPUTS, Workspace, kept_preset
 
 
@@ -109,6 +113,23 @@ def test_a_file_that_could_not_be_finished_leaves_the_last_one(tmp_path: Path) -
         _write_and_stop(tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == b"one"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def _new_files_for(mask: int, path: Path) -> int:
+    """The mode of a file of tensors written under a umask."""
+    before = os.umask(mask)
+    try:
+        with tensor_file(path) as temporary:
+            save_file({"a": np.ones(1)}, temporary)
+    finally:
+        os.umask(before)
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_who_may_read_a_file_of_tensors_is_who_may_read_any_new_file(tmp_path: Path) -> None:
+    assert _new_files_for(0o022, tmp_path / "a.safetensors") == 0o644
+    assert _new_files_for(0o077, tmp_path / "a.safetensors") == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
 
 
 @pytest.mark.parametrize("line", ["7", "{}", "[1, 2]", '{"key": []', '{"key": ["x"], "value": 1}'])
