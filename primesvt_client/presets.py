@@ -30,7 +30,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 """What each preset sets, as a part of a spec's document. ``paper`` is what a spec meant before there were presets."""
 
-DEFAULT_PRESET: Preset = "paper"
+DEFAULT_PRESET: Preset = "deep"
 """Of a new spec that names none."""
 
 KEPT_PRESET: Preset = "paper"

@@ -98,8 +98,8 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
 
     with steps.step(Step.BASELINE) as progress:
         candidates.note = progress.note
-        start = run.split.start()
-        check_above_chance(candidates, start.accuracy)
+        start = run.start()
+        check_above_chance(candidates, start.accuracy, run.compared_images)
         accuracy = candidates.original_accuracy()
         goal = search.goal(spec.budget, baseline_accuracy=accuracy, parameter_bytes=start.parameter_bytes)
         check_promise(candidates, goal.allowed_drop)  # which a least accuracy leaves, known only now
@@ -170,6 +170,15 @@ class Run:
     def goes_by_divergence(self) -> bool:
         """Whether the policy does."""
         return isinstance(self.policy, CurvePolicy)
+
+    @property
+    def compared_images(self) -> int:
+        """How many images candidates are compared on."""
+        return len(self.divergences.images) if self.goes_by_divergence else self.split.total
+
+    def start(self) -> CurvePoint:
+        """The unpruned model on these images."""
+        return self.divergences.start() if self.goes_by_divergence else self.split.start()
 
     def method(
         self,
@@ -307,14 +316,14 @@ def sort(
     return layers, groups, profiling.distinct_rates(groups, candidates.spec.rates, candidates.kept, largest)
 
 
-def check_above_chance(candidates: Candidates, accuracy: float) -> None:
-    """Refuse an original that guesses on the search split: nothing can be learned from pruning it.
+def check_above_chance(candidates: Candidates, accuracy: float, samples: int) -> None:
+    """Refuse an original that guesses on images of the search split: nothing can be learned from pruning it.
 
     Raises:
         BaselineNearChance: with what was assumed.
     """
     classes, images = candidates.config.num_classes, candidates.images
-    if is_near_chance(accuracy, classes, len(images.splits.search)):
+    if is_near_chance(accuracy, classes, samples):
         assumed = ", ".join(f"{a.field}={a.value} (from {a.source})" for a in candidates.inspection.assumptions)
         raise BaselineNearChance(
             f"the original model reaches {accuracy:.2%} on {images.data.name}, where guessing gives"

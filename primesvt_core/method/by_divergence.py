@@ -100,15 +100,11 @@ class ByDivergence:
         if target is not None:
             self._measure_points([target], progress)
         found = self._shortlisted(target)
-        tested = [self.start(), *found.fallbacks, found.best]
+        tested = [self.divergences.start(), *found.fallbacks, found.best]
         agreement = self.divergences.agreement([point.rates for point in tested], self.form)
         return Found(
             search=found, cells=tuple(self._cells), evaluations=self.divergences.evaluations, agreement=agreement
         )
-
-    def start(self) -> CurvePoint:
-        """The unpruned model."""
-        return self._point({}, self.divergences.measure([{}], self.form)[0])
 
     @property
     def _allowed(self) -> float | None:
@@ -141,7 +137,7 @@ class ByDivergence:
 
     def _measure_groups(self, every: Sequence[Rates], progress: StepProgress) -> list[Compared]:
         """Group by group, which are reported; all rates of one together."""
-        start, found = self.start(), []
+        start, found = self.divergences.start(), []
         for name, together in groupby(every, lambda rates: next(iter(rates))):
             asked = [*together]
             measured = self.divergences.measure(asked, self.form)
@@ -174,7 +170,7 @@ class ByDivergence:
     def _measure_points(self, places: Sequence[int], progress: StepProgress) -> None:
         for place in places:
             (one,) = self.divergences.measure([self._curve[place]], self.form)
-            point = self._point(self._curve[place], one)
+            point = self.divergences.point(self._curve[place], one)
             self._measured[place] = Measured(
                 point=point, differing=(one.lost + one.won) / one.samples, samples=one.samples
             )
@@ -183,17 +179,6 @@ class ByDivergence:
                     accuracy=one.accuracy, memory_saving=point.memory_saving, divergence=point.divergence
                 )
             )  # fmt: skip
-
-    def _point(self, rates: Rates, one: Compared) -> CurvePoint:
-        size = self.candidates.memory(rates)
-        return CurvePoint(
-            rates=rates,
-            accuracy=one.accuracy,
-            accuracy_drop=(one.lost - one.won) / one.samples,
-            parameter_bytes=size,
-            memory_saving=self.candidates.saving(size),
-            divergence=one.divergence,
-        )
 
     @property
     def _points(self) -> list[Measured]:
@@ -223,7 +208,7 @@ class ByDivergence:
         return next(reached, None)
 
     def _shortlisted(self, target: int | None) -> Search:
-        curve = (self.start(), *(one.point for one in self._points))
+        curve = (self.divergences.start(), *(one.point for one in self._points))
         points, allowed = self._points, self._allowed
         best, reached = curve[-1], target is not None or not self.goal.has_target
         if target is not None:

@@ -16,7 +16,10 @@ from primesvt_core.promise.sequences import TARGET_SHARE, Claim, fixed_sequence,
 from primesvt_core.types import FLOAT_SLACK, CurvePoint
 
 POINTS = 4
-"""Candidates that are tested, at most: more cost evaluations and hardly deliver more."""
+"""Candidates of a long list that are tested, about: more cost evaluations and hardly deliver more."""
+
+SHORT = 7
+"""A list that is no longer was chosen to be tested: all of it is."""
 
 Judge = sequences.Judge[CurvePoint]
 Trial = sequences.Trial[CurvePoint]
@@ -79,7 +82,7 @@ def spaced(candidates: Sequence[CurvePoint], points: int = POINTS) -> tuple[Curv
         points: at most.
     """
     pruned = [candidate for candidate in candidates if candidate.rates]
-    if len(pruned) <= points:
+    if len(pruned) <= SHORT:
         return tuple(pruned)
     wanted = [pruned[-1].memory_saving * part / points for part in range(1, points + 1)]
     places = range(len(pruned))

@@ -19,7 +19,7 @@ from primesvt_core.method.repairing import NONE, Repairing
 from primesvt_core.method.search import Agreement
 from primesvt_core.method.search_cells import Remembered, SearchCells
 from primesvt_core.pruning.patches import Patch
-from primesvt_core.types import Rates
+from primesvt_core.types import CurvePoint, Rates
 
 IMAGES = 256
 """Images of the search split, the first ones, by which candidates are compared."""
@@ -75,6 +75,22 @@ class Divergences:
         missing = [(name, rates) for name, rates in zip(names, every, strict=True) if not self._is_known(name, form)]
         cells.compute([(name, self._patch(rates, form)) for name, rates in missing])
         return [self._compared(cells.predictions(name, Patch())) for name in names]
+
+    def start(self) -> CurvePoint:
+        """The unpruned model."""
+        return self.point({}, self.measure([{}], NONE)[0])
+
+    def point(self, rates: Rates, one: Compared) -> CurvePoint:
+        """A candidate, measured, as a point of the accuracy-memory curve."""
+        size = self.candidates.memory(rates)
+        return CurvePoint(
+            rates=rates,
+            accuracy=one.accuracy,
+            accuracy_drop=(one.lost - one.won) / one.samples,
+            parameter_bytes=size,
+            memory_saving=self.candidates.saving(size),
+            divergence=one.divergence,
+        )
 
     def best_form(self, rates: Rates) -> tuple[str, Compared]:
         """The repair with which a candidate is nearest to the original on images that no repair saw, the simplest of

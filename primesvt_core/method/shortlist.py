@@ -21,8 +21,9 @@ DROP_A_NAT = 0.56
 TRUSTED_NATS = 0.1
 """Divergence of measured candidates, summed, at which their own ratio counts as much as that."""
 
-SHARES = (0.55, 0.8, 0.95, 1.1)
-"""Predicted bounds of the candidates of a sequence, as shares of the allowed drop."""
+SHARES = (0.5, 0.65, 0.8, 0.9, 1.0, 1.1, 1.2)
+"""Predicted bounds of the candidates of a sequence, as shares of the allowed drop. More of them cost time and no
+confidence: predictions are a third too low or too high, and what is not tested cannot be delivered."""
 
 CHAIN_SHARES = (0.5, 0.9)
 """The same of what a target that fails is backed off to."""
