@@ -48,7 +48,7 @@ class CellFacts(Facts):
     accuracy: float
     accuracy_drop: float
     is_bound: IsBound = False
-    divergence: float | None = None
+    divergence: Maybe[float] = None
 
 
 class CandidateFacts(Facts):
@@ -68,7 +68,7 @@ class CandidateFacts(Facts):
     accuracy: float
     memory_saving: float
     is_bound: IsBound = False
-    divergence: float | None = None
+    divergence: Maybe[float] = None
 
 
 class TrialFacts(Facts):
