@@ -77,12 +77,16 @@ def _unquestioned(candidate: CurvePoint, pair: Paired, confidence: float) -> Tri
 def spaced(candidates: Sequence[CurvePoint], points: int = POINTS) -> tuple[CurvePoint, ...]:
     """About so many candidates, the last one and others of evenly spaced saving below it; the original is none.
 
+    So few that all can be tested are taken as they are: their spacing was chosen.
+
     Args:
         candidates: ascending in saving.
         points: at most.
     """
     pruned = [candidate for candidate in candidates if candidate.rates]
     if len(pruned) <= SHORT:
+        return tuple(pruned)
+    if len(pruned) <= points:
         return tuple(pruned)
     wanted = [pruned[-1].memory_saving * part / points for part in range(1, points + 1)]
     places = range(len(pruned))
