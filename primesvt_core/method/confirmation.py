@@ -86,8 +86,6 @@ def spaced(candidates: Sequence[CurvePoint], points: int = POINTS) -> tuple[Curv
     pruned = [candidate for candidate in candidates if candidate.rates]
     if len(pruned) <= SHORT:
         return tuple(pruned)
-    if len(pruned) <= points:
-        return tuple(pruned)
     wanted = [pruned[-1].memory_saving * part / points for part in range(1, points + 1)]
     places = range(len(pruned))
     nearest = {min(places, key=lambda i, at=saving: abs(pruned[i].memory_saving - at)) for saving in wanted}  # type: ignore[misc]
