@@ -43,9 +43,10 @@ from primesvt_core.engines.reference import ReferenceEngine
 from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.candidates import fingerprint
+from primesvt_core.method.run import begin
 from primesvt_core.method.search import goal
 from primesvt_core.method.steps import StepProgress
-from primesvt_core.pipeline import Request, begin, prepare, sort
+from primesvt_core.pipeline import Request, prepare, sort
 from primesvt_core.pruning.groups import plan_for
 from primesvt_core.pruning.patches import Patch, silencing
 from primesvt_core.pruning.surgery import filters

@@ -26,7 +26,10 @@ Data = Annotated[
         show_default=False,
     ),
 ]
-TrainData = Annotated[Path | None, typer.Option("--train-data", help="Labelled images to fine-tune on.")]
+TrainData = Annotated[
+    Path | None,
+    typer.Option("--train-data", help="Images that calibrate repairs and criteria, and that fine-tuning learns from."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
 SpecFile = Annotated[Path | None, typer.Option("--spec", help="Constraint spec, YAML or JSON; options override it.")]
 

@@ -7,34 +7,27 @@ unseen data, export, report.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from primesvt_client.facts import TrialFacts
 from primesvt_client.progress import Reporter, silent
 from primesvt_core import __version__
-from primesvt_core.data import check_classes, check_same_classes, in_proportion, open_data
-from primesvt_core.engines import Images
-from primesvt_core.errors import BaselineNearChance, SpecError
+from primesvt_core.errors import BaselineNearChance
 from primesvt_core.evaluation.accuracy import pick_device
-from primesvt_core.evaluation.splits import SplitImages, open_splits
-from primesvt_core.intake.inspect import Inspection, inspect
+from primesvt_core.evaluation.splits import open_splits
+from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import load_state
 from primesvt_core.method import confirmation, limits, profiling, search
-from primesvt_core.method.by_accuracy import ByAccuracy
-from primesvt_core.method.by_divergence import ByDivergence
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.cell_inputs import cell_inputs
-from primesvt_core.method.divergence import Divergences
 from primesvt_core.method.export import export
-from primesvt_core.method.finetuning import TrainingSet
-from primesvt_core.method.repairing import NONE, Repairing
 from primesvt_core.method.result import RunResult
-from primesvt_core.method.search_split import SearchSplit
+from primesvt_core.method.run import begin
 from primesvt_core.method.shared_profile import EXPLORED, computing
 from primesvt_core.method.steps import StepProgress, Steps
-from primesvt_core.policies import POLICIES, AnyPolicy, CurvePolicy, Policy, PolicyParams
+from primesvt_core.method.training_data import calibration_set, check_training_data, training_set
 from primesvt_core.promise.bounds import Paired
 from primesvt_core.promise.provable import check_provable
 from primesvt_core.pruning import sizes
@@ -63,7 +56,8 @@ class Request:
         spec: the constraint spec.
         out: folder for the results.
         workspace: folder for what the run remembers; give it again to resume.
-        train_data: labelled images to fine-tune on; without it the search split serves.
+        train_data: images to calibrate repairs and criteria on, and, labelled, to fine-tune on; without them the
+            calibration split and the search split serve.
         cells: files of cells that earlier runs have left; of those that the same inputs determined none is computed
             again. The result does not depend on them.
     """
@@ -157,57 +151,6 @@ def assist(request: Request, queue: CellQueue) -> int:
     return sharing.assist(compute, run.candidates.workspace, queue)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """What one run looks at: its candidates, as they are compared by accuracy and by divergence."""
-
-    candidates: Candidates
-    split: SearchSplit
-    divergences: Divergences
-    policy: AnyPolicy[PolicyParams]
-
-    @property
-    def goes_by_divergence(self) -> bool:
-        """Whether the policy does."""
-        return isinstance(self.policy, CurvePolicy)
-
-    @property
-    def compared_images(self) -> int:
-        """How many images candidates are compared on."""
-        return len(self.divergences.images) if self.goes_by_divergence else self.split.total
-
-    def start(self) -> CurvePoint:
-        """The unpruned model on these images."""
-        return self.divergences.start() if self.goes_by_divergence else self.split.start()
-
-    def method(
-        self,
-        groups: Sequence[GroupSize],
-        rates: Mapping[str, tuple[float, ...]],
-        start: CurvePoint,
-        goal: search.Goal,
-        queue: CellQueue | None,
-    ) -> ByAccuracy | ByDivergence:
-        """How the run profiles and searches."""
-        params = self.candidates.spec.policy_params
-        if isinstance(self.policy, CurvePolicy):
-            return ByDivergence(self.divergences, groups, rates, goal, self.policy.with_params(params), queue)
-        if not isinstance(self.policy, Policy):
-            raise SpecError(f"the policy {self.candidates.spec.policy!r} is neither a Policy nor a CurvePolicy")
-        search_policy = self.policy.with_params(params)
-        return ByAccuracy(split=self.split, rates=rates, start=start, goal=goal, policy=search_policy, queue=queue)
-
-
-def begin(candidates: Candidates) -> Run:
-    """Put together what a run looks at; nothing is computed."""
-    policy, repairing = POLICIES.load(candidates.spec.policy), Repairing(candidates)
-    divergences = Divergences(candidates, repairing)
-    if repairing.delivered != NONE:
-        candidates.repaired = divergences.repaired
-    split = SearchSplit(candidates, repairing, hardest_first=not isinstance(policy, CurvePolicy))
-    return Run(candidates=candidates, split=split, divergences=divergences, policy=policy)
-
-
 def prepare(request: Request) -> Candidates:
     """Read the checkpoint without running it, open the data set, and refuse what cannot work before any evaluation."""
     spec, device = request.spec, pick_device(request.spec.device)
@@ -230,6 +173,7 @@ def prepare(request: Request) -> Candidates:
     )
     state = load_state(inspection, workspace.path("checkpoint.safetensors"))
     candidates = Candidates(inspection, state, images, spec, workspace, device)
+    check_training_data(candidates, request.train_data)
     candidates.calibration_images = candidates.labelled_images = calibration.images
     candidates.calibration_source = calibration.source
     candidates.check_criterion()
@@ -273,37 +217,6 @@ def check_promise(candidates: Candidates, allowed_drop: float | None) -> None:
     """
     samples, spec = len(candidates.images.splits.confirmation), candidates.spec
     check_provable(allowed_drop, samples, spec.confidence, accept_unproven=spec.accept_unproven)
-
-
-def training_set(inspection: Inspection, images: SplitImages, path: Path | None) -> TrainingSet:
-    """What fine-tuning learns from: the training data where it is given, otherwise the search split."""
-    if path is None:
-        return TrainingSet(data=images.data, indices=images.splits.search, preprocessing=images.preprocessing)
-    data = open_data(path, part="train")
-    check_classes(data, inspection.config.num_classes)
-    check_same_classes(data, images.data)
-    return TrainingSet(data=data, indices=range(len(data)), preprocessing=images.preprocessing)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CalibrationSet:
-    """What criteria and repairs look at, and where it comes from."""
-
-    images: Images
-    source: tuple[str, ...]
-
-
-def calibration_set(inspection: Inspection, images: SplitImages, path: Path | None) -> CalibrationSet:
-    """As many of the training data as calibrate, where it is given, every class in proportion; otherwise that split."""
-    if path is None:
-        return CalibrationSet(images=images.blocks(images.splits.calibration), source=("calibration split",))
-    data = open_data(path, part="train")
-    check_classes(data, inspection.config.num_classes)
-    count = min(images.sizes.calibration_images, len(data))
-    chosen = sorted(in_proportion(data.labels, images.seed)[:count].tolist())
-    return CalibrationSet(
-        images=replace(images, data=data).blocks(chosen), source=("training data", data.fingerprint(), str(count))
-    )
 
 
 def sort(

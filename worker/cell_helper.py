@@ -80,9 +80,11 @@ class CellHelper:
             every_seconds=self.settings.heartbeat_seconds,
             lease_seconds=self.settings.lease_seconds,
         )
+        inputs, training = folder / "inputs", claim.train_dataset
         task = AssistRequest(
-            checkpoint=fetch_input(self.store, claim.checkpoint, folder / "inputs" / "checkpoint", heartbeat),
-            data=fetch_input(self.store, claim.dataset, folder / "inputs" / "data", heartbeat),
+            checkpoint=fetch_input(self.store, claim.checkpoint, inputs / "checkpoint", heartbeat),
+            data=fetch_input(self.store, claim.dataset, inputs / "data", heartbeat),
+            train_data=fetch_input(self.store, training, inputs / "training", heartbeat) if training else None,
             spec=claim.spec,
             workspace=workspace,
         )

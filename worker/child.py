@@ -152,7 +152,7 @@ def _assist(task: AssistRequest, channel: Channel) -> AssistResult:
 
     request = pipeline.Request(
         checkpoint=task.checkpoint, data=task.data, spec=spec.parse(task.spec), out=task.workspace / "out",
-        workspace=task.workspace,
+        workspace=task.workspace, train_data=task.train_data,
     )  # fmt: skip
     return AssistResult(cells=pipeline.assist(request, channel))
 

@@ -48,6 +48,7 @@ class AssistRequest(_Message):
     task: Literal["assist"] = "assist"
     checkpoint: Path
     data: Path
+    train_data: Path | None = None
     spec: dict[str, JsonValue]
     workspace: Path
 

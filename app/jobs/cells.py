@@ -106,10 +106,12 @@ class CellStore:
                 return None
             row = session.get_one(JobRow, found.job_id)
             device = next(device for device in devices if scope_of(device) == found.scope)
+            training = session.get_one(UploadRow, row.train_dataset_id) if row.train_dataset_id else None
             return CellClaim(
                 job_id=row.id, owner=owner, device=device, spec=row.spec,
                 checkpoint=content_of(session.get_one(UploadRow, row.checkpoint_id)),
                 dataset=content_of(session.get_one(UploadRow, row.dataset_id)),
+                train_dataset=content_of(training) if training else None,
             )  # fmt: skip
 
     def wanting(self, owner: str, devices: Collection[Device], but_not: Collection[str] = ()) -> list[str]:

@@ -137,6 +137,7 @@ class CellClaim:
     spec: dict[str, Any]
     checkpoint: UploadContent
     dataset: UploadContent
+    train_dataset: UploadContent | None = None
 
     @property
     def scope(self) -> str:

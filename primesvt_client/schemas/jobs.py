@@ -49,7 +49,10 @@ class NewJobBody(Body):
     checkpoint_id: str = Field(max_length=LONGEST_ID, pattern=ID)
     dataset_id: str = Field(max_length=LONGEST_ID, pattern=ID)
     train_dataset_id: str | None = Field(
-        default=None, max_length=LONGEST_ID, pattern=ID, description="Images to fine-tune on."
+        default=None,
+        max_length=LONGEST_ID,
+        pattern=ID,
+        description="Images to calibrate and to fine-tune on.",
     )
     spec: Annotated[dict[str, JsonValue], _LikeASpec] = Field(description="What is wanted, and how.")
     name: str = Field(default="", max_length=200)

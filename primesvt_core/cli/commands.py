@@ -171,8 +171,6 @@ def compress(
     if resume and (preset := kept_preset(workspace)) is not None:
         document = {"preset": preset, **document}  # what ran, whatever the default is now
     parsed = specs.parse(document)
-    if train_data is not None and not parsed.fine_tuning.epochs:
-        raise SpecError("--train-data is for fine-tuning; give --fine-tune-epochs too")
     pipeline = import_module("primesvt_core.pipeline")
     request = pipeline.Request(
         checkpoint=checkpoint, data=data, spec=parsed, out=out_dir, workspace=workspace, train_data=train_data,

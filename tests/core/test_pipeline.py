@@ -10,6 +10,7 @@ import torch
 from pydantic import JsonValue
 
 from primesvt_core.errors import SpecError, WorkspaceMismatch
+from primesvt_core.method.candidates import Candidates
 from primesvt_core.pipeline import Request, is_near_chance, prepare
 from primesvt_core.spec import parse
 from tests.support import tiny
@@ -32,19 +33,18 @@ def test_who_is_always_right_does_not_guess(accuracy: float, classes: int, sampl
     assert is_near_chance(accuracy, classes, samples) is is_near
 
 
-def test_a_criterion_that_needs_what_nobody_gathers_is_refused_before_any_evaluation(
+def test_a_criterion_that_needs_what_this_run_does_not_have_is_refused_before_any_evaluation(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "taylor.py").write_text(
-        "from primesvt_core.criteria import Criterion\nfrom primesvt_core.registry import Need\n"
-        "CRITERION = Criterion(score=print, needs=frozenset({Need.GRADIENTS}))\n"
+    (tmp_path / "tides.py").write_text(
+        "from primesvt_core.criteria import Criterion\nCRITERION = Criterion(score=print, needs=frozenset({'tides'}))\n"
     )
     monkeypatch.setenv("PRIMESVT_CRITERIA", str(tmp_path))
     data = tiny.data_file(tmp_path)
     with refound():
-        spec = parse({"budget": BUDGET, "criterion": "taylor"})
+        spec = parse({"budget": BUDGET, "criterion": "tides"})
         request = Request(checkpoint=checkpoint, data=data, spec=spec, out=tmp_path, workspace=tmp_path / "w")
-        with pytest.raises(SpecError, match=r"'taylor' of the criteria .* needs gradients"):
+        with pytest.raises(SpecError, match=r"'tides' of the criteria .* needs tides"):
             prepare(request)
 
 
@@ -65,5 +65,27 @@ def test_a_run_goes_on_with_the_same_training_data_only(checkpoint: Path, tmp_pa
     assert len(first.training.indices) == 90
     prepare(request(tmp_path / "one.npz"))
     for other in (tmp_path / "two.npz", None):
-        with pytest.raises(WorkspaceMismatch, match="another training data"):
+        with pytest.raises(WorkspaceMismatch, match="another calibration images, training data"):
             prepare(request(other))
+
+
+def test_training_data_that_nothing_looks_at_or_that_confirms_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    data = tiny.data_file(tmp_path)
+    pictures, labels = tiny.images(90)
+    np.savez(tmp_path / "other.npz", images=pictures + np.uint8(1), labels=labels)
+
+    def prepared(train: Path, **asked: JsonValue) -> Candidates:
+        spec = parse({"budget": BUDGET, **asked})
+        workspace = tmp_path / f"w{len(asked)}-{train.stem}"
+        return prepare(
+            Request(checkpoint=checkpoint, data=data, spec=spec, out=tmp_path, workspace=workspace, train_data=train)
+        )
+
+    with pytest.raises(SpecError, match=r"nothing looks at the training data other\.npz"):
+        prepared(tmp_path / "other.npz", preset="paper")
+    with pytest.raises(SpecError, match="which nothing may learn from"):
+        prepared(data)
+    found = prepared(tmp_path / "other.npz")
+    assert found.calibration_source[0] == "training data"
+    images = [found.calibration_images.block(block)[0] for block in range(len(found.calibration_images))]
+    assert sum(map(len, images)) == 90

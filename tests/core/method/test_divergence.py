@@ -14,7 +14,8 @@ from primesvt_core.intake.loading import build
 from primesvt_core.method import divergence
 from primesvt_core.method.divergence import Divergences
 from primesvt_core.method.repairing import Repairing
-from primesvt_core.pipeline import Request, begin, prepare
+from primesvt_core.method.run import begin
+from primesvt_core.pipeline import Request, prepare
 from primesvt_core.pruning.surgery import prune
 from primesvt_core.repairs import REPAIRS, Fitting, Repair
 from primesvt_core.spec import parse

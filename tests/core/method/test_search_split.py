@@ -18,10 +18,11 @@ from primesvt_core.criteria import Criterion
 from primesvt_core.engines import Engine, Predictions
 from primesvt_core.engines.reference import ReferenceEngine
 from primesvt_core.method.profiling import explore
+from primesvt_core.method.run import begin
 from primesvt_core.method.search_cells import SearchCells
 from primesvt_core.method.search_split import SearchSplit
 from primesvt_core.method.shared_profile import compute_with_others, computing, explore_with_others
-from primesvt_core.pipeline import Request, begin, prepare, sort
+from primesvt_core.pipeline import Request, prepare, sort
 from primesvt_core.pruning.patches import Patch
 from primesvt_core.spec import parse
 from primesvt_core.types import Rates

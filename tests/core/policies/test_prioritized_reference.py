@@ -16,9 +16,10 @@ from torch import Tensor
 from primesvt_client.progress import silent
 from primesvt_core.families.spikformer import FAMILY, Spikformer
 from primesvt_core.method.candidates import Candidates
+from primesvt_core.method.run import begin
 from primesvt_core.method.search import goal
 from primesvt_core.method.steps import Steps
-from primesvt_core.pipeline import Request, begin, prepare, sort
+from primesvt_core.pipeline import Request, prepare, sort
 from primesvt_core.pruning.surgery import prune
 from primesvt_core.spec import parse
 from primesvt_core.types import ChannelGroup, Plan, Step

@@ -1,0 +1,69 @@
+"""What one run looks at, put together: its candidates, as they are compared by accuracy and by divergence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from primesvt_core.errors import SpecError
+from primesvt_core.method.by_accuracy import ByAccuracy
+from primesvt_core.method.by_divergence import ByDivergence
+from primesvt_core.method.candidates import Candidates
+from primesvt_core.method.divergence import Divergences
+from primesvt_core.method.repairing import NONE, Repairing
+from primesvt_core.method.search import Goal
+from primesvt_core.method.search_split import SearchSplit
+from primesvt_core.policies import POLICIES, AnyPolicy, CurvePolicy, Policy, PolicyParams
+from primesvt_core.types import CurvePoint, GroupSize
+from primesvt_core.workspace.sharing import CellQueue
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What one run looks at: its candidates, as they are compared by accuracy and by divergence."""
+
+    candidates: Candidates
+    split: SearchSplit
+    divergences: Divergences
+    policy: AnyPolicy[PolicyParams]
+
+    @property
+    def goes_by_divergence(self) -> bool:
+        """Whether the policy does."""
+        return isinstance(self.policy, CurvePolicy)
+
+    @property
+    def compared_images(self) -> int:
+        """How many images candidates are compared on."""
+        return len(self.divergences.images) if self.goes_by_divergence else self.split.total
+
+    def start(self) -> CurvePoint:
+        """The unpruned model on these images."""
+        return self.divergences.start() if self.goes_by_divergence else self.split.start()
+
+    def method(
+        self,
+        groups: Sequence[GroupSize],
+        rates: Mapping[str, tuple[float, ...]],
+        start: CurvePoint,
+        goal: Goal,
+        queue: CellQueue | None,
+    ) -> ByAccuracy | ByDivergence:
+        """How the run profiles and searches."""
+        params = self.candidates.spec.policy_params
+        if isinstance(self.policy, CurvePolicy):
+            return ByDivergence(self.divergences, groups, rates, goal, self.policy.with_params(params), queue)
+        if not isinstance(self.policy, Policy):
+            raise SpecError(f"the policy {self.candidates.spec.policy!r} is neither a Policy nor a CurvePolicy")
+        search_policy = self.policy.with_params(params)
+        return ByAccuracy(split=self.split, rates=rates, start=start, goal=goal, policy=search_policy, queue=queue)
+
+
+def begin(candidates: Candidates) -> Run:
+    """Put together what a run looks at; nothing is computed."""
+    policy, repairing = POLICIES.load(candidates.spec.policy), Repairing(candidates)
+    divergences = Divergences(candidates, repairing)
+    if repairing.delivered != NONE:
+        candidates.repaired = divergences.repaired
+    split = SearchSplit(candidates, repairing, hardest_first=not isinstance(policy, CurvePolicy))
+    return Run(candidates=candidates, split=split, divergences=divergences, policy=policy)
