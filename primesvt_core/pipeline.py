@@ -344,7 +344,7 @@ def confirm(
 ) -> tuple[tuple[confirmation.Trial, ...], confirmation.Trial | None]:
     """Test what the search found; beside the trials, what is delivered without a proof if the spec accepts that."""
     samples, confidence = len(candidates.images.splits.confirmation), candidates.spec.confidence
-    reaches_target = goal.target_bytes is not None and found.reached
+    reaches_target = goal.has_target and found.reached
     trials = confirmation.confirm(
         found.best, found.fallbacks, judge, goal.allowed_drop, confidence,
         samples=samples, reaches_target=reaches_target, step=candidates.confirmation_step,

@@ -77,6 +77,8 @@ def _unquestioned(candidate: CurvePoint, pair: Paired, confidence: float) -> Tri
 def spaced(candidates: Sequence[CurvePoint], points: int = POINTS) -> tuple[CurvePoint, ...]:
     """About so many candidates, the last one and others of evenly spaced saving below it; the original is none.
 
+    So few that all can be tested are taken as they are: their spacing was chosen.
+
     Args:
         candidates: ascending in saving.
         points: at most.

@@ -124,7 +124,7 @@ def test_the_curve_has_every_step_once_with_the_result_of_its_test() -> None:
     assert [step.memory_saving for step in curve] == [0.0, 0.2, 0.3, 0.4]
     assert [step.confirmed for step in curve] == [None, None, True, False]
     assert [step.confirmed_drop for step in curve] == [None, None, 0.01, 0.01]
-    assert [step.drop_upper_bound for step in curve] == [None, None, 0.02, 0.02]
+    assert [step.drop_upper_bound for step in curve] == [None, None, 0.08, 0.08]
 
 
 def candidates(classes: tuple[str, ...], **spec: Any) -> Any:
