@@ -95,8 +95,8 @@ def test_the_original_needs_no_test() -> None:
 
 def test_points_are_spaced_in_saving_and_end_with_the_last() -> None:
     assert [p.memory_saving for p in spaced((*FALLBACKS, BEST))] == [0.2, 0.4, 0.6, 0.8]
-    uneven = [START, point(0.1), point(0.11), point(0.12), point(0.75), point(0.76), BEST]
-    assert [p.memory_saving for p in spaced(uneven)] == [0.12, 0.75, 0.8]
+    uneven = [START, *(point(saving) for saving in (0.1, 0.11, 0.12, 0.13, 0.14, 0.75, 0.76)), BEST]
+    assert [p.memory_saving for p in spaced(uneven)] == [0.14, 0.75, 0.8]
     assert spaced((START, BEST)) == (BEST,)
     near = [START, point(0.7), point(0.75), point(0.78), BEST]
     assert [*spaced(near)] == near[1:]
