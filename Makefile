@@ -10,7 +10,7 @@ export OMP_WAIT_POLICY := PASSIVE
 PROCESSES ?= 2
 TOGETHER := -n $(PROCESSES) --dist=loadscope --no-loadscope-reorder
 
-.PHONY: help setup demo serve check test test-contract test-faults test-release release-check lint format docs clean \
+.PHONY: help setup demo serve check study test test-thorough test-contract test-faults test-release release-check lint format docs clean \
 	check-tests lint-code lint-types lint-published
 
 help: ## what there is
@@ -51,11 +51,17 @@ check: setup ## in a minute or so, while one works: formatting, lints, types, im
 check-tests:
 	$(BIN)/python -m pytest -q -r fE -p tests.support.torchless -m 'not slow and not faults' tests/core tests/architecture
 
+test-thorough: setup $(SWIFT)/.ready ## all tests, also those of minutes, and more examples by chance: half an hour
+	PRIMESVT_THOROUGH=1 $(BIN)/python -m pytest -q $(TOGETHER) -m 'not faults and not release'
+
 test-contract: setup ## the REST API against its OpenAPI document, 200 cases an operation
 	PRIMESVT_CONTRACT_CASES=200 $(BIN)/python -m pytest -q $(TOGETHER) tests/contract
 
 test-faults: setup $(SWIFT)/.ready ## hurt every part of the real service; at most fifteen minutes
 	$(BIN)/python -m pytest -q -m faults tests/faults tests/app/jobs/test_machine.py tests/e2e/test_hostile_uploads.py
+
+study: setup ## run what is missing of the study, and write docs/results.md: hours; with QUICK=--quick ten minutes
+	$(BIN)/python -m bench.study $(QUICK)
 
 # Packages with known vulnerabilities; whether the index tells of any is asked first, for mirrors do not.
 ANSWERS := import httpx; httpx.get("https://pypi.org/pypi/requests/2.32.0/json", timeout=10).json()["vulnerabilities"]

@@ -34,23 +34,23 @@ import torch
 from safetensors.torch import save_file
 
 from bench.models import InMemory, processor, random_images, seconds, spikformer
-from primesvt_client.spec import DEFAULT_RATES
-from primesvt_core.criteria import CRITERIA
+from primesvt_client.presets import PRESETS
+from primesvt_client.progress import silent
+from primesvt_core.criteria.l2 import l2_scores
 from primesvt_core.engines import blockwise, kernels
 from primesvt_core.engines.blockwise import BlockEngine
 from primesvt_core.engines.reference import ReferenceEngine
 from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.candidates import fingerprint
-from primesvt_core.method.profiling import explore
-from primesvt_core.method.search import goal, run_rounds
-from primesvt_core.method.search_split import SearchSplit
-from primesvt_core.pipeline import Request, prepare, sort
-from primesvt_core.policies import POLICIES
+from primesvt_core.method.search import goal
+from primesvt_core.method.steps import StepProgress
+from primesvt_core.pipeline import Request, begin, prepare, sort
 from primesvt_core.pruning.groups import plan_for
 from primesvt_core.pruning.patches import Patch, silencing
 from primesvt_core.pruning.surgery import filters
 from primesvt_core.spec import parse
+from primesvt_core.types import Step
 
 COMMIT_BEFORE = "0d67607"
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,6 +60,7 @@ BATCH = 64
 
 ROUNDS = 3
 DROP = 0.03
+PAPER_RATES: tuple[float, ...] = tuple(PRESETS["paper"]["rates"])
 Bits = dict[str, str]
 """By the fingerprint of a plan, for every image whether the candidate is right."""
 
@@ -132,19 +133,19 @@ class Profile:
         np.savez(scratch / "images.npz", x=self.x.numpy(), y=self.labels.numpy())
         self.asked = {
             "state": str(scratch / "state.safetensors"), "images": str(scratch / "images.npz"), "batch": BATCH,
-            "config": drawn.config.model_dump(mode="json"), "rates": DEFAULT_RATES,
+            "config": drawn.config.model_dump(mode="json"), "rates": PAPER_RATES,
         }  # fmt: skip
         return build(drawn.family, drawn.config, drawn.state), self.x, self.labels
 
     def ours(self) -> Measured:
         began = time.perf_counter()
         drawn = self.drawn
-        scores = {g.name: CRITERIA.load("l2").score(filters(g, drawn.state)).tolist() for g in drawn.groups}
+        scores = {group.name: l2_scores(filters(group, drawn.state)).tolist() for group in drawn.groups}
         images = InMemory(self.x, self.labels, BATCH)
         engine = BlockEngine(build(drawn.family, drawn.config, drawn.state), images, kernels=self.form)
         bits: Bits = {}
         for group in drawn.groups:
-            plans = [plan_for({group.name: rate}, drawn.groups, scores) for rate in DEFAULT_RATES]
+            plans = [plan_for({group.name: rate}, drawn.groups, scores) for rate in PAPER_RATES]
             named = {fingerprint(plan): silencing(drawn.groups, plan) for plan in plans if plan.kept}
             found = [engine.evaluate(block, [*named.values()]) for block in range(len(images))]
             for at, name in enumerate(named):
@@ -180,20 +181,14 @@ class Search:
 
     def ours(self) -> Measured:
         folder = Path(tempfile.mkdtemp(dir=self.scratch))
-        candidates = prepare(self._request(folder))
-        began = time.perf_counter()
-        split = SearchSplit(candidates)
-        start = split.start()
-        spec = candidates.spec
+        run = begin(prepare(self._request(folder)))
+        began, split = time.perf_counter(), run.split
+        start, spec = split.start(), run.candidates.spec
         wanted = goal(spec.budget, baseline_accuracy=start.accuracy, parameter_bytes=start.parameter_bytes)
-        _, _, rates = sort(candidates)
-        explore(rates, DROP, split.decide, lambda _: None)
-        split.measure_agreement([{group: rate} for group, every in rates.items() for rate in every])
-
-        policy = POLICIES.load(spec.policy).with_params({})
-        found = run_rounds(
-            wanted, rates, start, candidates.memory, split.is_within, policy, split.accept, recovers=False
-        )
+        _, groups, rates = sort(run.candidates)
+        method = run.method(groups, rates, start, wanted, None)
+        method.profile(StepProgress(silent, Step.PROFILE, None))
+        found = method.search(StepProgress(silent, Step.SEARCH, None)).search
         took = time.perf_counter() - began
         lines = [json.loads(line) for line in (folder / "cells.jsonl").read_text().splitlines()]
         parts: dict[str, dict[int, str]] = {}
@@ -214,7 +209,7 @@ class Search:
         )  # fmt: skip
 
     def _request(self, workspace: Path) -> Request:
-        spec = parse(self.asked["spec"])
+        spec = parse({"preset": "paper", **self.asked["spec"]})  # which the other commit does not know
         return Request(
             checkpoint=self.checkpoint, data=self.data, spec=spec, out=workspace / "out", workspace=workspace
         )

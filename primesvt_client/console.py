@@ -102,7 +102,8 @@ def describe(progress: Progress) -> str:
     facts = progress.facts
     parts = [progress.note] if progress.note else []
     if isinstance(facts, CellFacts | CandidateFacts):
-        parts += [f"{facts.group} at {100 * facts.rate:.0f} %", f"accuracy {100 * facts.accuracy:.1f} %"]
+        where = [f"{facts.group} at {100 * facts.rate:.0f} %"] if facts.group else []
+        parts += [*where, f"accuracy {100 * facts.accuracy:.1f} %"]
     if isinstance(facts, CandidateFacts | TrialFacts):
         parts.append(f"saves {100 * facts.memory_saving:.1f} %")
     return ", ".join(parts)

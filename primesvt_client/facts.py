@@ -40,6 +40,7 @@ class CellFacts(Facts):
         accuracy: on the search split; the highest possible where ``is_bound``.
         accuracy_drop: against the original; the least possible where ``is_bound``.
         is_bound: whether it was decided before all images were counted.
+        divergence: mean KL of the original's predictions against the candidate's, in nats, where it was measured.
     """
 
     group: str
@@ -47,24 +48,27 @@ class CellFacts(Facts):
     accuracy: float
     accuracy_drop: float
     is_bound: IsBound = False
+    divergence: Maybe[float] = None
 
 
 class CandidateFacts(Facts):
     """Of a candidate of the search.
 
     Attributes:
-        group: the group that was changed last.
+        group: the group that was changed last; empty where many were changed at once.
         rate: fraction of its channels removed.
         accuracy: of the candidate, on the search split; the highest possible where ``is_bound``.
         memory_saving: of the candidate.
         is_bound: whether it was decided before all images were counted.
+        divergence: mean KL of the original's predictions against the candidate's, in nats, where it was measured.
     """
 
-    group: str
-    rate: float
+    group: str = ""
+    rate: float = 0.0
     accuracy: float
     memory_saving: float
     is_bound: IsBound = False
+    divergence: Maybe[float] = None
 
 
 class TrialFacts(Facts):
@@ -113,6 +117,8 @@ class ResultSummary(Facts):
         drop_upper_bound: with the spec's confidence.
         parameter_bytes_before: memory of the original.
         parameter_bytes_after: memory of the pruned model.
+        macs_before: multiply-accumulates of the original for one image over all time steps.
+        macs_after: the same of the pruned model.
     """
 
     baseline_accuracy: Maybe[float] = None
@@ -122,6 +128,8 @@ class ResultSummary(Facts):
     memory_saving: Maybe[float] = None
     parameter_bytes_before: Maybe[int] = None
     parameter_bytes_after: Maybe[int] = None
+    macs_before: Maybe[int] = None
+    macs_after: Maybe[int] = None
 
 
 class CheckpointFacts(Facts):

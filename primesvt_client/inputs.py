@@ -53,7 +53,8 @@ class Input:
         option: name on the command line; made of the field's name if empty.
         name: name of the input in the form; the field's if empty.
         unit: what the number means.
-        plugins: kind of plug-ins to choose from.
+        plugins: kind of plug-ins to choose from; ``others`` are choices that are no plug-ins.
+        by_preset: whether its default is the preset's.
         on_command: whether it is an option, or of spec files only.
         on_form: whether it is in the form.
         entries: the keys of a mapping that have options and inputs of their own, as a model.
@@ -64,6 +65,8 @@ class Input:
     name: str = ""
     unit: Unit = Unit.NONE
     plugins: str = ""
+    others: tuple[str, ...] = ()
+    by_preset: bool = False
     on_command: bool = True
     on_form: bool = True
     entries: type[BaseModel] | None = None
@@ -83,7 +86,7 @@ class InputField:
         kind: what is typed.
         label: a few words for people.
         help: a sentence.
-        default: what holds if it is not given; None where that is nothing.
+        default: what holds if it is not given; None where that is nothing, or the preset's to say.
         example: a value that may be given.
         low: smallest value; None where there is none worth telling.
         high: largest value, likewise.
@@ -152,6 +155,7 @@ def _how(info: FieldInfo) -> Input:
 
 
 def _field(path: tuple[str, ...], info: FieldInfo) -> InputField:
+    how = _how(info)
     bare, limits = _bare(info.annotation, info.metadata)
     low = next((float(one.ge if isinstance(one, Ge) else one.gt) for one in limits if isinstance(one, Ge | Gt)), None)  # type: ignore[arg-type]
     high = next((float(one.le if isinstance(one, Le) else one.lt) for one in limits if isinstance(one, Le | Lt)), None)  # type: ignore[arg-type]
@@ -161,13 +165,13 @@ def _field(path: tuple[str, ...], info: FieldInfo) -> InputField:
         kind=_kind(bare),
         label=info.title or path[-1].replace("_", " ").capitalize(),
         help=info.description or "",
-        default=None if default in ((), {}) or info.is_required() else default,
+        default=None if default in ((), {}) or info.is_required() or how.by_preset else default,
         example=info.examples[0] if info.examples else None,
         low=low if low is not None and low > -LARGEST else None,
         high=high if high is not None and high < LARGEST else None,
         is_open=any(isinstance(one, Lt) for one in limits),
         choices=tuple(map(str, get_args(bare))) if get_origin(bare) is Literal else (),
-        how=_how(info),
+        how=how,
     )
 
 

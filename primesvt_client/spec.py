@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, f
 from primesvt_client.errors import SpecError, without_type
 from primesvt_client.inputs import LARGEST as LARGEST
 from primesvt_client.inputs import SPEC_ONLY, Input, Unit
+from primesvt_client.presets import DEFAULT_PRESET, Preset, default_of, described, resolved
 
 TEXT = r"^[^\x00]*$"
 """Any text but U+0000, which PostgreSQL does not store; nor halves of surrogate pairs, which are no text."""
@@ -34,7 +35,9 @@ AssumptionValue = bool | Whole | Real | Text
 ParameterValue = AssumptionValue | tuple[AssumptionValue, ...]
 
 DEVICES = r"^(auto|cpu|cuda(:(0|[1-9][0-9]?))?)$"  # torch reads no other digits, and 128 as -128
-DEFAULT_RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+SPLIT_SHARES = (0.10, 0.35, 0.55)
+"""Of calibration, search and confirmation, where the bounds of the spec do not bite."""
 
 
 BEYOND_JSON = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "binary", "set", "omap", "pairs"))
@@ -58,7 +61,7 @@ class _Frozen(BaseModel):
 
 
 class Budget(_Frozen):
-    """Limits of accuracy and memory, at least one. If two limits conflict, the stricter one applies."""
+    """Limits of accuracy, memory and computing, at least one. If two limits conflict, the stricter one applies."""
 
     max_accuracy_drop: Annotated[Fraction | None, Input(unit=Unit.POINTS)] = Field(
         default=None,
@@ -78,12 +81,18 @@ class Budget(_Frozen):
     max_parameter_bytes: Annotated[Count | None, Input(unit=Unit.BYTES, name="max_parameter_mebibytes")] = Field(
         default=None, title="Max. parameter memory", description="Largest parameter memory of the pruned model."
     )
+    max_macs: Count | None = Field(
+        default=None,
+        title="Max. multiply-accumulates",
+        description="Most multiply-accumulates of the pruned model for one image over all time steps, zeros counted.",
+    )
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Budget:
         if all(value is None for value in self.model_dump().values()):
             raise ValueError(
-                "a budget needs at least one of max_accuracy_drop, min_accuracy, min_memory_saving, max_parameter_bytes"
+                "a budget needs at least one of max_accuracy_drop, min_accuracy, min_memory_saving,"
+                " max_parameter_bytes, max_macs"
             )
         return self
 
@@ -91,6 +100,11 @@ class Budget(_Frozen):
     def has_memory_target(self) -> bool:
         """Whether a saving is asked for; otherwise as much as possible is saved within the accuracy floor."""
         return self.min_memory_saving is not None or self.max_parameter_bytes is not None
+
+    @property
+    def has_target(self) -> bool:
+        """Whether the pruned model has to become so small, in memory or in multiply-accumulates."""
+        return self.has_memory_target or self.max_macs is not None
 
     @property
     def has_accuracy_floor(self) -> bool:
@@ -102,7 +116,16 @@ class SplitSizes(_Frozen):
     """Upper bounds on the images of each split; what no split takes is not used."""
 
     calibration_images: Annotated[Count, SPEC_ONLY] = Field(
-        default=256, title="Calibration images", description="Images that calibrate, at most."
+        default=256,
+        title="Calibration images",
+        description=f"Images that calibrate, at most. {described('splits', 'calibration_images')}",
+    )
+    calibration_first: Annotated[Count | None, SPEC_ONLY] = Field(
+        default=None,
+        exclude_if=lambda given: given is None,
+        title="Calibration images drawn first",
+        description="Calibration images that are drawn before the search and confirmation images, which therefore do"
+        " not depend on the number of the others; all of them if not given.",
     )
     search_images: Count = Field(
         default=1000, title="Search images", description="Images that profile and search use, at most."
@@ -110,6 +133,14 @@ class SplitSizes(_Frozen):
     confirmation_images: Count = Field(
         default=4000, title="Confirmation images", description="Held-out images that confirm the result, at most."
     )
+
+    def counts(self, samples: int) -> tuple[int, int, int]:
+        """Images that calibrate, that search and that confirm, of a data set with so many."""
+        bounds = (self.calibration_images, self.search_images, self.confirmation_images)
+        calibration, search, confirmation = (
+            max(1, min(bound, int(share * samples))) for bound, share in zip(bounds, SPLIT_SHARES, strict=True)
+        )
+        return calibration, search, confirmation
 
 
 class PreprocessingOverrides(_Frozen):
@@ -157,8 +188,16 @@ class CompressionSpec(_Frozen):
     """One constraint spec."""
 
     budget: Budget
-    policy: Annotated[str, Input(plugins="policies")] = Field(
-        default="prioritized", title="Policy", description="Search policy, which chooses the pruning rates."
+    preset: Annotated[Preset, Input()] = Field(
+        default=DEFAULT_PRESET,
+        title="Preset",
+        description="Defaults of policy, criterion, repair and calibration images: deep prunes as much as is known how,"
+        " paper as the paper describes.",
+    )
+    policy: Annotated[str, Input(plugins="policies", by_preset=True)] = Field(
+        default=default_of("policy"),
+        title="Policy",
+        description=f"Search policy, which chooses the pruning rates. {described('policy')}",
     )
     policy_params: Annotated[dict[Text, ParameterValue], Input(option="--policy-param", has_lists=True)] = Field(
         default_factory=dict,
@@ -167,11 +206,20 @@ class CompressionSpec(_Frozen):
         title="Parameters of the policy",
         description="Parameters of the policy by name; those that are not given have its defaults.",
     )
-    criterion: Annotated[str, Input(plugins="criteria")] = Field(
-        default="l2", title="Criterion", description="Ranks the channels of a group."
+    criterion: Annotated[str, Input(plugins="criteria", by_preset=True)] = Field(
+        default=default_of("criterion"),
+        title="Criterion",
+        description=f"Ranks the channels of a group. {described('criterion')}",
     )
-    rates: Annotated[tuple[Rate, ...], Input(unit=Unit.PERCENT)] = Field(
-        default=DEFAULT_RATES, title="Pruning rates", description="Pruning rates that profile and search try."
+    repair: Annotated[str, Input(plugins="repairs", others=("none",), by_preset=True)] = Field(
+        default=default_of("repair"),
+        title="Repair",
+        description=f"Adapts the remaining weights, without gradients; none leaves them. {described('repair')}",
+    )
+    rates: Annotated[tuple[Rate, ...], Input(unit=Unit.PERCENT, by_preset=True)] = Field(
+        default=tuple(default_of("rates")),
+        title="Pruning rates",
+        description="Pruning rates that the profile measures and that a search by accuracy tries.",
     )
     profile: Annotated[Literal["needed", "full"], Input()] = Field(
         default="needed",
@@ -187,6 +235,19 @@ class CompressionSpec(_Frozen):
         title="Excluded channel groups",
         description="Name patterns (*, ?) of channel groups that are not pruned.",
         examples=[["embedding", "block.*.attn.*"]],
+    )
+    max_rates: Annotated[dict[Text, Fraction], Input(option="--max-rate", unit=Unit.PERCENT)] = Field(
+        default_factory=dict,
+        title="Largest pruning rates",
+        description="Largest pruning rate of channel groups, by name or pattern (*, ?); 0 excludes them. If several"
+        " patterns match a group, the strictest applies.",
+        examples=[{"embedding": 0.25, "block.0.*": 0.5}],
+    )
+    channel_multiple: Annotated[int, Field(ge=1, le=4096)] = Field(
+        default=1,
+        title="Multiple of channels",
+        description="Pruned channel groups keep a multiple of so many channels; a group that has no smaller multiple is"
+        " left whole.",
     )
     splits: SplitSizes = SplitSizes()
     preprocessing: Annotated[PreprocessingOverrides, SPEC_ONLY] = PreprocessingOverrides()
@@ -210,6 +271,12 @@ class CompressionSpec(_Frozen):
         title="Confidence",
         description="Confidence with which the accuracy floor must hold on held-out data.",
     )
+    accept_unproven: Annotated[bool, Input()] = Field(
+        default=False,
+        exclude_if=lambda given: not given,
+        title="Accept an unproven result",
+        description="Deliver the best model even if the confirmation images cannot prove its accuracy drop.",
+    )
     batch_size: Annotated[int, Field(ge=1, le=4096)] = Field(
         default=50, title="Batch size", description="Images that are evaluated at once."
     )
@@ -217,6 +284,15 @@ class CompressionSpec(_Frozen):
         default="auto", pattern=DEVICES, title="Device", description="auto, cpu, cuda or cuda:N."
     )
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(default=0, title="Seed", description="Seed of the splits.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, document: object) -> object:
+        if not isinstance(document, Mapping):
+            return document
+        if isinstance(splits := document.get("splits"), SplitSizes):
+            document = {**document, "splits": splits.model_dump(exclude_unset=True)}
+        return resolved(document)
 
     @field_validator("rates")
     @classmethod

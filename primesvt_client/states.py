@@ -24,6 +24,7 @@ class Verdict(StrEnum):
 
     MET = "met"
     ACCURACY_FLOOR_REACHED = "accuracy_floor_reached"
+    NOT_PROVEN = "not_proven"
     NOTHING_PRUNABLE = "nothing_prunable"
 
 

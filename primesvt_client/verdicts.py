@@ -24,6 +24,10 @@ VERDICTS: Mapping[str, VerdictText] = {
         "Accuracy floor reached",
         "No model within the accuracy floor reaches the memory target. This is the smallest one found.",
     ),
+    Verdict.NOT_PROVEN: VerdictText(
+        "Not proven",
+        "The measured accuracy drop is within the budget, but the confirmation images are too few to prove that.",
+    ),
     Verdict.NOTHING_PRUNABLE: VerdictText(
         "Nothing can be pruned",
         "No channel group can be pruned at any rate without breaking the accuracy floor. This is the original model.",

@@ -125,13 +125,21 @@ class Calibration:
 
         return keep
 
-    def _adding(self, sums: dict[str, Moments], name: str, block: int) -> Callable[[Tensor], None]:
+    def sampling(self, name: str, block: int) -> Callable[[Tensor], Tensor]:
+        """What takes, of the input of the layer of that name on one block, rows ``(groups, rows, fan_in)``.
+
+        The positions are the same ones for the original and for a pruned model.
+        """
         layer = _layer(self.model, name)
         chance = torch.Generator().manual_seed(zlib.crc32(f"{self.seed}/{name}/{block}".encode()))
         wanted = math.ceil(ROWS_A_COLUMN * math.prod(layer.weight.shape[1:]) / len(self.images))
+        return lambda x: rows(layer, x, wanted, chance)
+
+    def _adding(self, sums: dict[str, Moments], name: str, block: int) -> Callable[[Tensor], None]:
+        sample = self.sampling(name, block)
 
         def add(x: Tensor) -> None:
-            found = _moments(rows(layer, x, wanted, chance))
+            found = _moments(sample(x))
             sums[name] = sums[name] + found if name in sums else found
 
         return add

@@ -3,7 +3,8 @@
 PrimeSVTError
 ├── SpecError                 the constraint spec is wrong
 │   ├── UnknownPlugin         no family, policy, criterion ... of that name
-│   └── ImpossibleBudget      contradictory, or out of reach whatever is pruned
+│   ├── ImpossibleBudget      contradictory, or out of reach whatever is pruned
+│   └── BudgetUnprovable      an accuracy drop that so few confirmation images cannot prove
 ├── CheckpointError           the checkpoint file is the problem
 │   ├── CheckpointRefused     damaged, unsafe or not a checkpoint at all
 │   ├── UnknownFamily         readable, but no architecture we know
@@ -35,6 +36,12 @@ class ImpossibleBudget(SpecError):
     """The budget contradicts itself, or cannot be met whatever is pruned."""
 
     code = "impossible_budget"
+
+
+class BudgetUnprovable(SpecError):
+    """The confirmation images cannot prove the allowed drop even if nothing is lost; ``facts`` say what they can."""
+
+    code = "budget_unprovable"
 
 
 class CheckpointError(PrimeSVTError):

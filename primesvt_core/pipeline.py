@@ -7,36 +7,43 @@ unseen data, export, report.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from primesvt_client.facts import CandidateFacts, CellFacts, TrialFacts
+from primesvt_client.facts import TrialFacts
 from primesvt_client.progress import Reporter, silent
 from primesvt_core import __version__
-from primesvt_core.data import check_classes, check_same_classes, open_data
-from primesvt_core.errors import BaselineNearChance
+from primesvt_core.data import check_classes, check_same_classes, in_proportion, open_data
+from primesvt_core.engines import Images
+from primesvt_core.errors import BaselineNearChance, SpecError
 from primesvt_core.evaluation.accuracy import pick_device
 from primesvt_core.evaluation.splits import SplitImages, open_splits
 from primesvt_core.intake.inspect import Inspection, inspect
 from primesvt_core.intake.loading import load_state
-from primesvt_core.method import confirmation, profiling, search
+from primesvt_core.method import confirmation, limits, profiling, search
+from primesvt_core.method.by_accuracy import ByAccuracy
+from primesvt_core.method.by_divergence import ByDivergence
 from primesvt_core.method.candidates import Candidates
+from primesvt_core.method.cell_inputs import cell_inputs
+from primesvt_core.method.divergence import Divergences
 from primesvt_core.method.export import export
 from primesvt_core.method.finetuning import TrainingSet
+from primesvt_core.method.repairing import NONE, Repairing
 from primesvt_core.method.result import RunResult
 from primesvt_core.method.search_split import SearchSplit
-from primesvt_core.method.shared_profile import compute_with_others, computing, explore_with_others
+from primesvt_core.method.shared_profile import EXPLORED, computing
 from primesvt_core.method.steps import StepProgress, Steps
-from primesvt_core.policies._base import POLICIES, Evaluate
+from primesvt_core.policies import POLICIES, AnyPolicy, CurvePolicy, Policy, PolicyParams
 from primesvt_core.promise.bounds import Paired
+from primesvt_core.promise.provable import check_provable
 from primesvt_core.pruning import sizes
 from primesvt_core.report.build import build_report
 from primesvt_core.report.publishing import write_report
 from primesvt_core.report.schema import Report
 from primesvt_core.spec import CompressionSpec
-from primesvt_core.types import CurvePoint, GroupSize, LayerSize, Outcome, ProfileCell, Rates, Step
-from primesvt_core.workspace import sharing
+from primesvt_core.types import CurvePoint, GroupSize, LayerSize, Step
+from primesvt_core.workspace import reuse, sharing
 from primesvt_core.workspace.sharing import CellQueue
 from primesvt_core.workspace.store import Workspace
 
@@ -57,6 +64,8 @@ class Request:
         out: folder for the results.
         workspace: folder for what the run remembers; give it again to resume.
         train_data: labelled images to fine-tune on; without it the search split serves.
+        cells: files of cells that earlier runs have left; of those that the same inputs determined none is computed
+            again. The result does not depend on them.
     """
 
     checkpoint: Path
@@ -65,6 +74,7 @@ class Request:
     out: Path
     workspace: Path
     train_data: Path | None = None
+    cells: tuple[Path, ...] = ()
 
 
 def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | None = None) -> Report:
@@ -81,51 +91,53 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
     """
     steps, spec = Steps(report_to), request.spec
 
-    with steps.step(Step.INTAKE):
+    with steps.step(Step.INTAKE) as progress:
         candidates = prepare(request)
-        split = SearchSplit(candidates)
+        reuse_cells(candidates, request.cells, progress.note)
+        run = begin(candidates)
 
     with steps.step(Step.BASELINE) as progress:
         candidates.note = progress.note
-        start = split.start()
-        check_above_chance(candidates, start.accuracy)
+        start = run.start()
+        check_above_chance(candidates, start.accuracy, run.compared_images)
         accuracy = candidates.original_accuracy()
         goal = search.goal(spec.budget, baseline_accuracy=accuracy, parameter_bytes=start.parameter_bytes)
+        check_promise(candidates, goal.allowed_drop)  # which a least accuracy leaves, known only now
 
     with steps.step(Step.SORT):
         layers, groups, rates = sort(candidates)
 
-    recovers = spec.fine_tuning.epochs > 0
     with steps.step(Step.PROFILE, total=len(rates)) as progress:
         candidates.note = progress.note
-        profile(split, rates, goal, progress, queue)
-        split.measure_agreement([{group: rate} for group, every in rates.items() for rate in every])
+        method = run.method(groups, rates, start, goal, queue)
+        method.profile(progress)
 
     with steps.step(Step.SEARCH) as progress:
-        policy = POLICIES.load(spec.policy).with_params(spec.policy_params)
         candidates.note = progress.note
-        is_within, evaluate = _observed(split, progress)
-        found = search.run_rounds(goal, rates, start, candidates.memory, is_within, policy, evaluate, recovers=recovers)
-        cells = split.profile_cells(rates)
+        found = method.search(progress)
 
-    if recovers:
+    if spec.fine_tuning.epochs > 0:
         with steps.step(Step.FINE_TUNE) as progress:
             candidates.note = progress.note
-            candidates.build_pruned(found.best.rates)  # kept in the workspace, for the confirmation
+            candidates.build_pruned(found.search.best.rates)  # kept in the workspace, for the confirmation
 
     with steps.step(Step.CONFIRM) as progress:
         candidates.note = progress.note
         judge = _judging(candidates, progress)
-        trials = confirmation.confirm(found.best, found.fallbacks, judge, goal.allowed_drop, spec.confidence)
+        trials, unproven = confirm(candidates, found.search, goal, judge)
 
-    result = RunResult(goal=goal, start=start, layers=layers, groups=groups, cells=cells, search=found, trials=trials)
+    result = RunResult(
+        goal=goal, start=start, layers=layers, groups=groups, cells=found.cells, search=found.search,
+        macs=candidates.macs, trials=trials, unproven=unproven,
+    )  # fmt: skip
     with steps.step(Step.EXPORT) as progress:
         candidates.note = progress.note
         exported = export(candidates, result, request.out)
 
     with steps.step(Step.REPORT):
-        report = build_report(split, result, exported, steps.seconds)
+        report = build_report(candidates, found, result, exported, steps.seconds)
         write_report(report, request.out)
+        keep_cells(candidates, request.out)
     return report
 
 
@@ -139,9 +151,61 @@ def assist(request: Request, queue: CellQueue) -> int:
     Raises:
         PrimeSVTError: if the checkpoint, the data or the spec is wrong.
     """
-    candidates = prepare(request)
-    _, _, rates = sort(candidates)
-    return sharing.assist(computing(SearchSplit(candidates), rates), candidates.workspace, queue)
+    run = begin(prepare(request))
+    _, _, rates = sort(run.candidates)
+    compute = run.divergences.compute if run.goes_by_divergence else computing(run.split, rates)
+    return sharing.assist(compute, run.candidates.workspace, queue)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What one run looks at: its candidates, as they are compared by accuracy and by divergence."""
+
+    candidates: Candidates
+    split: SearchSplit
+    divergences: Divergences
+    policy: AnyPolicy[PolicyParams]
+
+    @property
+    def goes_by_divergence(self) -> bool:
+        """Whether the policy does."""
+        return isinstance(self.policy, CurvePolicy)
+
+    @property
+    def compared_images(self) -> int:
+        """How many images candidates are compared on."""
+        return len(self.divergences.images) if self.goes_by_divergence else self.split.total
+
+    def start(self) -> CurvePoint:
+        """The unpruned model on these images."""
+        return self.divergences.start() if self.goes_by_divergence else self.split.start()
+
+    def method(
+        self,
+        groups: Sequence[GroupSize],
+        rates: Mapping[str, tuple[float, ...]],
+        start: CurvePoint,
+        goal: search.Goal,
+        queue: CellQueue | None,
+    ) -> ByAccuracy | ByDivergence:
+        """How the run profiles and searches."""
+        params = self.candidates.spec.policy_params
+        if isinstance(self.policy, CurvePolicy):
+            return ByDivergence(self.divergences, groups, rates, goal, self.policy.with_params(params), queue)
+        if not isinstance(self.policy, Policy):
+            raise SpecError(f"the policy {self.candidates.spec.policy!r} is neither a Policy nor a CurvePolicy")
+        search_policy = self.policy.with_params(params)
+        return ByAccuracy(split=self.split, rates=rates, start=start, goal=goal, policy=search_policy, queue=queue)
+
+
+def begin(candidates: Candidates) -> Run:
+    """Put together what a run looks at; nothing is computed."""
+    policy, repairing = POLICIES.load(candidates.spec.policy), Repairing(candidates)
+    divergences = Divergences(candidates, repairing)
+    if repairing.delivered != NONE:
+        candidates.repaired = divergences.repaired
+    split = SearchSplit(candidates, repairing, hardest_first=not isinstance(policy, CurvePolicy))
+    return Run(candidates=candidates, split=split, divergences=divergences, policy=policy)
 
 
 def prepare(request: Request) -> Candidates:
@@ -152,6 +216,7 @@ def prepare(request: Request) -> Candidates:
         inspection, request.data, spec.preprocessing, spec.splits, seed=spec.seed, batch_size=spec.batch_size
     )
     training = training_set(inspection, images, request.train_data) if spec.fine_tuning.epochs else None
+    calibration = calibration_set(inspection, images, request.train_data)
     workspace = Workspace(request.workspace)
     workspace.bind(
         {
@@ -159,17 +224,55 @@ def prepare(request: Request) -> Candidates:
             "checkpoint": inspection.checkpoint.sha256,
             "data set": images.data.fingerprint(),
             "training data": training.data.fingerprint() if training else None,
+            "calibration images": [*calibration.source],
             "version of PrimeSVT": __version__,
         }
     )
     state = load_state(inspection, workspace.path("checkpoint.safetensors"))
     candidates = Candidates(inspection, state, images, spec, workspace, device)
+    candidates.calibration_images = candidates.labelled_images = calibration.images
+    candidates.calibration_source = calibration.source
     candidates.check_criterion()
+    deepest = candidates.deepest
     search.check_reachable(
-        spec.budget, parameter_bytes=candidates.memory_before, smallest_bytes=candidates.smallest_memory()
+        spec.budget,
+        search.Reach(
+            parameter_bytes=candidates.memory_before,
+            smallest_bytes=candidates.memory(deepest),
+            macs=candidates.macs_before,
+            smallest_macs=candidates.macs(deepest),
+            limits=limits.described(spec),
+        ),
     )
+    check_promise(candidates, spec.budget.max_accuracy_drop)
     candidates.training = training
     return candidates
+
+
+def reuse_cells(candidates: Candidates, files: Sequence[Path], note: Callable[[str], None]) -> None:
+    """Offer the run what earlier ones have computed, as far as the same inputs determined it."""
+    inputs = cell_inputs(candidates)
+    for file in files:
+        cells = reuse.read_cells(file, inputs)
+        candidates.workspace.reuse(cells)
+        note(f"{len(cells):,} results of an earlier run are at hand" if cells else "an earlier run had other inputs")
+
+
+def keep_cells(candidates: Candidates, out: Path) -> None:
+    """Write the cells beside the results, for later runs on the same inputs."""
+    cells = candidates.workspace.cells()
+    names = [name for name in cells if not name.startswith(f"{EXPLORED}/")]  # which hold cells that are there as well
+    reuse.write_cells(cell_inputs(candidates), {name: cells[name] for name in names}, out / reuse.FILE)
+
+
+def check_promise(candidates: Candidates, allowed_drop: float | None) -> None:
+    """Refuse, before any candidate is evaluated, a drop that the confirmation images could not prove.
+
+    Raises:
+        BudgetUnprovable: with the images that it needs, and the drop that these can prove.
+    """
+    samples, spec = len(candidates.images.splits.confirmation), candidates.spec
+    check_provable(allowed_drop, samples, spec.confidence, accept_unproven=spec.accept_unproven)
 
 
 def training_set(inspection: Inspection, images: SplitImages, path: Path | None) -> TrainingSet:
@@ -182,23 +285,45 @@ def training_set(inspection: Inspection, images: SplitImages, path: Path | None)
     return TrainingSet(data=data, indices=range(len(data)), preprocessing=images.preprocessing)
 
 
+@dataclass(frozen=True, kw_only=True)
+class CalibrationSet:
+    """What criteria and repairs look at, and where it comes from."""
+
+    images: Images
+    source: tuple[str, ...]
+
+
+def calibration_set(inspection: Inspection, images: SplitImages, path: Path | None) -> CalibrationSet:
+    """As many of the training data as calibrate, where it is given, every class in proportion; otherwise that split."""
+    if path is None:
+        return CalibrationSet(images=images.blocks(images.splits.calibration), source=("calibration split",))
+    data = open_data(path, part="train")
+    check_classes(data, inspection.config.num_classes)
+    count = min(images.sizes.calibration_images, len(data))
+    chosen = sorted(in_proportion(data.labels, images.seed)[:count].tolist())
+    return CalibrationSet(
+        images=replace(images, data=data).blocks(chosen), source=("training data", data.fingerprint(), str(count))
+    )
+
+
 def sort(
     candidates: Candidates,
 ) -> tuple[tuple[LayerSize, ...], tuple[GroupSize, ...], dict[str, tuple[float, ...]]]:
     """Layers and groups, largest first, and the rates to try of every group, ascending."""
     layers = sizes.sort_layers(candidates.family.layers(candidates.config), candidates.inspection.shapes)
     groups = sizes.sort_groups(candidates.groups, layers)
-    return layers, groups, profiling.distinct_rates(groups, candidates.spec.rates, candidates.kept)
+    largest = {group.name: limits.max_rate(group.name, candidates.spec) for group in groups}
+    return layers, groups, profiling.distinct_rates(groups, candidates.spec.rates, candidates.kept, largest)
 
 
-def check_above_chance(candidates: Candidates, accuracy: float) -> None:
-    """Refuse an original that guesses on the search split: nothing can be learned from pruning it.
+def check_above_chance(candidates: Candidates, accuracy: float, samples: int) -> None:
+    """Refuse an original that guesses on images of the search split: nothing can be learned from pruning it.
 
     Raises:
         BaselineNearChance: with what was assumed.
     """
     classes, images = candidates.config.num_classes, candidates.images
-    if is_near_chance(accuracy, classes, len(images.splits.search)):
+    if is_near_chance(accuracy, classes, samples):
         assumed = ", ".join(f"{a.field}={a.value} (from {a.source})" for a in candidates.inspection.assumptions)
         raise BaselineNearChance(
             f"the original model reaches {accuracy:.2%} on {images.data.name}, where guessing gives"
@@ -214,102 +339,27 @@ def is_near_chance(accuracy: float, classes: int, samples: int) -> bool:
     return accuracy < 1 and accuracy <= chance + max(noise, CHANCE_SHARE * (1 - chance))
 
 
-def profile(
-    split: SearchSplit,
-    rates: Mapping[str, tuple[float, ...]],
-    goal: search.Goal,
-    progress: StepProgress,
-    queue: CellQueue | None,
-) -> None:
-    """Measure the robustness of groups: all rates of all of them, or what a search without a memory target needs.
-
-    A search with one stops at it: it asks for what it needs itself.
-    """
-
-    def observe(group: str) -> None:
-        for rate in rates[group]:
-            if cell := split.profile_cell(group, rate):
-                progress.report(_cell_facts(cell))
-        progress.update()
-
-    if split.candidates.spec.profile == "full":
-        _whole_profile(split, rates, observe, queue)
-    elif goal.target_bytes is None and goal.allowed_drop is not None:
-        _explored(split, rates, goal.allowed_drop, observe, queue)
+def confirm(
+    candidates: Candidates, found: search.Search, goal: search.Goal, judge: confirmation.Judge
+) -> tuple[tuple[confirmation.Trial, ...], confirmation.Trial | None]:
+    """Test what the search found; beside the trials, what is delivered without a proof if the spec accepts that."""
+    samples, confidence = len(candidates.images.splits.confirmation), candidates.spec.confidence
+    reaches_target = goal.has_target and found.reached
+    trials = confirmation.confirm(
+        found.best, found.fallbacks, judge, goal.allowed_drop, confidence,
+        samples=samples, reaches_target=reaches_target, step=candidates.confirmation_step,
+    )  # fmt: skip
+    if goal.allowed_drop is None or not candidates.spec.accept_unproven:
+        return trials, None
+    return trials, confirmation.best_unproven(
+        found.best, found.fallbacks, judge, goal.allowed_drop, confidence,
+        samples=samples, confirmed=confirmation.chosen(trials), reaches_target=reaches_target,
+    )  # fmt: skip
 
 
-def _whole_profile(
-    split: SearchSplit,
-    rates: Mapping[str, tuple[float, ...]],
-    observe: Callable[[str], None],
-    queue: CellQueue | None,
-) -> None:
-    if queue:
-        compute_with_others(split, rates, observe, queue)
-        return
-    for group, every in rates.items():
-        split.compute([{group: rate} for rate in every])
-        observe(group)
-
-
-def _explored(
-    split: SearchSplit,
-    rates: Mapping[str, tuple[float, ...]],
-    allowed_drop: float,
-    observe: Callable[[str], None],
-    queue: CellQueue | None,
-) -> None:
-    if queue:
-        explore_with_others(split, rates, allowed_drop, observe, queue)
-    else:
-        profiling.explore(rates, allowed_drop, split.decide, observe)
-
-
-def _cell_facts(cell: ProfileCell) -> CellFacts:
-    return CellFacts(
-        group=cell.group,
-        rate=cell.rate,
-        accuracy=cell.accuracy,
-        accuracy_drop=cell.accuracy_drop,
-        is_bound=cell.is_bound,
-    )
-
-
-def _observed(split: SearchSplit, progress: StepProgress) -> tuple[Callable[[Rates, float], bool], Evaluate]:
-    """The search's questions, each reported once it is answered: of a group alone as a cell of the profile."""
-
-    def is_within(rates: Rates, allowed_drop: float) -> bool:
-        found = split.is_within(rates, allowed_drop)
-        group, rate = [*rates.items()][-1]
-        cell = split.profile_cell(group, rate) if len(rates) == 1 else None
-        if cell is not None:
-            progress.update(_cell_facts(cell))
-        elif not found:
-            progress.update(_candidate_facts(rates, split.known(rates)))
-        return found
-
-    def evaluate(rates: Rates) -> Outcome:
-        outcome = split.accept(rates)
-        progress.update(_candidate_facts(rates, outcome))
-        return outcome
-
-    return is_within, evaluate
-
-
-def _candidate_facts(rates: Rates, outcome: Outcome) -> CandidateFacts:
-    group, rate = [*rates.items()][-1]
-    return CandidateFacts(
-        group=group,
-        rate=rate,
-        accuracy=outcome.accuracy,
-        memory_saving=outcome.memory_saving,
-        is_bound=outcome.is_bound,
-    )
-
-
-def _judging(candidates: Candidates, progress: StepProgress) -> Callable[[CurvePoint], Paired]:
-    def judge(point: CurvePoint) -> Paired:
-        pair = candidates.judge(point)
+def _judging(candidates: Candidates, progress: StepProgress) -> confirmation.Judge:
+    def judge(point: CurvePoint, samples: int) -> Paired:
+        pair = candidates.judge(point, samples)
         progress.update(TrialFacts(memory_saving=point.memory_saving, accuracy_drop=pair.drop, samples=pair.samples))
         return pair
 

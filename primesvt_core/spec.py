@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pydantic import JsonValue, ValidationInfo, field_validator, model_validator
 
 from primesvt_client import spec as declared
+from primesvt_client.inputs import Input, input_fields
 from primesvt_client.spec import (
     Budget,
     FineTuning,
@@ -30,8 +31,24 @@ __all__ = [
     "SplitSizes",
     "json_schema",
     "parse",
+    "plugin_choices",
     "read_document",
 ]
+
+
+PLUGINS: Mapping[str, Input] = {
+    field.place: field.how for field in input_fields(declared.CompressionSpec) if field.how.plugins
+}
+"""Fields that name a plug-in."""
+
+
+def plugin_choices(how: Input) -> tuple[str, ...]:
+    """What a field that names a plug-in may be.
+
+    Raises:
+        SpecError: if the plug-ins of that kind cannot be listed.
+    """
+    return (*how.others, *registry.available(how.plugins))
 
 
 class CompressionSpec(declared.CompressionSpec):
@@ -49,9 +66,10 @@ class CompressionSpec(declared.CompressionSpec):
 
     @model_validator(mode="after")
     def _known_plugins(self) -> CompressionSpec:
-        for kind, key in (("policies", self.policy), ("criteria", self.criterion)):
-            if key not in registry.available(kind):
-                raise ValueError(f"no {kind} called {key!r}; there are: {', '.join(registry.available(kind))}")
+        for name, how in PLUGINS.items():
+            key, there = getattr(self, name), plugin_choices(how)
+            if key not in there:
+                raise ValueError(f"no {how.plugins} called {key!r}; there are: {', '.join(there)}")
         return self
 
 

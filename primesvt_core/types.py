@@ -74,6 +74,7 @@ class ChannelGroup:
         parts: number of equal parts (heads) the removal must be even over.
         min_size: smallest size, a multiple of ``parts``.
         scope: ``local`` to one block, or ``global`` (a residual stream).
+        multiple: sizes that pruning may leave are multiples of it, for the hardware; the size itself need not be one.
     """
 
     name: str
@@ -86,6 +87,7 @@ class ChannelGroup:
     parts: int = 1
     min_size: int = 1
     scope: Literal["local", "global"] = "local"
+    multiple: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +125,36 @@ class GroupSize:
     parameters: int
     """Parameters of all the layers that produce the group's channels."""
     parameter_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """Multiply-accumulates whose operands are both values, as in attention: no weight's shape tells how many.
+
+    Attributes:
+        times: multiply-accumulates of one image over all time steps for every channel of ``groups``; of two groups, for
+            every pair of their channels.
+        groups: names of channel groups; none where the number never changes.
+        heads: by which the channels of the first group are divided: a pair counts within a head alone.
+    """
+
+    times: int
+    groups: tuple[str, ...]
+    heads: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """Where a model computes, whatever its widths.
+
+    Attributes:
+        positions: by the name of a layer's weight in the state dict, how often it is applied for one image: positions
+            of its output over all time steps. Weights that are never multiplied so (of a BatchNorm) are absent.
+        products: what is multiplied beside that.
+    """
+
+    positions: Mapping[str, int]
+    products: tuple[Product, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -166,6 +198,8 @@ class ProfileCell:
     memory_saving: float
     samples: int
     is_bound: bool
+    divergence: float | None = None
+    """Mean KL of the original's predictions against the candidate's, in nats; None where it was not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +212,9 @@ class CurvePoint:
     parameter_bytes: int
     memory_saving: float
     group: str | None = None
-    """The group whose rate this step changed; None for the unpruned model."""
+    """The group whose rate this step changed; None for the unpruned model, and where several changed."""
+    divergence: float | None = None
+    """Of the original's predictions from the candidate's on the search split, mean KL in nats; None where not known."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from app.teams import passwords
 from tests.support import hashing, sharing_out
 from tests.support.databases import TEMPLATES
 from tests.support.swift import Swift, running_swift
+
+settings.register_profile("no deadlines", deadline=None)  # how long an example takes depends on what else runs
+settings.load_profile("no deadlines")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -139,6 +139,7 @@ def _compress(task: CompressRequest, channel: Channel) -> CompressResult:
         out=task.out,
         workspace=task.workspace,
         train_data=task.train_data,
+        cells=task.cells,
     )
     with lock_workspace(task.workspace):
         restore(task)

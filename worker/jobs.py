@@ -16,6 +16,7 @@ from app import logs
 from app.db import Database
 from app.errors import LostClaim
 from app.jobs.cells import CellStore
+from app.jobs.earlier import EarlierJobs
 from app.jobs.files import JobFileStore
 from app.jobs.queue import JobQueue
 from app.jobs.records import HeartbeatReply, JobClaim, StoredArtifact
@@ -29,7 +30,7 @@ from worker.cell_dispatcher import OwnCellDispatcher
 from worker.files import chunks
 from worker.heartbeat import CancelRequested, LeaseHeartbeat, ShuttingDown
 from worker.inputs import UNSAFE, fetch_input, with_heartbeat
-from worker.persistence import NewCells, SavedFiles, delete_leftovers
+from worker.persistence import NewCells, SavedFiles, delete_leftovers, fetch_cells
 from worker.process import ChildDied
 from worker.protocol import CompressRequest, CompressResult, Request
 from worker.supervisor import ChildRefused, supervise
@@ -63,6 +64,11 @@ class JobRunner:
     def files(self) -> JobFileStore:
         """Large files that they made."""
         return JobFileStore(self.database)
+
+    @property
+    def earlier(self) -> EarlierJobs:
+        """The team's jobs before."""
+        return EarlierJobs(self.database)
 
     def run(self, claim: JobClaim) -> None:
         """Run a job. Whatever happens is written to the database."""
@@ -152,6 +158,7 @@ class JobRunner:
             out=folder / "out",
             known=self.steps.known(claim),
             fetched=saved.fetch(folder / "fetched", heartbeat),
+            cells=fetch_cells(self.earlier, self.store, claim, folder / "earlier", heartbeat),
         )
 
     def _store_artifacts(self, claim: JobClaim, out: Path, result: CompressResult, heartbeat: LeaseHeartbeat) -> None:

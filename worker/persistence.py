@@ -13,9 +13,11 @@ from pydantic import JsonValue
 from sqlalchemy.exc import DBAPIError
 
 from app.errors import LostClaim
+from app.jobs.earlier import EarlierJobs
 from app.jobs.files import JobFileStore
 from app.jobs.records import JobClaim
 from app.storage import BlobMissing, BlobStore
+from primesvt_core.workspace import reuse
 from primesvt_core.workspace.store import CELLS, snapshots
 from worker.files import chunks
 from worker.heartbeat import LeaseHeartbeat
@@ -71,7 +73,7 @@ class SavedFiles:
         for saved in self.work.all(self.claim):
             here = self.workspace / saved.name
             if not here.is_file() or _sha256(here) != saved.sha256:
-                self._download(saved.blob_key, saved.sha256, folder / saved.name, heartbeat)
+                _download(self.store, saved.blob_key, saved.sha256, folder / saved.name, heartbeat)
         return folder
 
     def save(self, heartbeat: LeaseHeartbeat) -> None:
@@ -100,18 +102,31 @@ class SavedFiles:
             return False
         return True
 
-    def _download(self, key: str, sha256: str, path: Path, heartbeat: LeaseHeartbeat) -> None:
-        try:
-            with path.open("wb") as file:
-                for chunk in with_heartbeat(self.store.open(key), heartbeat):
-                    file.write(chunk)
-        except (OSError, BlobMissing) as error:
-            log.warning("file_not_fetched", extra={"file": path.name, "reason": str(error)})
-            path.unlink(missing_ok=True)
-            return
-        if _sha256(path) != sha256:  # it is computed again
-            log.warning("file_damaged", extra={"file": path.name})
-            path.unlink()
+
+def fetch_cells(
+    jobs: EarlierJobs, store: BlobStore, claim: JobClaim, folder: Path, heartbeat: LeaseHeartbeat
+) -> tuple[Path, ...]:
+    """Download the cells of the team's earlier jobs on the same inputs, into a folder that is made anew."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for earlier in jobs.cells(claim, reuse.FILE):
+        _download(store, earlier.blob_key, earlier.sha256, folder / f"{earlier.job_id}.{reuse.FILE}", heartbeat)
+    return tuple(sorted(folder.iterdir()))
+
+
+def _download(store: BlobStore, key: str, sha256: str, path: Path, heartbeat: LeaseHeartbeat) -> None:
+    """Download a file that saves time; without it, or where it is damaged, it is computed again."""
+    try:
+        with path.open("wb") as file:
+            for chunk in with_heartbeat(store.open(key), heartbeat):
+                file.write(chunk)
+    except (OSError, BlobMissing) as error:
+        log.warning("file_not_fetched", extra={"file": path.name, "reason": str(error)})
+        path.unlink(missing_ok=True)
+        return
+    if _sha256(path) != sha256:
+        log.warning("file_damaged", extra={"file": path.name})
+        path.unlink()
 
 
 def delete_leftovers(work: JobFileStore, store: BlobStore) -> None:

@@ -76,6 +76,9 @@ class Child:
             self._signal(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(patience)
+        assert self.process.stdin is not None  # noqa: S101  # it was opened as a pipe
+        with contextlib.suppress(BrokenPipeError):  # what it did not read any more is written once again
+            self.process.stdin.close()
 
     def _read(self) -> None:
         assert self.process.stdout is not None  # noqa: S101  # it was opened as a pipe

@@ -27,6 +27,7 @@ class CompressRequest(_Message):
     Attributes:
         known: cells that earlier attempts have computed, on any machine.
         fetched: folder with large files that they made, which are moved into the workspace.
+        cells: files of cells that the team's earlier jobs have computed of the same inputs.
     """
 
     task: Literal["compress"] = "compress"
@@ -38,6 +39,7 @@ class CompressRequest(_Message):
     out: Path
     known: dict[str, JsonValue] = {}
     fetched: Path | None = None
+    cells: tuple[Path, ...] = ()
 
 
 class AssistRequest(_Message):

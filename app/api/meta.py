@@ -12,6 +12,7 @@ from app.api.deps import count_anonymous
 from app.api.readiness import ReadinessReport
 from primesvt_client.schemas.service import Health, Plugins
 from primesvt_core import registry, spec
+from primesvt_core.policies import POLICIES
 from primesvt_core.report import schema
 
 router = APIRouter()
@@ -21,11 +22,10 @@ RATE_LIMITED = (Depends(count_anonymous),)
 
 @router.get("/api/v1/plugins", tags=["meta"], dependencies=RATE_LIMITED)
 def list_plugins() -> Plugins:
-    """Families, policies and criteria of this server."""
+    """Plug-ins of every kind, and the parameters of the policies."""
     return Plugins(
-        families=registry.available("families"),
-        policies=registry.available("policies"),
-        criteria=registry.available("criteria"),
+        **{kind: registry.available(kind) for kind in registry.ATTRIBUTES},
+        policy_params={key: POLICIES.load(key).params.model_json_schema() for key in POLICIES.available()},
     )
 
 

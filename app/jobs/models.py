@@ -10,19 +10,32 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Date,
+    Dialect,
     Float,
     ForeignKey,
     Index,
     Integer,
     String,
+    TypeDecorator,
     UniqueConstraint,
     or_,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UtcTime
+from primesvt_client.presets import kept
 
 EVENT_ID = BigInteger().with_variant(Integer, "sqlite")
+
+
+class SpecJson(TypeDecorator[dict[str, Any]]):
+    """A constraint spec; one that was stored before there were presets means what it meant then."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_result_value(self, value: dict[str, Any] | None, dialect: Dialect) -> dict[str, Any] | None:
+        return None if value is None else kept(value)
 
 
 class JobRow(Base):
@@ -43,7 +56,7 @@ class JobRow(Base):
     dataset_id: Mapped[str] = mapped_column(ForeignKey("uploads.id"))
     train_dataset_id: Mapped[str | None] = mapped_column(ForeignKey("uploads.id"))
     retry_of: Mapped[str | None] = mapped_column(String(40))
-    spec: Mapped[dict[str, Any]] = mapped_column(JSON)
+    spec: Mapped[dict[str, Any]] = mapped_column(SpecJson)
     state: Mapped[str] = mapped_column(String(20))
     progress: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     verdict: Mapped[str | None] = mapped_column(String(40))

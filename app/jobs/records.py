@@ -34,9 +34,9 @@ class Job:
     """One compression.
 
     Attributes:
-        spec: the constraint spec as asked.
+        spec: the constraint spec as asked, with what its preset sets.
         progress: last report of the running step.
-        verdict: of a succeeded job: ``met``, ``accuracy_floor_reached`` or ``nothing_prunable``.
+        verdict: of a succeeded job: ``met``, ``accuracy_floor_reached``, ``not_proven`` or ``nothing_prunable``.
         summary: of a succeeded job.
         problem: of a failed job.
         attempts: how often a worker has begun it.

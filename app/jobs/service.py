@@ -24,16 +24,17 @@ from app.jobs.order import position, queues, ranks
 from app.jobs.places import Places
 from app.jobs.recency import touch_job
 from app.jobs.records import Artifact, Job, JobEvent, NewJob, StoredArtifact, record
-from app.jobs.states import ANY_DEVICE, JobState
+from app.jobs.states import JobState
 from app.names import printable
 from app.paging import Page, decode, page
 from app.queue import Notifier
 from app.storage import PRESIGNED_URL_SECONDS, BlobStore, SavedAs
 from app.teams import audit
 from app.teams.admission import Admission
-from primesvt_client.facts import ProblemFacts, read
+from primesvt_client.facts import DataSetFacts, ProblemFacts, read
 from primesvt_client.states import Priority
 from primesvt_core import spec as specs
+from primesvt_core.promise.provable import check_provable
 
 JOB_PREFIX = "job"
 
@@ -49,13 +50,13 @@ class JobService:
         """Queue a job; with the same idempotency key the same job is returned.
 
         Raises:
-            SpecError: the constraint spec is wrong.
+            SpecError: the constraint spec is wrong, or asks for what the data set is too small to prove.
             NotFound: the team has no such upload.
             UploadNotReady: an upload was rejected or has expired.
             IdempotencyConflict: the key was used for another request.
             QuotaExceeded: the team has as many jobs, or used as much, as it may.
         """
-        spec = specs.parse(new.spec).model_dump(mode="json", exclude_unset=True)
+        spec = specs.parse(new.spec)
         try:
             job_id, is_new = self._submit(team, new, spec, idempotency_key, retry_of)
         except IntegrityError:  # two requests with one key at the same time: the other one made the job
@@ -65,7 +66,7 @@ class JobService:
         return self.get(team, job_id)
 
     def _submit(
-        self, team: str, new: NewJob, spec: dict[str, object], key: str | None, retry_of: str | None
+        self, team: str, new: NewJob, spec: specs.CompressionSpec, key: str | None, retry_of: str | None
     ) -> tuple[str, bool]:
         digest = _digest(new)
         with self.database.session() as session:
@@ -260,18 +261,20 @@ class JobService:
         return known.job_id
 
     @staticmethod
-    def _new_row(session: Session, team: str, new: NewJob, spec: dict[str, object]) -> JobRow:
+    def _new_row(session: Session, team: str, new: NewJob, spec: specs.CompressionSpec) -> JobRow:
         used = [new.checkpoint_id, new.dataset_id, new.train_dataset_id]
         touch_uploads(session, team, [upload_id for upload_id in used if upload_id])
         checkpoint = _upload(session, team, new.checkpoint_id, UploadKind.CHECKPOINT)
         data = _upload(session, team, new.dataset_id, UploadKind.DATASET)
         if new.train_dataset_id is not None:
             _upload(session, team, new.train_dataset_id, UploadKind.DATASET)
+        _check_provable(spec, data)
         return JobRow(
             id=new_id(JOB_PREFIX), team_id=team, name=printable(new.name or f"{checkpoint.name} on {data.name}"),
-            checkpoint_id=checkpoint.id, dataset_id=data.id, train_dataset_id=new.train_dataset_id, spec=spec,
+            checkpoint_id=checkpoint.id, dataset_id=data.id, train_dataset_id=new.train_dataset_id,
+            spec=spec.model_dump(mode="json", exclude_unset=True),
             state=JobState.QUEUED.value, created_at=now(), not_before=now(), epoch=0, attempts=0,
-            priority=new.priority.rank, device=str(spec.get("device", ANY_DEVICE)).partition(":")[0],
+            priority=new.priority.rank, device=spec.device.partition(":")[0],
         )  # fmt: skip
 
 
@@ -296,6 +299,21 @@ def _upload(session: Session, team: str, upload_id: str, kind: UploadKind) -> Up
         problem = read(ProblemFacts, row.problem) or ProblemFacts()
         raise UploadNotReady(f"the {kind} {row.name} is {row.state}: {problem.detail or ''}")
     return row
+
+
+def _check_provable(spec: specs.CompressionSpec, data: UploadRow) -> None:
+    """Refuse an accuracy drop that the confirmation images cannot prove, if the data set's size is known already.
+
+    A least accuracy becomes a drop only once the original is measured: the run itself checks that.
+
+    Raises:
+        BudgetUnprovable: with the images that it needs, and the drop that these can prove.
+    """
+    facts = read(DataSetFacts, data.facts)
+    if facts is None or not facts.samples:
+        return
+    _, _, samples = spec.splits.counts(facts.samples)
+    check_provable(spec.budget.max_accuracy_drop, samples, spec.confidence, accept_unproven=spec.accept_unproven)
 
 
 def _positions(session: Session, team: str, rows: Sequence[JobRow]) -> dict[str, int]:

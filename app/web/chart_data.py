@@ -119,21 +119,22 @@ def of_events(events: Iterable[JobEvent], lines: BudgetLines) -> JobCharts:
     """The charts of a running job, from its events so far. A cell reported again after a restart counts once."""
     drops: Drops = {}
     tried: dict[CandidatePoint, None] = {}
-    measured: dict[CandidatePoint, None] = {}
+    measured: dict[float, CandidatePoint] = {}
     baseline: float | None = None
     for facts in _facts(events):
         if isinstance(facts, CellFacts):
             drops.setdefault(facts.group, {})[facts.rate] = facts.accuracy_drop, facts.is_bound
             baseline = facts.accuracy + facts.accuracy_drop
         elif isinstance(facts, CandidateFacts):
-            tried[_point(f"{facts.group} at {100 * facts.rate:.0f} %", facts.memory_saving, facts.accuracy)] = None
+            name = f"{facts.group} at {100 * facts.rate:.0f} %" if facts.group else "candidate"
+            tried[_point(name, facts.memory_saving, facts.accuracy)] = None
         elif isinstance(facts, TrialFacts) and baseline is not None:
             point = _point("confirmation images", facts.memory_saving, baseline - facts.accuracy_drop)
-            measured[point] = None
+            measured[facts.memory_saving] = point  # of several looks at a candidate the last
     return JobCharts(
         robustness=_robustness(drops),
         tried=tuple(tried),
-        measured=tuple(measured),
+        measured=tuple(measured.values()),
         lines=_with_floor(lines, baseline),
     )
 

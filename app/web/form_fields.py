@@ -10,7 +10,8 @@ from pydantic import JsonValue
 
 from app.web.form_values import typed_text
 from primesvt_client.inputs import Input, InputField, Kind, Unit, input_fields
-from primesvt_core import registry, spec
+from primesvt_client.presets import resolved
+from primesvt_core import spec
 from primesvt_core.policies import POLICIES, Parameter, policy_parameters
 
 FINEST = 0.01
@@ -96,8 +97,13 @@ class FormField:
         """Plug-ins or values to choose from."""
         if self.source.kind is Kind.SWITCH:
             return ("false", "true")
-        plugins = self.source.how.plugins
-        return registry.available(plugins) if plugins else self.source.choices
+        how = self.source.how
+        return spec.plugin_choices(how) if how.plugins else self.source.choices
+
+    @property
+    def by_preset(self) -> bool:
+        """Whether nothing chosen means what the preset chooses."""
+        return self.source.how.by_preset
 
 
 WRITTEN: Mapping[Kind, str] = {
@@ -114,7 +120,6 @@ FIELDS = tuple(
 )
 BUDGET = tuple(one for one in FIELDS if one.source.path[0] == "budget")
 ADVANCED = tuple(one for one in FIELDS if one not in BUDGET)
-DEFAULT_POLICY = next(str(one.source.default) for one in FIELDS if one.path == "policy")
 
 
 def policy_fields() -> tuple[FormField, ...]:
@@ -126,9 +131,10 @@ def policy_fields() -> tuple[FormField, ...]:
     )
 
 
-def fields_for(policy: str) -> tuple[FormField, ...]:
-    """The inputs that count if a policy is chosen, the default one if it is empty."""
-    return (*FIELDS, *(one for one in policy_fields() if one.policy == (policy or DEFAULT_POLICY)))
+def fields_for(document: Mapping[str, Any]) -> tuple[FormField, ...]:
+    """The inputs that count for a spec with the preset and the policy that ``document`` gives, if it gives them."""
+    chosen = resolved({name: value for name in ("preset", "policy") if (value := document.get(name))}).get("policy")
+    return (*FIELDS, *(one for one in policy_fields() if one.policy == chosen))
 
 
 KINDS: Mapping[object, Kind] = {

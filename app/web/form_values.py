@@ -17,12 +17,16 @@ def typed_text(source: InputField, value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, Mapping):
-        return "; ".join(f"{key}={_plain(one)}" for key, one in value.items())
+        return "; ".join(f"{key}={_entry_text(source, one)}" for key, one in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(typed_text(source, one) for one in value)
     if source.is_fraction:
         return f"{100 * value:.10g}"
     return f"{value / MEBIBYTE:.10g}" if source.how.unit is Unit.BYTES else _plain(value)
+
+
+def _entry_text(source: InputField, value: Any) -> str:
+    return f"{100 * value:.10g}" if source.is_fraction and isinstance(value, int | float) else _plain(value)
 
 
 def _plain(value: Any) -> str:
@@ -52,7 +56,7 @@ def _mapping(source: InputField, typed: str) -> dict[str, Any]:
         name, equals, value = part.partition("=")
         if not equals:
             raise ValueError(part)
-        found[name.strip()] = entry_value(source, value.strip())
+        found[name.strip()] = _scaled(source, value) if source.is_fraction else entry_value(source, value.strip())
     return found
 
 
@@ -89,7 +93,7 @@ def wanted(source: InputField) -> str:
         case Kind.NUMBERS:
             return f"numbers{of}, separated by commas"
         case Kind.MAPPING:
-            return "NAME=VALUE, separated by semicolons"
+            return f"NAME=VALUE{' with numbers' + of if of else ''}, separated by semicolons"
         case Kind.INTEGER if not of:
             return "a whole number"
         case _:

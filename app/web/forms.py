@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from app.web.form_fields import FIELDS, FormField, fields_for
 from app.web.form_values import parsed, typed_text, wanted
 from primesvt_client.inputs import InputField, Kind
+from primesvt_client.presets import given
 from primesvt_core import spec
 from primesvt_core.errors import SpecError
 
@@ -29,7 +30,7 @@ def read(values: Mapping[str, str]) -> Reading:
     """Make the spec that a form asks for, and check it."""
     document: dict[str, Any] = {"budget": {}}
     errors: dict[str, str] = {}
-    fields = fields_for(values.get("policy", ""))
+    fields = fields_for(values)
     for entry in fields:
         typed = values.get(entry.name, "").strip()
         if not typed:
@@ -73,8 +74,8 @@ def _put(document: dict[str, Any], source: InputField, value: JsonValue) -> None
 
 
 def values_of(document: Mapping[str, Any]) -> dict[str, str]:
-    """What a form must hold to ask for a spec again."""
-    fields = fields_for(str(document.get("policy", "")))
+    """What a form must hold to ask for a spec again; what its preset sets is left to the preset."""
+    fields, document = fields_for(document), given(document)
     found = {entry.name: typed_text(entry.source, _get(document, entry.source)) for entry in fields}
     return {name: value for name, value in found.items() if value}
 

@@ -183,7 +183,7 @@ def _form(
         training=TRAINING,
         budget=form_fields.BUDGET,
         advanced=(*form_fields.ADVANCED, *parameters),
-        is_open=any(values.get(name) for name in advanced if name not in ("policy", "criterion")),
+        is_open=any(values.get(name) for name in advanced if name != "preset"),
         choices={kind.value: _choices(services, user.team_id, kind) for kind in UploadKind},
         priorities=[*Priority],
         priority=_priority(values),

@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 from app.web import labels
 from primesvt_client.facts import CheckpointFacts, DataSetFacts, ResultSummary
+from primesvt_client.sizes import operations_text
 from primesvt_core import __version__
 
 STATIC = Path(__file__).resolve().parent / "static"
@@ -79,6 +80,7 @@ def _environment() -> Environment:
         "points": labels.points,
         "size": labels.size,
         "count": labels.count,
+        "operations": operations_text,
         "duration": labels.duration,
         "family": labels.family,
         "utc": labels.utc,

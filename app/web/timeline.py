@@ -105,7 +105,8 @@ def _note(progress: Progress) -> str:
     """The last measurement."""
     parts, facts = [progress.note], progress.facts
     if isinstance(facts, CellFacts | CandidateFacts):
-        parts += [f"{facts.group} at {labels.percent(facts.rate, 0)}", f"accuracy {labels.percent(facts.accuracy)}"]
+        where = [f"{facts.group} at {labels.percent(facts.rate, 0)}"] if facts.group else []
+        parts += [*where, f"accuracy {labels.percent(facts.accuracy)}"]
     if isinstance(facts, TrialFacts):
         parts.append(f"drop {labels.points(facts.accuracy_drop)}")
     if isinstance(facts, CandidateFacts | TrialFacts):

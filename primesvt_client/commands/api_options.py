@@ -102,6 +102,9 @@ def print_job(job: JobView) -> None:
         before, after = job.summary.baseline_accuracy or 0.0, job.summary.pruned_accuracy or 0.0
         saved = job.summary.memory_saving or 0.0
         out.print(f"  verdict {job.verdict}: {saved:.2%} of memory saved, accuracy {before:.2%} -> {after:.2%}")
+        if job.summary.macs_before and job.summary.macs_after is not None:
+            fewer = 1 - job.summary.macs_after / job.summary.macs_before
+            out.print(f"  {fewer:.2%} of multiply-accumulates saved")
     if job.problem:
         out.print(f"  {job.problem.code}: {job.problem.detail}", markup=False, soft_wrap=True)
 

@@ -72,7 +72,7 @@ class JobView(View):
     dataset_id: str
     train_dataset_id: str | None
     retry_of: str | None
-    spec: dict[str, Any]
+    spec: dict[str, Any] = Field(description="As asked, with its preset and what that sets.")
     progress: Progress | None = Field(description="Last report of the running step.")
     verdict: str | None
     summary: ResultSummary | None = Field(description="Of a job that has succeeded.")

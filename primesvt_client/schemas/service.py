@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import (
-    BaseModel,
-    Field,
-)
+from pydantic import BaseModel, Field, JsonValue
 
 from primesvt_client.schemas.base import View
 from primesvt_client.states import WorkerState
@@ -33,11 +30,16 @@ class Workers(BaseModel):
 
 
 class Plugins(BaseModel):
-    """What a constraint spec may name on this server."""
+    """The plug-ins of this server, by kind; of every policy its parameters."""
 
     families: tuple[str, ...]
     policies: tuple[str, ...]
     criteria: tuple[str, ...]
+    repairs: tuple[str, ...]
+    exporters: tuple[str, ...]
+    policy_params: dict[str, dict[str, JsonValue]] = Field(
+        description="Of every policy, the JSON Schema of the `policy_params` that a constraint spec may give it."
+    )
 
 
 class Health(BaseModel):

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from copy import copy
 from typing import Annotated, get_args
 
-from primesvt_core import registry
+from primesvt_client.inputs import Input
 from primesvt_core.errors import SpecError
+from primesvt_core.spec import PLUGINS, plugin_choices
 
-OPTIONS: Mapping[str, str] = {"policy": "policies", "criterion": "criteria", "kind": "exporters"}
-"""Parameters of commands, and the kind of plug-in that each chooses."""
+OPTIONS: Mapping[str, Input] = {**PLUGINS, "kind": Input(plugins="exporters")}
+"""Parameters of commands that choose a plug-in."""
 
 
 def lists_choices(command: Callable[..., None]) -> Callable[..., None]:
@@ -26,10 +27,10 @@ def lists_choices(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _listing(annotation: object, kind: str) -> object:
+def _listing(annotation: object, how: Input) -> object:
     """The annotation of an option, its help followed by the keys."""
     try:
-        keys = registry.available(kind)
+        keys = plugin_choices(how)
     except SpecError:  # the command says so where it needs one of them; help must come without
         return annotation
     form, option = get_args(annotation)

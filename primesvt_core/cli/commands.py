@@ -7,6 +7,7 @@ imported when a command runs, by name: so ``--help`` answers at once, without to
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -36,7 +37,9 @@ from primesvt_core import spec as specs
 from primesvt_core.cli.choices import lists_choices
 from primesvt_core.errors import SpecError
 from primesvt_core.exporters import EXPORTERS
-from primesvt_core.types import Step
+from primesvt_core.types import Step, Verdict
+from primesvt_core.workspace import reuse
+from primesvt_core.workspace.store import kept_preset
 
 if TYPE_CHECKING:
     from primesvt_core.evaluation.evaluate import Evaluation
@@ -151,16 +154,30 @@ def compress(
     document: dict[str, JsonValue],
     train_data: TrainData = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+    earlier: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--reuse",
+            help="Results folder of an earlier run: nothing that it computed of the same model on the same images is"
+            " computed again.",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Shrink a model within a budget; writes the model, the report and the figures to --out."""
-    parsed, workspace, is_new = specs.parse(document), _workspace(out_dir, resume), not out_dir.exists()
+    cells = _cells_of(earlier or [])
+    workspace, is_new = _workspace(out_dir, resume), not out_dir.exists()
+    if resume and (preset := kept_preset(workspace)) is not None:
+        document = {"preset": preset, **document}  # what ran, whatever the default is now
+    parsed = specs.parse(document)
     if train_data is not None and not parsed.fine_tuning.epochs:
         raise SpecError("--train-data is for fine-tuning; give --fine-tune-epochs too")
     pipeline = import_module("primesvt_core.pipeline")
     request = pipeline.Request(
-        checkpoint=checkpoint, data=data, spec=parsed, out=out_dir, workspace=workspace, train_data=train_data
-    )
+        checkpoint=checkpoint, data=data, spec=parsed, out=out_dir, workspace=workspace, train_data=train_data,
+        cells=cells,
+    )  # fmt: skip
     try:
         with progress_bars() as report_to:
             report: Report = pipeline.compress(request, report_to)
@@ -206,6 +223,9 @@ def print_result(report: Report, out_dir: Path) -> None:
     """The result in a few lines."""
     held = report.confirmation
     out.print(f"\n[bold]verdict: {report.verdict.value}[/]")
+    if report.verdict is Verdict.NOT_PROVEN:
+        for note in report.notes:
+            out.print(note, soft_wrap=True)
     table = Table("", "original", "pruned", "change")
     before, after = report.baseline, report.pruned
     table.add_row(
@@ -217,6 +237,10 @@ def print_result(report: Report, out_dir: Path) -> None:
         f"{after.parameter_bytes:,}",
         f"{change(-report.memory_saving)}%",
     )
+    if before.macs and after.macs is not None:
+        table.add_row(
+            "multiply-accumulates", f"{before.macs:,}", f"{after.macs:,}", f"{change(after.macs / before.macs - 1)}%"
+        )
     table.add_row(
         "file",
         f"{before.file_bytes:,}",
@@ -249,6 +273,14 @@ def _workspace(out_dir: Path, resume: bool) -> Path:
             f"{out_dir} is not empty; use another folder for --out, or --resume to go on with the run in it"
         )
     return out_dir / "workspace"
+
+
+def _cells_of(folders: Sequence[Path]) -> tuple[Path, ...]:
+    """The files of cells in results folders of earlier runs."""
+    for folder in folders:
+        if not (folder / reuse.FILE).is_file():
+            raise SpecError(f"{folder} given for --reuse has no {reuse.FILE}; give the --out folder of a finished run")
+    return tuple(folder / reuse.FILE for folder in folders)
 
 
 def _clear(workspace: Path, *, with_parent: bool) -> None:

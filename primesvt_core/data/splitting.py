@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 from primesvt_core.data._base import DataSet, refuse
 from primesvt_core.spec import SplitSizes
 
-PROPORTIONS = (0.10, 0.35, 0.55)
-"""Of calibration, search and confirmation, where the bounds of the spec do not bite."""
-
 SMALLEST = 20
 """Samples without which a split is of no use."""
 
@@ -41,16 +38,16 @@ def split(labels: NDArray[Any], sizes: SplitSizes, seed: int) -> Splits:
     """
     if len(labels) < SMALLEST:
         raise refuse("data_too_small", f"the data set has {len(labels)} samples; at least {SMALLEST} are needed")
-    bounds = (sizes.calibration_images, sizes.search_images, sizes.confirmation_images)
-    counts = [max(1, min(bound, int(share * len(labels)))) for bound, share in zip(bounds, PROPORTIONS, strict=True)]
-    order = _stratified(labels, seed)
-    ends = np.cumsum(counts)
-    parts = (order[end - count : end] for end, count in zip(ends, counts, strict=True))
-    calibration, search, confirmation = (tuple(sorted(part.tolist())) for part in parts)
+    counts = sizes.counts(len(labels))
+    first = min(counts[0], sizes.calibration_first or counts[0])
+    parts = np.split(in_proportion(labels, seed), np.cumsum([first, *counts[1:], counts[0] - first]))
+    calibration, search, confirmation = (
+        tuple(sorted(part.tolist())) for part in (np.concatenate((parts[0], parts[3])), *parts[1:3])
+    )
     return Splits(calibration=calibration, search=search, confirmation=confirmation)
 
 
-def _stratified(labels: NDArray[Any], seed: int) -> NDArray[np.int64]:
+def in_proportion(labels: NDArray[Any], seed: int) -> NDArray[np.int64]:
     """An order in which any run of samples holds every class in proportion, to within one.
 
     Each class's samples, shuffled, are spread evenly over [0, 1) with an offset of its own; the order is theirs.

@@ -144,6 +144,27 @@ class BlockEngine:
         wanted = frozenset((self.output,)).union(*(plan.begins_with for plan in plans))
         return self._values(parent, piece, wanted, {})
 
+    def values(self, block: int, patch: Patch, names: Sequence[Signal]) -> list[Tensor]:
+        """What a candidate computes on the images of a block: ``(T, B, C, ...)`` each, silenced channels as zeros.
+
+        It computes no further than it must. What is between, candidates that extend this one take over by `rebase`.
+        """
+        level = self.levels.get(id(patch))
+        if level is None:
+            level = self._level(patch, self.kept_bytes // 3) if patch.touched else self.original
+            self.levels[id(patch)] = level
+        pieces = 1 if self.like.is_cuda else _pieces(len(self._labels(block)))
+        found = in_parallel(
+            [partial(self._wanted, level, Piece(block, number, pieces), names) for number in range(pieces)]
+        )
+        self.loaded = None
+        return [torch.cat(parts, 1) for parts in zip(*found, strict=True)]
+
+    def _wanted(self, level: Level, piece: Piece, names: Sequence[Signal]) -> list[Tensor]:
+        with torch.inference_mode():
+            values = self._values(level, piece, frozenset(names), {})
+            return [whole(values[name], level.without(name)) for name in names]
+
     def rebase(self, patch: Patch) -> None:
         """Keep values of a candidate as well: those that follow change it further."""
         before, evaluated = self.base, self.levels.get(id(patch))
@@ -306,11 +327,7 @@ def _touches(node: Node, patch: Patch) -> bool:
 
 
 def _with_patch(node: Node, model: SpikingModel, patch: Patch, x: Sequence[Tensor]) -> Tensor:
-    own = Patch(
-        silenced={name: channels for name, channels in patch.silenced.items() if node.uses(f"{name}.weight")},
-        tensors={name: tensor for name, tensor in patch.tensors.items() if node.uses(name)},
-    )
-    with patched(model, own):
+    with patched(model, patch.within(node.uses)):
         return node.op(*x)
 
 

@@ -1,6 +1,6 @@
-"""The inner loops of the engines: a form in torch for every device, and a faster one in numba where it is installed.
+"""The inner loops of the engines: a form in torch for every device, and faster ones where numba or Triton is installed.
 
-Both compute what spikingjelly's neurons do, operation by operation, so that spikes are equal bit for bit.
+All compute what spikingjelly's neurons do, operation by operation, so that spikes are equal bit for bit.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Literal
 
 import torch
@@ -27,6 +28,12 @@ def available() -> Kernels:
     return "numba" if importlib.util.find_spec("numba") else "torch"
 
 
+@cache
+def has_triton() -> bool:
+    """Whether this installation can compile kernels for a GPU."""
+    return importlib.util.find_spec("triton") is not None
+
+
 def leaky(currents: Tensor, tau: float, threshold: float, kernels: Kernels, *, overwrite: bool) -> Tensor:
     """Leaky integrate-and-fire from rest, with hard reset to 0 and decaying input.
 
@@ -36,7 +43,7 @@ def leaky(currents: Tensor, tau: float, threshold: float, kernels: Kernels, *, o
         currents: ``(T, ...)``; every step is dense in memory, in any order of its dimensions.
         tau: time constant.
         threshold: at which it fires.
-        kernels: which form to use; on another device than the CPU it is torch's.
+        kernels: which form to use on the CPU; on a GPU it is Triton's where that is installed.
         overwrite: whether the spikes may take the currents' place.
 
     Returns:
@@ -52,6 +59,11 @@ def leaky(currents: Tensor, tau: float, threshold: float, kernels: Kernels, *, o
 
         exact = is_power_of_two(tau)
         native.leaky(_rows(currents), _rows(spikes), tau, threshold, tau_divides_exactly=exact)
+    elif currents.is_cuda and currents.dtype == torch.float32 and has_triton():
+        from primesvt_core.engines import cuda_kernels
+
+        exact = is_power_of_two(tau)
+        cuda_kernels.leaky(_rows(currents), _rows(spikes), tau, threshold, tau_divides_exactly=exact)
     else:
         _leaky(_rows(currents), _rows(spikes), tau, threshold)
     return spikes
@@ -95,8 +107,9 @@ def _rows(x: Tensor) -> Tensor:
 
 def _leaky(currents: Tensor, spikes: Tensor, tau: float, threshold: float) -> None:
     steps, size = currents.shape
-    for start in range(0, size, CHUNK):
-        here = slice(start, min(start + CHUNK, size))
+    chunk = size if currents.is_cuda else CHUNK
+    for start in range(0, size, chunk):
+        here = slice(start, min(start + chunk, size))
         v, change = torch.zeros_like(currents[0, here]), torch.empty_like(currents[0, here])
         for t in range(steps):
             torch.sub(currents[t, here], v, out=change)

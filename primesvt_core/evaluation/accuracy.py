@@ -15,11 +15,21 @@ from primesvt_core.pruning.patches import Patch
 
 
 def pick_device(name: str) -> torch.device:
-    """``auto`` is the first GPU, or the CPU where there is none.
+    """``auto`` is the first GPU, or the CPU where there is none. On a GPU this process computes in full precision.
 
     Raises:
         SpecError: if the name is none of a device, or this machine has no such device.
     """
+    device = _found(name)
+    if device.type == "cuda":
+        # Spikes depend on the last digits: ten bits of a product, which torch lets convolutions have, are not enough,
+        # and the same model must have the same spikes every time.
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
+    return device
+
+
+def _found(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if not re.fullmatch(DEVICES, name):

@@ -28,7 +28,7 @@ from primesvt_core.families._masked import (
     masked_layers,
     preprocessing,
 )
-from primesvt_core.layers.graph import Flow, Signal
+from primesvt_core.layers.graph import Flow, Multiplies, Signal
 from primesvt_core.layers.masked_attention import MaskedAttention
 from primesvt_core.layers.mlp import CurrentMlp
 from primesvt_core.layers.neurons import UnusedParameter, lif, plif
@@ -120,8 +120,10 @@ class Attention(MaskedAttention):
         if not self.dvs_mode:
             return super().attend(flow, q, k, v, stream)
         k, v = (flow.tokens(flow.apply("dilated", _dilated, flow.planes(y, stream))) for y in (k, v))
-        mask = self.mask(flow, flow.apply("product", lambda x, y: self._over_heads(x * y), k, v))
-        return flow.apply("masked", lambda x, y: self._over_heads(x * y), q, mask)
+        mask = self.mask(
+            flow, flow.apply("product", lambda x, y: self._over_heads(x * y), k, v, multiplies=Multiplies())
+        )
+        return flow.apply("masked", lambda x, y: self._over_heads(x * y), q, mask, multiplies=Multiplies())
 
     def _over_heads(self, x: Tensor) -> Tensor:
         """Dilate over tokens and the channels of a head: ``(T, B, C, N)``."""

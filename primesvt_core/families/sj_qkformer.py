@@ -40,7 +40,7 @@ from primesvt_core.families._zoo import (
     ZooConfig,
     variant_of,
 )
-from primesvt_core.layers.graph import Flow, Part, Signal
+from primesvt_core.layers.graph import Flow, Multiplies, Part, Signal
 from primesvt_core.layers.mlp import Mlp
 from primesvt_core.layers.pointwise import PointwiseConv1d
 from primesvt_core.layers.self_attention import FusedSelfAttention
@@ -159,7 +159,7 @@ class Masking(Part):
         q, k = flow.split(flow.fire(flow.run(x, self.qk_conv_bn), self.qk_lif), self.rows)
         if self.by_channel:
             mask = flow.fire(flow.apply("total", lambda y: y.sum(3, keepdim=True), q), self.attn_lif)
-            masked = flow.apply("masked", torch.mul, mask, k)
+            masked = flow.apply("masked", torch.mul, mask, k, multiplies=Multiplies(place=1))
         else:
             masked = token_attention(flow, q, k, self.num_heads, self.attn_lif)
         return flow.fire(flow.run(masked, self.proj_conv_bn), self.proj_lif)

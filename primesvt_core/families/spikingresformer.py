@@ -41,7 +41,7 @@ from primesvt_core.families._recipes import (
     imagenet_cropped,
     whole,
 )
-from primesvt_core.layers.graph import Flow, Part, Signal
+from primesvt_core.layers.graph import Flow, Multiplies, Part, Signal
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import lif, plif
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
@@ -119,6 +119,11 @@ class Norm(nn.Sequential):
         super().__init__(OrderedDict(bn=nn.BatchNorm2d(width)))
 
 
+def _pairs(y: Tensor, *others: Tensor) -> int:
+    """Pairs of a position after the strided convolution and one before it, over all time steps: ``(T, B, C, H, W)``."""
+    return y.shape[0] * y.shape[1] * y.shape[3:].numel() * others[-1].shape[3:].numel()
+
+
 class Attention(Part):
     """Dual spike self-attention: ``spikes(y1^T x)`` weighs ``y2``, with ``y1, y2`` a strided convolution of ``x``."""
 
@@ -140,8 +145,12 @@ class Attention(Part):
         """``(T, B, D, H, W)`` stream to the next stream."""
         spikes = flow.fire(x, self.activation_in)
         y = flow.run(spikes, self.W, self.norm)
-        attention = flow.fire(flow.apply("scores", self.scores, y, spikes), self.activation_attn)
-        out = flow.fire(flow.apply("weighed", self.weighed, y, attention, x), self.activation_out)
+        attention = flow.fire(
+            flow.apply("scores", self.scores, y, spikes, multiplies=Multiplies(1, _pairs)), self.activation_attn
+        )
+        out = flow.fire(
+            flow.apply("weighed", self.weighed, y, attention, x, multiplies=Multiplies(0, _pairs)), self.activation_out
+        )
         return flow.add(x, flow.run(out, self.Wproj, self.norm_proj))
 
     def halves(self, y: Tensor) -> tuple[Tensor, Tensor]:

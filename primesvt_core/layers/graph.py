@@ -116,6 +116,25 @@ class Planes:
 
 
 @dataclass(frozen=True)
+class Multiplies:
+    """That an operation multiplies values with each other, as attention does.
+
+    Attributes:
+        place: of the input to whose channels the number of multiply-accumulates is proportional.
+        times: from the inputs to the multiply-accumulates for each of those channels; those of that input, element by
+            element, unless given.
+    """
+
+    place: int = 0
+    times: Callable[..., int] | None = None
+
+    def per_channel(self, inputs: Sequence[Tensor]) -> int:
+        """Multiply-accumulates for every channel of `place`, of inputs ``(T, B, C, ...)``."""
+        one = inputs[self.place]
+        return self.times(*inputs) if self.times else one.numel() // one.shape[2]
+
+
+@dataclass(frozen=True)
 class Apply:
     """Any other function of tensors ``(T, B, ...)``.
 
@@ -123,11 +142,13 @@ class Apply:
         function: the function.
         modules: whose weights it uses.
         by_channel: whether each channel of the result depends on that channel alone, and is 0 where any input's is 0.
+        multiplies: whether it multiplies values with each other.
     """
 
     function: Callable[..., Tensor]
     modules: tuple[nn.Module, ...] = ()
     by_channel: bool = False
+    multiplies: Multiplies | None = None
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         return self.function(*inputs)
@@ -256,10 +277,11 @@ class Flow:
         modules: Sequence[nn.Module] = (),
         parameters: Sequence[nn.Parameter] = (),
         by_channel: bool = False,
+        multiplies: Multiplies | None = None,
     ) -> Signal:
         """Any other function of values: `Apply`; ``modules`` and ``parameters`` are those that it uses."""
         names = tuple(self._parameters[id(parameter)] for parameter in parameters)
-        return self._add(name, Apply(function, tuple(modules), by_channel), values, modules, names)
+        return self._add(name, Apply(function, tuple(modules), by_channel, multiplies), values, modules, names)
 
     def graph(self, output: Signal) -> Graph:
         """What has been written down."""

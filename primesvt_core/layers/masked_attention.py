@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from primesvt_core.layers.conv_bn_lif import ConvBnLif
-from primesvt_core.layers.graph import Flow, Signal
+from primesvt_core.layers.graph import Flow, Multiplies, Signal
 from primesvt_core.layers.pointwise import PointwiseConv2d
 
 
@@ -46,8 +46,8 @@ class MaskedAttention(ConvBnLif):
 
     def attend(self, flow: Flow, q: Signal, k: Signal, v: Signal, stream: Signal) -> Signal:
         """``(T, B, C, N)`` spikes to the same; ``stream`` has their height and width."""
-        mask = self.mask(flow, flow.apply("product", torch.mul, k, v, by_channel=True))
-        return flow.apply("masked", torch.mul, q, mask, by_channel=True)
+        mask = self.mask(flow, flow.apply("product", torch.mul, k, v, by_channel=True, multiplies=Multiplies()))
+        return flow.apply("masked", torch.mul, q, mask, by_channel=True, multiplies=Multiplies())
 
     def mask(self, flow: Flow, kv: Signal) -> Signal:
         """``(T, B, C, N) -> (T, B, C, 1)`` spikes."""

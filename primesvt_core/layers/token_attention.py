@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from primesvt_core.layers.graph import Flow, Signal
+from primesvt_core.layers.graph import Flow, Multiplies, Signal
 
 
 def token_attention(flow: Flow, q: Signal, k: Signal, num_heads: int, neuron: nn.Module) -> Signal:
@@ -15,4 +15,6 @@ def token_attention(flow: Flow, q: Signal, k: Signal, num_heads: int, neuron: nn
 
     total = flow.apply("total", lambda x: by_head(x).sum(3, keepdim=True), q)
     mask = flow.fire(total, neuron)
-    return flow.apply("masked", lambda x, y: (x * by_head(y)).flatten(2, 3), mask, k)
+    return flow.apply(
+        "masked", lambda x, y: (x * by_head(y)).flatten(2, 3), mask, k, multiplies=Multiplies(place=1)
+    )  # fmt: skip

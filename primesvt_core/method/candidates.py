@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -18,23 +18,27 @@ from pydantic import JsonValue
 from torch import Tensor
 
 from primesvt_core.calibration import Calibration
+from primesvt_core.costs import Network, bytes, macs
 from primesvt_core.criteria import Scoring
 from primesvt_core.criteria._base import CRITERIA, check_needs, scores_of
+from primesvt_core.data import in_proportion
 from primesvt_core.engines import Images
-from primesvt_core.errors import SpecError
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.splits import SplitImages
 from primesvt_core.families._base import FamilyConfig
+from primesvt_core.intake.geometry import geometry
 from primesvt_core.intake.inspect import Inspection
 from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.finetuning import TrainingSet, fine_tune
+from primesvt_core.method.limits import chosen_groups
 from primesvt_core.promise.bounds import Paired, paired
-from primesvt_core.pruning.groups import kept_count, memory_bytes, plan_for, pruned_shapes
+from primesvt_core.promise.looks import look_counts
+from primesvt_core.pruning.groups import kept_count, plan_for
 from primesvt_core.pruning.surgery import prune
 from primesvt_core.registry import Need
 from primesvt_core.spec import CompressionSpec
-from primesvt_core.types import ChannelGroup, CurvePoint, Plan, Rates
+from primesvt_core.types import CurvePoint, Plan, Rates
 from primesvt_core.workspace.store import SCORES, SNAPSHOT, Workspace
 
 
@@ -62,16 +66,28 @@ class Candidates:
         self.inspection, self.state, self.images, self.spec = inspection, state, images, spec
         self.workspace, self.device = workspace, device
         self.family, self.config = inspection.family, inspection.config
-        self.groups = _chosen_groups(self.family.groups(self.config), spec)
+        self.groups = chosen_groups(self.family.groups(self.config), spec)
         self.criterion = CRITERIA.load(spec.criterion)
         self.unused = self.family.unused(self.config)
-        self.memory_before = memory_bytes(inspection.shapes, self.unused)
+        network = Network(
+            shapes=inspection.shapes,
+            groups=self.family.groups(self.config),
+            geometry=geometry(self.family, self.config),
+            unused=self.unused,
+        )
+        self._bytes, self._macs = bytes.COST.of(network), macs.COST.of(network)
+        self.memory_before, self.macs_before = self._bytes({}), self._macs({})
         self.training: TrainingSet | None = None
         """What fine-tuning learns from; None without fine-tuning."""
+        self._last: tuple[str, SpikingModel] | None = None
         self.note: Callable[[str], None] = lambda _: None
         """Receives messages on what goes on within an evaluation."""
         self.calibration_images: Images = images.blocks(images.splits.calibration)
         """What criteria and repairs look at."""
+        self.calibration_source: tuple[str, ...] = ("calibration split",)
+        """Where these images come from."""
+        self.repaired: Callable[[Rates], Mapping[str, Tensor]] = lambda _: {}
+        """What the repair changes of the original for the model pruned at the given rates, at the original's shapes."""
         self.labelled_images: Images | None = self.calibration_images
         """What criteria look at that need labels; None where there are none."""
 
@@ -132,12 +148,19 @@ class Candidates:
 
     def memory(self, rates: Rates) -> int:
         """Parameter memory in bytes at the given rates."""
-        sizes = {group.name: kept_count(group, rates[group.name]) for group in self.groups if group.name in rates}
-        return memory_bytes(pruned_shapes(self.inspection.shapes, self.groups, sizes), self.unused)
+        return self._bytes(self._sizes(rates))
 
-    def smallest_memory(self) -> int:
-        """Parameter memory with every group at its deepest rate."""
-        return self.memory({group.name: self.spec.rates[-1] for group in self.groups})
+    def macs(self, rates: Rates) -> int:
+        """Multiply-accumulates of one image over all time steps, at the given rates."""
+        return self._macs(self._sizes(rates))
+
+    @property
+    def deepest(self) -> Rates:
+        """Every group at its deepest rate; limits make it less."""
+        return {group.name: self.spec.rates[-1] for group in self.groups}
+
+    def _sizes(self, rates: Rates) -> dict[str, int]:
+        return {group.name: kept_count(group, rates[group.name]) for group in self.groups if group.name in rates}
 
     def saving(self, parameter_bytes: int) -> float:
         """Fraction of the original's parameter memory that is gone."""
@@ -148,28 +171,79 @@ class Candidates:
 
         Unlike a trial of the search this runs the sliced model, fine-tuned if the spec says so.
         """
+        found = self._first_correct(rates, len(self.confirmation_order))
+        return [right for _, right in sorted(zip(self.confirmation_order, found, strict=True))]
 
-        def compute() -> list[bool]:
+    @cached_property
+    def confirmation_order(self) -> tuple[int, ...]:
+        """Places in the confirmation split, in the order in which candidates see its images.
+
+        With several looks at a candidate every class is in proportion among the first so many.
+        """
+        places = range(len(self.images.splits.confirmation))
+        if len(self._looks) == 1:
+            return tuple(places)
+        labels = self.images.data.labels[[*self.images.splits.confirmation]]
+        return tuple(in_proportion(labels, self.spec.seed).tolist())
+
+    @property
+    def confirmation_step(self) -> int:
+        """Images of the confirmation split that are judged together: a batch, or all where batches matter."""
+        return len(self.images.splits.confirmation) if self.original.depends_on_batch else self.spec.batch_size
+
+    @cached_property
+    def _looks(self) -> tuple[int, ...]:
+        return look_counts(len(self.images.splits.confirmation), self.confirmation_step)
+
+    def _first_correct(self, rates: Rates, samples: int) -> list[bool]:
+        """The same for the first images in `confirmation_order`, from look to look."""
+        name = f"{self._confirmation}/{fingerprint(self.plan(rates))}"
+        found: list[bool] = []
+        for start, end in pairwise((0, *self._looks)):
+            if end <= samples:
+                key = name if len(self._looks) == 1 else f"{name}/{start}-{end}"
+                found += self._remembered(key, partial(self._correct, rates, start, end))
+        return found
+
+    def _correct(self, rates: Rates, start: int, end: int) -> list[bool]:
+        images = [self.images.splits.confirmation[place] for place in self.confirmation_order[start:end]]
+        return correct(self._sliced(rates), self.images.blocks(images), self.counting(len(images)))
+
+    def _sliced(self, rates: Rates) -> SpikingModel:
+        """The pruned model; the last one is kept for the next look at it."""
+        name = fingerprint(self.plan(rates))
+        if self._last is None or self._last[0] != name:
             pruned = self.build_pruned(rates)
-            model = build(self.family, pruned.config, pruned.state).to(self.device)
-            images = self.images.splits.confirmation
-            return correct(model, self.images.blocks(images), self.counting(len(images)))
+            self._last = name, build(self.family, pruned.config, pruned.state).to(self.device)
+        return self._last[1]
 
-        return self._remembered(f"confirmation/{fingerprint(self.plan(rates))}", compute)
+    @cached_property
+    def _confirmation(self) -> str:
+        """What the names of the cells of the confirmation begin with: models that learn otherwise have other cells."""
+        name = "confirmation" if self.spec.repair == "none" else f"confirmation-{self.spec.repair}"
+        if self.training is None:
+            return name
+        learned = (self.spec.fine_tuning.model_dump(mode="json"), self.training.data.fingerprint(), self.spec.seed)
+        return f"{name}-{hashlib.sha256(json.dumps(learned).encode()).hexdigest()[:8]}"
 
     def original_accuracy(self) -> float:
         """The original's accuracy on the confirmation split."""
         right = self.confirmed_correct({})
         return sum(right) / len(right)
 
-    def judge(self, point: CurvePoint) -> Paired:
-        """Compare a candidate with the original on the confirmation split."""
-        return paired(self.confirmed_correct({}), self.confirmed_correct(point.rates))
+    def judge(self, point: CurvePoint, samples: int) -> Paired:
+        """Compare a candidate with the original on the first images of the confirmation split.
+
+        Args:
+            point: the candidate.
+            samples: images after which candidates are looked at (`promise.looks.look_counts`).
+        """
+        return paired(self._first_correct({}, samples), self._first_correct(point.rates, samples))
 
     def build_pruned(self, rates: Rates) -> Pruned:
-        """Slice the original, and fine-tune the result if the spec says so."""
+        """Slice the original, repaired, and fine-tune the result if the spec says so."""
         plan = self.plan(rates)
-        config, state = prune(self.family, self.config, self.state, plan)
+        config, state = prune(self.family, self.config, {**self.state, **self.repaired(rates)}, plan)
         if not plan.kept or not self.spec.fine_tuning.epochs or self.training is None:
             return Pruned(config=config, state=state)
         model = build(self.family, config, state).to(self.device)
@@ -193,19 +267,3 @@ class Candidates:
 def fingerprint(plan: Plan) -> str:
     """A short name for a plan, the same in every process."""
     return hashlib.sha256(json.dumps(plan.kept, sort_keys=True).encode()).hexdigest()[:24]
-
-
-def _chosen_groups(groups: Sequence[ChannelGroup], spec: CompressionSpec) -> tuple[ChannelGroup, ...]:
-    """Groups that the spec lets be pruned.
-
-    Raises:
-        SpecError: if a pattern matches no group.
-    """
-
-    def matches(patterns: Sequence[str], name: str) -> bool:
-        return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-    for pattern in (*spec.groups, *spec.excluded_groups):
-        if not any(fnmatchcase(group.name, pattern) for group in groups):
-            raise SpecError(f"no channel group matches {pattern!r}; there are: {', '.join(g.name for g in groups)}")
-    return tuple(g for g in groups if matches(spec.groups, g.name) and not matches(spec.excluded_groups, g.name))

@@ -1,79 +1,95 @@
-"""The paired test on unseen images: the true loss of accuracy must stay within the allowed drop, with confidence."""
+"""The paired test on unseen images: the true loss of accuracy must stay within the allowed drop, with confidence.
+
+Which candidates are tested, in which order, follows from the search alone, before one of them sees a confirmation
+image. The procedures, and why they keep the confidence, are in `promise.sequences`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+from primesvt_core.promise import sequences
 from primesvt_core.promise.bounds import Paired, drop_upper_bound
-from primesvt_core.types import CurvePoint
+from primesvt_core.promise.looks import plan_looks
+from primesvt_core.promise.provable import smallest_provable_drop
+from primesvt_core.promise.sequences import TARGET_SHARE, Claim, fixed_sequence, gate
+from primesvt_core.types import FLOAT_SLACK, CurvePoint
 
-FIRST_TEST_SHARE = 0.8
-"""Share of the error probability that the first candidate may use: it is the one that reaches the target. Those that it
-is backed off to, which lose less, divide the rest."""
+POINTS = 4
+"""Candidates of a long list that are tested, about: more cost evaluations and hardly deliver more."""
 
+SHORT = 7
+"""A list that is no longer was chosen to be tested: all of it is."""
 
-@dataclass(frozen=True, kw_only=True)
-class Trial:
-    """One candidate, tested on the confirmation split.
-
-    Attributes:
-        candidate: as the search found it.
-        pair: it and the original on the same images.
-        upper_bound: of the true drop of accuracy, with the confidence of this test.
-        confirmed: whether the bound is within the allowed drop.
-    """
-
-    candidate: CurvePoint
-    pair: Paired
-    upper_bound: float
-    confirmed: bool
+Judge = sequences.Judge[CurvePoint]
+Trial = sequences.Trial[CurvePoint]
 
 
 def confirm(
     first: CurvePoint,
     fallbacks: Sequence[CurvePoint],
-    judge: Callable[[CurvePoint], Paired],
+    judge: Judge,
     allowed_drop: float | None,
     confidence: float,
+    *,
+    samples: int,
+    reaches_target: bool,
+    step: int = 1,
 ) -> tuple[Trial, ...]:
-    """Test ``first``; if it is not confirmed, back off to the deepest of ``fallbacks`` that is.
+    """Test candidates on the confirmation split so that the one delivered keeps the drop, with ``confidence``.
 
-    The fallbacks are bisected, so that few are tested; the error probability is divided among all the trials that could
-    be made (Bonferroni), so that the bound holds with ``confidence`` whichever candidate is chosen.
+    A candidate that reaches the memory target is tested first, and delivered if it can be; if not, gentler ones follow
+    (a gate). Without such a candidate the saving is what counts: they are tested from the gentlest upwards (a fixed
+    sequence).
 
     Args:
         first: the candidate the search prefers.
         fallbacks: ascending in saving, all below ``first``.
-        judge: compares a candidate with the original on the confirmation split.
+        judge: compares a candidate with the original on the first images of the confirmation split.
         allowed_drop: None if the accuracy is not bounded; then ``first`` is confirmed.
-        confidence: joint, over all the trials.
+        confidence: joint, over all the candidates.
+        samples: images of the confirmation split.
+        reaches_target: whether there is a memory target, and ``first`` reaches it.
+        step: images that are judged together.
 
     Returns:
-        The trials in the order they were made; the chosen one is `chosen`.
+        One trial of every candidate that was tested; the one to deliver is `chosen`.
     """
     error = 1 - confidence
-    share = FIRST_TEST_SHARE if fallbacks else 1.0
-    trials = [_try(first, judge, allowed_drop, 1 - error * share)]
-    if trials[0].confirmed:
-        return tuple(trials)
-    low, high = 0, len(fallbacks)
-    each = error * (1 - share) / max(1, len(fallbacks).bit_length())
-    while low < high:
-        middle = (low + high) // 2
-        trials.append(_try(fallbacks[middle], judge, allowed_drop, 1 - each))
-        low, high = (middle + 1, high) if trials[-1].confirmed else (low, middle)
-    return tuple(trials)
+    if allowed_drop is None or not first.rates:
+        return (_unquestioned(first, judge(first, samples), confidence),)
+    claim = Claim(drop=allowed_drop, looks=plan_looks(samples, allowed_drop, error, step))
+    *chain, last = spaced((*fallbacks, first))
+    if not reaches_target:
+        return fixed_sequence((*chain, last), judge, claim, error)
+    error_of_chain = error * (1 - TARGET_SHARE) * claim.looks[-1].share
+    if smallest_provable_drop(samples, 1 - error_of_chain) > allowed_drop:
+        chain = []  # nothing could be confirmed with so little error, which the target rather has
+    return gate(last, chain, judge, claim, error)
 
 
-def _try(
-    candidate: CurvePoint, judge: Callable[[CurvePoint], Paired], allowed_drop: float | None, confidence: float
-) -> Trial:
-    pair = judge(candidate)
-    bound = drop_upper_bound(pair, confidence)
-    return Trial(
-        candidate=candidate, pair=pair, upper_bound=bound, confirmed=allowed_drop is None or bound <= allowed_drop
-    )
+def _unquestioned(candidate: CurvePoint, pair: Paired, confidence: float) -> Trial:
+    """Of a candidate of whose accuracy nothing is asked, or of the original, which loses nothing."""
+    bound = drop_upper_bound(pair, confidence) if candidate.rates else 0.0
+    return Trial(candidate=candidate, pair=pair, upper_bound=bound, confirmed=True, confidence=confidence)
+
+
+def spaced(candidates: Sequence[CurvePoint], points: int = POINTS) -> tuple[CurvePoint, ...]:
+    """About so many candidates, the last one and others of evenly spaced saving below it; the original is none.
+
+    So few that all can be tested are taken as they are: their spacing was chosen.
+
+    Args:
+        candidates: ascending in saving.
+        points: at most.
+    """
+    pruned = [candidate for candidate in candidates if candidate.rates]
+    if len(pruned) <= SHORT:
+        return tuple(pruned)
+    wanted = [pruned[-1].memory_saving * part / points for part in range(1, points + 1)]
+    places = range(len(pruned))
+    nearest = {min(places, key=lambda i, at=saving: abs(pruned[i].memory_saving - at)) for saving in wanted}  # type: ignore[misc]
+    return tuple(pruned[i] for i in sorted({*nearest, len(pruned) - 1}))
 
 
 def chosen(trials: Sequence[Trial]) -> Trial | None:
@@ -81,3 +97,47 @@ def chosen(trials: Sequence[Trial]) -> Trial | None:
     return max(
         (trial for trial in trials if trial.confirmed), key=lambda trial: trial.candidate.memory_saving, default=None
     )
+
+
+def best_unproven(
+    first: CurvePoint,
+    fallbacks: Sequence[CurvePoint],
+    judge: Judge,
+    allowed_drop: float,
+    confidence: float,
+    *,
+    samples: int,
+    confirmed: Trial | None,
+    reaches_target: bool,
+) -> Trial | None:
+    """What to deliver to someone who accepts a result that is not proven; None where a confirmed one is as good.
+
+    That is the deepest of the candidates that `confirm` may test whose measured drop is allowed. Beside a confirmed one
+    only a candidate that reaches the memory target is worth it.
+
+    Args:
+        first: the candidate the search prefers.
+        fallbacks: ascending in saving, all below ``first``.
+        judge: compares a candidate with the original on the first images of the confirmation split.
+        allowed_drop: of the budget.
+        confidence: of the bound that is reported beside the measured drop.
+        samples: images of the confirmation split.
+        confirmed: the `chosen` one.
+        reaches_target: whether there is a memory target, and ``first`` reaches it.
+
+    Returns:
+        Its trial on the whole split.
+    """
+    if confirmed is not None and (not reaches_target or confirmed.candidate == first):
+        return None
+    for candidate in (first,) if confirmed else reversed(spaced((*fallbacks, first))):
+        pair = judge(candidate, samples)
+        if is_within(pair, allowed_drop):
+            bound = drop_upper_bound(pair, confidence)
+            return Trial(candidate=candidate, pair=pair, upper_bound=bound, confirmed=False, confidence=confidence)
+    return None
+
+
+def is_within(pair: Paired, allowed_drop: float) -> bool:
+    """Whether the measured drop is allowed."""
+    return pair.drop <= allowed_drop + FLOAT_SLACK

@@ -32,6 +32,7 @@ class Measurement:
         accuracy: fraction of the images that it gets right, ``correct`` of ``samples``.
         parameters: trained ones that the forward pass uses.
         parameter_bytes: of parameters and BatchNorm buffers that the forward pass uses.
+        macs: multiply-accumulates of one image over all time steps.
         file_bytes: of its safetensors file.
         peak_activation_bytes: largest input plus output of one layer, for one image.
         spikes_per_image: summed over neurons and time steps.
@@ -43,6 +44,7 @@ class Measurement:
     samples: int
     parameters: int
     parameter_bytes: int
+    macs: int
     file_bytes: int
     peak_activation_bytes: int
     spikes_per_image: float
@@ -98,8 +100,10 @@ def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedMode
         sha256=_digest(path),
         pruned=pruned,
         shapes=reread.shapes,
-        before=_measurement(candidates, candidates.inspection.shapes, before, activity["before"], original_bytes),
-        after=_measurement(candidates, reread.shapes, after, activity["after"], path.stat().st_size),
+        before=_measurement(candidates, {}, candidates.inspection.shapes, before, activity["before"], original_bytes),
+        after=_measurement(
+            candidates, result.point.rates, reread.shapes, after, activity["after"], path.stat().st_size
+        ),
         pair=paired(before, after),
         latencies={f"latency_{name}": measured.latency_seconds for name, measured in activity.items()},
     )
@@ -136,7 +140,7 @@ def _file_bytes(candidates: Candidates) -> int:
 
 
 def _measurement(
-    candidates: Candidates, shapes: Shapes, right: Sequence[bool], activity: Activity, file_bytes: int
+    candidates: Candidates, rates: Rates, shapes: Shapes, right: Sequence[bool], activity: Activity, file_bytes: int
 ) -> Measurement:
     return Measurement(
         accuracy=sum(right) / len(right),
@@ -144,6 +148,7 @@ def _measurement(
         samples=len(right),
         parameters=parameter_count(shapes, candidates.unused),
         parameter_bytes=memory_bytes(shapes, candidates.unused),
+        macs=candidates.macs(rates),
         file_bytes=file_bytes,
         peak_activation_bytes=activity.peak_activation_bytes,
         spikes_per_image=activity.spikes_per_image,

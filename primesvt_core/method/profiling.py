@@ -9,12 +9,17 @@ from primesvt_core.types import FLOAT_SLACK, GroupSize, ProfileCell, Rates
 WITH_EACH_OTHER = 8
 """Groups that are explored together: what comes before them is computed once a block of images."""
 
+NO_LIMITS: Mapping[str, float] = {}
+
 Decide = Callable[[Sequence[Rates], float], Sequence[bool]]
 """For several candidates, computed together, whether each loses at most so much on the search split."""
 
 
 def distinct_rates(
-    groups: Sequence[GroupSize], rates: Sequence[float], kept: Callable[[str, float], int]
+    groups: Sequence[GroupSize],
+    rates: Sequence[float],
+    kept: Callable[[str, float], int],
+    max_rates: Mapping[str, float] = NO_LIMITS,
 ) -> dict[str, tuple[float, ...]]:
     """Rates that remove another number of channels than the one before, by group, in the order of the groups.
 
@@ -22,11 +27,12 @@ def distinct_rates(
         groups: in the order of the sorting.
         rates: ascending.
         kept: channels that a group keeps at a rate.
+        max_rates: the largest rate of a group that has a limit, which stands for all deeper ones.
     """
     found: dict[str, tuple[float, ...]] = {}
     for group in groups:
         last_kept, chosen = group.size, []
-        for rate in rates:
+        for rate in dict.fromkeys(min(rate, max_rates.get(group.name, rate)) for rate in rates):
             if (count := kept(group.name, rate)) != last_kept:
                 chosen.append(rate)
             last_kept = count

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from primesvt_core.method.confirmation import Trial, chosen
+from primesvt_core.method.confirmation import Trial, chosen, is_within
 from primesvt_core.method.profiling import targeted
 from primesvt_core.method.search import Goal, Search
-from primesvt_core.types import CurvePoint, GroupSize, LayerSize, ProfileCell, Verdict
+from primesvt_core.types import CurvePoint, GroupSize, LayerSize, ProfileCell, Rates, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,10 @@ class RunResult:
         groups: in the order of the policy.
         cells: of the profile, as far as they were asked for.
         search: what the rounds of the policy found.
-        trials: candidates that were confirmed, in the order of their tests.
+        macs: multiply-accumulates of one image at the given rates.
+        trials: candidates that were tested on the confirmation split, one trial each.
+        unproven: the candidate that is exported although it is not confirmed, as the spec accepts; None if it does not,
+            or a confirmed one is exported.
     """
 
     goal: Goal
@@ -30,12 +34,14 @@ class RunResult:
     groups: tuple[GroupSize, ...]
     cells: tuple[ProfileCell, ...]
     search: Search
+    macs: Callable[[Rates], int]
     trials: tuple[Trial, ...]
+    unproven: Trial | None = None
 
     @property
     def kept(self) -> Trial | None:
-        """The confirmed candidate that is exported; None if none is confirmed, and the original is."""
-        return chosen(self.trials)
+        """The candidate that is exported; None if none is confirmed or accepted without, and the original is."""
+        return self.unproven or chosen(self.trials)
 
     @property
     def targeted(self) -> frozenset[str]:
@@ -45,7 +51,7 @@ class RunResult:
 
     @property
     def point(self) -> CurvePoint:
-        """The exported point: a confirmed candidate, or the unpruned model."""
+        """The exported point: a candidate, or the unpruned model."""
         return self.kept.candidate if self.kept else self.start
 
     @property
@@ -53,8 +59,31 @@ class RunResult:
         """How the run ended."""
         if not self.targeted and not any(trial.candidate.rates for trial in self.trials):
             return Verdict.NOTHING_PRUNABLE
-        if self.goal.target_bytes is not None:
-            met = self.kept is not None and self.point.parameter_bytes <= self.goal.target_bytes
+        if self.unproven is None and self._is_met:
+            return Verdict.MET
+        return Verdict.NOT_PROVEN if self.short_of_proof is not None else Verdict.ACCURACY_FLOOR_REACHED
+
+    @property
+    def _is_met(self) -> bool:
+        if not self.goal.has_target:
+            return self.kept is not None and bool(self.point.rates)
+        is_reached = self.goal.is_reached(self.point.parameter_bytes, self.macs(self.point.rates))
+        return self.kept is not None and is_reached
+
+    @property
+    def short_of_proof(self) -> Trial | None:
+        """The candidate for want of whose proof the budget is not met: its measured drop is allowed, its bound is not.
+
+        That is the one exported without proof; of a search that reached the memory target the one that does; otherwise
+        the first that was tested, if none was confirmed.
+        """
+        if self.unproven is not None:
+            return self.unproven
+        if self.goal.has_target and self.search.reached:
+            decisive = [trial for trial in self.trials if trial.candidate == self.search.best]
         else:
-            met = self.kept is not None and bool(self.point.rates)
-        return Verdict.MET if met else Verdict.ACCURACY_FLOOR_REACHED
+            decisive = [] if self.kept else [*self.trials[:1]]
+        return next((trial for trial in decisive if not trial.confirmed and self._is_allowed(trial)), None)
+
+    def _is_allowed(self, trial: Trial) -> bool:
+        return self.goal.allowed_drop is None or is_within(trial.pair, self.goal.allowed_drop)

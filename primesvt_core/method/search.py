@@ -1,7 +1,7 @@
 """From a budget to candidates: which losses the policy is allowed on the search split, round by round.
 
 What a search loses on its own images is less than what it loses on others (it chose what looked good there), so a
-round that may lose the whole floor seldom keeps it. With a memory target the rounds therefore begin at a quarter of
+round that may lose the whole floor seldom keeps it. With a target the rounds therefore begin at a quarter of
 the floor and allow more only if the target is out of reach; without one they begin at the whole floor, and the
 gentler rounds supply what the confirmation falls back to.
 """
@@ -15,7 +15,7 @@ from functools import partial
 from primesvt_core.errors import ImpossibleBudget
 from primesvt_core.policies._base import Evaluate, PolicySearch, Problem
 from primesvt_core.spec import Budget
-from primesvt_core.types import CurvePoint, Rates
+from primesvt_core.types import CurvePoint, ProfileCell, Rates
 
 TARGET_SHARES = (0.25, 0.5, 0.75, 1.0)
 """Shares of the allowed drop that rounds with a memory target may lose, gentlest first."""
@@ -32,10 +32,22 @@ UNBOUNDED_DROPS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """A budget in the terms of one model: what may be lost, and the bytes to reach."""
+    """A budget in the terms of one model: what may be lost, and the bytes and multiply-accumulates to reach."""
 
     allowed_drop: float | None
     target_bytes: int | None
+    max_macs: int | None = None
+
+    @property
+    def has_target(self) -> bool:
+        """Whether the model has to become so small; otherwise as much as possible is saved."""
+        return self.target_bytes is not None or self.max_macs is not None
+
+    def is_reached(self, parameter_bytes: int, macs: int) -> bool:
+        """Whether a model of that size meets every target, if there are any."""
+        return (self.target_bytes is None or parameter_bytes <= self.target_bytes) and (
+            self.max_macs is None or macs <= self.max_macs
+        )
 
 
 def goal(budget: Budget, *, baseline_accuracy: float, parameter_bytes: int) -> Goal:
@@ -52,7 +64,11 @@ def goal(budget: Budget, *, baseline_accuracy: float, parameter_bytes: int) -> G
             f"the budget requires an accuracy of at least {budget.min_accuracy:.2%}, but the original model reaches"
             f" {baseline_accuracy:.2%} on this data set; lower min_accuracy"
         )
-    return Goal(allowed_drop=min(drops, default=None), target_bytes=target_bytes(budget, parameter_bytes))
+    return Goal(
+        allowed_drop=min(drops, default=None),
+        target_bytes=target_bytes(budget, parameter_bytes),
+        max_macs=budget.max_macs,
+    )
 
 
 def target_bytes(budget: Budget, parameter_bytes: int) -> int | None:
@@ -63,20 +79,42 @@ def target_bytes(budget: Budget, parameter_bytes: int) -> int | None:
     return min(bounds, default=None)
 
 
-def check_reachable(budget: Budget, *, parameter_bytes: int, smallest_bytes: int) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """How far a model can be pruned: with every group at its deepest rate, within its limits.
+
+    Attributes:
+        limits: what the spec's limits are called; empty without any.
+    """
+
+    parameter_bytes: int
+    smallest_bytes: int
+    macs: int
+    smallest_macs: int
+    limits: str = ""
+
+
+def check_reachable(budget: Budget, reach: Reach) -> None:
     """Refuse, before any evaluation, a target that is out of reach even with every group at its deepest rate.
 
     Raises:
-        ImpossibleBudget: with the largest saving that is possible.
+        ImpossibleBudget: with the smallest that is possible, and the limits that stand in the way.
     """
-    target = target_bytes(budget, parameter_bytes)
-    if target is not None and target < smallest_bytes:
-        raise ImpossibleBudget(
-            f"the budget leaves {target:,} bytes of the model's {parameter_bytes:,}, but even with every group at its"
-            f" deepest rate {smallest_bytes:,} bytes remain (a saving of {1 - smallest_bytes / parameter_bytes:.1%});"
-            " save less, allow more groups or add deeper rates",
-            facts={"smallest_bytes": smallest_bytes, "parameter_bytes": parameter_bytes},
-        )
+    target = target_bytes(budget, reach.parameter_bytes)
+    if target is not None and target < reach.smallest_bytes:
+        raise _out_of_reach("bytes", target, reach.parameter_bytes, reach.smallest_bytes, "parameter_bytes", reach)
+    if budget.max_macs is not None and budget.max_macs < reach.smallest_macs:
+        raise _out_of_reach("multiply-accumulates", budget.max_macs, reach.macs, reach.smallest_macs, "macs", reach)
+
+
+def _out_of_reach(unit: str, target: int, whole: int, smallest: int, fact: str, reach: Reach) -> ImpossibleBudget:
+    within = f" within {reach.limits}" if reach.limits else ""
+    advice = "relax these limits" if reach.limits else "save less, allow more groups"
+    return ImpossibleBudget(
+        f"the budget leaves {target:,} {unit} of the model's {whole:,}, but even with every group at its deepest rate"
+        f"{within} {smallest:,} {unit} remain (a saving of {1 - smallest / whole:.1%}); {advice} or add deeper rates",
+        facts={f"smallest_{fact.removeprefix('parameter_')}": smallest, fact: whole},
+    )
 
 
 def allowances(goal: Goal, *, recovers: bool) -> tuple[float, ...]:
@@ -88,7 +126,7 @@ def allowances(goal: Goal, *, recovers: bool) -> tuple[float, ...]:
     """
     if goal.allowed_drop is None:
         return UNBOUNDED_DROPS
-    if goal.target_bytes is None:
+    if not goal.has_target:
         return tuple(share * goal.allowed_drop for share in MAXIMUM_SHARES)
     shares = TARGET_SHARES + (RECOVERY_SHARES if recovers else ())
     return tuple(share * goal.allowed_drop for share in shares)
@@ -102,7 +140,7 @@ class Search:
         curve: accepted steps of the round that found ``best``, the unpruned model first.
         best: the candidate to confirm first.
         fallbacks: other candidates that save less, ascending in saving.
-        reached: whether ``best`` meets the memory target (true without one).
+        reached: whether ``best`` meets every target (true without one).
     """
 
     curve: tuple[CurvePoint, ...]
@@ -111,24 +149,56 @@ class Search:
     reached: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """The engine and the modules as they are, on the same candidates and images.
+
+    Attributes:
+        compared: predictions that both have made.
+        differing: of these, those of another class.
+    """
+
+    compared: int
+    differing: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a run has found before the confirmation.
+
+    Attributes:
+        search: the curve, and the candidates to test.
+        cells: of the profile, as far as they were asked for.
+        evaluations: candidates that were computed, wholly or in part.
+        agreement: of the engine with the modules.
+    """
+
+    search: Search
+    cells: tuple[ProfileCell, ...]
+    evaluations: int
+    agreement: Agreement
+
+
 def run_rounds(
     goal: Goal,
     rates: Mapping[str, tuple[float, ...]],
     start: CurvePoint,
     memory: Callable[[Rates], int],
+    macs: Callable[[Rates], int],
     is_within: Callable[[Rates, float], bool],
     policy: PolicySearch,
     evaluate: Evaluate,
     *,
     recovers: bool,
 ) -> Search:
-    """Let the policy search, round by round, until the memory target is reached or the rounds are through.
+    """Let the policy search, round by round, until every target is reached or the rounds are through.
 
     Args:
         goal: of the search.
         rates: to try of every group, ascending; the groups in the order of the sorting.
         start: the unpruned model.
         memory: parameter memory in bytes at the given rates.
+        macs: multiply-accumulates of one image at the given rates.
         is_within: whether the model pruned at the given rates loses at most so much on the search split.
         policy: chooses the rates.
         evaluate: scores a candidate on the search split.
@@ -141,16 +211,22 @@ def run_rounds(
             start=start,
             allowed_drop=allowed_drop,
             target_bytes=goal.target_bytes,
+            max_macs=goal.max_macs,
             memory=memory,
+            macs=macs,
             is_within=partial(_within, is_within, allowed_drop),
         )
         curves.append(policy(problem, evaluate))
-        if problem.reaches_target(curves[-1][-1].parameter_bytes):
+        if problem.reaches_target(curves[-1][-1].rates):
             break
-    curve = min(curves, key=lambda curve: (curve[-1].parameter_bytes, curve[-1].accuracy_drop))
+
+    def reaches(point: CurvePoint) -> bool:
+        return goal.is_reached(point.parameter_bytes, macs(point.rates))
+
+    # Fewer bytes may come with more multiply-accumulates: what reaches the target goes before what is smaller.
+    curve = min(curves, key=lambda c: (not reaches(c[-1]), c[-1].parameter_bytes, c[-1].accuracy_drop))
     best = curve[-1]
-    reached = goal.target_bytes is None or best.parameter_bytes <= goal.target_bytes
-    return Search(curve=curve, best=best, fallbacks=gentler(curves, best), reached=reached)
+    return Search(curve=curve, best=best, fallbacks=gentler(curves, best), reached=reaches(best))
 
 
 def _within(is_within: Callable[[Rates, float], bool], allowed_drop: float, rates: Rates) -> bool:

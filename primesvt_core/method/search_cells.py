@@ -76,6 +76,7 @@ class SearchCells:
 
     def compute_block(self, block: int, candidates: Sequence[tuple[str, Patch]]) -> None:
         """Compute and remember the cells of candidates on one block, as far as they are not remembered yet."""
+        self.workspace.take_over(self.key(name, block) for name, _ in candidates)
         missing = [(name, patch) for name, patch in candidates if not self.workspace.knows(self.key(name, block))]
         if missing:
             found = self.engine.evaluate(block, [patch for _, patch in missing])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
@@ -18,25 +17,19 @@ from pydantic import JsonValue
 from primesvt_core.decisions import Answer, Tally, answer, margin_of
 from primesvt_core.engines import open_engine
 from primesvt_core.method.candidates import Candidates, fingerprint
+from primesvt_core.method.repairing import Repairing
+from primesvt_core.method.search import Agreement
 from primesvt_core.method.search_cells import Remembered, SearchCells
-from primesvt_core.pruning.patches import Patch, silencing
+from primesvt_core.pruning.patches import Patch
 from primesvt_core.types import CurvePoint, Outcome, ProfileCell, Rates
 from primesvt_core.workspace.store import ORDER
-
-
-@dataclass(frozen=True, kw_only=True)
-class Agreement:
-    """Engine and reference on the same candidates and images."""
-
-    differing: int
-    compared: int
 
 
 class SearchSplit:
     """The candidates of one run on the search split."""
 
-    def __init__(self, candidates: Candidates) -> None:
-        self.candidates = candidates
+    def __init__(self, candidates: Candidates, repairing: Repairing, *, hardest_first: bool = True) -> None:
+        self.candidates, self.repairing, self.hardest_first = candidates, repairing, hardest_first
         self.total = len(candidates.images.splits.search)
         self._named: dict[tuple[tuple[str, float], ...], tuple[str, Patch]] = {}
         self._asked: set[str] = set()
@@ -50,7 +43,7 @@ class SearchSplit:
         First come those that the original gets wrong, and nearly wrong: most of what a candidate loses is among them,
         so that one that loses too much is rejected soon.
         """
-        if self.candidates.original.depends_on_batch:
+        if self.candidates.original.depends_on_batch or not self.hardest_first:
             return tuple(range(self.total))
         return tuple(cast("list[int]", self.candidates.workspace.recall(ORDER, self._hardest_first)))
 
@@ -210,7 +203,7 @@ class SearchSplit:
             blocks=len(images),
             workspace=self.candidates.workspace,
             tick=self._tick,
-            prefix=f"{prefix}-{self._name_of_order}",
+            prefix=self.repairing.prefix(f"{prefix}-{self._name_of_order}"),
         )
 
     @cached_property
@@ -225,7 +218,7 @@ class SearchSplit:
         key = tuple(sorted(rates.items()))
         if key not in self._named:
             plan = self.candidates.plan(rates)
-            self._named[key] = fingerprint(plan), silencing(self.candidates.groups, plan)
+            self._named[key] = fingerprint(plan), self.repairing.patch(self.repairing.searching, plan)
         return self._named[key]
 
     def _asking(self, rates: Rates) -> tuple[str, Patch]:

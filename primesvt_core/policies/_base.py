@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -28,6 +28,8 @@ class Problem:
         allowed_drop: largest loss of accuracy on the search split.
         target_bytes: parameter memory to reach; None to save as much as the allowed drop lets.
         memory: parameter memory in bytes at the given rates; costs nothing.
+        macs: multiply-accumulates of one image over all time steps at the given rates; costs nothing.
+        max_macs: of these, how many may be left; None without a limit. A target is reached where all limits are met.
         is_within: whether the model pruned at the given rates stays within ``allowed_drop``. Ask it before evaluating:
             it looks at as many images as the answer takes, and remembers them.
     """
@@ -37,7 +39,14 @@ class Problem:
     allowed_drop: float
     target_bytes: int | None
     memory: Callable[[Rates], int]
+    macs: Callable[[Rates], int]
     is_within: IsWithin
+    max_macs: int | None = None
+
+    @property
+    def has_target(self) -> bool:
+        """Whether the model has to become so small; otherwise as much as the allowed drop lets is saved."""
+        return self.target_bytes is not None or self.max_macs is not None
 
     def is_robust(self, group: str, rate: float) -> bool:
         """Whether ``group`` alone stays within the allowed drop at ``rate``: a cell of the profile."""
@@ -47,9 +56,13 @@ class Problem:
         """Whether a loss is allowed."""
         return accuracy_drop <= self.allowed_drop + FLOAT_SLACK
 
-    def reaches_target(self, parameter_bytes: int) -> bool:
-        """Whether the memory target, if there is one, is met."""
-        return self.target_bytes is not None and parameter_bytes <= self.target_bytes
+    def reaches_target(self, rates: Rates) -> bool:
+        """Whether there is a target, and the model pruned at the given rates meets every limit of it."""
+        return (
+            self.has_target
+            and (self.target_bytes is None or self.memory(rates) <= self.target_bytes)
+            and (self.max_macs is None or self.macs(rates) <= self.max_macs)
+        )
 
 
 Curve = tuple[CurvePoint, ...]
@@ -57,6 +70,37 @@ Curve = tuple[CurvePoint, ...]
 
 PolicySearch = Callable[[Problem, Evaluate], Curve]
 """A policy whose parameters are set."""
+
+
+Measure = Callable[[Sequence[Rates]], Sequence[float]]
+"""How far predictions of several candidates, repaired, are from the original's on the search split: mean KL in nats."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveProblem:
+    """What a policy that goes by divergence must solve.
+
+    Attributes:
+        steps: rates that a group may have, ascending and without 0; the groups in the order of the sorting.
+        measured: those of them at which `measure` is to be asked of a group alone; others are interpolated.
+        shared: groups that layers of many blocks have in common, the residual streams: what they cost depends on all.
+        targets: parameter memory to reach, in bytes, descending.
+        memory: parameter memory in bytes at the given rates; costs little.
+        is_allowed: whether limits beside memory are kept at the given rates; costs little.
+        measure: how far candidates are from the original; costs much, and less for several at once.
+    """
+
+    steps: Mapping[str, tuple[float, ...]]
+    measured: Mapping[str, tuple[float, ...]]
+    shared: frozenset[str]
+    targets: tuple[int, ...]
+    memory: Callable[[Rates], int]
+    is_allowed: Callable[[Rates], bool]
+    measure: Measure
+
+
+CurveSearch = Callable[[CurveProblem], tuple[Rates, ...]]
+"""A policy that goes by divergence, whose parameters are set."""
 
 
 class PolicyParams(BaseModel):
@@ -69,16 +113,25 @@ P = TypeVar("P", bound=PolicyParams)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Policy(Generic[P]):
-    """One way to decide the rates of all groups.
+class AnyPolicy(Generic[P]):
+    """One way to decide the rates of all groups: a `Policy` or a `CurvePolicy`.
 
     Attributes:
-        search: solves a problem. Deterministic, and free of torch.
         params: its parameters, which the command line, the API and the form offer and check.
     """
 
-    search: Callable[[Problem, Evaluate, P], Curve]
     params: type[P]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy(AnyPolicy[P]):
+    """A policy that goes by accuracy: it asks of candidate after candidate whether it loses too much.
+
+    Attributes:
+        search: solves a problem. Deterministic, and free of torch.
+    """
+
+    search: Callable[[Problem, Evaluate, P], Curve]
 
     def with_params(self, given: Mapping[str, object]) -> PolicySearch:
         """The search with these parameters, and the default of every other.
@@ -90,7 +143,28 @@ class Policy(Generic[P]):
         return lambda problem, evaluate: self.search(problem, evaluate, params)
 
 
-POLICIES: Registry[Policy[PolicyParams]] = Registry("policies", Policy)
+@dataclass(frozen=True, kw_only=True)
+class CurvePolicy(AnyPolicy[P]):
+    """A policy that goes by divergence: it finds the best candidate for every target, whatever may be lost.
+
+    Attributes:
+        curve: solves a problem: of every target that can be reached the candidate, in the order of the targets.
+            Deterministic, and free of torch.
+    """
+
+    curve: Callable[[CurveProblem, P], tuple[Rates, ...]]
+
+    def with_params(self, given: Mapping[str, object]) -> CurveSearch:
+        """The policy with these parameters, and the default of every other.
+
+        Raises:
+            ValidationError: pydantic's, if one is unknown or wrong.
+        """
+        params = self.params.model_validate(given)
+        return lambda problem: self.curve(problem, params)
+
+
+POLICIES: Registry[AnyPolicy[PolicyParams]] = Registry("policies", AnyPolicy)
 
 
 @dataclass(frozen=True, kw_only=True)

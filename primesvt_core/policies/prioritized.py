@@ -9,10 +9,10 @@ from primesvt_core.types import CurvePoint
 
 
 def search(problem: Problem, evaluate: Evaluate, _params: PolicyParams) -> Curve:
-    """Give each group, in order, the deepest rate that keeps the accuracy, until the memory target is met."""
+    """Give each group, in order, the deepest rate that keeps the accuracy, until the target is met."""
     curve = [problem.start]
     for group in problem.candidates:
-        if problem.reaches_target(curve[-1].parameter_bytes):
+        if problem.reaches_target(curve[-1].rates):
             break
         step = _deepest(problem, evaluate, curve[-1], group)
         if step is not None:
@@ -47,7 +47,7 @@ def _worth_trying(problem: Problem, last: CurvePoint, group: str) -> Iterator[fl
     """
     memory = {rate: problem.memory({**last.rates, group: rate}) for rate in problem.candidates[group]}
     useful = [rate for rate in sorted(memory) if memory[rate] < last.parameter_bytes]
-    reaching = [rate for rate in useful if problem.reaches_target(memory[rate])]
+    reaching = [rate for rate in useful if problem.reaches_target({**last.rates, group: rate})]
     gentlest = next((rate for rate in reaching if problem.is_robust(group, rate)), None)
     if gentlest is not None:
         yield gentlest

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from scipy.optimize import brentq
-from scipy.stats import norm
+from primesvt_core.promise.exact import exact_upper_bound
+from primesvt_core.promise.provable import FEWEST_FOR_SCORE, smallest_provable_drop
+from primesvt_core.promise.score import score_upper_bound
+
+REMEMBERED = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,28 +40,22 @@ def paired(before: Sequence[bool], after: Sequence[bool]) -> Paired:
 
 
 def drop_upper_bound(pair: Paired, confidence: float) -> float:
-    """One-sided upper confidence bound of the true drop: the score interval for paired proportions.
+    """One-sided upper confidence bound of the true drop: exact below 500 images, Tango's score bound from there on.
 
-    Tango, Statistics in Medicine 17:891 (1998): the drop at which the score statistic equals the normal quantile. It
-    holds where the usual interval fails, with few or no images on which the models differ.
+    Never below the drop that was measured, nor below what so many images can prove if nothing is lost
+    (`promise.provable`), however many are won: what is refused before a run as unprovable is so whatever the run finds.
+    It does not fall with another lost image, nor rise with another won one.
     """
-    quantile = float(norm.ppf(confidence))
-    low, high = pair.drop, 1.0 - 1e-12
-    if _score(pair, high) > -quantile:
-        return 1.0
-    return float(brentq(lambda drop: _score(pair, drop) + quantile, low, high, xtol=1e-12))
+    smallest = smallest_provable_drop(pair.samples, confidence)
+    return smallest if pair.lost == 0 else max(_upper_bound(pair.samples, pair.lost, pair.won, confidence), smallest)
 
 
-def _score(pair: Paired, drop: float) -> float:
-    """Score statistic of the hypothesis that the true drop is ``drop``; falls from positive to negative."""
-    n, lost, won = pair.samples, pair.lost, pair.won
-    # Most likely probability of a won image under the hypothesis: the positive root of a q^2 + b q + c.
-    a = 2.0 * n
-    b = -lost - won + (2 * n - lost + won) * drop
-    c = -won * drop * (1 - drop)
-    q = (math.sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)
-    variance = n * (2 * q + drop * (1 - drop))
-    difference = lost - won - n * drop
-    if variance <= 0:
-        return 0.0 if difference == 0 else math.copysign(math.inf, difference)
-    return difference / math.sqrt(variance)
+def drop_lower_bound(pair: Paired, confidence: float) -> float:
+    """One-sided lower confidence bound of the true drop: the upper bound of what is won, negated."""
+    return -_upper_bound(pair.samples, pair.won, pair.lost, confidence)
+
+
+@lru_cache(REMEMBERED)
+def _upper_bound(samples: int, lost: int, won: int, confidence: float) -> float:
+    bound = exact_upper_bound if samples < FEWEST_FOR_SCORE else score_upper_bound
+    return bound(samples, lost, won, confidence)

@@ -15,10 +15,32 @@ ROUNDING = 1e-9
 
 
 def kept_count(group: ChannelGroup, rate: float) -> int:
-    """Channels left of ``group`` at ``rate``: the same number in every part, never fewer than its smallest size."""
+    """Channels left of ``group`` at ``rate``: the same number in every part, never fewer than its smallest size.
+
+    Where kept sizes have to be multiples, it is the next larger one: never more than ``rate`` is removed.
+    """
     run = group.size // group.parts
     smallest = math.ceil(group.min_size / group.parts)
-    return group.parts * max(run - int(rate * run + ROUNDING), min(smallest, run))
+    count = group.parts * max(run - int(rate * run + ROUNDING), min(smallest, run))
+    step = math.lcm(group.parts, group.multiple)
+    return min(group.size, math.ceil(count / step) * step)
+
+
+def limited(group: ChannelGroup, max_rate: float, multiple: int) -> ChannelGroup:
+    """The group with limits that every rate and policy respects.
+
+    Args:
+        group: of a family.
+        max_rate: largest rate; deeper ones remove as much as this one.
+        multiple: kept sizes are multiples of it and of the group's parts; a group that has no such size below its own
+            is left whole.
+    """
+    return replace(group, min_size=kept_count(group, max_rate), multiple=multiple)
+
+
+def is_prunable(group: ChannelGroup) -> bool:
+    """Whether there is a smaller size for the group, within its limits."""
+    return kept_count(group, 1.0) < group.size
 
 
 def select(group: ChannelGroup, scores: Sequence[float], rate: float) -> tuple[int, ...]:

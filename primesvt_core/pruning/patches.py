@@ -6,7 +6,7 @@ dict by the candidate's plan gives the small model that computes the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -34,6 +34,17 @@ class Patch:
         """Names of all state dict entries that differ from the original's."""
         norms = (f"{norm}.{entry}" for norm in self.silenced for entry in ("weight", "bias"))
         return frozenset((*norms, *self.tensors))
+
+    def within(self, uses: Callable[[str], bool]) -> Patch:
+        """Those of the changes that touch an entry of the state dict for which ``uses`` holds."""
+        return Patch(
+            silenced={norm: channels for norm, channels in self.silenced.items() if uses(f"{norm}.weight")},
+            tensors={name: tensor for name, tensor in self.tensors.items() if uses(name)},
+        )
+
+    def extended(self, tensors: Mapping[str, Tensor]) -> Patch:
+        """The same with further tensors, or others in the place of its own."""
+        return Patch(silenced=self.silenced, tensors={**self.tensors, **tensors})
 
     def value(self, name: str, original: Tensor) -> Tensor:
         """The entry ``name`` of the candidate's state dict."""

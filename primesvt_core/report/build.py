@@ -12,10 +12,13 @@ import torch
 from primesvt_core import __version__
 from primesvt_core.data import numbering
 from primesvt_core.method.candidates import Candidates
+from primesvt_core.method.confirmation import Trial
 from primesvt_core.method.export import ExportedModel
+from primesvt_core.method.limits import described, left_whole
 from primesvt_core.method.result import RunResult
-from primesvt_core.method.search_split import SearchSplit
-from primesvt_core.promise.bounds import drop_upper_bound
+from primesvt_core.method.search import Found
+from primesvt_core.promise.bounds import Paired, drop_upper_bound
+from primesvt_core.promise.provable import images_to_prove
 from primesvt_core.pruning.sizes import layer_size
 from primesvt_core.report.schema import (
     AgreementFigures,
@@ -34,21 +37,22 @@ from primesvt_core.types import CurvePoint, Layer, LayerSize, Shapes, Verdict
 
 
 def build_report(
-    split: SearchSplit, result: RunResult, exported: ExportedModel, seconds: Mapping[str, float]
+    candidates: Candidates, found: Found, result: RunResult, exported: ExportedModel, seconds: Mapping[str, float]
 ) -> Report:
     """The report of a run.
 
     Args:
-        split: the run's candidates on the search split.
+        candidates: of the run.
+        found: before the confirmation.
         result: what the method found.
         exported: the pruned model, measured.
         seconds: that every step took.
     """
-    candidates = split.candidates
     inspection = candidates.inspection
     return Report(
         primesvt_version=__version__,
         verdict=result.verdict,
+        preset=candidates.spec.preset,
         family=inspection.family_key,
         variant=inspection.config.variant,
         baseline=ModelFigures(**asdict(exported.before)),
@@ -66,8 +70,8 @@ def build_report(
         curve=_curve(result),
         fine_tuning=_fine_tuning(candidates, exported),
         notes=(*inspection.notes, *_notes(candidates, result)),
-        evaluations=split.evaluations,
-        agreement=AgreementFigures(**asdict(split.agreement)),
+        evaluations=found.evaluations,
+        agreement=AgreementFigures(**asdict(found.agreement)),
         config=exported.pruned.config.model_dump(mode="json"),
         plan=dict(candidates.plan(result.point.rates).kept),
         checkpoint_sha256=inspection.checkpoint.sha256,
@@ -85,12 +89,19 @@ def _confirmation(candidates: Candidates, result: RunResult, exported: ExportedM
         lost=pair.lost,
         won=pair.won,
         accuracy_drop=pair.drop,
-        drop_upper_bound=kept.upper_bound if kept else drop_upper_bound(pair, confidence) if pair.lost else 0.0,
+        drop_upper_bound=_bound(pair, kept, confidence),
         confidence=confidence,
         candidates=len(result.trials),
         allowed_drop=result.goal.allowed_drop,
-        held=kept is not None or result.goal.allowed_drop is not None,
+        held=result.unproven is None and (kept is not None or result.goal.allowed_drop is not None),
     )
+
+
+def _bound(pair: Paired, kept: Trial | None, confidence: float) -> float:
+    """The bound at the level of the test, of the look that confirmed the candidate or of all images: both hold."""
+    if kept is None or not kept.candidate.rates:
+        return drop_upper_bound(pair, confidence) if pair.lost else 0.0
+    return min(kept.upper_bound, drop_upper_bound(pair, kept.confidence))
 
 
 def _data(candidates: Candidates) -> DataFigures:
@@ -161,6 +172,8 @@ def _curve(result: RunResult) -> tuple[CurveFigures, ...]:
             accuracy_drop=point.accuracy_drop,
             parameter_bytes=point.parameter_bytes,
             memory_saving=point.memory_saving,
+            divergence=point.divergence,
+            drop_upper_bound=tried[key].upper_bound if key in tried else None,
             confirmed_drop=tried[key].pair.drop if key in tried else None,
             confirmed=tried[key].confirmed if key in tried else None,
         )
@@ -181,13 +194,35 @@ def _fine_tuning(candidates: Candidates, exported: ExportedModel) -> FineTuningF
 
 
 def _notes(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
-    notes = []
-    if result.verdict is not Verdict.MET and result.kept is None:
+    notes = [*_proof(candidates, result)]
+    if result.verdict is Verdict.ACCURACY_FLOOR_REACHED and result.kept is None:
         notes.append("No candidate kept the accuracy floor on the confirmation split: the model is the original.")
+    if whole := left_whole(candidates.groups):
+        notes.append(f"No smaller size of {', '.join(whole)} fits {described(candidates.spec)}: left whole.")
     notes += numbering(candidates.images.data, candidates.config.num_classes)
     if candidates.spec.fine_tuning.epochs and candidates.learns_from_search:
         notes.append("No training data was given: the model was fine-tuned on the search split.")
     return tuple(notes)
+
+
+def _proof(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
+    """What was measured of the candidate for want of whose proof the budget is not met, and what would prove it."""
+    trial, allowed = result.short_of_proof, result.goal.allowed_drop
+    if trial is None or allowed is None:
+        return ()
+    pair, confidence = trial.pair, candidates.spec.confidence
+    needed = images_to_prove(pair.samples, pair.lost, pair.won, allowed, trial.confidence)
+    enough = "no number of images would prove it" if needed is None else f"about {needed:,} would prove it"
+    delivered = {
+        True: "it is delivered without proof, as the spec accepts",
+        False: "the model is the original" if result.kept is None else "a candidate that saves less is delivered",
+    }[result.unproven is not None]
+    return (
+        f"Not proven: of the candidate that saves {trial.candidate.memory_saving:.2%} of the memory, {pair.samples:,}"
+        f" confirmation images measure a drop of {100 * pair.drop:.2f} points, where {100 * allowed:.2f} are allowed,"
+        f" but its bound with {100 * confidence:g} % confidence is {100 * trial.upper_bound:.2f} points; {enough} if it"
+        f" lost as much on them; {delivered}.",
+    )
 
 
 def _environment(candidates: Candidates) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from primesvt_client.sizes import size_text
+from primesvt_client.sizes import operations_text, size_text
 from primesvt_client.verdicts import NO_SMALLER_MODEL, VERDICTS
 from primesvt_core.report.csv_tables import csv_line
 from primesvt_core.report.figures import draw
@@ -47,7 +47,10 @@ def html(report: Report, pictures: dict[str, bytes]) -> str:
     environment = Environment(
         loader=PackageLoader("primesvt_core.report"), autoescape=select_autoescape(), trim_blocks=True
     )
-    environment.filters |= {"percent": percent, "points": points, "size": size_text, "count": lambda n: f"{n:,}"}
+    environment.filters |= {
+        "percent": percent, "points": points, "size": size_text, "operations": operations_text,
+        "count": lambda n: f"{n:,}",
+    }  # fmt: skip
     encoded = {name: base64.b64encode(content).decode("ascii") for name, content in pictures.items()}
     return environment.get_template("report.html").render(report=report, verdict=_verdict(report), pictures=encoded)
 

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from primesvt_client.facts import ResultSummary
+from primesvt_client.presets import Preset, kept
 from primesvt_client.spec import CompressionSpec  # a report is read where its plug-ins may be gone
 from primesvt_core.types import Verdict
 
@@ -24,6 +25,10 @@ class ModelFigures(_Frozen):
     samples: int
     parameters: int = Field(description="Trained parameters that the forward pass uses.")
     parameter_bytes: int = Field(description="Bytes of parameters and BatchNorm buffers that the forward pass uses.")
+    macs: int | None = Field(
+        default=None,
+        description="Dense multiply-accumulates of one image over all time steps, zeros counted; new in 2.",
+    )
     file_bytes: int = Field(description="Size of the model's safetensors file, unused tensors and metadata included.")
     peak_activation_bytes: int = Field(description="Largest input plus output of one layer, batch of one image.")
     spikes_per_image: float
@@ -71,6 +76,9 @@ class ProfileFigures(_Frozen):
     is_bound: bool = Field(
         default=False, description="Whether the group was found to lose too much before all images were counted."
     )
+    divergence: float | None = Field(
+        default=None, description="Mean KL of the original's predictions against these, in nats, where it was measured."
+    )
 
 
 class AgreementFigures(_Frozen):
@@ -89,7 +97,14 @@ class CurveFigures(_Frozen):
     accuracy_drop: float
     parameter_bytes: int
     memory_saving: float
+    divergence: float | None = Field(
+        default=None,
+        description="Of the original's predictions from the candidate's, where the policy measured it; new in 2.",
+    )
     confirmed_drop: float | None = None
+    drop_upper_bound: float | None = Field(
+        default=None, description="Of the drop, with the confidence of the candidate's test; new in 2."
+    )
     confirmed: bool | None = None
 
 
@@ -100,11 +115,15 @@ class Confirmation(_Frozen):
     lost: int = Field(description="Images that only the original gets right.")
     won: int = Field(description="Images that only the pruned model gets right.")
     accuracy_drop: float
-    drop_upper_bound: float = Field(description="One-sided paired upper confidence bound of the drop.")
-    confidence: float = Field(description="Joint over every candidate that was confirmed.")
+    drop_upper_bound: float = Field(
+        description="One-sided paired upper bound of the drop, at the level at which this candidate was tested."
+    )
+    confidence: float = Field(
+        description="That the true drop is within the allowed one, whichever of the tested candidates is delivered."
+    )
     candidates: int = Field(description="Candidates that were tested.")
     allowed_drop: float | None
-    held: bool
+    held: bool = Field(description="Whether that is so; false if the delivered model is not proven.")
 
 
 class DataFigures(_Frozen):
@@ -139,9 +158,12 @@ class FineTuningFigures(_Frozen):
 class Report(_Frozen):
     """One compression, from budget and settings to the pruned model."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = Field(
+        default=2, description="Fields that are new in 2 are null in a document of version 1."
+    )
     primesvt_version: str
     verdict: Verdict
+    preset: Preset | None = Field(default=None, description="Of the spec; new in 2.")
     family: str
     variant: str
     baseline: ModelFigures
@@ -173,8 +195,9 @@ class Report(_Frozen):
     @field_validator("spec", mode="before")
     @classmethod
     def _as_declared(cls, spec: object) -> object:
-        """A spec that knows the plug-ins as one that does not, which is what a report is read as."""
-        return spec.model_dump() if isinstance(spec, CompressionSpec) else spec
+        """A spec as one that knows no plug-ins, which is what a report is read as; an old one with its preset."""
+        document = spec.model_dump() if isinstance(spec, CompressionSpec) else spec
+        return kept(document) if isinstance(document, dict) else document
 
     def summary(self) -> ResultSummary:
         """The figures that lists of compressions show."""
@@ -186,6 +209,8 @@ class Report(_Frozen):
             memory_saving=self.memory_saving,
             parameter_bytes_before=self.baseline.parameter_bytes,
             parameter_bytes_after=self.pruned.parameter_bytes,
+            macs_before=self.baseline.macs,
+            macs_after=self.pruned.macs,
         )
 
 

@@ -37,6 +37,11 @@ class Arithmetic:
             round(1000 * size * (1 - rates.get(g, 0.0))) for g, size in zip(self.groups, self.sizes, strict=True)
         )
 
+    def macs(self, rates: Rates) -> int:
+        """Multiply-accumulates: the group with the fewest bytes has the most."""
+        shares = zip(self.groups, reversed(self.sizes), strict=True)
+        return sum(round(1000 * size * (1 - rates.get(group, 0.0))) for group, size in shares)
+
     def evaluate(self, rates: Rates) -> Outcome:
         lost = sum(self.costs[self.groups.index(group)] * rate for group, rate in rates.items())
         size = self.memory(rates)

@@ -21,7 +21,9 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 
+from primesvt_core.costs import Network, bytes, macs
 from primesvt_core.families import FamilyConfig
+from primesvt_core.intake.geometry import geometry
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import build, load
 from primesvt_core.layers.model import SpikingModel
@@ -205,6 +207,22 @@ class SlicingSuite(FamilyModels):
             assert not torch.equal(model.double(model.input[:1].double()), before)
         for name, value in model.double.state_dict().items():
             assert torch.equal(value, model.state[name].to(value.dtype)), name
+
+    def test_costs_follow_from_the_channels_left(self, model: FamilyModel) -> None:
+        """What a pruned model costs is known from the original's shapes, and where it computes does not change."""
+        plan = model.plan(0.5)
+        config, state = prune(model.family, model.config, model.state, plan)
+        sizes = {name: len(kept) for name, kept in plan.kept.items()}
+        before, after = (
+            Network(
+                shapes=shapes_of(tensors), groups=model.family.groups(widths), unused=model.unused,
+                geometry=geometry(model.family, widths),
+            )
+            for tensors, widths in ((model.state, model.config), (state, config))
+        )  # fmt: skip
+        assert before.geometry == after.geometry
+        for cost in (bytes.COST, macs.COST):
+            assert cost.of(before)(sizes) == cost.of(after)({}) < cost.of(before)({})
 
     def test_a_pruned_model_goes_back_to_the_originals_shapes(self, model: FamilyModel) -> None:
         plan = model.plan(0.5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import ClassVar, Never
 
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from primesvt_core.policies import POLICIES, Curve, PolicySearch, Problem, policy_parameters
+from primesvt_core.policies import POLICIES, Curve, Policy, PolicySearch, Problem, policy_parameters
 from primesvt_core.testing.arithmetic import Arithmetic
 from primesvt_core.types import FLOAT_SLACK, Rates
 
@@ -37,6 +38,7 @@ def problem(model: Arithmetic, allowed_drop: float, saving: float | None) -> Pro
         allowed_drop=allowed_drop,
         target_bytes=None if saving is None else int(model.total * (1 - saving)),
         memory=model.memory,
+        macs=model.macs,
         is_within=lambda rates: model.drop(rates) <= allowed_drop + FLOAT_SLACK,
     )
 
@@ -53,8 +55,8 @@ def check_curve(curve: Curve, asked: Problem, model: Arithmetic) -> None:
         assert after.accuracy == model.evaluate(after.rates).accuracy
 
 
-class PolicySuite:
-    """Derive from it, with the key of the policy.
+class AnyPolicySuite:
+    """What policies of both kinds hold.
 
     Attributes:
         key: of the policy.
@@ -65,13 +67,32 @@ class PolicySuite:
     params: ClassVar[Mapping[str, JsonValue]] = {}
 
     @pytest.fixture
-    def policy(self) -> PolicySearch:
-        """The policy, its parameters set."""
-        return POLICIES.load(self.key).with_params(self.params)
-
-    @pytest.fixture
     def policy_key(self) -> str:
         return self.key
+
+    def test_every_parameter_is_described(self, policy_key: str) -> None:
+        """Forms and help texts have nothing else to show."""
+        for parameter in policy_parameters(policy_key):
+            assert parameter.description, parameter.name
+
+    def test_it_is_loaded_without_torch(self, policy_key: str) -> None:
+        """The API checks parameters, and loads no torch."""
+        code = (
+            f"import sys; from primesvt_core.policies import POLICIES; POLICIES.load({policy_key!r});"
+            "sys.exit('torch' in sys.modules)"
+        )
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
+
+
+class PolicySuite(AnyPolicySuite):
+    """Derive from it, with the key of a policy that goes by accuracy."""
+
+    @pytest.fixture
+    def policy(self) -> PolicySearch:
+        """The policy, its parameters set."""
+        found = POLICIES.load(self.key)
+        assert isinstance(found, Policy)
+        return found.with_params(self.params)
 
     def test_every_accepted_step_keeps_the_floor_and_saves(self, policy: PolicySearch) -> None:
         @repeatable
@@ -97,7 +118,21 @@ class PolicySuite:
         def holds(sizes: list[int], saving: float) -> None:
             model = Arithmetic(sizes=sizes, costs=[0.0] * 6, interplay=0.0)
             asked = problem(model, 0.0, saving)
-            assert asked.reaches_target(policy(asked, model.evaluate)[-1].parameter_bytes)
+            assert asked.reaches_target(policy(asked, model.evaluate)[-1].rates)
+
+        holds()
+
+    def test_a_target_is_reached_where_every_limit_is_met(self, policy: PolicySearch) -> None:
+        @repeatable
+        @given(
+            sizes=st.lists(st.integers(10, 1000), min_size=1, max_size=6),
+            saving=st.none() | st.floats(0.01, 0.85),
+            fewer=st.floats(0.01, 0.85),
+        )
+        def holds(sizes: list[int], saving: float | None, fewer: float) -> None:
+            model = Arithmetic(sizes=sizes, costs=[0.0] * 6, interplay=0.0)
+            asked = replace(problem(model, 0.0, saving), max_macs=int(model.total * (1 - fewer)))
+            assert asked.reaches_target(policy(asked, model.evaluate)[-1].rates)
 
         holds()
 
@@ -108,7 +143,7 @@ class PolicySuite:
         start = Arithmetic(sizes=[10], costs=[0.0], interplay=0.0).start()
         asked = Problem(
             candidates={}, start=start, allowed_drop=0.1, target_bytes=1, memory=lambda _: start.parameter_bytes,
-            is_within=never,
+            macs=lambda _: start.parameter_bytes, is_within=never,
         )  # fmt: skip
         assert policy(asked, never) == (start,)
 
@@ -116,16 +151,3 @@ class PolicySuite:
         model = Arithmetic(sizes=[10, 20], costs=[0.0, 0.0], interplay=0.0)
         asked = problem(model, 0.1, 0.0)
         assert policy(asked, model.evaluate) == (asked.start,)
-
-    def test_every_parameter_is_described(self, policy_key: str) -> None:
-        """Forms and help texts have nothing else to show."""
-        for parameter in policy_parameters(policy_key):
-            assert parameter.description, parameter.name
-
-    def test_it_is_loaded_without_torch(self, policy_key: str) -> None:
-        """The API checks parameters, and loads no torch."""
-        code = (
-            f"import sys; from primesvt_core.policies import POLICIES; POLICIES.load({policy_key!r});"
-            "sys.exit('torch' in sys.modules)"
-        )
-        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603

@@ -37,7 +37,11 @@ def tensor_file(path: Path) -> Iterator[Path]:
         OSError: it cannot be written, which safetensors and torch have names of their own for.
     """
     with whole_file(path) as temporary:
+        temporary.unlink(missing_ok=True)
+        temporary.touch()
+        mode = temporary.stat().st_mode  # as the umask has it; safetensors replaces the file by one for its owner alone
         try:
             yield temporary
         except (SafetensorError, RuntimeError) as error:
             raise OSError(f"{path} cannot be written: {str(error).splitlines()[0]}") from error
+        temporary.chmod(mode)

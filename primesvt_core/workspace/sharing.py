@@ -65,6 +65,7 @@ def share(
         queue: hands out the cells.
         observe: receives every wanted cell that is new, once it is there.
     """
+    workspace.take_over(cells)
     wanted = {key: rates for key, rates in cells.items() if not workspace.knows(key)}
     if wanted:
         queue.publish(wanted)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
+from primesvt_client.presets import kept
+from primesvt_client.spec import CompressionSpec  # what it names may be gone
 from primesvt_core.errors import WorkspaceMismatch
 from primesvt_core.workspace.atomic import write_atomically
 
@@ -27,6 +29,9 @@ ORDER = "order"
 SNAPSHOT = "fine-tuned-{}.safetensors"
 """Name of the large file that holds the fine-tuning of one plan."""
 
+REPAIRED = "repaired-{}.safetensors"
+"""Name of the large file that holds what a repair has made of one plan."""
+
 
 class Workspace:
     """A folder with the fingerprint of a run's inputs, its finished cells and its large files."""
@@ -35,9 +40,10 @@ class Workspace:
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
         self._cells = _read_cells(root / CELLS)
+        self._reusable: dict[str, JsonValue] = {}
 
     def bind(self, inputs: Mapping[str, JsonValue]) -> None:
-        """Claim the workspace for these inputs.
+        """Claim the workspace for these inputs, of which ``spec`` is a constraint spec.
 
         Raises:
             WorkspaceMismatch: if it belongs to a run with others; names what differs.
@@ -46,6 +52,8 @@ class Workspace:
         wanted = json.loads(json.dumps(inputs))
         if path.exists():
             stored = _read_inputs(path)
+            if "spec" in stored and "spec" in wanted:
+                stored["spec"] = _as_now(stored["spec"])
             differing = sorted(k for k in {*wanted, *stored} if wanted.get(k) != stored.get(k))
             if differing:
                 raise WorkspaceMismatch(
@@ -60,10 +68,25 @@ class Workspace:
         return key in self._cells
 
     def recall(self, key: str, compute: Callable[[], JsonValue]) -> JsonValue:
-        """The value of cell ``key``: remembered, or computed now and remembered."""
+        """The value of cell ``key``: remembered, taken over, or computed now; remembered from then on."""
         if key not in self._cells:
-            self.learn({key: compute()})
+            self.learn({key: self._reusable[key] if key in self._reusable else compute()})
         return self._cells[key]
+
+    def reuse(self, cells: Mapping[str, JsonValue]) -> None:
+        """Offer cells of another run, which the same inputs determined: they are taken over when they are asked for.
+
+        Until then the run knows nothing of them, so that it ends as it would without them.
+        """
+        self._reusable |= cells
+
+    def take_over(self, keys: Iterable[str]) -> None:
+        """Remember those of these cells that another run offers."""
+        self.learn({key: self._reusable[key] for key in keys if key in self._reusable})
+
+    def cells(self) -> Mapping[str, JsonValue]:
+        """Everything that is remembered, by name."""
+        return dict(self._cells)
 
     def learn(self, cells: Mapping[str, JsonValue]) -> None:
         """Remember what was computed, here or elsewhere; what is known already stays."""
@@ -83,7 +106,26 @@ class Workspace:
 
 def snapshots(root: Path) -> list[Path]:
     """The large files in a workspace that took long to make, whole ones alone."""
-    return sorted(root.glob(SNAPSHOT.format("*")))
+    return sorted(path for name in (SNAPSHOT, REPAIRED) for path in root.glob(name.format("*")))
+
+
+def kept_preset(root: Path) -> str | None:
+    """The preset of the run that a workspace belongs to; None if there is no such run.
+
+    Raises:
+        WorkspaceMismatch: if the workspace is damaged.
+    """
+    path = root / INPUTS
+    spec = _read_inputs(path).get("spec") if path.exists() else None
+    return str(kept(spec).get("preset")) if isinstance(spec, dict) else None
+
+
+def _as_now(spec: JsonValue) -> JsonValue:
+    """A spec that was stored, as this version would store it; one that means nothing to it as it is."""
+    try:
+        return CompressionSpec.model_validate(kept(spec) if isinstance(spec, dict) else spec).model_dump(mode="json")
+    except ValidationError:
+        return spec
 
 
 def _read_inputs(path: Path) -> dict[str, JsonValue]:

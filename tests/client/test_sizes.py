@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from primesvt_client.sizes import size_text
+from primesvt_client.sizes import operations_text, size_text
 
 
 @pytest.mark.parametrize(
@@ -16,3 +16,14 @@ from primesvt_client.sizes import size_text
 )  # fmt: skip
 def test_sizes_have_the_largest_unit_that_leaves_one(count: int, text: str) -> None:
     assert size_text(count) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0"), (999, "999"), (1500, "1.5 thousand"), (19_972_416, "20.0 million"), (4_310_000_000, "4.3 billion"),
+        (7 * 10**12, "7,000.0 billion"),
+    ],
+)  # fmt: skip
+def test_operations_are_told_in_words(count: int, text: str) -> None:
+    assert operations_text(count) == text

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from primesvt_core.testing.engines import EngineSuite
 from primesvt_core.testing.models import FamilyModel
-from tests.support.references import references
-
-SHORTENED = {re.sub(r"-T\d+$", "", reference.name): reference for reference in references()}
-"""The suite shortens every model to a few time steps: of those that differ in them alone one is enough."""
+from tests.support.references import without_times
 
 
 class TestEngines(EngineSuite):
-    @pytest.fixture(scope="class", params=SHORTENED.values(), ids=lambda reference: reference.name)
+    @pytest.fixture(scope="class", params=without_times(), ids=lambda reference: reference.name)
     @classmethod
     def model(cls, request: pytest.FixtureRequest) -> FamilyModel:
         found: FamilyModel = request.param.load()

@@ -15,7 +15,20 @@ import pytest
 from tests.support.pages import shown
 from tests.support.smallnet import write_checkpoint
 
-PRIMESVT = "from primesvt_client.commands.main import main; main()"
+PRIMESVT = """
+import json, sys
+from primesvt_client.commands.main import main
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["primesvt", *words]
+    try:
+        main()
+    except SystemExit as end:
+        if end.code:
+            raise
+    print(end="\0")
+"""
+"""One command after another: every process would load torch again."""
+
 LEAST_TESTS = 35
 
 
@@ -35,8 +48,9 @@ class Environment:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def primesvt(self, *args: str) -> str:
-        return self.run("-c", PRIMESVT, *args)
+    def primesvt(self, *commands: tuple[str, ...]) -> list[str]:
+        """What each command prints."""
+        return self.run("-c", PRIMESVT, json.dumps(commands)).split("\0")[:-1]
 
 
 def _without_path() -> dict[str, str]:
@@ -83,24 +97,27 @@ def test_its_plug_ins_are_offered(environment: Environment) -> None:
         "exporters": "listing",
     }  # fmt: skip
     assert {kind for kind, key in wanted.items() if key not in found[kind]} == set()
-    assert "gentle" in environment.primesvt("compress", "--help")
+    [told] = environment.primesvt(("compress", "--help"))
+    assert "gentle" in told
 
 
 def test_the_commands_use_them(environment: Environment, tmp_path: Path) -> None:
     checkpoint, data, out = tmp_path / "model.pth", tmp_path / "data.npz", tmp_path / "out"
     write_checkpoint(checkpoint, data)
-    assert json.loads(environment.primesvt("inspect", str(checkpoint), "--json"))["family"] == "smallnet"
     (tmp_path / "spec.yaml").write_text("splits: {calibration_images: 4, search_images: 12, confirmation_images: 24}\n")
-    report = json.loads(
-        environment.primesvt(
+    listing, model = tmp_path / "model.json", str(out / "model.safetensors")
+    inspected, compressed, _ = environment.primesvt(
+        ("inspect", str(checkpoint), "--json"),
+        (
             "compress", str(checkpoint), "--data", str(data), "--out", str(out), "--json", "--rates", "0.25,0.5",
             "--min-memory-saving", "0.1", "--policy", "gentle", "--policy-param", "rounds=2",
             "--criterion", "strongest", "--spec", str(tmp_path / "spec.yaml"),
-        )
+        ),
+        ("export", model, "--original", str(checkpoint), "--to", "listing", "--out", str(listing)),
     )  # fmt: skip
+    assert json.loads(inspected)["family"] == "smallnet"
+    report = json.loads(compressed)
     asked = report["spec"]
     assert (asked["policy"], asked["policy_params"], asked["criterion"]) == ("gentle", {"rounds": 2}, "strongest")
     assert (report["family"], report["verdict"]) == ("smallnet", "met")
-    listing, model = tmp_path / "model.json", str(out / "model.safetensors")
-    environment.primesvt("export", model, "--original", str(checkpoint), "--to", "listing", "--out", str(listing))
     assert json.loads(listing.read_text())["parameter_bytes"] == report["pruned"]["parameter_bytes"]

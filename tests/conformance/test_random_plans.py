@@ -9,12 +9,15 @@ import pytest
 
 from primesvt_core.testing.families import RandomPlanSuite
 from tests.support.goldens import Golden
-from tests.support.references import references
+from tests.support.references import without_times
+from tests.support.thorough import times
 
-REFERENCES = references()
+REFERENCES = without_times()
+PLANS = times(40, RandomPlanSuite.plans)
+"""Of every family."""
+
 SHARE = {
-    family: math.ceil(RandomPlanSuite.plans / count)
-    for family, count in Counter(reference.family for reference in REFERENCES).items()
+    family: math.ceil(PLANS / count) for family, count in Counter(reference.family for reference in REFERENCES).items()
 }
 """Plans of one reference: those of a family are spread over its references."""
 

@@ -39,7 +39,7 @@ EXEMPT = (
 pytestmark = pytest.mark.slow
 
 
-PARTS = 3
+PARTS = 2
 """Into how many tests the operations are shared out, so that several can run at once."""
 
 EACH_ALONE, IN_A_ROW = ("examples", "coverage", "fuzzing"), ("stateful",)

@@ -19,7 +19,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def test_what_is_not_said_has_a_default() -> None:
-    found = spec.parse({"budget": FLOOR})
+    found = spec.parse({"budget": FLOOR, "preset": "paper"})
     assert (found.policy, found.criterion, found.rates[0], found.rates[-1]) == ("prioritized", "l2", 0.1, 0.9)
     assert found.budget.has_accuracy_floor
     assert not found.budget.has_memory_target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -57,6 +58,11 @@ class GoldenFile:
 
     def load(self) -> Golden:
         return load_golden(self.path)
+
+
+def without_times() -> list[Reference]:
+    """Of those that differ in nothing but time steps one, for what makes them few anyway."""
+    return [*{re.sub(r"-T\d+$", "", reference.name): reference for reference in references()}.values()]
 
 
 def references(*families: str) -> list[Reference]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import Any
 
 import pytest
 
+from app.jobs.earlier import EarlierCells, EarlierJobs
 from app.jobs.records import HeartbeatReply, JobClaim
 from app.storage import StoreUnavailable
 from primesvt_core.workspace.store import CELLS, SNAPSHOT, Workspace
 from tests.support.databases import fresh
 from tests.support.shop import PROBLEM, Shop
 from worker.heartbeat import LeaseHeartbeat
-from worker.persistence import NewCells, SavedFiles, delete_leftovers
+from worker.persistence import NewCells, SavedFiles, delete_leftovers, fetch_cells
 
 NAME = SNAPSHOT.format("1")
 
@@ -122,3 +124,22 @@ def test_a_store_that_is_away_holds_nothing_up(
     saved._retry_at = 0.0
     saved.save(heartbeat)
     assert [file.name for file in shop.files.all(claim)] == [NAME]
+
+
+def test_cells_of_earlier_jobs_are_fetched_unless_they_are_gone_or_damaged(
+    shop: Shop, heartbeat: LeaseHeartbeat, tmp_path: Path
+) -> None:
+    content = b"cells"
+    shop.store.put("whole", [content])
+    shop.store.put("damaged", [b"others"])
+    digest = hashlib.sha256(content).hexdigest()
+
+    class Earlier(EarlierJobs):
+        def cells(self, claim: JobClaim, name: str) -> list[EarlierCells]:
+            return [EarlierCells(f"job-{key}", key, digest) for key in ("whole", "gone", "damaged")]
+
+    (tmp_path / "earlier").mkdir()
+    (tmp_path / "earlier" / "of another attempt").touch()
+    found = fetch_cells(Earlier(shop.database), shop.store, shop.claimed(), tmp_path / "earlier", heartbeat)
+    assert [path.name for path in found] == ["job-whole.cells.jsonl.gz"]
+    assert found[0].read_bytes() == content

@@ -1,7 +1,7 @@
 // ECharts options of a team's charts: its results, and its run time by day.
 import { axis, colour, common, number } from "./chart_base.js";
 
-const TONES = { met: "s2", accuracy_floor_reached: "s1", nothing_prunable: "s4" };
+const TONES = { met: "s2", accuracy_floor_reached: "s1", not_proven: "s3", nothing_prunable: "s4" };
 const OTHER = "s6";
 
 export function resultsOption({ results }) {

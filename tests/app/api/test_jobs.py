@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.catalog.states import UploadKind
 from tests.support.api import JSON, Api, problem
 from tests.support.dashboard import BUDGET, Dashboard, Team
 
@@ -73,6 +74,24 @@ def test_a_wrong_spec_is_refused_and_names_the_field(
     refusal = answer.json()
     assert refusal["code"] == code or not code
     assert named in json.dumps(refusal)
+
+
+def test_a_drop_that_the_data_set_cannot_prove_is_refused_at_once_unless_that_is_accepted(
+    board: Dashboard, ours: Team, api: Api, asked: dict[str, Any]
+) -> None:
+    """Of 10,000 images 4,000 confirm, which prove 0.0676 points at best; what is not validated yet is not known."""
+    spec = {"budget": {"max_accuracy_drop": 0.0006}}
+    with problem(api.post("/jobs", json={**asked, "spec": spec}), 422, "budget_unprovable") as refusal:
+        assert "4,507 are needed" in refusal["detail"]
+        assert "allow a drop of 0.00068, give" in refusal["detail"]
+    small = {**spec, "splits": {"confirmation_images": 400}}
+    with problem(api.post("/jobs", json={**asked, "spec": small}), 422, "budget_unprovable"):
+        pass
+    for accepted in ({**spec, "accept_unproven": True}, {"budget": {"max_accuracy_drop": 0.0007}}):
+        answer = api.post("/jobs", json={**asked, "spec": accepted})
+        assert (answer.status_code, answer.json()["spec"] | accepted) == (202, answer.json()["spec"])
+    unknown = board.upload(ours, UploadKind.DATASET, "new.npz").id
+    assert api.post("/jobs", json={**asked, "dataset_id": unknown, "spec": spec}).status_code == 202
 
 
 def test_lists_give_everything_once(board: Dashboard) -> None:

@@ -31,6 +31,7 @@ from app.paging import encode
 from app.storage import StoreUnavailable
 from app.teams.service import TeamService
 from primesvt_client.facts import NO_FACTS, ProblemFacts, ResultSummary
+from primesvt_client.presets import DEFAULT_PRESET, resolved
 from primesvt_client.progress import Progress
 from primesvt_client.states import Step
 from tests.support.databases import KINDS, fresh_url
@@ -231,6 +232,26 @@ CANCELLED_TO = {
     JobState.FINALIZING: JobState.CANCELLING, JobState.CANCELLING: JobState.CANCELLING,
     JobState.CANCELLED: JobState.CANCELLED,
 }  # fmt: skip
+
+
+def test_a_job_keeps_what_its_preset_sets(shop: Shop) -> None:
+    job = shop.queued()
+    assert job.spec == resolved(SPEC)
+    assert job.spec["preset"] == DEFAULT_PRESET
+
+
+def test_a_job_from_before_presets_is_the_papers_for_everyone(shop: Shop) -> None:
+    job = shop.queued()
+    shop.set(job.id, spec=SPEC)
+    paper = {
+        "budget": SPEC["budget"], "preset": "paper", "policy": "prioritized", "criterion": "l2", "repair": "none",
+        "splits": {"calibration_images": 256}, "rates": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],
+    }  # fmt: skip
+    assert shop.job(job).spec == paper
+    claim = shop.claimed(job)
+    assert claim.spec == paper
+    shop.queue.fail(claim, PROBLEM)
+    assert shop.jobs.retry(shop.team, job.id).spec == paper
 
 
 @pytest.mark.parametrize("state", JobState)

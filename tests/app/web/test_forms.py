@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.web import form_fields, forms
+from primesvt_client.presets import PRESETS, resolved
 from primesvt_core import spec
 from tests.support.plugins import documented
 
@@ -26,7 +27,41 @@ def test_a_form_and_its_spec_say_the_same() -> None:
     assert parsed.budget.max_parameter_bytes == 13_107_200
     assert parsed.rates == (0.1, 0.5)
     again = forms.read(forms.values_of(parsed.model_dump(mode="json", exclude_unset=True)))
-    assert again == reading
+    assert not again.errors
+    assert spec.parse(again.spec) == parsed
+
+
+def test_what_is_left_empty_is_the_presets() -> None:
+    reading = forms.read({"min_accuracy": "50", "preset": "paper", "policy": "", "criterion": "", "repair": ""})
+    assert (reading.errors, reading.spec) == ({}, {"budget": {"min_accuracy": 0.5}, "preset": "paper"})
+    by_preset = [entry for entry in form_fields.FIELDS if entry.by_preset]
+    assert {"policy", "criterion", "repair"} <= {entry.name for entry in by_preset}
+    for entry in by_preset:
+        assert entry.placeholder == ""
+        for name, preset in PRESETS.items():
+            assert entry.name == "rates" or f"{preset[entry.name]} ({name})" in entry.hint
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_similar_job_leaves_to_its_preset_what_that_set(preset: str) -> None:
+    """So that another preset can be chosen, and changes all of it."""
+    kept = resolved({"budget": {"min_accuracy": 0.5}, "preset": preset, "splits": {"search_images": 7}})
+    assert forms.values_of(kept) == {"min_accuracy": "50", "preset": preset, "search_images": "7"}
+    other = forms.values_of({**kept, "criterion": "another"})
+    assert other["criterion"] == "another"
+
+
+def test_limits_are_typed_in_percent() -> None:
+    typed = {"min_accuracy": "50", "preset": "paper", "max_rates": "embedding=25; block.0.*=12.5; stem.*=0",
+             "channel_multiple": "8", "max_macs": "1000000"}  # fmt: skip
+    reading = forms.read(typed)
+    parsed = spec.parse(reading.spec)
+    assert parsed.max_rates == {"embedding": 0.25, "block.0.*": 0.125, "stem.*": 0.0}
+    assert (parsed.channel_multiple, parsed.budget.max_macs) == (8, 1_000_000)
+    assert forms.values_of(reading.spec) == typed
+    wrong = forms.read(typed | {"max_rates": "embedding"})
+    assert "NAME=VALUE with numbers of percent" in wrong.errors["max_rates"]
+    assert forms.read(typed | {"max_rates": "embedding=100"}).errors.keys() == {"max_rates"}
 
 
 @pytest.mark.parametrize("hundredths", [0.29, 1.1, 2.9, 5.7, 28.9])
@@ -65,7 +100,7 @@ def gentle(tmp_path: Path) -> Iterator[None]:
 
 @pytest.mark.usefixtures("gentle")
 def test_every_policys_parameters_are_inputs() -> None:
-    [rounds] = form_fields.policy_fields()
+    [rounds] = [entry for entry in form_fields.policy_fields() if entry.policy == "gentle"]
     assert (rounds.name, rounds.path, rounds.low) == ("gentle.rounds", "policy_params.rounds", 1)
     assert "gentle" in rounds.label
     assert rounds.hint

@@ -12,9 +12,11 @@ import pytest
 from app.jobs.states import JobState
 from app.web.labels import VERDICTS
 from primesvt_client.facts import ProblemFacts
+from primesvt_core.report.schema import Report
 from primesvt_core.types import Verdict
 from tests.support.browsing import attributes, codes, forms_of, get, post, text_of
 from tests.support.dashboard import Dashboard, sample_report
+from tests.support.old_reports import version_1
 
 
 def chart_data(page: str) -> dict[str, Any]:
@@ -37,7 +39,8 @@ def test_a_finished_job_shows_its_result_in_figures_tables_and_charts(board: Das
     text = get(board, team, f"/jobs/{job.id}").text
     assert attributes(text, "data-verdict") == ["met"]
     figures = {
-        "memory_saving": ("26.7 %", "35.6 MiB", "26.1 MiB"), "pruned_accuracy": ("91.23 %", "93.12 %"),
+        "memory_saving": ("26.7 %", "35.6 MiB", "26.1 MiB"), "macs": ("26.7 %", "3.7 billion", "2.7 billion"),
+        "pruned_accuracy": ("91.23 %", "93.12 %"),
         "accuracy_drop": ("1.89 points", "2.46 points", "95 %", "4,000"),
     }  # fmt: skip
     for name, values in figures.items():
@@ -51,6 +54,7 @@ def test_a_finished_job_shows_its_result_in_figures_tables_and_charts(board: Das
     assert len(cells(text, "robustness-table")) == len(report.profile)
     assert text_of(text, "data-line", "allowed_drop") == "3.00 points"
     assert text_of(text, "data-setting", "min_memory_saving") == "25.00 %"
+    assert "paper" in text_of(text, "data-setting", "preset")
     assert "block.0.mlp.fc1" in attributes(text, "data-layer")
     assert "1536\u00d7384" in text
     assert "2.2 MiB" in text
@@ -89,6 +93,17 @@ def test_a_report_that_cannot_be_read_leaves_the_summary_and_the_files(board: Da
     assert 'id="report-unreadable"' in text
     assert "26.7 %" in text
     assert "model.safetensors" in text
+
+
+def test_a_report_of_version_1_is_shown_without_what_it_lacks(board: Dashboard) -> None:
+    team = board.team()
+    report = version_1(sample_report())
+    job = board.succeeded(team, report=Report.model_validate(report))
+    board.services.store.put(f"artifacts/{job.id}/report.json", [json.dumps(report).encode()])
+    text = get(board, team, f"/jobs/{job.id}").text
+    assert "2.46 points" in text_of(text, "data-figure", "accuracy_drop")
+    assert 'id="report-unreadable"' not in text
+    assert 'data-figure="macs"' not in text
 
 
 def test_a_running_job_shows_its_step_and_what_it_measured(board: Dashboard) -> None:

@@ -31,6 +31,19 @@ def test_the_form_of_a_new_job_submits_what_was_typed(board: Dashboard) -> None:
         assert shown in like
 
 
+def test_a_drop_that_cannot_be_proven_is_refused_in_the_form_unless_it_is_accepted(board: Dashboard) -> None:
+    team = board.team()
+    files = {kind: board.ready(team, kind, f"{kind}.bin").id for kind in UploadKind}
+    fields = {"checkpoint_id": files[UploadKind.CHECKPOINT], "dataset_id": files[UploadKind.DATASET]}
+    refused = post(board, team, "/new", {**fields, "max_accuracy_drop": "0.05"})
+    assert (refused.status_code, "4,000 confirmation images cannot prove" in refused.text) == (422, True)
+    accepted = post(board, team, "/new", {**fields, "max_accuracy_drop": "0.05", "accept_unproven": "true"})
+    assert accepted.status_code == 303
+    job = board.services.jobs.search(team.id).items[0]
+    assert (job.spec["budget"], job.spec["accept_unproven"]) == ({"max_accuracy_drop": 0.0005}, True)
+    assert "<option selected>true<" in get(board, team, f"/new?like={job.id}").text
+
+
 def test_the_largest_numbers_are_shown_and_can_be_asked_for_again(board: Dashboard) -> None:
     team = board.team()
     job = board.queued(team, spec={"budget": {"max_parameter_bytes": LARGEST}, "fine_tuning": {"epochs": LARGEST}})

@@ -15,8 +15,6 @@ from app.workers.models import WorkerRow
 from app.workers.records import WorkerState
 from app.workers.service import WorkerService
 from tests.support.databases import KINDS, fresh
-from tests.support.servers import until
-from worker.registration import WorkerRegistration
 
 
 @pytest.fixture(params=KINDS)
@@ -53,13 +51,4 @@ def test_who_is_not_heard_of_is_lost_and_one_day_forgotten(workers: WorkerServic
     assert workers.all()
     unheard(workers, "a", 86_401)
     workers.forget_lost()
-    assert workers.all() == []
-
-
-def test_a_worker_is_listed_while_it_is_there_and_shows_changes_at_once(workers: WorkerService) -> None:
-    registration = WorkerRegistration(workers, "me", ("cpu",))
-    with registration.registered():
-        until(lambda: [worker.state for worker in workers.all()] == [WorkerState.IDLE], "it is listed")
-        registration.set_state(WorkerState.BUSY, "job_1")
-        until(lambda: [worker.job_id for worker in workers.all()] == ["job_1"], "it shows its job")
     assert workers.all() == []

@@ -21,6 +21,7 @@ import primesvt_core
 from primesvt_client import console
 from primesvt_client.commands.command_line import command_line
 from primesvt_client.options import assumptions
+from primesvt_core import spec as specs
 from primesvt_core.cli.commands import change, export
 from primesvt_core.errors import SpecError
 from tests.support import tiny
@@ -135,11 +136,48 @@ def test_an_impossible_budget_is_refused_before_any_work(tmp_path: Path) -> None
     assert "profiling" not in done.stderr
 
 
+def test_a_drop_that_cannot_be_proven_is_refused_before_any_evaluation(tmp_path: Path) -> None:
+    """494 of the digits confirm: nothing below 0.6046 points can be proven of them, and 0.1 points need 2,703."""
+    done = primesvt("compress", CHECKPOINT, "--data", DATA, "--out", tmp_path / "x", "--max-accuracy-drop", "0.001")
+    assert done.returncode == 2
+    for told in (
+        "budget_unprovable",
+        "494 confirmation images",
+        "0.6046 points",
+        "2,703 are needed",
+        "drop of 0.0061,",
+    ):
+        assert told in done.stderr
+    assert "measuring the original" not in done.stderr
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_results_are_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("x")
     done = primesvt("compress", CHECKPOINT, "--data", DATA, "--out", tmp_path, "--max-accuracy-drop", "0.03")
     assert (done.returncode, "--resume" in done.stderr) == (2, True)
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+@pytest.mark.parametrize("preset", ["paper", "deep"])
+def test_a_run_is_resumed_with_its_preset_whatever_the_default_is(
+    preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one may be given; the workspace then belongs to another run."""
+    asked: list[str] = []
+
+    def parse(document: dict[str, Any]) -> object:
+        asked.append(document.get("preset", "none given"))
+        raise SpecError("enough")
+
+    monkeypatch.setattr(specs, "parse", parse)
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace" / "inputs.json").write_text(json.dumps({"spec": {"preset": preset}}))
+    words = ["compress", str(CHECKPOINT), "--data", str(DATA), "--out", str(tmp_path), "--max-accuracy-drop", "0.03"]
+    for more in ([], ["--preset", "paper"]):
+        CliRunner().invoke(command_line(), [*words, "--resume", *more])
+    CliRunner().invoke(command_line(), [*words[:-3], str(tmp_path / "new"), *words[-2:]])
+    assert asked == [preset, "paper", "none given"]
 
 
 def test_a_refused_run_leaves_the_folder_that_was_there(tmp_path: Path, checkpoint: Path) -> None:

@@ -171,9 +171,14 @@ def test_damage_anywhere_is_a_refusal_or_another_sample(count: int, tmp_path: Pa
 
 
 @needs_shared
-def test_real_data_opens() -> None:
+@pytest.mark.thorough
+def test_real_pictures_open() -> None:
     cifar10 = open_data(SHARED / "data/cifar10/cifar10-jpeg.tar.xz")
     assert (len(cifar10), len(cifar10.classes), cifar10.decode(0).shape) == (10_000, 10, (32, 32, 3))
+
+
+@needs_shared
+def test_real_arrays_open() -> None:
     fashion = open_data(SHARED / "data/fashion-mnist")
     assert (len(fashion), fashion.decode(0).shape) == (10_000, (28, 28, 1))
     events = open_data(SHARED / "data/n-mnist-small/nmnist-frames-T4-test.npz")

@@ -40,6 +40,25 @@ def test_another_seed_gives_other_splits() -> None:
     assert split(labels, SplitSizes(), 0) != split(labels, SplitSizes(), 1)
 
 
+@given(
+    labels=st.lists(st.integers(0, 9), min_size=SMALLEST, max_size=300),
+    first=st.integers(1, 30),
+    more=st.integers(0, 100),
+    others=st.tuples(*[st.integers(1, 200)] * 2),
+)
+def test_further_calibration_images_change_no_other_split(
+    labels: list[int], first: int, more: int, others: tuple[int, int]
+) -> None:
+    bounds = {"search_images": others[0], "confirmation_images": others[1]}
+    fewer = split(np.array(labels), SplitSizes(calibration_images=first, **bounds), 0)
+    found = split(np.array(labels), SplitSizes(calibration_images=first + more, calibration_first=first, **bounds), 0)
+    assert (found.search, found.confirmation) == (fewer.search, fewer.confirmation)
+    assert {*fewer.calibration} <= {*found.calibration}
+    assert len(found.calibration) == max(1, min(first + more, int(0.10 * len(labels))))
+    everything = [*found.calibration, *found.search, *found.confirmation, *found.rest(len(labels))]
+    assert sorted(everything) == [*range(len(labels))]
+
+
 def test_without_bounds_everything_is_used_in_the_proportions() -> None:
     found = split(np.arange(1000) % 10, UNBOUNDED, 0)
     assert (len(found.calibration), len(found.search), len(found.confirmation)) == (100, 350, 550)

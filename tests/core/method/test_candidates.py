@@ -33,7 +33,7 @@ def make(tmp_path: Path) -> Make:
         spec = parse(
             {
                 "budget": {"max_accuracy_drop": 0.03}, "criterion": criterion, "groups": [*groups], "seed": 3,
-                "splits": {"search_images": 20, "confirmation_images": 10, "calibration_images": 5},
+                "splits": {"search_images": 20, "confirmation_images": 100, "calibration_images": 5},
             }
         )  # fmt: skip
         request = Request(

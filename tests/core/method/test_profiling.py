@@ -16,6 +16,18 @@ def test_a_rate_that_removes_no_other_number_of_channels_is_not_measured_twice()
     assert found == {"big": (0.4,)}
 
 
+def test_the_largest_rate_of_a_group_stands_for_all_that_are_deeper() -> None:
+    groups = [
+        GroupSize(name=name, size=100, min_size=1, parts=1, parameters=100, parameter_bytes=400)
+        for name in ("bounded", "free", "closed")
+    ]
+    limits = {"bounded": 0.25, "closed": 0.05}
+    found = distinct_rates(
+        groups, (0.1, 0.2, 0.5, 0.9), lambda name, rate: 100 - round(100 * min(rate, limits.get(name, 1.0))), limits
+    )
+    assert found == {"bounded": (0.1, 0.2, 0.25), "free": (0.1, 0.2, 0.5, 0.9), "closed": (0.05,)}
+
+
 class Asked:
     """Groups that lose ``cost`` in proportion to the rate, and what was asked of them."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from primesvt_core.errors import ImpossibleBudget
-from primesvt_core.method.search import allowances, check_reachable, goal
+from primesvt_core.method.search import Reach, allowances, check_reachable, goal
 from primesvt_core.spec import Budget
 from primesvt_core.types import CurvePoint
 from tests.support.three_groups import START, Model
@@ -32,13 +33,27 @@ def test_all_kinds_of_budget_and_their_combinations(
     assert found.target_bytes == target
 
 
+REACH = Reach(parameter_bytes=1000, smallest_bytes=300, macs=8000, smallest_macs=2000)
+
+
 def test_budgets_that_cannot_be_met_are_refused() -> None:
     with pytest.raises(ImpossibleBudget, match=r"90\.00%"):
         goal(Budget(min_accuracy=0.95), baseline_accuracy=0.9, parameter_bytes=1000)
     with pytest.raises(ImpossibleBudget, match=r"saving of 70\.0%"):
-        check_reachable(Budget(min_memory_saving=0.8), parameter_bytes=1000, smallest_bytes=300)
-    check_reachable(Budget(min_memory_saving=0.7), parameter_bytes=1000, smallest_bytes=300)
-    check_reachable(Budget(max_accuracy_drop=0.01), parameter_bytes=1000, smallest_bytes=999)
+        check_reachable(Budget(min_memory_saving=0.8), REACH)
+    check_reachable(Budget(min_memory_saving=0.7), REACH)
+    check_reachable(Budget(max_accuracy_drop=0.01), replace(REACH, smallest_bytes=999))
+
+
+def test_multiply_accumulates_out_of_reach_are_refused_with_the_limits_in_the_way() -> None:
+    check_reachable(Budget(max_macs=2000), REACH)
+    with pytest.raises(ImpossibleBudget, match=r"1,999 multiply-accumulates .* 2,000 .* saving of 75\.0%") as refusal:
+        check_reachable(Budget(max_macs=1999), REACH)
+    assert refusal.value.facts == {"smallest_macs": 2000, "macs": 8000}
+    limited = replace(REACH, limits="max_rates embedding: 0.25 and channel_multiple 8")
+    for budget in (Budget(max_macs=1999), Budget(min_memory_saving=0.8)):
+        with pytest.raises(ImpossibleBudget, match=r"within max_rates embedding: 0\.25 and channel_multiple 8"):
+            check_reachable(budget, limited)
 
 
 def within(points: Sequence[CurvePoint], drop: float) -> bool:
@@ -67,6 +82,26 @@ def test_what_is_out_of_reach_ends_at_the_floor() -> None:
     assert not found.reached
     assert within([found.best], 0.03)
     assert found.best.memory_saving > 0
+
+
+def test_a_target_is_reached_only_where_every_limit_is_met() -> None:
+    """The stream alone reaches the bytes, and has none of the multiply-accumulates."""
+    free = Model(big=0.0, small=9.0, stream=0.0)
+    assert free.search(Budget(max_accuracy_drop=0.04, min_memory_saving=0.2)).best.rates == {"big": 0.5}
+    both = free.search(Budget(max_accuracy_drop=0.04, min_memory_saving=0.2, max_macs=4250))
+    assert (both.reached, both.best.rates) == (True, {"big": 0.75})
+    stream = Model(big=9.0, small=9.0, stream=0.0)
+    assert stream.search(Budget(max_accuracy_drop=0.04, min_memory_saving=0.1)).reached
+    assert not stream.search(Budget(max_accuracy_drop=0.04, min_memory_saving=0.1, max_macs=7999)).reached
+
+
+def test_multiply_accumulates_alone_are_a_target() -> None:
+    wanted = goal(Budget(max_macs=5500), baseline_accuracy=0.9, parameter_bytes=1000)
+    assert (wanted.allowed_drop, wanted.target_bytes, wanted.max_macs, wanted.has_target) == (None, None, 5500, True)
+    assert [wanted.is_reached(1000, macs) for macs in (5500, 5501)] == [True, False]
+    found = Model(big=0.3, small=0.01, stream=0.01).search(Budget(max_macs=5750))
+    assert found.reached
+    assert found.best.rates == {"small": 0.75}
 
 
 def test_without_a_target_as_much_is_saved_as_the_floor_lets() -> None:

@@ -21,7 +21,7 @@ from primesvt_core.method.profiling import explore
 from primesvt_core.method.search_cells import SearchCells
 from primesvt_core.method.search_split import SearchSplit
 from primesvt_core.method.shared_profile import compute_with_others, computing, explore_with_others
-from primesvt_core.pipeline import Request, prepare, sort
+from primesvt_core.pipeline import Request, begin, prepare, sort
 from primesvt_core.pruning.patches import Patch
 from primesvt_core.spec import parse
 from primesvt_core.types import Rates
@@ -51,7 +51,7 @@ def make(tmp_path: Path) -> Callable[[str], SearchSplit]:
         spec = parse(
             {
                 "budget": {"max_accuracy_drop": 0.03}, "rates": list(RATES), "batch_size": BATCH,
-                "splits": {"search_images": IMAGES, "confirmation_images": 10, "calibration_images": 5},
+                "splits": {"search_images": IMAGES, "confirmation_images": 100, "calibration_images": 5},
                 "groups": ["block.*", "stem.2"],
             }
         )  # fmt: skip
@@ -59,7 +59,7 @@ def make(tmp_path: Path) -> Callable[[str], SearchSplit]:
             checkpoint=EXAMPLES / "spikformer-digits.pth.tar", data=EXAMPLES / "digits.npz", spec=spec, out=tmp_path,
             workspace=tmp_path / name,
         )  # fmt: skip
-        return SearchSplit(prepare(request))
+        return begin(prepare(request)).split
 
     return made
 

@@ -22,6 +22,7 @@ def problem(allowed_drop: float, target_bytes: int | None) -> Problem:
     candidates = dict.fromkeys(SIZES, RATES)
     return Problem(
         candidates=candidates, start=start, allowed_drop=allowed_drop, target_bytes=target_bytes, memory=memory,
+        macs=lambda rates: 10 * memory(rates),
         is_within=lambda rates: 0.9 - evaluate(rates).accuracy <= allowed_drop,
     )  # fmt: skip
 

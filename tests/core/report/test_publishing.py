@@ -21,6 +21,7 @@ from primesvt_core.report.schema import AssumptionFigures, FineTuningFigures, Re
 from primesvt_core.spec import Budget
 from primesvt_core.types import Verdict
 from tests.support.dashboard import sample_report
+from tests.support.old_reports import version_1
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -84,6 +85,32 @@ def test_the_page_needs_nothing_else(report: Report, verdict: Verdict) -> None:
     assert "script" not in reader.tags
     assert all(target.startswith(("data:image/png;base64,", "#")) for target in reader.targets)
     assert points(report.accuracy_drop) in page
+
+
+def test_computing_is_told_beside_memory(report: Report) -> None:
+    page = html(report, {})
+    assert "<b>26.68 %</b><span>of the multiply-accumulates saved:<br>3.7 billion to 2.7 billion an image" in page
+    assert '<td class="n">3,730,000,000</td><td class="n">2,735,000,000</td>' in page
+    assert "Preset <code>paper</code>" in page
+
+
+def test_a_report_of_version_1_is_read_and_shown(report: Report) -> None:
+    old = Report.model_validate_json(json.dumps(version_1(report)))
+    assert (old.schema_version, old.preset, old.pruned.macs) == (1, None, None)
+    assert (old.spec.preset, old.spec.policy, old.spec.repair) == ("paper", "prioritized", "none")
+    assert old.summary().macs_after is None
+    page = html(old, draw(old))
+    assert points(old.accuracy_drop) in page
+    assert "multiply-accumulates" not in page
+    assert json.loads(old.model_dump_json())["schema_version"] == 1
+
+
+def test_the_limits_of_the_spec_are_told(report: Report) -> None:
+    spec = report.spec.model_copy(update={"max_rates": {"embedding": 0.25}, "channel_multiple": 8})
+    page = html(with_budget(report.model_copy(update={"spec": spec}), max_macs=1_234_567), {})
+    assert "<li>Max. multiply-accumulates: 1,234,567.</li>" in page
+    assert "<code>embedding</code>: 25.00 %" in page
+    assert "multiples of 8" in page
 
 
 def test_names_are_text_whatever_they_hold(report: Report) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from primesvt_core.intake.inspect import inspect
 from primesvt_core.policies import Curve, Evaluate, PolicySearch, Problem
 from primesvt_core.policies.prioritized import POLICY
 from primesvt_core.pruning.surgery import filters
-from primesvt_core.repairs import Repair
+from primesvt_core.repairs import Fitting, Repair
 from primesvt_core.testing.criteria import CriterionSuite
 from primesvt_core.testing.exporters import ExporterSuite
 from primesvt_core.testing.families import RandomPlanSuite, SlicingSuite, UnusedTensorSuite
@@ -113,12 +113,20 @@ def test_a_wrong_criterion_fails(
         test(Criterion(score=score), model)
 
 
-def cut(state: Mapping[str, Tensor], _groups: Sequence[ChannelGroup], _plan: Plan) -> dict[str, Tensor]:
-    return {"head.weight": state["head.weight"][:, :-1]}
+def cut(fitting: Fitting, _plan: Plan) -> dict[str, Tensor]:
+    return {"head.weight": fitting.state["head.weight"][:, :-1]}
 
 
-def always(state: Mapping[str, Tensor], _groups: Sequence[ChannelGroup], _plan: Plan) -> dict[str, Tensor]:
-    return {"head.weight": 2 * state["head.weight"]}
+def always(fitting: Fitting, _plan: Plan) -> dict[str, Tensor]:
+    return {"head.weight": 2 * fitting.state["head.weight"]}
+
+
+def by_chance(fitting: Fitting, _plan: Plan) -> dict[str, Tensor]:
+    return {"head.weight": torch.randn_like(fitting.state["head.weight"])}
+
+
+def doubled(fitting: Fitting, _plan: Plan) -> dict[str, Tensor]:
+    return {"head.weight": fitting.state["head.weight"].double()}
 
 
 def test_a_wrong_repair_fails() -> None:
@@ -127,6 +135,12 @@ def test_a_wrong_repair_fails() -> None:
         suite.test_changed_tensors_are_the_models_at_their_shapes(Repair(fit=cut), model, model.plan(0.25))
     with pytest.raises(AssertionError):
         suite.test_where_nothing_is_removed_nothing_changes(Repair(fit=always), model)
+    with pytest.raises(AssertionError):
+        suite.test_the_same_plan_has_the_same_repair_and_the_original_is_left_alone(
+            Repair(fit=by_chance), model, model.plan(0.25)
+        )
+    with pytest.raises(AssertionError):
+        suite.test_a_state_dict_of_half_precision_stays_one(Repair(fit=doubled), model)
 
 
 def untidy(model: Path, _original: Path, out: Path, _container: str | None) -> None:

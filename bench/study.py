@@ -1,0 +1,221 @@
+"""The study: what every way of pruning saves under the same promise: ``python -m bench.study``, or ``make study``.
+
+Every finished run is a small JSON file under ``bench/study``, with its key (checkpoint, data, spec, version of the
+method), its seconds and its machine; what is missing or out of date is run, then ``docs/results.md`` is written. Models
+and data lie beside the checkout; those that are not there are left as they are. ``--quick``: the digits alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bench import study_page
+from bench.models import processor
+from primesvt_core.data import open_data
+from primesvt_core.evaluation.accuracy import correct, pick_device
+from primesvt_core.evaluation.splits import open_splits
+from primesvt_core.intake.inspect import inspect
+from primesvt_core.intake.loading import load
+from primesvt_core.pipeline import Request, compress
+from primesvt_core.promise.bounds import Paired, drop_upper_bound, paired
+from primesvt_core.report.schema import Report
+from primesvt_core.spec import CompressionSpec, parse
+
+METHOD = "1"
+"""Version of the method: raise it when results change, so that every run is made anew."""
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED, RUNS = ROOT.parent / "shared", ROOT / "bench" / "study"
+SEEDS = (0, 1, 2)
+DROP = 0.03
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained model and labelled images for it."""
+
+    name: str
+    checkpoint: Path
+    data: Path
+
+    @property
+    def is_here(self) -> bool:
+        return self.checkpoint.exists() and self.data.exists()
+
+
+SUBJECTS = (
+    Subject("digits", ROOT / "examples/spikformer-digits.pth.tar", ROOT / "examples/digits.npz"),
+    Subject("cifar10", SHARED / "checkpoints/spikformer-2-192-cifar10.pth.tar", SHARED / "data/cifar10"),
+    Subject("fashion", SHARED / "checkpoints/spikformer-8-96-fashion.pth.tar", SHARED / "data/fashion-mnist"),
+)
+
+WAYS: Mapping[str, Mapping[str, Any]] = {
+    "paper": {"preset": "paper"},
+    "gram-refit": {"preset": "deep", "policy": "uniform", "criterion": "l2", "repair": "closed_form"},
+    "uniform": {"preset": "deep", "policy": "uniform"},
+    "sensitivity": {"preset": "deep", "policy": "sensitivity"},
+    "deep": {"preset": "deep"},
+}
+"""On every model, with every seed. ``gram-refit`` is the baseline that refits consumers from Gram matrices (GRAIL,
+arXiv 2602.23795): L2, closed form, one rate for all groups."""
+
+PARTS: Mapping[str, Mapping[str, Any]] = {
+    **{f"criterion {key}": {"criterion": key} for key in ("l1", "l2", "random", "activity", "variance", "taylor")},
+    **{f"repair {key}": {"repair": key} for key in ("none", "batch_norm", "closed_form")},
+}
+"""The deep preset with one part exchanged; with the first seed, on the models of `PARTED`."""
+
+PARTED = ("digits", "cifar10")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run."""
+
+    subject: Subject
+    way: str
+    seed: int
+    changes: Mapping[str, Any]
+
+    @property
+    def file(self) -> Path:
+        return RUNS / self.subject.name / f"{self.way.replace(' ', '-')}-{self.seed}.json"
+
+    @property
+    def spec(self) -> CompressionSpec:
+        return parse({"budget": {"max_accuracy_drop": DROP}, "seed": self.seed, **self.changes})
+
+    def key(self) -> dict[str, Any]:
+        """What the result depends on."""
+        return {
+            "method": METHOD,
+            "checkpoint": _digest(self.subject.checkpoint),
+            "data": _fingerprint(self.subject.data),
+            "spec": {k: v for k, v in self.spec.model_dump(mode="json").items() if k != "device"},
+        }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="the digits alone")
+    parser.add_argument("--only", nargs="*", default=(), help="names of models or ways")
+    parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--no-page", action="store_true", help="leave docs/results.md as it is")
+    asked = parser.parse_args()
+    for plan in plans(asked.seeds):
+        words = {plan.subject.name, plan.way}
+        is_wanted = set(asked.only) <= words and not (asked.quick and plan.subject.name != "digits")
+        if is_wanted and plan.subject.is_here and not _is_done(plan):
+            print(f"{plan.subject.name}, {plan.way}, seed {plan.seed} ...", flush=True)
+            run(plan, asked.device)
+    if not asked.no_page:
+        study_page.write(RUNS, ROOT / "docs")
+
+
+def plans(seeds: tuple[int, ...] = SEEDS) -> Iterator[Plan]:
+    """All runs of the study."""
+    for subject in SUBJECTS:
+        for seed in seeds:
+            for way, changes in WAYS.items():
+                yield Plan(subject, way, seed, changes)
+        for way, changes in PARTS.items() if subject.name in PARTED else ():
+            yield Plan(subject, way, SEEDS[0], {"preset": "deep", **changes})
+
+
+def run(plan: Plan, device: str) -> None:
+    """Make one run, and write its file."""
+    folder = Path(tempfile.mkdtemp(prefix="study-"))
+    try:
+        spec = plan.spec.model_copy(update={"device": device})
+        began = time.perf_counter()
+        report = compress(
+            Request(
+                checkpoint=plan.subject.checkpoint, data=plan.subject.data, spec=spec, out=folder / "out",
+                workspace=folder / "workspace",
+            )
+        )  # fmt: skip
+        seconds = time.perf_counter() - began
+        found = {
+            "key": plan.key(), "model": plan.subject.name, "way": plan.way, "seed": plan.seed, "seconds": seconds,
+            "machine": processor() if report.environment["device"].startswith("cpu") else report.environment["device"],
+            **_figures(report), "rest": _on_rest(plan, spec, folder / "out" / "model.safetensors"),
+        }  # fmt: skip
+        plan.file.parent.mkdir(parents=True, exist_ok=True)
+        plan.file.write_text(json.dumps(found, indent=1) + "\n")
+    finally:
+        shutil.rmtree(folder)
+
+
+def _figures(report: Report) -> dict[str, Any]:
+    return {
+        "verdict": report.verdict.value,
+        "memory_saving": report.memory_saving,
+        "accuracy": report.baseline.accuracy,
+        "confirmation": {
+            "samples": report.confirmation.samples,
+            "drop": report.accuracy_drop,
+            "upper_bound": report.confirmation.drop_upper_bound,
+            "candidates": report.confirmation.candidates,
+        },
+        "curve": [
+            {"saving": round(point.memory_saving, 4), "divergence": point.divergence, "drop": point.confirmed_drop}
+            for point in report.curve
+        ],
+        "differing": report.agreement.differing if report.agreement else None,
+        "compared": report.agreement.compared if report.agreement else None,
+        "steps": {name: round(took, 1) for name, took in report.timings.items() if not name.startswith("latency")},
+    }
+
+
+def _on_rest(plan: Plan, spec: CompressionSpec, pruned: Path) -> dict[str, Any] | None:
+    """The drop on images of no split, with one-sided 95 % bounds; None where there are none."""
+    device = pick_device(spec.device)
+    images = open_splits(
+        inspect(plan.subject.checkpoint), plan.subject.data, spec.preprocessing, spec.splits, seed=spec.seed,
+        batch_size=spec.batch_size,
+    )  # fmt: skip
+    rest = images.splits.rest(len(images.data))
+    if not rest:
+        return None
+    before, after = (correct(load(path).to(device), images.blocks(rest)) for path in (plan.subject.checkpoint, pruned))
+    pair = paired(before, after)
+    mirrored = Paired(samples=pair.samples, lost=pair.won, won=pair.lost)
+    return {
+        "samples": pair.samples,
+        "drop": pair.drop,
+        "upper_bound": drop_upper_bound(pair, 0.95),
+        "lower_bound": -drop_upper_bound(mirrored, 0.95),
+    }
+
+
+def _is_done(plan: Plan) -> bool:
+    try:
+        return bool(json.loads(plan.file.read_text())["key"] == json.loads(json.dumps(plan.key())))
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+@cache
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def _fingerprint(path: Path) -> str:
+    return open_data(path).fingerprint()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""The page of the study: tables and a figure from the files of its runs, between two marks of ``docs/results.md``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import matplotlib as mpl
+
+BEGIN, END = "<!-- study: written by python -m bench.study -->", "<!-- end of the study -->"
+FIGURE = "study.png"
+ORDER = ("deep", "sensitivity", "uniform", "gram-refit", "paper")
+COLOURS = {
+    "deep": "#1b6ca8",
+    "sensitivity": "#2a9d8f",
+    "uniform": "#e9a23b",
+    "gram-refit": "#c8553d",
+    "paper": "#666666",
+}
+
+Run = dict[str, Any]
+
+
+def write(runs: Path, docs: Path) -> None:
+    """Write the study's part of the page, and its figure."""
+    found = [json.loads(path.read_text()) for path in sorted(runs.rglob("*.json"))]
+    if not found:
+        return
+    _draw(found, docs / FIGURE)
+    page = docs / "results.md"
+    text = page.read_text()
+    before, _, rest = text.partition(BEGIN)
+    after = rest.partition(END)[2]
+    page.write_text(f"{before.rstrip()}\n\n{BEGIN}\n\n{study(found)}\n{END}\n{after}")
+
+
+def study(found: Sequence[Run]) -> str:
+    """The study's part of the page."""
+    parts = ["![savings and drops on images of no split](study.png)\n"]
+    for model, runs in groupby(sorted(found, key=lambda run: str(run["model"])), lambda run: str(run["model"])):
+        every = [*runs]
+        parts += [f"### {model}\n", _ways([run for run in every if run["way"] in ORDER])]
+        changed = [run for run in every if run["way"] not in ORDER]
+        if changed:
+            parts += ["One part of the deep preset exchanged, one seed:\n", _ways(changed)]
+    return "\n".join(parts)
+
+
+def _ways(runs: Sequence[Run]) -> str:
+    rows = [
+        "| way | seeds | saved | drop, confirmation | its bound | drop, no split (95 % bounds) | seconds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    order = {way: place for place, way in enumerate(ORDER)}
+    ways = sorted({str(run["way"]) for run in runs}, key=lambda way: (order.get(way, len(order)), way))
+    for way in ways:
+        own = [run for run in runs if run["way"] == way]
+        rest = [run["rest"] for run in own if run["rest"]]
+        none = "too few images" if not rest else _spread([r["drop"] for r in rest], 100, 2)
+        if rest:
+            none += (
+                f" ({100 * min(r['lower_bound'] for r in rest):.2f} to {100 * max(r['upper_bound'] for r in rest):.2f})"
+            )
+        confirmed = [run["confirmation"] for run in own]
+        rows.append(
+            f"| {way} | {len(own)} | {_spread([run['memory_saving'] for run in own], 100, 1)} %"
+            f" | {_spread([c['drop'] for c in confirmed], 100, 2)}"
+            f" | {_spread([c['upper_bound'] for c in confirmed], 100, 2)} | {none}"
+            f" | {_spread([run['seconds'] for run in own], 1, 0)} |"
+        )
+    machines = sorted({str(run["machine"]) for run in runs})
+    return "\n".join([*rows, "", f"Machines: {'; '.join(machines)}.", ""])
+
+
+def _spread(values: Iterable[float], times: float, digits: int) -> str:
+    """The median, and the range of several."""
+    found = [times * value for value in values]
+    middle = f"{median(found):.{digits}f}"
+    return middle if len(found) < 2 else f"{middle} ({min(found):.{digits}f} to {max(found):.{digits}f})"
+
+
+def _draw(found: Sequence[Run], path: Path) -> None:
+    mpl.use("Agg")
+    from matplotlib import pyplot  # after the back end is chosen
+
+    models = sorted({str(run["model"]) for run in found})
+    figure, axes = pyplot.subplots(1, len(models), figsize=(4.2 * len(models), 3.6), squeeze=False)
+    for model, axis in zip(models, axes[0], strict=True):
+        for way in ORDER:
+            own = [run for run in found if run["model"] == model and run["way"] == way]
+            drops = [100 * (run["rest"] or run["confirmation"])["drop"] for run in own]
+            axis.scatter([100 * run["memory_saving"] for run in own], drops, label=way, color=COLOURS[way], s=28)
+        axis.axhline(3, color="#999999", linewidth=0.8, linestyle="--")
+        axis.set(title=model, xlabel="parameter memory saved, %", ylabel="accuracy drop, points", xlim=(0, 100))
+    axes[0][0].legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    pyplot.close(figure)

@@ -1,0 +1,126 @@
+"""The paper's way (PrimeSVT, arXiv 2606.03428): groups are profiled, candidates taken or left, by their accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from primesvt_client.facts import CandidateFacts, CellFacts
+from primesvt_core.method import profiling
+from primesvt_core.method.search import Found, Goal, run_rounds
+from primesvt_core.method.search_split import SearchSplit
+from primesvt_core.method.shared_profile import compute_with_others, explore_with_others
+from primesvt_core.method.steps import StepProgress
+from primesvt_core.policies import Evaluate, PolicySearch
+from primesvt_core.types import CurvePoint, Outcome, ProfileCell, Rates
+from primesvt_core.workspace.sharing import CellQueue
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByAccuracy:
+    """The steps of one run whose policy goes by accuracy.
+
+    Attributes:
+        split: candidates on the search split.
+        rates: to try of every group, ascending; the groups in the order of the sorting.
+        start: the unpruned model.
+        goal: of the search.
+        policy: chooses the rates.
+        queue: shares the cells of the profile with other processes.
+    """
+
+    split: SearchSplit
+    rates: Mapping[str, tuple[float, ...]]
+    start: CurvePoint
+    goal: Goal
+    policy: PolicySearch
+    queue: CellQueue | None
+
+    def profile(self, progress: StepProgress) -> None:
+        """Measure the robustness of groups: all rates of all of them, or what a search without a target needs.
+
+        A search with one stops at it: it asks for what it needs itself.
+        """
+
+        def observe(group: str) -> None:
+            for rate in self.rates[group]:
+                if cell := self.split.profile_cell(group, rate):
+                    progress.report(_cell_facts(cell))
+            progress.update()
+
+        if self.split.candidates.spec.profile == "full":
+            self._whole_profile(observe)
+        elif not self.goal.has_target and self.goal.allowed_drop is not None:
+            self._explored(self.goal.allowed_drop, observe)
+        self.split.measure_agreement([{group: rate} for group, every in self.rates.items() for rate in every])
+
+    def search(self, progress: StepProgress) -> Found:
+        """Let the policy search, round by round."""
+        candidates = self.split.candidates
+        is_within, evaluate = _observed(self.split, progress)
+        found = run_rounds(
+            self.goal, self.rates, self.start, candidates.memory, candidates.macs, is_within, self.policy, evaluate,
+            recovers=candidates.spec.fine_tuning.epochs > 0,
+        )  # fmt: skip
+        return Found(
+            search=found,
+            cells=self.split.profile_cells(self.rates),
+            evaluations=self.split.evaluations,
+            agreement=self.split.agreement,
+        )
+
+    def _whole_profile(self, observe: Callable[[str], None]) -> None:
+        if self.queue:
+            compute_with_others(self.split, self.rates, observe, self.queue)
+            return
+        for group, every in self.rates.items():
+            self.split.compute([{group: rate} for rate in every])
+            observe(group)
+
+    def _explored(self, allowed_drop: float, observe: Callable[[str], None]) -> None:
+        if self.queue:
+            explore_with_others(self.split, self.rates, allowed_drop, observe, self.queue)
+        else:
+            profiling.explore(self.rates, allowed_drop, self.split.decide, observe)
+
+
+def _cell_facts(cell: ProfileCell) -> CellFacts:
+    return CellFacts(
+        group=cell.group,
+        rate=cell.rate,
+        accuracy=cell.accuracy,
+        accuracy_drop=cell.accuracy_drop,
+        is_bound=cell.is_bound,
+    )
+
+
+def _observed(split: SearchSplit, progress: StepProgress) -> tuple[Callable[[Rates, float], bool], Evaluate]:
+    """The search's questions, each reported once it is answered: of a group alone as a cell of the profile."""
+
+    def is_within(rates: Rates, allowed_drop: float) -> bool:
+        found = split.is_within(rates, allowed_drop)
+        group, rate = [*rates.items()][-1]
+        cell = split.profile_cell(group, rate) if len(rates) == 1 else None
+        if cell is not None:
+            progress.update(_cell_facts(cell))
+        elif not found:
+            progress.update(_candidate_facts(rates, split.known(rates)))
+        return found
+
+    def evaluate(rates: Rates) -> Outcome:
+        outcome = split.accept(rates)
+        progress.update(_candidate_facts(rates, outcome))
+        return outcome
+
+    return is_within, evaluate
+
+
+def _candidate_facts(rates: Rates, outcome: Outcome) -> CandidateFacts:
+    group, rate = [*rates.items()][-1]
+    return CandidateFacts(
+        group=group,
+        rate=rate,
+        accuracy=outcome.accuracy,
+        memory_saving=outcome.memory_saving,
+        is_bound=outcome.is_bound,
+    )

@@ -1,0 +1,113 @@
+"""Which candidates of the accuracy-memory curve are put to the test: those that will probably pass it, and spaced.
+
+What a candidate will lose is predicted from its divergence: over repaired candidates the two are nearly proportional.
+Every test that is made before the deepest that passes costs time, and one that fails ends a sequence; so a sequence
+begins where the bound is well within the allowed drop, and ends a little beyond it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy.stats import norm
+
+from primesvt_core.types import CurvePoint
+
+DROP_A_NAT = 0.56
+"""Accuracy lost for every nat of divergence, over repaired plans of several models (the study of repairs)."""
+
+TRUSTED_NATS = 0.1
+"""Divergence of measured candidates, summed, at which their own ratio counts as much as that."""
+
+SHARES = (0.5, 0.65, 0.8, 0.9, 1.0, 1.1, 1.2)
+"""Predicted bounds of the candidates of a sequence, as shares of the allowed drop. More of them cost time and no
+confidence: predictions are a third too low or too high, and what is not tested cannot be delivered."""
+
+CHAIN_SHARES = (0.5, 0.9)
+"""The same of what a target that fails is backed off to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A candidate of the curve, measured on the images by which candidates are compared.
+
+    Attributes:
+        point: its rates, memory and divergence, and its drop on those images.
+        differing: share of these images that only one of both models gets right.
+        samples: images.
+    """
+
+    point: CurvePoint
+    differing: float
+    samples: int
+
+    @property
+    def divergence(self) -> float:
+        """In nats."""
+        return self.point.divergence or 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """Predicts the bound that a confirmation will find.
+
+    Attributes:
+        drop_a_nat: accuracy lost for every nat.
+        quantile: of the normal distribution at the confidence.
+        samples: images of the confirmation.
+        improvement: what the delivered repair leaves of the divergence that was measured.
+    """
+
+    drop_a_nat: float
+    quantile: float
+    samples: int
+    improvement: float = 1.0
+
+    def bound(self, candidate: Measured) -> float:
+        """Of the drop."""
+        drop = self.drop_a_nat * candidate.divergence * self.improvement
+        # One image more than was seen: that nothing differed on few images does not say that nothing does.
+        differing = max(candidate.differing * self.improvement + 1 / candidate.samples, drop)
+        return drop + self.quantile * math.sqrt(differing / self.samples)
+
+
+def forecast(measured: Sequence[Measured], *, confidence: float, samples: int) -> Forecast:
+    """From what the candidates themselves have lost, and what others have."""
+    lost = sum(max(one.point.accuracy_drop, 0.0) for one in measured)
+    nats = sum(one.divergence for one in measured)
+    slope = (lost + DROP_A_NAT * TRUSTED_NATS) / (nats + TRUSTED_NATS)
+    return Forecast(drop_a_nat=slope, quantile=float(norm.ppf(confidence)), samples=samples)
+
+
+def spaced(measured: Sequence[Measured], expected: Forecast, allowed_drop: float) -> tuple[CurvePoint, ...]:
+    """Candidates of a sequence, the gentlest first; the gentlest of all if even its bound is beyond the drop.
+
+    Args:
+        measured: of the curve, ascending in saving.
+        expected: predicts their bounds.
+        allowed_drop: of the budget.
+    """
+    return _deepest(measured, expected, [share * allowed_drop for share in SHARES]) or tuple(
+        one.point for one in measured[:1]
+    )
+
+
+def chain(
+    measured: Sequence[Measured], expected: Forecast, allowed_drop: float, target: CurvePoint
+) -> tuple[CurvePoint, ...]:
+    """What a target that fails is backed off to, the gentlest first: candidates that save less than it."""
+    gentler = [one for one in measured if one.point.parameter_bytes > target.parameter_bytes]
+    return _deepest(gentler, expected, [share * allowed_drop for share in CHAIN_SHARES])
+
+
+def _deepest(measured: Sequence[Measured], expected: Forecast, bounds: Sequence[float]) -> tuple[CurvePoint, ...]:
+    """For every bound the candidate that saves most of those whose predicted bound is within it, each once."""
+    found: dict[int, CurvePoint] = {}
+    for bound in bounds:
+        within = [one.point for one in measured if expected.bound(one) <= bound]
+        if within:
+            deepest = min(within, key=lambda point: point.parameter_bytes)
+            found[deepest.parameter_bytes] = deepest
+    return tuple(sorted(found.values(), key=lambda point: -point.parameter_bytes))

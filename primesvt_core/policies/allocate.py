@@ -1,0 +1,180 @@
+"""Allocation: for every target the rates whose divergences add up to the least, by exact costs.
+
+Divergences of groups that are repaired nearly add up, costs do not: what a channel of one block costs depends on the
+residual stream that it reads. So the rates of the streams are gone through, and for each the local groups are a
+knapsack, which a price of a byte solves: every group takes the rate at which what it loses, less what it saves at that
+price, is least. The price is bisected until the target is met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import islice
+
+from pydantic import Field
+
+from primesvt_core.policies._base import CurvePolicy, CurveProblem, PolicyParams
+from primesvt_core.policies._sensitivity import Sensitivities, sensitivities
+from primesvt_core.types import Rates
+
+HALVINGS = 40
+"""Of the interval of prices: afterwards both ends give the same rates."""
+
+NEARLY = 0.02
+"""Share of the memory by which what groups save alone may miss what they save together."""
+
+ROUNDS = 2
+"""Over the streams of a network that has several, each tried with the others as they are."""
+
+
+class Params(PolicyParams):
+    """Parameters of the allocation."""
+
+    deepest_shared_rate: float = Field(
+        default=0.5, ge=0.0, lt=1.0, description="Deepest rate of a residual stream, which all blocks have in common."
+    )
+
+
+@dataclass(frozen=True)
+class Allocated:
+    """Rates for one target, and the sum of their divergences."""
+
+    rates: Rates
+    divergence: float
+
+
+@dataclass(frozen=True)
+class Knapsack:
+    """The local groups, with the streams at given rates.
+
+    Attributes:
+        problem: of which.
+        lost: divergence of every group by its rates.
+        streams: their rates.
+    """
+
+    problem: CurveProblem
+    lost: Sensitivities
+    streams: Rates
+
+    @cached_property
+    def begun(self) -> int:
+        """Bytes with the streams pruned alone."""
+        return self.problem.memory(self.streams)
+
+    @cached_property
+    def saved(self) -> Mapping[str, Mapping[float, int]]:
+        """Bytes that every local group saves by its rates, the others left whole."""
+        return {
+            group: {rate: self.begun - self.problem.memory({**self.streams, group: rate}) for rate in by_rate}
+            for group, by_rate in self.lost.items()
+            if group not in self.problem.shared
+        }
+
+    def at_price(self, price: float) -> Rates:
+        """What every group takes if a byte is worth ``price`` nats; of equals the gentler."""
+        rates = dict(self.streams)
+        for group, saved in self.saved.items():
+            worth = {rate: price * saved[rate] - self.lost[group][rate] for rate in saved}
+            best = max(worth, key=lambda rate: (worth[rate], -rate), default=None)
+            if best is not None and worth[best] > 0.0:
+                rates[group] = best
+        return rates
+
+    def reaching(self, target: int) -> Allocated | None:
+        """Rates that reach the target and keep the other limits; None: not even the deepest do.
+
+        Those of the lowest price that does; or, where these save much more than is asked for, of the highest price
+        that does not, with one group deeper.
+        """
+        low, high = 0.0, self._highest
+        below, best = self.at_price(low), self.at_price(high)
+        if not self._reaches(best, target):
+            return None
+        if self._reaches(below, target):
+            return self._allocated(below)
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            rates = self.at_price(middle)
+            if self._reaches(rates, target):
+                high, best = middle, rates
+            else:
+                low, below = middle, rates
+        candidates = [self._allocated(best), *self._completed(below, target)]
+        return min(candidates, key=lambda found: found.divergence)
+
+    def _completed(self, rates: Rates, target: int) -> Iterator[Allocated]:
+        """The rates with that group deeper of those that reach the target which loses least; nothing if none does."""
+        lost = {group: self.lost[group].get(rates.get(group, 0.0), 0.0) for group in self.saved}
+        deeper = [
+            (self.lost[group][rate] - lost[group], rate, group)
+            for group, saved in self.saved.items()
+            for rate in saved
+            if rate > rates.get(group, 0.0)
+        ]
+        tried = ({**rates, group: rate} for _, rate, group in sorted(deeper))
+        yield from (self._allocated(changed) for changed in islice(filter(partial(self._is_at, target), tried), 1))
+
+    def _is_at(self, target: int, rates: Rates) -> bool:
+        """Whether rates reach the target; by what groups save alone first, which costs nothing and nearly adds up."""
+        alone = sum(saved[rates[group]] for group, saved in self.saved.items() if group in rates)
+        return self.begun - alone <= target + NEARLY * self.begun and self._reaches(rates, target)
+
+    def _allocated(self, rates: Rates) -> Allocated:
+        return Allocated(rates, sum(self.lost[group][rate] for group, rate in rates.items()))
+
+    @cached_property
+    def _highest(self) -> float:
+        """A price at which every group takes its deepest rate."""
+        prices = [0.0]
+        for group, saved in self.saved.items():
+            most, lost = max(saved.values(), default=0), max(self.lost[group].values(), default=0.0)
+            prices += [lost / max(1, most - less) for less in (0, *saved.values())]
+        return 2 * max(prices) + 1e-12
+
+    def _reaches(self, rates: Rates, target: int) -> bool:
+        return self.problem.memory(rates) <= target and self.problem.is_allowed(rates)
+
+
+class Streams:
+    """The streams' rates for one target after another, each search beginning with what the last one found."""
+
+    def __init__(self, problem: CurveProblem, lost: Sensitivities, deepest: float) -> None:
+        self.problem, self.lost = problem, lost
+        self.rates: Rates = {}
+        self.tried = {
+            group: (0.0, *(rate for rate in lost[group] if rate <= deepest))
+            for group in problem.steps
+            if group in problem.shared
+        }
+        self._knapsacks: dict[tuple[tuple[str, float], ...], Knapsack] = {}
+
+    def reaching(self, target: int) -> Allocated | None:
+        """The best rates for a target."""
+        best = self._knapsack(self.rates).reaching(target)
+        for _ in range(min(ROUNDS, len(self.tried))):
+            for group, rates in self.tried.items():
+                others = {name: rate for name, rate in self.rates.items() if name != group}
+                for streams in [{**others, group: rate} if rate else others for rate in rates]:
+                    found = self._knapsack(streams).reaching(target)
+                    if found and (best is None or found.divergence < best.divergence):
+                        best, self.rates = found, streams
+        return best
+
+    def _knapsack(self, streams: Rates) -> Knapsack:
+        key = tuple(sorted(streams.items()))
+        if key not in self._knapsacks:
+            self._knapsacks[key] = Knapsack(self.problem, self.lost, streams)
+        return self._knapsacks[key]
+
+
+def curve(problem: CurveProblem, params: Params) -> tuple[Rates, ...]:
+    """For every target the candidate of the least sum of divergences."""
+    streams = Streams(problem, sensitivities(problem), params.deepest_shared_rate)
+    found = (streams.reaching(target) for target in problem.targets)
+    return tuple(allocated.rates for allocated in found if allocated)
+
+
+POLICY = CurvePolicy(curve=curve, params=Params)
