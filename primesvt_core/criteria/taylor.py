@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from primesvt_core.criteria._base import Criterion
 from primesvt_core.criteria._scoring import Scoring
+from primesvt_core.engines import Images
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.pruning.groups import positions
 from primesvt_core.registry import Need
@@ -23,6 +24,9 @@ from primesvt_core.types import ChannelGroup
 IMAGES = 256
 """So many labelled images are looked at, or all where there are fewer."""
 
+BATCH = 16
+"""Images at a time: all that a network computes on them is kept until their gradients are known."""
+
 
 def score(scoring: Scoring, group: ChannelGroup) -> Tensor:
     """``(size,)`` float64: the mean over images of the absolute first-order change of the cross entropy."""
@@ -30,18 +34,26 @@ def score(scoring: Scoring, group: ChannelGroup) -> Tensor:
 
 
 def _changes(scoring: Scoring) -> Mapping[str, Tensor]:
-    """The scores of all groups, from one backward pass a block of images."""
+    """The scores of all groups, from one backward pass a batch of images."""
     sums = {group.name: torch.zeros(group.size, dtype=torch.float64) for group in scoring.groups}
     norms = sorted({norm for group in scoring.groups for norm in group.silencers})
-    images, block = 0, 0
-    while images < IMAGES and block < len(scoring.labels):
-        x, labels = scoring.labels.block(block)
-        found = _by_norm(scoring.model, norms, x[: IMAGES - images], labels[: IMAGES - images])
+    images = 0
+    for x, labels in _batches(scoring.labels):
+        found = _by_norm(scoring.model, norms, x, labels)
         for group in scoring.groups:
             sums[group.name] += _of_group(group, found).abs().sum(0)
-        images, block = images + len(labels[: IMAGES - images]), block + 1
+        images += len(labels)
         scoring.tick(f"gradients, image {images} of {IMAGES}")
     return {name: total / images for name, total in sums.items()}
+
+
+def _batches(images: Images) -> Iterator[tuple[Tensor, Tensor]]:
+    """The first images and their labels."""
+    left, block = IMAGES, 0
+    while left > 0 and block < len(images):
+        x, labels = (found[:left] for found in images.block(block))
+        yield from zip(torch.split(x, BATCH), torch.split(labels, BATCH), strict=True)
+        left, block = left - len(labels), block + 1
 
 
 def _of_group(group: ChannelGroup, by_norm: Mapping[str, Tensor]) -> Tensor:

@@ -9,6 +9,7 @@ from torch.nn.functional import unfold
 
 from primesvt_core.calibration import ROWS_A_COLUMN, Calibration, rows
 from primesvt_core.intake.loading import build
+from primesvt_core.layers.graph import Signal
 from primesvt_core.layers.pointwise import PointwiseConv1d, PointwiseConv2d, PointwiseLinear
 from primesvt_core.testing.models import tiny
 
@@ -78,6 +79,18 @@ def test_inputs_are_what_a_module_is_given() -> None:
         model(DRAWN.input + 1)
     assert all(torch.equal(found[name], seen[name]) for name in found)
     assert {*found[HIDDEN].flatten().tolist()} == {0.0, 1.0}
+
+
+def test_values_are_what_modules_give() -> None:
+    model = build(DRAWN.family, DRAWN.config, DRAWN.state)
+    neuron, seen = Signal("block.0.attn.q_lif"), list[Tensor]()
+    for _ in range(2):  # no membrane is left from before
+        [found] = Calibration(model, TwoBlocks()).values([neuron], 1).values()
+    model.get_submodule(neuron).register_forward_hook(lambda _m, _x, y: seen.append(y))
+    with torch.no_grad():
+        model(DRAWN.input + 1)
+    assert torch.equal(found, seen[0])
+    assert {*found.flatten().tolist()} == {0.0, 1.0}
 
 
 def test_what_is_not_called_is_not_invented() -> None:

@@ -36,15 +36,15 @@ def test_who_is_always_right_does_not_guess(accuracy: float, classes: int, sampl
 def test_a_criterion_that_needs_what_this_run_does_not_have_is_refused_before_any_evaluation(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "tides.py").write_text(
+    (tmp_path / "tidal.py").write_text(
         "from primesvt_core.criteria import Criterion\nCRITERION = Criterion(score=print, needs=frozenset({'tides'}))\n"
     )
     monkeypatch.setenv("PRIMESVT_CRITERIA", str(tmp_path))
     data = tiny.data_file(tmp_path)
     with refound():
-        spec = parse({"budget": BUDGET, "criterion": "tides"})
+        spec = parse({"budget": BUDGET, "criterion": "tidal"})
         request = Request(checkpoint=checkpoint, data=data, spec=spec, out=tmp_path, workspace=tmp_path / "w")
-        with pytest.raises(SpecError, match=r"'tides' of the criteria .* needs tides"):
+        with pytest.raises(SpecError, match=r"'tidal' of the criteria .* needs tides"):
             prepare(request)
 
 

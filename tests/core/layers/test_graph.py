@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import pytest
 import torch
 from torch import nn
 
@@ -51,6 +52,24 @@ def test_it_computes_what_it_says() -> None:
     with torch.no_grad():
         found = model(x)
     assert torch.allclose(found[0], once + 3.0 * model.first(once) + x)
+
+
+def test_values_are_those_on_the_way_and_nothing_behind_them_is_computed() -> None:
+    model = Two().eval()
+    x, calls = torch.randn(2, 1, 1, 2, 2), list[int]()
+    model.first.register_forward_hook(lambda *_: calls.append(1))
+    model.first[0].register_forward_hook(lambda *_: calls.append(1))
+    wanted = [Signal("first"), Signal("first#2")]
+    with torch.no_grad():
+        found = model.graph.values(x, wanted)
+        assert len(calls) == 2
+        once = model.first(x[:, 0])
+        assert torch.allclose(found[wanted[0]][:, 0], once)
+        assert torch.allclose(found[wanted[1]][:, 0], model.first(once))
+        assert [*model.graph.values(x, wanted[:1])] == wanted[:1]
+        assert model.graph.values(x, ()) == {}
+        with pytest.raises(KeyError):
+            model.graph.values(x, [Signal("third")])
 
 
 def test_a_copy_computes_with_its_own_modules() -> None:
