@@ -51,7 +51,7 @@ def make(tmp_path: Path) -> Callable[[str], SearchSplit]:
     def made(name: str) -> SearchSplit:
         spec = parse(
             {
-                "budget": {"max_accuracy_drop": 0.03}, "rates": list(RATES), "batch_size": BATCH,
+                "preset": "paper", "budget": {"max_accuracy_drop": 0.03}, "rates": list(RATES), "batch_size": BATCH,
                 "splits": {"search_images": IMAGES, "confirmation_images": 100, "calibration_images": 5},
                 "groups": ["block.*", "stem.2"],
             }
