@@ -319,7 +319,7 @@ def sample_report(verdict: Verdict = Verdict.MET, class_name: str = "airplane", 
             candidates=2, allowed_drop=0.03, held=True,
         ),
         search_accuracy_drop=0.0199,
-        spec=specs.parse({"budget": BUDGET}),
+        spec=specs.parse({"budget": BUDGET, "preset": "paper"}),
         assumptions=(AssumptionFigures(field="time_steps", value=4, source="default"),),
         data=DataFigures(
             name="cifar10-test", fingerprint="f" * 64, samples=10_000, classes=(class_name, "automobile"),

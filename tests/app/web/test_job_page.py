@@ -12,6 +12,7 @@ import pytest
 from app.jobs.states import JobState
 from app.web.labels import VERDICTS
 from primesvt_client.facts import ProblemFacts
+from primesvt_client.presets import DEFAULT_PRESET
 from primesvt_core.report.schema import Report
 from primesvt_core.types import Verdict
 from tests.support.browsing import attributes, codes, forms_of, get, post, text_of
@@ -54,7 +55,7 @@ def test_a_finished_job_shows_its_result_in_figures_tables_and_charts(board: Das
     assert len(cells(text, "robustness-table")) == len(report.profile)
     assert text_of(text, "data-line", "allowed_drop") == "3.00 points"
     assert text_of(text, "data-setting", "min_memory_saving") == "25.00 %"
-    assert "paper" in text_of(text, "data-setting", "preset")
+    assert DEFAULT_PRESET in text_of(text, "data-setting", "preset")
     assert "block.0.mlp.fc1" in attributes(text, "data-layer")
     assert "1536\u00d7384" in text
     assert "2.2 MiB" in text
