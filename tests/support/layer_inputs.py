@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 
 import torch
@@ -44,24 +45,36 @@ def double_fitting(model: FamilyModel) -> Fitting:
     return Fitting(state=state, groups=model.groups, calibration=Calibration(model.double, TwoBlocks(model.input)))
 
 
-def calls(model: SpikingModel, module: str, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Input and output of a module on the images that a fitting has, ``(M, ...)`` each."""
-    seen: list[tuple[Tensor, Tensor]] = []
-    hook = model.get_submodule(module).register_forward_hook(lambda _, inputs, out: seen.append((inputs[0], out)))
-    images = TwoBlocks(x)
+def calls(model: SpikingModel, modules: Iterable[str], x: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+    """Input and output of modules on the images that a fitting has, ``(M, ...)`` each; of those that are called."""
+    seen: dict[str, list[tuple[Tensor, Tensor]]] = {}
+
+    def watch(name: str) -> torch.utils.hooks.RemovableHandle:
+        def hook(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            seen.setdefault(name, []).append((inputs[0], output))
+
+        return model.get_submodule(name).register_forward_hook(hook)
+
+    hooks, images = [watch(name) for name in modules], TwoBlocks(x)
     with torch.inference_mode():
         for index in range(len(images)):
             model(images.block(index)[0].to(next(model.parameters())))
-    hook.remove()
-    inputs, outputs = zip(*seen, strict=True)
-    along = 1 if inputs[0].dim() == 3 and type(model.get_submodule(module)) is nn.Linear else 0  # (T, B, D)
+    for hook in hooks:
+        hook.remove()
+    return {name: _joined(model.get_submodule(name), found) for name, found in seen.items()}
+
+
+def _joined(module: nn.Module, found: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    inputs, outputs = zip(*found, strict=True)
+    along = 1 if inputs[0].dim() == 3 and type(module) is nn.Linear else 0  # of a head (T, B, D)
     return torch.cat(inputs, along), torch.cat(outputs, along)
 
 
 def layer_rows(layer: nn.Module, x: Tensor) -> Tensor:
     """What the filters of a layer see: ``(groups, rows, fan_in)``."""
     if isinstance(layer, nn.Conv2d) and x.dim() == 4:
-        patches = unfold(x, layer.kernel_size, padding=layer.padding, stride=layer.stride).transpose(1, 2).flatten(0, 1)
-        return patches.unflatten(1, (layer.groups, -1)).transpose(0, 1)
+        assert isinstance(layer.padding, tuple)
+        patches = unfold(x, layer.kernel_size, padding=layer.padding, stride=layer.stride).transpose(1, 2)
+        return patches.reshape(-1, layer.groups, patches.shape[2] // layer.groups).transpose(0, 1)
     last = x if type(layer) is nn.Linear else x.transpose(1, 2)
     return last.reshape(1, -1, last.shape[-1])

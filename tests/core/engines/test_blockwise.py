@@ -10,9 +10,10 @@ from primesvt_core.engines import Engine, blockwise, open_engine
 from primesvt_core.engines.blockwise import BlockEngine, _cuts, _pieces
 from primesvt_core.engines.reference import ReferenceEngine
 from primesvt_core.intake.loading import build
-from primesvt_core.layers.graph import INPUT
+from primesvt_core.layers.graph import INPUT, Signal
 from primesvt_core.layers.model import SpikingModel
-from primesvt_core.pruning.patches import Patch, silencing
+from primesvt_core.layers.neurons import reset
+from primesvt_core.pruning.patches import Patch, patched, silencing
 from primesvt_core.testing.models import tiny
 from primesvt_core.types import Plan
 
@@ -146,3 +147,37 @@ def test_a_model_whose_images_depend_on_each_other_is_computed_by_the_reference(
     assert isinstance(engine(), BlockEngine)
     model.depends_on_batch = True
     assert isinstance(engine(), ReferenceEngine)
+
+
+def recorded(model: SpikingModel, patch: Patch, x: Tensor) -> dict[Signal, Tensor]:
+    """Every value of a candidate, by the modules as they are."""
+    values = {INPUT: model.encode(x)}
+    with torch.inference_mode(), patched(model, patch):
+        reset(model)
+        for node in model.graph.nodes:
+            values[node.value] = node.op(*(values[name] for name in node.inputs))
+        reset(model)
+    return values
+
+
+NAMES = [Signal(name) for name in ("block.0.attn.q_lif", "tokens", "block.0.attn.attn_lif", "block.0.mlp.fc1_lif")]
+
+
+def test_values_are_what_the_modules_compute() -> None:
+    model = build(DRAWN.family, DRAWN.config, DRAWN.state).double()
+    names = [name for name in NAMES if name in {node.value for node in model.graph.nodes}]
+    assert len(names) >= 3
+    images = Counting()
+    engine = BlockEngine(model, images)
+    patch = PATCHES[2]
+    for changes in ({}, {"block.0.attn.q_linear.weight": 1.5 * DRAWN.state["block.0.attn.q_linear.weight"]}):
+        patch = patch.extended(changes)
+        for block in (0, 1):
+            for candidate in (patch, Patch()):
+                wanted = recorded(model, candidate, (DRAWN.input + block).double())
+                found = engine.values(block, candidate, names)
+                for name, value in zip(names, found, strict=True):
+                    assert value.shape == wanted[name].shape
+                    assert torch.allclose(value, wanted[name]), name
+        engine.rebase(patch)
+    assert images.asked == [0, 1]  # the second patch began with what was kept of the first

@@ -53,3 +53,20 @@ def test_a_patch_is_taken_off_after_an_error() -> None:
     except RuntimeError:
         pass
     assert torch.equal(model.state_dict()[f"{BN}.weight"], MODEL.state[f"{BN}.weight"])
+
+
+def test_changes_within_an_operation_are_those_of_its_entries() -> None:
+    tensors = {name: MODEL.state[name] for name in (f"{FC1}.weight", "head.weight")}
+    patch = Patch(silenced={BN: (0,), "block.0.mlp.fc2_bn": (1,)}, tensors=tensors)
+    found = patch.within(lambda name: name.startswith("block.0.mlp.fc1"))
+    assert found.touched == {f"{BN}.weight", f"{BN}.bias", f"{FC1}.weight"}
+    assert found.silenced[BN] == (0,)
+
+
+def test_an_extended_patch_has_the_later_tensors() -> None:
+    first, second = (torch.full_like(MODEL.state["head.bias"], value) for value in (1.0, 2.0))
+    patch = Patch(silenced={BN: (0,)}, tensors={"head.bias": first, f"{BN}.bias": first})
+    extended = patch.extended({"head.bias": second})
+    assert extended.silenced == patch.silenced
+    assert extended.tensors["head.bias"] is second
+    assert extended.tensors[f"{BN}.bias"] is patch.tensors["head.bias"] is first

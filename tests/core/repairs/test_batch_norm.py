@@ -20,18 +20,20 @@ def test_statistics_are_those_of_what_a_batchnorm_sees(reference: Reference) -> 
     changed = fit(double_fitting(model), plan)
     patch = silent.extended(changed)
     assert {name.rsplit(".", 1)[1] for name in changed} == {"running_mean", "running_var"}
-    for norm in [name for name, module in model.double.named_modules() if isinstance(module, _BatchNorm)]:
-        seen = []
-        for candidate in (patch, Patch()):
-            with torch.inference_mode(), patched(model.double, candidate):
-                seen.append(calls(model.double, norm, model.input)[0].movedim(1, 0).flatten(1))
+    norms = [name for name, module in model.double.named_modules() if isinstance(module, _BatchNorm)]
+    found = []
+    for candidate in (patch, Patch()):
+        with torch.inference_mode(), patched(model.double, candidate):
+            found.append(calls(model.double, norms, model.input))
+    for norm in found[0]:
+        seen = [inputs[norm][0].movedim(1, 0).flatten(1) for inputs in found]
         if f"{norm}.running_mean" not in changed:
             assert torch.equal(*seen), norm
             continue
         alive = [channel for channel in range(len(seen[0])) if channel not in silent.silenced.get(norm, ())]
         wanted = {"running_mean": seen[0].mean(1), "running_var": seen[0].var(1)}
         for entry, value in wanted.items():
-            found = changed[f"{norm}.{entry}"]
-            assert torch.allclose(found[alive], value[alive], rtol=1e-6, atol=1e-8), norm
+            moved = changed[f"{norm}.{entry}"]
+            assert torch.allclose(moved[alive], value[alive], rtol=1e-6, atol=1e-8), norm
             gone = [*silent.silenced.get(norm, ())]
-            assert torch.equal(found[gone], model.state[f"{norm}.{entry}"].double()[gone])
+            assert torch.equal(moved[gone], model.state[f"{norm}.{entry}"].double()[gone])

@@ -16,6 +16,7 @@ from primesvt_core.repairs.closed_form import fit
 from primesvt_core.testing.models import FamilyModel
 from primesvt_core.types import ChannelGroup, Plan
 from tests.support.layer_inputs import calls, double_fitting, each_family, layer_rows, short
+from tests.support.references import Reference
 
 REFERENCES = each_family()
 RIDGE = 1e-3
@@ -53,24 +54,24 @@ def by_numpy(x: Tensor, before: Tensor, kept: Tensor, *, with_constant: bool) ->
     weight = math.sqrt(RIDGE * len(x) * float(seen.square().mean()))
     left = torch.cat([seen, weight * torch.eye(len(kept), dtype=torch.float64)])
     right = torch.cat([y, weight * before[kept]])
-    triangle = np.linalg.qr(torch.cat([left, right], 1).numpy(), mode="r")
-    found = torch.from_numpy(np.linalg.solve(triangle[: len(kept), : len(kept)], triangle[: len(kept), len(kept) :]))
+    triangle = np.asarray(np.linalg.qr(torch.cat([left, right], 1).numpy(), mode="r"))[: len(kept)]
+    found = torch.from_numpy(np.linalg.solve(*np.split(triangle, [len(kept)], axis=1)))
     constant = (x @ before).mean(0) - x[:, kept].mean(0) @ found
     return found, constant if with_constant else torch.zeros_like(constant)
 
 
 @pytest.mark.parametrize("reference", REFERENCES, ids=lambda reference: reference.name)
-def test_every_kind_of_consumer_gets_the_weights_of_least_squares(reference: object) -> None:
-    model = short(reference)  # type: ignore[arg-type]
+def test_every_kind_of_consumer_gets_the_weights_of_least_squares(reference: Reference) -> None:
+    model = short(reference)
     fitting, plan = double_fitting(model), model.plan(0.5)
-    for group, consumer in one_of_each_kind(model):
+    cases = [*one_of_each_kind(model)]
+    inputs = calls(model.double, [consumer.module for _, consumer in cases], model.input)
+    for group, consumer in cases:
         changed = fit(fitting, Plan({group.name: plan.kept[group.name]}))
         gone = sorted({*range(group.size)} - {*plan.kept[group.name]})
         left = torch.ones(consumer.groups * consumer.fan_in, dtype=torch.bool)
         left[consumer.columns[gone].flatten()] = False
-        rows = layer_rows(
-            model.double.get_submodule(consumer.module), calls(model.double, consumer.module, model.input)[0]
-        )
+        rows = layer_rows(model.double.get_submodule(consumer.module), inputs[consumer.module][0])
         before, after = (filters(w, consumer.groups) for w in (model.state[consumer.weight], changed[consumer.weight]))
         constants = []
         for part, columns in enumerate(left.view(consumer.groups, -1)):

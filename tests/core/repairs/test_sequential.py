@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -28,10 +29,10 @@ def repaired(model: FamilyModel, plan: Plan) -> tuple[dict[str, Tensor], Patch]:
     return changed, silencing(model.groups, plan).extended(changed)
 
 
-def seen_by(model: FamilyModel, module: str, patch: Patch) -> tuple[Tensor, Tensor]:
-    """Input and output of a module in a candidate."""
+def seen_by(model: FamilyModel, modules: Iterable[str], patch: Patch) -> dict[str, tuple[Tensor, Tensor]]:
+    """Input and output of modules in a candidate."""
     with torch.inference_mode(), patched(model.double, patch):
-        return calls(model.double, module, model.input)
+        return calls(model.double, modules, model.input)
 
 
 def over_rows(x: Tensor, layer: nn.Module) -> Tensor:
@@ -45,13 +46,15 @@ def test_every_layer_has_the_mean_that_it_had_on_what_the_repaired_network_gives
     model = short(reference)
     changed, patch = repaired(model, model.plan(0.4))
     compared = 0
-    for module, layer in [(n, m) for n, m in model.double.named_modules() if isinstance(m, LAYERS)]:
-        (x, y), (x_before, y_before) = seen_by(model, module, patch), seen_by(model, module, Patch())
+    layers = {name: module for name, module in model.double.named_modules() if isinstance(module, LAYERS)}
+    after, before = (seen_by(model, layers, candidate) for candidate in (patch, Patch()))
+    for module in after:
+        (x, y), (x_before, y_before) = after[module], before[module]
         if f"{module}.weight" not in changed:
             assert torch.equal(x, x_before), module
             continue
         assert not torch.equal(x, x_before), module
-        moved = over_rows(y, layer) - over_rows(y_before, layer)
+        moved = over_rows(y, layers[module]) - over_rows(y_before, layers[module])
         constant = reading(module, model.double).constant
         if constant is None:
             continue
@@ -91,7 +94,7 @@ def test_weights_are_those_of_least_squares_from_the_closed_form(module: str) ->
     start = closed_form.fit(double_fitting(model), plan).get(name, before).flatten(1).T
     kept = start.abs().sum(1) > 0
     assert bool(kept.all()) is not REFITTED[module]
-    x, target = (layer_rows(layer, seen_by(model, module, p)[0])[0] for p in (patch, Patch()))
+    x, target = (layer_rows(layer, seen_by(model, [module], p)[module][0])[0] for p in (patch, Patch()))
     wanted, constant = by_numpy(x[:, kept], target @ before.flatten(1).T, start[kept])
     assert torch.allclose(changed[name].flatten(1).T[kept], wanted, rtol=1e-6, atol=1e-8)
     assert not changed[name].flatten(1).T[~kept].any()
