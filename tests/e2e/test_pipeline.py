@@ -134,7 +134,7 @@ def test_what_so_few_images_cannot_prove_is_refused_before_any_candidate(
     budget: dict[str, float], last: str, tmp_path: Path
 ) -> None:
     """200 images prove 1.49 points at best; the original is right on 98.5 %."""
-    seen: list[Step] = []
+    seen: list[str] = []
     with pytest.raises(BudgetUnprovable, match="200 confirmation images") as refusal:
         compress(request(tmp_path, budget=budget, splits=FEW), lambda progress: seen.append(progress.step))
     assert seen[-1] == last
