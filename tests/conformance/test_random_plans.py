@@ -17,8 +17,7 @@ PLANS = times(40, RandomPlanSuite.plans)
 """Of every family."""
 
 SHARE = {
-    family: math.ceil(PLANS / count)
-    for family, count in Counter(reference.family for reference in REFERENCES).items()
+    family: math.ceil(PLANS / count) for family, count in Counter(reference.family for reference in REFERENCES).items()
 }
 """Plans of one reference: those of a family are spread over its references."""
 
