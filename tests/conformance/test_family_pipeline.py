@@ -14,19 +14,30 @@ from primesvt_core.cli.fitting import fits
 from primesvt_core.data import batches, open_data
 from primesvt_core.evaluation.evaluate import evaluate
 from primesvt_core.exporters.masked import export
-from primesvt_core.families._base import Value
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import build as build_model
 from primesvt_core.intake.loading import load_state
 from primesvt_core.pipeline import Request, compress
+from primesvt_core.report import publishing
 from primesvt_core.spec import SplitSizes, parse
 from tests.support.goldens import FAMILY_KEYS, Golden
 from tests.support.references import Reference, references
 from tests.support.shared import needs_shared
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-IMAGES = 48
+IMAGES = 32
+MORE_IMAGES = 48
+"""On which what fits best is told from what does not."""
+
+SIZES = SplitSizes(calibration_images=4, search_images=8, confirmation_images=12)
+SPLITS: dict[str, JsonValue] = SIZES.model_dump(exclude_unset=True)
 GROUPS = 3
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of layers, groups and figures, which any family has: tests/core/report draws them."""
+    monkeypatch.setattr(publishing, "draw", lambda _report: {})
 
 
 def smallest(family: str) -> Golden:
@@ -44,27 +55,28 @@ def checkpoint(golden: Golden, folder: Path, **others: object) -> Path:
     return folder / "model.pth"
 
 
-def labelled(golden: Golden, path: Path, folder: Path) -> Path:
+def labelled(golden: Golden, path: Path, folder: Path, count: int = IMAGES) -> Path:
     """Random samples, labelled with what the model itself says of them: it is right on all."""
-    shape = (IMAGES, *golden.input.shape[1:])
+    shape = (count, *golden.input.shape[1:])
     if golden.input.dim() == 5:  # frames hold counts of events
         samples = np.random.default_rng(0).integers(0, 3, shape).astype(np.float32)
     else:
         samples = golden.input.numpy().std() * np.random.default_rng(0).standard_normal(shape, np.float32)
     target = folder / "data.npz"
-    np.savez(target, images=samples, labels=np.zeros(IMAGES, np.int64))
+    np.savez(target, images=samples, labels=np.zeros(count, np.int64))
     found = inspect(path)
     model = build_model(found.family, found.config, load_state(found, folder / "checkpoint.safetensors"))
     data = open_data(target)
     with torch.inference_mode():
         labels = [
             model(torch.from_numpy(batch.images)).argmax(1).numpy()
-            for batch in batches(data, range(IMAGES), found.preprocessing, 8)
+            for batch in batches(data, range(count), found.preprocessing, 8)
         ]
     np.savez(target, images=samples, labels=np.concatenate(labels).astype(np.int64))
     return target
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("family", FAMILY_KEYS)
 def test_the_whole_pipeline(family: str, tmp_path: Path) -> None:
     golden = smallest(family)
@@ -75,7 +87,7 @@ def test_the_whole_pipeline(family: str, tmp_path: Path) -> None:
         "budget": {"min_memory_saving": 0.01},
         "rates": [0.5],
         "groups": [*names[:GROUPS], names[-1]],
-        "splits": {"calibration_images": 4, "search_images": 12, "confirmation_images": 24},
+        "splits": SPLITS,
         "fine_tuning": {"epochs": 1, "batch_size": 6},
         "batch_size": 8,
     }
@@ -98,6 +110,7 @@ def test_the_whole_pipeline(family: str, tmp_path: Path) -> None:
     _check_export(tmp_path, path, data, report.pruned.accuracy)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_pruned_model_is_pruned_again(tmp_path: Path) -> None:
     """And is exported at the shapes of the first original, whose preprocessing it keeps."""
     golden = smallest("sj_qkformer")
@@ -105,7 +118,7 @@ def test_a_pruned_model_is_pruned_again(tmp_path: Path) -> None:
     data = labelled(golden, path, tmp_path)
     asked: dict[str, JsonValue] = {
         "budget": {"min_memory_saving": 0.005}, "rates": [0.25], "groups": ["stage3.*.mlp.fc1", "stream.3"],
-        "splits": {"calibration_images": 4, "search_images": 12, "confirmation_images": 24}, "batch_size": 8,
+        "splits": SPLITS, "batch_size": 8,
     }  # fmt: skip
     accuracy = 1.0
     for model, out in ((path, "first"), (tmp_path / "first" / "model.safetensors", "out")):
@@ -122,26 +135,21 @@ def test_a_pruned_model_is_pruned_again(tmp_path: Path) -> None:
 def _check_export(folder: Path, original: Path, data: Path, accuracy: float) -> None:
     """The export for the public code has the original's names and shapes, and the pruned model's accuracy."""
     export(folder / "out" / "model.safetensors", original, folder / "masked.pth")
-    full = inspect(folder / "masked.pth", _asked(original))
-    assert full.shapes == inspect(original).shapes
-    sizes = SplitSizes(calibration_images=4, search_images=12, confirmation_images=24)
+    was = inspect(original)
+    asked = {field: getattr(was.config, field) for field in was.family.hyperparameters}
+    assert inspect(folder / "masked.pth", asked).shapes == was.shapes
     found = evaluate(
-        folder / "masked.pth", data, split_name="confirmation", assumptions=_asked(original), sizes=sizes, batch_size=8,
-        preprocessing=inspect(original).overrides,
+        folder / "masked.pth", data, split_name="confirmation", assumptions=asked, sizes=SIZES, batch_size=8,
+        preprocessing=was.overrides,
     )  # fmt: skip
     assert found.accuracy == accuracy
-
-
-def _asked(original: Path) -> dict[str, Value]:
-    found = inspect(original)
-    return {field: getattr(found.config, field) for field in found.family.hyperparameters}
 
 
 def told_nothing(reference: Reference, folder: Path) -> tuple[Golden, Path, Path]:
     """A model without the arguments that say how to run it, and data that it is right on if run as it should be."""
     golden = reference.load()
     path = checkpoint(golden, folder)
-    data = labelled(golden, path, folder)
+    data = labelled(golden, path, folder, MORE_IMAGES)
     torch.save(golden.state, path)
     return golden, path, data
 
@@ -150,7 +158,7 @@ def told_nothing(reference: Reference, folder: Path) -> tuple[Golden, Path, Path
     "name",
     [
         pytest.param("spikformer-imagenet-T2", marks=needs_shared),
-        pytest.param("sdtv2-imagenet-T1", marks=needs_shared),
+        pytest.param("sdtv2-imagenet-T1", marks=[needs_shared, pytest.mark.thorough]),
         "sj_sdt-cifar",  # three time steps, and no heads
         "sj_qkformer-uneven",  # heads that differ from stage to stage
     ],
