@@ -44,7 +44,9 @@ def carry_out(task: Task, channel: child.Channel) -> Result:
     """Remember a few cells, shared as those of a profile are, then write a model and a report that follow from them."""
     if isinstance(task, AssistRequest):
         compute = _computing(task, Workspace(task.workspace))
-        return AssistResult(cells=sharing.assist(lambda cells: [*map(compute, cells.values())], channel))
+        return AssistResult(
+            cells=sharing.assist(lambda cells: [*map(compute, cells.values())], Workspace(task.workspace), channel)
+        )
     if not isinstance(task, CompressRequest):
         sha256 = hashlib.sha256(task.path.read_bytes()).hexdigest()
         if isinstance(task, ValidateCheckpoint):
