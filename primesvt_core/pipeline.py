@@ -167,7 +167,7 @@ def prepare(request: Request) -> Candidates:
             "checkpoint": inspection.checkpoint.sha256,
             "data set": images.data.fingerprint(),
             "training data": training.data.fingerprint() if training else None,
-            "calibration images": [*calibration.source],
+            "calibration images": [*calibration.source] if request.train_data else None,  # as runs before have it
             "version of PrimeSVT": __version__,
         }
     )

@@ -102,8 +102,11 @@ class Divergences:
 
     def repaired(self, rates: Rates) -> Mapping[str, Tensor]:
         """What the best repair of a candidate changes, by name, at the original's shapes."""
+        plan = self.candidates.plan(rates)
+        if not plan.kept:
+            return {}
         form, _ = self.best_form(rates)
-        return self.repairing.tensors(form, self.candidates.plan(rates))
+        return self.repairing.tensors(form, plan)
 
     def compute(self, cells: Mapping[str, Rates]) -> None:
         """Compute cells of candidates with the repair of the search, by the names that `keys` gives them."""
