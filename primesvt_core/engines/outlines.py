@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -33,12 +33,12 @@ class Outline:
 
 def outline(nodes: Sequence[Node], patch: Patch, since: Patch | None = None) -> Outline:
     """What a candidate changes, of the original or of another candidate ``since`` that it extends."""
-    touched = differing(patch, since or Patch())
+    touched = _by_prefix(differing(patch, since or Patch()))
     changed: dict[Signal, Node] = {}
     silent: dict[Signal, Silence] = {}
     begins_with: set[Signal] = set()
     for node in nodes:
-        of_node = frozenset(name for name in touched if node.uses(name))
+        of_node = frozenset(name for prefix in node.tensors for name in touched.get(prefix, ()))
         if not of_node and not any(name in changed or name in silent for name in node.inputs):
             continue
         channels = _silent_channels(node, patch, changed, silent, of_node)
@@ -48,6 +48,16 @@ def outline(nodes: Sequence[Node], patch: Patch, since: Patch | None = None) -> 
         changed[node.value] = node
         begins_with |= {name for name in node.inputs if name not in changed}
     return Outline(tuple(changed.values()), silent, frozenset(begins_with))
+
+
+def _by_prefix(names: Iterable[str]) -> Mapping[str, list[str]]:
+    """Names of state dict entries by every module that they lie in, and by themselves."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        parts = name.split(".")
+        for end in range(1, len(parts) + 1):
+            found.setdefault(".".join(parts[:end]), []).append(name)
+    return found
 
 
 def differing(patch: Patch, other: Patch) -> frozenset[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import torch
 from torch import Tensor, nn
@@ -77,13 +78,13 @@ def silencing(groups: Sequence[ChannelGroup], plan: Plan) -> Patch:
 @contextmanager
 def patched(model: nn.Module, patch: Patch) -> Iterator[None]:
     """Put the patch on the model, and take it off again after."""
-    entries: dict[str, Tensor] = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     saved: list[tuple[Tensor, Tensor]] = []
     with torch.no_grad():
         try:
             for name in sorted(patch.touched):
-                saved.append((entries[name], entries[name].clone()))
-                entries[name].copy_(patch.value(name, entries[name]))
+                entry: Tensor = attrgetter(name)(model)
+                saved.append((entry, entry.clone()))
+                entry.copy_(patch.value(name, entry))
             yield
         finally:
             for entry, value in reversed(saved):
