@@ -108,14 +108,15 @@ class Plan:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the digits alone")
-    parser.add_argument("--only", nargs="*", default=(), help="names of models or ways")
+    parser.add_argument("--models", nargs="*", default=tuple(subject.name for subject in SUBJECTS))
+    parser.add_argument("--ways", nargs="*", default=(*WAYS, *PARTS))
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--no-page", action="store_true", help="leave docs/results.md as it is")
     asked = parser.parse_args()
-    for plan in plans(asked.seeds):
-        words = {plan.subject.name, plan.way}
-        is_wanted = set(asked.only) <= words and not (asked.quick and plan.subject.name != "digits")
+    models = ("digits",) if asked.quick else asked.models
+    for plan in plans():
+        is_wanted = plan.subject.name in models and plan.way in asked.ways and plan.seed in asked.seeds
         if is_wanted and plan.subject.is_here and not _is_done(plan):
             print(f"{plan.subject.name}, {plan.way}, seed {plan.seed} ...", flush=True)
             run(plan, asked.device)
@@ -123,10 +124,10 @@ def main() -> None:
         study_page.write(RUNS, ROOT / "docs")
 
 
-def plans(seeds: tuple[int, ...] = SEEDS) -> Iterator[Plan]:
+def plans() -> Iterator[Plan]:
     """All runs of the study."""
     for subject in SUBJECTS:
-        for seed in seeds:
+        for seed in SEEDS:
             for way, changes in WAYS.items():
                 yield Plan(subject, way, seed, changes)
         for way, changes in PARTS.items() if subject.name in PARTED else ():
@@ -168,8 +169,15 @@ def _figures(report: Report) -> dict[str, Any]:
             "upper_bound": report.confirmation.drop_upper_bound,
             "candidates": report.confirmation.candidates,
         },
+        "rates": {g.name: g.rate for g in report.groups if g.rate},
         "curve": [
-            {"saving": round(point.memory_saving, 4), "divergence": point.divergence, "drop": point.confirmed_drop}
+            {
+                "saving": round(point.memory_saving, 4),
+                "divergence": point.divergence,
+                "search_drop": round(point.accuracy_drop, 5),
+                "drop": point.confirmed_drop,
+                "bound": point.drop_upper_bound,
+            }
             for point in report.curve
         ],
         "differing": report.agreement.differing if report.agreement else None,

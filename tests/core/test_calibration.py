@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import unfold
 
+from primesvt_core import calibration
 from primesvt_core.calibration import ROWS_A_COLUMN, Calibration, rows
 from primesvt_core.intake.loading import build
 from primesvt_core.layers.graph import Signal
@@ -142,3 +143,19 @@ def test_moments_are_gathered_once() -> None:
     assert len(calls) == 2
     calibration.moments([HIDDEN, CONVOLUTION])
     assert len(calls) == 4
+
+
+def test_sums_are_taken_over_the_first_images_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With as many rows as there would be over all of them."""
+    model, seen = build(DRAWN.family, DRAWN.config, DRAWN.state), list[int]()
+
+    class Blocks(TwoBlocks):
+        def block(self, index: int) -> tuple[Tensor, Tensor]:
+            seen.append(index)
+            return super().block(index)
+
+    monkeypatch.setattr(calibration, "MOMENT_IMAGES", 2)
+    monkeypatch.setattr(calibration, "ROWS_A_COLUMN", 1)
+    found = Calibration(model, Blocks()).moments([CONVOLUTION])[CONVOLUTION]
+    assert set(seen) == {0}
+    assert found.count == model.get_submodule(CONVOLUTION).weight[0].numel()  # type: ignore[index]
