@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from primesvt_core.engines.native import compiled
-from primesvt_core.engines.vector_loops import LANES, PART, accumulate, find
+from primesvt_core.engines.vector_loops import LANES, PART, accumulate, add, find
 
 Numbers = NDArray[Any]
 
@@ -33,7 +33,7 @@ SPARSE_TILES = 0.7
 FEWEST_INPUTS = 32
 """Of a convolution: with fewer channels, finding those that fired costs more than all of them (measured)."""
 
-SPARSE_KEYS = 0.06
+SPARSE_KEYS = 0.16
 """The same of the queries and keys of an attention."""
 
 SAMPLED_ROWS = 64
@@ -115,10 +115,10 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, num_heads: int, scale:
         return None
     if not all(_is_sparse(x.reshape(-1), x.shape[-1], SPARSE_KEYS) for x in (q, k)):
         return None
-    found = np.zeros_like(v)
-    lists = tuple(_lists(x.shape[2], x.shape[3], x.dtype) for x in (q, k, v))
+    found = np.empty_like(v)
+    lists = tuple(_lists(x.shape[2], x.shape[3], x.dtype) for x in (q, k))
     flat = (x.reshape(-1, *x.shape[2:]) for x in (q, k, v, found))
-    _attend(*flat, num_heads, found.dtype.type(scale), lists)
+    _attend(*flat, num_heads, found.dtype.type(scale), *lists)
     return torch.from_numpy(found)
 
 
@@ -236,51 +236,51 @@ def _sum_row(sums, weight, base, lists, sides, inputs, kernel, top, steps, parts
 
 
 @compiled
-def _attend(q, k, v, found, heads, scale, lists):  # type: ignore[no-untyped-def]
+def _attend(q, k, v, found, heads, scale, of_queries, of_keys):  # type: ignore[no-untyped-def]
+    """All at once `LANES` values of a head, and of the next one where a head has no multiple of as many."""
     planes, tokens, channels = v.shape
-    keys = q.shape[2]
-    of_queries, of_keys, of_values = lists
-    outer = channels // heads
-    begins = np.arange(keys) // (keys // heads) * outer  # of the values of a key's head
-    products = np.empty((keys, outer), v.dtype)
+    keys, inner, outer = q.shape[2], q.shape[2] // heads, channels // heads
+    wide = (outer + LANES - 1) // LANES * LANES
+    products = np.empty(keys * wide, v.dtype)
+    begins = np.arange(keys) // inner * outer  # of the values of a key's head
+    values, sums = np.zeros(tokens * channels + wide, v.dtype), np.empty(tokens * channels + wide, v.dtype)
+    queries_flat, keys_flat, values_flat, found_flat = q.reshape(-1), k.reshape(-1), v.reshape(-1), found.reshape(-1)
     for plane in range(planes):
-        _list(q.reshape(-1), plane * tokens * keys, tokens, keys, 1, of_queries)
-        _list(k.reshape(-1), plane * tokens * keys, tokens, keys, 1, of_keys)
-        _list(v.reshape(-1), plane * tokens * channels, tokens, channels, 1, of_values)
+        begin, size = plane * tokens * channels, tokens * channels
+        values[:size] = values_flat[begin : begin + size]
+        _list(queries_flat, plane * tokens * keys, tokens, keys, 1, of_queries)
+        _list(keys_flat, plane * tokens * keys, tokens, keys, 1, of_keys)
         products[:] = 0
+        sums[:] = 0
         for n in range(tokens):
-            _multiply(products, n, begins, of_keys, of_values)
+            _multiply(products, values, n * channels, n, of_keys, begins, wide)
+        for key in range(keys):
+            for at in range(key * wide + outer, (key + 1) * wide):
+                products[at] = 0  # what the next head's values gave
         for n in range(tokens):
-            _ask(found[plane, n], products, n, begins, of_queries, scale)
+            _ask(sums, products, n * channels, n, of_queries, begins, wide)
+        for at in range(size):
+            found_flat[begin + at] = sums[at] * scale
 
 
 @compiled
-def _multiply(products, n, begins, of_keys, of_values):  # type: ignore[no-untyped-def]
+def _multiply(products, values, at, n, of_keys, begins, wide):  # type: ignore[no-untyped-def]
     """Add the products of a token's keys with its values, each with those of its head."""
-    k_first, k_where, k_what = of_keys
-    v_first, v_where, v_what = of_values
-    outer = products.shape[1]
-    begin, end = v_first[n], v_first[n + 1]
-    for i in range(k_first[n], k_first[n + 1]):
-        own = begins[k_where[i]]
-        while begin < end and v_where[begin] < own:
-            begin += 1
-        j = begin
-        while j < end and v_where[j] < own + outer:
-            products[k_where[i], v_where[j] - own] += k_what[i] * v_what[j]
-            j += 1
+    first, where, what = of_keys
+    for i in range(first[n], first[n + 1]):
+        key = where[i]
+        for j in range(0, wide, LANES):
+            add(products, key * wide + j, what[i], values, at + begins[key] + j)
 
 
 @compiled
-def _ask(found, products, n, begins, of_queries, scale):  # type: ignore[no-untyped-def]
-    """What a token's queries find."""
+def _ask(sums, products, at, n, of_queries, begins, wide):  # type: ignore[no-untyped-def]
+    """Add what a token's queries find."""
     first, where, what = of_queries
     for i in range(first[n], first[n + 1]):
-        own = begins[where[i]]
-        for j in range(products.shape[1]):
-            found[own + j] += what[i] * products[where[i], j]
-    for j in range(found.size):
-        found[j] *= scale
+        query = where[i]
+        for j in range(0, wide, LANES):
+            add(sums, at + begins[query] + j, what[i], products, query * wide + j)
 
 
 def compile_all() -> None:

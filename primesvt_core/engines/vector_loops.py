@@ -79,6 +79,30 @@ def _accumulate(
 accumulate: Any = intrinsic(_accumulate)
 
 
+def _add(_context: Any, found: Any, to: Any, factor: Any, numbers: Any, at: Any) -> Any:
+    """``found[to:] += factor * numbers[at:]``, `LANES` of each."""
+    signature = types.void(found, to, factor, numbers, at)
+
+    def generate(context: Any, builder: Any, given: Any, args: Any) -> Any:
+        data = [context.make_array(given.args[n])(context, builder, args[n]).data for n in (0, 3)]
+        size = found.dtype.bitwidth // 8
+        vector = ir.VectorType(context.get_data_type(found.dtype), LANES)
+        own, other = (
+            builder.bitcast(builder.gep(pointer, [index]), vector.as_pointer())
+            for pointer, index in zip(data, (args[1], args[4]), strict=True)
+        )
+        begun, values = builder.load(own), builder.load(other)
+        begun.align = values.align = size
+        product = builder.fmul(_everywhere(builder, vector, args[2]), values, flags=MAY_FUSE)
+        builder.store(builder.fadd(begun, product, flags=MAY_FUSE), own).align = size
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+add: Any = intrinsic(_add)
+
+
 def _write_accumulate(builder: Any, number: Any, size: int, tile: int, data: Any, bounds: Any) -> None:
     found, begin, weight, where_at, what_at = data
     to, at, base, start, stop = bounds
