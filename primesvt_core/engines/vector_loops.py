@@ -1,6 +1,7 @@
-"""Two loops for numba, written in LLVM's words: it keeps sums in vector registers, and compares many values at once.
+"""Inner loops for numba, written in LLVM's words: sums and membranes stay in vector registers, many values at once.
 
-numba's compiler does neither by itself where the channels that fired decide which weights are added.
+numba's compiler does neither by itself where the channels that fired decide which weights are added, nor where spikes
+may take the place of currents.
 """
 
 from __future__ import annotations
@@ -101,6 +102,71 @@ def _add(_context: Any, found: Any, to: Any, factor: Any, numbers: Any, at: Any)
 
 
 add: Any = intrinsic(_add)
+
+
+def _fire(
+    _context: Any,
+    currents: Any,
+    at: Any,
+    apart: Any,
+    spikes: Any,
+    to: Any,
+    spikes_apart: Any,
+    steps: Any,
+    factor: Any,
+    threshold: Any,
+    divides: Any,
+) -> Any:
+    """`LANES` leaky neurons from rest at all time steps: ``currents[at + t * apart:]`` to spikes, 0 or 1.
+
+    They go to ``spikes[to + t * spikes_apart:]``, which may be the same memory. The currents are divided by ``factor``
+    where ``divides`` is true, a compile-time constant, and multiplied by it otherwise.
+    """  # fmt: skip
+    signature = types.void(currents, at, apart, spikes, to, spikes_apart, steps, factor, threshold, divides)
+
+    def generate(context: Any, builder: Any, given: Any, args: Any) -> Any:
+        data = [context.make_array(given.args[n])(context, builder, args[n]).data for n in (0, 3)]
+        vector = ir.VectorType(context.get_data_type(currents.dtype), LANES)
+        change = builder.fdiv if divides.literal_value else builder.fmul
+        _write_fire(builder, vector, currents.dtype.bitwidth // 8, change, data, args)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+fire: Any = intrinsic(prefer_literal=True)(_fire)
+
+
+def _write_fire(builder: Any, vector: Any, size: int, change: Any, data: Any, args: Any) -> None:
+    _, at, apart, _, to, spikes_apart, steps, factor, threshold, _ = args
+    share, limit = _everywhere(builder, vector, factor), _everywhere(builder, vector, threshold)
+    zero, one = ir.Constant(vector, None), ir.Constant(vector, [1.0] * LANES)
+    before = builder.block
+    head, body, end = map(builder.function.append_basic_block, ("head", "body", "end"))
+    builder.branch(head)
+
+    builder.position_at_end(head)
+    t, read, write, membranes = (builder.phi(kind) for kind in (INDEX, INDEX, INDEX, vector))
+    for phi, value in ((t, ir.Constant(INDEX, 0)), (read, at), (write, to), (membranes, zero)):
+        phi.add_incoming(value, before)
+    builder.cbranch(builder.icmp_signed("<", t, steps), body, end)
+
+    builder.position_at_end(body)
+    x, spikes = (
+        builder.bitcast(builder.gep(pointer, [place]), vector.as_pointer())
+        for pointer, place in zip(data, (read, write), strict=True)
+    )
+    current = builder.load(x)
+    current.align = size
+    charged = builder.fadd(membranes, change(builder.fsub(current, membranes), share))
+    fires = builder.fcmp_ordered(">=", charged, limit)
+    builder.store(builder.select(fires, one, zero), spikes).align = size
+    membranes.add_incoming(builder.select(fires, zero, charged), body)
+    for phi, step in ((t, ir.Constant(INDEX, 1)), (read, apart), (write, spikes_apart)):
+        phi.add_incoming(builder.add(phi, step), body)
+    builder.branch(head)
+
+    builder.position_at_end(end)
 
 
 def _write_accumulate(builder: Any, number: Any, size: int, tile: int, data: Any, bounds: Any) -> None:

@@ -10,7 +10,8 @@ from torch.nn.functional import conv2d, linear
 pytest.importorskip("numba", reason="without numba there is torch's form alone")
 
 from primesvt_core.engines.kernels import sparse_layer
-from primesvt_core.engines.native_products import ROWS, SPARSE, SPARSE_TILES, TILES, Product
+from primesvt_core.engines.native_products import ROWS, SPARSE, SPARSE_KEYS, SPARSE_TILES, TILES, Product, attend
+from primesvt_core.layers.attention import spiking_self_attention
 
 
 def sparse(*shape: int, dtype: torch.dtype = torch.float64, share: float = 0.1) -> Tensor:
@@ -87,3 +88,23 @@ def test_torch_alone_has_no_such_form() -> None:
     layer = weights(8, 40, 1, 1), weights(8), 1, 0
     assert sparse_layer(*layer, "torch") is None
     assert sparse_layer(*layer, "numba") is not None
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("widths", [(3, 3), (16, 16), (5, 20), (20, 5), (1, 40)])
+def test_attention_with_heads_of_any_width(widths: tuple[int, int], dtype: torch.dtype) -> None:
+    inner, outer = widths
+    q, k = (sparse(2, 3, 50, 4 * width, dtype=dtype, share=SPARSE_KEYS / 2) for width in (inner, inner))
+    v = sparse(2, 3, 50, 4 * outer, dtype=dtype, share=0.5)
+    found = attend(q, k.flip(2), v, 4, 0.125)
+    wanted = spiking_self_attention(*(x.transpose(2, 3) for x in (q, k.flip(2), v)), num_heads=4, scale=0.125)
+    assert found is not None
+    assert torch.equal(found, wanted.transpose(2, 3))
+
+
+@pytest.mark.parametrize("of", ["queries", "keys"])
+def test_attention_of_many_spikes_is_left_to_torch(of: str) -> None:
+    few, many = (sparse(2, 3, 50, 40, share=share) for share in (SPARSE_KEYS - 0.05, SPARSE_KEYS + 0.05))
+    q, k = (many, few) if of == "queries" else (few, many)
+    assert attend(q, k, few, 4, 0.125) is None
+    assert attend(few, few, many, 4, 0.125) is not None
