@@ -18,8 +18,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
-BLOCK = 2048
-"""Membranes that a thread keeps at a time."""
+from primesvt_core.engines.vector_loops import LANES, fire
 
 SMALLEST_SHARE = 1 << 15
 """Fewer elements are not worth another thread."""
@@ -36,24 +35,26 @@ def compiled(kernel: Callable[..., Any]) -> Callable[..., Any]:
 
 @compiled
 def _leaky(currents, spikes, begin, end, tau, share, threshold):  # type: ignore[no-untyped-def]
-    zero = threshold - threshold
-    one = zero + 1
-    v = np.empty(BLOCK, currents.dtype)
-    for start in range(begin, end, BLOCK):
-        count = min(BLOCK, end - start)
-        v[:count] = zero
-        for t in range(currents.shape[0]):
-            x, s, h = currents[t, start : start + count], spikes[t, start : start + count], v[:count]
-            if share > zero:
-                for i in range(count):
-                    h[i] += (x[i] - h[i]) * share
-            else:
-                for i in range(count):
-                    h[i] += (x[i] - h[i]) / tau
-            for i in range(count):  # a loop of its own: where spikes take the currents' place, one would be no vector's
-                s[i] = one if h[i] >= threshold else zero
-            for i in range(count):
-                h[i] = zero if h[i] >= threshold else h[i]
+    steps = currents.shape[0]
+    whole = begin + (end - begin) // LANES * LANES
+    x, s = np.empty((steps, LANES), currents.dtype), np.empty((steps, LANES), currents.dtype)
+    _fire_rows(currents, spikes, begin, whole, tau, share, threshold)
+    if whole < end:  # the last few in room for as many as are computed at once
+        x[:, : end - whole] = currents[:, whole:end]
+        _fire_rows(x, s, 0, LANES, tau, share, threshold)
+        spikes[:, whole:end] = s[:, : end - whole]
+
+
+@compiled
+def _fire_rows(currents, spikes, begin, end, tau, share, threshold):  # type: ignore[no-untyped-def]
+    steps = currents.shape[0]
+    apart, spikes_apart = currents.strides[0] // currents.itemsize, spikes.strides[0] // spikes.itemsize
+    if share > threshold - threshold:
+        for at in range(begin, end, LANES):
+            fire(currents, at, apart, spikes, at, spikes_apart, steps, share, threshold, False)
+    else:
+        for at in range(begin, end, LANES):
+            fire(currents, at, apart, spikes, at, spikes_apart, steps, tau, threshold, True)
 
 
 def leaky(currents: Tensor, spikes: Tensor, tau: float, threshold: float, *, tau_divides_exactly: bool) -> None:
