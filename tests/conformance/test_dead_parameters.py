@@ -9,7 +9,7 @@ import pytest
 from primesvt_core.families import FAMILIES, Family
 from primesvt_core.testing.families import UnusedTensorSuite
 from tests.support.goldens import Golden
-from tests.support.references import Reference, references
+from tests.support.references import Reference, references, without_times
 
 ALL_ARE_USED = next(field.default for field in fields(Family) if field.name == "unused")
 
@@ -22,7 +22,7 @@ MAY_HAVE_UNUSED = [
 class TestUnusedTensors(UnusedTensorSuite):
     """The gradients of every reference; the rest where there are such tensors."""
 
-    @pytest.fixture(scope="class", params=references(), ids=lambda reference: reference.name)
+    @pytest.fixture(scope="class", params=without_times(), ids=lambda reference: reference.name)
     @classmethod
     def model(cls, request: pytest.FixtureRequest) -> Golden:
         golden: Golden = request.param.load()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +16,53 @@ from app.jobs.states import JobState
 from app.queue import CeleryNotifier
 from primesvt_client import ServerError
 from primesvt_client.facts import CheckpointFacts, DataSetFacts
+from primesvt_client.schemas.jobs import JobView
 from primesvt_client.schemas.uploads import UploadView
 from tests.support.embedded import EXAMPLES, Service, needs_proc, service
-from tests.support.shared import SHARED, needs_shared
 
 pytestmark = [needs_proc, pytest.mark.slow]
 
 
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with service(tmp_path_factory.mktemp("service") / "data") as started:
-        yield started
+@dataclass(frozen=True)
+class Restarted:
+    """A service that was stopped while it computed a job, and started again."""
+
+    service: Service
+    job: JobView
 
 
 @pytest.fixture(scope="module")
-def undisturbed(here: Service, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def restarted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restarted]:
+    folder = tmp_path_factory.mktemp("service") / "data"
+    with service(folder) as first:
+        job = first.submit()
+        first.until_computing(job)
+    with service(folder, first.key) as second:
+        second.ready = first.ready
+        yield Restarted(second, job)
+
+
+@pytest.fixture
+def here(restarted: Restarted) -> Service:
+    return restarted.service
+
+
+@pytest.fixture(scope="module")
+def undisturbed(restarted: Restarted, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    here = restarted.service
     job = here.until_over(here.submit())
     assert (job.state, job.attempts) == (JobState.SUCCEEDED, 1)
     return here.report(job, tmp_path_factory.mktemp("undisturbed"))
+
+
+def test_a_service_that_is_stopped_goes_on_at_the_next_start(
+    restarted: Restarted, undisturbed: dict[str, Any], tmp_path: Path
+) -> None:
+    here = restarted.service
+    assert here.found.first_key is None
+    job = here.until_over(restarted.job)
+    assert (job.state, job.attempts) == (JobState.SUCCEEDED, 1)
+    assert here.report(job, tmp_path) == undisturbed
 
 
 def test_a_killed_child_ends_in_the_same_plan(here: Service, undisturbed: dict[str, Any], tmp_path: Path) -> None:
@@ -62,15 +92,10 @@ def test_a_killed_worker_takes_its_child_along_and_another_goes_on(
     assert here.report(job, tmp_path) == undisturbed
 
 
-def test_a_killed_broker_loses_no_job(here: Service) -> None:
+def test_a_killed_broker_loses_no_job_and_many_notifications_start_one_attempt(here: Service) -> None:
     os.kill(here.pid("valkey"), signal.SIGKILL)
-    here.until(CeleryNotifier(here.found.settings.broker_url).is_ready)
-    job = here.until_over(here.submit())
-    assert job.state is JobState.SUCCEEDED
-
-
-def test_many_notifications_of_a_job_start_one_attempt(here: Service) -> None:
     notifier = CeleryNotifier(here.found.settings.broker_url)
+    here.until(notifier.is_ready)
     job = here.submit()
     for _ in range(20):
         notifier.notify_job(job.id)
@@ -85,9 +110,11 @@ def test_many_notifications_of_a_job_start_one_attempt(here: Service) -> None:
     assert here.client.job(job.id) == job
 
 
-def test_a_running_job_stops_when_cancelled_and_can_be_tried_again(here: Service) -> None:
-    job = here.submit()
+def test_jobs_stop_when_cancelled_a_queued_one_at_once_and_can_be_tried_again(here: Service) -> None:
+    job, queued = here.submit(), here.submit()
     here.until_computing(job)
+    assert here.client.job(queued.id).state is JobState.QUEUED
+    assert here.client.cancel(queued.id).state is JobState.CANCELLED
     assert here.client.cancel(job.id).state is JobState.CANCELLING
     assert here.client.cancel(job.id).state in (JobState.CANCELLING, JobState.CANCELLED)
     assert here.until_over(job).state is JobState.CANCELLED
@@ -99,15 +126,6 @@ def test_a_running_job_stops_when_cancelled_and_can_be_tried_again(here: Service
     with pytest.raises(ServerError) as refusal:
         here.client.cancel(again.id)
     assert refusal.value.problem.code == "job_finished"
-
-
-def test_a_queued_job_is_cancelled_at_once_while_another_runs(here: Service) -> None:
-    first, second = here.submit(), here.submit()
-    here.until_computing(first)
-    assert here.client.job(second.id).state is JobState.QUEUED
-    assert here.client.cancel(second.id).state is JobState.CANCELLED
-    here.client.cancel(first.id)
-    assert here.until_over(first).state is JobState.CANCELLED
 
 
 def test_wrong_inputs_fail_a_job_with_a_code_and_without_another_attempt(here: Service) -> None:
@@ -140,29 +158,8 @@ def test_what_was_damaged_on_its_way_is_told_from_what_is_no_checkpoint(here: Se
     assert (found.state, found.problem and found.problem.code) == (UploadState.REJECTED, "digest_mismatch")
 
 
-@needs_shared
-def test_a_hostile_upload_is_rejected_and_runs_nothing(here: Service) -> None:
-    path = next(p for p in sorted((SHARED / "hostile").rglob("*.pt*")) if p.is_file())
-    upload = here.upload(path, UploadKind.CHECKPOINT)
-    assert upload.state in (UploadState.REJECTED, UploadState.READY)
-    assert not [*here.found.settings.data_dir.rglob("primesvt-canary")]
-
-
-def test_a_service_that_is_stopped_goes_on_at_the_next_start(undisturbed: dict[str, Any], tmp_path: Path) -> None:
-    with service(tmp_path / "data") as first:
-        job = first.submit()
-        first.until_computing(job)
-        key = first.key
-    with service(tmp_path / "data", key) as second:
-        assert second.found.first_key is None
-        job = second.until_over(job)
-        assert (job.state, job.attempts) == (JobState.SUCCEEDED, 1)
-        assert second.report(job, tmp_path / "out") == undisturbed
-
-
 def test_facts_of_uploads_say_what_they_are(here: Service) -> None:
-    model = here.upload(EXAMPLES / "spikformer-digits.pth.tar", UploadKind.CHECKPOINT)
-    images = here.upload(EXAMPLES / "digits.npz", UploadKind.DATASET)
+    model, images = (here.client.get_upload(here.ready[name]) for name in ("spikformer-digits.pth.tar", "digits.npz"))
     assert isinstance(model.facts, CheckpointFacts)
     assert model.facts.family == "spikformer"
     assert isinstance(images.facts, DataSetFacts)

@@ -117,6 +117,7 @@ def test_helpers_stop_when_the_job_is_cancelled(team: Fleet) -> None:
     assert [path.name for path in team.folder.glob(f"machine-*/workspaces/{job.id}*")] == []
 
 
+@pytest.mark.thorough
 def test_a_real_profile_that_was_shared_gives_the_report_of_one_that_was_not(team: Fleet) -> None:
     alone = machine(team, 0, stub=False)
     named = {UploadKind.CHECKPOINT: "spikformer-digits.pth.tar", UploadKind.DATASET: "digits.npz"}

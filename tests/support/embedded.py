@@ -40,14 +40,21 @@ class Service:
     def __init__(self, found: Running, key: str) -> None:
         self.found, self.key = found, key
         self.client = Client(found.address, key)
+        self.ready: dict[str, str] = {}
+        """Uploads of examples by name, once they are ready: every upload costs a process that loads torch."""
 
     def upload(self, path: Path, kind: UploadKind) -> UploadView:
         return self.client.wait_upload(self.client.upload(path, kind).id)
 
     def submit(self, **changes: Any) -> JobView:
-        model = self.upload(EXAMPLES / "spikformer-digits.pth.tar", UploadKind.CHECKPOINT)
-        images = self.upload(EXAMPLES / "digits.npz", UploadKind.DATASET)
-        return self.client.submit(model.id, images.id, {**QUICK, **changes})
+        model = self._example("spikformer-digits.pth.tar", UploadKind.CHECKPOINT)
+        images = self._example("digits.npz", UploadKind.DATASET)
+        return self.client.submit(model, images, {**QUICK, **changes})
+
+    def _example(self, name: str, kind: UploadKind) -> str:
+        if name not in self.ready:
+            self.ready[name] = self.upload(EXAMPLES / name, kind).id
+        return self.ready[name]
 
     def until(self, is_so: Callable[[], bool]) -> None:
         """Wait, keeping the parts running as `primesvt serve` does."""
