@@ -64,7 +64,7 @@ def test_every_file_is_a_plug_in_and_its_record_is_of_its_kind(room: Registry[An
 
 def test_there_is_a_registry_of_every_kind() -> None:
     assert [room.kind for room in ALL] == [*registry.ATTRIBUTES]
-    assert [room.record.__name__.upper() for room in ALL] == [*registry.ATTRIBUTES.values()]
+    assert [room.record.__name__.upper().removeprefix("ANY") for room in ALL] == [*registry.ATTRIBUTES.values()]
 
 
 @pytest.mark.parametrize("key", ["", "_base", "os", "../spec", "spikformer.torch", "Spikformer"])
