@@ -173,7 +173,9 @@ def _on_confirmation_images(point: CurveFigures, report: Report) -> CandidatePoi
 
 
 def _label(point: CurveFigures) -> str:
-    return "original" if point.group is None else f"{point.group} at {100 * point.rates.get(point.group, 0.0):.0f} %"
+    if point.group is None:
+        return "candidate" if point.rates else "original"
+    return f"{point.group} at {100 * point.rates.get(point.group, 0.0):.0f} %"
 
 
 def _percent(fraction: float | None) -> float | None:

@@ -67,6 +67,7 @@ class ByAccuracy:
             cells=self.split.profile_cells(self.rates),
             evaluations=self.split.evaluations,
             agreement=self.split.agreement,
+            images=self.split.total,
         )
 
     def _whole_profile(self, observe: Callable[[str], None]) -> None:

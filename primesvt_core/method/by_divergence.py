@@ -103,7 +103,11 @@ class ByDivergence:
         tested = [self.divergences.start(), *found.fallbacks, found.best]
         agreement = self.divergences.agreement([point.rates for point in tested], self.form)
         return Found(
-            search=found, cells=tuple(self._cells), evaluations=self.divergences.evaluations, agreement=agreement
+            search=found,
+            cells=tuple(self._cells),
+            evaluations=self.divergences.evaluations,
+            agreement=agreement,
+            images=len(self.divergences.images),
         )
 
     @property

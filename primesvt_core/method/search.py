@@ -171,12 +171,14 @@ class Found:
         cells: of the profile, as far as they were asked for.
         evaluations: candidates that were computed, wholly or in part.
         agreement: of the engine with the modules.
+        images: of the search split on which candidates were compared, at the most.
     """
 
     search: Search
     cells: tuple[ProfileCell, ...]
     evaluations: int
     agreement: Agreement
+    images: int
 
 
 def run_rounds(

@@ -71,6 +71,7 @@ def build_report(
         fine_tuning=_fine_tuning(candidates, exported),
         notes=(*inspection.notes, *_notes(candidates, result)),
         evaluations=found.evaluations,
+        compared_images=found.images,
         agreement=AgreementFigures(**asdict(found.agreement)),
         config=exported.pruned.config.model_dump(mode="json"),
         plan=dict(candidates.plan(result.point.rates).kept),

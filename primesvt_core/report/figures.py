@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 from itertools import groupby
 
@@ -10,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from primesvt_core.method.search import target_bytes
-from primesvt_core.report.schema import Report
+from primesvt_core.report.schema import CurveFigures, ProfileFigures, Report
 
 BEFORE, AFTER, ACCENT, MUTED = "#9aa5b1", "#1f6feb", "#d9480f", "#57606a"
 LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#999933")
@@ -22,6 +23,9 @@ MARKERS = "osD^vP*"
 DASHES = ("-", "--")
 UNITS = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
 WIDTH = 9.0
+LEAST_NATS = 1e-6
+"""Divergences that are smaller are drawn so: they are rounding."""
+
 MOST_CURVES = 12
 """Robustness curves that a legend can distinguish; of larger models those of the largest groups are drawn."""
 
@@ -70,6 +74,7 @@ def _unit(count: int) -> tuple[str, int]:
 
 def _robustness(report: Report) -> bytes:
     figure, axes = _canvas(4.6)
+    by_divergence = bool(report.profile) and all(cell.divergence is not None for cell in report.profile)
     curves = [(name, list(cells)) for name, cells in groupby(report.profile, key=lambda cell: cell.group)]
     for number, (name, cells) in enumerate(curves[:MOST_CURVES]):
         style = {
@@ -77,16 +82,17 @@ def _robustness(report: Report) -> bytes:
             "marker": MARKERS[number % len(MARKERS)],
             "linestyle": DASHES[number // len(LINES) % len(DASHES)],
         }
-        rates = [0.0, *(100 * cell.rate for cell in cells)]
-        drops = [0.0, *(100 * cell.accuracy_drop for cell in cells)]
-        axes.plot(rates, drops, label=name, linewidth=1.6, markersize=5, **style)  # type: ignore[arg-type]
+        rates, heights = _curve(cells, by_divergence=by_divergence)
+        axes.plot(rates, heights, label=name, linewidth=1.6, markersize=5, **style)  # type: ignore[arg-type]
         bounds = [cell for cell in cells if cell.is_bound]
         at = [100 * cell.rate for cell in bounds], [100 * cell.accuracy_drop for cell in bounds]
         axes.plot(*at, color=style["color"], marker="^", markersize=10, fillstyle="none", linestyle="none")
-    if report.confirmation.allowed_drop is not None:
+    if by_divergence:
+        axes.set_yscale("log")
+    elif report.confirmation.allowed_drop is not None:
         _limit(axes, 100 * report.confirmation.allowed_drop, "allowed drop")
     axes.set_xlabel("channels of the group removed, %")
-    axes.set_ylabel("drop of accuracy, points")
+    axes.set_ylabel("divergence from the original, nats" if by_divergence else "drop of accuracy, points")
     left = len(curves) - MOST_CURVES
     title = "Robustness: every channel group pruned alone (search split"
     title += "; triangles: at least)" if any(cell.is_bound for cell in report.profile) else ")"
@@ -94,6 +100,14 @@ def _robustness(report: Report) -> bytes:
     if curves:
         axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return _png(figure)
+
+
+def _curve(cells: Sequence[ProfileFigures], *, by_divergence: bool) -> tuple[list[float], list[float]]:
+    """Rates in per cent, and how far a group takes the model at them; nothing lost at 0, which has no logarithm."""
+    rates = [100 * cell.rate for cell in cells]
+    if by_divergence:
+        return rates, [max(cell.divergence or 0.0, LEAST_NATS) for cell in cells]
+    return [0.0, *rates], [0.0, *(100 * cell.accuracy_drop for cell in cells)]
 
 
 def _limit(axes: Axes, height: float, label: str, at: float = 1.0) -> None:
@@ -109,25 +123,14 @@ def _accuracy_memory(report: Report) -> bytes:
     """Against the original on the same images: the splits' own accuracies differ by more than a step costs."""
     figure, axes = _canvas(4.6)
     savings = [100 * point.memory_saving for point in report.curve]
-    axes.plot(savings, [-100 * p.accuracy_drop for p in report.curve], color=AFTER, marker="o", label="search split")
-    tested = [point for point in report.curve if point.confirmed_drop is not None]
-    for is_confirmed, marker, label in (
-        (True, "D", "confirmation split, confirmed"),
-        (False, "x", "confirmation split, not confirmed"),
-    ):
-        points = [point for point in tested if point.confirmed is is_confirmed]
-        heights = [-100 * (point.confirmed_drop or 0.0) for point in points]
-        if points:
-            colour = "#009E73" if is_confirmed else ACCENT
-            axes.scatter(
-                [100 * p.memory_saving for p in points],
-                heights,
-                color=colour,
-                marker=marker,
-                s=64,
-                zorder=3,
-                label=label,
-            )
+    nats = [point.divergence for point in report.curve[1:]]
+    if nats and all(value is not None for value in nats):
+        _divergence(axes, savings[1:], [value or 0.0 for value in nats])
+    else:
+        axes.plot(
+            savings, [-100 * p.accuracy_drop for p in report.curve], color=AFTER, marker="o", label="search split"
+        )
+    _tested(axes, [point for point in report.curve if point.confirmed_drop is not None])
     if report.confirmation.allowed_drop is not None:
         _limit(axes, -100 * report.confirmation.allowed_drop, "accuracy floor", at=0.0)
     target = target_bytes(report.spec.budget, report.baseline.parameter_bytes)
@@ -136,6 +139,36 @@ def _accuracy_memory(report: Report) -> bytes:
         axes.axvline(saving, color=MUTED, linewidth=1.2, linestyle=":", label="target")
     axes.set_xlabel("parameter memory saved, %")
     axes.set_ylabel("accuracy against the original, points")
-    axes.set_title("Accuracy and memory, step by step", loc="left", fontweight="bold")
+    axes.set_title("Accuracy and memory", loc="left", fontweight="bold")
     axes.legend(frameon=False, fontsize=8)
     return _png(figure)
+
+
+def _divergence(axes: Axes, savings: Sequence[float], nats: Sequence[float]) -> None:
+    """The divergence of the curve's points, by an axis of its own on the right."""
+    right = axes.twinx()
+    right.set_yscale("log")
+    right.invert_yaxis()
+    right.spines["top"].set_visible(False)
+    right.plot(savings, [max(value, LEAST_NATS) for value in nats], color=AFTER, marker="o")
+    right.set_ylabel("divergence from the original, nats (search split)", color=AFTER)
+
+
+def _tested(axes: Axes, tested: Sequence[CurveFigures]) -> None:
+    """Candidates on the confirmation split, each with a line down to its bound."""
+    for is_confirmed, marker, label in (
+        (True, "D", "confirmation split, confirmed"),
+        (False, "x", "confirmation split, not confirmed"),
+    ):
+        points = [point for point in tested if point.confirmed is is_confirmed]
+        if points:
+            colour = "#009E73" if is_confirmed else ACCENT
+            savings = [100 * point.memory_saving for point in points]
+            drops = [-100 * (point.confirmed_drop or 0.0) for point in points]
+            axes.scatter(savings, drops, color=colour, marker=marker, s=64, zorder=3, label=label)
+    bounded = [point for point in tested if point.drop_upper_bound is not None]
+    if bounded:
+        savings = [100 * point.memory_saving for point in bounded]
+        bounds = [-100 * (point.drop_upper_bound or 0.0) for point in bounded]
+        drops = [-100 * (point.confirmed_drop or 0.0) for point in bounded]
+        axes.vlines(savings, bounds, drops, color=MUTED, linewidth=1.4, label="down to its bound")

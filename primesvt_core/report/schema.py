@@ -182,6 +182,10 @@ class Report(_Frozen):
     fine_tuning: FineTuningFigures | None = None
     notes: tuple[str, ...] = ()
     evaluations: int = Field(description="Candidates evaluated on the search split, wholly or until they were decided.")
+    compared_images: int | None = Field(
+        default=None,
+        description="Images of the search split that candidates were compared on; all if not given.",
+    )
     agreement: AgreementFigures | None = None
     config: dict[str, JsonValue] = Field(description="The pruned model's config.")
     plan: dict[str, tuple[int, ...]] = Field(description="For every pruned group, the channels kept.")
