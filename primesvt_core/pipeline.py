@@ -29,7 +29,7 @@ from primesvt_core.method.shared_profile import EXPLORED, computing
 from primesvt_core.method.steps import StepProgress, Steps
 from primesvt_core.method.training_data import calibration_set, check_training_data, training_set
 from primesvt_core.promise.bounds import Paired
-from primesvt_core.promise.provable import check_provable
+from primesvt_core.promise.provable import check_provable, smallest_provable_drop
 from primesvt_core.pruning import sizes
 from primesvt_core.report.build import build_report
 from primesvt_core.report.publishing import write_report
@@ -97,6 +97,7 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         accuracy = candidates.original_accuracy()
         goal = search.goal(spec.budget, baseline_accuracy=accuracy, parameter_bytes=start.parameter_bytes)
         check_promise(candidates, goal.allowed_drop)  # which a least accuracy leaves, known only now
+        progress.note(provable(candidates))
 
     with steps.step(Step.SORT):
         layers, groups, rates = sort(candidates)
@@ -207,6 +208,13 @@ def keep_cells(candidates: Candidates, out: Path) -> None:
     cells = candidates.workspace.cells()
     names = [name for name in cells if not name.startswith(f"{EXPLORED}/")]  # which hold cells that are there as well
     reuse.write_cells(cell_inputs(candidates), {name: cells[name] for name in names}, out / reuse.FILE)
+
+
+def provable(candidates: Candidates) -> str:
+    """What the confirmation images can prove, for people."""
+    samples, confidence = len(candidates.images.splits.confirmation), candidates.spec.confidence
+    least = smallest_provable_drop(samples, confidence)
+    return f"{samples:,} confirmation images can prove a drop of {100 * least:.2g} points or more"
 
 
 def check_promise(candidates: Candidates, allowed_drop: float | None) -> None:
