@@ -12,7 +12,7 @@ from typing import NoReturn
 import typer
 from pydantic import JsonValue
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 from primesvt_client.errors import ReportedError
@@ -68,7 +68,8 @@ def progress_bars(**titles: str) -> Iterator[Reporter]:
     if not err.is_terminal:
         yield _lines(shown)
         return
-    columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    times = (TimeElapsedColumn(), TimeRemainingColumn(compact=True))
+    columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), *times)
     with Bars(*columns, TextColumn("{task.fields[note]}"), console=err) as bars:
         tasks: dict[str, TaskID] = {}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -40,6 +41,9 @@ from primesvt_core.registry import Need
 from primesvt_core.spec import CompressionSpec
 from primesvt_core.types import CurvePoint, Plan, Rates
 from primesvt_core.workspace.store import SCORES, SNAPSHOT, Workspace
+
+LONG_SECONDS = 2.0
+"""What is left for longer is told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,8 +260,15 @@ class Candidates:
         return Pruned(config=config, state=tuned, losses=losses)
 
     def counting(self, total: int) -> Callable[[int], None]:
-        """A callback that notes how many of ``total`` images are done."""
-        return lambda done: self.note(f"image {done:,} of {total:,}")
+        """A callback that notes how many of ``total`` images are done, and how long the others will take."""
+        began = time.monotonic()
+
+        def tick(done: int) -> None:
+            left = (time.monotonic() - began) * (total - done) / max(done, 1)
+            soon = f", about {left:.0f} s left" if left >= LONG_SECONDS else ""
+            self.note(f"image {done:,} of {total:,}{soon}")
+
+        return tick
 
     def _remembered(self, key: str, compute: Callable[[], list[bool]]) -> list[bool]:
         bits = self.workspace.recall(key, lambda: "".join("01"[right] for right in compute()))
