@@ -72,7 +72,7 @@ class Divergences:
         """
         cells, names = self.cells(form), [self._name(rates) for rates in every]
         self._asked.update(f"{form}/{name}" for name in names)
-        missing = [(name, rates) for name, rates in zip(names, every, strict=True) if not self._is_known(name, form)]
+        missing = [(name, rates) for name, rates in zip(names, every, strict=True) if not self._is_known(name, cells)]
         cells.compute([(name, self._patch(rates, form)) for name, rates in missing])
         return [self._compared(cells.predictions(name, Patch())) for name in names]
 
@@ -129,11 +129,9 @@ class Divergences:
         """How often engine and modules differ on candidates with one repair."""
         differing = compared = 0
         for rates in every:
-            name, patch = self._name(rates), self._patch(rates, form)
-            pair = (self.cells(form), self.cells(form, as_written=True))
-            mine, others = (cells.predictions(name, patch).classes for cells in pair)
-            differing += sum(a != b for a, b in zip(mine, others, strict=True))
-            compared += len(mine)
+            pair = [self._predicted(self.cells(form, as_written=written), rates, form) for written in (False, True)]
+            differing += sum(a != b for a, b in zip(*(found.classes for found in pair), strict=True))
+            compared += len(pair[0].classes)
         return Agreement(compared=compared, differing=differing)
 
     def cells(self, form: str, *, as_written: bool = False) -> SearchCells:
@@ -160,8 +158,14 @@ class Divergences:
     def _patch(self, rates: Rates, form: str) -> Patch:
         return self.repairing.patch(form, self.candidates.plan(rates))
 
-    def _is_known(self, name: str, form: str) -> bool:
-        keys, workspace = self.cells(form).keys(name), self.candidates.workspace
+    def _predicted(self, cells: SearchCells, rates: Rates, form: str) -> Remembered:
+        """What a candidate predicts; its repair is fitted where that is not remembered alone."""
+        name = self._name(rates)
+        patch = Patch() if self._is_known(name, cells) else self._patch(rates, form)
+        return cells.predictions(name, patch)
+
+    def _is_known(self, name: str, cells: SearchCells) -> bool:
+        keys, workspace = cells.keys(name), self.candidates.workspace
         workspace.take_over(keys)
         return all(workspace.knows(key) for key in keys)
 
