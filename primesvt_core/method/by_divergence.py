@@ -97,8 +97,8 @@ class ByDivergence:
             near = [share * allowed for share in NEAR]
             self._measure_points([i for i in self._between(expected, *near) if i not in self._measured], progress)
         target = self._target()
-        if target is not None:
-            self._measure_points([target], progress)
+        if self.goal.has_target and self._curve:  # the deepest there is, where none reaches it
+            self._measure_points([len(self._curve) - 1 if target is None else target], progress)
         found = self._shortlisted(target)
         tested = [self.divergences.start(), *found.fallbacks, found.best]
         agreement = self.divergences.agreement([point.rates for point in tested], self.form)

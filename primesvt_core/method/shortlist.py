@@ -21,6 +21,9 @@ DROP_A_NAT = 0.56
 TRUSTED_NATS = 0.1
 """Divergence of measured candidates, summed, at which their own ratio counts as much as that."""
 
+PROPORTIONAL_NATS = 0.2
+"""Divergence beyond which a candidate says nothing of what gentler ones lose: most of its predictions are gone."""
+
 SHARES = (0.5, 0.65, 0.8, 0.9, 1.0, 1.1, 1.2)
 """Predicted bounds of the candidates of a sequence, as shares of the allowed drop. More of them cost time and no
 confidence: predictions are a third too low or too high, and what is not tested cannot be delivered."""
@@ -75,8 +78,9 @@ class Forecast:
 
 def forecast(measured: Sequence[Measured], *, confidence: float, samples: int) -> Forecast:
     """From what the candidates themselves have lost, and what others have."""
-    lost = sum(max(one.point.accuracy_drop, 0.0) for one in measured)
-    nats = sum(one.divergence for one in measured)
+    near = [one for one in measured if one.divergence <= PROPORTIONAL_NATS]
+    lost = sum(max(one.point.accuracy_drop, 0.0) for one in near)
+    nats = sum(one.divergence for one in near)
     slope = (lost + DROP_A_NAT * TRUSTED_NATS) / (nats + TRUSTED_NATS)
     return Forecast(drop_a_nat=slope, quantile=float(norm.ppf(confidence)), samples=samples)
 

@@ -33,7 +33,10 @@ class Params(PolicyParams):
     """Parameters of the allocation."""
 
     deepest_shared_rate: float = Field(
-        default=0.5, ge=0.0, lt=1.0, description="Deepest rate of a residual stream, which all blocks have in common."
+        default=0.5,
+        ge=0.0,
+        lt=1.0,
+        description="Deepest rate of a residual stream, which all blocks share, while a target is in reach with it.",
     )
 
 
@@ -144,18 +147,19 @@ class Streams:
     def __init__(self, problem: CurveProblem, lost: Sensitivities, deepest: float) -> None:
         self.problem, self.lost = problem, lost
         self.rates: Rates = {}
-        self.tried = {
-            group: (0.0, *(rate for rate in lost[group] if rate <= deepest))
-            for group in problem.steps
-            if group in problem.shared
-        }
+        shared = [group for group in problem.steps if group in problem.shared]
+        self.usual = {group: (0.0, *(rate for rate in lost[group] if rate <= deepest)) for group in shared}
+        self.deeper = {group: (0.0, *lost[group]) for group in shared}
         self._knapsacks: dict[tuple[tuple[str, float], ...], Knapsack] = {}
 
     def reaching(self, target: int) -> Allocated | None:
-        """The best rates for a target."""
+        """The best rates for a target: with streams no deeper than they may be, unless it is out of reach with them."""
+        return self._best(target, self.usual) or self._best(target, self.deeper)
+
+    def _best(self, target: int, tried: Mapping[str, tuple[float, ...]]) -> Allocated | None:
         best = self._knapsack(self.rates).reaching(target)
-        for _ in range(min(ROUNDS, len(self.tried))):
-            for group, rates in self.tried.items():
+        for _ in range(min(ROUNDS, len(tried))):
+            for group, rates in tried.items():
                 others = {name: rate for name, rate in self.rates.items() if name != group}
                 for streams in [{**others, group: rate} if rate else others for rate in rates]:
                     found = self._knapsack(streams).reaching(target)

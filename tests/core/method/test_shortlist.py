@@ -36,6 +36,8 @@ def test_what_a_nat_costs_is_learned_from_the_candidates() -> None:
     assert little.quantile == pytest.approx(norm.ppf(0.95))
     lossy = [measured(0.5, TRUSTED_NATS, drop=TRUSTED_NATS)]  # one point a point, as much as is trusted
     assert forecast(lossy, confidence=0.95, samples=1000).drop_a_nat == pytest.approx((1 + DROP_A_NAT) / 2)
+    gone = [*lossy, measured(0.9, 2.0, drop=0.8)]
+    assert forecast(gone, confidence=0.95, samples=1000) == forecast(lossy, confidence=0.95, samples=1000)
     gained = [measured(0.5, 0.1, drop=-0.5)]
     assert forecast(gained, confidence=0.95, samples=1000).drop_a_nat >= DROP_A_NAT / 2
 

@@ -60,6 +60,8 @@ def test_a_stream_is_pruned_where_that_is_cheapest_and_no_deeper_than_allowed() 
     for deepest, expected in ((0.5, 0.5), (0.25, 0.25), (0.0, None)):
         (found,) = POLICY.curve(network.problem([0.6]), Params(deepest_shared_rate=deepest))
         assert found.get(STREAM) == expected
+    (found,) = POLICY.curve(network.problem([0.97]), Params())  # out of reach with the half of the stream
+    assert found[STREAM] > 0.5
 
 
 def test_several_streams_are_tried_with_each_other() -> None:
