@@ -82,13 +82,24 @@ def losing(fitting: Fitting, plan: Plan) -> dict[str, Refitted]:
     }
 
 
-def closed_forms(fitting: Fitting, layers: Mapping[str, Refitted]) -> dict[str, tuple[Tensor, Tensor]]:
+def closed_forms(
+    fitting: Fitting, layers: Mapping[str, Refitted], *, restores_spread: bool = False
+) -> dict[str, tuple[Tensor, Tensor]]:
     """Filters and constants of layers that see the original's inputs without some of them."""
     moments = fitting.calibration.moments([*layers])
     return {
         module: refit(
             sums_of(moments[module], layer.filters, layer.kept), layer.left(layer.filters),
-            ridge=RIDGE, with_constant=layer.has_constant,
+            ridge=RIDGE, with_constant=layer.has_constant, restores_spread=restores_spread,
         )
         for module, layer in layers.items()
     }  # fmt: skip
+
+
+def closed_form(fitting: Fitting, plan: Plan, *, restores_spread: bool = False) -> dict[str, Tensor]:
+    """New weights and constants of the layers that lose columns, from the moments of the original's inputs alone."""
+    layers = losing(fitting, plan)
+    changed: dict[str, Tensor] = {}
+    for module, found in closed_forms(fitting, layers, restores_spread=restores_spread).items():
+        changed |= layers[module].tensors(fitting.state, *found)
+    return changed

@@ -10,21 +10,8 @@ moments are gathered once for all plans; a repair is a function of them alone.
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from primesvt_core.registry import Need
-from primesvt_core.repairs._base import Fitting, Repair
-from primesvt_core.repairs._refitting import closed_forms, losing
-from primesvt_core.types import Plan
+from primesvt_core.repairs._base import Repair
+from primesvt_core.repairs._refitting import closed_form
 
-
-def fit(fitting: Fitting, plan: Plan) -> dict[str, Tensor]:
-    """New weights and constants of the layers that lose columns."""
-    layers = losing(fitting, plan)
-    changed: dict[str, Tensor] = {}
-    for module, (filters, constants) in closed_forms(fitting, layers).items():
-        changed |= layers[module].tensors(fitting.state, filters, constants)
-    return changed
-
-
-REPAIR = Repair(fit=fit, needs=frozenset({Need.ACTIVATIONS}))
+REPAIR = Repair(fit=closed_form, needs=frozenset({Need.ACTIVATIONS}))

@@ -69,4 +69,4 @@ class _Refits:
         return self.layers[module]
 
 
-REPAIR = Repair(fit=fit, needs=frozenset({Need.ACTIVATIONS}), while_searching="closed_form")
+REPAIR = Repair(fit=fit, needs=frozenset({Need.ACTIVATIONS}), while_searching="stretched")

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.pruning.consumers import Consumer, consumers
-from primesvt_core.repairs.closed_form import fit
+from primesvt_core.repairs import REPAIRS
 from primesvt_core.testing.models import FamilyModel
 from primesvt_core.types import ChannelGroup, Plan
 from tests.support.layer_inputs import calls, double_fitting, each_family, layer_rows, short
 from tests.support.references import Reference
 
 REFERENCES = each_family()
+fit = REPAIRS.load("closed_form").fit
 RIDGE = 1e-3
 
 

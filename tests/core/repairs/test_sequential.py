@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from primesvt_core.pruning.consumers import reading
 from primesvt_core.pruning.patches import Patch, patched, silencing
-from primesvt_core.repairs import closed_form
+from primesvt_core.repairs import REPAIRS
 from primesvt_core.repairs.sequential import fit
 from primesvt_core.testing.models import FamilyModel, tiny
 from primesvt_core.types import Plan
@@ -20,6 +20,7 @@ from tests.support.layer_inputs import calls, double_fitting, each_family, layer
 from tests.support.references import Reference
 
 RIDGE, LARGEST_SCALE = 0.03, 3.0
+closed_form = REPAIRS.load("closed_form").fit
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
 
@@ -91,7 +92,7 @@ def test_weights_are_those_of_least_squares_from_the_closed_form(module: str) ->
     changed, patch = repaired(model, plan)
     layer, name = model.double.get_submodule(module), f"{module}.weight"
     before = model.state[name].double()
-    start = closed_form.fit(double_fitting(model), plan).get(name, before).flatten(1).T
+    start = closed_form(double_fitting(model), plan).get(name, before).flatten(1).T
     kept = start.abs().sum(1) > 0
     assert bool(kept.all()) is not REFITTED[module]
     x, target = (layer_rows(layer, seen_by(model, [module], p)[module][0])[0] for p in (patch, Patch()))
@@ -106,7 +107,7 @@ def test_weights_are_those_of_least_squares_from_the_closed_form(module: str) ->
 def test_what_queries_and_keys_lose_is_made_up_for_by_what_follows() -> None:
     model = tiny()
     plan = Plan({"block.0.attn.qk": model.plan(0.5).kept["block.0.attn.qk"]})
-    assert closed_form.fit(double_fitting(model), plan) == {}
+    assert closed_form(double_fitting(model), plan) == {}
     changed, _ = repaired(model, plan)
     layers = ("block.0.attn.proj_linear", "block.0.mlp.fc1_linear", "block.0.mlp.fc2_linear", "head")
     assert changed.keys() == {f"{layer}.{entry}" for layer in layers for entry in ("weight", "bias")}
