@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from app.embedded import Place
-from primesvt_client import Client
+from primesvt_client import Client, connection
 from tests.support import commands
 from tests.support.commands import Done
 from tests.support.embedded import EXAMPLES, IMPATIENT, QUICK, needs_proc
@@ -200,10 +200,13 @@ def test_no_key_and_a_wrong_key_are_told(served: Served) -> None:
     assert (done.returncode, "invalid_key" in done.stderr) == (2, True)
 
 
-def test_no_server_is_told() -> None:
-    done = process("list", PRIMESVT_SERVER="http://127.0.0.1:9", PRIMESVT_API_KEY=UNUSED_KEY)
+def test_no_server_is_told_after_a_few_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(connection, "time", SimpleNamespace(sleep=pauses.append))
+    done = primesvt("list", PRIMESVT_SERVER="http://127.0.0.1:9", PRIMESVT_API_KEY=UNUSED_KEY)
     assert (done.returncode, done.stdout) == (1, "")
     assert "is the server running" in done.stderr
+    assert pauses == [*connection.RETRY_DELAYS]
 
 
 def test_a_port_and_a_folder_that_are_taken_are_told(served: Served, tmp_path: Path) -> None:
