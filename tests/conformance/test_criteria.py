@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from primesvt_core.criteria import CRITERIA, Criterion
@@ -11,11 +9,9 @@ from primesvt_core.criteria._base import scores_of
 from primesvt_core.testing.criteria import CriterionSuite, scoring_of
 from primesvt_core.testing.families import shortened, structures
 from primesvt_core.testing.models import FamilyModel
-from tests.support.references import references
+from tests.support.references import two_of_each_family
 
 KEYS = CRITERIA.available()
-SHORTENED = {re.sub(r"-T\d+$", "", reference.name): reference for reference in references()}
-"""Models are shortened to a few time steps: of those that differ in them alone one is enough."""
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -32,7 +28,7 @@ class TestRandom(CriterionSuite):
 
 
 class TestFamilies:
-    @pytest.fixture(scope="class", params=SHORTENED.values(), ids=lambda reference: reference.name)
+    @pytest.fixture(scope="class", params=two_of_each_family(), ids=lambda reference: reference.name)
     @classmethod
     def model(cls, request: pytest.FixtureRequest) -> FamilyModel:
         return shortened(request.param.load())

@@ -21,7 +21,7 @@ from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import neurons
 from primesvt_core.testing.models import tiny
 from tests.support.goldens import Golden
-from tests.support.references import Reference, references, without_times
+from tests.support.references import Reference, references, two_of_each_family, without_times
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 every_reference = pytest.mark.parametrize("reference", without_times(), ids=lambda reference: reference.name)
@@ -77,7 +77,7 @@ def test_an_image_is_shown_at_every_time_step(reference: Reference, tmp_path: Pa
         assert torch.allclose(model(frames), model(image), atol=1e-5)
 
 
-@every_reference
+@pytest.mark.parametrize("reference", two_of_each_family(), ids=lambda reference: reference.name)
 def test_the_result_says_what_was_assumed_from_where(reference: Reference, tmp_path: Path) -> None:
     golden = reference.load()
     path = saved(golden, tmp_path)

@@ -13,7 +13,7 @@ from tests.support.references import without_times
 from tests.support.thorough import times
 
 REFERENCES = without_times()
-PLANS = times(40, RandomPlanSuite.plans)
+PLANS = times(25, RandomPlanSuite.plans)
 """Of every family."""
 
 SHARE = {

@@ -10,14 +10,18 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import httpx
 import pytest
 
+from app.embedded import Place
+from primesvt_client import Client, connection
 from tests.support import commands
 from tests.support.commands import Done
 from tests.support.embedded import EXAMPLES, IMPATIENT, QUICK, needs_proc
@@ -94,8 +98,19 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     found = serve(tmp_path_factory.mktemp("served") / "data")
     yield found
-    found.process.send_signal(signal.SIGINT)
-    assert ended(found.process)[0] in (0, 130)
+    leaves_nothing_behind(found, signal.SIGINT)
+
+
+def leaves_nothing_behind(served: Served, how: signal.Signals) -> None:
+    """It ends as it should by that signal, and its parts with it."""
+    parts = served.parts()
+    served.process.send_signal(how)
+    status, errors = ended(served.process)
+    assert status == (-signal.SIGKILL if how is signal.SIGKILL else 0), errors
+    deadline = time.monotonic() + SECONDS
+    while any(Path(f"/proc/{pid}").exists() for pid in parts):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -185,10 +200,13 @@ def test_no_key_and_a_wrong_key_are_told(served: Served) -> None:
     assert (done.returncode, "invalid_key" in done.stderr) == (2, True)
 
 
-def test_no_server_is_told() -> None:
-    done = process("list", PRIMESVT_SERVER="http://127.0.0.1:9", PRIMESVT_API_KEY=UNUSED_KEY)
+def test_no_server_is_told_after_a_few_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(connection, "time", SimpleNamespace(sleep=pauses.append))
+    done = primesvt("list", PRIMESVT_SERVER="http://127.0.0.1:9", PRIMESVT_API_KEY=UNUSED_KEY)
     assert (done.returncode, done.stdout) == (1, "")
     assert "is the server running" in done.stderr
+    assert pauses == [*connection.RETRY_DELAYS]
 
 
 def test_a_port_and_a_folder_that_are_taken_are_told(served: Served, tmp_path: Path) -> None:
@@ -227,18 +245,12 @@ def test_keys_are_made_listed_and_revoked(served: Served) -> None:
 
 
 @needs_proc
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_service_that_ends_leaves_nothing_behind(tmp_path: Path, how: signal.Signals) -> None:
+    """By Ctrl-C ends the one that all the other tests use."""
     served = serve(tmp_path / "data")
-    parts = served.parts()
-    assert len(parts) == 4
-    served.process.send_signal(how)
-    status, errors = ended(served.process)
-    assert status == (-signal.SIGKILL if how is signal.SIGKILL else 0), errors
-    deadline = time.monotonic() + SECONDS
-    while any(Path(f"/proc/{pid}").exists() for pid in parts):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    assert len(served.parts()) == 4
+    leaves_nothing_behind(served, how)
 
 
 @pytest.mark.usefixtures("finished")
@@ -256,7 +268,31 @@ def test_ctrl_c_stops_the_watching_and_not_the_job(served: Served, spec: Path) -
     assert served.document("status", job["id"])["state"] in ("queued", "running", "finalizing", "succeeded")
 
 
-@pytest.mark.slow
+def test_the_demo_shows_a_result_that_it_has_verified(
+    served: Served, finished: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a service that is there, with a job that has ended."""
+
+    @contextmanager
+    def there(_place: Place) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(address=served.told["server"], first_key=served.told["api_key"])
+
+    monkeypatch.setattr("app.embedded.running", there)
+    monkeypatch.setattr(Client, "submit", lambda client, *_asked, **_more: client.job(finished["id"]))
+    done = primesvt("demo", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    for told in (report["verdict"], f"{report['pruned']['accuracy']:.2%}", "report.html"):
+        assert told in done.stdout
+    accuracy = report["pruned"]["accuracy"] - 1 / report["pruned"]["samples"]
+    monkeypatch.setattr(
+        "primesvt_core.evaluation.evaluate.evaluate", lambda *_, **__: SimpleNamespace(accuracy=accuracy)
+    )
+    done = primesvt("demo", "--out", tmp_path / "out")
+    assert (done.returncode, "not_reproduced" in done.stderr) == (1, True)
+
+
+@pytest.mark.thorough
 def test_the_demo_goes_the_whole_way(tmp_path: Path) -> None:
     done = subprocess.run(
         [*COMMAND, "demo", "--out", str(tmp_path / "out")], env=environment(), capture_output=True, text=True,

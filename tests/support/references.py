@@ -10,6 +10,7 @@ from typing import Protocol
 from primesvt_core.pruning.surgery import shapes_of
 from primesvt_core.types import Shapes
 from tests.support.goldens import FAMILY_KEYS, Golden, golden_files, load_golden
+from tests.support.thorough import IS_THOROUGH
 from tests.support.zoo import MODELS
 
 
@@ -63,6 +64,15 @@ class GoldenFile:
 def without_times() -> list[Reference]:
     """Of those that differ in nothing but time steps one, for what makes them few anyway."""
     return [*{re.sub(r"-T\d+$", "", reference.name): reference for reference in references()}.values()]
+
+
+def two_of_each_family() -> list[Reference]:
+    """The first and the last; with `make test-thorough` all but for time steps."""
+    every = without_times()
+    if IS_THOROUGH:
+        return every
+    ends = [[found for found in every if found.family == family] for family in FAMILY_KEYS]
+    return [reference for found in ends for reference in dict.fromkeys((*found[:1], *found[-1:]))]
 
 
 def references(*families: str) -> list[Reference]:
