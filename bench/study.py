@@ -27,7 +27,7 @@ from primesvt_core.evaluation.splits import open_splits
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import load
 from primesvt_core.pipeline import Request, compress
-from primesvt_core.promise.bounds import Paired, drop_upper_bound, paired
+from primesvt_core.promise.bounds import drop_lower_bound, drop_upper_bound, paired
 from primesvt_core.report.schema import Report
 from primesvt_core.spec import CompressionSpec, parse
 
@@ -198,12 +198,11 @@ def _on_rest(plan: Plan, spec: CompressionSpec, pruned: Path) -> dict[str, Any] 
         return None
     before, after = (correct(load(path).to(device), images.blocks(rest)) for path in (plan.subject.checkpoint, pruned))
     pair = paired(before, after)
-    mirrored = Paired(samples=pair.samples, lost=pair.won, won=pair.lost)
     return {
         "samples": pair.samples,
         "drop": pair.drop,
         "upper_bound": drop_upper_bound(pair, 0.95),
-        "lower_bound": -drop_upper_bound(mirrored, 0.95),
+        "lower_bound": drop_lower_bound(pair, 0.95),
     }
 
 
