@@ -12,12 +12,14 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from primesvt_core.engines import Images
+from primesvt_core.engines.blockwise import BlockEngine
 from primesvt_core.layers.graph import Signal
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import reset
@@ -25,6 +27,9 @@ from primesvt_core.layers.pointwise import PointwiseConv1d, PointwiseLinear
 
 ROWS_A_COLUMN = 20
 """At least so many rows for every column of a Gram matrix, where the images have as many."""
+
+KEPT_BYTES = 3 << 28
+"""Memory for what an engine begins with, a third of it for the original's values."""
 
 MOMENT_IMAGES = 256
 """Images whose sums are taken: over 128, 256 and 768 a closed form was the same (the study of repairs)."""
@@ -77,6 +82,17 @@ class Calibration:
         self.model, self.images, self.seed = model, images, seed
         self._moments: dict[str, Moments] = {}
 
+    @cached_property
+    def engine(self) -> BlockEngine:
+        """Computes pruned models on these images; what it keeps of the original serves all of them."""
+        return BlockEngine(self.model, self.images, kept_bytes=KEPT_BYTES)
+
+    @cached_property
+    def moment_blocks(self) -> int:
+        """Blocks that moments are taken of: the first ones, with `MOMENT_IMAGES` in them."""
+        size = len(self.images.block(0)[1])
+        return min(len(self.images), math.ceil(MOMENT_IMAGES / size))
+
     def inputs(self, names: Sequence[str], block: int) -> dict[str, Tensor]:
         """What the modules of these names are given on one block: ``(T * B, C, ...)`` each; of a head ``(B, D)`` or as
         its family has it.
@@ -112,16 +128,12 @@ class Calibration:
         """
         missing = [name for name in names if name not in self._moments]
         sums: dict[str, Moments] = {}
-        blocks = self._moment_blocks() if missing else 0
+        blocks = self.moment_blocks if missing else 0
         for block in range(blocks):
             self._run(block, {name: self._adding(sums, self.sampling(name, block, blocks), name) for name in missing})
             tick(block + 1)
         self._moments |= sums
         return {name: self._moments[name] for name in names}
-
-    def _moment_blocks(self) -> int:
-        size = len(self.images.block(0)[1])
-        return min(len(self.images), math.ceil(MOMENT_IMAGES / size))
 
     def _run(self, block: int, hooks: Mapping[str, Callable[[Tensor], None]]) -> None:
         x, _ = self.images.block(block)

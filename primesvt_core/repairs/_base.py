@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from primesvt_core.registry import Registry, WithNeeds
 from primesvt_core.types import ChannelGroup, Plan
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
     from primesvt_core.calibration import Calibration
     from primesvt_core.layers.model import SpikingModel
+
+T = TypeVar("T")
+
+REMEMBERED = 64
+"""Results that a fitting remembers: sums of one layer, a few MB each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +34,20 @@ class Fitting:
     state: Mapping[str, Tensor]
     groups: Sequence[ChannelGroup]
     calibration: Calibration
+    _known: dict[Hashable, object] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def model(self) -> SpikingModel:
         """The original, in eval mode, on its device."""
         return self.calibration.model
+
+    def remembered(self, key: Hashable, gather: Callable[[], T]) -> T:
+        """What ``gather`` gives, gathered once; of what many plans need, the last that were new stay."""
+        if key not in self._known:
+            while len(self._known) >= REMEMBERED:
+                del self._known[next(iter(self._known))]
+            self._known[key] = gather()
+        return cast("T", self._known[key])
 
 
 @dataclass(frozen=True, kw_only=True)

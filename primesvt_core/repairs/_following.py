@@ -95,7 +95,7 @@ def follow(
         compares: whether the original is computed, too.
     """
     model, images = calibration.model, calibration.images
-    engine = BlockEngine(model, images)
+    engine = BlockEngine(model, images)  # of its own: what one keeps of late layers leaves no room for early ones
     for places in steps_behind(model, patch, wanted):
         names = [*dict.fromkeys(name for place in places for name in place.node.inputs)]
         for block in range(len(images)):

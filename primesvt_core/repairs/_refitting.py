@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from primesvt_core.pruning.consumers import Reading, consumers, reading
 from primesvt_core.repairs._base import Fitting
-from primesvt_core.repairs._ridge import refit, sums_of
+from primesvt_core.repairs._ridge import Sums, refit, sums_of
 from primesvt_core.types import Plan
 
 RIDGE = 1e-3
@@ -82,24 +82,36 @@ def losing(fitting: Fitting, plan: Plan) -> dict[str, Refitted]:
     }
 
 
-def closed_forms(
-    fitting: Fitting, layers: Mapping[str, Refitted], *, restores_spread: bool = False
-) -> dict[str, tuple[Tensor, Tensor]]:
-    """Filters and constants of layers that see the original's inputs without some of them."""
+def original_sums(fitting: Fitting, layers: Mapping[str, Refitted]) -> dict[str, Sums]:
+    """What layers see in the original, all columns, and what they compute from it."""
     moments = fitting.calibration.moments([*layers])
+    return {module: sums_of(moments[module], layer.filters) for module, layer in layers.items()}
+
+
+def closed_forms(
+    layers: Mapping[str, Refitted], sums: Mapping[str, Sums], *, restores_spread: bool = False
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Filters and constants of layers that keep some of the columns that sums are of."""
     return {
         module: refit(
-            sums_of(moments[module], layer.filters, layer.kept), layer.left(layer.filters),
+            sums[module].left(layer.kept), layer.left(layer.filters),
             ridge=RIDGE, with_constant=layer.has_constant, restores_spread=restores_spread,
         )
         for module, layer in layers.items()
     }  # fmt: skip
 
 
-def closed_form(fitting: Fitting, plan: Plan, *, restores_spread: bool = False) -> dict[str, Tensor]:
-    """New weights and constants of the layers that lose columns, from the moments of the original's inputs alone."""
-    layers = losing(fitting, plan)
-    changed: dict[str, Tensor] = {}
-    for module, found in closed_forms(fitting, layers, restores_spread=restores_spread).items():
-        changed |= layers[module].tensors(fitting.state, *found)
-    return changed
+def is_layer(module: nn.Module) -> bool:
+    """Whether it has a weight that can be refitted."""
+    return isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d)
+
+
+def changes(
+    fitting: Fitting, layers: Mapping[str, Refitted], found: Mapping[str, tuple[Tensor, Tensor]]
+) -> dict[str, Tensor]:
+    """Entries of the state dict for filters and constants."""
+    return {
+        name: tensor
+        for module, fitted in found.items()
+        for name, tensor in layers[module].tensors(fitting.state, *fitted).items()
+    }

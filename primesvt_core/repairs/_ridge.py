@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -35,6 +35,17 @@ class Sums:
     cross: Tensor
     squares: Tensor
 
+    def left(self, kept: Tensor) -> Sums:
+        """Where a layer keeps only the columns ``(G, m)``."""
+        rows = kept.unsqueeze(2)
+        gram = self.gram.gather(1, rows.expand(-1, -1, self.gram.shape[2]))
+        return replace(
+            self,
+            total=self.total.gather(1, kept),
+            gram=gram.gather(2, kept.unsqueeze(1).expand(-1, kept.shape[1], -1)),
+            cross=self.cross.gather(1, rows.expand(-1, -1, self.cross.shape[2])),
+        )
+
     def __add__(self, other: Sums) -> Sums:
         return Sums(
             count=self.count + other.count,
@@ -46,24 +57,15 @@ class Sums:
         )
 
 
-def sums_of(moments: Moments, filters: Tensor, kept: Tensor) -> Sums:
-    """Of a layer that keeps some of its columns and should compute what it did.
-
-    Args:
-        moments: of all its inputs.
-        filters: ``(G, fan_in, o)`` float64: what it computed with.
-        kept: ``(G, n)``: the columns that it keeps.
-    """
+def sums_of(moments: Moments, filters: Tensor) -> Sums:
+    """Of a layer's inputs and of what it computes from them with its filters ``(G, fan_in, o)`` float64."""
     products = moments.gram @ filters
-    rows = kept.unsqueeze(2)
     return Sums(
         count=moments.count,
-        total=moments.total.gather(1, kept),
-        gram=moments.gram.gather(1, rows.expand(-1, -1, moments.gram.shape[2])).gather(
-            2, kept.unsqueeze(1).expand(-1, kept.shape[1], -1)
-        ),
+        total=moments.total,
+        gram=moments.gram,
         wanted=(filters * moments.total.unsqueeze(2)).sum(1),
-        cross=products.gather(1, rows.expand(-1, -1, filters.shape[2])),
+        cross=products,
         squares=(filters * products).sum(1),
     )
 

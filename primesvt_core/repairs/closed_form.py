@@ -10,8 +10,18 @@ moments are gathered once for all plans; a repair is a function of them alone.
 
 from __future__ import annotations
 
-from primesvt_core.registry import Need
-from primesvt_core.repairs._base import Repair
-from primesvt_core.repairs._refitting import closed_form
+from torch import Tensor
 
-REPAIR = Repair(fit=closed_form, needs=frozenset({Need.ACTIVATIONS}))
+from primesvt_core.registry import Need
+from primesvt_core.repairs._base import Fitting, Repair
+from primesvt_core.repairs._refitting import changes, closed_forms, losing, original_sums
+from primesvt_core.types import Plan
+
+
+def fit(fitting: Fitting, plan: Plan) -> dict[str, Tensor]:
+    """New weights and constants of the layers that lose columns."""
+    layers = losing(fitting, plan)
+    return changes(fitting, layers, closed_forms(layers, original_sums(fitting, layers)))
+
+
+REPAIR = Repair(fit=fit, needs=frozenset({Need.ACTIVATIONS}))

@@ -8,14 +8,14 @@ which least squares are worse than the closed form (they shrink what they cannot
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from primesvt_core.pruning.consumers import reading
 from primesvt_core.pruning.patches import silencing
 from primesvt_core.registry import Need
 from primesvt_core.repairs._base import Fitting, Repair
 from primesvt_core.repairs._following import follow
-from primesvt_core.repairs._refitting import Refitted, closed_forms, layer_of, losing
+from primesvt_core.repairs._refitting import Refitted, closed_forms, is_layer, layer_of, losing, original_sums
 from primesvt_core.repairs._ridge import Sums, refit, sums_over
 from primesvt_core.types import Plan
 
@@ -26,12 +26,8 @@ def fit(fitting: Fitting, plan: Plan) -> dict[str, Tensor]:
     """New weights and constants of all layers that see something else than in the original."""
     refits = _Refits(fitting, plan)
     return follow(
-        fitting.calibration, silencing(fitting.groups, plan), _is_layer, refits.observe, refits.settle, compares=True
+        fitting.calibration, silencing(fitting.groups, plan), is_layer, refits.observe, refits.settle, compares=True
     )
-
-
-def _is_layer(module: nn.Module) -> bool:
-    return isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d)
 
 
 class _Refits:
@@ -40,7 +36,7 @@ class _Refits:
     def __init__(self, fitting: Fitting, plan: Plan) -> None:
         self.fitting = fitting
         self.losing = losing(fitting, plan)
-        self.closed = closed_forms(fitting, self.losing)
+        self.closed = closed_forms(self.losing, original_sums(fitting, self.losing))
         self.layers: dict[str, Refitted] = {}
         self.sums: dict[str, Sums] = {}
 
@@ -69,4 +65,4 @@ class _Refits:
         return self.layers[module]
 
 
-REPAIR = Repair(fit=fit, needs=frozenset({Need.ACTIVATIONS}), while_searching="stretched")
+REPAIR = Repair(fit=fit, needs=frozenset({Need.ACTIVATIONS}), while_searching="local")

@@ -128,7 +128,7 @@ def test_a_repair_that_makes_it_worse_is_not_kept(
 
 def test_the_repair_that_helps_most_is_kept(make: Make) -> None:
     divergences = make("sequential")
-    assert divergences.repairing.forms == ("none", "stretched", "sequential")
+    assert divergences.repairing.forms == ("none", "local", "sequential")
     found = {form: divergences.measure([RATES], form)[0] for form in divergences.repairing.forms}
     form, best = divergences.best_form(RATES)
     assert best == found[form]

@@ -47,7 +47,7 @@ def test_sums_of_moments_are_sums_over_rows() -> None:
     x, filters = drawn(GROUPS, ROWS, COLUMNS) + 1, drawn(GROUPS, COLUMNS, RESULTS)
     kept = torch.tensor([[0, 2, 5], [1, 2, 3]])
     moments = Moments(count=ROWS, total=x.sum(1), gram=x.transpose(1, 2) @ x)
-    found = sums_of(moments, filters, kept)
+    found = sums_of(moments, filters).left(kept)
     left = torch.stack([x[group][:, kept[group]] for group in range(GROUPS)])
     wanted = sums_over(left, x @ filters)
     for name, value in vars(wanted).items():
