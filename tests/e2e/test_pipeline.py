@@ -80,6 +80,12 @@ def test_a_workspace_takes_no_other_inputs(undisturbed: tuple[Report, Path]) -> 
         compress(request(undisturbed[1], seed=1))
 
 
+def described(patch: Patch) -> str:
+    """A candidate: the channels that are silent, and the weights that a repair changed."""
+    sums = {name: float(tensor.double().sum()) for name, tensor in patch.tensors.items()}
+    return repr((sorted(patch.silenced.items()), sorted(sums.items())))
+
+
 class Computed:
     """What the engines compute of the search split while it is in use: candidates, by block of images."""
 
@@ -89,7 +95,7 @@ class Computed:
 
         def recording(engine: BlockEngine, block: int, patches: Sequence[Patch]) -> list[Predictions]:
             if isinstance(engine.images, Blocks) and len(engine.images.indices) == SEARCH:
-                self.pairs += [(engine.as_written, block, repr(sorted(patch.silenced.items()))) for patch in patches]
+                self.pairs += [(engine.as_written, block, described(patch)) for patch in patches]
             return evaluate(engine, block, patches)
 
         monkeypatch.setattr(BlockEngine, "evaluate", recording)
