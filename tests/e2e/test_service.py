@@ -25,21 +25,23 @@ pytestmark = [needs_proc, pytest.mark.slow]
 
 @dataclass(frozen=True)
 class Restarted:
-    """A service that was stopped while it computed a job, and started again."""
+    """A service that was stopped while it computed a job, and started again; and how the job has ended."""
 
     service: Service
     job: JobView
+    report: dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def restarted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restarted]:
-    folder = tmp_path_factory.mktemp("service") / "data"
-    with service(folder) as first:
+    folder = tmp_path_factory.mktemp("service")
+    with service(folder / "data") as first:
         job = first.submit()
         first.until_computing(job)
-    with service(folder, first.key) as second:
+    with service(folder / "data", first.key) as second:
         second.ready = first.ready
-        yield Restarted(second, job)
+        job = second.until_over(job)
+        yield Restarted(second, job, second.last_report(job, folder / "report"))
 
 
 @pytest.fixture
@@ -52,17 +54,13 @@ def undisturbed(restarted: Restarted, tmp_path_factory: pytest.TempPathFactory) 
     here = restarted.service
     job = here.until_over(here.submit())
     assert (job.state, job.attempts) == (JobState.SUCCEEDED, 1)
-    return here.report(job, tmp_path_factory.mktemp("undisturbed"))
+    return here.last_report(job, tmp_path_factory.mktemp("undisturbed"))
 
 
-def test_a_service_that_is_stopped_goes_on_at_the_next_start(
-    restarted: Restarted, undisturbed: dict[str, Any], tmp_path: Path
-) -> None:
-    here = restarted.service
-    assert here.found.first_key is None
-    job = here.until_over(restarted.job)
-    assert (job.state, job.attempts) == (JobState.SUCCEEDED, 1)
-    assert here.report(job, tmp_path) == undisturbed
+def test_a_service_that_is_stopped_goes_on_at_the_next_start(restarted: Restarted, undisturbed: dict[str, Any]) -> None:
+    assert restarted.service.found.first_key is None
+    assert (restarted.job.state, restarted.job.attempts) == (JobState.SUCCEEDED, 1)
+    assert restarted.report == undisturbed
 
 
 def test_a_killed_child_ends_in_the_same_plan(here: Service, undisturbed: dict[str, Any], tmp_path: Path) -> None:
@@ -71,12 +69,12 @@ def test_a_killed_child_ends_in_the_same_plan(here: Service, undisturbed: dict[s
     here.kill_child()
     job = here.until_over(job)
     assert (job.state, job.attempts) == (JobState.SUCCEEDED, 2)
-    assert here.report(job, tmp_path) == undisturbed
     told = [event for event in here.client.events(job.id) if event.kind == "state"]
     assert [event.data["state"] for event in told] == [
         "queued", "running", "queued", "running", "finalizing", "succeeded",
     ]  # fmt: skip
     assert "SIGKILL" in told[2].data["reason"]
+    assert here.last_report(job, tmp_path) == undisturbed
 
 
 def test_a_killed_worker_takes_its_child_along_and_another_goes_on(
@@ -89,7 +87,7 @@ def test_a_killed_worker_takes_its_child_along_and_another_goes_on(
     here.until(lambda: not Path(f"/proc/{child}").exists())
     job = here.until_over(job)
     assert (job.state, job.attempts) == (JobState.SUCCEEDED, 2)
-    assert here.report(job, tmp_path) == undisturbed
+    assert here.last_report(job, tmp_path) == undisturbed
 
 
 def test_a_killed_broker_loses_no_job_and_many_notifications_start_one_attempt(here: Service) -> None:
@@ -108,6 +106,7 @@ def test_a_killed_broker_loses_no_job_and_many_notifications_start_one_attempt(h
     notifier.notify_job(job.id)
     here.until(lambda: notifier.waiting() == 0)
     assert here.client.job(job.id) == job
+    here.client.delete(job.id)
 
 
 def test_jobs_stop_when_cancelled_a_queued_one_at_once_and_can_be_tried_again(here: Service) -> None:
