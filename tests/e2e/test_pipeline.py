@@ -28,6 +28,9 @@ SPEC = {
 }
 
 
+QUICK = {"preset": "paper"}
+
+
 def request(folder: Path, *cells: Path, **changes: object) -> Request:
     return Request(
         checkpoint=EXAMPLES / "spikformer-digits.pth.tar",
@@ -80,6 +83,10 @@ def test_a_workspace_takes_no_other_inputs(undisturbed: tuple[Report, Path]) -> 
         compress(request(undisturbed[1], seed=1))
 
 
+Cell = tuple[bool, int, str]
+"""Whether the modules compute it as they are, the block of images, and the candidate."""
+
+
 def described(patch: Patch) -> str:
     """A candidate: the channels that are silent, and the weights that a repair changed."""
     sums = {name: float(tensor.double().sum()) for name, tensor in patch.tensors.items()}
@@ -90,7 +97,7 @@ class Computed:
     """What the engines compute of the search split while it is in use: candidates, by block of images."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.pairs: list[tuple[bool, int, str]] = []
+        self.pairs: list[Cell] = []
         evaluate = BlockEngine.evaluate
 
         def recording(engine: BlockEngine, block: int, patches: Sequence[Patch]) -> list[Predictions]:
@@ -100,21 +107,32 @@ class Computed:
 
         monkeypatch.setattr(BlockEngine, "evaluate", recording)
 
-    def take(self) -> set[tuple[bool, int, str]]:
+    def take(self) -> set[Cell]:
         """What was computed since the last call."""
         found = set(self.pairs)
         self.pairs.clear()
         return found
 
 
-def test_another_budget_computes_nothing_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    computed, cells = Computed(monkeypatch), tmp_path / "first" / "cells.jsonl.gz"
-    first = compress(request(tmp_path / "first"))
-    before = computed.take()
-    assert lasting(compress(request(tmp_path / "same", cells))) == lasting(first)
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path, set[Cell]]:
+    """A run, the cells that it leaves, and what it has computed."""
+    folder = tmp_path_factory.mktemp("quick")
+    with pytest.MonkeyPatch.context() as patch:
+        computed = Computed(patch)
+        report = compress(request(folder, **QUICK))
+    return report, folder / "cells.jsonl.gz", computed.take()
+
+
+def test_another_budget_computes_nothing_again(
+    quick: tuple[Report, Path, set[Cell]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, cells, before = quick
+    computed = Computed(monkeypatch)
+    assert lasting(compress(request(tmp_path / "same", cells, **QUICK))) == lasting(first)
     assert computed.take() == set()
 
-    other = {"budget": {"max_accuracy_drop": 0.02}}
+    other = {**QUICK, "budget": {"max_accuracy_drop": 0.02}}
     alone = compress(request(tmp_path / "alone", **other))
     needed = computed.take()
     assert lasting(compress(request(tmp_path / "reusing", cells, **other))) == lasting(alone)
@@ -122,12 +140,13 @@ def test_another_budget_computes_nothing_again(tmp_path: Path, monkeypatch: pyte
 
 
 def test_cells_of_other_images_are_not_taken(
-    undisturbed: tuple[Report, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quick: tuple[Report, Path, set[Cell]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = compress(request(tmp_path / "alone", seed=1))
-    computed = Computed(monkeypatch)
-    assert lasting(compress(request(tmp_path / "other", undisturbed[1] / "cells.jsonl.gz", seed=1))) == lasting(alone)
-    assert computed.take()
+    computed, other = Computed(monkeypatch), {**QUICK, "seed": 1}
+    alone = compress(request(tmp_path / "alone", **other))
+    needed = computed.take()
+    assert lasting(compress(request(tmp_path / "other", quick[1], **other))) == lasting(alone)
+    assert computed.take() == needed
 
 
 FEW = {"search_images": 60, "confirmation_images": 200, "calibration_images": 20}
