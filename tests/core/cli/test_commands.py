@@ -26,6 +26,7 @@ from primesvt_core.cli.commands import change, export
 from primesvt_core.errors import SpecError
 from tests.support import tiny
 from tests.support.commands import primesvt
+from tests.support.embedded import QUICK
 from tests.support.plugins import documented
 
 START = (
@@ -214,7 +215,8 @@ def test_results_need_a_folder(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_stops_with_130_and_says_how_to_go_on(tmp_path: Path) -> None:
-    words = ["compress", CHECKPOINT, "--data", DATA, "--out", tmp_path / "x", "--max-accuracy-drop", "0.03"]
+    (tmp_path / "spec.json").write_text(json.dumps(QUICK))
+    words = ["compress", CHECKPOINT, "--data", DATA, "--out", tmp_path / "x", "--spec", tmp_path / "spec.json"]
     running = subprocess.Popen([*COMMAND, *map(str, words)], stderr=subprocess.PIPE, text=True, start_new_session=True)
     with running:
         assert running.stderr is not None
