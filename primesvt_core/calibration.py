@@ -147,7 +147,9 @@ class Calibration:
 
         return keep
 
-    def sampling(self, name: str, block: int, blocks: int | None = None) -> Callable[[Tensor], Tensor]:
+    def sampling(
+        self, name: str, block: int, blocks: int | None = None, *, least: int = 0
+    ) -> Callable[[Tensor], Tensor]:
         """What takes, of the input of the layer of that name on one block, rows ``(groups, rows, fan_in)``.
 
         The positions are the same ones for the original and for a pruned model.
@@ -156,11 +158,12 @@ class Calibration:
             name: of the layer.
             block: of the images.
             blocks: among which the wanted rows are shared out; all of them if not given.
+            least: rows that are wanted of all blocks together, where `ROWS_A_COLUMN` wants fewer.
         """
         layer = _layer(self.model, name)
         chance = torch.Generator().manual_seed(zlib.crc32(f"{self.seed}/{name}/{block}".encode()))
-        wanted = math.ceil(ROWS_A_COLUMN * math.prod(layer.weight.shape[1:]) / (blocks or len(self.images)))
-        return lambda x: rows(layer, x, wanted, chance)
+        wanted = max(ROWS_A_COLUMN * math.prod(layer.weight.shape[1:]), least)
+        return lambda x: rows(layer, x, math.ceil(wanted / (blocks or len(self.images))), chance)
 
     @staticmethod
     def _adding(sums: dict[str, Moments], sample: Callable[[Tensor], Tensor], name: str) -> Callable[[Tensor], None]:

@@ -158,7 +158,7 @@ class BlockEngine:
             [partial(self._wanted, level, Piece(block, number, pieces), names) for number in range(pieces)]
         )
         self.loaded = None
-        return [torch.cat(parts, 1) for parts in zip(*found, strict=True)]
+        return [torch.cat([x.movedim(2, -1) for x in parts], 1).movedim(-1, 2) for parts in zip(*found, strict=True)]
 
     def _wanted(self, level: Level, piece: Piece, names: Sequence[Signal]) -> list[Tensor]:
         with torch.inference_mode():

@@ -21,6 +21,10 @@ from primesvt_core.types import Plan
 
 RIDGE = 0.03
 
+LEAST_ROWS = 1 << 16
+"""Of a layer's inputs, over all its convolution groups together; more than a closed form needs, since what every layer
+still gets wrong adds up along the network."""
+
 
 def fit(fitting: Fitting, plan: Plan) -> dict[str, Tensor]:
     """New weights and constants of all layers that see something else than in the original."""
@@ -44,7 +48,8 @@ class _Refits:
         """Add what a layer sees on one block, and what the original computes there."""
         assert before is not None  # noqa: S101  # asked for
         layer = self._layer(module)
-        found, wanted = (self.fitting.calibration.sampling(module, block)(x) for x in (seen, before))
+        calibration, least = self.fitting.calibration, LEAST_ROWS // layer.reading.groups
+        found, wanted = (calibration.sampling(module, block, least=least)(x) for x in (seen, before))
         left = found.gather(2, layer.kept.unsqueeze(1).expand(-1, found.shape[1], -1))
         sums = sums_over(left, wanted @ layer.filters.to(wanted))
         self.sums[module] = self.sums[module] + sums if module in self.sums else sums

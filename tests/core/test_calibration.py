@@ -159,3 +159,14 @@ def test_sums_are_taken_over_the_first_images_alone(monkeypatch: pytest.MonkeyPa
     found = Calibration(model, Blocks()).moments([CONVOLUTION])[CONVOLUTION]
     assert set(seen) == {0}
     assert found.count == model.get_submodule(CONVOLUTION).weight[0].numel()  # type: ignore[index]
+
+
+def test_at_least_so_many_rows_are_taken_where_there_are_as_many() -> None:
+    found = Calibration(build(DRAWN.family, DRAWN.config, DRAWN.state), TwoBlocks())
+    columns = DRAWN.state[f"{HIDDEN}.weight"].shape[1]
+    x = torch.zeros(1000, columns, 4)
+    assert found.sampling(HIDDEN, 0)(x).shape == (1, ROWS_A_COLUMN * columns / 2, columns)
+    assert found.sampling(HIDDEN, 0, 1)(x).shape == (1, ROWS_A_COLUMN * columns, columns)
+    assert found.sampling(HIDDEN, 0, least=3000)(x).shape == (1, 1500, columns)
+    assert found.sampling(HIDDEN, 0, least=10)(x).shape == (1, ROWS_A_COLUMN * columns / 2, columns)
+    assert found.sampling(HIDDEN, 0, least=10_000)(x).shape == (1, 4000, columns)
