@@ -25,7 +25,7 @@ for words in json.loads(sys.argv[1]):
     except SystemExit as end:
         if end.code:
             raise
-    print(end="\0")
+    print(end="\\0")
 """
 """One command after another: every process would load torch again."""
 

@@ -26,8 +26,8 @@ def help_of_policy() -> str:
 
 def test_help_lists_what_there_is(tmp_path: Path) -> None:
     with documented("policies", "gentle", tmp_path):
-        assert help_of_policy() == "Decides the rates; there are: gentle, prioritized."
-    assert help_of_policy() == "Decides the rates; there are: prioritized."
+        assert help_of_policy() == "Decides the rates; there are: allocate, gentle, prioritized, sensitivity, uniform."
+    assert help_of_policy() == "Decides the rates; there are: allocate, prioritized, sensitivity, uniform."
 
 
 def test_help_comes_where_plug_ins_cannot_be_listed(monkeypatch: pytest.MonkeyPatch) -> None:
