@@ -20,7 +20,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 TESTS = Path(__file__).resolve().parents[1]
 ORDER = (
-    "e2e/test_hostile_uploads.py", "e2e/test_commands.py", "e2e/test_service.py", "e2e/test_sharing.py", "e2e",
+    "e2e/test_service.py", "e2e/test_commands.py", "e2e/test_pipeline.py", "e2e/test_sharing.py", "e2e",
     "contract", "conformance", "app", "worker", "core",
 )  # fmt: skip
 """What is begun first, as it takes longest: nobody is left with one of them in the end."""
