@@ -32,8 +32,8 @@ KEPT_BYTES = 3 << 28
 """Memory for what an engine begins with, a third of it for the original's values."""
 
 MOMENT_IMAGES = 512
-"""Images whose sums are taken. Of 256, 512 and 768 one CIFAR-10 plan was left at 0.0267, 0.0243 and 0.0226 nats, for 10,
-20 and 29 seconds of a core."""
+"""Images whose sums are taken. Of 256, 512 and 768 one CIFAR-10 plan was left at 0.0267, 0.0243 and 0.0226 nats, for
+10, 20 and 29 seconds of a core."""
 
 Layer = PointwiseLinear | PointwiseConv1d | nn.Conv2d | nn.Linear
 
