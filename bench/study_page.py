@@ -13,6 +13,9 @@ import matplotlib as mpl
 
 BEGIN, END = "<!-- study: written by python -m bench.study -->", "<!-- end of the study -->"
 FIGURE = "study.png"
+ENOUGH = 500
+"""Images of no split: a bound of fewer says nothing."""
+
 ORDER = ("deep", "sensitivity", "uniform", "gram-refit", "paper")
 COLOURS = {
     "deep": "#1b6ca8",
@@ -40,7 +43,7 @@ def write(runs: Path, docs: Path) -> None:
 
 def study(found: Sequence[Run]) -> str:
     """The study's part of the page."""
-    parts = ["![savings and drops on images of no split](study.png)\n"]
+    parts = ["![savings, and drops on images of no split where there are enough](study.png)\n"]
     for model, runs in groupby(sorted(found, key=lambda run: str(run["model"])), lambda run: str(run["model"])):
         every = [*runs]
         parts += [f"### {model}\n", _ways([run for run in every if run["way"] in ORDER])]
@@ -59,7 +62,7 @@ def _ways(runs: Sequence[Run]) -> str:
     ways = sorted({str(run["way"]) for run in runs}, key=lambda way: (order.get(way, len(order)), way))
     for way in ways:
         own = [run for run in runs if run["way"] == way]
-        rest = [run["rest"] for run in own if run["rest"]]
+        rest = [found for run in own if (found := _rest(run))]
         none = "too few images" if not rest else _spread([r["drop"] for r in rest], 100, 2)
         if rest:
             none += (
@@ -74,6 +77,12 @@ def _ways(runs: Sequence[Run]) -> str:
         )
     machines = sorted({str(run["machine"]) for run in runs})
     return "\n".join([*rows, "", f"Machines: {'; '.join(machines)}.", ""])
+
+
+def _rest(run: Run) -> dict[str, Any] | None:
+    """What was found on images of no split, where there are enough of them."""
+    found: dict[str, Any] | None = run["rest"]
+    return found if found and found["samples"] >= ENOUGH else None
 
 
 def _spread(values: Iterable[float], times: float, digits: int) -> str:
@@ -92,7 +101,7 @@ def _draw(found: Sequence[Run], path: Path) -> None:
     for model, axis in zip(models, axes[0], strict=True):
         for way in ORDER:
             own = [run for run in found if run["model"] == model and run["way"] == way]
-            drops = [100 * (run["rest"] or run["confirmation"])["drop"] for run in own]
+            drops = [100 * (_rest(run) or run["confirmation"])["drop"] for run in own]
             axis.scatter([100 * run["memory_saving"] for run in own], drops, label=way, color=COLOURS[way], s=28)
         axis.axhline(3, color="#999999", linewidth=0.8, linestyle="--")
         axis.set(title=model, xlabel="parameter memory saved, %", ylabel="accuracy drop, points", xlim=(0, 100))
