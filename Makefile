@@ -49,7 +49,7 @@ check: setup ## in a minute or so, while one works: formatting, lints, types, im
 	$(MAKE) -j lint-code lint-types check-tests
 
 check-tests:
-	$(BIN)/python -m pytest -q -r fE -p tests.support.torchless -m 'not slow and not faults' tests/core tests/architecture
+	$(BIN)/python -m pytest -q -r fE -p tests.support.torchless -m 'not slow and not faults and not thorough' tests/core tests/architecture
 
 test-thorough: setup $(SWIFT)/.ready ## all tests, also those of minutes, and more examples by chance: half an hour
 	PRIMESVT_THOROUGH=1 $(BIN)/python -m pytest -q $(TOGETHER) -m 'not faults and not release'

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -255,14 +254,16 @@ def test_a_service_that_ends_leaves_nothing_behind(tmp_path: Path, how: signal.S
 
 @pytest.mark.usefixtures("finished")
 def test_ctrl_c_stops_the_watching_and_not_the_job(served: Served, spec: Path) -> None:
-    job = served.document("submit", CHECKPOINT, "--data", DATA, "--spec", spec)
+    job = served.document("submit", CHECKPOINT, "--data", DATA, "--spec", spec, "--seed", "8")  # it takes over no cells
     told = served.call("status", job["id"]).stdout
     assert "  ends in about " in told  # for one like it has ended
     watching = subprocess.Popen(
         [*COMMAND, "status", job["id"], "--wait"], stderr=subprocess.PIPE, text=True,
         env=environment(**served.known),
     )  # fmt: skip
-    threading.Timer(4.0, watching.send_signal, [signal.SIGINT]).start()
+    assert watching.stderr is not None
+    assert watching.stderr.readline()  # it has heard of the job
+    watching.send_signal(signal.SIGINT)
     status, errors = ended(watching)
     assert (status, "the job continues" in errors) == (130, True), errors
     assert served.document("status", job["id"])["state"] in ("queued", "running", "finalizing", "succeeded")
