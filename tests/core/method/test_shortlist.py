@@ -39,7 +39,7 @@ def test_what_a_nat_costs_is_learned_from_the_candidates() -> None:
     gone = [*lossy, measured(0.9, 2.0, drop=0.8)]
     assert forecast(gone, confidence=0.95, samples=1000) == forecast(lossy, confidence=0.95, samples=1000)
     gained = [measured(0.5, 0.1, drop=-0.5)]
-    assert forecast(gained, confidence=0.95, samples=1000).drop_a_nat >= DROP_A_NAT / 2
+    assert forecast(gained, confidence=0.95, samples=1000).drop_a_nat == DROP_A_NAT  # luck on few images
 
 
 @pytest.mark.parametrize("allowed", [0.01, 0.02, 0.04])
