@@ -75,12 +75,14 @@ class Measured:
         bits: of candidates that were computed on all images.
         rates: what the policy chose, and its fallbacks; None of a profile.
         pairs: images of candidates that were computed.
+        profile_share: of the full profile's image-cell pairs, those that were computed; None of a profile.
     """
 
     seconds: float
     bits: Bits
     rates: list[dict[str, float]] | None = None
     pairs: int = 0
+    profile_share: float | None = None
 
 
 def plain_seconds(model: SpikingModel, x: Any, labels: Any) -> float:
@@ -201,8 +203,11 @@ class Search:
         joined = {name: "".join(blocks[at] for at in sorted(blocks)) for name, blocks in parts.items()}
         place = {where: at for at, where in enumerate(split.order)}
         chosen = [dict(point.rates) for point in (found.best, *found.fallbacks)]
+        cells = [fingerprint(run.candidates.plan({group: rate})) for group, every in rates.items() for rate in every]
+        computed = sum(len(joined.get(name, "")) for name in cells)
         return Measured(
             seconds=took, rates=chosen, pairs=sum(map(len, joined.values())),
+            profile_share=computed / (len(cells) * split.total),
             bits={
                 name: "".join(bits[place[at]] for at in range(split.total))
                 for name, bits in joined.items() if len(bits) == split.total
@@ -264,6 +269,7 @@ def compared(one: float, old: Mapping[str, Any], ours: Measured, form: str, imag
         "pairs": sum(len(bits) for bits, _ in same),
         "differing_predictions": sum(a != b for first, second in same for a, b in zip(first, second, strict=True)),
         "computed_pairs": ours.pairs,
+        "profile_share": ours.profile_share,
         "images": images,
     }
 
