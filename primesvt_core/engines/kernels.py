@@ -83,6 +83,18 @@ def sparse_layer(weight: Tensor, bias: Tensor, stride: int, padding: int, kernel
     return Product(weight, bias, stride, padding)
 
 
+def is_native(kernels: Kernels, like: Tensor) -> bool:
+    """Whether what is computed with a tensor has a form in numba."""
+    return kernels == "numba" and like.device.type == "cpu"
+
+
+def normalize(x: Tensor, mean: Tensor, inverse: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """`native.normalize`, which numba alone has."""
+    from primesvt_core.engines import native
+
+    return native.normalize(x, mean, inverse, weight, bias)
+
+
 def attend(q: Tensor, k: Tensor, v: Tensor, *, num_heads: int, scale: float, kernels: Kernels) -> Tensor:
     """`spiking_self_attention` for channels that lie last in memory: the same integers."""
     if kernels == "numba" and q.device.type == "cpu":
