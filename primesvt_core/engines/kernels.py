@@ -95,6 +95,18 @@ def normalize(x: Tensor, mean: Tensor, inverse: Tensor, weight: Tensor, bias: Te
     return native.normalize(x, mean, inverse, weight, bias)
 
 
+def pack(x: Tensor, kernels: Kernels) -> Tensor:
+    """Spikes ``(T, B, C, ...)`` and sums of spikes as bytes; anything else as it is."""
+    rows = x.movedim(2, -1)
+    if is_native(kernels, x) and rows.is_contiguous():
+        from primesvt_core.engines import native
+
+        small = native.pack(rows)
+        return x if small is None else small.movedim(-1, 2)
+    small = x.to(torch.uint8)
+    return small if torch.equal(small.to(x.dtype), x) else x
+
+
 def attend(q: Tensor, k: Tensor, v: Tensor, *, num_heads: int, scale: float, kernels: Kernels) -> Tensor:
     """`spiking_self_attention` for channels that lie last in memory: the same integers."""
     if kernels == "numba" and q.device.type == "cpu":

@@ -88,6 +88,25 @@ def normalize(x: Tensor, mean: Tensor, inverse: Tensor, weight: Tensor, bias: Te
     return found
 
 
+@compiled
+def _pack(x, begin, end, found):  # type: ignore[no-untyped-def]
+    x, found, others = x[begin:end], found[begin:end], 0  # from 0 on: numba computes vectors of nothing else
+    for at in range(len(x)):
+        small = np.uint8(np.int32(x[at]))
+        found[at] = small
+        others += x.dtype.type(small) != x[at]  # counted, not asked: so that it is computed in vectors
+    return others == 0
+
+
+def pack(x: Tensor) -> Tensor | None:
+    """A value, dense in memory, in bytes of the same order; None if its elements are no integers from 0 to 255."""
+    found = torch.empty_like(x, dtype=torch.uint8)
+    numbers, packed = x.numpy().reshape(-1), found.numpy().reshape(-1)
+    are_small: list[bool] = []
+    _in_shares(len(numbers), lambda begin, end: are_small.append(_pack(numbers, begin, end, packed)))
+    return found if all(are_small) else None
+
+
 def _in_shares(size: int, run: Callable[[int, int], object], elements: int = 1) -> None:
     """Run on as many shares of ``size`` elements, or rows of so many elements each, as torch may use threads."""
     shares = min(torch.get_num_threads(), max(1, size * elements // SMALLEST_SHARE))
@@ -111,3 +130,4 @@ def compile_all() -> None:
         zeros = torch.zeros(1, 1, dtype=dtype)
         leaky(zeros, zeros, 2.0, 1.0, tau_divides_exactly=True)
         normalize(zeros, *[zeros[0]] * 4)
+        pack(zeros)
