@@ -18,6 +18,9 @@ Kernels = Literal["numba", "torch"]
 
 SparseLayer = Callable[[Tensor], Tensor | None]
 
+CHANNELS = 2
+"""Their dimension in ``(T, B, C, ...)``."""
+
 CHUNK = 1 << 15
 """Membranes that the torch form keeps at a time: few enough for the caches of a core, and for torch to use one thread,
 which is faster here."""
@@ -97,12 +100,11 @@ def normalize(x: Tensor, mean: Tensor, inverse: Tensor, weight: Tensor, bias: Te
 
 def pack(x: Tensor, kernels: Kernels) -> Tensor:
     """Spikes ``(T, B, C, ...)`` and sums of spikes as bytes; anything else as it is."""
-    rows = x.movedim(2, -1)
-    if is_native(kernels, x) and rows.is_contiguous():
+    if is_native(kernels, x) and x.dim() > CHANNELS and x.movedim(CHANNELS, -1).is_contiguous():
         from primesvt_core.engines import native
 
-        small = native.pack(rows)
-        return x if small is None else small.movedim(-1, 2)
+        found = native.pack(x.movedim(CHANNELS, -1))
+        return x if found is None else found.movedim(-1, CHANNELS)
     small = x.to(torch.uint8)
     return small if torch.equal(small.to(x.dtype), x) else x
 
