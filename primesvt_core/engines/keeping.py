@@ -33,10 +33,17 @@ class Kept:
 
     def put(self, piece: Hashable, name: Signal, value: Tensor) -> None:
         """Keep a value, unless all those together take too much and none is shallower."""
-        if self.limit and self.get(piece, name) is None:
+        if self.limit and self.get(piece, name) is None and not self._is_next_to_go(name, value):
             packed = pack(value, self.kernels)
             with self.writing:
                 self._put(piece, name, packed)
+
+    def _is_next_to_go(self, name: Signal, value: Tensor) -> bool:
+        """Whether a value would be given up at once: there is no room, and what is kept is no shallower."""
+        if self.bytes + value.numel() <= self.limit:
+            return False
+        with self.writing:
+            return all(self.place[name] <= self.place[other] for other in self.values)
 
     def adopt(self, other: Kept, without: Container[Signal] = ()) -> None:
         """Keep what another keeps, but for some values."""
