@@ -230,6 +230,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--search-images", type=int, default=1000)
     parser.add_argument("--kernels", choices=("numba", "torch"), default=kernels.available())
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of ours, of which the median counts")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     setattr(blockwise, "available", lambda: asked.kernels)  # noqa: B010  # what an engine takes unless it is told
@@ -242,10 +243,10 @@ def main() -> None:
         scratch = Path(name)
         model, x, labels = case.prepare(scratch)
         one = plain_seconds(model, x, labels)
-        runs = sorted((case.ours() for _ in range(ROUNDS)), key=lambda run: run.seconds)
-        ours = runs[ROUNDS // 2]
+        runs = sorted((case.ours() for _ in range(asked.rounds)), key=lambda run: run.seconds)
+        ours = runs[asked.rounds // 2]
         with before(case.asked, scratch) as old:
-            document = compared(one, old, ours, asked.kernels, len(x))
+            document = {**compared(one, old, ours, asked.kernels, len(x)), "rounds": asked.rounds}
     print("\n".join(f"{name}: {value}" for name, value in document.items()))
     if asked.json:
         asked.json.write_text(json.dumps(document, indent=2))
