@@ -35,6 +35,7 @@ from primesvt_client.options import (
 from primesvt_client.progress import Progress
 from primesvt_core import spec as specs
 from primesvt_core.cli.choices import lists_choices
+from primesvt_core.cli.numbers import numbered
 from primesvt_core.errors import SpecError
 from primesvt_core.exporters import EXPORTERS
 from primesvt_core.types import Step, Verdict
@@ -42,6 +43,7 @@ from primesvt_core.workspace import reuse
 from primesvt_core.workspace.store import kept_preset
 
 if TYPE_CHECKING:
+    from primesvt_core.cli.fitting import Fits
     from primesvt_core.evaluation.evaluate import Evaluation
     from primesvt_core.report.schema import Report
 
@@ -62,7 +64,7 @@ def inspect(
     found = import_module("primesvt_core.intake.inspect").inspect(checkpoint, known, container=container)
     document = found.to_json()
     if data is not None:
-        document["fits"] = _fits(checkpoint, data, known, container)
+        document |= _fits(checkpoint, data, known, container)
     if json:
         print_json(document)
         return
@@ -73,7 +75,8 @@ def inspect(
     for note in document["notes"]:
         out.print(f"  {note}")
     if "fits" in document:
-        out.print(f"  tried on {data.name if data else ''}, best first; a few points are chance:")
+        _print_data(document["data"]["classes"], document["data"]["notes"])
+        out.print(f"  tried on {document['data']['name']}, best first; a few points are chance:", soft_wrap=True)
     for fit in document.get("fits", ()):
         choice = "" if fit["num_heads"] is None else f"num_heads = {fit['num_heads']}, "
         out.print(f"  with {choice}time_steps = {fit['time_steps']}: accuracy {fit['accuracy']:.2%}")
@@ -90,14 +93,23 @@ def inspect(
 
 def _fits(
     checkpoint: Path, data: Path, known: dict[str, bool | int | float | str], container: str | None
-) -> list[dict[str, JsonValue]]:
+) -> dict[str, JsonValue]:
     with progress_bars(baseline="trying what fits") as report:
 
         def tick(done: int, total: int) -> None:
             report(Progress(step=Step.BASELINE, done=done, total=total))
 
-        found = import_module("primesvt_core.cli.fitting").fits(checkpoint, data, known, tick, container=container)
-    return [fit.to_json() for fit in found]
+        found: Fits = import_module("primesvt_core.cli.fitting").fits(
+            checkpoint, data, known, tick, container=container
+        )
+    return found.to_json()
+
+
+def _print_data(classes: Sequence[str], notes: Sequence[str]) -> None:
+    """Which class has which number, and what was found in the data set."""
+    out.print(f"  {len(classes):,} classes: {numbered(classes)}", soft_wrap=True)
+    for note in notes:
+        out.print(f"  {note}", soft_wrap=True)
 
 
 def evaluate(
@@ -136,8 +148,7 @@ def evaluate(
         print_json(found.to_json())
         return
     out.print(f"[bold]{found.accuracy:.2%}[/] ({found.correct:,} of {found.samples:,}, {_split_words(found.split)})")
-    for note in found.notes:
-        out.print(f"  {note}", soft_wrap=True)
+    _print_data(found.classes, found.notes)
 
 
 def _split_words(split: str) -> str:

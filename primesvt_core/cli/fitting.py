@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from pydantic import JsonValue
 from torch import Tensor
 
+from primesvt_core.data import DataSet
 from primesvt_core.errors import CheckpointError, SpecError
 from primesvt_core.evaluation.accuracy import correct, pick_device
 from primesvt_core.evaluation.evaluate import DEFAULT_BATCH
@@ -41,7 +42,25 @@ class Fit:
         return {"num_heads": self.num_heads, "time_steps": self.time_steps, "accuracy": self.accuracy}
 
 
-def fits(path: Path, data: Path, given: Mapping[str, Value], tick: Tick, *, container: str | None = None) -> list[Fit]:
+@dataclass(frozen=True)
+class Fits:
+    """Every choice that was tried, best first, and the data set that it was tried on."""
+
+    data: DataSet
+    choices: tuple[Fit, ...]
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """What ``primesvt inspect --json`` prints."""
+        data: dict[str, JsonValue] = {
+            "name": self.data.name,
+            "samples": len(self.data),
+            "classes": [*self.data.classes],
+            "notes": [*self.data.notes],
+        }
+        return {"data": data, "fits": [fit.to_json() for fit in self.choices]}
+
+
+def fits(path: Path, data: Path, given: Mapping[str, Value], tick: Tick, *, container: str | None = None) -> Fits:
     """Accuracy under every number of heads that fits the shapes, then of time steps, best first.
 
     Each is varied with the others as in the best choice so far, until none is better; where heads may differ from stage
@@ -71,7 +90,7 @@ def fits(path: Path, data: Path, given: Mapping[str, Value], tick: Tick, *, cont
                 _vary_heads(trial, first.family.hyperparameters["num_heads"].stages)
             if _is_open(first, given, "time_steps") and images.data.kind == "images":
                 trial.try_all({"time_steps": number} for number in TIME_STEPS)
-    return sorted(trial.found, key=lambda fit: -fit.accuracy)
+    return Fits(images.data, tuple(sorted(trial.found, key=lambda fit: -fit.accuracy)))
 
 
 def _vary_heads(trial: _Trial, stages: int) -> None:

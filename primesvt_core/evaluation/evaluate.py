@@ -9,9 +9,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from primesvt_client.progress import Progress, Reporter, silent
-from primesvt_core.data import (
-    numbering,
-)
+from primesvt_core.data import numbering
 from primesvt_core.errors import DataError
 from primesvt_core.evaluation.accuracy import correct, pick_device
 from primesvt_core.evaluation.splits import SplitImages, SplitName, open_splits
@@ -35,13 +33,17 @@ class Evaluation:
     family: str
     variant: str
     data: str
+    classes: tuple[str, ...]
+    """Names in the order of the labels."""
     assumptions: tuple[Mapping[str, JsonValue], ...]
     preprocessing: Mapping[str, JsonValue]
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, JsonValue]:
         """What ``primesvt evaluate --json`` prints."""
-        return {**asdict(self), "assumptions": list(self.assumptions), "notes": list(self.notes)}
+        return asdict(self) | {
+            "classes": list(self.classes), "assumptions": list(self.assumptions), "notes": list(self.notes)
+        }  # fmt: skip
 
 
 def evaluate(
@@ -98,9 +100,10 @@ def evaluate(
         family=inspection.family_key,
         variant=inspection.config.variant,
         data=images.data.name,
+        classes=images.data.classes,
         assumptions=tuple(asdict(assumption) for assumption in inspection.assumptions),
         preprocessing=images.preprocessing.model_dump(mode="json"),
-        notes=numbering(images.data, inspection.config.num_classes),
+        notes=(*images.data.notes, *numbering(images.data, inspection.config.num_classes)),
     )
 
 
