@@ -43,7 +43,6 @@ from primesvt_core.workspace import reuse
 from primesvt_core.workspace.store import kept_preset
 
 if TYPE_CHECKING:
-    from primesvt_core.cli.fitting import Fits
     from primesvt_core.evaluation.evaluate import Evaluation
     from primesvt_core.report.schema import Report
 
@@ -99,10 +98,9 @@ def _fits(
         def tick(done: int, total: int) -> None:
             report(Progress(step=Step.BASELINE, done=done, total=total))
 
-        found: Fits = import_module("primesvt_core.cli.fitting").fits(
-            checkpoint, data, known, tick, container=container
-        )
-    return found.to_json()
+        found = import_module("primesvt_core.cli.fitting").fits(checkpoint, data, known, tick, container=container)
+    document: dict[str, JsonValue] = found.to_json()
+    return document
 
 
 def _print_data(classes: Sequence[str], notes: Sequence[str]) -> None:
