@@ -20,8 +20,10 @@ from rich.table import Table
 from primesvt_client.console import err, out, print_json, progress_bars
 from primesvt_client.errors import ReportedError
 from primesvt_client.options import (
+    AllowFewerClasses,
     Assume,
     Checkpoint,
+    ClassOrder,
     Container,
     Data,
     Device,
@@ -30,6 +32,7 @@ from primesvt_client.options import (
     TimeSteps,
     TrainData,
     assumptions,
+    class_reading,
     takes_spec,
 )
 from primesvt_client.progress import Progress
@@ -56,14 +59,17 @@ def inspect(
     data: Annotated[
         Path | None, typer.Option(help="Labelled images: try which heads and time steps fit the weights best.")
     ] = None,
+    class_order: ClassOrder = None,
+    allow_fewer_classes: AllowFewerClasses = None,
     json: Json = False,
 ) -> None:
     """Inspect a checkpoint: family, config, assumptions, layers by size. Nothing of it is run."""
-    known = assumptions(time_steps, heads, assume)
+    known, classes = assumptions(time_steps, heads, assume), class_reading(class_order, allow_fewer_classes)
+    _check_has_images(data, classes)
     found = import_module("primesvt_core.intake.inspect").inspect(checkpoint, known, container=container)
     document = found.to_json()
     if data is not None:
-        document |= _fits(checkpoint, data, known, container)
+        document |= _fits(checkpoint, data, known, container, classes)
     if json:
         print_json(document)
         return
@@ -90,15 +96,25 @@ def inspect(
     out.print(table)
 
 
+def _check_has_images(data: Path | None, classes: specs.ClassReading) -> None:
+    if data is None and classes != specs.ClassReading():
+        raise SpecError("--class-order and --allow-fewer-classes say how images are read; give --data")
+
+
 def _fits(
-    checkpoint: Path, data: Path, known: dict[str, bool | int | float | str], container: str | None
+    checkpoint: Path,
+    data: Path,
+    known: dict[str, bool | int | float | str],
+    container: str | None,
+    classes: specs.ClassReading,
 ) -> dict[str, JsonValue]:
     with progress_bars(baseline="trying what fits") as report:
 
         def tick(done: int, total: int) -> None:
             report(Progress(step=Step.BASELINE, done=done, total=total))
 
-        found = import_module("primesvt_core.cli.fitting").fits(checkpoint, data, known, tick, container=container)
+        fits = import_module("primesvt_core.cli.fitting").fits
+        found = fits(checkpoint, data, known, tick, container=container, classes=classes)
     document: dict[str, JsonValue] = found.to_json()
     return document
 
@@ -126,6 +142,8 @@ def evaluate(
     container: Container = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images at a time.")] = None,
     device: Device = "auto",
+    class_order: ClassOrder = None,
+    allow_fewer_classes: AllowFewerClasses = None,
     json: Json = False,
 ) -> None:
     """Measure the accuracy of an original or pruned model."""
@@ -140,6 +158,7 @@ def evaluate(
             container=container,
             batch_size=batch_size,
             device=device,
+            classes=class_reading(class_order, allow_fewer_classes),
             report=report,
         )
     if json:

@@ -14,11 +14,11 @@ from primesvt_core.data import DataSet
 from primesvt_core.errors import CheckpointError, SpecError
 from primesvt_core.evaluation.accuracy import correct, pick_device
 from primesvt_core.evaluation.evaluate import DEFAULT_BATCH
-from primesvt_core.evaluation.splits import SplitImages, open_splits
+from primesvt_core.evaluation.splits import BY_FAMILY, SplitImages, open_splits
 from primesvt_core.families._base import Value
 from primesvt_core.intake.inspect import Inspection, identify, inspect
 from primesvt_core.intake.loading import build, load_state
-from primesvt_core.spec import PreprocessingOverrides, SplitSizes
+from primesvt_core.spec import ClassReading, PreprocessingOverrides, SplitSizes
 
 HEADS = range(1, 33)
 TIME_STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 16)
@@ -60,7 +60,15 @@ class Fits:
         return {"data": data, "fits": [fit.to_json() for fit in self.choices]}
 
 
-def fits(path: Path, data: Path, given: Mapping[str, Value], tick: Tick, *, container: str | None = None) -> Fits:
+def fits(
+    path: Path,
+    data: Path,
+    given: Mapping[str, Value],
+    tick: Tick,
+    *,
+    container: str | None = None,
+    classes: ClassReading = BY_FAMILY,
+) -> Fits:
     """Accuracy under every number of heads that fits the shapes, then of time steps, best first.
 
     Each is varied with the others as in the best choice so far, until none is better; where heads may differ from stage
@@ -73,13 +81,16 @@ def fits(path: Path, data: Path, given: Mapping[str, Value], tick: Tick, *, cont
         given: assumptions of the caller.
         tick: receives how many choices of how many have been tried.
         container: which weights of a file that has several.
+        classes: which class has which number.
 
     Raises:
         PrimeSVTError: if the checkpoint or the data cannot be read.
     """
     first = inspect(path, given, container=container)
     sizes = SplitSizes(search_images=IMAGES)
-    images = open_splits(first, data, PreprocessingOverrides(), sizes, seed=0, batch_size=DEFAULT_BATCH)
+    images = open_splits(
+        first, data, PreprocessingOverrides(), sizes, seed=0, batch_size=DEFAULT_BATCH, classes=classes
+    )
     with TemporaryDirectory(prefix="primesvt-fits-") as scratch:
         trial = _Trial(first, load_state(first, Path(scratch) / "checkpoint.safetensors"), images, given, tick)
         trial.try_all([{}])

@@ -39,7 +39,7 @@ def test_links_are_followed_to_files_and_folders(tmp_path: Path) -> None:
 def test_a_link_that_leads_back_is_refused(to: str, tmp_path: Path) -> None:
     made(tmp_path, "set/cat/1")
     (tmp_path / "set" / "cat" / "again").symlink_to(to)
-    with pytest.raises(Unusable, match="again.* leads back"):
+    with pytest.raises(Unusable, match=r"again.* leads back"):
         below(tmp_path / "set")
 
 
