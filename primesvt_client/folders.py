@@ -9,8 +9,8 @@ from pathlib import Path
 
 from primesvt_client.errors import Unusable
 
-SYSTEM = "__MACOSX"
-"""What macOS adds to the archives that it packs."""
+HIDDEN = (".", "__MACOSX")
+"""How names of files and folders begin that people do not see; macOS adds the second to the archives that it packs."""
 
 
 Above = tuple[tuple[int, int], ...]
@@ -34,7 +34,7 @@ class Contents:
 
 def is_hidden(name: str) -> bool:
     """Whether a file or folder of that name is one that people do not see: of the system, not of the data set."""
-    return name.startswith((".", SYSTEM))
+    return name.startswith(HIDDEN)
 
 
 def walk(folder: Path) -> Iterator[Contents]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
 
 from primesvt_client.spec import Rule
 from primesvt_core.data.class_order import LOADERS, SHOWN
 from primesvt_core.data.label_files import label_files
-from primesvt_core.data.listing import Listing, Place, is_image, place_of
+from primesvt_core.data.listing import Listing, Place, place_of, suffix_of
 
 FOLDERS: Mapping[Rule, str] = {"natural": "innermost", "plain": "outermost"}
 OTHER: Mapping[Rule, Rule] = {"natural": "plain", "plain": "natural"}
@@ -56,9 +55,7 @@ def unread_notes(listing: Listing, base: Place, empty: Collection[str], used: Co
         yield f"No picture was found in the class folders {_few(sorted(empty))}."
     telling = label_files(listing, used)
     others = [
-        name
-        for name in listing.files
-        if not is_image(name) and name not in telling and name not in used and _is_below(place_of(name), base)
+        name for name in listing.others if name not in telling and name not in used and _is_below(place_of(name), base)
     ]
     if others:
         yield f"Files in class folders were not read as pictures: {suffixes(others)}."
@@ -72,7 +69,7 @@ def _is_below(place: Place, base: Place) -> bool:
 
 def suffixes(names: Iterable[str]) -> str:
     """How many files there are of which kind, the most frequent ones first."""
-    counts = Counter(PurePosixPath(name).suffix.lower() or "without suffix" for name in names)
+    counts = Counter(suffix_of(name) or "without suffix" for name in names)
     return ", ".join(f"{count:,} {suffix}" for suffix, count in counts.most_common(SHOWN))
 
 

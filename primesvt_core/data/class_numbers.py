@@ -47,6 +47,8 @@ def class_numbers(name: str, names: Collection[str], order: ClassOrder, lists: S
         DataError: something beside the pictures states other numbers, and nobody has decided.
     """
     if order.names:
+        if missing := sorted({*names} - {*order.names})[:SHOWN]:
+            raise refuse("data_classes", f"the class order does not list the classes {', '.join(missing)} of {name}")
         return ClassNumbers(order.names)
     classes, notes = in_order(names, order.rule), []
     if longer := _longer(classes, order, lists):

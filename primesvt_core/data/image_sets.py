@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,8 @@ from primesvt_core.data.class_numbers import class_numbers
 from primesvt_core.data.class_order import ClassOrder, composed, in_order
 from primesvt_core.data.folder_groups import FolderGroup
 from primesvt_core.data.images import decoded
-from primesvt_core.data.label_files import LabelTable, class_lists, class_places, label_table
-from primesvt_core.data.listing import SUFFIXES, Listing, Place, list_folder, list_tar, list_zip, place_of
+from primesvt_core.data.label_files import LabelTable, class_lists, class_places, label_files, label_table
+from primesvt_core.data.listing import SUFFIXES, Listing, Place, list_folder, list_tar, list_zip
 from primesvt_core.data.part_folders import Choice, PartFinder
 from primesvt_core.data.part_names import says_nothing
 
@@ -63,13 +62,18 @@ class _Reader:
     listing: Listing
     part: Part
     names: frozenset[str]
-    images: Mapping[Place, list[str]]
     folders: frozenset[Place]
 
     def choice(self) -> Choice:
         """The folders of the part."""
-        finder = PartFinder(self.listing.name, self.part, lambda name: composed(name) in self.names, self._is_labelled)
-        return finder.choose(FolderGroup((), tuple(self.images)))
+        finder = PartFinder(
+            self.listing.name,
+            self.part,
+            lambda name: composed(name) in self.names,
+            self._is_labelled,
+            label_files(self.listing, ()),
+        )
+        return finder.choose(FolderGroup((), tuple(self.listing.images)))
 
     def _is_labelled(self, group: FolderGroup) -> bool:
         """Whether the pictures of a part lie in class folders or are in a table; of one folder its name must say so."""
@@ -81,27 +85,38 @@ class _Reader:
     def table(self, group: FolderGroup) -> LabelTable | None:
         """The table with the classes of pictures that lie in one folder."""
         [place, *others] = group.places
-        return None if others else label_table(self.listing, place, self.images[place])
+        return None if others else label_table(self.listing, place, self.listing.images[place])
 
     def labels(self, choice: Choice, rule: Rule) -> _Labels:
         """The classes of the part's pictures, with those that only other parts have."""
         own = self._of_group(choice.group, rule)
         others = [self._of_group(other, rule) for other in choice.others]
         elsewhere = frozenset[str]().union(*(other.names for other in others))
+        if (table := self.table(choice.group)) and _are_numbers_alone(own.names, elsewhere):
+            raise refuse(
+                "data_classes",
+                f"{table.name} in {self.listing.name} gives pictures numbers, where other folders have names of classes"
+                f" ({min(elsewhere)}); write the names into the table",
+            )
         return _Labels(own.by_image, own.further | (elsewhere - {*own.by_image.values()}), own.empty)
 
     def _of_group(self, group: FolderGroup, rule: Rule) -> _Labels:
         if table := self.table(group):
             return _Labels(table.labels, frozenset(), frozenset())
         if group.has_loose:
-            loose = self.images[group.base][0]
+            loose = self.listing.images[group.base][0]
             raise refuse(
                 "data_format", f"{loose} in {self.listing.name} is in no class folder; expected <class>/<image>"
             )
         found = class_folders(self.listing.name, group, self.folders, rule=rule, names=self.names, wanted=self.part)
-        by_image = {image: name for place, name in found.classes.items() for image in self.images[place]}
+        by_image = {image: name for place, name in found.classes.items() for image in self.listing.images[place]}
         empty = found.empty - {*found.classes.values()}
         return _Labels(by_image, empty, empty)
+
+
+def _are_numbers_alone(names: Collection[str], others: Collection[str]) -> bool:
+    """Whether some classes are called by numbers and the others by names."""
+    return bool(others) and all(map(str.isdecimal, names)) and not any(map(str.isdecimal, others))
 
 
 def image_set(listing: Listing, part: Part, order: ClassOrder) -> DataSet:
@@ -115,12 +130,9 @@ def image_set(listing: Listing, part: Part, order: ClassOrder) -> DataSet:
     Raises:
         DataError: it has no pictures, or their classes or numbers cannot be told.
     """
-    images: dict[Place, list[str]] = defaultdict(list)
-    for name in listing.images:
-        images[place_of(name)].append(name)
-    if not images:
-        raise refuse("data_empty", f"{listing.name} holds no images; expected {_expected()}{_found(listing.files)}")
-    reader = _Reader(listing, part, frozenset(order.names), dict(images), class_places(listing))
+    if not listing.images:
+        raise refuse("data_empty", f"{listing.name} holds no images; expected {_expected()}{_found(listing.others)}")
+    reader = _Reader(listing, part, frozenset(order.names), class_places(listing))
     choice = reader.choice()
     labels = reader.labels(choice, order.rule)
     lists = class_lists(listing, labels.names)

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from primesvt_core.data._base import refuse
 from primesvt_core.data.class_order import composed
-from primesvt_core.data.listing import Listing, Place, is_image, is_text, place_of
+from primesvt_core.data.listing import Listing, Place, place_of, suffix_of
 from primesvt_core.data.part_names import words
 
 TELLING = frozenset(
@@ -47,26 +47,20 @@ FIRST_WORD = "predictionstring"
 def label_files(listing: Listing, used: Collection[str]) -> tuple[str, ...]:
     """Files by whose names they say something of classes, but for those that were used."""
     return tuple(
-        name
-        for name in listing.files
-        if name not in used
-        and not is_image(name)
-        and PurePosixPath(name).suffix.lower() in KNOWN_SUFFIXES
-        and _tells(name)
+        name for name in listing.others if name not in used and suffix_of(name) in KNOWN_SUFFIXES and _tells(name)
     )
 
 
 def _tells(name: str) -> bool:
-    path = PurePosixPath(name)
-    return bool(TELLING & {*words(path.stem)}) or path.suffix.lower() in SPEAKING
+    return bool(TELLING & {*words(PurePosixPath(name).stem)}) or suffix_of(name) in SPEAKING
 
 
 def class_places(listing: Listing) -> frozenset[Place]:
     """Folders that may be classes': but for those without pictures that hold, or are called by, labels alone."""
     telling = {*label_files(listing, ())}
-    spoken = {place for name in listing.files if name not in telling for place in _above(place_of(name))}
-    holding = {place for name in listing.files for place in _above(place_of(name))}
-    pictured = {place for name in listing.images for place in _above(place_of(name))}
+    pictured = _with_above(listing.images)
+    holding = _with_above(place_of(name) for name in listing.others)
+    spoken = _with_above(place_of(name) for name in listing.others if name not in telling)
     return frozenset(
         place
         for place in listing.folders
@@ -75,9 +69,9 @@ def class_places(listing: Listing) -> frozenset[Place]:
     )
 
 
-def _above(place: Place) -> Iterator[Place]:
-    """A folder and those that it lies in."""
-    return (place[:depth] for depth in range(len(place) + 1))
+def _with_above(places: Iterable[Place]) -> set[Place]:
+    """The folders and those that they lie in."""
+    return {place[:depth] for place in {*places} for depth in range(len(place) + 1)}
 
 
 @dataclass(frozen=True)
@@ -105,11 +99,7 @@ def label_table(listing: Listing, place: Place, images: Sequence[str]) -> LabelT
         DataError: a table has some of the pictures, or two tables say otherwise.
     """
     texts = [
-        name
-        for name in listing.files
-        if PurePosixPath(name).suffix.lower() in TABLES
-        and is_text(name)
-        and place_of(name) == place[: len(place_of(name))]
+        name for name in listing.texts if suffix_of(name) in TABLES and place_of(name) == place[: len(place_of(name))]
     ]
     found = [table for name in texts[:MOST_FILES] if (table := _table(name, _text(listing, name), images)) is not None]
     if not found:
@@ -216,7 +206,7 @@ class ClassList:
 
 def class_lists(listing: Listing, classes: Collection[str]) -> tuple[ClassList, ...]:
     """The files that list all of the classes."""
-    texts = [name for name in listing.files if is_text(name) and _tells(name)]
+    texts = [name for name in listing.texts if _tells(name)]
     texts = [name for name in texts[:MOST_FILES] if PurePosixPath(name).name.lower() not in DICTIONARIES]
     found = ((name, _list(_text(listing, name), classes)) for name in texts)
     return tuple(ClassList(name, listed) for name, listed in found if listed is not None)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 from threading import Lock
 from typing import IO
 
 from primesvt_client.errors import Unusable
-from primesvt_client.folders import Contents, walk
+from primesvt_client.folders import HIDDEN, Contents, walk
 from primesvt_core.data._base import readable, refuse
 from primesvt_core.data.archives import Member, is_guessed, members, zip_names
 from primesvt_core.data.carried import is_hidden
@@ -31,19 +31,25 @@ Place = tuple[str, ...]
 """A folder, by the names that lead to it."""
 
 
+def suffix_of(name: str) -> str:
+    """How a file's name ends, in small letters: ``.png``; empty if it has no ending."""
+    base = name.rpartition("/")[2]
+    at = base.rfind(".")
+    return base[at:].lower() if 0 < at < len(base) - 1 else ""
+
+
 def is_image(name: str) -> bool:
     """Whether a file is named like a picture that people see."""
-    return PurePosixPath(name).suffix.lower() in SUFFIXES and not is_hidden(name)
-
-
-def is_text(name: str) -> bool:
-    """Whether a file is named like one that may tell of classes."""
-    return PurePosixPath(name).suffix.lower() in TEXTS and not is_hidden(name)
+    return suffix_of(name) in SUFFIXES and not is_hidden(name)
 
 
 def place_of(name: str) -> Place:
     """The folder that a file lies in."""
-    return PurePosixPath(name).parts[:-1]
+    return _place(name.rpartition("/")[0])
+
+
+def _place(folder: str) -> Place:
+    return tuple(part for part in folder.split("/") if part not in ("", "."))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +58,8 @@ class Listing:
 
     Attributes:
         name: of the folder or archive.
-        files: names, from the root, with slashes; sorted.
+        images: names of pictures by the folder that they lie in; from the root, with slashes, sorted.
+        others: names of the other files, sorted.
         folders: all that are there, also those without files.
         read: the content of a picture or text.
         digest: of the names and contents of some files.
@@ -60,16 +67,17 @@ class Listing:
     """
 
     name: str
-    files: tuple[str, ...]
+    images: Mapping[Place, tuple[str, ...]]
+    others: tuple[str, ...]
     folders: frozenset[Place]
     read: Callable[[str], bytes]
     digest: Callable[[Iterable[str]], str]
     notes: tuple[str, ...] = ()
 
-    @cached_property
-    def images(self) -> tuple[str, ...]:
-        """The files that are named like pictures."""
-        return tuple(name for name in self.files if is_image(name))
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Those of the other files that may tell of classes."""
+        return tuple(name for name in self.others if suffix_of(name) in TEXTS)
 
 
 def _listing(
@@ -79,11 +87,26 @@ def _listing(
     read: Callable[[str], bytes],
     digest: Callable[[Iterable[str]], str],
 ) -> Listing:
-    seen = tuple(sorted(file for file in files if not is_hidden(file)))
-    places = {PurePosixPath(folder).parts for folder in folders if not is_hidden(folder)}
-    for place in {*map(place_of, seen), *places}:
-        places |= {place[:depth] for depth in range(len(place) + 1)}
-    return Listing(name=name, files=seen, folders=frozenset(places), read=read, digest=digest)
+    found: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        if not file.rpartition("/")[2].startswith(HIDDEN):
+            found[file.rpartition("/")[0]].append(file)
+    visible = {folder: inside for folder, inside in found.items() if not is_hidden(folder)}
+    images: dict[Place, list[str]] = defaultdict(list)
+    others: list[str] = []
+    for folder, inside in visible.items():
+        place = _place(folder)
+        for file in inside:
+            (images[place] if suffix_of(file) in SUFFIXES else others).append(file)
+    places = {_place(folder) for folder in (*visible, *folders) if not is_hidden(folder)}
+    return Listing(
+        name=name,
+        images={place: tuple(sorted(inside)) for place, inside in sorted(images.items()) if inside},
+        others=tuple(sorted(others)),
+        folders=frozenset(place[:depth] for place in places for depth in range(len(place) + 1)),
+        read=read,
+        digest=digest,
+    )
 
 
 def visited(path: Path) -> Iterator[Contents]:
@@ -138,7 +161,7 @@ def list_zip(path: Path) -> Listing:
         return _digest_lines(f"{name} {entries[name].file_size} {entries[name].CRC}" for name in used)
 
     listing = _listing(path.name, entries, folders, read, digest)
-    guessed = next((name for name in listing.files if is_guessed(entries[name])), None)
+    guessed = next((name for name, entry in sorted(entries.items()) if is_guessed(entry)), None)
     if guessed is None:
         return listing
     told = f"The names in {path.name} are not marked as UTF-8, and were read as such: {guessed}."
@@ -200,7 +223,7 @@ def list_tar(path: Path) -> Listing:
 
 def _is_wanted(member: Member) -> bool:
     """Whether its content may be asked for; hidden files may be what links in the archive lead to."""
-    suffix = PurePosixPath(member.name).suffix.lower()
+    suffix = suffix_of(member.name)
     return suffix in SUFFIXES or (suffix in TEXTS and member.size <= MAX_TEXT_BYTES)
 
 

@@ -42,12 +42,14 @@ class PartFinder:
         wanted: the part to choose.
         is_class: whether a folder is known to be a class's.
         is_labelled: whether the pictures of a part have labels.
+        label_files: files that seem to have labels, for messages.
     """
 
     name: str
     wanted: Part
     is_class: Callable[[str], bool]
     is_labelled: Callable[[FolderGroup], bool]
+    label_files: tuple[str, ...] = ()
 
     def choose(self, group: FolderGroup) -> Choice:
         """The wanted part.
@@ -122,6 +124,8 @@ class PartFinder:
         if self.wanted == "test" and len(labelled) == 1 and not {"test", "val"} & {*kinds.values()}:
             return labelled[0]
         told = f"; labels have only {_few(labelled)}" if labelled else ", none of which has labels"
+        if self.label_files:
+            told += f", and of {_few([*self.label_files])} nothing says which picture is of which class"
         raise refuse(
             "data_format",
             f"{self.name} holds the parts {_few(sorted(kinds))}{told}: there is no {self.wanted} data; {INSTEAD}",

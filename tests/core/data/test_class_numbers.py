@@ -16,6 +16,8 @@ NAMES = ("10", "2", "Bird", "ant")
 def test_classes_are_in_the_order_of_the_rule_or_as_listed() -> None:
     assert class_numbers("set", NAMES, ClassOrder(), ()).classes == ("2", "10", "ant", "Bird")
     assert class_numbers("set", NAMES, ClassOrder(rule="plain"), ()).classes == ("10", "2", "Bird", "ant")
+    with pytest.raises(DataError, match="does not list the classes 10, Bird of set"):
+        class_numbers("set", NAMES, ClassOrder(names=("ant", "2")), ())
     listed = class_numbers("set", NAMES, ClassOrder(names=("ant", "2", "Bird", "10", "eel")), ())
     assert listed.classes == ("ant", "2", "Bird", "10", "eel")
     assert listed.of(["10", "ant", "ant"]).tolist() == [3, 0, 0]

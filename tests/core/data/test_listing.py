@@ -16,8 +16,12 @@ NAMES = ("cat/0.png", "dog/1.png", "dog/deep/2.png")
 ACCENTS = ("\N{LATIN SMALL LETTER A WITH CIRCUMFLEX}ne/0.png", "狗/1.png")
 
 
+def files(listing: Listing) -> tuple[str, ...]:
+    return tuple(name for names in (*listing.images.values(), listing.others) for name in names)
+
+
 def held(listing: Listing) -> dict[str, bytes]:
-    return {name: listing.read(name) for name in listing.files}
+    return {name: listing.read(name) for name in files(listing)}
 
 
 def test_folders_and_archives_hold_the_same(tmp_path: Path) -> None:
@@ -30,15 +34,15 @@ def test_folders_and_archives_hold_the_same(tmp_path: Path) -> None:
 
 def test_what_people_do_not_see_is_left_out(tmp_path: Path) -> None:
     hidden = (".cache/0.png", "cat/.0.png", "__MACOSX/cat/._0.png")
-    assert list_folder(tree(tmp_path / "set", [*NAMES, *hidden])).files == NAMES
-    assert list_tar(tar_tree(tmp_path / "set.tar", [*NAMES, *hidden])).files == NAMES
-    assert list_zip(zip_tree(tmp_path / "set.zip", [*NAMES, *hidden])).files == NAMES
+    assert files(list_folder(tree(tmp_path / "set", [*NAMES, *hidden]))) == NAMES
+    assert files(list_tar(tar_tree(tmp_path / "set.tar", [*NAMES, *hidden]))) == NAMES
+    assert files(list_zip(zip_tree(tmp_path / "set.zip", [*NAMES, *hidden]))) == NAMES
 
 
 @pytest.mark.parametrize("encoding", [None, "utf-8"])
 def test_names_in_a_zip_are_utf_8_flagged_or_not(encoding: str | None, tmp_path: Path) -> None:
     listing = list_zip(zip_tree(tmp_path / "set.zip", ACCENTS, encoding))
-    assert listing.files == ACCENTS
+    assert files(listing) == ACCENTS
     assert [ACCENTS[0] in note for note in listing.notes] == ([True] if encoding else [])
 
 
@@ -56,7 +60,7 @@ def test_a_name_that_its_extra_field_tells_is_read(tmp_path: Path) -> None:
     told = struct.pack("<BI", 1, zlib.crc32(raw)) + ACCENTS[0].encode()
     extra = struct.pack("<HHH", 1, 2, 0) + struct.pack("<HH", 0x7075, len(told)) + told
     listing = list_zip(zip_tree(tmp_path / "set.zip", ACCENTS[:1], "cp1252", extra=extra))
-    assert (listing.files, listing.notes) == (ACCENTS[:1], ())
+    assert (files(listing), listing.notes) == (ACCENTS[:1], ())
     stale = extra.replace(struct.pack("<I", zlib.crc32(raw)), b"\0\0\0\0")  # of a name that was changed afterwards
     with pytest.raises(DataError, match="is not UTF-8"):
         list_zip(zip_tree(tmp_path / "set.zip", ACCENTS[:1], "cp1252", extra=stale))
@@ -65,7 +69,7 @@ def test_a_name_that_its_extra_field_tells_is_read(tmp_path: Path) -> None:
 def test_backslashes_separate_where_nothing_else_does(tmp_path: Path) -> None:
     names = ["set\\cat\\0.png", "set\\dog\\1.png", "set\\eel\\"]
     listing = list_zip(zip_tree(tmp_path / "set.zip", names))
-    assert listing.files == ("set/cat/0.png", "set/dog/1.png")
+    assert files(listing) == ("set/cat/0.png", "set/dog/1.png")
     assert listing.folders == {(), ("set",), ("set", "cat"), ("set", "dog"), ("set", "eel")}
     assert listing.read("set/dog/1.png") == picture(1)
 
@@ -112,3 +116,11 @@ def test_links_of_a_folder_are_followed_and_checked(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="fox leads to nothing") as refusal:
         list_folder(root)
     assert refusal.value.error_code == "data_format"
+
+
+def test_pictures_are_told_from_other_files_by_their_endings(tmp_path: Path) -> None:
+    listing = list_folder(
+        tree(tmp_path / "set", ["b/1.JPG", "b/0.png", "a.b/2.jfif"], {"b/png": "", "c.txt": "", "b/.png": ""})
+    )
+    assert listing.images == {("a.b",): ("a.b/2.jfif",), ("b",): ("b/0.png", "b/1.JPG")}
+    assert (listing.others, listing.texts) == (("b/png", "c.txt"), ("c.txt",))

@@ -184,3 +184,15 @@ def test_imagenet_is_read_as_kaggle_packs_it(tmp_path: Path) -> None:
     texts["LOC_synset_mapping.txt"] = "n00 tench, Tinca\nn01 goldfish\nn02 shark\n"
     data = open_data(tree(tmp_path / "set", names, texts))
     assert (data.classes, data.labels.tolist()) == (("n00", "n01", "n02"), [2, 0, 2])
+
+
+def test_label_files_that_cannot_be_used_are_named_in_the_refusal(tmp_path: Path) -> None:
+    names = [*pictures("train"), "val/ILSVRC2012_val_00000001.png", "val/ILSVRC2012_val_00000002.png"]
+    with pytest.raises(DataError, match=r"of val_ground_truth\.txt nothing says which picture is of which class"):
+        open_data(tree(tmp_path / "set", names, {"val_ground_truth.txt": "490\n361\n"}))
+
+
+def test_a_table_of_numbers_beside_folders_with_names_is_refused(tmp_path: Path) -> None:
+    names = [*pictures("train"), "val/0.png", "val/1.png"]
+    with pytest.raises(DataError, match=r"val\.txt in set gives pictures numbers, where .* names of classes \(cat\)"):
+        open_data(tree(tmp_path / "set", names, {"val.txt": "val/0.png 1\nval/1.png 0\n"}))
