@@ -8,12 +8,24 @@ spec for real.
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from primesvt_client.errors import SpecError, without_type
 from primesvt_client.inputs import LARGEST as LARGEST
@@ -33,6 +45,31 @@ Side = Annotated[int, Field(ge=1, le=4096)]
 Deviation = Annotated[float, Field(gt=0.0, le=LARGEST)]
 AssumptionValue = bool | Whole | Real | Text
 ParameterValue = AssumptionValue | tuple[AssumptionValue, ...]
+
+Rule = Literal["natural", "plain"]
+MOST_CLASSES = 100_000
+
+
+def _each_once(order: Rule | tuple[str, ...]) -> Rule | tuple[str, ...]:
+    if isinstance(order, tuple):
+        counts = Counter(unicodedata.normalize("NFC", name) for name in order)
+        if twice := [name for name, count in counts.items() if count > 1]:
+            raise ValueError(f"{', '.join(twice[:5])} is listed more than once")
+    return order
+
+
+def _rule_or_list(order: object) -> object:
+    if isinstance(order, str) and order not in get_args(Rule):
+        raise ValueError(f"{order[:100]!r} is neither natural, plain nor a list of all classes")
+    return order
+
+
+ClassOrder = Annotated[
+    Rule | Annotated[tuple[Text, ...], Field(min_length=1, max_length=MOST_CLASSES)],
+    BeforeValidator(_rule_or_list),
+    AfterValidator(_each_once),
+]
+"""How class folders are numbered: by a rule, or all classes in the order of their numbers."""
 
 DEVICES = r"^(auto|cpu|cuda(:(0|[1-9][0-9]?))?)$"  # torch reads no other digits, and 128 as -128
 
@@ -261,6 +298,20 @@ class CompressionSpec(_Frozen):
         description="Config fields that the weights do not determine (time_steps, num_heads, image_size ...).",
         examples=[{"image_size": 64}],
     )
+    class_order: Annotated[ClassOrder | None, Input(or_list=True)] = Field(
+        default=None,
+        exclude_if=lambda given: given is None,
+        title="Order of classes",
+        description="Which class has which number: natural numbers class folders as timm does, plain as torchvision's"
+        " ImageFolder does, a list has all classes in order; as the model's public training code if not given.",
+        examples=[["cat", "dog"]],
+    )
+    allow_fewer_classes: Annotated[bool, Input()] = Field(
+        default=False,
+        exclude_if=lambda given: not given,
+        title="Allow fewer classes",
+        description="Accept data sets with fewer classes than the model: their classes are the model's first ones.",
+    )
     container: Annotated[Annotated[str, Field(min_length=1, max_length=256, pattern=TEXT)] | None, Input()] = Field(
         default=None,
         title="Weights in the file",
@@ -294,6 +345,11 @@ class CompressionSpec(_Frozen):
             document = {**document, "splits": splits.model_dump(exclude_unset=True)}
         return resolved(document)
 
+    @property
+    def class_reading(self) -> ClassReading:
+        """The fields that say which class has which number."""
+        return ClassReading(class_order=self.class_order, allow_fewer_classes=self.allow_fewer_classes)
+
     @field_validator("rates")
     @classmethod
     def _sorted_rates(cls, rates: tuple[float, ...]) -> tuple[float, ...]:
@@ -302,11 +358,18 @@ class CompressionSpec(_Frozen):
         return tuple(sorted(set(rates)))
 
 
-Spec = TypeVar("Spec", bound=CompressionSpec)
+class ClassReading(_Frozen):
+    """The fields of a spec that say which class has which number, where nothing is compressed."""
+
+    class_order: ClassOrder | None = None
+    allow_fewer_classes: bool = False
+
+
+Spec = TypeVar("Spec", bound=BaseModel)
 
 
 def parse_as(kind: type[Spec], document: Mapping[str, JsonValue]) -> Spec:
-    """Validate a spec as ``kind``: this declaration, or one that knows more.
+    """Validate a spec as ``kind``: this declaration, one that knows more, or a part of it.
 
     Raises:
         SpecError: naming every field that is wrong.

@@ -157,10 +157,13 @@ def prepare(request: Request) -> Candidates:
     spec, device = request.spec, pick_device(request.spec.device)
     inspection = inspect(request.checkpoint, spec.assumptions, container=spec.container)
     images = open_splits(
-        inspection, request.data, spec.preprocessing, spec.splits, seed=spec.seed, batch_size=spec.batch_size
+        inspection, request.data, spec.preprocessing, spec.splits, seed=spec.seed, batch_size=spec.batch_size,
+        classes=spec.class_reading,
+    )  # fmt: skip
+    training = (
+        training_set(inspection, images, request.train_data, spec.class_reading) if spec.fine_tuning.epochs else None
     )
-    training = training_set(inspection, images, request.train_data) if spec.fine_tuning.epochs else None
-    calibration = calibration_set(inspection, images, request.train_data)
+    calibration = calibration_set(inspection, images, request.train_data, spec.class_reading)
     workspace = Workspace(request.workspace)
     workspace.bind(
         {

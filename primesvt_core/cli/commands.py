@@ -20,8 +20,10 @@ from rich.table import Table
 from primesvt_client.console import err, out, print_json, progress_bars
 from primesvt_client.errors import ReportedError
 from primesvt_client.options import (
+    AllowFewerClasses,
     Assume,
     Checkpoint,
+    ClassOrder,
     Container,
     Data,
     Device,
@@ -30,11 +32,13 @@ from primesvt_client.options import (
     TimeSteps,
     TrainData,
     assumptions,
+    class_reading,
     takes_spec,
 )
 from primesvt_client.progress import Progress
 from primesvt_core import spec as specs
 from primesvt_core.cli.choices import lists_choices
+from primesvt_core.cli.numbers import numbered
 from primesvt_core.errors import SpecError
 from primesvt_core.exporters import EXPORTERS
 from primesvt_core.types import Step, Verdict
@@ -55,14 +59,17 @@ def inspect(
     data: Annotated[
         Path | None, typer.Option(help="Labelled images: try which heads and time steps fit the weights best.")
     ] = None,
+    class_order: ClassOrder = None,
+    allow_fewer_classes: AllowFewerClasses = None,
     json: Json = False,
 ) -> None:
     """Inspect a checkpoint: family, config, assumptions, layers by size. Nothing of it is run."""
-    known = assumptions(time_steps, heads, assume)
+    known, classes = assumptions(time_steps, heads, assume), class_reading(class_order, allow_fewer_classes)
+    _check_has_images(data, classes)
     found = import_module("primesvt_core.intake.inspect").inspect(checkpoint, known, container=container)
     document = found.to_json()
     if data is not None:
-        document["fits"] = _fits(checkpoint, data, known, container)
+        document |= _fits(checkpoint, data, known, container, classes)
     if json:
         print_json(document)
         return
@@ -73,7 +80,8 @@ def inspect(
     for note in document["notes"]:
         out.print(f"  {note}")
     if "fits" in document:
-        out.print(f"  tried on {data.name if data else ''}, best first; a few points are chance:")
+        _print_data(document["data"]["classes"], document["data"]["notes"])
+        out.print(f"  tried on {document['data']['name']}, best first; a few points are chance:", soft_wrap=True)
     for fit in document.get("fits", ()):
         choice = "" if fit["num_heads"] is None else f"num_heads = {fit['num_heads']}, "
         out.print(f"  with {choice}time_steps = {fit['time_steps']}: accuracy {fit['accuracy']:.2%}")
@@ -88,16 +96,34 @@ def inspect(
     out.print(table)
 
 
+def _check_has_images(data: Path | None, classes: specs.ClassReading) -> None:
+    if data is None and classes != specs.ClassReading():
+        raise SpecError("--class-order and --allow-fewer-classes say how images are read; give --data")
+
+
 def _fits(
-    checkpoint: Path, data: Path, known: dict[str, bool | int | float | str], container: str | None
-) -> list[dict[str, JsonValue]]:
+    checkpoint: Path,
+    data: Path,
+    known: dict[str, bool | int | float | str],
+    container: str | None,
+    classes: specs.ClassReading,
+) -> dict[str, JsonValue]:
     with progress_bars(baseline="trying what fits") as report:
 
         def tick(done: int, total: int) -> None:
             report(Progress(step=Step.BASELINE, done=done, total=total))
 
-        found = import_module("primesvt_core.cli.fitting").fits(checkpoint, data, known, tick, container=container)
-    return [fit.to_json() for fit in found]
+        fits = import_module("primesvt_core.cli.fitting").fits
+        found = fits(checkpoint, data, known, tick, container=container, classes=classes)
+    document: dict[str, JsonValue] = found.to_json()
+    return document
+
+
+def _print_data(classes: Sequence[str], notes: Sequence[str]) -> None:
+    """Which class has which number, and what was found in the data set."""
+    out.print(f"  {len(classes):,} classes: {numbered(classes)}", soft_wrap=True)
+    for note in notes:
+        out.print(f"  {note}", soft_wrap=True)
 
 
 def evaluate(
@@ -116,6 +142,8 @@ def evaluate(
     container: Container = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images at a time.")] = None,
     device: Device = "auto",
+    class_order: ClassOrder = None,
+    allow_fewer_classes: AllowFewerClasses = None,
     json: Json = False,
 ) -> None:
     """Measure the accuracy of an original or pruned model."""
@@ -130,14 +158,14 @@ def evaluate(
             container=container,
             batch_size=batch_size,
             device=device,
+            classes=class_reading(class_order, allow_fewer_classes),
             report=report,
         )
     if json:
         print_json(found.to_json())
         return
     out.print(f"[bold]{found.accuracy:.2%}[/] ({found.correct:,} of {found.samples:,}, {_split_words(found.split)})")
-    for note in found.notes:
-        out.print(f"  {note}", soft_wrap=True)
+    _print_data(found.classes, found.notes)
 
 
 def _split_words(split: str) -> str:

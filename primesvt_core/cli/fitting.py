@@ -10,14 +10,15 @@ from tempfile import TemporaryDirectory
 from pydantic import JsonValue
 from torch import Tensor
 
+from primesvt_core.data import DataSet
 from primesvt_core.errors import CheckpointError, SpecError
 from primesvt_core.evaluation.accuracy import correct, pick_device
 from primesvt_core.evaluation.evaluate import DEFAULT_BATCH
-from primesvt_core.evaluation.splits import SplitImages, open_splits
+from primesvt_core.evaluation.splits import BY_FAMILY, SplitImages, open_splits
 from primesvt_core.families._base import Value
 from primesvt_core.intake.inspect import Inspection, identify, inspect
 from primesvt_core.intake.loading import build, load_state
-from primesvt_core.spec import PreprocessingOverrides, SplitSizes
+from primesvt_core.spec import ClassReading, PreprocessingOverrides, SplitSizes
 
 HEADS = range(1, 33)
 TIME_STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 16)
@@ -41,7 +42,33 @@ class Fit:
         return {"num_heads": self.num_heads, "time_steps": self.time_steps, "accuracy": self.accuracy}
 
 
-def fits(path: Path, data: Path, given: Mapping[str, Value], tick: Tick, *, container: str | None = None) -> list[Fit]:
+@dataclass(frozen=True)
+class Fits:
+    """Every choice that was tried, best first, and the data set that it was tried on."""
+
+    data: DataSet
+    choices: tuple[Fit, ...]
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """What ``primesvt inspect --json`` prints."""
+        data: dict[str, JsonValue] = {
+            "name": self.data.name,
+            "samples": len(self.data),
+            "classes": [*self.data.classes],
+            "notes": [*self.data.notes],
+        }
+        return {"data": data, "fits": [fit.to_json() for fit in self.choices]}
+
+
+def fits(
+    path: Path,
+    data: Path,
+    given: Mapping[str, Value],
+    tick: Tick,
+    *,
+    container: str | None = None,
+    classes: ClassReading = BY_FAMILY,
+) -> Fits:
     """Accuracy under every number of heads that fits the shapes, then of time steps, best first.
 
     Each is varied with the others as in the best choice so far, until none is better; where heads may differ from stage
@@ -54,13 +81,16 @@ def fits(path: Path, data: Path, given: Mapping[str, Value], tick: Tick, *, cont
         given: assumptions of the caller.
         tick: receives how many choices of how many have been tried.
         container: which weights of a file that has several.
+        classes: which class has which number.
 
     Raises:
         PrimeSVTError: if the checkpoint or the data cannot be read.
     """
     first = inspect(path, given, container=container)
     sizes = SplitSizes(search_images=IMAGES)
-    images = open_splits(first, data, PreprocessingOverrides(), sizes, seed=0, batch_size=DEFAULT_BATCH)
+    images = open_splits(
+        first, data, PreprocessingOverrides(), sizes, seed=0, batch_size=DEFAULT_BATCH, classes=classes
+    )
     with TemporaryDirectory(prefix="primesvt-fits-") as scratch:
         trial = _Trial(first, load_state(first, Path(scratch) / "checkpoint.safetensors"), images, given, tick)
         trial.try_all([{}])
@@ -71,7 +101,7 @@ def fits(path: Path, data: Path, given: Mapping[str, Value], tick: Tick, *, cont
                 _vary_heads(trial, first.family.hyperparameters["num_heads"].stages)
             if _is_open(first, given, "time_steps") and images.data.kind == "images":
                 trial.try_all({"time_steps": number} for number in TIME_STEPS)
-    return sorted(trial.found, key=lambda fit: -fit.accuracy)
+    return Fits(images.data, tuple(sorted(trial.found, key=lambda fit: -fit.accuracy)))
 
 
 def _vary_heads(trial: _Trial, stages: int) -> None:

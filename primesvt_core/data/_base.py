@@ -28,6 +28,7 @@ class DataSet:
         labels: ``(N,)`` int64.
         decode: the sample at an index; raises `DataError` naming the file that cannot be decoded.
         digest: of the content: every sample's name or bytes, and its label.
+        notes: sentences for people: what was taken for what, and what was not read.
     """
 
     name: str
@@ -36,6 +37,7 @@ class DataSet:
     labels: NDArray[np.int64]
     decode: Callable[[int], NDArray[Any]]
     digest: Callable[[], str]
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)

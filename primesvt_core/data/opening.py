@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import tarfile
 import zipfile
 import zlib
@@ -18,7 +17,9 @@ from primesvt_core.data import carried
 from primesvt_core.data._base import DataSet, Part, readable, refuse
 from primesvt_core.data.archives import is_zip, members
 from primesvt_core.data.arrays import from_cifar, from_idx, from_npz
-from primesvt_core.data.images import from_folder, from_tar, from_zip, is_image
+from primesvt_core.data.class_order import ClassOrder, renumbered
+from primesvt_core.data.image_sets import from_folder, from_tar, from_zip
+from primesvt_core.data.listing import is_image, visited
 
 CIFAR_FILES = ({"batches.meta", "test_batch"}, {"batches.meta", "data_batch_1"}, {"meta", "test"}, {"meta", "train"})
 """Names of files, any of these pairs of which is the python version of CIFAR."""
@@ -35,12 +36,13 @@ UNDERSTOOD = (
 )
 
 
-def open_data(path: Path, part: Part | None = None) -> DataSet:
+def open_data(path: Path, part: Part | None = None, order: ClassOrder = ClassOrder()) -> DataSet:  # noqa: B008  # frozen
     """Open a labelled data set.
 
     Args:
         path: a file or folder in one of the formats.
         part: training or test data, where the data set has both; test data by default.
+        order: how its classes are numbered.
 
     Raises:
         DataError: with a stable ``error_code``, naming the file and what is wrong with it.
@@ -50,7 +52,7 @@ def open_data(path: Path, part: Part | None = None) -> DataSet:
     if not (path.is_file() or path.is_dir()):
         raise refuse("data_format", f"{path} is neither a file nor a folder")
     try:
-        return _bounded(_open(path, part))
+        return _bounded(renumbered(_open(path, part, order), order.names))
     except (
         OSError,
         EOFError,
@@ -75,38 +77,37 @@ def _bounded(data: DataSet) -> DataSet:
     return replace(data, name=readable(data.name))
 
 
-def _open(path: Path, part: Part | None, depth: int = 0) -> DataSet:
+def _open(path: Path, part: Part | None, order: ClassOrder, depth: int = 0) -> DataSet:
     if path.is_dir():
-        return _open_folder(path, part, depth)
+        return _open_folder(path, part, order, depth)
     if is_zip(path):
-        return _open_archive(path, part, depth)
+        return _open_archive(path, part, order, depth)
     if _is_idx(path):
         return from_idx(path, part)
     if _is_tar(path):
-        return _open_archive(path, part, depth)
+        return _open_archive(path, part, order, depth)
     raise refuse("data_format", f"{path.name} is no data set that PrimeSVT understands: {UNDERSTOOD}")
 
 
-def _open_folder(path: Path, part: Part | None, depth: int) -> DataSet:
+def _open_folder(path: Path, part: Part | None, order: ClassOrder, depth: int) -> DataSet:
     """The first file that shows what a folder is decides, from the top down; archives only where nothing else does."""
     found: list[Path] = []
-    for where, folders, names in os.walk(path, followlinks=True):
-        folders.sort()
-        files = [Path(where) / name for name in names]
-        if _is_cifar(set(names)):
+    for inside in visited(path):
+        files = [inside.path / name for name in inside.files]
+        if _is_cifar({*inside.files}):
             return _open_cifar_folder(path.name, files, part)
         found += [file for file in files if carried.is_carried(file.name)]
-        if any(is_image(name) for name in names) and not any(carried.is_idx(file.name) for file in found):
-            return from_folder(path, part)
+        if any(map(is_image, inside.files)) and not any(carried.is_idx(file.name) for file in found):
+            return from_folder(path, part, order)
     inner = carried.the_only(path.name, found)
     if inner is None:
-        return from_folder(path, part)
+        return from_folder(path, part, order)
     if inner.is_dir():
         return from_idx(inner, part)
-    return replace(_open(inner, part, depth), name=path.name)
+    return replace(_open(inner, part, order, depth), name=path.name)
 
 
-def _open_archive(path: Path, part: Part | None, depth: int) -> DataSet:
+def _open_archive(path: Path, part: Part | None, order: ClassOrder, depth: int) -> DataSet:
     """The first member that shows what an archive is decides; one without any is refused as holding no images."""
     seen: set[str] = set()
     zipped = is_zip(path)
@@ -120,9 +121,9 @@ def _open_archive(path: Path, part: Part | None, depth: int) -> DataSet:
         if is_image(member.name):
             break
         if carried.is_carried(member.name) and depth < DEEPEST:
-            opened = carried.from_carrier(path, lambda inner: _open(inner, part, depth + 1))
+            opened = carried.from_carrier(path, lambda inner: _open(inner, part, order, depth + 1))
             return replace(opened, name=path.name)
-    return from_zip(path, part) if zipped else from_tar(path, part)
+    return from_zip(path, part, order) if zipped else from_tar(path, part, order)
 
 
 def _is_cifar(names: set[str]) -> bool:

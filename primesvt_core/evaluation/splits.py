@@ -15,17 +15,22 @@ from torch import Tensor
 from primesvt_core.data import (
     Batch,
     DataSet,
+    Part,
     Preprocessing,
     Splits,
     batches,
     check_classes,
     load_batch,
     open_data,
+    order_for,
     split,
 )
 from primesvt_core.errors import DataError
 from primesvt_core.intake.inspect import Inspection
-from primesvt_core.spec import PreprocessingOverrides, SplitSizes
+from primesvt_core.spec import ClassReading, PreprocessingOverrides, SplitSizes
+
+BY_FAMILY = ClassReading()
+"""Classes numbered as the family's public code does, and as many as the model has."""
 
 AHEAD = 2
 """Blocks that are decoded ahead of the one in use."""
@@ -89,6 +94,24 @@ class Blocks:
         return load_batch(self.images.data, chosen, self.images.preprocessing)
 
 
+def open_for(inspection: Inspection, path: Path, classes: ClassReading, part: Part | None = None) -> DataSet:
+    """Open a data set, its classes numbered as the model's are.
+
+    Args:
+        inspection: of the model.
+        path: of the data set.
+        classes: what the caller says of their numbers; the family's rule counts where that is nothing.
+        part: training or test data, where it has both; test data by default.
+
+    Raises:
+        DataError: naming the file or the classes that do not fit.
+    """
+    rule = inspection.family.class_rule(inspection.config)
+    data = open_data(path, part, order_for(classes.class_order, rule))
+    check_classes(data, inspection.config.num_classes, allow_fewer=classes.allow_fewer_classes)
+    return data
+
+
 def open_splits(
     inspection: Inspection,
     path: Path,
@@ -97,6 +120,7 @@ def open_splits(
     *,
     seed: int,
     batch_size: int,
+    classes: ClassReading = BY_FAMILY,
 ) -> SplitImages:
     """Open a data set, check that it fits the model, and define its splits.
 
@@ -107,12 +131,12 @@ def open_splits(
         sizes: of the splits, in images.
         seed: of the splits.
         batch_size: images at a time.
+        classes: which class has which number.
 
     Raises:
         DataError: naming the file or the classes that do not fit.
     """
-    data = open_data(path)
-    check_classes(data, inspection.config.num_classes)
+    data = open_for(inspection, path, classes)
     preprocessing = inspection.preprocessing.overridden(overrides)
     images = SplitImages(data=data, preprocessing=preprocessing, sizes=sizes, seed=seed, batch_size=batch_size)
     _check_channels(inspection, images)

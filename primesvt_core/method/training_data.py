@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from primesvt_core.data import check_classes, check_same_classes, in_proportion, open_data
+from primesvt_core.data import check_same_classes, in_proportion
 from primesvt_core.engines import Images
 from primesvt_core.errors import SpecError
-from primesvt_core.evaluation.splits import SplitImages
+from primesvt_core.evaluation.splits import SplitImages, open_for
 from primesvt_core.intake.inspect import Inspection
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.finetuning import TrainingSet
 from primesvt_core.method.repairing import NONE
+from primesvt_core.spec import ClassReading
 
 
-def training_set(inspection: Inspection, images: SplitImages, path: Path | None) -> TrainingSet:
+def training_set(inspection: Inspection, images: SplitImages, path: Path | None, classes: ClassReading) -> TrainingSet:
     """What fine-tuning learns from: the training data where it is given, otherwise the search split."""
     if path is None:
         return TrainingSet(data=images.data, indices=images.splits.search, preprocessing=images.preprocessing)
-    data = open_data(path, part="train")
-    check_classes(data, inspection.config.num_classes)
+    data = open_for(inspection, path, classes, "train")
     check_same_classes(data, images.data)
     return TrainingSet(data=data, indices=range(len(data)), preprocessing=images.preprocessing)
 
@@ -47,12 +47,13 @@ class CalibrationSet:
     source: tuple[str, ...]
 
 
-def calibration_set(inspection: Inspection, images: SplitImages, path: Path | None) -> CalibrationSet:
+def calibration_set(
+    inspection: Inspection, images: SplitImages, path: Path | None, classes: ClassReading
+) -> CalibrationSet:
     """As many of the training data as calibrate, where it is given, every class in proportion; otherwise that split."""
     if path is None:
         return CalibrationSet(images=images.blocks(images.splits.calibration), source=("calibration split",))
-    data = open_data(path, part="train")
-    check_classes(data, inspection.config.num_classes)
+    data = open_for(inspection, path, classes, "train")
     if data.fingerprint() == images.data.fingerprint():
         raise SpecError(
             f"the training data {path.name} are the images that the result is confirmed on, which nothing"

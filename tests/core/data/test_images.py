@@ -1,4 +1,4 @@
-"""Pictures in class folders: which class they are of, and which pictures are decoded."""
+"""Pictures as files: which are decoded, to which pixels."""
 
 from __future__ import annotations
 
@@ -9,48 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from primesvt_core.data import open_data
 from primesvt_core.data.images import decode_image
 from primesvt_core.errors import DataError
-from tests.support.data_files import (
-    IMAGES,
-    folder,
-    refused,
-)
+from tests.support.data_files import folder, refused
 
 
 def test_a_picture_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
     root = folder(tmp_path)
     (root / "cat" / "0.png").write_bytes((root / "cat" / "0.png").read_bytes()[:40])
     refused(root, "data_undecodable", "0.png")
-
-
-def picture(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(IMAGES[0]).save(path)
-
-
-@pytest.mark.parametrize(
-    ("names", "classes"),
-    [
-        (["cat/0.png", "dog/1.png"], ("cat", "dog")),
-        (["top/cat/0.png", "top/dog/1.png"], ("cat", "dog")),
-        (["cat/deep/0.png", "dog/1.png"], ("cat", "dog")),
-        (["only/0.png", "only/1.png"], ("only",)),
-        (["top/val/cat/0.png", "top/train/cat/1.png", "top/train/dog/2.png"], ("cat",)),
-        (["test/cat/0.png", "val/dog/1.png"], ("cat",)),
-    ],
-)
-def test_classes_are_the_first_folders_that_differ(names: list[str], classes: tuple[str, ...], tmp_path: Path) -> None:
-    for name in names:
-        picture(tmp_path / "set" / name)
-    assert open_data(tmp_path / "set").classes == classes
-
-
-def test_a_picture_beside_the_class_folders_is_refused(tmp_path: Path) -> None:
-    for name in ("top/cat/0.png", "top/dog/1.png", "top/sample.png"):
-        picture(tmp_path / "set" / name)
-    refused(tmp_path / "set", "data_format", "top/sample.png")
 
 
 def encoded(image: Image.Image, kind: str) -> bytes:
@@ -82,3 +49,35 @@ def test_a_picture_that_unpacks_to_far_too_many_pixels_is_refused(side: int) -> 
         decode_image("cat/0.pgm", flat)
     assert refusal.value.error_code == "data_unsafe"
     assert "cat/0.pgm" in refusal.value.message
+
+
+def several(kind: str) -> bytes:
+    buffer = io.BytesIO()
+    first, *more = (Image.new("L", (3, 2), shade) for shade in (0, 100, 200))
+    first.save(buffer, kind, save_all=True, append_images=more)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP", "PNG"])
+def test_a_file_of_several_pictures_is_refused(kind: str) -> None:
+    with pytest.raises(DataError, match=r"cat/0.* holds several pictures") as refusal:
+        decode_image("cat/0", several(kind))
+    assert refusal.value.error_code == "data_format"
+
+
+def test_a_second_picture_that_is_damaged_is_one(tmp_path: Path) -> None:
+    content = several("TIFF")
+    with pytest.raises(DataError):
+        decode_image("cat/0", content[:-40])
+
+
+def test_previews_that_cameras_add_are_not_the_picture() -> None:
+    picture, preview = Image.new("RGB", (16, 8), (200, 0, 0)), Image.new("RGB", (2, 2))
+    buffer = io.BytesIO()
+    picture.save(buffer, "MPO", save_all=True, append_images=[preview])
+    assert decode_image("cat/0.jpg", buffer.getvalue()).shape == (8, 16, 3)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP", "PNG", "JPEG", "BMP", "PPM"])
+def test_a_file_of_one_picture_is_decoded(kind: str) -> None:
+    assert decode_image("cat/0", encoded(Image.new("L", (3, 2), 7), kind)).shape[:2] == (2, 3)
