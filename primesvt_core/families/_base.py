@@ -53,6 +53,9 @@ class Hyperparameter:
             Raises ``ValueError`` on arguments that make the model another one.
         ignored_by: variants whose public code takes that argument and ignores it.
         stages: as how many values it may be given, one a stage: a list there, separated by commas here.
+        tell: its value where the tensors of this checkpoint tell it after all: then nobody else is believed.
+        choices: the values that ``primesvt inspect --data`` tries, beside the default.
+        must_be_told: whether no default is safe: a model of which nothing tells it is inspected, but not computed.
     """
 
     default: Callable[[str, Shapes], Value]
@@ -60,6 +63,9 @@ class Hyperparameter:
     parse_args: Callable[[Mapping[str, object]], object] = field(default=lambda _: None)
     ignored_by: tuple[str, ...] = ()
     stages: int = 1
+    tell: Callable[[str, Shapes], Value | None] = field(default=lambda *_: None)
+    choices: tuple[Value, ...] = ()
+    must_be_told: Callable[[str, Shapes], bool] = field(default=lambda *_: False)
 
     def names(self, name: str) -> tuple[str, ...]:
         """Where to look for the field ``name`` in a checkpoint's ``args``, best first."""

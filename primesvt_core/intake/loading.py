@@ -19,6 +19,7 @@ from primesvt_core.layers.model import SpikingModel
 def load(path: Path, assumptions: Mapping[str, Value] | None = None, *, container: str | None = None) -> SpikingModel:
     """Load a checkpoint as a ready model; see `primesvt_core.load`."""
     inspection = inspect(path, assumptions, container=container)
+    inspection.check_answered()
     with TemporaryDirectory() as folder:
         state = load_state(inspection, Path(folder) / "model.safetensors")
     model = build(inspection.family, inspection.config, state)
