@@ -260,7 +260,7 @@ def _depthwise_name(variant: str, stage: int) -> str:
 
 def identify(shapes: Shapes) -> str | None:
     """By the names of its patch embeddings; where Max-Former's and MS-QKFormer's are the same, of its first block."""
-    if unsupported_reason(shapes) or "stage1.0.mlp.fc1_conv.weight" not in shapes:
+    if "stage1.0.mlp.fc1_conv.weight" not in shapes:
         return None
     if "patch_embed2.proj3_conv.weight" in shapes and "patch_embed1.rpe_conv.weight" in shapes:
         has_attention = "stage1.0.attn.q_conv.weight" in shapes

@@ -84,8 +84,6 @@ def build(config: Config) -> Pyramid:
 
 def identify(shapes: Shapes) -> str | None:
     """By the pointwise convolutions of its blocks (base) or the scales of its layers (large)."""
-    if unsupported_reason(shapes):
-        return None
     if BASE_MARK in shapes:
         return "base"
     return "large" if shapes.keys() >= LARGE_MARKS else None

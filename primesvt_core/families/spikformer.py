@@ -38,6 +38,8 @@ from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
 __all__ = ["FAMILY", "BlockConfig", "Config", "Spikformer"]
 
 STEM_SUFFIXES = ("", "1", "2", "3")
+STRIDE = 16
+"""Of the tokens where every stage of the stem pools."""
 
 
 class Config(FamilyConfig):
@@ -265,6 +267,13 @@ def _default_heads(variant: str, shapes: Shapes) -> int:
     return published.get((variant, D)) or math.gcd(D, 8)
 
 
+def _told_size(variant: str, shapes: Shapes) -> int | None:
+    """The DVS variant's unused position embedding has an entry for every token, of square images."""
+    tokens = shapes["pos_embed"].shape[1] if variant == "dvs" else 0
+    side = math.isqrt(tokens)
+    return STRIDE * side if side and side * side == tokens else None
+
+
 FAMILY = Family(
     title="Spikformer",
     paper="arXiv 2209.15425",
@@ -275,7 +284,7 @@ FAMILY = Family(
     hyperparameters={
         "time_steps": Hyperparameter(lambda variant, _: 16 if variant == "dvs" else 4),
         "num_heads": Hyperparameter(_default_heads),
-        "image_size": Hyperparameter(lambda variant, _: VARIANTS[variant].image_size),
+        "image_size": Hyperparameter(lambda variant, _: VARIANTS[variant].image_size, tell=_told_size),
     },
     infer=infer,
     build=Spikformer,

@@ -69,6 +69,8 @@ def check_agreement(
 def _agree(known: object, value: Value) -> bool:
     if isinstance(known, bool) or isinstance(value, bool):
         return known is value
+    if isinstance(known, tuple):
+        return ",".join(map(str, known)) == str(value)
     if isinstance(known, int | float):
         with suppress(ValueError):
             return float(value) == known
