@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -156,7 +156,8 @@ class _Trial:
 
     def _accuracy(self, inspection: Inspection) -> float:
         model = build(inspection.family, inspection.config, self.state)
-        right = correct(model.to(pick_device("auto")), self.images.blocks(self.images.splits.search))
+        images = replace(self.images, preprocessing=inspection.preprocessing)  # which may follow from the choice
+        right = correct(model.to(pick_device("auto")), images.blocks(images.splits.search))
         return sum(right) / len(right)
 
 

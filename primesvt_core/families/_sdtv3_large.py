@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -289,12 +290,18 @@ def block_layers(base: str, block: LargeBlock) -> Iterator[Layer]:
         rep = f"{attention}.{name}_conv"
         inner = f"{attention}.{name}.inner"
         yield layer(f"{attention}.{name}.in", f"{rep}.0.conv1.0", f"{rep}.0.conv1.1", bias=False, group=inner)
-        yield layer(
+        out = layer(
             f"{attention}.{name}.out", f"{rep}.0.conv2.0", f"{rep}.0.conv2.1", f"{rep}.1", bias=False, group=owner
         )
-    for name, owner in (("fc1", f"{base}.mlp.fc1"), ("fc2", "stream.3")):
-        module = f"{base}.mlp.{name}"
-        yield layer(module, f"{module}_conv", f"{module}_bn", bias=True, group=owner)
+        yield _with_scale(out, f"{base}.layer_scale1") if name == "proj" else out
+    fc1, fc2 = (f"{base}.mlp.{name}" for name in ("fc1", "fc2"))
+    yield layer(fc1, f"{fc1}_conv", f"{fc1}_bn", bias=True, group=fc1)
+    yield _with_scale(layer(fc2, f"{fc2}_conv", f"{fc2}_bn", bias=True, group="stream.3"), f"{base}.layer_scale2")
+
+
+def _with_scale(found: Layer, scale: str) -> Layer:
+    """A layer with what its currents are multiplied by before they are added to the stream."""
+    return replace(found, tensors=(*found.tensors, scale))
 
 
 def conv_groups(base: str, path: str, block: LargeConvBlock) -> Iterator[ChannelGroup]:
