@@ -36,6 +36,7 @@ from primesvt_core.families._stages import (
     patch_embeddings,
     stream_groups,
 )
+from primesvt_core.families._step import other_network
 from primesvt_core.layers.conv_bn_lif import ConvBnLif
 from primesvt_core.layers.graph import Flow, Signal
 from primesvt_core.layers.mlp import Mlp
@@ -330,4 +331,5 @@ FAMILY = Family(
     layers=layers,
     groups=groups,
     preprocessing=preprocessing,
+    unsupported_reason=lambda shapes: other_network(shapes, "QKFormer"),
 )

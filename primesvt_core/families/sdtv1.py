@@ -28,6 +28,7 @@ from primesvt_core.families._masked import (
     masked_layers,
     preprocessing,
 )
+from primesvt_core.families._step import other_network
 from primesvt_core.layers.graph import Flow, Multiplies, Signal
 from primesvt_core.layers.masked_attention import MaskedAttention
 from primesvt_core.layers.mlp import CurrentMlp
@@ -208,5 +209,6 @@ FAMILY = Family(
     groups=groups,
     unused=unused,
     preprocessing=preprocessing,
+    unsupported_reason=lambda shapes: other_network(shapes, "SDT"),
     implied_args={"spike_mode": lambda config: config.neuron},
 )

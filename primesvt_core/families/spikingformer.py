@@ -32,6 +32,7 @@ from primesvt_core.families._blocks import (
     infer_block,
 )
 from primesvt_core.families._recipes import CIFAR100_CLASSES, cifar10, for_colours, imagenet
+from primesvt_core.families._step import other_network
 from primesvt_core.layers.graph import Flow, Part, Signal
 from primesvt_core.layers.mlp import Mlp
 from primesvt_core.layers.model import SpikingModel
@@ -316,4 +317,5 @@ FAMILY = Family(
     groups=groups,
     unused=unused,
     preprocessing=preprocessing,
+    unsupported_reason=lambda shapes: other_network(shapes, "SGLFormer"),
 )
