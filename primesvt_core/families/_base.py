@@ -93,8 +93,8 @@ class Family(Generic[C]):
         unused: tensors that the forward pass never reads.
         preprocessing: the public evaluation's preprocessing.
         unsupported_reason: why a state dict that looks like this family's is of another model; None if it does not.
-        implied_args: arguments of the training script that the config implies; a file with another value there is of a
-            model with the same weights that computes something else.
+        implied_args: arguments of the training script that the config implies, None where it does not; a file with
+            another value there is of a model with the same weights that computes something else.
     """
 
     title: str
@@ -111,7 +111,7 @@ class Family(Generic[C]):
     preprocessing: Callable[[C], Preprocessing]
     unused: Callable[[C], frozenset[str]] = field(default=lambda _: frozenset())
     unsupported_reason: Callable[[Shapes], str | None] = field(default=lambda _: None)
-    implied_args: Mapping[str, Callable[[C], Value]] = field(default_factory=dict)
+    implied_args: Mapping[str, Callable[[C], Value | None]] = field(default_factory=dict)
 
 
 FAMILIES: Registry[Family[FamilyConfig]] = Registry("families", Family)

@@ -13,10 +13,14 @@ from typing import Any
 from primesvt_core.types import Shapes
 
 NODE = "LIFNode"
-STEP_ARGS: Mapping[str, Callable[[Any], str | float]] = {
+STEPS = 4
+"""That most of its neurons run, whatever the network is told: with another number images are mixed."""
+
+STEP_ARGS: Mapping[str, Callable[[Any], str | float | None]] = {
     "node_type": lambda _: NODE,
-    "tau": lambda _: 2.0,
-    "attn_scale": lambda _: 0.125,
+    "tau": lambda config: 2.0 if is_step(config.variant) else None,
+    "attn_scale": lambda config: 0.125 if is_step(config.variant) else None,
+    "step": lambda config: STEPS if is_step(config.variant) else None,
 }
 """Arguments of its training script, with the values that the networks here have."""
 
@@ -29,6 +33,11 @@ OTHERS = {
     ".Vth": "GLIF",
 }
 """Its other neurons, by how a name ends that only they have."""
+
+
+def is_step(variant: str) -> bool:
+    """Whether a variant is STEP's."""
+    return variant.startswith("step_")
 
 
 def stores_thresholds(shapes: Shapes) -> bool:

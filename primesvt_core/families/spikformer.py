@@ -29,7 +29,14 @@ from primesvt_core.families._blocks import (
     infer_block,
 )
 from primesvt_core.families._recipes import cifar10, for_colours, imagenet
-from primesvt_core.families._step import STEP_ARGS, other_network, other_neurons, step_neuron, stores_thresholds
+from primesvt_core.families._step import (
+    STEP_ARGS,
+    is_step,
+    other_network,
+    other_neurons,
+    step_neuron,
+    stores_thresholds,
+)
 from primesvt_core.layers.graph import Flow, Part, Signal
 from primesvt_core.layers.mlp import Mlp
 from primesvt_core.layers.model import SpikingModel
@@ -302,7 +309,7 @@ def _default_heads(variant: str, shapes: Shapes) -> int:
 
 def _told_neuron(variant: str, _shapes: Shapes) -> str | None:
     """Other neurons than STEP's keep nothing in the state dict, and are leaky."""
-    return None if variant.startswith("step_") else "lif"
+    return None if is_step(variant) else "lif"
 
 
 def _told_size(variant: str, shapes: Shapes) -> int | None:
@@ -320,9 +327,7 @@ FAMILY = Family(
     signature_keys=("patch_embed.rpe_conv.weight", "patch_embed.proj_conv3.weight", "block.0.attn.q_linear.weight"),
     identify=identify,
     hyperparameters={
-        "time_steps": Hyperparameter(
-            lambda variant, _: 16 if variant == "dvs" else 4, ("step",), ignored_by=("step_imagenet", "step_cifar")
-        ),
+        "time_steps": Hyperparameter(lambda variant, _: 16 if variant == "dvs" else 4),
         "num_heads": Hyperparameter(_default_heads),
         "image_size": Hyperparameter(lambda variant, _: VARIANTS[variant].image_size, tell=_told_size),
         "neuron": Hyperparameter(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from primesvt_core.errors import SpecError
+from primesvt_core.errors import CheckpointMismatch, SpecError, UnknownFamily
 from primesvt_core.evaluation.evaluate import evaluate
 from primesvt_core.families._base import Value
 from primesvt_core.intake.inspect import inspect
@@ -126,3 +126,47 @@ def test_levels_are_named_and_change_what_is_computed(tmp_path: Path) -> None:
         logits[levels] = model(record.input).detach()
     assert (logits[8] - record.tensors["logits"]).abs().max() <= 1e-4
     assert (logits[4] - record.tensors["logits"]).abs().max() > 1
+
+
+STEP = "spikformer-step_cifar-T4"
+
+
+@pytest.mark.parametrize(
+    ("args", "wrong"),
+    [
+        ({"node_type": "LIFNode", "step": 6}, "step=4, but its args have step=6"),
+        ({"node_type": "LIFNode", "tau": 1.5}, "tau=2.0, but its args have tau=1.5"),
+        ({"attn_scale": 0.25}, "attn_scale=0.125, but its args have attn_scale=0.25"),
+        ({"node_type": "LIFNode", "step": 4, "tau": 2.0, "attn_scale": 0.125}, None),
+    ],
+)
+def test_arguments_with_which_a_model_of_step_computes_something_else_are_refused(
+    args: dict[str, object], wrong: str | None, tmp_path: Path
+) -> None:
+    torch.save({"state_dict": golden(STEP), "args": Namespace(**args)}, tmp_path / "m.pth")
+    if wrong is None:
+        assert inspect(tmp_path / "m.pth").unanswered == ()
+        return
+    with pytest.raises(UnknownFamily, match=wrong):
+        inspect(tmp_path / "m.pth")
+
+
+def test_the_thresholds_that_a_model_of_step_stores_are_those_it_computes_with(tmp_path: Path) -> None:
+    known: dict[str, Value] = {"neuron": "lif", "num_heads": 4}
+    state, name = golden(STEP), "block.0.attn.attn_lif.threshold"
+    assert state[name] == 0.5
+    x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    logits = []
+    for threshold in (0.5, 0.25):
+        model = load(saved(state | {name: torch.tensor(threshold)}, tmp_path), known)
+        assert model.get_submodule("block.0.attn.attn_lif").v_threshold == threshold
+        assert model.state_dict()[name] == threshold
+        logits.append(model(x).detach())
+    assert not torch.equal(*logits)
+
+
+@pytest.mark.parametrize("threshold", [0.0, -1.0])
+def test_a_threshold_at_which_nothing_can_be_silent_is_refused(threshold: float, tmp_path: Path) -> None:
+    state = golden(STEP) | {"patch_embed.rpe_lif.threshold": torch.tensor(threshold)}
+    with pytest.raises(CheckpointMismatch, match=r"threshold of patch_embed\.rpe_lif is .*must be above 0"):
+        load(saved(state, tmp_path), {"neuron": "lif"})
