@@ -156,6 +156,7 @@ def prepare(request: Request) -> Candidates:
     """Read the checkpoint without running it, open the data set, and refuse what cannot work before any evaluation."""
     spec, device = request.spec, pick_device(request.spec.device)
     inspection = inspect(request.checkpoint, spec.assumptions, container=spec.container)
+    inspection.check_answered()
     images = open_splits(
         inspection, request.data, spec.preprocessing, spec.splits, seed=spec.seed, batch_size=spec.batch_size,
         classes=spec.class_reading,

@@ -7,7 +7,7 @@ imported when a command runs, by name: so ``--help`` answers at once, without to
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -57,7 +57,8 @@ def inspect(
     assume: Assume = None,
     container: Container = None,
     data: Annotated[
-        Path | None, typer.Option(help="Labelled images: try which heads and time steps fit the weights best.")
+        Path | None,
+        typer.Option(help="Labelled images: try which heads, time steps and other choices fit the weights best."),
     ] = None,
     class_order: ClassOrder = None,
     allow_fewer_classes: AllowFewerClasses = None,
@@ -75,16 +76,17 @@ def inspect(
         return
     out.print(f"[bold]{document['title']}[/] ({document['variant']}), {document['num_classes']} classes")
     out.print(f"{document['parameters']:,} parameters, {document['parameter_bytes']:,} bytes of parameter memory")
-    for assumption in document["assumptions"]:
-        out.print(f"  assumed {assumption['field']} = {assumption['value']} (from the {assumption['source']})")
+    _print_assumptions(document["assumptions"])
     for note in document["notes"]:
-        out.print(f"  {note}")
+        out.print(f"  {note}", soft_wrap=True)
     if "fits" in document:
         _print_data(document["data"]["classes"], document["data"]["notes"])
         out.print(f"  tried on {document['data']['name']}, best first; a few points are chance:", soft_wrap=True)
     for fit in document.get("fits", ()):
-        choice = "" if fit["num_heads"] is None else f"num_heads = {fit['num_heads']}, "
-        out.print(f"  with {choice}time_steps = {fit['time_steps']}: accuracy {fit['accuracy']:.2%}")
+        tried = ", ".join(
+            f"{name} = {value}" for name, value in fit.items() if name != "accuracy" and value is not None
+        )
+        out.print(f"  with {tried}: accuracy {fit['accuracy']:.2%}")
     table = Table(
         "layer", "channel group", "shape", "parameters", "bytes", title="layers, largest first", title_justify="left"
     )
@@ -99,6 +101,13 @@ def inspect(
 def _check_has_images(data: Path | None, classes: specs.ClassReading) -> None:
     if data is None and classes != specs.ClassReading():
         raise SpecError("--class-order and --allow-fewer-classes say how images are read; give --data")
+
+
+def _print_assumptions(assumptions: Iterable[Mapping[str, JsonValue]]) -> None:
+    """What weights alone do not determine; what the tensors tell after all is no assumption."""
+    for assumption in assumptions:
+        if assumption["source"] != "tensors":
+            out.print(f"  assumed {assumption['field']} = {assumption['value']} (from the {assumption['source']})")
 
 
 def _fits(
@@ -165,6 +174,7 @@ def evaluate(
         print_json(found.to_json())
         return
     out.print(f"[bold]{found.accuracy:.2%}[/] ({found.correct:,} of {found.samples:,}, {_split_words(found.split)})")
+    _print_assumptions(found.assumptions)
     _print_data(found.classes, found.notes)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -30,16 +30,29 @@ Tick = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Fit:
-    """One choice, and how many of the same images it is right on."""
+    """One choice, and how many of the same images it is right on.
+
+    Attributes:
+        num_heads: of every stage, or of each, separated by commas.
+        time_steps: T.
+        others: fields of which the family says what they may be, with their values.
+        accuracy: on the images.
+    """
 
     num_heads: int | str | None
-    """Of every stage, or of each, separated by commas."""
     time_steps: int
+    others: tuple[tuple[str, Value], ...]
     accuracy: float
+
+    @property
+    def choice(self) -> tuple[object, ...]:
+        """What tells it from others."""
+        return self.num_heads, self.time_steps, self.others
 
     def to_json(self) -> dict[str, JsonValue]:
         """What ``primesvt inspect --json`` prints."""
-        return {"num_heads": self.num_heads, "time_steps": self.time_steps, "accuracy": self.accuracy}
+        heads_and_steps = {"num_heads": self.num_heads, "time_steps": self.time_steps}
+        return {**heads_and_steps, **dict(self.others), "accuracy": self.accuracy}
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,7 @@ def fits(
     container: str | None = None,
     classes: ClassReading = BY_FAMILY,
 ) -> Fits:
-    """Accuracy under every number of heads that fits the shapes, then of time steps, best first.
+    """Accuracy under every value of a field that has choices, number of heads that fits, and of time steps, best first.
 
     Each is varied with the others as in the best choice so far, until none is better; where heads may differ from stage
     to stage, those of one stage after the other, too. What the caller gives is not varied, nor are time steps of
@@ -97,6 +110,9 @@ def fits(
         best = None
         while best != trial.best:
             best = trial.best
+            for name, hyperparameter in first.family.hyperparameters.items():
+                if name not in given:
+                    trial.try_all({name: value} for value in hyperparameter.choices)
             if _is_open(first, given, "num_heads"):
                 _vary_heads(trial, first.family.hyperparameters["num_heads"].stages)
             if _is_open(first, given, "time_steps") and images.data.kind == "images":
@@ -144,11 +160,11 @@ class _Trial:
     def try_all(self, choices: Iterable[Mapping[str, Value]]) -> None:
         """Every choice that the shapes allow and that was not tried, the rest as in the best one so far."""
         start = self._known(self.best) if self.found else {}
-        tried = {(fit.num_heads, fit.time_steps) for fit in self.found}
+        tried = {fit.choice for fit in self.found}
         allowed = {}
         for choice in choices:
             inspection = self._inspected({**self.given, **start, **choice})
-            if inspection is not None and (key := _key(inspection)) not in tried:
+            if inspection is not None and (key := _choice(inspection)) not in tried:
                 allowed[key] = inspection
         total = len(self.found) + len(allowed)
         for key, inspection in allowed.items():
@@ -156,7 +172,7 @@ class _Trial:
             self.tick(len(self.found), total)
 
     def _known(self, fit: Fit) -> dict[str, Value]:
-        known: dict[str, Value] = {"time_steps": fit.time_steps}
+        known: dict[str, Value] = {"time_steps": fit.time_steps, **dict(fit.others)}
         if fit.num_heads is not None:
             known["num_heads"] = fit.num_heads
         return {name: value for name, value in known.items() if name in self.first.family.hyperparameters}
@@ -170,10 +186,14 @@ class _Trial:
 
     def _accuracy(self, inspection: Inspection) -> float:
         model = build(inspection.family, inspection.config, self.state)
-        right = correct(model.to(pick_device("auto")), self.images.blocks(self.images.splits.search))
+        images = replace(self.images, preprocessing=inspection.preprocessing)  # which may follow from the choice
+        right = correct(model.to(pick_device("auto")), images.blocks(images.splits.search))
         return sum(right) / len(right)
 
 
-def _key(inspection: Inspection) -> tuple[int | str | None, int]:
-    heads = getattr(inspection.config, "num_heads", None) if "num_heads" in inspection.family.hyperparameters else None
-    return heads, inspection.config.time_steps
+def _choice(inspection: Inspection) -> tuple[int | str | None, int, tuple[tuple[str, Value], ...]]:
+    """Heads, time steps, and the other fields that are tried."""
+    config, fields = inspection.config, inspection.family.hyperparameters
+    heads = getattr(config, "num_heads", None) if "num_heads" in fields else None
+    others = ((name, getattr(config, name)) for name, field in fields.items() if field.choices)
+    return heads, config.time_steps, tuple(others)

@@ -75,6 +75,7 @@ def evaluate(
     """
     place = pick_device(device)
     inspection = inspect(model, assumptions, container=container)
+    inspection.check_answered()
     own = inspection.provenance
     images = open_splits(
         inspection,

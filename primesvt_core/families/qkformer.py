@@ -36,6 +36,7 @@ from primesvt_core.families._stages import (
     patch_embeddings,
     stream_groups,
 )
+from primesvt_core.families._step import other_network
 from primesvt_core.layers.conv_bn_lif import ConvBnLif
 from primesvt_core.layers.graph import Flow, Signal
 from primesvt_core.layers.mlp import Mlp
@@ -331,4 +332,5 @@ FAMILY = Family(
     groups=groups,
     preprocessing=preprocessing,
     class_rule=lambda config: "plain" if config.variant == "imagenet" else "natural",  # two training codes
+    unsupported_reason=lambda shapes: other_network(shapes, "QKFormer"),
 )

@@ -28,6 +28,7 @@ from primesvt_core.families._masked import (
     masked_layers,
     preprocessing,
 )
+from primesvt_core.families._step import other_network
 from primesvt_core.layers.graph import Flow, Multiplies, Signal
 from primesvt_core.layers.masked_attention import MaskedAttention
 from primesvt_core.layers.mlp import CurrentMlp
@@ -209,5 +210,6 @@ FAMILY = Family(
     unused=unused,
     preprocessing=preprocessing,
     class_rule=lambda _: "natural",
+    unsupported_reason=lambda shapes: other_network(shapes, "SDT"),
     implied_args={"spike_mode": lambda config: config.neuron},
 )

@@ -1,7 +1,12 @@
 """Spikingformer (Zhou et al., arXiv 2304.11954): neurons before the convolutions, a stream of membrane currents.
 
-Reproduces the ImageNet, CIFAR and DVS models of github.com/zhouchenlin2096/Spikingformer at commit 4378623b (MIT),
-written from their description: names and shapes of the state dict, numerics, and the order of operations.
+Reproduces the ImageNet, CIFAR and DVS models of github.com/zhouchenlin2096/Spikingformer at commit 4378623b (MIT), and
+those of github.com/zhouchenlin2096/Spikingformer-CML at commit 8e51213c (arXiv 2305.05954), written from their
+description: names and shapes of the state dict, numerics, and the order of operations.
+
+CML is another downsampling: a convolution, its BatchNorm, maxima, then the neuron. Its ImageNet and DVS models have the
+names and shapes of Spikingformer's, and its training script the same arguments: which of the two a file is of must be
+told. Its CIFAR models have the names of the ImageNet models, and a patch size of 4 in their arguments.
 """
 
 from __future__ import annotations
@@ -27,6 +32,7 @@ from primesvt_core.families._blocks import (
     infer_block,
 )
 from primesvt_core.families._recipes import CIFAR100_CLASSES, cifar10, for_colours, imagenet
+from primesvt_core.families._step import other_network
 from primesvt_core.layers.graph import Flow, Part, Signal
 from primesvt_core.layers.mlp import Mlp
 from primesvt_core.layers.model import SpikingModel
@@ -39,6 +45,10 @@ __all__ = ["FAMILY", "Config", "Spikingformer"]
 NAMES = BlockNames(suffix="conv", mlp=("mlp.mlp1", "mlp.mlp2"))
 
 
+Downsampling = Literal["sped", "cml", "cml_cifar"]
+"""Maxima of spikes before the convolutions (the paper's SPED), or of currents behind the first four, or behind two."""
+
+
 class Config(FamilyConfig):
     """One Spikingformer. ``stem`` are the widths of the first four convolutions; the fifth begins the stream."""
 
@@ -47,6 +57,7 @@ class Config(FamilyConfig):
     embed_dim: Count
     blocks: tuple[BlockConfig, ...]
     num_heads: Count
+    downsampling: Downsampling = "sped"
 
     @model_validator(mode="after")
     def _heads_divide_widths(self) -> Config:
@@ -55,33 +66,52 @@ class Config(FamilyConfig):
 
 
 class VariantSpec(BaseModel):
-    """How a variant names its stem, and what differs in its numerics."""
+    """How a variant names its stem, and what differs in its numerics.
+
+    Attributes:
+        stem: what its convolutions are called.
+        pooled: before which of them spikes are pooled, or with ``pools_currents`` behind which currents are.
+        tau: time constant of all neurons.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     stem: tuple[str, str, str, str, str]
     pooled: tuple[bool, bool, bool, bool, bool]
-    tau: float
-    image_size: int
+    pools_currents: bool = False
+    tau: float = 2.0
 
 
 PROJECTIONS = ("proj", "proj1", "proj2", "proj3", "proj4")
+BLOCKS = ("block0", "block1", "block2", "block3", "block4")
+FIRST_FOUR, LAST_FOUR = (True, True, True, True, False), (False, True, True, True, True)
 VARIANTS = {
-    "imagenet": VariantSpec(stem=PROJECTIONS, pooled=(False, True, True, True, True), tau=2.0, image_size=224),
-    "cifar": VariantSpec(
-        stem=("block0", "block1", "block2", "block3", "block4"), pooled=(False, False, False, True, True), tau=2.0,
-        image_size=32,
+    ("imagenet", "sped"): VariantSpec(stem=PROJECTIONS, pooled=LAST_FOUR),
+    ("cifar", "sped"): VariantSpec(stem=BLOCKS, pooled=(False, False, False, True, True)),
+    ("dvs", "sped"): VariantSpec(stem=PROJECTIONS, pooled=LAST_FOUR, tau=1.5),
+    ("imagenet", "cml"): VariantSpec(stem=PROJECTIONS, pooled=FIRST_FOUR, pools_currents=True),
+    ("cifar", "cml_cifar"): VariantSpec(
+        stem=PROJECTIONS, pooled=(False, False, True, True, False), pools_currents=True
     ),
-    "dvs": VariantSpec(stem=PROJECTIONS, pooled=(False, True, True, True, True), tau=1.5, image_size=128),
-}  # fmt: skip
+    ("dvs", "cml"): VariantSpec(stem=PROJECTIONS, pooled=FIRST_FOUR, pools_currents=True, tau=1.75),
+}
+"""By variant and downsampling."""
+
+IMAGE_SIZE = {"imagenet": 224, "cifar": 32, "dvs": 128}
+CIFAR_CLASSES = (10, CIFAR100_CLASSES)
+CIFAR_PATCH = 4
+
+
+def _spec(config: Config) -> VariantSpec:
+    return VARIANTS[config.variant, config.downsampling]
 
 
 class Stem(Part):
-    """Five convolutions with BatchNorm; but for the first, a neuron and perhaps pooling come before each."""
+    """Five convolutions with BatchNorm, a neuron between them, and maxima of what the neuron gives or gets."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.spec = VARIANTS[config.variant]
+        self.spec = _spec(config)
         widths = (config.in_channels, *config.stem, config.embed_dim)
         for index, (name, (source, target)) in enumerate(zip(self.spec.stem, pairwise(widths), strict=True)):
             self.add_module(f"{name}_conv", nn.Conv2d(source, target, 3, padding=1, bias=False))
@@ -95,9 +125,12 @@ class Stem(Part):
         name = self.spec.stem[index]
         if index:
             x = flow.fire(x, self.get_submodule(f"{name}_lif"))
-        if self.spec.pooled[index]:
-            x = flow.run(x, self.pool)
-        return flow.run(x, self.get_submodule(f"{name}_conv"), self.get_submodule(f"{name}_bn"))
+        layers = [self.get_submodule(f"{name}_conv"), self.get_submodule(f"{name}_bn")]
+        if not self.spec.pooled[index]:
+            return flow.run(x, *layers)
+        return (
+            flow.run(x, *layers, self.pool) if self.spec.pools_currents else flow.run(flow.run(x, self.pool), *layers)
+        )
 
     def define(self, flow: Flow, x: Signal) -> Signal:
         """All stages: ``(T, B, C, H, W) -> (T, B, D, N)`` currents."""
@@ -119,7 +152,7 @@ class Block(Part):
 
     def __init__(self, config: Config, block: BlockConfig) -> None:
         super().__init__()
-        neuron, D = partial(lif, tau=VARIANTS[config.variant].tau), config.embed_dim
+        neuron, D = partial(lif, tau=_spec(config).tau), config.embed_dim
         self.norm1 = nn.LayerNorm(D)  # in the public checkpoints, never used
         self.attn = Attention(D, block.qk_dim, block.v_dim, num_heads=config.num_heads, neuron=neuron)
         self.norm2 = nn.LayerNorm(D)
@@ -158,12 +191,23 @@ def identify(shapes: Shapes) -> str | None:
 
 
 def infer(variant: str, shapes: Shapes, values: Mapping[str, Value]) -> Config:
-    """Read every width off the shapes."""
-    *stem, embedding = (shapes[f"patch_embed.{name}_conv.weight"].shape[0] for name in VARIANTS[variant].stem)
+    """Read every width off the shapes; ``cml_cifar`` makes a CIFAR model of what has the names of an ImageNet model.
+
+    Raises:
+        ValueError: if the variant has no such downsampling.
+    """
+    downsampling = str(values["downsampling"])
+    if (variant, downsampling) == ("imagenet", "cml_cifar"):
+        variant = "cifar"
+    if (variant, downsampling) not in VARIANTS:
+        known = ", ".join(found for of, found in VARIANTS if of == variant)
+        raise ValueError(f"downsampling is {downsampling}, which is none of {known}")
+    names = VARIANTS[variant, downsampling].stem
+    *stem, embedding = (shapes[f"patch_embed.{name}_conv.weight"].shape[0] for name in names)
     return Config.model_validate(
         {
             "variant": variant,
-            "in_channels": shapes[f"patch_embed.{VARIANTS[variant].stem[0]}_conv.weight"].shape[1],
+            "in_channels": shapes[f"patch_embed.{names[0]}_conv.weight"].shape[1],
             "num_classes": shapes["head.weight"].shape[0],
             "stem": tuple(stem),
             "embed_dim": embedding,
@@ -180,7 +224,7 @@ def _stem(name: str) -> Producer:
 def layers(config: Config) -> tuple[Layer, ...]:
     """Stem convolutions, the seven layers of each block, the head."""
     owners = (*(f"stem.{i}" for i in range(4)), "embedding")
-    producers = map(_stem, VARIANTS[config.variant].stem)
+    producers = map(_stem, _spec(config).stem)
     return (
         *(
             layer(f"stem.{i}", producer.module, producer.norm, bias=False, group=owner)
@@ -193,7 +237,7 @@ def layers(config: Config) -> tuple[Layer, ...]:
 
 def groups(config: Config) -> tuple[ChannelGroup, ...]:
     """Stem convolutions, then q/k, v and MLP of each block, and the residual stream as ``embedding``."""
-    names = VARIANTS[config.variant].stem
+    names = _spec(config).stem
     bases = [f"block.{i}" for i in range(len(config.blocks))]
     stem = (
         group(f"stem.{i}", config.stem[i], f"stem.{i}", (_stem(a),), (_stem(b).module,))
@@ -229,10 +273,23 @@ def preprocessing(config: Config) -> Preprocessing:
 
 def _default_heads(variant: str, shapes: Shapes) -> int:
     K, D = shapes["head.weight"].shape
-    published = {("cifar", 384): 12, ("dvs", 256): 16}
-    if variant == "cifar" and K == CIFAR100_CLASSES:
-        published = {}  # its settings keep the builder's 8
+    is_cifar10 = K == 10 if variant == "imagenet" else K != CIFAR100_CLASSES  # whose settings keep the builder's 8
+    published = {("imagenet", 384): 12 if is_cifar10 else 8, ("cifar", 384): 12 if is_cifar10 else 8, ("dvs", 256): 16}
     return published.get((variant, D)) or math.gcd(D, 8)
+
+
+def _default_size(variant: str, shapes: Shapes) -> int:
+    return IMAGE_SIZE["cifar" if variant == "imagenet" and _is_cifar(shapes) else variant]
+
+
+def _is_cifar(shapes: Shapes) -> bool:
+    """Whether a model with the names of the ImageNet models was probably trained on CIFAR."""
+    return shapes["head.weight"].shape[0] in CIFAR_CLASSES
+
+
+def _named_downsampling(args: Mapping[str, object]) -> str | None:
+    """A patch size of 4, of a model with the names of the ImageNet models."""
+    return "cml_cifar" if args.get("patch_size") == CIFAR_PATCH else None
 
 
 FAMILY = Family(
@@ -245,7 +302,14 @@ FAMILY = Family(
     hyperparameters={
         "time_steps": Hyperparameter(lambda variant, _: 16 if variant == "dvs" else 4),
         "num_heads": Hyperparameter(_default_heads),
-        "image_size": Hyperparameter(lambda variant, _: VARIANTS[variant].image_size),
+        "image_size": Hyperparameter(_default_size),
+        "downsampling": Hyperparameter(
+            lambda *_: "sped",
+            parse_args=_named_downsampling,
+            tell=lambda _, shapes: "sped" if f"patch_embed.{BLOCKS[0]}_conv.weight" in shapes else None,
+            choices=("sped", "cml", "cml_cifar"),
+            must_be_told=lambda *_: True,
+        ),
     },
     infer=infer,
     build=Spikingformer,
@@ -254,4 +318,5 @@ FAMILY = Family(
     unused=unused,
     preprocessing=preprocessing,
     class_rule=lambda _: "natural",
+    unsupported_reason=lambda shapes: other_network(shapes, "SGLFormer"),
 )

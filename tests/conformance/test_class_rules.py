@@ -15,11 +15,14 @@ TORCHVISION = ("sdtv2", "sdtv3", "spikingresformer", "sj_maxformer", "sj_qkforme
 """Their training code, or for spikingjelly's models its own, opens a ``torchvision.datasets.ImageFolder``."""
 
 BOTH = {"imagenet": "plain", "cifar": "natural", "dvs": "natural"}
-"""QKFormer: ImageFolder in imagenet/util/datasets.py, timm in cifar10/train.py."""
+"""QKFormer: ImageFolder in imagenet/util/datasets.py, timm in cifar10/train.py. Max-Former: ImageFolder in
+imagenet/utils.py, timm in cifar10-100/train.py."""
+
+WITH_BOTH = ("qkformer", "maxformer")
 
 
 def test_every_family_is_known_here() -> None:
-    assert {*TIMM, *TORCHVISION, "qkformer"} == {*FAMILIES.available()}
+    assert {*TIMM, *TORCHVISION, *WITH_BOTH} == {*FAMILIES.available()}
 
 
 @pytest.mark.parametrize("variant", BOTH)
@@ -27,5 +30,5 @@ def test_the_rule_is_that_of_the_public_code(variant: str) -> None:
     config = SimpleNamespace(variant=variant)
     rules = {family: FAMILIES.load(family).class_rule(config) for family in FAMILIES.available()}  # type: ignore[arg-type]
     assert {family for family, rule in rules.items() if rule == "natural"} == {
-        *TIMM, *(["qkformer"] if BOTH[variant] == "natural" else [])
+        *TIMM, *(WITH_BOTH if BOTH[variant] == "natural" else ())
     }  # fmt: skip

@@ -14,6 +14,7 @@ from primesvt_core.cli.fitting import fits
 from primesvt_core.data import batches, open_data
 from primesvt_core.evaluation.evaluate import evaluate
 from primesvt_core.exporters.masked import export
+from primesvt_core.families._base import Value
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import build as build_model
 from primesvt_core.intake.loading import load_state
@@ -189,3 +190,19 @@ def test_what_data_or_caller_tell_is_not_tried(tmp_path: Path) -> None:
     found = fits(path, data, {"image_size": 64, "num_heads": 1}, lambda _done, _total: None).choices
     assert [(fit.num_heads, fit.accuracy) for fit in found] == [(1, 1.0)]
     assert golden.config.model_dump()["num_heads"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [("spikingformer-cml_cifar-T4", "downsampling", "cml_cifar"), ("sdtv3-large_1x8", "levels", 8)],
+)
+def test_what_a_field_may_be_is_tried(name: str, field: str, value: Value, tmp_path: Path) -> None:
+    [reference] = [reference for reference in references() if reference.name == name]
+    golden, path, data = told_nothing(reference, tmp_path)
+    values = golden.config.model_dump()
+    known = {each: values[each] for each in golden.family.hyperparameters if each != field}
+    found = fits(path, data, known, lambda _done, _total: None).choices
+    assert {fit.others for fit in found} == {((field, each),) for each in golden.family.hyperparameters[field].choices}
+    assert (found[0].others, found[0].accuracy) == (((field, value),), 1.0)
+    assert found[1].accuracy < 1.0
+    assert found[0].to_json()[field] == value

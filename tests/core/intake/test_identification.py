@@ -31,7 +31,6 @@ pytestmark = needs_shared
     [
         ("sdtv3-base", "block3.0.attn.q_spike.threshold", "stores thresholds"),
         ("sdtv3-base", "block3.0.attn.qe_conv.weight", "stores thresholds"),
-        ("sdtv3-large-kd", "block3.0.rep_conv.conv1.0.weight", "does not run"),
     ],
 )
 def test_forks_are_refused_by_name(name: str, extra: str, expected: str, tmp_path: Path) -> None:
