@@ -27,4 +27,5 @@ def test_notes_of_a_data_set_are_told_once_it_is_validated(
     client: Any = SimpleNamespace(wait_upload=lambda _: upload)
     wait_until_ready(client, upload)
     shown = capsys.readouterr().err
-    assert (told in shown) and ("numbered" in shown) == bool(told)
+    assert told in shown
+    assert ("numbered" in shown) == bool(told)
