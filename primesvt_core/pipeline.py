@@ -181,6 +181,7 @@ def prepare(request: Request) -> Candidates:
     check_training_data(candidates, request.train_data)
     candidates.calibration_images = candidates.labelled_images = calibration.images
     candidates.calibration_source = calibration.source
+    candidates.training_notes = calibration.notes
     candidates.check_criterion()
     deepest = candidates.deepest
     search.check_reachable(

@@ -41,10 +41,11 @@ def check_training_data(candidates: Candidates, path: Path | None) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationSet:
-    """What criteria and repairs look at, and where it comes from."""
+    """What criteria and repairs look at, where it comes from, and what its data set notes, if that is another one."""
 
     images: Images
     source: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def calibration_set(
@@ -54,6 +55,7 @@ def calibration_set(
     if path is None:
         return CalibrationSet(images=images.blocks(images.splits.calibration), source=("calibration split",))
     data = open_for(inspection, path, classes, "train")
+    check_same_classes(data, images.data)
     if data.fingerprint() == images.data.fingerprint():
         raise SpecError(
             f"the training data {path.name} are the images that the result is confirmed on, which nothing"
@@ -62,5 +64,7 @@ def calibration_set(
     count = min(images.sizes.calibration_images, len(data))
     chosen = sorted(in_proportion(data.labels, images.seed)[:count].tolist())
     return CalibrationSet(
-        images=replace(images, data=data).blocks(chosen), source=("training data", data.fingerprint(), str(count))
+        images=replace(images, data=data).blocks(chosen),
+        source=("training data", data.fingerprint(), str(count)),
+        notes=data.notes,
     )
