@@ -16,6 +16,7 @@ from primesvt_client.inputs import Input, input_fields
 from primesvt_client.spec import (
     Budget,
     FineTuning,
+    PixelReading,
     PreprocessingOverrides,
     SplitSizes,
     read_document,
@@ -27,6 +28,7 @@ __all__ = [
     "Budget",
     "CompressionSpec",
     "FineTuning",
+    "PixelReading",
     "PreprocessingOverrides",
     "SplitSizes",
     "json_schema",

@@ -23,13 +23,19 @@ from primesvt_client.options import (
     Assume,
     Checkpoint,
     Container,
+    Crop,
     Data,
     Device,
     Heads,
     Json,
+    Mean,
+    Resize,
+    Std,
     TimeSteps,
     TrainData,
+    ValueRange,
     assumptions,
+    pixel_reading,
     takes_spec,
 )
 from primesvt_client.progress import Progress
@@ -55,14 +61,21 @@ def inspect(
     data: Annotated[
         Path | None, typer.Option(help="Labelled images: try which heads and time steps fit the weights best.")
     ] = None,
+    value_range: ValueRange = None,
+    mean: Mean = None,
+    std: Std = None,
+    resize: Resize = None,
+    crop: Crop = None,
     json: Json = False,
 ) -> None:
     """Inspect a checkpoint: family, config, assumptions, layers by size. Nothing of it is run."""
     known = assumptions(time_steps, heads, assume)
+    reading = pixel_reading(value_range=value_range, mean=mean, std=std, resize=resize, crop=crop)
+    _check_has_images(data, reading)
     found = import_module("primesvt_core.intake.inspect").inspect(checkpoint, known, container=container)
     document = found.to_json()
     if data is not None:
-        document["fits"] = _fits(checkpoint, data, known, container)
+        document["fits"] = _fits(checkpoint, data, known, container, reading)
     if json:
         print_json(document)
         return
@@ -88,15 +101,25 @@ def inspect(
     out.print(table)
 
 
+def _check_has_images(data: Path | None, reading: specs.PixelReading) -> None:
+    if data is None and reading != specs.PixelReading():
+        raise SpecError("--value-range, --mean, --std, --resize and --crop say how images are read; give --data")
+
+
 def _fits(
-    checkpoint: Path, data: Path, known: dict[str, bool | int | float | str], container: str | None
+    checkpoint: Path,
+    data: Path,
+    known: dict[str, bool | int | float | str],
+    container: str | None,
+    reading: specs.PixelReading,
 ) -> list[dict[str, JsonValue]]:
     with progress_bars(baseline="trying what fits") as report:
 
         def tick(done: int, total: int) -> None:
             report(Progress(step=Step.BASELINE, done=done, total=total))
 
-        found = import_module("primesvt_core.cli.fitting").fits(checkpoint, data, known, tick, container=container)
+        fits = import_module("primesvt_core.cli.fitting").fits
+        found = fits(checkpoint, data, known, tick, container=container, reading=reading)
     return [fit.to_json() for fit in found]
 
 
@@ -116,11 +139,17 @@ def evaluate(
     container: Container = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images at a time.")] = None,
     device: Device = "auto",
+    value_range: ValueRange = None,
+    mean: Mean = None,
+    std: Std = None,
+    resize: Resize = None,
+    crop: Crop = None,
     json: Json = False,
 ) -> None:
     """Measure the accuracy of an original or pruned model."""
     if split not in ("auto", "all", "calibration", "search", "confirmation", "rest"):
         raise SpecError(f"--split {split}: use auto, all, calibration, search, confirmation or rest")
+    reading = pixel_reading(value_range=value_range, mean=mean, std=std, resize=resize, crop=crop)
     with progress_bars(baseline="measuring") as report:
         found: Evaluation = import_module("primesvt_core.evaluation.evaluate").evaluate(
             model,
@@ -130,6 +159,8 @@ def evaluate(
             container=container,
             batch_size=batch_size,
             device=device,
+            preprocessing=reading.preprocessing,
+            value_range=reading.value_range,
             report=report,
         )
     if json:

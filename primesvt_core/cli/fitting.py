@@ -17,11 +17,12 @@ from primesvt_core.evaluation.splits import SplitImages, open_splits
 from primesvt_core.families._base import Value
 from primesvt_core.intake.inspect import Inspection, identify, inspect
 from primesvt_core.intake.loading import build, load_state
-from primesvt_core.spec import PreprocessingOverrides, SplitSizes
+from primesvt_core.spec import PixelReading, SplitSizes
 
 HEADS = range(1, 33)
 TIME_STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 16)
 IMAGES = 200
+AS_IT_IS = PixelReading()
 
 Tick = Callable[[int, int], None]
 """Receives how many choices of how many have been tried."""
@@ -41,7 +42,15 @@ class Fit:
         return {"num_heads": self.num_heads, "time_steps": self.time_steps, "accuracy": self.accuracy}
 
 
-def fits(path: Path, data: Path, given: Mapping[str, Value], tick: Tick, *, container: str | None = None) -> list[Fit]:
+def fits(
+    path: Path,
+    data: Path,
+    given: Mapping[str, Value],
+    tick: Tick,
+    *,
+    container: str | None = None,
+    reading: PixelReading = AS_IT_IS,
+) -> list[Fit]:
     """Accuracy under every number of heads that fits the shapes, then of time steps, best first.
 
     Each is varied with the others as in the best choice so far, until none is better; where heads may differ from stage
@@ -54,13 +63,16 @@ def fits(path: Path, data: Path, given: Mapping[str, Value], tick: Tick, *, cont
         given: assumptions of the caller.
         tick: receives how many choices of how many have been tried.
         container: which weights of a file that has several.
+        reading: how the data set becomes what the model takes.
 
     Raises:
         PrimeSVTError: if the checkpoint or the data cannot be read.
     """
     first = inspect(path, given, container=container)
     sizes = SplitSizes(search_images=IMAGES)
-    images = open_splits(first, data, PreprocessingOverrides(), sizes, seed=0, batch_size=DEFAULT_BATCH)
+    images = open_splits(
+        first, data, reading.preprocessing, sizes, seed=0, batch_size=DEFAULT_BATCH, value_range=reading.value_range
+    )
     with TemporaryDirectory(prefix="primesvt-fits-") as scratch:
         trial = _Trial(first, load_state(first, Path(scratch) / "checkpoint.safetensors"), images, given, tick)
         trial.try_all([{}])

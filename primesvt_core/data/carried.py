@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
@@ -17,7 +18,7 @@ IDX = re.compile(r"[-.]idx[13]-ubyte(\.gz)?$")
 WHOLE = (".npz", ".zip", ".tar", ".tgz", ".txz", ".tar.gz", ".tar.xz", ".tar.bz2")
 """How names of files end that are a data set of their own."""
 
-MAX_FILES = 16
+MAX_FILES = 32
 MAX_BYTES = 64 << 30
 CHUNK = 1 << 20
 
@@ -38,12 +39,17 @@ def is_carried(name: str) -> bool:
 
 
 def the_only(name: str, files: Iterable[Path]) -> Path | None:
-    """The one data set among files of which each is one, or the folder of IDX files; None if there are none.
+    """The one data set among files of which each is one, or the folder that IDX files lie in or below; None if there
+    are none.
 
     Raises:
         DataError: if they are several data sets.
     """
-    found = sorted({file.parent if is_idx(file.name) else file for file in files})
+    given = [*files]
+    parts = [file.parent for file in given if is_idx(file.name)]
+    found = sorted(file for file in given if not is_idx(file.name))
+    if parts:
+        found.append(Path(os.path.commonpath(parts)))
     if len(found) > 1:
         names = ", ".join(file.name for file in found)
         raise refuse("data_format", f"{name} carries several data sets ({names}); pack one of them alone")
@@ -64,9 +70,10 @@ def from_carrier(path: Path, open_inner: Callable[[Path], DataSet]) -> DataSet:
         for member in members(path):
             if not (member.is_plain and is_carried(member.name)):
                 continue
-            target = folder / _harmless(member.name)
-            if target.exists() or len(files) == MAX_FILES:
+            if len(files) == MAX_FILES:
                 raise refuse("data_format", f"{path.name} carries too many data sets; pack one of them alone")
+            target = folder / str(len(files)) / _harmless(member.name)  # some are there twice, by the same name
+            target.parent.mkdir()
             with member.open() as source:
                 left -= _copy(source, target, left)
             files.append(target)

@@ -17,11 +17,10 @@ from typing import IO
 from primesvt_core.data import carried
 from primesvt_core.data._base import DataSet, Part, readable, refuse
 from primesvt_core.data.archives import is_zip, members
-from primesvt_core.data.arrays import from_cifar, from_idx, from_npz
+from primesvt_core.data.cifar import from_cifar, is_cifar
+from primesvt_core.data.idx import from_idx
 from primesvt_core.data.images import from_folder, from_tar, from_zip, is_image
-
-CIFAR_FILES = ({"batches.meta", "test_batch"}, {"batches.meta", "data_batch_1"}, {"meta", "test"}, {"meta", "train"})
-"""Names of files, any of these pairs of which is the python version of CIFAR."""
+from primesvt_core.data.npz import from_npz
 
 DEEPEST = 2
 """Archives within archives that are opened; a folder that holds one and is packed to be sent makes two."""
@@ -35,16 +34,20 @@ UNDERSTOOD = (
 )
 
 
-def open_data(path: Path, part: Part | None = None) -> DataSet:
+def open_data(source: Path | DataSet, part: Part | None = None) -> DataSet:
     """Open a labelled data set.
 
     Args:
-        path: a file or folder in one of the formats.
+        source: a file or folder in one of the formats; a data set is one already.
         part: training or test data, where the data set has both; test data by default.
 
     Raises:
         DataError: with a stable ``error_code``, naming the file and what is wrong with it.
     """
+    return source if isinstance(source, DataSet) else _open_path(source, part)
+
+
+def _open_path(path: Path, part: Part | None) -> DataSet:
     if not path.exists():
         raise refuse("data_format", f"there is no data set at {path}")
     if not (path.is_file() or path.is_dir()):
@@ -93,7 +96,7 @@ def _open_folder(path: Path, part: Part | None, depth: int) -> DataSet:
     for where, folders, names in os.walk(path, followlinks=True):
         folders.sort()
         files = [Path(where) / name for name in names]
-        if _is_cifar(set(names)):
+        if is_cifar(set(names)):
             return _open_cifar_folder(path.name, files, part)
         found += [file for file in files if carried.is_carried(file.name)]
         if any(is_image(name) for name in names) and not any(carried.is_idx(file.name) for file in found):
@@ -114,8 +117,8 @@ def _open_archive(path: Path, part: Part | None, depth: int) -> DataSet:
         name = PurePosixPath(member.name)
         seen.add(name.name)
         if zipped and name.suffix == ".npy" and len(name.parts) == 1:
-            return from_npz(path)
-        if _is_cifar(seen):
+            return from_npz(path, part)
+        if is_cifar(seen):
             return from_cifar(path.name, _batches(path), part)
         if is_image(member.name):
             break
@@ -123,10 +126,6 @@ def _open_archive(path: Path, part: Part | None, depth: int) -> DataSet:
             opened = carried.from_carrier(path, lambda inner: _open(inner, part, depth + 1))
             return replace(opened, name=path.name)
     return from_zip(path, part) if zipped else from_tar(path, part)
-
-
-def _is_cifar(names: set[str]) -> bool:
-    return any(files <= names for files in CIFAR_FILES)
 
 
 def _batches(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
