@@ -8,30 +8,23 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 from threading import Lock
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from primesvt_core.data._base import DataSet, Part, readable, refuse
 from primesvt_core.data.archives import Member, members
 from primesvt_core.data.carried import is_hidden
+from primesvt_core.data.pixels import decode_image
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff"}
-DECODERS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "PPM", "TIFF")
-"""No others, whatever a file's content names: Pillow has some that start programs."""
-
 PARTS: Mapping[Part, tuple[str, ...]] = {"test": ("test", "val", "valid", "validation"), "train": ("train", "training")}
 """Names of folders with test and training data, in the order in which they are looked for."""
 
 MAX_FILE_BYTES = 64 << 20
-MAX_PIXELS = 64_000_000
-WIDE_GREY = ("I;16", "I;16B", "I;16L", "I;16N")
-"""Pillow's modes of grey pictures of 16 bits, which its conversion to bytes would clip."""
 
 Read = Callable[[str], bytes]
 
@@ -183,35 +176,6 @@ def _decoded(name: str, read: Read) -> NDArray[Any]:
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise refuse("data_undecodable", f"{name} cannot be read ({error}); remove or replace it") from None
     return decode_image(name, content)
-
-
-def decode_image(name: str, content: bytes) -> NDArray[Any]:
-    """``(H, W, C)`` bytes: one channel for grey images, three for all others.
-
-    Raises:
-        DataError: naming the file.
-    """
-    try:
-        with Image.open(BytesIO(content), formats=DECODERS) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise refuse(
-                    "data_unsafe", f"{name} has {picture.width} x {picture.height} pixels, more than is accepted"
-                )
-            return _pixels(picture)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise refuse("data_unsafe", f"{name}: {error}") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise refuse(
-            "data_undecodable", f"{name} cannot be decoded as an image ({error}); remove or replace it"
-        ) from None
-
-
-def _pixels(picture: Image.Image) -> NDArray[Any]:
-    if picture.mode in WIDE_GREY:
-        return (np.asarray(picture) >> 8).astype(np.uint8)[:, :, None]
-    grey = picture.mode in ("1", "L", "LA", "I")
-    pixels = np.asarray(picture.convert("L" if grey else "RGB"))
-    return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
 def _digest_of(names: Iterable[str], read: Read) -> str:
