@@ -60,8 +60,7 @@ def pixels_of(name: str, picture: Image.Image) -> NDArray[Any]:
     """The pixels of a picture.
 
     Returns:
-        ``(H, W, C)``, one channel for grey pictures and three for all others: bytes, or of grey pictures of more than 8
-        bits float32 from 0 to 1.
+        ``(H, W, C)`` bytes, one channel for grey pictures and three for all others.
 
     Raises:
         DataError: if the file holds several pictures, or does not state what white is.
@@ -105,10 +104,12 @@ def _largest(name: str, picture: Image.Image) -> int:
     raise _unclear(name, "floating point" if picture.mode == "F" else "32 bit")
 
 
-def _wide(picture: Image.Image, largest: int) -> NDArray[np.float32]:
-    """``(H, W)`` on the 0-1 scale."""
-    scaled = np.asarray(picture).astype(np.float32) / np.float32(largest)
-    return 1 - scaled if _tag(picture, PHOTOMETRIC, None) == WHITE_IS_ZERO else scaled
+def _wide(picture: Image.Image, largest: int) -> NDArray[np.uint8]:
+    """``(H, W)`` bytes, the upper ones of 16 bits, as Pillow has it for colours."""
+    values = np.rint(np.asarray(picture).astype(np.float64) * (LARGEST / largest)).astype(np.int64)
+    if _tag(picture, PHOTOMETRIC, None) == WHITE_IS_ZERO:
+        values = LARGEST - values
+    return (values >> 8).astype(np.uint8)
 
 
 def _unclear(name: str, what: str) -> Exception:
