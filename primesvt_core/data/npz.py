@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from primesvt_core.data._base import DataSet, Part, refuse
 from primesvt_core.data.archives import check_growth
 from primesvt_core.data.arrays import MAX_ARRAY_BYTES, labelled_set, some
+from primesvt_core.data.parts import WORDS, chosen, part_of, words_of
 
 SUFFIX = ".npy"
 Role = Literal["images", "labels"]
@@ -25,17 +25,6 @@ ROLES: Mapping[Role, tuple[str, ...]] = {
     "images": ("images", "image", "imgs", "img", "x", "data", "frames"),
     "labels": ("labels", "label", "y", "targets", "target"),
 }
-PARTS: Mapping[str, tuple[str, ...]] = {
-    "": (),
-    "test": ("test", "testing"),
-    "val": ("val", "valid", "validation"),
-    "train": ("train", "training"),
-}
-"""Words in the names of arrays; an array whose name has none is of no part."""
-
-ORDER: Mapping[Part, tuple[str, ...]] = {"test": ("", "test", "val", "train"), "train": ("train", "", "val", "test")}
-"""Which part is read for evaluation and for training: the first that the file has."""
-
 NEEDED = "it needs 'images' and 'labels', or pairs by part: 'train_images' and 'train_labels', 'x_test' and 'y_test'"
 
 
@@ -51,21 +40,21 @@ def from_npz(path: Path, part: Part | None) -> DataSet:
     """
     names = array_names(path)
     found = _by_meaning(names)
-    pairs = [one for one in PARTS if {(one, "images"), (one, "labels")} <= found.keys()]
-    chosen = next((one for one in ORDER[part or "test"] if one in pairs), None)
-    if chosen is None:
+    pairs = [one for one, role in found if role == "images" and (one, "labels") in found]
+    read = chosen(pairs, part)
+    if read is None:
         raise refuse("data_format", f"{path.name} has {some(names) or 'no arrays'}; {NEEDED}")
-    images, labels = found[chosen, "images"], found[chosen, "labels"]
-    if len(images) > 1 or len(labels) > 1 or (not chosen and len(pairs) > 1):
+    images, labels = found[read, "images"], found[read, "labels"]
+    if len(images) > 1 or len(labels) > 1 or (not read and len(pairs) > 1):
         raise refuse(
             "data_format",
             f"{path.name} has {some(names)}: which of them are the data set cannot be told; save one pair of arrays, or"
             " name every pair by its part",
         )
-    read = [*images, *labels]
-    unread = [name for name in names if name not in read]
-    notes = [f"{path.name} holds {some(unread)}, too; {' and '.join(read)} were read."] if unread else []
-    told = f" ({chosen} part)" if chosen else ""
+    arrays = [*images, *labels]
+    unread = [name for name in names if name not in arrays]
+    notes = [f"{path.name} holds {some(unread)}, too; {' and '.join(arrays)} were read."] if unread else []
+    told = f" ({read} part)" if read else ""
     return labelled_set(path.name + told, read_array(path, images[0]), read_array(path, labels[0]), notes)
 
 
@@ -86,9 +75,8 @@ def _by_meaning(names: Iterable[str]) -> dict[tuple[str, Role], list[str]]:
     """Names by part and role; without those that say neither."""
     found: dict[tuple[str, Role], list[str]] = {}
     for name in names:
-        words = re.split(r"[-_. ]+", name.lower())
-        part = next((one for one, called in PARTS.items() if any(word in called for word in words)), "")
-        rest = [word for word in words if word not in PARTS[part]]
+        part = part_of(name)
+        rest = [word for word in words_of(name) if word not in WORDS.get(part, ())]
         role = next((one for one, called in ROLES.items() if len(rest) == 1 and rest[0] in called), None)
         if role is not None:
             found.setdefault((part, role), []).append(name)

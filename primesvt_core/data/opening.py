@@ -21,6 +21,7 @@ from primesvt_core.data.cifar import from_cifar, is_cifar
 from primesvt_core.data.idx import from_idx
 from primesvt_core.data.images import from_folder, from_tar, from_zip, is_image
 from primesvt_core.data.npz import from_npz
+from primesvt_core.data.parquet import from_parquet, is_parquet
 
 DEEPEST = 2
 """Archives within archives that are opened; a folder that holds one and is packed to be sent makes two."""
@@ -30,7 +31,7 @@ MAX_NAMES = 1 << 20
 
 UNDERSTOOD = (
     "an ImageFolder folder or archive (.zip, .tar, .tar.gz, .tar.xz), an .npz with 'images' and 'labels',"
-    " the MNIST family's IDX files, or CIFAR's python archive"
+    " Parquet files with a column of pictures, the MNIST family's IDX files, or CIFAR's python archive"
 )
 
 
@@ -85,6 +86,8 @@ def _open(path: Path, part: Part | None, depth: int = 0) -> DataSet:
         return _open_archive(path, part, depth)
     if _is_idx(path):
         return from_idx(path, part)
+    if is_parquet(path):
+        return from_parquet(path, part)
     if _is_tar(path):
         return _open_archive(path, part, depth)
     raise refuse("data_format", f"{path.name} is no data set that PrimeSVT understands: {UNDERSTOOD}")
@@ -99,13 +102,13 @@ def _open_folder(path: Path, part: Part | None, depth: int) -> DataSet:
         if is_cifar(set(names)):
             return _open_cifar_folder(path.name, files, part)
         found += [file for file in files if carried.is_carried(file.name)]
-        if any(is_image(name) for name in names) and not any(carried.is_idx(file.name) for file in found):
+        if any(is_image(name) for name in names) and not carried.has_parts(found):
             return from_folder(path, part)
     inner = carried.the_only(path.name, found)
     if inner is None:
         return from_folder(path, part)
     if inner.is_dir():
-        return from_idx(inner, part)
+        return from_idx(inner, part) if carried.has_idx(found) else from_parquet(path, part)
     return replace(_open(inner, part, depth), name=path.name)
 
 
