@@ -72,7 +72,7 @@ def test_columns_are_found_by_what_they_hold(columns: dict[str, Any], tmp_path: 
 
 def test_what_is_not_read_is_told(tmp_path: Path) -> None:
     both = features(fine_label=CLASSES, coarse_label=["animal"])
-    cifar100 = {"img": IN_STRUCTS, "fine_label": LABELS, "coarse_label": LABELS * 0, "text": ["a"] * 6}
+    cifar100: dict[str, Any] = {"img": IN_STRUCTS, "fine_label": LABELS, "coarse_label": LABELS * 0, "text": ["a"] * 6}
     data = open_data(written(tmp_path / "set.parquet", both, **cifar100))
     assert data.classes == CLASSES
     assert data.notes == ("set.parquet has coarse_label, text, too; img and fine_label were read.",)
