@@ -95,7 +95,7 @@ def array_set(
     if count > (len(classes) or MAX_CLASSES):
         raise refuse("data_classes", f"{name} has the label {count - 1}; that is no class")
     values = values_of(name, images)
-    pixels = _as_bytes(images) if kind == "images" and values.fit_bytes else images
+    pixels = as_bytes(images) if kind == "images" and values.fit_bytes else images
     return DataSet(
         name=name,
         kind=kind,
@@ -115,7 +115,7 @@ def _check_images(name: str, images: NDArray[np.generic], kind: Kind) -> None:
         raise refuse("data_format", f"images in {name} have the shape {list(images.shape)}; that is no set of {kind}")
 
 
-def _as_bytes(images: NDArray[np.generic]) -> NDArray[np.uint8]:
+def as_bytes(images: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Pixels that somebody saved as wider integers, or as black or white."""
     if images.dtype.kind == "b":
         return images.astype(np.uint8) * np.uint8(LARGEST_BYTE)
