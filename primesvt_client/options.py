@@ -22,7 +22,8 @@ Data = Annotated[
     Path,
     typer.Option(
         "--data",
-        help="Labelled evaluation data: ImageFolder folder, .zip or .tar; .npz; IDX files; CIFAR's python archive.",
+        help="Labelled evaluation data: ImageFolder folder, .zip or .tar; .npz; frames of events;"
+        " Parquet; IDX files; CIFAR's python archive.",
         show_default=False,
     ),
 ]

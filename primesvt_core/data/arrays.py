@@ -85,7 +85,7 @@ def array_set(
         DataError: if the arrays are empty or do not fit each other.
     """
     _check_images(name, images, kind)
-    numbers, count = class_numbers(name, labels)
+    numbers, count = label_numbers(name, labels)
     if len(images) != len(numbers):
         is_time_first = kind == "frames" and images.shape[1] == len(numbers)
         order = "; samples should come first, (N, T, C, H, W)" if is_time_first else ""
@@ -122,7 +122,7 @@ def as_bytes(images: NDArray[np.generic]) -> NDArray[np.uint8]:
     return images.astype(np.uint8, copy=False)
 
 
-def class_numbers(name: str, labels: NDArray[np.generic]) -> tuple[NDArray[np.int64], int]:
+def label_numbers(name: str, labels: NDArray[np.generic]) -> tuple[NDArray[np.int64], int]:
     """The labels as integers ``(N,)``, and the number of classes that they tell of.
 
     Args:

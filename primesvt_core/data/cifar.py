@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from primesvt_core.checkpoints.limits import Limits
 from primesvt_core.checkpoints.pickles import Pairs, read_pickle
 from primesvt_core.data._base import DataSet, Part, refuse
-from primesvt_core.data.arrays import array_set, channels_last, class_numbers, some
+from primesvt_core.data.arrays import array_set, channels_last, label_numbers, some
 from primesvt_core.data.pickled_arrays import array_of, as_bytes
 from primesvt_core.errors import CheckpointRefused
 
@@ -101,7 +101,7 @@ def _batch(name: str, content: dict[str, Any]) -> tuple[NDArray[Any], NDArray[np
     found = array_of(next((content[key] for key in LABELS if key in content), None))
     if found is None or not found.size:
         raise refuse("data_format", f"{name} is no CIFAR batch: its labels are no list of small numbers")
-    labels, _ = class_numbers(name, found)
+    labels, _ = label_numbers(name, found)
     if len(labels) != len(images):
         raise refuse("data_format", f"{name} has {len(images)} images but {len(labels)} labels")
     return images, labels

@@ -18,7 +18,7 @@ import numpy as np
 
 from primesvt_core.data._base import DataSet, Part, refuse
 from primesvt_core.data.archives import check_growth
-from primesvt_core.data.arrays import class_numbers, some
+from primesvt_core.data.arrays import label_numbers, some
 from primesvt_core.data.parts import chosen, part_of
 from primesvt_core.data.pixels import decode_image
 from primesvt_core.data.spool import Spool
@@ -97,7 +97,7 @@ def from_parquet(path: Path, part: Part | None) -> DataSet:
         _read(file, columns, pictures)
     if not pictures.labels:
         raise refuse("data_empty", f"{path.name} holds no images")
-    labels, count = class_numbers(path.name, np.array(pictures.labels, np.int64))
+    labels, count = label_numbers(path.name, np.array(pictures.labels, np.int64))
     if columns.classes and count > len(columns.classes):
         raise refuse("data_classes", f"{path.name} has the label {count - 1}; that is no class")
     notes = _shard_note(path)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from primesvt_core.data._base import DataSet, Kind, Values, refuse
-from primesvt_core.data.arrays import MAX_CLASSES, as_bytes, channels_last, channels_third, class_numbers
+from primesvt_core.data.arrays import MAX_CLASSES, as_bytes, channels_last, channels_third, label_numbers
 from primesvt_core.data.pixels import pixels_of
 from primesvt_core.data.ranges import values_of
 
@@ -61,7 +61,7 @@ def from_dataset(dataset: Samples, *, name: str = "", classes: Sequence[str] = (
     kinds, shapes = {one.kind for one in seen}, {one.label.shape for one in seen}
     if len(kinds) > 1 or len(shapes) > 1:
         raise refuse("data_format", f"{name} gives samples of several kinds, or labels of several shapes")
-    labels, number = class_numbers(name, np.stack([one.label for one in seen]))
+    labels, number = label_numbers(name, np.stack([one.label for one in seen]))
     if number > (len(classes) or MAX_CLASSES):
         raise refuse("data_classes", f"{name} has the label {number - 1}; that is no class")
     kind, values, digests = seen[0].kind, _values(name, [one.values for one in seen]), [one.digest for one in seen]

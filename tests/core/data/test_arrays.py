@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from primesvt_core.data import open_data
-from primesvt_core.data.arrays import array_set, class_numbers
+from primesvt_core.data.arrays import array_set, label_numbers
 from primesvt_core.errors import DataError
 from tests.support.data_files import IMAGES, LABELS, npz, refused, samples
 
@@ -48,7 +48,7 @@ def test_frames_may_have_their_channels_last(tmp_path: Path) -> None:
     ],
 )
 def test_labels_of_every_form_name_the_same_classes(labels: NDArray[np.generic]) -> None:
-    numbers, count = class_numbers("set", labels)
+    numbers, count = label_numbers("set", labels)
     np.testing.assert_array_equal(numbers, LABELS)
     assert (numbers.dtype, count) == (np.dtype(np.int64), 3)
 
@@ -70,7 +70,7 @@ def test_one_hot_labels_tell_of_classes_that_no_image_has() -> None:
 )
 def test_labels_that_name_no_single_class_are_refused(labels: NDArray[np.generic]) -> None:
     with pytest.raises(DataError, match=r"labels in set are .* should be integers \(N,\)"):
-        class_numbers("set", labels)
+        label_numbers("set", labels)
 
 
 @pytest.mark.parametrize(
