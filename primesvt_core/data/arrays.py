@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from primesvt_core.data._base import LARGEST_BYTE, DataSet, Kind, refuse
 from primesvt_core.data.ranges import values_of
 
-MAX_ARRAY_BYTES = 16 << 30
 MAX_CLASSES = 100_000
 """A label beyond is a mistake; every class below the largest label gets a name."""
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from primesvt_core.data._base import DataSet, Part, refuse
 from primesvt_core.data.archives import check_growth
-from primesvt_core.data.arrays import MAX_ARRAY_BYTES, array_set, channels_last, some
+from primesvt_core.data.array_files import MAX_ARRAY_BYTES
+from primesvt_core.data.arrays import array_set, channels_last, some
 from primesvt_core.data.carried import is_idx
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}

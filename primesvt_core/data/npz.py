@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from tokenize import TokenError
-from typing import Any, Literal
-
-import numpy as np
-from numpy.lib import format as npy
-from numpy.typing import NDArray
+from typing import Literal
 
 from primesvt_core.data._base import DataSet, Part, refuse
-from primesvt_core.data.archives import check_growth
-from primesvt_core.data.arrays import MAX_ARRAY_BYTES, labelled_set, some
+from primesvt_core.data.array_files import ArrayFile
+from primesvt_core.data.arrays import labelled_set, some
 from primesvt_core.data.parts import WORDS, chosen, part_of, words_of
 
-SUFFIX = ".npy"
 Role = Literal["images", "labels"]
 
 ROLES: Mapping[Role, tuple[str, ...]] = {
@@ -38,7 +30,8 @@ def from_npz(path: Path, part: Part | None) -> DataSet:
     Raises:
         DataError: if it has no such pair of arrays or several, or they do not fit each other.
     """
-    names = array_names(path)
+    file = ArrayFile(path.name, path)
+    names = file.names()
     found = _by_meaning(names)
     pairs = [one for one, role in found if role == "images" and (one, "labels") in found]
     read = chosen(pairs, part)
@@ -55,20 +48,7 @@ def from_npz(path: Path, part: Part | None) -> DataSet:
     unread = [name for name in names if name not in arrays]
     notes = [f"{path.name} holds {some(unread)}, too; {' and '.join(arrays)} were read."] if unread else []
     told = f" ({read} part)" if read else ""
-    return labelled_set(path.name + told, read_array(path, images[0]), read_array(path, labels[0]), notes)
-
-
-def array_names(path: Path) -> list[str]:
-    """The names of the arrays of a file, in its order.
-
-    Raises:
-        DataError: if two have the same.
-    """
-    with zipfile.ZipFile(path) as archive:
-        names = [name.removesuffix(SUFFIX) for name in archive.namelist() if name.endswith(SUFFIX)]
-    if len(set(names)) < len(names):
-        raise refuse("data_format", f"{path.name} holds several arrays of the same name; save it again")
-    return names
+    return labelled_set(path.name + told, file.read(images[0]), file.read(labels[0]), notes)
 
 
 def _by_meaning(names: Iterable[str]) -> dict[tuple[str, Role], list[str]]:
@@ -81,28 +61,3 @@ def _by_meaning(names: Iterable[str]) -> dict[tuple[str, Role], list[str]]:
         if role is not None:
             found.setdefault((part, role), []).append(name)
     return found
-
-
-def read_array(path: Path, name: str) -> NDArray[Any]:
-    """One array of the file; what it declares is checked before anything of that size is allocated.
-
-    Raises:
-        DataError: if it is damaged, too large, or holds objects.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(name + SUFFIX) as member:
-            version = npy.read_magic(member)
-            read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            shape, _, dtype = read_header(member)
-            unpacked = archive.getinfo(name + SUFFIX).file_size
-        size = int(np.prod(shape, dtype=object)) * dtype.itemsize
-        if dtype.hasobject or size > MAX_ARRAY_BYTES:
-            raise refuse("data_unsafe", f"{name} in {path.name} declares {dtype}{list(shape)}; that is not accepted")
-        if size > unpacked:
-            raise refuse("data_undecodable", f"{name} in {path.name} is cut short: {unpacked:,} of {size:,} bytes")
-        check_growth(path.name, size, path.stat().st_size)
-        with np.load(path, allow_pickle=False) as arrays:
-            found: NDArray[Any] = arrays[name]
-            return found
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, TokenError) as error:
-        raise refuse("data_undecodable", f"{name} in {path.name} cannot be read ({error})") from None

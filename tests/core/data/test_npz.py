@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +9,6 @@ import pytest
 from numpy.typing import NDArray
 
 from primesvt_core.data import open_data
-from primesvt_core.data.arrays import MAX_ARRAY_BYTES
 from tests.support.data_files import IMAGES, LABELS, refused, samples
 
 DARK = IMAGES // 2
@@ -80,25 +77,3 @@ def test_what_could_be_several_things_is_refused(names: tuple[str, ...], told: s
     refused(
         saved(tmp_path, **{n: LABELS if n[0] in "ly" or "labels" in n else IMAGES for n in names}), "data_format", told
     )
-
-
-def with_header(path: Path, shape: tuple[int, ...]) -> Path:
-    header, labels = io.BytesIO(), io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
-    np.save(labels, LABELS)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("images.npy", header.getvalue())
-        archive.writestr("labels.npy", labels.getvalue())
-    return path
-
-
-def test_an_array_that_declares_more_than_its_file_holds_is_refused(tmp_path: Path) -> None:
-    refused(with_header(tmp_path / "set.npz", (6, 1 << 15, 1 << 15)), "data_undecodable", "cut short")
-    refused(with_header(tmp_path / "set.npz", (6, MAX_ARRAY_BYTES)), "data_unsafe", "not accepted")
-
-
-def test_arrays_of_the_same_name_are_refused(tmp_path: Path) -> None:
-    path = saved(tmp_path, images=IMAGES, labels=LABELS)
-    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
-        archive.writestr("labels.npy", archive.read("labels.npy"))
-    refused(path, "data_format", "several arrays of the same name")
