@@ -19,6 +19,7 @@ from primesvt_core.data._base import DataSet, Part, readable, refuse
 from primesvt_core.data.archives import Member, members
 from primesvt_core.data.carried import is_hidden
 from primesvt_core.data.pixels import decode_image
+from primesvt_core.data.sample_files import SampleFiles
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff"}
 PARTS: Mapping[Part, tuple[str, ...]] = {"test": ("test", "val", "valid", "validation"), "train": ("train", "training")}
@@ -34,7 +35,16 @@ def is_image(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in SUFFIXES and not is_hidden(name)
 
 
-def from_folder(path: Path, part: Part | None) -> DataSet:
+PICTURES = SampleFiles(
+    kind="images",
+    is_sample=is_image,
+    select=lambda _, files: [file for file in files if is_image(file)],
+    decode=decode_image,
+    expected=f"one folder a class with {', '.join(sorted(SUFFIXES))}",
+)
+
+
+def from_folder(path: Path, part: Part | None, form: SampleFiles = PICTURES) -> DataSet:
     """A folder with one folder a class, perhaps below ``train`` and ``test``."""
     places = {
         readable((Path(folder) / file).relative_to(path).as_posix()): Path(folder) / file
@@ -45,10 +55,10 @@ def from_folder(path: Path, part: Part | None) -> DataSet:
     def read(name: str) -> bytes:
         return places[name].read_bytes()
 
-    return _image_set(path.name, places, read, part, lambda used: _digest_of(used, read))
+    return _image_set(path.name, places, read, part, lambda used: _digest_of(used, read), form)
 
 
-def from_zip(path: Path, part: Part | None) -> DataSet:
+def from_zip(path: Path, part: Part | None, form: SampleFiles = PICTURES) -> DataSet:
     """A zip archive in the same layout."""
     for member in members(path):
         _check_member(member)
@@ -62,7 +72,7 @@ def from_zip(path: Path, part: Part | None) -> DataSet:
     def digest(used: Iterable[str]) -> str:
         return _digest_lines(f"{name} {entries[name].file_size} {entries[name].CRC}" for name in used)
 
-    return _image_set(path.name, list(entries), read, part, digest)
+    return _image_set(path.name, list(entries), read, part, digest, form)
 
 
 class _Spool:
@@ -87,13 +97,13 @@ class _Spool:
             return self._file.read(size)
 
 
-def from_tar(path: Path, part: Part | None) -> DataSet:
+def from_tar(path: Path, part: Part | None, form: SampleFiles = PICTURES) -> DataSet:
     """A tar archive, compressed or not, in the same layout; read once, front to back, into one temporary file."""
     spool = _Spool()
     places: dict[str, tuple[int, int, str]] = {}
     for member in members(path):
         _check_member(member)
-        if is_image(member.name):
+        if form.is_sample(member.name):
             content = member.open().read()
             places[member.name] = (spool.append(content), len(content), hashlib.sha256(content).hexdigest())
 
@@ -102,7 +112,7 @@ def from_tar(path: Path, part: Part | None) -> DataSet:
         return spool.read(start, size)
 
     return _image_set(
-        path.name, list(places), read, part, lambda used: _digest_lines(f"{n} {places[n][2]}" for n in used)
+        path.name, list(places), read, part, lambda used: _digest_lines(f"{n} {places[n][2]}" for n in used), form
     )
 
 
@@ -118,22 +128,25 @@ def _check_member(member: Member) -> None:
 
 
 def _image_set(
-    name: str, names: Iterable[str], read: Read, part: Part | None, digest: Callable[[Iterable[str]], str]
+    name: str,
+    names: Iterable[str],
+    read: Read,
+    part: Part | None,
+    digest: Callable[[Iterable[str]], str],
+    form: SampleFiles,
 ) -> DataSet:
-    images, part_name = _choose_part(sorted(n for n in names if is_image(n)), part)
+    images, part_name = _choose_part(sorted(form.select(name, names)), part)
     if not images:
-        raise refuse(
-            "data_empty", f"{name} holds no images; expected one folder a class with {', '.join(sorted(SUFFIXES))}"
-        )
+        raise refuse("data_empty", f"{name} holds no images; expected {form.expected}")
     labelled = _class_names(name, images)
     classes = sorted(set(labelled))
     numbers = {label: number for number, label in enumerate(classes)}
     return DataSet(
         name=name + part_name,
-        kind="images",
+        kind=form.kind,
         classes=tuple(classes),
         labels=np.array([numbers[label] for label in labelled], np.int64),
-        decode=lambda index: _decoded(images[index], read),
+        decode=lambda index: _decoded(images[index], read, form),
         digest=lambda: digest(images),
     )
 
@@ -170,12 +183,12 @@ def _choose_part(names: list[str], part: Part | None) -> tuple[list[str], str]:
     return (chosen, f" ({part or 'test'} part)") if chosen else (names, "")
 
 
-def _decoded(name: str, read: Read) -> NDArray[Any]:
+def _decoded(name: str, read: Read, form: SampleFiles) -> NDArray[Any]:
     try:
         content = read(name)
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise refuse("data_undecodable", f"{name} cannot be read ({error}); remove or replace it") from None
-    return decode_image(name, content)
+    return form.decode(name, content)
 
 
 def _digest_of(names: Iterable[str], read: Read) -> str:

@@ -14,12 +14,14 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from primesvt_core.data import carried
+from primesvt_core.data import carried, frames
 from primesvt_core.data._base import DataSet, Part, readable, refuse
 from primesvt_core.data.archives import is_zip, members
+from primesvt_core.data.array_files import ArrayFile
 from primesvt_core.data.cifar import from_cifar, is_cifar
+from primesvt_core.data.frames import FRAME_FILES
 from primesvt_core.data.idx import from_idx
-from primesvt_core.data.images import from_folder, from_tar, from_zip, is_image
+from primesvt_core.data.images import MAX_FILE_BYTES, from_folder, from_tar, from_zip, is_image
 from primesvt_core.data.npz import from_npz
 from primesvt_core.data.parquet import from_parquet, is_parquet
 
@@ -104,6 +106,9 @@ def _open_folder(path: Path, part: Part | None, depth: int) -> DataSet:
         found += [file for file in files if carried.is_carried(file.name)]
         if any(is_image(name) for name in names) and not carried.has_parts(found):
             return from_folder(path, part)
+    samples = (ArrayFile(file.as_posix(), file) for file in found if frames.is_sample(file.name))
+    if frames.is_held_by(path.name, samples):
+        return from_folder(path, part, FRAME_FILES)
     inner = carried.the_only(path.name, found)
     if inner is None:
         return from_folder(path, part)
@@ -125,10 +130,19 @@ def _open_archive(path: Path, part: Part | None, depth: int) -> DataSet:
             return from_cifar(path.name, _batches(path), part)
         if is_image(member.name):
             break
+        if frames.is_sample(member.name) and frames.is_held_by(path.name, _samples(path)):
+            return from_zip(path, part, FRAME_FILES) if zipped else from_tar(path, part, FRAME_FILES)
         if carried.is_carried(member.name) and depth < DEEPEST:
             opened = carried.from_carrier(path, lambda inner: _open(inner, part, depth + 1))
             return replace(opened, name=path.name)
     return from_zip(path, part) if zipped else from_tar(path, part)
+
+
+def _samples(path: Path) -> Iterator[ArrayFile]:
+    for member in members(path):
+        if frames.is_sample(member.name) and member.is_plain and member.size <= MAX_FILE_BYTES:
+            with member.open() as source:
+                yield ArrayFile(member.name, source.read())
 
 
 def _batches(path: Path) -> Iterator[tuple[str, IO[bytes]]]:

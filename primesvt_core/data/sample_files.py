@@ -1,0 +1,30 @@
+"""Kinds of files of which each is one sample, in the folder of its class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from primesvt_core.data._base import Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleFiles:
+    """One kind of such files.
+
+    Attributes:
+        kind: what their data sets are.
+        is_sample: whether a file is named like one.
+        select: of the names of all files below the root of a folder or archive, whose name comes first, the samples.
+        decode: from a file's name and content to the sample.
+        expected: how they lie, for messages.
+    """
+
+    kind: Kind
+    is_sample: Callable[[str], bool]
+    select: Callable[[str, Iterable[str]], list[str]]
+    decode: Callable[[str, bytes], NDArray[Any]]
+    expected: str
