@@ -8,9 +8,11 @@ spec for real.
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import (
@@ -58,6 +60,31 @@ def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
 
 ValueRange = Annotated[tuple[Real, Real], BeforeValidator(_two_numbers), AfterValidator(_ascending)]
 """The values that mean black and white; in documents two numbers, or a text ``LOW:HIGH``."""
+
+Rule = Literal["natural", "plain"]
+MOST_CLASSES = 100_000
+
+
+def _each_once(order: Rule | tuple[str, ...]) -> Rule | tuple[str, ...]:
+    if isinstance(order, tuple):
+        counts = Counter(unicodedata.normalize("NFC", name) for name in order)
+        if twice := [name for name, count in counts.items() if count > 1]:
+            raise ValueError(f"{', '.join(twice[:5])} is listed more than once")
+    return order
+
+
+def _rule_or_list(order: object) -> object:
+    if isinstance(order, str) and order not in get_args(Rule):
+        raise ValueError(f"{order[:100]!r} is neither natural, plain nor a list of all classes")
+    return order
+
+
+ClassOrder = Annotated[
+    Rule | Annotated[tuple[Text, ...], Field(min_length=1, max_length=MOST_CLASSES)],
+    BeforeValidator(_rule_or_list),
+    AfterValidator(_each_once),
+]
+"""How class folders are numbered: by a rule, or all classes in the order of their numbers."""
 
 DEVICES = r"^(auto|cpu|cuda(:(0|[1-9][0-9]?))?)$"  # torch reads no other digits, and 128 as -128
 
@@ -315,6 +342,20 @@ class CompressionSpec(_Frozen):
         description="Config fields that the weights do not determine (time_steps, num_heads, image_size ...).",
         examples=[{"image_size": 64}],
     )
+    class_order: Annotated[ClassOrder | None, Input(or_list=True)] = Field(
+        default=None,
+        exclude_if=lambda given: given is None,
+        title="Order of classes",
+        description="Which class has which number: natural numbers class folders as timm does, plain as torchvision's"
+        " ImageFolder does, a list has all classes in order; as the model's public training code if not given.",
+        examples=[["cat", "dog"]],
+    )
+    allow_fewer_classes: Annotated[bool, Input()] = Field(
+        default=False,
+        exclude_if=lambda given: not given,
+        title="Allow fewer classes",
+        description="Accept data sets with fewer classes than the model: their classes are the model's first ones.",
+    )
     container: Annotated[Annotated[str, Field(min_length=1, max_length=256, pattern=TEXT)] | None, Input()] = Field(
         default=None,
         title="Weights in the file",
@@ -348,6 +389,16 @@ class CompressionSpec(_Frozen):
             document = {**document, "splits": splits.model_dump(exclude_unset=True)}
         return resolved(document)
 
+    @property
+    def class_reading(self) -> ClassReading:
+        """The fields that say which class has which number."""
+        return ClassReading(class_order=self.class_order, allow_fewer_classes=self.allow_fewer_classes)
+
+    @property
+    def pixel_reading(self) -> PixelReading:
+        """The fields that say what the values of pixels mean."""
+        return PixelReading(preprocessing=self.preprocessing, value_range=self.value_range)
+
     @field_validator("rates")
     @classmethod
     def _sorted_rates(cls, rates: tuple[float, ...]) -> tuple[float, ...]:
@@ -361,6 +412,13 @@ class PixelReading(_Frozen):
 
     preprocessing: PreprocessingOverrides = PreprocessingOverrides()
     value_range: ValueRange | None = None
+
+
+class ClassReading(_Frozen):
+    """The fields of a spec that say which class has which number, where nothing is compressed."""
+
+    class_order: ClassOrder | None = None
+    allow_fewer_classes: bool = False
 
 
 Spec = TypeVar("Spec", bound=BaseModel)

@@ -159,7 +159,7 @@ def prepare(request: Request) -> Candidates:
     inspection = inspect(request.checkpoint, spec.assumptions, container=spec.container)
     images = open_splits(
         inspection, request.data, spec.preprocessing, spec.splits, seed=spec.seed, batch_size=spec.batch_size,
-        value_range=spec.value_range,
+        classes=spec.class_reading, value_range=spec.value_range,
     )  # fmt: skip
     training = training_set(inspection, images, request.train_data, spec) if spec.fine_tuning.epochs else None
     calibration = calibration_set(inspection, images, request.train_data, spec)

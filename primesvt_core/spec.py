@@ -15,6 +15,7 @@ from primesvt_client import spec as declared
 from primesvt_client.inputs import Input, input_fields
 from primesvt_client.spec import (
     Budget,
+    ClassReading,
     FineTuning,
     PixelReading,
     PreprocessingOverrides,
@@ -26,6 +27,7 @@ from primesvt_core.policies import POLICIES
 
 __all__ = [
     "Budget",
+    "ClassReading",
     "CompressionSpec",
     "FineTuning",
     "PixelReading",

@@ -122,8 +122,12 @@ def carry_out(task: Task, channel: Channel) -> Result:
     data = open_data(task.path)
     data.decode(0)
     return DataSetFacts(
-        kind=data.kind, samples=len(data), classes=tuple(data.classes), fingerprint=data.fingerprint()
-    )  # fmt: skip
+        kind=data.kind,
+        samples=len(data),
+        classes=data.classes,
+        fingerprint=data.fingerprint(),
+        notes=data.notes or None,
+    )
 
 
 def _compress(task: CompressRequest, channel: Channel) -> CompressResult:

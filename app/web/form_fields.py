@@ -97,6 +97,8 @@ class FormField:
         """Plug-ins or values to choose from."""
         if self.source.kind is Kind.SWITCH:
             return ("false", "true")
+        if self.source.kind is Kind.ORDER:
+            return ()
         how = self.source.how
         return spec.plugin_choices(how) if how.plugins else self.source.choices
 
@@ -110,6 +112,7 @@ WRITTEN: Mapping[Kind, str] = {
     Kind.NUMBERS: "Separated by commas.",
     Kind.RANGE: "LOW:HIGH.",
     Kind.TEXTS: "Separated by commas.",
+    Kind.ORDER: "natural, plain, or all classes separated by commas.",
     Kind.MAPPING: "NAME=VALUE, separated by semicolons.",
     Kind.LIST: "Separated by commas.",
 }

@@ -10,14 +10,15 @@ from tempfile import TemporaryDirectory
 from pydantic import JsonValue
 from torch import Tensor
 
+from primesvt_core.data import DataSet
 from primesvt_core.errors import CheckpointError, SpecError
 from primesvt_core.evaluation.accuracy import correct, pick_device
 from primesvt_core.evaluation.evaluate import DEFAULT_BATCH
-from primesvt_core.evaluation.splits import SplitImages, open_splits
+from primesvt_core.evaluation.splits import BY_FAMILY, SplitImages, open_splits
 from primesvt_core.families._base import Value
 from primesvt_core.intake.inspect import Inspection, identify, inspect
 from primesvt_core.intake.loading import build, load_state
-from primesvt_core.spec import PixelReading, SplitSizes
+from primesvt_core.spec import ClassReading, PixelReading, SplitSizes
 
 HEADS = range(1, 33)
 TIME_STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 16)
@@ -42,6 +43,24 @@ class Fit:
         return {"num_heads": self.num_heads, "time_steps": self.time_steps, "accuracy": self.accuracy}
 
 
+@dataclass(frozen=True)
+class Fits:
+    """Every choice that was tried, best first, and the data set that it was tried on."""
+
+    data: DataSet
+    choices: tuple[Fit, ...]
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """What ``primesvt inspect --json`` prints."""
+        data: dict[str, JsonValue] = {
+            "name": self.data.name,
+            "samples": len(self.data),
+            "classes": [*self.data.classes],
+            "notes": [*self.data.notes],
+        }
+        return {"data": data, "fits": [fit.to_json() for fit in self.choices]}
+
+
 def fits(
     path: Path,
     data: Path,
@@ -49,8 +68,9 @@ def fits(
     tick: Tick,
     *,
     container: str | None = None,
-    reading: PixelReading = AS_IT_IS,
-) -> list[Fit]:
+    classes: ClassReading = BY_FAMILY,
+    pixels: PixelReading = AS_IT_IS,
+) -> Fits:
     """Accuracy under every number of heads that fits the shapes, then of time steps, best first.
 
     Each is varied with the others as in the best choice so far, until none is better; where heads may differ from stage
@@ -63,7 +83,8 @@ def fits(
         given: assumptions of the caller.
         tick: receives how many choices of how many have been tried.
         container: which weights of a file that has several.
-        reading: how the data set becomes what the model takes.
+        classes: which class has which number.
+        pixels: how the data set becomes what the model takes.
 
     Raises:
         PrimeSVTError: if the checkpoint or the data cannot be read.
@@ -71,7 +92,14 @@ def fits(
     first = inspect(path, given, container=container)
     sizes = SplitSizes(search_images=IMAGES)
     images = open_splits(
-        first, data, reading.preprocessing, sizes, seed=0, batch_size=DEFAULT_BATCH, value_range=reading.value_range
+        first,
+        data,
+        pixels.preprocessing,
+        sizes,
+        seed=0,
+        batch_size=DEFAULT_BATCH,
+        classes=classes,
+        value_range=pixels.value_range,
     )
     with TemporaryDirectory(prefix="primesvt-fits-") as scratch:
         trial = _Trial(first, load_state(first, Path(scratch) / "checkpoint.safetensors"), images, given, tick)
@@ -83,7 +111,7 @@ def fits(
                 _vary_heads(trial, first.family.hyperparameters["num_heads"].stages)
             if _is_open(first, given, "time_steps") and images.data.kind == "images":
                 trial.try_all({"time_steps": number} for number in TIME_STEPS)
-    return sorted(trial.found, key=lambda fit: -fit.accuracy)
+    return Fits(images.data, tuple(sorted(trial.found, key=lambda fit: -fit.accuracy)))
 
 
 def _vary_heads(trial: _Trial, stages: int) -> None:

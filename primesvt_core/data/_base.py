@@ -51,7 +51,7 @@ class DataSet:
         labels: ``(N,)`` int64.
         decode: the sample at an index; raises `DataError` naming the file that cannot be decoded.
         digest: of the content: every sample's name or bytes, and its label.
-        notes: what people should know about what was read, each a sentence.
+        notes: sentences for people: what was taken for what, and what was not read.
         values: of all samples of an array; None where the files themselves state what black and white are.
     """
 

@@ -19,8 +19,8 @@ import numpy as np
 from primesvt_core.data._base import DataSet, Part, refuse
 from primesvt_core.data.archives import check_growth
 from primesvt_core.data.arrays import label_numbers, some
+from primesvt_core.data.images import decode_image
 from primesvt_core.data.parts import chosen, part_of
-from primesvt_core.data.pixels import decode_image
 from primesvt_core.data.spool import Spool
 
 SUFFIX = ".parquet"

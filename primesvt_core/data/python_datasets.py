@@ -17,7 +17,7 @@ from PIL import Image
 
 from primesvt_core.data._base import DataSet, Kind, Values, refuse
 from primesvt_core.data.arrays import MAX_CLASSES, as_bytes, channels_last, channels_third, label_numbers
-from primesvt_core.data.pixels import pixels_of
+from primesvt_core.data.images import pixels_of
 from primesvt_core.data.ranges import values_of
 
 FRAMES_DIMENSIONS = 4

@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from primesvt_client.spec import Rule
 from primesvt_core.data._base import Kind
 
 
@@ -17,14 +18,18 @@ class SampleFiles:
 
     Attributes:
         kind: what their data sets are.
+        suffixes: of their names, in small letters.
         is_sample: whether a file is named like one.
         select: of the names of all files below the root of a folder or archive, whose name comes first, the samples.
         decode: from a file's name and content to the sample.
         expected: how they lie, for messages.
+        rule: how those who write such files number their classes; None where that is the model's.
     """
 
     kind: Kind
+    suffixes: frozenset[str]
     is_sample: Callable[[str], bool]
     select: Callable[[str, Iterable[str]], list[str]]
     decode: Callable[[str, bytes], NDArray[Any]]
     expected: str
+    rule: Rule | None = None

@@ -15,6 +15,7 @@ from torch import Tensor
 from primesvt_core.data import (
     Batch,
     DataSet,
+    Part,
     Preprocessing,
     Splits,
     ValueRange,
@@ -23,11 +24,15 @@ from primesvt_core.data import (
     in_range,
     load_batch,
     open_data,
+    order_for,
     split,
 )
 from primesvt_core.errors import DataError
 from primesvt_core.intake.inspect import Inspection
-from primesvt_core.spec import PreprocessingOverrides, SplitSizes
+from primesvt_core.spec import ClassReading, PixelReading, PreprocessingOverrides, SplitSizes
+
+BY_FAMILY = ClassReading()
+"""Classes numbered as the family's public code does, and as many as the model has."""
 
 AHEAD = 2
 """Blocks that are decoded ahead of the one in use."""
@@ -91,6 +96,34 @@ class Blocks:
         return load_batch(self.images.data, chosen, self.images.preprocessing)
 
 
+def open_for(
+    inspection: Inspection,
+    source: Path | DataSet,
+    classes: ClassReading,
+    part: Part | None = None,
+    *,
+    pixels: PixelReading,
+) -> DataSet:
+    """Open a data set, its classes numbered as the model's are, its pixels on the scale that models take.
+
+    Args:
+        inspection: of the model.
+        source: of the data set: where it is, or itself.
+        classes: what the caller says of their numbers; the family's rule counts where that is nothing.
+        part: training or test data, where it has both; test data by default.
+        pixels: what the caller says of their values.
+
+    Raises:
+        DataError: naming the file or the classes that do not fit.
+    """
+    rule = inspection.family.class_rule(inspection.config)
+    opened = open_data(source, part, order_for(classes.class_order, rule))
+    has_statistics = _has_statistics(inspection, opened, pixels.preprocessing)
+    data = in_range(opened, pixels.value_range, has_statistics=has_statistics)
+    check_classes(data, inspection.config.num_classes, allow_fewer=classes.allow_fewer_classes)
+    return data
+
+
 def open_splits(
     inspection: Inspection,
     source: Path | DataSet,
@@ -99,6 +132,7 @@ def open_splits(
     *,
     seed: int,
     batch_size: int,
+    classes: ClassReading = BY_FAMILY,
     value_range: ValueRange | None = None,
 ) -> SplitImages:
     """Open a data set, check that it fits the model, and define its splits.
@@ -110,16 +144,15 @@ def open_splits(
         sizes: of the splits, in images.
         seed: of the splits.
         batch_size: images at a time.
+        classes: which class has which number.
         value_range: the values of black and white in a data set that is an array, where it cannot be told.
 
     Raises:
         DataError: naming the file or the classes that do not fit.
     """
-    opened = open_data(source)
-    _check_value_range(opened, value_range)
-    has_statistics = _has_statistics(inspection, opened, overrides)
-    data = in_range(opened, value_range, has_statistics=has_statistics)
-    check_classes(data, inspection.config.num_classes)
+    pixels = PixelReading(preprocessing=overrides, value_range=value_range)
+    data = open_for(inspection, source, classes, pixels=pixels)
+    _check_value_range(data, value_range)
     preprocessing = inspection.preprocessing.overridden(overrides)
     images = SplitImages(data=data, preprocessing=preprocessing, sizes=sizes, seed=seed, batch_size=batch_size)
     shape = _check_channels(inspection, images)

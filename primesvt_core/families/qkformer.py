@@ -330,4 +330,5 @@ FAMILY = Family(
     layers=layers,
     groups=groups,
     preprocessing=preprocessing,
+    class_rule=lambda config: "plain" if config.variant == "imagenet" else "natural",  # two training codes
 )

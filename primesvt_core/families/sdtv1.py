@@ -208,5 +208,6 @@ FAMILY = Family(
     groups=groups,
     unused=unused,
     preprocessing=preprocessing,
+    class_rule=lambda _: "natural",
     implied_args={"spike_mode": lambda config: config.neuron},
 )

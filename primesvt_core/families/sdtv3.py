@@ -160,5 +160,6 @@ FAMILY = Family(
     layers=layers,
     groups=groups,
     preprocessing=preprocessing,
+    class_rule=lambda _: "plain",
     unsupported_reason=unsupported_reason,
 )

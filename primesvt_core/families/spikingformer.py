@@ -253,4 +253,5 @@ FAMILY = Family(
     groups=groups,
     unused=unused,
     preprocessing=preprocessing,
+    class_rule=lambda _: "natural",
 )

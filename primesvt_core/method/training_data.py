@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from primesvt_core.data import DataSet, check_classes, check_same_classes, in_proportion, in_range, open_data
+from primesvt_core.data import DataSet, check_same_classes, in_proportion
 from primesvt_core.engines import Images
 from primesvt_core.errors import SpecError
-from primesvt_core.evaluation.splits import SplitImages
+from primesvt_core.evaluation.splits import SplitImages, open_for
 from primesvt_core.intake.inspect import Inspection
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.finetuning import TrainingSet
@@ -23,15 +23,13 @@ def training_set(inspection: Inspection, images: SplitImages, source: Source, sp
     """What fine-tuning learns from: the training data where it is given, otherwise the search split."""
     if source is None:
         return TrainingSet(data=images.data, indices=images.splits.search, preprocessing=images.preprocessing)
-    data = _opened(source, spec)
-    check_classes(data, inspection.config.num_classes)
+    data = _opened(inspection, source, spec)
     check_same_classes(data, images.data)
     return TrainingSet(data=data, indices=range(len(data)), preprocessing=images.preprocessing)
 
 
-def _opened(source: Path | DataSet, spec: CompressionSpec) -> DataSet:
-    data = open_data(source, part="train")
-    return in_range(data, spec.value_range, has_statistics=spec.preprocessing.has_statistics)
+def _opened(inspection: Inspection, source: Path | DataSet, spec: CompressionSpec) -> DataSet:
+    return open_for(inspection, source, spec.class_reading, "train", pixels=spec.pixel_reading)
 
 
 def check_training_data(candidates: Candidates, source: Source) -> None:
@@ -62,8 +60,7 @@ def calibration_set(
     """As many of the training data as calibrate, where it is given, every class in proportion; otherwise that split."""
     if source is None:
         return CalibrationSet(images=images.blocks(images.splits.calibration), source=("calibration split",))
-    data = _opened(source, spec)
-    check_classes(data, inspection.config.num_classes)
+    data = _opened(inspection, source, spec)
     if data.fingerprint() == images.data.fingerprint():
         raise SpecError(
             f"the training data {source.name} are the images that the result is confirmed on, which nothing"

@@ -12,15 +12,15 @@ from pydantic import JsonValue
 from typer.testing import CliRunner
 
 from primesvt_client.errors import SpecError
-from primesvt_client.options import pixel_reading, spec_document, takes_spec
-from primesvt_client.spec import PixelReading
+from primesvt_client.options import MAX_TEXT_BYTES, class_reading, pixel_reading, spec_document, takes_spec
+from primesvt_client.spec import ClassReading, CompressionSpec, PixelReading, parse_as
 
 FLOOR = ("--max-accuracy-drop", "0.03")
 NAMES = {
     "--max-accuracy-drop", "--min-accuracy", "--min-memory-saving", "--max-parameter-bytes", "--policy", "--criterion",
     "--rates", "--exclude", "--fine-tune-epochs", "--time-steps", "--heads", "--assume", "--container",
-    "--search-images", "--confirmation-images", "--batch-size", "--device", "--seed", "--spec",
-    "--value-range", "--mean", "--std", "--resize", "--crop",
+    "--search-images", "--confirmation-images", "--batch-size", "--device", "--seed", "--spec", "--class-order",
+    "--allow-fewer-classes", "--value-range", "--mean", "--std", "--resize", "--crop",
 }  # fmt: skip
 """Options that scripts use: they never change."""
 
@@ -62,6 +62,7 @@ def test_options_keep_their_names() -> None:
             {"preprocessing": {"mean": [-0.5, 0.0, 0.5], "std": [0.5], "resize": 36, "crop": 32}},
         ),
         (("--device", "cpu", "--confidence", "0.9"), {"device": "cpu", "confidence": 0.9}),
+        (("--class-order", "plain", "--allow-fewer-classes"), {"class_order": "plain", "allow_fewer_classes": True}),
     ],
 )
 def test_options_are_fields_of_a_spec(words: tuple[str, ...], document: dict[str, Any]) -> None:
@@ -82,6 +83,48 @@ def test_what_cannot_be_meant_is_refused_with_its_place(words: tuple[str, ...], 
     with pytest.raises(SpecError, match=told) as refusal:
         shown(*words)
     assert refusal.value.error_code == "invalid_spec"
+
+
+def test_an_order_of_classes_is_read_from_a_text_file(tmp_path: Path) -> None:
+    file = tmp_path / "classes.txt"
+    file.write_bytes("\ufeffzebra\r\n\r\n  hot dog \r\n\N{LATIN SMALL LETTER E WITH ACUTE}lan".encode())
+    assert shown("--class-order", str(file)) == {
+        "class_order": ["zebra", "hot dog", "\N{LATIN SMALL LETTER E WITH ACUTE}lan"]
+    }
+    assert class_reading(str(file), None).class_order == ("zebra", "hot dog", "\N{LATIN SMALL LETTER E WITH ACUTE}lan")
+    assert class_reading("natural", True) == ClassReading(class_order="natural", allow_fewer_classes=True)
+    assert class_reading(None, None) == ClassReading()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "neither natural, plain nor a text file"),
+        (b"\xff\xfe", "neither natural, plain nor a text file"),
+        (b"\n \n", "at least 1 item"),
+        (b"cat\ndog\ncat\n", "cat is listed more than once"),
+        ("\N{LATIN SMALL LETTER E WITH ACUTE}\ne\N{COMBINING ACUTE ACCENT}".encode(), "listed more than once"),
+        (b"x" * (MAX_TEXT_BYTES + 1), "is longer than"),
+    ],
+)
+def test_what_lists_no_classes_is_refused(content: bytes | None, told: str, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "classes.txt").write_bytes(content)
+    for read in (lambda file: shown("--class-order", file), lambda file: class_reading(file, None)):
+        with pytest.raises(SpecError, match=told) as refusal:
+            read(str(tmp_path / "classes.txt"))
+        assert refusal.value.error_code == "invalid_spec"
+
+
+def test_an_order_of_classes_in_a_spec_is_a_rule_or_a_list() -> None:
+    budget: dict[str, JsonValue] = {"budget": {"min_accuracy": 0.5}}
+    for order in ("natural", ["dog", "cat"]):
+        parsed = parse_as(CompressionSpec, {**budget, "class_order": order})  # type: ignore[dict-item]
+        assert parsed.model_dump(mode="json")["class_order"] == order
+        assert parsed.class_reading.class_order == parsed.class_order
+    with pytest.raises(SpecError, match=r"'classes\.txt' is neither natural, plain nor a list of all classes"):
+        parse_as(CompressionSpec, {**budget, "class_order": "classes.txt"})
+    assert not {"class_order", "allow_fewer_classes"} & parse_as(CompressionSpec, budget).model_dump().keys()
 
 
 def test_options_override_the_file_entry_by_entry(tmp_path: Path) -> None:

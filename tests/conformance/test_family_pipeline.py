@@ -168,9 +168,8 @@ def test_the_heads_and_time_steps_that_a_model_was_trained_with_fit_best(name: s
     golden, path, data = told_nothing(reference, tmp_path)
     values = golden.config.model_dump()
     open_ = ("num_heads", "time_steps")
-    found = fits(
-        path, data, {f: values[f] for f in golden.family.hyperparameters if f not in open_}, lambda _done, _total: None
-    )
+    known = {f: values[f] for f in golden.family.hyperparameters if f not in open_}
+    found = fits(path, data, known, lambda _done, _total: None).choices
     [truth] = [
         fit for fit in found if (fit.num_heads, fit.time_steps) == (values.get("num_heads"), values["time_steps"])
     ]
@@ -183,10 +182,10 @@ def test_what_data_or_caller_tell_is_not_tried(tmp_path: Path) -> None:
     [events] = [reference for reference in references() if reference.name == "sj_spikformer-events"]
     golden, path, data = told_nothing(events, tmp_path)
     counts = []
-    found = fits(path, data, {"image_size": 64}, lambda done, total: counts.append((done, total)))
+    found = fits(path, data, {"image_size": 64}, lambda done, total: counts.append((done, total))).choices
     assert {fit.time_steps for fit in found} == {16}  # frames bring theirs, whatever is assumed
     assert sorted(int(fit.num_heads or 0) for fit in found) == [1, 2, 4, 8, 16, 32]  # of a width of 32
     assert counts[-1] == (len(found), len(found))
-    found = fits(path, data, {"image_size": 64, "num_heads": 1}, lambda _done, _total: None)
+    found = fits(path, data, {"image_size": 64, "num_heads": 1}, lambda _done, _total: None).choices
     assert [(fit.num_heads, fit.accuracy) for fit in found] == [(1, 1.0)]
     assert golden.config.model_dump()["num_heads"] == 1

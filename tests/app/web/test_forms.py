@@ -51,6 +51,30 @@ def test_a_similar_job_leaves_to_its_preset_what_that_set(preset: str) -> None:
     assert other["criterion"] == "another"
 
 
+@pytest.mark.parametrize(
+    ("typed", "order"),
+    [
+        ("plain", "plain"),
+        ("dog, hot dog ,cat", ("dog", "hot dog", "cat")),
+        ('["tench, Tinca", "cat"]', ("tench, Tinca", "cat")),
+        ("cat", ("cat",)),
+    ],
+)
+def test_an_order_of_classes_is_typed_and_shown_again(typed: str, order: object) -> None:
+    reading = forms.read({"min_accuracy": "50", "class_order": typed, "allow_fewer_classes": "true"})
+    assert not reading.errors
+    parsed = spec.parse(reading.spec)
+    assert (parsed.class_order, parsed.allow_fewer_classes) == (order, True)
+    again = forms.read(forms.values_of(parsed.model_dump(mode="json", exclude_unset=True)))
+    assert spec.parse(again.spec) == parsed
+
+
+@pytest.mark.parametrize("typed", ["[cat", "[1, 2]", "cat, cat", ","])
+def test_an_order_of_classes_that_is_none_is_refused_in_its_place(typed: str) -> None:
+    reading = forms.read({"min_accuracy": "50", "class_order": typed})
+    assert [*reading.errors] == ["class_order"]
+
+
 def test_limits_are_typed_in_percent() -> None:
     typed = {"min_accuracy": "50", "preset": "paper", "max_rates": "embedding=25; block.0.*=12.5; stem.*=0",
              "channel_multiple": "8", "max_macs": "1000000"}  # fmt: skip

@@ -50,7 +50,7 @@ def test_a_zip_with_a_member_without_a_name_is_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[content.index(b"PK\x01\x02") + 46] = 0
     path.write_bytes(content)
-    refused(path, "data_undecodable", "set.zip")
+    refused(path, "data_unsafe", "no plain file")
 
 
 def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:

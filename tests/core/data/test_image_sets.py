@@ -1,0 +1,130 @@
+"""Pictures with their classes, from a folder or an archive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from primesvt_client.packing import as_file
+from primesvt_core.data import DataSet, open_data
+from primesvt_core.errors import DataError
+from tests.support.data_files import IMAGES, folder, refused, samples
+from tests.support.image_trees import tar_tree, tree, zip_tree
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"),
+    [
+        (["cat/0.png", "dog/1.png"], ("cat", "dog")),
+        (["top/cat/0.png", "top/dog/1.png"], ("cat", "dog")),
+        (["only/0.png", "only/1.png"], ("only",)),
+        (["top/val/cat/0.png", "top/train/cat/1.png", "top/train/dog/2.png"], ("cat", "dog")),
+        (["test/cat/0.png", "val/dog/1.png"], ("cat", "dog")),
+        (["cat/0.jfif", "dog/1.JPE", "eel/2.pbm"], ("cat", "dog", "eel")),
+    ],
+)
+def test_classes_are_folders(names: list[str], classes: tuple[str, ...], tmp_path: Path) -> None:
+    assert open_data(tree(tmp_path / "set", names)).classes == classes
+
+
+@pytest.mark.parametrize("names", [["top/cat/0.png", "top/dog/1.png", "top/sample.png"], ["sample.png"]])
+def test_a_picture_in_no_class_folder_is_refused(names: list[str], tmp_path: Path) -> None:
+    refused(tree(tmp_path / "set", names), "data_format", names[-1])
+
+
+def test_a_folder_without_pictures_says_what_it_holds(tmp_path: Path) -> None:
+    root = tree(tmp_path / "set", [], {"cat/0.heic": "", "dog/1.heic": ""})
+    refused(root, "data_empty", "there are 2 .heic")
+
+
+def linked_folders(root: Path) -> Path:
+    tree(root / "store", ["dog/0.png", "dog/1.png", "eel/0.png"])
+    made = tree(root / "set", ["cat/0.png", "cat/1.png"])
+    (made / "dog").symlink_to("../store/dog")
+    (made / "eel").symlink_to(root / "store" / "eel")
+    return made
+
+
+def linked_files(root: Path) -> Path:
+    store = tree(root / "store", ["0.png", "1.png"])
+    made = tree(root / "set", ["cat/0.png"], empty=["dog"])
+    (made / "dog" / "a.png").symlink_to(store / "0.png")
+    (made / "dog" / "b.png").hardlink_to(store / "1.png")
+    return made
+
+
+def linked_twice(root: Path) -> Path:
+    made = linked_folders(root)
+    (root / "linked").symlink_to(made)
+    return root / "linked"
+
+
+def with_empty_classes(root: Path) -> Path:
+    return tree(
+        root / "set", ["cat/0.png", "dog/0.png"], {"eel/1.heic": "x", ".cache/2.png": "x"}, empty=["ant", "fox"]
+    )
+
+
+def with_parts_and_labels(root: Path) -> Path:
+    names = ["train/cat/0.png", "train/dog/1.png", "val/2.png", "val/3.png"]
+    return tree(root / "set", names, {"val/labels.txt": "2.png dog\n3.png cat\n", "classes.txt": "cat\ndog\neel\n"})
+
+
+def with_accents(root: Path) -> Path:
+    return tree(root / "set", ["e\N{COMBINING ACUTE ACCENT}lan/0.png", "zebra/1.png", "狗/2.png"])
+
+
+SENT: dict[str, Callable[[Path], Path]] = {
+    made.__name__: made
+    for made in (
+        linked_folders, linked_files, linked_twice, with_empty_classes, with_parts_and_labels, with_accents, folder
+    )
+}  # fmt: skip
+
+
+def shown(data: DataSet) -> tuple[str, tuple[str, ...], list[int], tuple[str, ...]]:
+    notes = tuple(note.replace(data.name.split(" ")[0], "set") for note in data.notes)
+    return data.fingerprint(), data.classes, data.labels.tolist(), notes
+
+
+@pytest.mark.parametrize("kind", SENT)
+def test_what_is_sent_is_what_is_read_here(kind: str, tmp_path: Path) -> None:
+    made = SENT[kind](tmp_path)
+    with as_file(made) as (packed, _):
+        sent = open_data(packed)
+        here = open_data(made)
+        assert shown(sent) == shown(here)
+        np.testing.assert_array_equal(samples(sent), samples(here))
+
+
+def test_a_zip_with_backslashes_is_the_folder(tmp_path: Path) -> None:
+    names = ["data\\cat\\0.png", "data\\dog\\1.png", "data\\train\\2.png"]
+    data = open_data(zip_tree(tmp_path / "set.zip", names))
+    assert (data.classes, data.labels.tolist()) == (("cat", "dog", "train"), [0, 1, 2])
+    assert [int(data.decode(index).flat[0]) for index in range(3)] == [0, 1, 2]
+
+
+def test_hard_links_in_a_tar_are_pictures(tmp_path: Path) -> None:
+    data = open_data(
+        tar_tree(tmp_path / "set.tar", ["val/cat/0.png", "val/dog/1.png"], {"val/dog/2.png": "val/cat/0.png"})
+    )
+    assert (data.classes, data.labels.tolist()) == (("cat", "dog"), [0, 1, 1])
+    assert [int(data.decode(index).flat[0]) for index in range(3)] == [0, 1, 0]
+
+
+def test_a_link_that_leads_back_is_refused_here_as_when_packed(tmp_path: Path) -> None:
+    made = folder(tmp_path)
+    (made / "cat" / "again").symlink_to("..")
+    refused(made, "data_format", "leads back")
+
+
+def test_pictures_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    made = folder(tmp_path)
+    data = open_data(made)
+    (made / "dog" / "2.png").unlink()
+    with pytest.raises(DataError, match=r"dog/2\.png cannot be read"):
+        samples(data)
+    assert len(IMAGES) == len(data)
