@@ -1,0 +1,35 @@
+"""Kinds of files of which each is one sample, in the folder of its class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from primesvt_client.spec import Rule
+from primesvt_core.data._base import Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleFiles:
+    """One kind of such files.
+
+    Attributes:
+        kind: what their data sets are.
+        suffixes: of their names, in small letters.
+        is_sample: whether a file is named like one.
+        select: of the names of the files in a folder or archive that people see, the samples; its own name comes first.
+        decode: from a file's name and content to the sample.
+        expected: how they lie, for messages.
+        rule: how those who write such files number their classes; None where that is the model's.
+    """
+
+    kind: Kind
+    suffixes: frozenset[str]
+    is_sample: Callable[[str], bool]
+    select: Callable[[str, Iterable[str]], list[str]]
+    decode: Callable[[str, bytes], NDArray[Any]]
+    expected: str
+    rule: Rule | None = None
