@@ -30,6 +30,7 @@ class Kind(StrEnum):
     SWITCH = "switch"
     CHOICE = "choice"
     NUMBERS = "numbers"
+    RANGE = "range"
     TEXTS = "texts"
     ORDER = "order"
     MAPPING = "mapping"
@@ -205,6 +206,8 @@ def _kind(bare: Any) -> Kind:
     if origin is dict:
         return Kind.MAPPING
     if origin is tuple:
+        if Ellipsis not in get_args(bare):
+            return Kind.RANGE
         inner, _ = _bare(get_args(bare)[0], [])
         return Kind.NUMBERS if inner in (int, float) else Kind.TEXTS
     if bare not in KINDS:

@@ -22,7 +22,8 @@ Data = Annotated[
     Path,
     typer.Option(
         "--data",
-        help="Labelled evaluation data: ImageFolder folder, .zip or .tar; .npz; IDX files; CIFAR's python archive.",
+        help="Labelled evaluation data: ImageFolder folder, .zip or .tar; .npz; frames of events;"
+        " Parquet; IDX files; CIFAR's python archive.",
         show_default=False,
     ),
 ]
@@ -56,6 +57,7 @@ TYPES: Mapping[Kind, Any] = {
 
 WRITTEN: Mapping[Kind | Unit, str] = {
     Kind.NUMBERS: "Fractions separated by commas.",
+    Kind.RANGE: "LOW:HIGH.",
     Kind.TEXTS: "May be given several times.",
     Kind.ORDER: "natural, plain, or a text file with one class a line.",
     Kind.MAPPING: "NAME=VALUE; may be given several times.",
@@ -91,6 +93,11 @@ Heads = Annotated[int | None, _option("assumptions.num_heads")]
 Assume = Annotated[list[str] | None, _option("assumptions")]
 Container = Annotated[str | None, _option("container")]
 BatchSize = Annotated[int | None, _option("batch_size")]
+Resize = Annotated[int | None, _option("preprocessing.resize")]
+Crop = Annotated[int | None, _option("preprocessing.crop")]
+Mean = Annotated[str | None, _option("preprocessing.mean")]
+Std = Annotated[str | None, _option("preprocessing.std")]
+ValueRange = Annotated[str | None, _option("value_range")]
 ClassOrder = Annotated[str | None, _option("class_order")]
 AllowFewerClasses = Annotated[bool | None, _option("allow_fewer_classes")]
 Device = Annotated[str, typer.Option("--device", help=FIELDS["device"].help)]
@@ -134,15 +141,34 @@ def spec_document(spec: Path | None = None, **given: Any) -> dict[str, JsonValue
     Raises:
         SpecError: if it is wrong.
     """
-    if unknown := given.keys() - {field.parameter for field in FIELDS.values()}:
-        raise TypeError(f"no option {', '.join(sorted(unknown))}")
     document: dict[str, JsonValue] = specs.read_document(spec) if spec else {}
-    for field in reversed(FIELDS.values()):  # entries of a mapping come before it, and override it
-        if (value := given.get(field.parameter)) is not None and value != []:
-            _lay_over(document, field, _read(field, value))
+    _lay_all_over(document, given)
     document.setdefault("budget", {})
     specs.parse_as(specs.CompressionSpec, document)  # before anything is read or sent
     return document
+
+
+def pixel_reading(**given: Any) -> specs.PixelReading:
+    """How the pixels of a data set are read, where nothing is compressed.
+
+    Args:
+        given: values of options, by their names with underscores; None where one is not given.
+
+    Raises:
+        SpecError: if it is wrong.
+    """
+    document: dict[str, JsonValue] = {}
+    _lay_all_over(document, given)
+    return specs.parse_as(specs.PixelReading, document)
+
+
+def _lay_all_over(document: dict[str, JsonValue], given: Mapping[str, Any]) -> None:
+    """The options that are given override the document's fields."""
+    if unknown := given.keys() - {field.parameter for field in FIELDS.values()}:
+        raise TypeError(f"no option {', '.join(sorted(unknown))}")
+    for field in reversed(FIELDS.values()):  # entries of a mapping come before it, and override it
+        if (value := given.get(field.parameter)) is not None and value != []:
+            _lay_over(document, field, _read(field, value))
 
 
 def _read(field: InputField, value: Any) -> Any:

@@ -46,6 +46,21 @@ Deviation = Annotated[float, Field(gt=0.0, le=LARGEST)]
 AssumptionValue = bool | Whole | Real | Text
 ParameterValue = AssumptionValue | tuple[AssumptionValue, ...]
 
+
+def _two_numbers(typed: object) -> object:
+    """``LOW:HIGH``, as people type it, as its two numbers."""
+    return typed.split(":") if isinstance(typed, str) else typed
+
+
+def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
+    if not bounds[0] < bounds[1]:
+        raise ValueError(f"{bounds[0]:g}:{bounds[1]:g} is no range: LOW must be below HIGH")
+    return bounds
+
+
+ValueRange = Annotated[tuple[Real, Real], BeforeValidator(_two_numbers), AfterValidator(_ascending)]
+"""The values that mean black and white; in documents two numbers, or a text ``LOW:HIGH``."""
+
 Rule = Literal["natural", "plain"]
 MOST_CLASSES = 100_000
 
@@ -183,11 +198,32 @@ class SplitSizes(_Frozen):
 class PreprocessingOverrides(_Frozen):
     """What differs from the family's own preprocessing."""
 
-    resize: Side | None = Field(default=None, description="Shorter side after resizing, pixels.")
-    crop: Side | None = Field(default=None, description="Side of the centre crop, pixels.")
-    interpolation: Literal["nearest", "bilinear", "bicubic"] | None = None
-    mean: tuple[Real, ...] | None = Field(default=None, description="Per channel, on the 0-1 scale.")
-    std: tuple[Deviation, ...] | None = Field(default=None, description="Per channel, on the 0-1 scale.")
+    resize: Annotated[Side | None, Input()] = Field(
+        default=None,
+        title="Resize to",
+        description="Shorter side after resizing, pixels; the model's own if not given.",
+    )
+    crop: Annotated[Side | None, Input()] = Field(
+        default=None, title="Crop to", description="Side of the centre crop, pixels; the model's own if not given."
+    )
+    interpolation: Annotated[Literal["nearest", "bilinear", "bicubic"] | None, SPEC_ONLY] = None
+    mean: Annotated[tuple[Real, ...] | None, Input()] = Field(
+        default=None,
+        title="Mean",
+        description="Mean of every channel, on the 0-1 scale; the model's own if not given.",
+        examples=[[0.5, 0.5, 0.5]],
+    )
+    std: Annotated[tuple[Deviation, ...] | None, Input()] = Field(
+        default=None,
+        title="Standard deviation",
+        description="Standard deviation of every channel, on the 0-1 scale; the model's own if not given.",
+        examples=[[0.5, 0.5, 0.5]],
+    )
+
+    @property
+    def has_statistics(self) -> bool:
+        """Whether mean and deviation are given, which tell how values that are no 0-1 floats are normalised."""
+        return self.mean is not None and self.std is not None
 
     def over(self, others: PreprocessingOverrides) -> PreprocessingOverrides:
         """These, and what only ``others`` say."""
@@ -287,7 +323,15 @@ class CompressionSpec(_Frozen):
         " left whole.",
     )
     splits: SplitSizes = SplitSizes()
-    preprocessing: Annotated[PreprocessingOverrides, SPEC_ONLY] = PreprocessingOverrides()
+    preprocessing: PreprocessingOverrides = PreprocessingOverrides()
+    value_range: Annotated[ValueRange | None, Input()] = Field(
+        default=None,
+        exclude_if=lambda given: given is None,
+        title="Value range",
+        description="Values of black and white in data sets that are arrays, which are mapped to 0-1; needed where they"
+        " are neither bytes (0-255) nor floats from 0 to 1.",
+        examples=[(-1.0, 1.0)],
+    )
     fine_tuning: FineTuning = FineTuning()
     assumptions: Annotated[
         dict[Text, AssumptionValue],
@@ -350,12 +394,24 @@ class CompressionSpec(_Frozen):
         """The fields that say which class has which number."""
         return ClassReading(class_order=self.class_order, allow_fewer_classes=self.allow_fewer_classes)
 
+    @property
+    def pixel_reading(self) -> PixelReading:
+        """The fields that say what the values of pixels mean."""
+        return PixelReading(preprocessing=self.preprocessing, value_range=self.value_range)
+
     @field_validator("rates")
     @classmethod
     def _sorted_rates(cls, rates: tuple[float, ...]) -> tuple[float, ...]:
         if not rates:
             raise ValueError("at least one rate is needed")
         return tuple(sorted(set(rates)))
+
+
+class PixelReading(_Frozen):
+    """The fields of a spec that say how a data set becomes what a model takes, where nothing is compressed."""
+
+    preprocessing: PreprocessingOverrides = PreprocessingOverrides()
+    value_range: ValueRange | None = None
 
 
 class ClassReading(_Frozen):

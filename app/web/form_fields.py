@@ -90,7 +90,7 @@ class FormField:
 
     @property
     def _example(self) -> Any:
-        return self.source.example if self.source.kind in (Kind.TEXTS, Kind.MAPPING) else None
+        return self.source.example if self.source.kind in (Kind.TEXTS, Kind.MAPPING, Kind.RANGE) else None
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -110,6 +110,7 @@ class FormField:
 
 WRITTEN: Mapping[Kind, str] = {
     Kind.NUMBERS: "Separated by commas.",
+    Kind.RANGE: "LOW:HIGH.",
     Kind.TEXTS: "Separated by commas.",
     Kind.ORDER: "natural, plain, or all classes separated by commas.",
     Kind.MAPPING: "NAME=VALUE, separated by semicolons.",

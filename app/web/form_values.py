@@ -22,7 +22,8 @@ def typed_text(source: InputField, value: Any) -> str:
     if isinstance(value, list | tuple):
         if source.kind is Kind.ORDER and any("," in name or name.startswith("[") for name in value):
             return json.dumps(value, ensure_ascii=False)
-        return ", ".join(typed_text(source, one) for one in value)
+        between = ":" if source.kind is Kind.RANGE else ", "
+        return between.join(typed_text(source, one) for one in value)
     if source.is_fraction:
         return f"{100 * value:.10g}"
     return f"{value / MEBIBYTE:.10g}" if source.how.unit is Unit.BYTES else _plain(value)
@@ -86,6 +87,7 @@ PARSERS: Mapping[Kind, Callable[[InputField, str], Any]] = {
     Kind.INTEGER: lambda _, typed: int(typed),
     Kind.NUMBER: _scaled,
     Kind.NUMBERS: lambda source, typed: [_scaled(source, part) for part in _parts(typed)],
+    Kind.RANGE: lambda _, typed: [_number(bound) for bound in typed.split(":")],
     Kind.TEXTS: lambda _, typed: [name.strip() for name in typed.split(",") if name.strip()],
     Kind.MAPPING: _mapping,
     Kind.ORDER: _order,
@@ -103,6 +105,8 @@ def wanted(source: InputField) -> str:
     match source.kind:
         case Kind.NUMBERS:
             return f"numbers{of}, separated by commas"
+        case Kind.RANGE:
+            return "two numbers, LOW:HIGH"
         case Kind.MAPPING:
             return f"NAME=VALUE{' with numbers' + of if of else ''}, separated by semicolons"
         case Kind.ORDER:

@@ -25,14 +25,20 @@ from primesvt_client.options import (
     Checkpoint,
     ClassOrder,
     Container,
+    Crop,
     Data,
     Device,
     Heads,
     Json,
+    Mean,
+    Resize,
+    Std,
     TimeSteps,
     TrainData,
+    ValueRange,
     assumptions,
     class_reading,
+    pixel_reading,
     takes_spec,
 )
 from primesvt_client.progress import Progress
@@ -61,15 +67,21 @@ def inspect(
     ] = None,
     class_order: ClassOrder = None,
     allow_fewer_classes: AllowFewerClasses = None,
+    value_range: ValueRange = None,
+    mean: Mean = None,
+    std: Std = None,
+    resize: Resize = None,
+    crop: Crop = None,
     json: Json = False,
 ) -> None:
     """Inspect a checkpoint: family, config, assumptions, layers by size. Nothing of it is run."""
     known, classes = assumptions(time_steps, heads, assume), class_reading(class_order, allow_fewer_classes)
-    _check_has_images(data, classes)
+    pixels = pixel_reading(value_range=value_range, mean=mean, std=std, resize=resize, crop=crop)
+    _check_has_images(data, classes, pixels)
     found = import_module("primesvt_core.intake.inspect").inspect(checkpoint, known, container=container)
     document = found.to_json()
     if data is not None:
-        document |= _fits(checkpoint, data, known, container, classes)
+        document |= _fits(checkpoint, data, known, container, classes, pixels)
     if json:
         print_json(document)
         return
@@ -96,9 +108,12 @@ def inspect(
     out.print(table)
 
 
-def _check_has_images(data: Path | None, classes: specs.ClassReading) -> None:
-    if data is None and classes != specs.ClassReading():
-        raise SpecError("--class-order and --allow-fewer-classes say how images are read; give --data")
+def _check_has_images(data: Path | None, classes: specs.ClassReading, pixels: specs.PixelReading) -> None:
+    if data is None and (classes, pixels) != (specs.ClassReading(), specs.PixelReading()):
+        raise SpecError(
+            "--class-order, --allow-fewer-classes, --value-range, --mean, --std, --resize and --crop say how images are"
+            " read; give --data"
+        )
 
 
 def _fits(
@@ -107,6 +122,7 @@ def _fits(
     known: dict[str, bool | int | float | str],
     container: str | None,
     classes: specs.ClassReading,
+    pixels: specs.PixelReading,
 ) -> dict[str, JsonValue]:
     with progress_bars(baseline="trying what fits") as report:
 
@@ -114,7 +130,7 @@ def _fits(
             report(Progress(step=Step.BASELINE, done=done, total=total))
 
         fits = import_module("primesvt_core.cli.fitting").fits
-        found = fits(checkpoint, data, known, tick, container=container, classes=classes)
+        found = fits(checkpoint, data, known, tick, container=container, classes=classes, pixels=pixels)
     document: dict[str, JsonValue] = found.to_json()
     return document
 
@@ -144,11 +160,17 @@ def evaluate(
     device: Device = "auto",
     class_order: ClassOrder = None,
     allow_fewer_classes: AllowFewerClasses = None,
+    value_range: ValueRange = None,
+    mean: Mean = None,
+    std: Std = None,
+    resize: Resize = None,
+    crop: Crop = None,
     json: Json = False,
 ) -> None:
     """Measure the accuracy of an original or pruned model."""
     if split not in ("auto", "all", "calibration", "search", "confirmation", "rest"):
         raise SpecError(f"--split {split}: use auto, all, calibration, search, confirmation or rest")
+    pixels = pixel_reading(value_range=value_range, mean=mean, std=std, resize=resize, crop=crop)
     with progress_bars(baseline="measuring") as report:
         found: Evaluation = import_module("primesvt_core.evaluation.evaluate").evaluate(
             model,
@@ -159,6 +181,8 @@ def evaluate(
             batch_size=batch_size,
             device=device,
             classes=class_reading(class_order, allow_fewer_classes),
+            preprocessing=pixels.preprocessing,
+            value_range=pixels.value_range,
             report=report,
         )
     if json:

@@ -18,11 +18,12 @@ from primesvt_core.evaluation.splits import BY_FAMILY, SplitImages, open_splits
 from primesvt_core.families._base import Value
 from primesvt_core.intake.inspect import Inspection, identify, inspect
 from primesvt_core.intake.loading import build, load_state
-from primesvt_core.spec import ClassReading, PreprocessingOverrides, SplitSizes
+from primesvt_core.spec import ClassReading, PixelReading, SplitSizes
 
 HEADS = range(1, 33)
 TIME_STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 16)
 IMAGES = 200
+AS_IT_IS = PixelReading()
 
 Tick = Callable[[int, int], None]
 """Receives how many choices of how many have been tried."""
@@ -68,6 +69,7 @@ def fits(
     *,
     container: str | None = None,
     classes: ClassReading = BY_FAMILY,
+    pixels: PixelReading = AS_IT_IS,
 ) -> Fits:
     """Accuracy under every number of heads that fits the shapes, then of time steps, best first.
 
@@ -82,6 +84,7 @@ def fits(
         tick: receives how many choices of how many have been tried.
         container: which weights of a file that has several.
         classes: which class has which number.
+        pixels: how the data set becomes what the model takes.
 
     Raises:
         PrimeSVTError: if the checkpoint or the data cannot be read.
@@ -89,7 +92,14 @@ def fits(
     first = inspect(path, given, container=container)
     sizes = SplitSizes(search_images=IMAGES)
     images = open_splits(
-        first, data, PreprocessingOverrides(), sizes, seed=0, batch_size=DEFAULT_BATCH, classes=classes
+        first,
+        data,
+        pixels.preprocessing,
+        sizes,
+        seed=0,
+        batch_size=DEFAULT_BATCH,
+        classes=classes,
+        value_range=pixels.value_range,
     )
     with TemporaryDirectory(prefix="primesvt-fits-") as scratch:
         trial = _Trial(first, load_state(first, Path(scratch) / "checkpoint.safetensors"), images, given, tick)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from primesvt_client.spec import Rule
@@ -15,24 +15,25 @@ from primesvt_core.data.class_order import ClassOrder, composed, in_order
 from primesvt_core.data.folder_groups import FolderGroup
 from primesvt_core.data.images import decoded
 from primesvt_core.data.label_files import LabelTable, class_lists, class_places, label_files, label_table
-from primesvt_core.data.listing import SUFFIXES, Listing, Place, list_folder, list_tar, list_zip
+from primesvt_core.data.listing import PICTURES, Listing, Place, list_folder, list_tar, list_zip
 from primesvt_core.data.part_folders import Choice, PartFinder
 from primesvt_core.data.part_names import says_nothing
+from primesvt_core.data.sample_files import SampleFiles
 
 
-def from_folder(path: Path, part: Part | None, order: ClassOrder) -> DataSet:
+def from_folder(path: Path, part: Part | None, order: ClassOrder, form: SampleFiles = PICTURES) -> DataSet:
     """A folder with one folder a class, perhaps below ``train`` and ``test``."""
-    return image_set(list_folder(path), part or "test", order)
+    return image_set(list_folder(path, form), part or "test", order)
 
 
-def from_zip(path: Path, part: Part | None, order: ClassOrder) -> DataSet:
+def from_zip(path: Path, part: Part | None, order: ClassOrder, form: SampleFiles = PICTURES) -> DataSet:
     """A zip archive in the same layout."""
-    return image_set(list_zip(path), part or "test", order)
+    return image_set(list_zip(path, form), part or "test", order)
 
 
-def from_tar(path: Path, part: Part | None, order: ClassOrder) -> DataSet:
+def from_tar(path: Path, part: Part | None, order: ClassOrder, form: SampleFiles = PICTURES) -> DataSet:
     """A tar archive, compressed or not, in the same layout."""
-    return image_set(list_tar(path), part or "test", order)
+    return image_set(list_tar(path, form), part or "test", order)
 
 
 @dataclass(frozen=True)
@@ -130,8 +131,11 @@ def image_set(listing: Listing, part: Part, order: ClassOrder) -> DataSet:
     Raises:
         DataError: it has no pictures, or their classes or numbers cannot be told.
     """
+    form = listing.form
+    if form.rule is not None and order.source != "caller":
+        order = replace(order, rule=form.rule)
     if not listing.images:
-        raise refuse("data_empty", f"{listing.name} holds no images; expected {_expected()}{_found(listing.others)}")
+        raise refuse("data_empty", f"{listing.name} holds no images; expected {form.expected}{_found(listing.others)}")
     reader = _Reader(listing, part, frozenset(order.names), class_places(listing))
     choice = reader.choice()
     labels = reader.labels(choice, order.rule)
@@ -142,10 +146,10 @@ def image_set(listing: Listing, part: Part, order: ClassOrder) -> DataSet:
     read = {*(one.name for one in lists), *([table.name] if table else ())}
     return DataSet(
         name=f"{listing.name} ({'/'.join(choice.path)})" if choice.path else listing.name,
-        kind="images",
+        kind=form.kind,
         classes=numbers.classes,
         labels=numbers.of(labels.by_image[image] for image in used),
-        decode=lambda index: decoded(used[index], listing.read),
+        decode=lambda index: decoded(used[index], listing.read, form.decode),
         digest=lambda: listing.digest(used),
         notes=(
             *listing.notes,
@@ -166,10 +170,6 @@ def _other_rule(reader: _Reader, choice: Choice, labels: _Labels, order: ClassOr
     theirs = reader.labels(choice, other)
     pairs = {(ours, theirs.by_image[image]) for image, ours in labels.by_image.items()}
     yield from other_rule_note(order.rule, in_order(labels.names, order.rule), in_order(theirs.names, other), pairs)
-
-
-def _expected() -> str:
-    return f"one folder a class with {', '.join(sorted(SUFFIXES))}"
 
 
 def _found(files: Collection[str]) -> str:

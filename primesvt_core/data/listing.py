@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from threading import Lock
-from typing import IO
 
 from primesvt_client.errors import Unusable
 from primesvt_client.folders import HIDDEN, Contents, walk
 from primesvt_core.data._base import readable, refuse
 from primesvt_core.data.archives import Member, is_guessed, members, zip_names
 from primesvt_core.data.carried import is_hidden
+from primesvt_core.data.images import decode_image
+from primesvt_core.data.sample_files import SampleFiles
+from primesvt_core.data.spool import Spool
 
 SUFFIXES = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".tif", ".tiff"
@@ -43,6 +44,15 @@ def is_image(name: str) -> bool:
     return suffix_of(name) in SUFFIXES and not is_hidden(name)
 
 
+PICTURES = SampleFiles(
+    kind="images",
+    suffixes=frozenset(SUFFIXES),
+    select=lambda _, files: [file for file in files if suffix_of(file) in SUFFIXES],
+    decode=decode_image,
+    expected=f"one folder a class with {', '.join(sorted(SUFFIXES))}",
+)
+
+
 def place_of(name: str) -> Place:
     """The folder that a file lies in."""
     return _place(name.rpartition("/")[0])
@@ -64,6 +74,7 @@ class Listing:
         read: the content of a picture or text.
         digest: of the names and contents of some files.
         notes: how names were read, where that is not certain.
+        form: which of the files are samples.
     """
 
     name: str
@@ -72,6 +83,7 @@ class Listing:
     folders: frozenset[Place]
     read: Callable[[str], bytes]
     digest: Callable[[Iterable[str]], str]
+    form: SampleFiles
     notes: tuple[str, ...] = ()
 
     @property
@@ -86,27 +98,34 @@ def _listing(
     folders: Iterable[str],
     read: Callable[[str], bytes],
     digest: Callable[[Iterable[str]], str],
+    form: SampleFiles,
 ) -> Listing:
+    visible = _visible(files)
+    samples = form.select(name, visible)
+    images: dict[Place, list[str]] = defaultdict(list)
+    for file in samples:
+        images[place_of(file)].append(file)
+    chosen = {*samples}
+    places = {*images, *(_place(folder) for folder in folders if not is_hidden(folder))}
+    places |= {_place(folder) for folder in {file.rpartition("/")[0] for file in visible}}
+    return Listing(
+        name=name,
+        images={place: tuple(inside) for place, inside in sorted(images.items())},
+        others=tuple(file for file in visible if file not in chosen),
+        folders=frozenset(place[:depth] for place in places for depth in range(len(place) + 1)),
+        read=read,
+        digest=digest,
+        form=form,
+    )
+
+
+def _visible(files: Iterable[str]) -> list[str]:
+    """Those that people see, sorted; folders are looked at once each."""
     found: dict[str, list[str]] = defaultdict(list)
     for file in files:
         if not file.rpartition("/")[2].startswith(HIDDEN):
             found[file.rpartition("/")[0]].append(file)
-    visible = {folder: inside for folder, inside in found.items() if not is_hidden(folder)}
-    images: dict[Place, list[str]] = defaultdict(list)
-    others: list[str] = []
-    for folder, inside in visible.items():
-        place = _place(folder)
-        for file in inside:
-            (images[place] if suffix_of(file) in SUFFIXES else others).append(file)
-    places = {_place(folder) for folder in (*visible, *folders) if not is_hidden(folder)}
-    return Listing(
-        name=name,
-        images={place: tuple(sorted(inside)) for place, inside in sorted(images.items()) if inside},
-        others=tuple(sorted(others)),
-        folders=frozenset(place[:depth] for place in places for depth in range(len(place) + 1)),
-        read=read,
-        digest=digest,
-    )
+    return sorted(file for folder, inside in found.items() if not is_hidden(folder) for file in inside)
 
 
 def visited(path: Path) -> Iterator[Contents]:
@@ -121,7 +140,7 @@ def visited(path: Path) -> Iterator[Contents]:
         raise refuse("data_format", error.message) from None
 
 
-def list_folder(path: Path) -> Listing:
+def list_folder(path: Path, form: SampleFiles = PICTURES) -> Listing:
     """A folder, its links followed.
 
     Raises:
@@ -139,10 +158,10 @@ def list_folder(path: Path) -> Listing:
     def digest(used: Iterable[str]) -> str:
         return _digest_lines(f"{name} {hashlib.sha256(read(name)).hexdigest()}" for name in used)
 
-    return _listing(path.name, places, folders, read, digest)
+    return _listing(path.name, places, folders, read, digest, form)
 
 
-def list_zip(path: Path) -> Listing:
+def list_zip(path: Path, form: SampleFiles = PICTURES) -> Listing:
     """A zip archive."""
     folders = [member.name for member in _checked(path) if member.is_folder]
     archive, lock = zipfile.ZipFile(path), Lock()
@@ -160,7 +179,7 @@ def list_zip(path: Path) -> Listing:
     def digest(used: Iterable[str]) -> str:
         return _digest_lines(f"{name} {entries[name].file_size} {entries[name].CRC}" for name in used)
 
-    listing = _listing(path.name, entries, folders, read, digest)
+    listing = _listing(path.name, entries, folders, read, digest, form)
     guessed = next((name for name, entry in sorted(entries.items()) if is_guessed(entry)), None)
     if guessed is None:
         return listing
@@ -168,31 +187,9 @@ def list_zip(path: Path) -> Listing:
     return replace(listing, notes=(told,))
 
 
-class _Spool:
-    """Bytes in a temporary file, which is gone with the data set that reads from it."""
-
-    def __init__(self) -> None:
-        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed by __del__
-        self._lock = Lock()
-
-    def __del__(self) -> None:
-        self._file.close()
-
-    def append(self, content: bytes) -> int:
-        """Keep more bytes; returns where they are."""
-        start = self._file.tell()
-        self._file.write(content)
-        return start
-
-    def read(self, start: int, size: int) -> bytes:
-        with self._lock:
-            self._file.seek(start)
-            return self._file.read(size)
-
-
-def list_tar(path: Path) -> Listing:
+def list_tar(path: Path, form: SampleFiles = PICTURES) -> Listing:
     """A tar archive, compressed or not; read once, front to back, what is needed into one temporary file."""
-    spool = _Spool()
+    spool = Spool()
     names: list[str] = []
     folders: list[str] = []
     places: dict[str, tuple[int, int, str]] = {}
@@ -201,7 +198,7 @@ def list_tar(path: Path) -> Listing:
             folders.append(member.name)
             continue
         names.append(member.name)
-        if not _is_wanted(member):
+        if not _is_wanted(member, form):
             places.pop(member.name, None)
         elif member.link:
             if member.link not in places:
@@ -218,13 +215,13 @@ def list_tar(path: Path) -> Listing:
     def digest(used: Iterable[str]) -> str:
         return _digest_lines(f"{name} {places[name][2]}" for name in used)
 
-    return _listing(path.name, set(names), folders, read, digest)
+    return _listing(path.name, set(names), folders, read, digest, form)
 
 
-def _is_wanted(member: Member) -> bool:
+def _is_wanted(member: Member, form: SampleFiles) -> bool:
     """Whether its content may be asked for; hidden files may be what links in the archive lead to."""
     suffix = suffix_of(member.name)
-    return suffix in SUFFIXES or (suffix in TEXTS and member.size <= MAX_TEXT_BYTES)
+    return suffix in form.suffixes or (suffix in TEXTS and member.size <= MAX_TEXT_BYTES)
 
 
 def _checked(path: Path) -> Iterator[Member]:

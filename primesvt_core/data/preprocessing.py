@@ -44,7 +44,7 @@ class Preprocessing(BaseModel):
             sample: an image ``(H, W, C)`` or frames ``(T, C, H, W)``; bytes or floats.
 
         Returns:
-            ``(C, H, W)`` or ``(T, C, H, W)``. Event counts of frames are not scaled.
+            ``(C, H, W)`` or ``(T, C, H, W)``. Event counts of frames are neither scaled nor normalised.
         """
         if sample.ndim == FRAMES_DIMENSIONS:
             steps = [self._resized(step.transpose(1, 2, 0)) for step in sample]

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from primesvt_client.progress import Progress, Reporter, silent
-from primesvt_core.data import numbering
+from primesvt_core.data import DataSet, ValueRange, numbering
 from primesvt_core.errors import DataError
 from primesvt_core.evaluation.accuracy import correct, pick_device
 from primesvt_core.evaluation.splits import BY_FAMILY, SplitImages, SplitName, open_splits
@@ -49,12 +49,13 @@ class Evaluation:
 
 def evaluate(
     model: Path,
-    data: Path,
+    data: Path | DataSet,
     *,
     split_name: SplitName = "auto",
     assumptions: Mapping[str, Value] | None = None,
     container: str | None = None,
     preprocessing: PreprocessingOverrides | None = None,
+    value_range: ValueRange | None = None,
     sizes: SplitSizes | None = None,
     seed: int | None = None,
     batch_size: int | None = None,
@@ -84,6 +85,7 @@ def evaluate(
         seed=own.seed if seed is None and own else seed or 0,
         batch_size=batch_size or (own.batch_size if own else DEFAULT_BATCH),
         classes=_class_reading(classes or BY_FAMILY, own),
+        value_range=value_range,
     )
     if split_name == "auto":
         confirmed_here = own is not None and own.data_fingerprint == images.data.fingerprint()

@@ -28,6 +28,7 @@ class Example(BaseModel):
     share: Annotated[Half | None, Input(unit=Unit.PERCENT)] = Field(default=None, examples=[0.7])
     names: Annotated[tuple[str, ...], Input(option="--name", name="named")] = ()
     rates: tuple[Half, ...] = (0.5, 0.6)
+    bounds: tuple[float, float] | None = None
     mode: Literal["slow", "fast"] = "slow"
     more: Annotated[dict[str, float | str], Input(entries=Known)] = Field(default_factory=dict)
     is_loud: bool = False
@@ -39,7 +40,8 @@ FIELDS = {field.place: field for field in input_fields(Example)}
 
 def test_every_field_is_found_by_its_place() -> None:
     assert [*FIELDS] == [
-        "inner.depth", "inner.width", "share", "names", "rates", "mode", "more.first", "more", "is_loud", "order"
+        "inner.depth", "inner.width", "share", "names", "rates", "bounds", "mode", "more.first", "more", "is_loud",
+        "order",
     ]  # fmt: skip
 
 
@@ -51,6 +53,7 @@ def test_every_field_is_found_by_its_place() -> None:
         ("share", Kind.NUMBER, None, (0.5, 1, True)),
         ("names", Kind.TEXTS, None, (None, None, False)),
         ("rates", Kind.NUMBERS, (0.5, 0.6), (None, None, False)),
+        ("bounds", Kind.RANGE, None, (None, None, False)),
         ("mode", Kind.CHOICE, "slow", (None, None, False)),
         ("more", Kind.MAPPING, None, (None, None, False)),
         ("more.first", Kind.INTEGER, None, (None, None, False)),

@@ -61,7 +61,7 @@ def labelled(golden: Golden, path: Path, folder: Path, count: int = IMAGES) -> P
     if golden.input.dim() == 5:  # frames hold counts of events
         samples = np.random.default_rng(0).integers(0, 3, shape).astype(np.float32)
     else:
-        samples = golden.input.numpy().std() * np.random.default_rng(0).standard_normal(shape, np.float32)
+        samples = np.random.default_rng(0).random(shape, np.float32)
     target = folder / "data.npz"
     np.savez(target, images=samples, labels=np.zeros(count, np.int64))
     found = inspect(path)

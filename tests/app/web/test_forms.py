@@ -88,6 +88,16 @@ def test_limits_are_typed_in_percent() -> None:
     assert forms.read(typed | {"max_rates": "embedding=100"}).errors.keys() == {"max_rates"}
 
 
+def test_how_pixels_are_read_is_typed_as_on_the_command_line() -> None:
+    typed = {"min_accuracy": "50", "preset": "paper", "value_range": "-1.0:1.0", "mean": "0.5, 0.4", "resize": "36"}
+    reading = forms.read(typed)
+    parsed = spec.parse(reading.spec)
+    assert (parsed.value_range, parsed.preprocessing.mean, parsed.preprocessing.resize) == ((-1, 1), (0.5, 0.4), 36)
+    assert forms.values_of(reading.spec) == typed
+    assert "LOW:HIGH" in forms.read(typed | {"value_range": "0-255"}).errors["value_range"]
+    assert "below" in forms.read(typed | {"value_range": "1:0"}).errors["value_range"]
+
+
 @pytest.mark.parametrize("hundredths", [0.29, 1.1, 2.9, 5.7, 28.9])
 def test_hundredths_are_the_fraction_that_people_mean(hundredths: float) -> None:
     found = forms.read({"max_accuracy_drop": str(hundredths)})

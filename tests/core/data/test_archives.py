@@ -78,3 +78,9 @@ def test_archives_that_unpack_to_far_more_than_they_are_are_refused(
     (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(header)
     (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(header)
     refused(tmp_path / "t10k-images-idx3-ubyte.gz", "data_unsafe", "t10k-images-idx3-ubyte.gz")
+
+
+def test_a_header_without_bound_is_refused(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "set.tar.xz", "w:xz", format=tarfile.GNU_FORMAT) as archive:
+        archive.addfile(tarfile.TarInfo("x" * (archives.MAX_HEADER_BYTES + 1)))
+    refused(tmp_path / "set.tar.xz", "data_unsafe", "header")

@@ -11,8 +11,9 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from torch.utils.data import TensorDataset
 
-from primesvt_core.data import open_data
+from primesvt_core.data import from_dataset, open_data
 from primesvt_core.errors import DataError
 from primesvt_core.evaluation.evaluate import evaluate
 from primesvt_core.intake.provenance import Provenance, metadata
@@ -120,3 +121,11 @@ def test_names_that_are_no_utf_8_are_read_as_latin_1(checkpoint: Path, tmp_path:
     assert (data.name, data.classes) == ("caf\xe9", ("b", "\xe4"))
     assert data.fingerprint() != open_data(plain).fingerprint()
     assert evaluate(checkpoint, odd, split_name="all", classes=FEWER).data == "caf\xe9"
+
+
+def test_a_python_data_set_is_evaluated_as_its_file_is(checkpoint: Path, tmp_path: Path) -> None:
+    pictures, labels = tiny.images(30)
+    tensors = TensorDataset(torch.from_numpy(pictures).unsqueeze(1) / 255, torch.from_numpy(labels))
+    found = evaluate(checkpoint, from_dataset(tensors, name="tensors"), assumptions={"image_size": 16})
+    wanted = evaluate(checkpoint, tiny.data_file(tmp_path, 30), assumptions={"image_size": 16})
+    assert (found.data, found.samples, found.accuracy) == ("tensors", 30, wanted.accuracy)

@@ -1,0 +1,34 @@
+"""Which part of a data set an array or a file belongs to, by the words of its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Mapping
+
+from primesvt_core.data._base import Part
+
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "test": ("test", "testing"),
+    "val": ("val", "valid", "validation"),
+    "train": ("train", "training"),
+}
+
+ORDER: Mapping[Part, tuple[str, ...]] = {"test": ("", "test", "val", "train"), "train": ("train", "", "val", "test")}
+"""Which part is read for evaluation and for training: the first that is there. What is of no part comes first, or after
+the training data."""
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a name, in lower case."""
+    return [word for word in re.split(r"[-_. ]+", name.lower()) if word]
+
+
+def part_of(name: str) -> str:
+    """``test``, ``val`` or ``train``; empty where the name says none of them."""
+    found = words_of(name)
+    return next((part for part, words in WORDS.items() if any(word in words for word in found)), "")
+
+
+def chosen(parts: Container[str], part: Part | None) -> str | None:
+    """Which of the parts that there are is read; None if there are none."""
+    return next((one for one in ORDER[part or "test"] if one in parts), None)
