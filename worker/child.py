@@ -117,7 +117,7 @@ def carry_out(task: Task, channel: Channel) -> Result:
         from primesvt_core.intake.inspect import inspect
 
         return inspect(task.path).facts()
-    from primesvt_core.data import open_data
+    from primesvt_core.data import open_data, unclear
 
     data = open_data(task.path)
     data.decode(0)
@@ -126,7 +126,7 @@ def carry_out(task: Task, channel: Channel) -> Result:
         samples=len(data),
         classes=data.classes,
         fingerprint=data.fingerprint(),
-        notes=data.notes or None,
+        notes=(*data.notes, *unclear(data)) or None,
     )
 
 

@@ -19,11 +19,13 @@ COLOURS = (1, 3)
 MOST_CHANNELS = 4
 SAMPLE_DIMENSIONS = {"images": 3, "frames": 4}
 SHOWN = 5
+LONGEST = 60
+"""Names that a message shows, and characters of each."""
 
 
 def some(names: Iterable[str]) -> str:
-    """The first of many names, for a message."""
-    given = [*names]
+    """The first of many names, for a message, each as far as it can be read."""
+    given = [name if len(name) <= LONGEST else f"{name[:LONGEST]}..." for name in names]
     more = f" and {len(given) - SHOWN} more" if len(given) > SHOWN else ""
     return ", ".join(islice(given, SHOWN)) + more
 

@@ -9,7 +9,7 @@ from typing import Literal
 from primesvt_core.data._base import DataSet, Part, refuse
 from primesvt_core.data.array_files import ArrayFile
 from primesvt_core.data.arrays import labelled_set, some
-from primesvt_core.data.parts import WORDS, chosen, part_of, words_of
+from primesvt_core.data.parts import WORDS, chosen, instead, part_of, words_of
 
 Role = Literal["images", "labels"]
 
@@ -45,8 +45,9 @@ def from_npz(path: Path, part: Part | None) -> DataSet:
             " name every pair by its part",
         )
     arrays = [*images, *labels]
-    unread = [name for name in names if name not in arrays]
+    unread = [*(name for name in names if name not in arrays), *file.others()]
     notes = [f"{path.name} holds {some(unread)}, too; {' and '.join(arrays)} were read."] if unread else []
+    notes += instead(path.name, read, part)
     told = f" ({read} part)" if read else ""
     return labelled_set(path.name + told, file.read(images[0]), file.read(labels[0]), notes)
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from primesvt_core.data._base import LARGEST_BYTE, DataSet, Values, refuse
+from primesvt_core.errors import DataError
 
 ROUNDING = 1e-5
 """Share of a range by which arithmetic may have gone beyond it."""
@@ -68,6 +69,14 @@ def in_range(data: DataSet, given: ValueRange | None, *, has_statistics: bool = 
             " given for black and white",
         )
     return _noted(_mapped(data, values, given), values, given)
+
+
+def unclear(data: DataSet) -> tuple[str, ...]:
+    """What is to be said of a data set's values where nobody has said what they mean: notes, or why it is refused."""
+    try:
+        return in_range(data, None).notes[len(data.notes) :]
+    except DataError as error:
+        return (f"{error.message}.",)
 
 
 def _check_clear(name: str, values: Values, has_statistics: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -119,7 +120,8 @@ def open_for(
     rule = inspection.family.class_rule(inspection.config)
     opened = open_data(source, part, order_for(classes.class_order, rule))
     has_statistics = _has_statistics(inspection, opened, pixels.preprocessing)
-    data = in_range(opened, pixels.value_range, has_statistics=has_statistics)
+    value_range = pixels.value_range or _kept_range(inspection, opened)
+    data = in_range(opened, value_range, has_statistics=has_statistics)
     check_classes(data, inspection.config.num_classes, allow_fewer=classes.allow_fewer_classes)
     return data
 
@@ -167,6 +169,17 @@ def _has_statistics(inspection: Inspection, data: DataSet, overrides: Preprocess
     own = inspection.provenance
     kept = own is not None and own.preprocessing.has_statistics and own.data_fingerprint == data.fingerprint()
     return kept or overrides.has_statistics
+
+
+def _kept_range(inspection: Inspection, data: DataSet) -> ValueRange | None:
+    """The range that was given when a model was pruned, if it was on this data set."""
+    own = inspection.provenance
+    if own is None or own.value_range is None:
+        return None
+    with suppress(DataError):  # of values beyond it, which are another data set's
+        if in_range(data, own.value_range).fingerprint() == own.data_fingerprint:
+            return own.value_range
+    return None
 
 
 def _check_value_range(data: DataSet, value_range: ValueRange | None) -> None:

@@ -121,6 +121,7 @@ def _provenance(candidates: Candidates, pruned: Pruned, rates: Rates) -> Provena
         batch_size=spec.batch_size,
         class_order=spec.class_order,
         allow_fewer_classes=spec.allow_fewer_classes,
+        value_range=spec.value_range,
         plan=dict((composed(Plan(before.plan), plan) if before else plan).kept),
     )
 

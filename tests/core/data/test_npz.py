@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -55,11 +56,16 @@ def test_test_data_come_before_validation_data_and_one_part_alone_is_read(tmp_pa
     np.testing.assert_array_equal(samples(open_data(saved(tmp_path, **both))), IMAGES)
     alone = open_data(saved(tmp_path, x_train=IMAGES, y_train=LABELS))
     assert (alone.name, len(alone)) == ("set.npz (train part)", 6)
+    assert alone.notes == ("set.npz has no test data: its train part was read.",)
 
 
 def test_what_is_not_read_is_told(tmp_path: Path) -> None:
     [note] = open_data(saved(tmp_path, images=IMAGES, labels=LABELS, ids=LABELS, masks=IMAGES)).notes
     assert note == "set.npz holds ids, masks, too; images and labels were read."
+    path = saved(tmp_path, images=IMAGES, labels=LABELS)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("notes.txt", "by hand")
+    assert open_data(path).notes == ("set.npz holds notes.txt, too; images and labels were read.",)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from primesvt_core.data import Preprocessing, ValueRange, in_range
+from primesvt_core.data import Preprocessing, ValueRange, in_range, unclear
 from primesvt_core.data.arrays import array_set
 from primesvt_core.errors import DataError
 from tests.support.data_files import IMAGES, LABELS, samples
@@ -118,3 +118,14 @@ def test_counts_of_events_are_taken_as_they_are_unless_told_otherwise() -> None:
     assert in_range(data, None) is data
     shares = samples(in_range(data, (0, 8))).astype(np.float64)
     np.testing.assert_allclose(shares, frames.astype(np.float64) / 8, rtol=1e-6)
+
+
+def test_what_an_upload_is_told_before_anybody_says_what_its_values_mean() -> None:
+    def told(images: NDArray[np.generic]) -> tuple[str, ...]:
+        return unclear(array_set("set", images, LABELS, "images", notes=["other"]))
+
+    assert told(IMAGES) == ()
+    [asked] = told(2 * UNIT - 1)
+    assert "floats from -1 to 1" in asked
+    [small] = told(IMAGES // 128)
+    assert "small part" in small

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from primesvt_client.spec import ValueRange
 from primesvt_core.errors import DataError
 from primesvt_core.evaluation.splits import SplitImages, open_splits
 from primesvt_core.intake.inspect import inspect
+from primesvt_core.intake.provenance import Provenance
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes
 from tests.core.evaluation.test_evaluate import images
 from tests.support import tiny
@@ -84,3 +86,24 @@ def test_frames_of_another_size_or_number_are_not_run_without_a_word(checkpoint:
 def test_frames_are_not_normalised(checkpoint: Path) -> None:
     with pytest.raises(DataError, match="counts of events are not normalised"):
         opened(checkpoint, frames(), mean=(0.5,), std=(0.5,))
+
+
+def test_a_pruned_model_keeps_the_range_of_its_own_data_set(checkpoint: Path) -> None:
+    centred = 2 * (BYTES / 255) - 1
+    confirmed = opened(checkpoint, centred, (-1, 1))
+    provenance = Provenance(
+        family="spikformer", config=tiny.CONFIG.model_dump(mode="json"), splits=SplitSizes(), seed=0,
+        data_fingerprint=confirmed.data.fingerprint(), preprocessing=PreprocessingOverrides(), batch_size=1,
+        value_range=(-1, 1), plan={},
+    )  # fmt: skip
+    pruned = replace(inspect(checkpoint, {"image_size": SIDE}), provenance=provenance)
+
+    def again(path: Path) -> SplitImages:
+        return open_splits(pruned, path, PreprocessingOverrides(), SplitSizes(), seed=0, batch_size=24)
+
+    assert again(checkpoint.with_name("set.npz")).data.fingerprint() == confirmed.data.fingerprint()
+    np.savez(checkpoint.with_name("other.npz"), images=0.9 * centred, labels=LABELS)
+    with pytest.raises(DataError, match=r"other\.npz has floats from -0\.9 to"):
+        again(checkpoint.with_name("other.npz"))
+    np.savez(checkpoint.with_name("bytes.npz"), images=BYTES, labels=LABELS)
+    np.testing.assert_allclose(pixels(again(checkpoint.with_name("bytes.npz"))), pixels(confirmed), atol=1e-6)
