@@ -46,14 +46,21 @@ class ArrayFile:
         Raises:
             DataError: if two have the same, or the file is damaged.
         """
-        try:
-            with zipfile.ZipFile(self._opened()) as archive:
-                names = [name.removesuffix(SUFFIX) for name in archive.namelist() if name.endswith(SUFFIX)]
-        except DAMAGED as error:
-            raise refuse("data_undecodable", f"{self.name} cannot be read ({error}); it may be cut short") from None
+        names = [name.removesuffix(SUFFIX) for name in self._members() if name.endswith(SUFFIX)]
         if len(set(names)) < len(names):
             raise refuse("data_format", f"{self.name} holds several arrays of the same name; save it again")
         return names
+
+    def others(self) -> list[str]:
+        """The names of what the file holds beside arrays."""
+        return [name for name in self._members() if not name.endswith(SUFFIX)]
+
+    def _members(self) -> list[str]:
+        try:
+            with zipfile.ZipFile(self._opened()) as archive:
+                return archive.namelist()
+        except DAMAGED as error:
+            raise refuse("data_undecodable", f"{self.name} cannot be read ({error}); it may be cut short") from None
 
     def read(self, name: str) -> NDArray[Any]:
         """One array; what it declares is checked before anything of that size is allocated.

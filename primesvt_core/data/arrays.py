@@ -52,7 +52,11 @@ def channels_third(frames: NDArray[np.generic]) -> NDArray[np.generic]:
 
 
 def labelled_set(
-    name: str, images: NDArray[np.generic], labels: NDArray[np.generic], notes: Sequence[str] = ()
+    name: str,
+    images: NDArray[np.generic],
+    labels: NDArray[np.generic],
+    classes: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> DataSet:
     """A data set over images, or over frames if they have five dimensions, wherever their channels are.
 
@@ -60,8 +64,8 @@ def labelled_set(
         DataError: if the arrays are empty or do not fit each other.
     """
     if images.ndim == 5:
-        return array_set(name, channels_third(images), labels, "frames", notes=notes)
-    return array_set(name, channels_last(name, images), labels, "images", notes=notes)
+        return array_set(name, channels_third(images), labels, "frames", classes, notes)
+    return array_set(name, channels_last(name, images), labels, "images", classes, notes)
 
 
 def array_set(

@@ -55,12 +55,7 @@ def unread_notes(listing: Listing, base: Place, empty: Collection[str], used: Co
         yield f"No picture was found in the class folders {_few(sorted(empty))}."
     telling = label_files(listing, used)
     others = [
-        name
-        for name in listing.others
-        if not listing.form.is_sample(name)
-        and name not in telling
-        and name not in used
-        and _is_below(place_of(name), base)
+        name for name in listing.others if name not in telling and name not in used and _is_below(place_of(name), base)
     ]
     if others:
         yield f"Files in class folders were not read as pictures: {suffixes(others)}."

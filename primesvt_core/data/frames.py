@@ -122,7 +122,6 @@ def decode_frames(name: str, content: bytes) -> NDArray[Any]:
 FRAME_FILES = SampleFiles(
     kind="frames",
     suffixes=frozenset({SUFFIX}),
-    is_sample=is_sample,
     select=select,
     decode=decode_frames,
     expected="one folder a class with .npz files that hold frames",

@@ -19,6 +19,7 @@ from primesvt_core.data.archives import check_growth
 from primesvt_core.data.array_files import MAX_ARRAY_BYTES
 from primesvt_core.data.arrays import array_set, channels_last, some
 from primesvt_core.data.carried import is_idx
+from primesvt_core.data.parts import instead
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 CHUNK = 1 << 20
@@ -46,7 +47,8 @@ def from_idx(path: Path, part: Part | None) -> DataSet:
     pixels = _array(images)
     if pixels.ndim not in (3, 4):
         raise refuse("data_format", f"{images.name} has {pixels.ndim} dimensions; pictures have 3 or 4")
-    return array_set(images.name, channels_last(images.name, pixels), _array(labels), "images")
+    notes = instead(path.name, "train" if "train" in images.name else "test", part) if path.is_dir() else ()
+    return array_set(images.name, channels_last(images.name, pixels), _array(labels), "images", notes=notes)
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

@@ -47,7 +47,6 @@ def is_image(name: str) -> bool:
 PICTURES = SampleFiles(
     kind="images",
     suffixes=frozenset(SUFFIXES),
-    is_sample=is_image,
     select=lambda _, files: [file for file in files if suffix_of(file) in SUFFIXES],
     decode=decode_image,
     expected=f"one folder a class with {', '.join(sorted(SUFFIXES))}",
@@ -101,25 +100,32 @@ def _listing(
     digest: Callable[[Iterable[str]], str],
     form: SampleFiles,
 ) -> Listing:
-    found: dict[str, list[str]] = defaultdict(list)
-    for file in files:
-        if not file.rpartition("/")[2].startswith(HIDDEN):
-            found[file.rpartition("/")[0]].append(file)
-    visible = {folder: inside for folder, inside in found.items() if not is_hidden(folder)}
-    samples = {*form.select(name, (file for inside in visible.values() for file in inside))}
-    images = {
-        _place(folder): tuple(sorted(file for file in inside if file in samples)) for folder, inside in visible.items()
-    }
-    places = {_place(folder) for folder in (*visible, *folders) if not is_hidden(folder)}
+    visible = _visible(files)
+    samples = form.select(name, visible)
+    images: dict[Place, list[str]] = defaultdict(list)
+    for file in samples:
+        images[place_of(file)].append(file)
+    chosen = {*samples}
+    places = {*images, *(_place(folder) for folder in folders if not is_hidden(folder))}
+    places |= {_place(folder) for folder in {file.rpartition("/")[0] for file in visible}}
     return Listing(
         name=name,
-        images={place: inside for place, inside in sorted(images.items()) if inside},
-        others=tuple(sorted(file for inside in visible.values() for file in inside if file not in samples)),
+        images={place: tuple(inside) for place, inside in sorted(images.items())},
+        others=tuple(file for file in visible if file not in chosen),
         folders=frozenset(place[:depth] for place in places for depth in range(len(place) + 1)),
         read=read,
         digest=digest,
         form=form,
     )
+
+
+def _visible(files: Iterable[str]) -> list[str]:
+    """Those that people see, sorted; folders are looked at once each."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        if not file.rpartition("/")[2].startswith(HIDDEN):
+            found[file.rpartition("/")[0]].append(file)
+    return sorted(file for folder, inside in found.items() if not is_hidden(folder) for file in inside)
 
 
 def visited(path: Path) -> Iterator[Contents]:

@@ -9,7 +9,8 @@ from typing import Literal
 from primesvt_core.data._base import DataSet, Part, refuse
 from primesvt_core.data.array_files import ArrayFile
 from primesvt_core.data.arrays import labelled_set, some
-from primesvt_core.data.parts import WORDS, chosen, part_of, words_of
+from primesvt_core.data.class_names import array_of_names, class_names
+from primesvt_core.data.parts import WORDS, chosen, instead, part_of, words_of
 
 Role = Literal["images", "labels"]
 
@@ -21,7 +22,8 @@ NEEDED = "it needs 'images' and 'labels', or pairs by part: 'train_images' and '
 
 
 def from_npz(path: Path, part: Part | None) -> DataSet:
-    """Images ``(N, H, W)``, ``(N, C, H, W)``, ``(N, H, W, C)`` or frames ``(N, T, C, H, W)``, and their labels.
+    """Images ``(N, H, W)``, ``(N, C, H, W)``, ``(N, H, W, C)`` or frames ``(N, T, C, H, W)``, and their labels, perhaps
+    with ``classes``, the names of these by number.
 
     Args:
         path: of the file.
@@ -44,11 +46,14 @@ def from_npz(path: Path, part: Part | None) -> DataSet:
             f"{path.name} has {some(names)}: which of them are the data set cannot be told; save one pair of arrays, or"
             " name every pair by its part",
         )
-    arrays = [*images, *labels]
-    unread = [name for name in names if name not in arrays]
+    named = array_of_names(names)
+    classes = () if named is None else class_names(f"{named} in {path.name}", file.read(named))
+    arrays = [*images, *labels, *([named] if named else [])]
+    unread = [*(name for name in names if name not in arrays), *file.others()]
     notes = [f"{path.name} holds {some(unread)}, too; {' and '.join(arrays)} were read."] if unread else []
+    notes += instead(path.name, read, part)
     told = f" ({read} part)" if read else ""
-    return labelled_set(path.name + told, file.read(images[0]), file.read(labels[0]), notes)
+    return labelled_set(path.name + told, file.read(images[0]), file.read(labels[0]), classes, notes)
 
 
 def _by_meaning(names: Iterable[str]) -> dict[tuple[str, Role], list[str]]:

@@ -86,7 +86,18 @@ def _bounded(data: DataSet) -> DataSet:
         raise refuse(
             "data_classes", f"the {len(data.classes):,} classes of {data.name} have names of {characters:,} characters"
         )
+    if odd := next((name for name in data.classes if not _is_text(name)), None):
+        raise refuse("data_classes", f"{data.name} has a class called {odd[:100]!r}, which is no text; rename it")
     return replace(data, name=readable(data.name))
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written down and stored; databases take no U+0000."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in name
 
 
 def _open(path: Path, part: Part | None, order: ClassOrder, depth: int = 0) -> DataSet:

@@ -20,7 +20,7 @@ from primesvt_core.data._base import DataSet, Part, refuse
 from primesvt_core.data.archives import check_growth
 from primesvt_core.data.arrays import label_numbers, some
 from primesvt_core.data.images import decode_image
-from primesvt_core.data.parts import chosen, part_of
+from primesvt_core.data.parts import chosen, instead, part_of
 from primesvt_core.data.spool import Spool
 
 SUFFIX = ".parquet"
@@ -88,7 +88,7 @@ def from_parquet(path: Path, part: Part | None) -> DataSet:
         DataError: if pyarrow is missing, files are missing or damaged, or it is not clear which columns are meant.
     """
     _check_reader(path)
-    files, told = ([path], "") if path.is_file() else _files_of_part(path, part)
+    files, read = ([path], "") if path.is_file() else _files_of_part(path, part)
     columns = _columns(files[0])
     if any(_columns(file) != columns for file in files[1:]):
         raise refuse("data_format", f"the files of {path.name} ({some(f.name for f in files)}) have different columns")
@@ -100,11 +100,11 @@ def from_parquet(path: Path, part: Part | None) -> DataSet:
     labels, count = label_numbers(path.name, np.array(pictures.labels, np.int64))
     if columns.classes and count > len(columns.classes):
         raise refuse("data_classes", f"{path.name} has the label {count - 1}; that is no class")
-    notes = _shard_note(path)
+    notes = (*_shard_note(path), *instead(path.name, read, part))
     if columns.unread:
         notes = (*notes, f"{path.name} has {some(columns.unread)}, too; {columns.image} and {columns.label} were read.")
     return DataSet(
-        name=path.name + told,
+        name=f"{path.name} ({read} part)" if read else path.name,
         kind="images",
         classes=columns.classes or tuple(map(str, range(count))),
         labels=labels,
@@ -133,7 +133,7 @@ def _shard_note(path: Path) -> tuple[str, ...]:
 
 
 def _files_of_part(folder: Path, part: Part | None) -> tuple[list[Path], str]:
-    """The files of the part that is wanted, in order, and how the name of the data set says which it is."""
+    """The files of the part that is wanted, in order, and which part it is."""
     found: dict[str, list[Path]] = {}
     for file in sorted(folder.rglob(f"*{SUFFIX}")):
         if not file.name.startswith("."):
@@ -149,7 +149,7 @@ def _files_of_part(folder: Path, part: Part | None) -> tuple[list[Path], str]:
         )
     files = found[name]
     _check_complete(folder, files)
-    return files, f" ({name} part)" if name else ""
+    return files, name
 
 
 def _check_complete(folder: Path, files: Sequence[Path]) -> None:

@@ -17,6 +17,9 @@ ORDER: Mapping[Part, tuple[str, ...]] = {"test": ("", "test", "val", "train"), "
 """Which part is read for evaluation and for training: the first that is there. What is of no part comes first, or after
 the training data."""
 
+WANTED: Mapping[Part, tuple[str, ...]] = {"test": ("", "test", "val"), "train": ("", "train")}
+"""Parts that are what was asked for."""
+
 
 def words_of(name: str) -> list[str]:
     """The words of a name, in lower case."""
@@ -32,3 +35,9 @@ def part_of(name: str) -> str:
 def chosen(parts: Container[str], part: Part | None) -> str | None:
     """Which of the parts that there are is read; None if there are none."""
     return next((one for one in ORDER[part or "test"] if one in parts), None)
+
+
+def instead(name: str, read: str, part: Part | None) -> tuple[str, ...]:
+    """A note where another part is read than was asked for, since that one is not there."""
+    wanted = part or "test"
+    return () if read in WANTED[wanted] else (f"{name} has no {wanted} data: its {read} part was read.",)

@@ -19,8 +19,8 @@ class SampleFiles:
     Attributes:
         kind: what their data sets are.
         suffixes: of their names, in small letters.
-        is_sample: whether a file is named like one.
-        select: of the names of the files in a folder or archive that people see, the samples; its own name comes first.
+        select: of the sorted names of all files below the root of a folder or archive, whose name comes first, the
+            samples, in that order.
         decode: from a file's name and content to the sample.
         expected: how they lie, for messages.
         rule: how those who write such files number their classes; None where that is the model's.
@@ -28,7 +28,6 @@ class SampleFiles:
 
     kind: Kind
     suffixes: frozenset[str]
-    is_sample: Callable[[str], bool]
     select: Callable[[str, Iterable[str]], list[str]]
     decode: Callable[[str, bytes], NDArray[Any]]
     expected: str

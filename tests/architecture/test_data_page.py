@@ -10,7 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from primesvt_core.data import ClassOrder, open_data
+from primesvt_core.errors import DataError
 from tests.support.commands import primesvt
+from tests.support.image_trees import tree
 from tests.support.pages import shown
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,6 +60,54 @@ def test_the_example_in_python_reads_the_same_images(examples: float, capsys: py
     assert float(capsys.readouterr().out) == examples
 
 
+TREES = sorted(name for name in SHOWN if name.endswith(".tree"))
+FACTS = ("classes", "pictures", "note", "order", "refused")
+
+
+def read(block: str) -> tuple[list[str], dict[str, list[str]]]:
+    """The files of an example, and what is said of them."""
+    told: dict[str, list[str]] = {fact: [] for fact in FACTS}
+    files = []
+    for line in block.splitlines():
+        fact, colon, rest = line.partition(": ")
+        if colon and fact in told:
+            told[fact].append(rest)
+        else:
+            files.append(line)
+    return files, told
+
+
+def made(root: Path, files: list[str]) -> Path:
+    """The folder of an example."""
+    pictures = [name for name in files if "|" not in name and not name.endswith("/")]
+    texts = {
+        name.strip(): text.strip().replace(" / ", "\n") for name, _, text in (f.partition("|") for f in files) if text
+    }
+    empty = [name for name in files if name.endswith("/")]
+    tree(root, pictures, texts, empty)
+    return root / files[0].split("/")[0]
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_a_tree_is_read_as_the_page_says(name: str, tmp_path: Path) -> None:
+    files, told = read(SHOWN[name])
+    listed = tuple(told["order"][0].split(", ")) if told["order"] else ()
+    order = ClassOrder(names=listed, source="caller" if listed else "family")
+    path = made(tmp_path, files)
+    if told["refused"]:
+        with pytest.raises(DataError) as refusal:
+            open_data(path, None, order)
+        assert told["refused"][0] in refusal.value.message
+        return
+    data = open_data(path, None, order)
+    assert (", ".join(data.classes), str(len(data))) == (told["classes"][0], told["pictures"][0])
+    assert len(data.notes) == len(told["note"])
+    for note, said in zip(data.notes, told["note"], strict=True):
+        assert said in note
+
+
 def test_every_example_is_tried() -> None:
     assert COMMANDS == ["arrays", "frames", "parquet", "values"]
-    assert SHOWN.keys() == {f"{name}.{kind}" for name in COMMANDS for kind in ("py", "sh")} | {"python.py"}
+    commands = {f"{name}.{kind}" for name in COMMANDS for kind in ("py", "sh")} | {"python.py"}
+    assert SHOWN.keys() == commands | {*TREES}
+    assert len(TREES) >= 12

@@ -20,7 +20,7 @@ from primesvt_core.intake.loading import build as build_model
 from primesvt_core.intake.loading import load_state
 from primesvt_core.pipeline import Request, compress
 from primesvt_core.report import publishing
-from primesvt_core.spec import SplitSizes, parse
+from primesvt_core.spec import PixelReading, PreprocessingOverrides, SplitSizes, parse
 from tests.support.goldens import FAMILY_KEYS, Golden
 from tests.support.references import Reference, references
 from tests.support.shared import needs_shared
@@ -56,11 +56,16 @@ def checkpoint(golden: Golden, folder: Path, **others: object) -> Path:
     return folder / "model.pth"
 
 
-def labelled(golden: Golden, path: Path, folder: Path, count: int = IMAGES) -> Path:
-    """Random samples, labelled with what the model itself says of them: it is right on all."""
+def labelled(golden: Golden, path: Path, folder: Path, count: int = IMAGES, *, beyond: bool = False) -> Path:
+    """Random samples, labelled with what the model itself says of them: it is right on all.
+
+    Those ``beyond`` the 0-1 scale tell models apart better, and need a mean and deviation.
+    """
     shape = (count, *golden.input.shape[1:])
     if golden.input.dim() == 5:  # frames hold counts of events
         samples = np.random.default_rng(0).integers(0, 3, shape).astype(np.float32)
+    elif beyond:
+        samples = golden.input.numpy().std() * np.random.default_rng(0).standard_normal(shape, np.float32)
     else:
         samples = np.random.default_rng(0).random(shape, np.float32)
     target = folder / "data.npz"
@@ -150,7 +155,7 @@ def told_nothing(reference: Reference, folder: Path) -> tuple[Golden, Path, Path
     """A model without the arguments that say how to run it, and data that it is right on if run as it should be."""
     golden = reference.load()
     path = checkpoint(golden, folder)
-    data = labelled(golden, path, folder, MORE_IMAGES)
+    data = labelled(golden, path, folder, MORE_IMAGES, beyond=True)
     torch.save(golden.state, path)
     return golden, path, data
 
@@ -170,7 +175,10 @@ def test_the_heads_and_time_steps_that_a_model_was_trained_with_fit_best(name: s
     values = golden.config.model_dump()
     open_ = ("num_heads", "time_steps")
     known = {f: values[f] for f in golden.family.hyperparameters if f not in open_}
-    found = fits(path, data, known, lambda _done, _total: None).choices
+    own = inspect(path, known).preprocessing
+    statistics = PreprocessingOverrides(mean=own.mean or (0.0,), std=own.std or (1.0,))
+    pixels = PixelReading(preprocessing=statistics)
+    found = fits(path, data, known, lambda _done, _total: None, pixels=pixels).choices
     [truth] = [
         fit for fit in found if (fit.num_heads, fit.time_steps) == (values.get("num_heads"), values["time_steps"])
     ]

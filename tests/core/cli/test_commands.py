@@ -246,6 +246,18 @@ def test_one_class_too_many_is_named(tmp_path: Path, checkpoint: Path) -> None:
     assert (done.returncode, "error [data_classes]" in done.stderr, "ten.npz" in done.stderr) == (2, True, True)
 
 
+def test_evaluate_asks_what_values_mean_and_is_told(tmp_path: Path, checkpoint: Path) -> None:
+    pictures, labels = tiny.images(30)
+    np.savez(tmp_path / "floats.npz", images=pictures.astype(np.float32), labels=labels)
+    done = primesvt("evaluate", checkpoint, "--data", tmp_path / "floats.npz")
+    assert (done.returncode, "error [data_format]" in done.stderr, "0 to 239" in done.stderr) == (2, True, True)
+    for options in (("--value-range", "0:255"), ("--mean", "0", "--std", "255", "--resize", "32", "--crop", "32")):
+        done = primesvt("evaluate", checkpoint, "--data", tmp_path / "floats.npz", *options, "--json")
+        assert json.loads(done.stdout)["samples"] == 30
+    done = primesvt("inspect", checkpoint, "--value-range", "0:255")
+    assert (done.returncode, "give --data" in done.stderr) == (2, True)
+
+
 def test_evaluate_tells_how_many_of_how_many() -> None:
     found = json.loads(primesvt("evaluate", CHECKPOINT, "--data", DATA, "--json").stdout)
     assert found["accuracy"] == found["correct"] / found["samples"]

@@ -123,3 +123,15 @@ def test_a_list_of_more_classes_numbers_them(tmp_path: Path) -> None:
 def test_a_list_of_other_names_is_named(text: str, tmp_path: Path) -> None:
     data = opened(tmp_path, BOTH, {"classes.txt": text})
     assert (data.classes, data.notes) == (("cat", "dog"), ("classes.txt was not used: the folders say the classes.",))
+
+
+@pytest.mark.parametrize("name", ['["cat", "dog", "\\ud800"]', '["cat", "dog", "eel\\u0000"]'])
+def test_names_of_classes_that_are_no_text_are_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="which is no text") as refusal:
+        opened(tmp_path, BOTH, {"classes.json": name})
+    assert refusal.value.error_code == "data_classes"
+
+
+def test_a_table_gives_no_name_that_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="which is no text"):
+        opened(tmp_path, FLAT, {"labels.csv": "0.png,do\0g\n1.png,cat\n2.png,cat\n"})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from primesvt_core.data import open_data
+from primesvt_core.data import ClassOrder, open_data
 from tests.support.data_files import IMAGES, LABELS, refused, samples
 
 DARK = IMAGES // 2
@@ -55,11 +56,16 @@ def test_test_data_come_before_validation_data_and_one_part_alone_is_read(tmp_pa
     np.testing.assert_array_equal(samples(open_data(saved(tmp_path, **both))), IMAGES)
     alone = open_data(saved(tmp_path, x_train=IMAGES, y_train=LABELS))
     assert (alone.name, len(alone)) == ("set.npz (train part)", 6)
+    assert alone.notes == ("set.npz has no test data: its train part was read.",)
 
 
 def test_what_is_not_read_is_told(tmp_path: Path) -> None:
     [note] = open_data(saved(tmp_path, images=IMAGES, labels=LABELS, ids=LABELS, masks=IMAGES)).notes
     assert note == "set.npz holds ids, masks, too; images and labels were read."
+    path = saved(tmp_path, images=IMAGES, labels=LABELS)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("notes.txt", "by hand")
+    assert open_data(path).notes == ("set.npz holds notes.txt, too; images and labels were read.",)
 
 
 @pytest.mark.parametrize(
@@ -77,3 +83,40 @@ def test_what_could_be_several_things_is_refused(names: tuple[str, ...], told: s
     refused(
         saved(tmp_path, **{n: LABELS if n[0] in "ly" or "labels" in n else IMAGES for n in names}), "data_format", told
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        ("classes", np.array(["cat", "dog", "eel", "fox"])),
+        ("class_names", np.array([b"cat", b"dog", b"eel", b"fox"])),
+        ("label-names", np.array(["cat", "dog", "eel", "fox"])),
+    ],
+)
+def test_names_of_classes_are_read(name: str, names: NDArray[np.generic], tmp_path: Path) -> None:
+    data = open_data(saved(tmp_path, images=IMAGES, labels=LABELS, **{name: names}))
+    assert (data.classes, data.notes) == (("cat", "dog", "eel", "fox"), ())
+    np.testing.assert_array_equal(data.labels, LABELS)
+    ordered = open_data(tmp_path / "set.npz", None, ClassOrder(names=("fox", "eel", "dog", "cat")))
+    np.testing.assert_array_equal(ordered.labels, 3 - LABELS)
+
+
+@pytest.mark.parametrize(
+    ("names", "code", "told"),
+    [
+        (np.arange(3), "data_format", "classes in set.npz is int64[3]"),
+        (np.array([["cat"], ["dog"], ["eel"]]), "data_format", "one a class"),
+        (np.array([b"\xff", b"b", b"c"]), "data_format", "no text in UTF-8"),
+        (np.array(["cat", "dog", "cat"]), "data_classes", "cat more than once"),
+        (np.array(["cat", "dog"]), "data_classes", "the label 2; that is no class"),
+    ],
+)
+def test_what_names_no_classes_is_refused(names: NDArray[np.generic], code: str, told: str, tmp_path: Path) -> None:
+    refused(saved(tmp_path, images=IMAGES, labels=LABELS, classes=names), code, told)
+
+
+def test_two_arrays_of_names_are_told(tmp_path: Path) -> None:
+    names = np.array(["cat", "dog", "eel"])
+    data = open_data(saved(tmp_path, images=IMAGES, labels=LABELS, classes=names, class_names=names[::-1]))
+    assert data.classes == ("0", "1", "2")
+    assert "classes" in data.notes[0]

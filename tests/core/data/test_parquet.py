@@ -101,6 +101,8 @@ def test_parts_may_be_folders(tmp_path: Path) -> None:
     with as_file(tmp_path / "set") as (packed, _):
         assert len(open_data(packed)) == 3
         assert len(open_data(packed, part="train")) == 6
+    (tmp_path / "set" / "default" / "test" / "0000.parquet").unlink()
+    assert open_data(tmp_path / "set").notes == ("set has no test data: its train part was read.",)
 
 
 def test_a_folder_opens_the_same_when_it_was_packed(tmp_path: Path) -> None:
