@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from primesvt_core.families._base import Hyperparameter
 from primesvt_core.types import Shapes
 
 NODE = "LIFNode"
@@ -50,16 +51,29 @@ def step_neuron(args: Mapping[str, object]) -> str | None:
     return "lif" if args.get("node_type") == NODE else None
 
 
+STEP_NEURON = Hyperparameter(
+    lambda *_: "lif",
+    parse_args=step_neuron,
+    tell=lambda variant, _: None if is_step(variant) else "lif",
+    choices=("lif",),
+    must_be_told=lambda *_: True,
+)
+"""Of a family that reads a model of STEP's with leaky neurons; other models' neurons are leaky anyway."""
+
+
 def other_neurons(shapes: Shapes) -> str | None:
-    """Why a network that stores what neurons have is not known: it has others than leaky ones."""
+    """Why a network of STEP's is not known: it has other neurons than leaky ones, or such as store nothing."""
+    if not stores_thresholds(shapes):
+        return (
+            "it has the layers of the benchmark STEP's, whose neurons store thresholds, but none of those: PrimeSVT"
+            " does not know neurons that store nothing (CLIF)"
+        )
     names = [name for name in shapes if "lif" in name]
     found = next((kind for end, kind in OTHERS.items() if any(name.endswith(end) for name in names)), None)
     return found and f"it is of the benchmark STEP with {found} neurons, which PrimeSVT does not know"
 
 
 NETWORKS = {
-    "SDT": ("block.0.attn.talking_heads.weight", "block.0.mlp.fc_conv1.weight"),
-    "QKFormer": ("stage1.0.tssa.q_conv.weight", "stage1.0.mlp.fc_conv1.weight"),
     "SpikingResformer": ("layers.0.0.firing_rate_x", "layers.0.1.up_conv.weight"),
     "SEMM": ("patch_embed.rpe_conv.weight", "block.0.attn.router1.weight"),
     "SWFormer": ("patch_embed.rpe_conv.weight", "block.0.attn.haar_weight"),

@@ -29,14 +29,7 @@ from primesvt_core.families._blocks import (
     infer_block,
 )
 from primesvt_core.families._recipes import cifar10, for_colours, imagenet
-from primesvt_core.families._step import (
-    STEP_ARGS,
-    is_step,
-    other_network,
-    other_neurons,
-    step_neuron,
-    stores_thresholds,
-)
+from primesvt_core.families._step import STEP_ARGS, STEP_NEURON, other_network, other_neurons, stores_thresholds
 from primesvt_core.layers.graph import Flow, Part, Signal
 from primesvt_core.layers.mlp import Mlp
 from primesvt_core.layers.model import SpikingModel
@@ -48,7 +41,6 @@ from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
 __all__ = ["FAMILY", "BlockConfig", "Config", "Spikformer"]
 
 STEM_SUFFIXES = ("", "1", "2", "3")
-STORED_MARK = "block.0.attn.q_lif.threshold"
 STRIDE = 16
 """Of the tokens where every stage of the stem pools."""
 
@@ -191,6 +183,8 @@ def identify(shapes: Shapes) -> str | None:
         return None
     if len(shapes["block.0.attn.q_conv.weight"].shape) != 3 or "block.0.attn.talking_heads.weight" in shapes:
         return None  # Spike-driven Transformer V1 shares most names
+    if len(fc1.shape) == 4 and not {"block.0.norm1.weight", "block.0.attn.proj_conv.bias"} & shapes.keys():
+        return None  # STEP's Spikingformer
     if len(fc1.shape) == 4:
         return "step_imagenet" if stores_thresholds(shapes) else "imagenet"
     return "dvs" if len(fc1.shape) == 3 and "pos_embed" in shapes else None
@@ -204,12 +198,10 @@ def unsupported_reason(shapes: Shapes) -> str | None:
         )
     if "patch_embed.rpe_conv.weight" not in shapes or "block.0.attn.talking_heads.weight" in shapes:
         return None
-    absent = {"block.0.norm1.weight", "block.0.attn.proj_conv.bias"}
-    if "block.0.attn.proj_conv.weight" in shapes and not absent & shapes.keys():
-        return "it is of STEP's Spikingformer, whose stream holds currents, and which PrimeSVT does not know"
-    if "block.0.attn.q_linear.weight" in shapes and not {"block.0.norm1.weight", STORED_MARK} & shapes.keys():
-        return "it has neither LayerNorms nor thresholds: it is of STEP with neurons that store nothing (CLIF)"
-    return other_network(shapes, "SEMM", "SWFormer", "TIM") or other_neurons(shapes)
+    is_large = "block.0.attn.q_conv.weight" in shapes and "block.0.attn.proj_conv.bias" not in shapes
+    is_small = "block.0.attn.q_linear.weight" in shapes and not any(".norm1." in name for name in shapes)
+    of_step = other_network(shapes, "SEMM", "SWFormer", "TIM")
+    return of_step or (other_neurons(shapes) if is_large or is_small else None)
 
 
 def infer(variant: str, shapes: Shapes, values: Mapping[str, Value]) -> Config:
@@ -307,11 +299,6 @@ def _default_heads(variant: str, shapes: Shapes) -> int:
     return published.get((variant.removeprefix("step_"), D)) or math.gcd(D, 8)
 
 
-def _told_neuron(variant: str, _shapes: Shapes) -> str | None:
-    """Other neurons than STEP's keep nothing in the state dict, and are leaky."""
-    return None if is_step(variant) else "lif"
-
-
 def _told_size(variant: str, shapes: Shapes) -> int | None:
     """The DVS variant's unused position embedding has an entry for every token, of square images."""
     tokens = shapes["pos_embed"].shape[1] if variant == "dvs" else 0
@@ -330,13 +317,7 @@ FAMILY = Family(
         "time_steps": Hyperparameter(lambda variant, _: 16 if variant == "dvs" else 4),
         "num_heads": Hyperparameter(_default_heads),
         "image_size": Hyperparameter(lambda variant, _: VARIANTS[variant].image_size, tell=_told_size),
-        "neuron": Hyperparameter(
-            lambda *_: "lif",
-            parse_args=step_neuron,
-            tell=_told_neuron,
-            choices=("lif",),
-            must_be_told=lambda *_: True,
-        ),
+        "neuron": STEP_NEURON,
     },
     infer=infer,
     build=Spikformer,

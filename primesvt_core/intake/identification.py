@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -34,8 +34,9 @@ def find_family(checkpoint: Checkpoint, provenance: Provenance | None) -> tuple[
     if provenance is not None:
         return provenance.family, FAMILIES.load(provenance.family), str(provenance.config.get("variant"))
     for _, family in all_families():
-        if (reason := family.unsupported_reason(checkpoint.tensors)) is not None:
-            raise UnknownFamily(f"{checkpoint.path.name} looks like {family.title}, but {reason}")
+        with suppress(KeyError, IndexError, ValueError, ArithmeticError):  # of shapes that are not this family's
+            if (reason := family.unsupported_reason(checkpoint.tensors)) is not None:
+                raise UnknownFamily(f"{checkpoint.path.name} looks like {family.title}, but {reason}")
     failed: list[CheckpointMismatch] = []
     for key, family in all_families():
         try:

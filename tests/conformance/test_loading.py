@@ -205,9 +205,10 @@ def test_args_that_say_what_the_weights_do_not_are_of_another_model(reference: R
         value = imply(golden.config)
         if value is None:
             continue
-        torch.save({"model": golden.state, "args": {name: value}}, tmp_path / "m.pth")
+        fields = {field: getattr(golden.config, field) for field in golden.family.hyperparameters}
+        torch.save({"model": golden.state, "args": fields | {name: value}}, tmp_path / "m.pth")
         assert inspect(tmp_path / "m.pth").config.variant == golden.config.variant
-        torch.save({"model": golden.state, "args": {name: "if"}}, tmp_path / "m.pth")
+        torch.save({"model": golden.state, "args": fields | {name: "if"}}, tmp_path / "m.pth")
         with pytest.raises(UnknownFamily, match=re.escape(f"{name}={value!r}, but its args have {name}='if'")):
             inspect(tmp_path / "m.pth")
 

@@ -126,7 +126,7 @@ def test_a_family_that_fails_on_an_unknown_file_keeps_no_other_from_it(monkeypat
         return str(shapes["nothing"])
 
     families = {key: FAMILIES.load(key) for key in ("sdtv1", "spikformer")}
-    families["sdtv1"] = replace(families["sdtv1"], identify=fails)
+    families["sdtv1"] = replace(families["sdtv1"], identify=fails, unsupported_reason=fails)
     monkeypatch.setattr("primesvt_core.intake.identification.all_families", lambda: iter(families.items()))
     state = golden("spikformer-cifar-T2")
     assert identify(holding(shapes_of(state)), {}).family_key == "spikformer"

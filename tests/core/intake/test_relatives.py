@@ -23,6 +23,8 @@ TABLE = PAGE.split("## Forks and relatives")[1].split("\n## ")[0]
 ROWS = re.findall(r"^\| `(\w+)` \| ([^|]+) \| [^|]+ \| ([^|]+) \|$", TABLE, re.MULTILINE)
 State = dict[str, Tensor]
 Args = Mapping[str, object]
+Case = tuple[Callable[[], State], Args, str]
+"""A file, its arguments, and what is said of it."""
 
 
 def zoo(family: str) -> State:
@@ -62,7 +64,23 @@ def stem_of_cml() -> State:
     return {name: t for name, t in state.items() if name not in stem} | numbered
 
 
-FILES: dict[tuple[str, str], list[tuple[Callable[[], State], Args, str]]] = {
+def of_step(family: str, network: str, name: str) -> dict[tuple[str, str], list[Case]]:
+    """Rows of a network of STEP's."""
+    neuron = next(tensor for tensor in golden(name) if tensor.endswith("lif.threshold")).removesuffix(".threshold")
+    return {
+        (family, f"{network} of STEP, leaky neurons"): [
+            (partial(golden, name), {"node_type": "LIFNode"}, "step_cifar")
+        ],
+        (family, f"{network} of STEP without its `args`"): [(partial(golden, name), {}, "neuron=lif")],
+        (family, f"{network} of STEP, other neurons"): [
+            (partial(golden, name), {"node_type": "ILIFNode"}, "node_type='ILIFNode'"),
+            (partial(with_, name, f"{neuron}.w"), {}, "STEP with PLIF neurons"),
+            (partial(without, name, CLIF), {}, "CLIF"),
+        ],
+    }
+
+
+FILES: dict[tuple[str, str], list[Case]] = {
     ("spikformer", "Spikformer of STEP, leaky neurons"): [
         (partial(golden, name), {"node_type": "LIFNode", "tau": 2.0}, variant)
         for name, variant in ((STEP, "step_cifar"), (STEP_LARGE, "step_imagenet"))
@@ -80,7 +98,7 @@ FILES: dict[tuple[str, str], list[tuple[Callable[[], State], Args, str]]] = {
     ],
     ("spikformer", "Spikformer of STEP, CLIF neurons"): [
         (partial(without, STEP, CLIF), {}, "CLIF"),
-        (partial(without, STEP_LARGE, CLIF), {}, "proj_conv.bias"),
+        (partial(without, STEP_LARGE, CLIF), {}, "CLIF"),
     ],
     ("spikformer", "SEMM, SWFormer and TIM of STEP"): [
         (partial(with_, STEP_LARGE, mark), {}, name)
@@ -100,18 +118,14 @@ FILES: dict[tuple[str, str], list[tuple[Callable[[], State], Args, str]]] = {
     ("spikingformer", "Spikingformer-CML, CIFAR"): [
         (partial(golden, "spikingformer-cml_cifar-T4"), {"patch_size": 4}, "cifar")
     ],
-    ("spikingformer", "Spikingformer of STEP"): [
-        (partial(without, STEP_LARGE, r"\.norm\d\."), {}, "STEP's Spikingformer")
-    ],
+    **of_step("spikingformer", "Spikingformer", "spikingformer-step_cifar-T4"),
     ("spikingformer", "SGLFormer"): [
         (partial(named, "stem.stem_conv.weight", "tokenizer.conv1.weight"), {}, "SGLFormer")
     ],
     ("sdtv1", "Spike-driven Transformer, integrate-and-fire"): [
         (partial(golden, "sdtv1-cifar-T2"), {"spike_mode": "if"}, "spike_mode='if'")
     ],
-    ("sdtv1", "SDT of STEP"): [
-        (partial(renamed, "sdtv1-cifar-T2", r"mlp\.fc(\d)_(conv|bn)", r"mlp.fc_\2\1"), {}, "SDT as the benchmark")
-    ],
+    **of_step("sdtv1", "SDT", "sdtv1-step_cifar-T4"),
     ("sdtv1", "Spike-driven Transformer of spikingjelly"): [(partial(zoo, "sj_sdt"), {}, "")],
     ("sdtv2", "segmentation and detection"): [
         (partial(renamed, "sdtv2-imagenet-T1", r"^head\.", "decode_head."), {}, "head.weight")
@@ -127,12 +141,7 @@ FILES: dict[tuple[str, str], list[tuple[Callable[[], State], Args, str]]] = {
     ("sdtv3", "the encoder before fine-tuning (MAE)"): [
         (partial(renamed, "sdtv3-large-nokd", "^", "encoder."), {}, "no family")
     ],
-    ("qkformer", "QKFormer of STEP"): [
-        (
-            partial(renamed, "qkformer-cifar-T2", r"mlp\.mlp(\d)_(conv|bn)", r"mlp.fc_\2\1"), {},
-            "QKFormer as the benchmark",
-        )
-    ],
+    **of_step("qkformer", "QKFormer", "qkformer-step_cifar-T4"),
     ("qkformer", "QKFormer of spikingjelly"): [(partial(zoo, "sj_qkformer"), {}, "")],
     ("qkformer", "MS-QKFormer"): [
         (partial(golden, f"maxformer-ms_qkformer_{kind}-T4"), {}, f"ms_qkformer_{kind}")
