@@ -32,3 +32,9 @@ def test_the_rule_is_that_of_the_public_code(variant: str) -> None:
     assert {family for family, rule in rules.items() if rule == "natural"} == {
         *TIMM, *(WITH_BOTH if BOTH[variant] == "natural" else ())
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("family", ["spikformer", "qkformer", "sdtv1", "spikingformer"])
+def test_the_benchmark_step_has_a_training_code_of_its_own(family: str) -> None:
+    config = SimpleNamespace(variant="step_imagenet")
+    assert FAMILIES.load(family).class_rule(config) == "natural"  # type: ignore[arg-type]  # timm in its cls/train.py

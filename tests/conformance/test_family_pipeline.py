@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 
@@ -160,6 +161,12 @@ def told_nothing(reference: Reference, folder: Path) -> tuple[Golden, Path, Path
     return golden, path, data
 
 
+def own_statistics(path: Path, known: Mapping[str, Value]) -> PixelReading:
+    """The model's mean and deviation, given by the caller, so that values beyond 0-1 are taken."""
+    own = inspect(path, known).preprocessing
+    return PixelReading(preprocessing=PreprocessingOverrides(mean=own.mean or (0.0,), std=own.std or (1.0,)))
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -175,10 +182,7 @@ def test_the_heads_and_time_steps_that_a_model_was_trained_with_fit_best(name: s
     values = golden.config.model_dump()
     open_ = ("num_heads", "time_steps")
     known = {f: values[f] for f in golden.family.hyperparameters if f not in open_}
-    own = inspect(path, known).preprocessing
-    statistics = PreprocessingOverrides(mean=own.mean or (0.0,), std=own.std or (1.0,))
-    pixels = PixelReading(preprocessing=statistics)
-    found = fits(path, data, known, lambda _done, _total: None, pixels=pixels).choices
+    found = fits(path, data, known, lambda _done, _total: None, pixels=own_statistics(path, known)).choices
     [truth] = [
         fit for fit in found if (fit.num_heads, fit.time_steps) == (values.get("num_heads"), values["time_steps"])
     ]
@@ -209,8 +213,21 @@ def test_what_a_field_may_be_is_tried(name: str, field: str, value: Value, tmp_p
     golden, path, data = told_nothing(reference, tmp_path)
     values = golden.config.model_dump()
     known = {each: values[each] for each in golden.family.hyperparameters if each != field}
-    found = fits(path, data, known, lambda _done, _total: None).choices
-    assert {fit.others for fit in found} == {((field, each),) for each in golden.family.hyperparameters[field].choices}
-    assert (found[0].others, found[0].accuracy) == (((field, value),), 1.0)
+    pixels = own_statistics(path, {**known, field: value})
+    found = fits(path, data, known, lambda _done, _total: None, pixels=pixels).choices
+    assert {dict(fit.others)[field] for fit in found} == {*golden.family.hyperparameters[field].choices}
+    assert (dict(found[0].others)[field], found[0].accuracy) == (value, 1.0)
     assert found[1].accuracy < 1.0
     assert found[0].to_json()[field] == value
+
+
+def test_what_is_tried_is_preprocessed_as_the_caller_says(tmp_path: Path) -> None:
+    [reference] = [reference for reference in references() if reference.name == "sj_sdt-cifar"]
+    golden, path, data = told_nothing(reference, tmp_path)
+    known = {each: value for each, value in golden.config.model_dump().items() if each in golden.family.hyperparameters}
+    black = PixelReading(preprocessing=PreprocessingOverrides(mean=(0.0,), std=(1e9,)))
+    [right], [blind] = (
+        fits(path, data, known, lambda _done, _total: None, pixels=pixels).choices
+        for pixels in (own_statistics(path, known), black)
+    )
+    assert (right.accuracy, blind.accuracy < 1.0) == (1.0, True)
