@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from primesvt_client.packing import as_file
-from primesvt_core.data import DataSet, open_data
+from primesvt_core.data import ClassOrder, DataSet, Part, open_data
+from primesvt_core.data.image_sets import image_set
+from primesvt_core.data.listing import PICTURES, Listing, is_image, place_of
 from primesvt_core.errors import DataError
 from tests.support.data_files import IMAGES, folder, refused, samples
 from tests.support.image_trees import tar_tree, tree, zip_tree
@@ -128,3 +133,54 @@ def test_pictures_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"dog/2\.png cannot be read"):
         samples(data)
     assert len(IMAGES) == len(data)
+
+
+ACCENTS = ["\N{LATIN SMALL LETTER E WITH ACUTE}", "e\N{COMBINING ACUTE ACCENT}"]
+FOLDERS = st.sampled_from(
+    ["train", "test", "Testing", "cat", "Cat", "dog", "1", "01", "10", "images", "labels", *ACCENTS]
+)
+PLACES = st.lists(FOLDERS, max_size=4).map("/".join)
+FILES = st.sampled_from(["0.png", "1.png", "a.JPG", "classes.txt", "labels.csv", "x.heic", "wnids.txt"])
+NAMES = st.tuples(PLACES, FILES).map(lambda parts: "/".join(filter(None, parts)))
+TEXTS = st.sampled_from(
+    ["cat\ndog\n", "dog\ncat\n", "0.png,cat\n1.png,dog\n", "0 cat\n1 dog\n", '{"cat": 1}', "", "\xff"]
+)
+
+
+def listing(names: set[str], folders: set[str], text: str) -> Listing:
+    images: dict[tuple[str, ...], list[str]] = {}
+    for name in sorted(filter(is_image, names)):
+        images.setdefault(place_of(name), []).append(name)
+    places = {place_of(f"{folder}/x") for folder in folders} | {place_of(name) for name in names}
+    return Listing(
+        name="set",
+        images={place: tuple(found) for place, found in images.items()},
+        others=tuple(sorted(name for name in names if not is_image(name))),
+        folders=frozenset(place[:depth] for place in places for depth in range(len(place) + 1)),
+        read=lambda _: text.encode("latin-1"),
+        digest=lambda used: "".join(used),
+        form=PICTURES,
+    )
+
+
+@given(
+    names=st.sets(NAMES, min_size=1, max_size=12),
+    folders=st.sets(PLACES, max_size=3),
+    text=TEXTS,
+    order=st.sampled_from([ClassOrder(), ClassOrder(rule="plain", source="family"), ClassOrder(names=("cat", "dog"))]),
+    part=st.sampled_from(["test", "train"]),
+)
+def test_every_tree_is_read_or_refused(
+    names: set[str], folders: set[str], text: str, order: ClassOrder, part: Part
+) -> None:
+    """Whatever lies where: every picture that is read has one class, and nothing but a `DataError` is raised."""
+    try:
+        data = image_set(listing(names, folders, text), part, order)
+    except DataError:
+        return
+    assert 0 < len(data) <= sum(map(is_image, names))
+    assert len({*data.classes}) == len(data.classes)
+    assert 0 <= data.labels.min() <= data.labels.max() < len(data.classes)
+    assert all(unicodedata.is_normalized("NFC", name) for name in data.classes)
+    again = image_set(listing(names, folders, text), part, order)
+    assert (again.classes, again.fingerprint(), again.notes) == (data.classes, data.fingerprint(), data.notes)
