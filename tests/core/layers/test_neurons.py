@@ -21,6 +21,7 @@ def test_a_stored_threshold_is_that_of_an_ordinary_neuron(threshold: float, dtyp
 
 def test_the_state_dict_has_threshold_and_slope_and_gives_them_back() -> None:
     neuron = stored_lif(threshold=0.5)
+    assert isinstance(neuron, StoredLIF)
     assert neuron.state_dict().keys() == {"threshold", "act_fun.alpha"}
     neuron.load_state_dict({"threshold": torch.tensor(2.0), "act_fun.alpha": torch.tensor(3.0)})
     for copy in (neuron, deepcopy(neuron), neuron.double()):
