@@ -2,8 +2,9 @@
 
     python before.py ASKED RESULT
 
-ASKED is a JSON file: either a model and images (``state``, ``config``, ``images``: a full profile of a Spikformer), or
-a ``checkpoint``, ``data`` and ``spec`` (the paper's policy, profile and search). RESULT gets the seconds, the
+ASKED is a JSON file: either a model and images (``state``, ``config``, ``images``: a full profile of a Spikformer, and
+of sliced models, ``sliced``, each a ``state`` and a ``config``, a pass through the images ``others``), or a
+``checkpoint``, ``data`` and ``spec`` (the paper's policy, profile and search). RESULT gets the seconds, the
 evaluations, the rates that the policy chose, and every candidate's correctness bits by the fingerprint of its plan.
 
 A candidate whose images left cannot bring it within the allowed drop is given up, and its time counted as if it had not
@@ -28,6 +29,7 @@ from safetensors.torch import load_file
 from primesvt_core.criteria._base import CRITERIA
 from primesvt_core.data import Batch
 from primesvt_core.engines.staged import TrialEvaluator  # type: ignore[import-not-found]  # of that commit
+from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.families import FAMILIES
 from primesvt_core.intake.loading import build
 from primesvt_core.method import candidates as candidates_module
@@ -81,10 +83,7 @@ def full_profile(asked: dict[str, Any]) -> dict[str, Any]:
     family = FAMILIES.load("spikformer")
     config = family.config_type.model_validate(asked["config"])
     state = load_file(asked["state"])
-    held = np.load(asked["images"])
-    images, labels = held["x"], held["y"]
-    size = asked["batch"]
-    batches = [Batch(images[i : i + size], labels[i : i + size]) for i in range(0, len(images), size)]
+    batches = batches_of(asked["images"], asked["batch"])
     groups = family.groups(config)
     scores = {group.name: CRITERIA.load("l2").score(filters(group, state)).tolist() for group in groups}
     evaluator = Stopping(build(family, config, state), groups, batches)
@@ -94,7 +93,22 @@ def full_profile(asked: dict[str, Any]) -> dict[str, Any]:
             plan = plan_for({group.name: rate}, groups, scores)
             if plan.kept and (name := candidates_module.fingerprint(plan)) not in bits:
                 bits[name] = "".join("01"[bit] for bit in evaluator.correct(plan))
-    return {"rates": None, "bits": bits}
+    return {"rates": None, "bits": bits, "passes": passes(asked) if "sliced" in asked else None}
+
+
+def batches_of(file: str, size: int) -> list[Batch]:
+    held = np.load(file)
+    images, labels = held["x"], held["y"]
+    return [Batch(images[i : i + size], labels[i : i + size]) for i in range(0, len(images), size)]
+
+
+def passes(asked: dict[str, Any]) -> dict[str, Any]:
+    family = FAMILIES.load("spikformer")
+    batches, bits, began = batches_of(asked["others"], asked["batch"]), [], time.perf_counter()
+    for one in asked["sliced"]:
+        model = build(family, family.config_type.model_validate(one["config"]), load_file(one["state"]))
+        bits.append("".join("01"[bit] for bit in correct(model, batches)))
+    return {"seconds": time.perf_counter() - began, "bits": bits}
 
 
 def searched(asked: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 RUNS = 5
-COMMAND = [sys.executable, "-c", "from app.cli import main; main()", "inspect", "--json"]
+COMMAND = [sys.executable, "-c", "from primesvt_client.commands.main import main; main()", "inspect", "--json"]
 MAKE = (
     "import sys; from pathlib import Path; from tests.support.full_size import FILES, save_as_trained;"
     " [save_as_trained(name, Path(sys.argv[1])) for name in FILES]"

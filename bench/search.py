@@ -75,12 +75,14 @@ class Measured:
         bits: of candidates that were computed on all images.
         rates: what the policy chose, and its fallbacks; None of a profile.
         pairs: images of candidates that were computed.
+        profile_share: of the full profile's image-cell pairs, those that were computed; None of a profile.
     """
 
     seconds: float
     bits: Bits
     rates: list[dict[str, float]] | None = None
     pairs: int = 0
+    profile_share: float | None = None
 
 
 def plain_seconds(model: SpikingModel, x: Any, labels: Any) -> float:
@@ -201,8 +203,11 @@ class Search:
         joined = {name: "".join(blocks[at] for at in sorted(blocks)) for name, blocks in parts.items()}
         place = {where: at for at, where in enumerate(split.order)}
         chosen = [dict(point.rates) for point in (found.best, *found.fallbacks)]
+        cells = [fingerprint(run.candidates.plan({group: rate})) for group, every in rates.items() for rate in every]
+        computed = sum(len(joined.get(name, "")) for name in cells)
         return Measured(
             seconds=took, rates=chosen, pairs=sum(map(len, joined.values())),
+            profile_share=computed / (len(cells) * split.total),
             bits={
                 name: "".join(bits[place[at]] for at in range(split.total))
                 for name, bits in joined.items() if len(bits) == split.total
@@ -225,6 +230,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--search-images", type=int, default=1000)
     parser.add_argument("--kernels", choices=("numba", "torch"), default=kernels.available())
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of ours, of which the median counts")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     setattr(blockwise, "available", lambda: asked.kernels)  # noqa: B010  # what an engine takes unless it is told
@@ -237,10 +243,10 @@ def main() -> None:
         scratch = Path(name)
         model, x, labels = case.prepare(scratch)
         one = plain_seconds(model, x, labels)
-        runs = sorted((case.ours() for _ in range(ROUNDS)), key=lambda run: run.seconds)
-        ours = runs[ROUNDS // 2]
+        runs = sorted((case.ours() for _ in range(asked.rounds)), key=lambda run: run.seconds)
+        ours = runs[asked.rounds // 2]
         with before(case.asked, scratch) as old:
-            document = compared(one, old, ours, asked.kernels, len(x))
+            document = {**compared(one, old, ours, asked.kernels, len(x)), "rounds": asked.rounds}
     print("\n".join(f"{name}: {value}" for name, value in document.items()))
     if asked.json:
         asked.json.write_text(json.dumps(document, indent=2))
@@ -264,6 +270,7 @@ def compared(one: float, old: Mapping[str, Any], ours: Measured, form: str, imag
         "pairs": sum(len(bits) for bits, _ in same),
         "differing_predictions": sum(a != b for first, second in same for a, b in zip(first, second, strict=True)),
         "computed_pairs": ours.pairs,
+        "profile_share": ours.profile_share,
         "images": images,
     }
 

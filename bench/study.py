@@ -31,7 +31,7 @@ from primesvt_core.promise.bounds import drop_lower_bound, drop_upper_bound, pai
 from primesvt_core.report.schema import Report
 from primesvt_core.spec import CompressionSpec, parse
 
-METHOD = "2"
+METHOD = "4"
 """Version of the method: raise it when results change, so that every run is made anew."""
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -8,12 +8,13 @@ import resource
 from collections.abc import Mapping
 
 from app.settings import Settings
+from primesvt_core.registry import ATTRIBUTES
 from worker import seccomp
 from worker.protocol import Sandbox
 
 PASSED_VARIABLES = re.compile(
     r"PATH|LANG|LC_\w+|TZ|LD_LIBRARY_PATH|MPLCONFIGDIR|(OMP|MKL|OPENBLAS|CUDA|NVIDIA|TORCH|PYTHON)\w*"
-    r"|PRIMESVT_(FAMILIES|POLICIES|CRITERIA|EXPORTERS)"
+    rf"|PRIMESVT_({'|'.join(map(str.upper, ATTRIBUTES))})"
 )
 """Variables that a child inherits: no address, no credentials, of the service's own only the plug-in folders."""
 

@@ -7,16 +7,18 @@ import tempfile
 import time
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from primesvt_client import Client
 from primesvt_client.commands.api_options import fail_unless_succeeded, follow
 from primesvt_client.commands.jobs import fetch, send, wait_until_ready
 from primesvt_client.console import FAILED, WRONG_INPUT, err, fail, out, progress_bars
 from primesvt_client.states import UploadKind
+
+if TYPE_CHECKING:
+    from primesvt_client import Client
 
 OF_THE_WHEEL = Path(__file__).resolve().parent / "example"
 EXAMPLES = OF_THE_WHEEL if OF_THE_WHEEL.is_dir() else Path(__file__).resolve().parents[2] / "examples"
@@ -33,6 +35,7 @@ def demo(
 ) -> None:
     """Start a service in a temporary folder, compress the example with it, verify the result, stop the service."""
     from app.embedded import Place, running  # imports what --help does without
+    from primesvt_client import Client
 
     checkpoint, data = examples / "spikformer-digits.pth.tar", examples / "digits.npz"
     for path in (checkpoint, data):

@@ -18,6 +18,8 @@ from primesvt_client.options import Json
 from primesvt_client.states import Role
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from app.db import Database
     from app.teams.invitations import NewLink
 
@@ -37,7 +39,7 @@ def add_member(
     """Invite a member: prints a link for joining the team and choosing a password."""
     with open_database(data_dir) as database:
         link = invitation_service(database).invite(team_service(database).id_of(team), email, role)
-    _show(link, settings_of(data_dir).public_url, json=json)
+    _show(link, _server(data_dir), json=json)
 
 
 @commands.command("list")
@@ -84,7 +86,7 @@ def new_password(email: Email, data_dir: DataDir = DEFAULT_FOLDER, json: Json = 
     """Print a link for choosing a new password."""
     with open_database(data_dir) as database:
         link = invitation_service(database).new_password(email)
-    _show(link, settings_of(data_dir).public_url, json=json)
+    _show(link, _server(data_dir), json=json)
 
 
 def _id_of(database: Database, team: str, email: str) -> str:
@@ -94,8 +96,15 @@ def _id_of(database: Database, team: str, email: str) -> str:
     raise NotFound(f"{email} is not a member of the team; 'primesvt members list' shows all")
 
 
-def _show(link: NewLink, public_url: str, *, json: bool) -> None:
-    server = public_url or os.environ.get(SERVER_VARIABLE, "") or DEFAULT_SERVER
+def _server(data_dir: Path) -> str:
+    """Where people reach the service: as its settings say, or where the one that uses the folder listens."""
+    from app.embedded import address_of  # imports what --help does without
+
+    settings = settings_of(data_dir)
+    return settings.public_url or os.environ.get(SERVER_VARIABLE, "") or address_of(settings.data_dir) or DEFAULT_SERVER
+
+
+def _show(link: NewLink, server: str, *, json: bool) -> None:
     address = server.rstrip("/") + link.path
     if json:
         print_json({"link": address, "expires_at": link.expires_at.isoformat()})

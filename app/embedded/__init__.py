@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from app.embedded.server import EmbeddedError, Place, Running, running
+from app.embedded.folder_lock import EmbeddedError, address_of
+from app.embedded.server import Place, Running, running
 
-__all__ = ["EmbeddedError", "Place", "Running", "running"]
+__all__ = ["EmbeddedError", "Place", "Running", "address_of", "running"]

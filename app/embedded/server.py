@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import socket
 import sys
@@ -18,10 +17,10 @@ import httpx
 
 from app.db import opened
 from app.embedded import broker
+from app.embedded.folder_lock import EmbeddedError, locked
 from app.embedded.processes import Program, Supervisor
 from app.settings import Settings, given_folder
 from app.teams.service import TeamService
-from primesvt_client.errors import ReportedError
 
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.2
@@ -29,17 +28,6 @@ DRAIN_SECONDS = 5
 """How long open requests, followers of jobs among them, may go on once the API is asked to stop."""
 
 API_GRACE, WORKER_GRACE, BROKER_GRACE = 10.0, 30.0, 10.0
-
-
-class EmbeddedError(ReportedError):
-    """The service cannot be started; the message says why and what to do.
-
-    ``is_input`` says whether what was asked for is wrong (an address that is taken), rather than the machine.
-    """
-
-    def __init__(self, code: str, message: str, *, is_input: bool = False) -> None:
-        super().__init__(message, code=code)
-        self.is_input = is_input
 
 
 @dataclass(frozen=True)
@@ -86,7 +74,7 @@ def running(place: Place, hopeless: Callable[[], bool] = lambda: False) -> Itera
     """
     with ExitStack() as stack:
         settings = _settings(place, stack)
-        stack.enter_context(_locked(settings.data_dir))
+        note_address = stack.enter_context(locked(settings.data_dir))
         listener = stack.enter_context(contextlib.closing(_listen(place)))
         database = stack.enter_context(opened(settings.database))
         supervisors: list[Supervisor] = []
@@ -96,6 +84,7 @@ def running(place: Place, hopeless: Callable[[], bool] = lambda: False) -> Itera
         stack.callback(_ask_all, supervisors[1:])  # first of all, all at once; the broker goes last
         address = f"http://{_reachable(place.host)}:{listener.getsockname()[1]}"
         _wait_until_ready(address, supervisors, settings, hopeless)
+        note_address(address)
         key = TeamService(database).bootstrap()  # only now: it is shown once, so that nothing may fail before
         yield Running(
             address=address, first_key=key.secret if key else None, settings=settings, supervisors=supervisors
@@ -116,20 +105,6 @@ def _settings(place: Place, stack: ExitStack) -> Settings:
     except OSError as error:
         raise EmbeddedError("data_dir", f"the data folder {data_dir} cannot be used: {error}", is_input=True) from None
     return settings.model_copy(update=mine)
-
-
-@contextmanager
-def _locked(data_dir: Path) -> Iterator[None]:
-    with (data_dir / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise EmbeddedError(
-                "data_dir_in_use",
-                f"another PrimeSVT service uses {data_dir}; stop it, or choose another folder with --data-dir",
-                is_input=True,
-            ) from None
-        yield
 
 
 def _listen(place: Place) -> socket.socket:

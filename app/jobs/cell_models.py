@@ -21,7 +21,7 @@ class CellRow(Base):
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     scope: Mapped[str] = mapped_column(String(60), primary_key=True)
-    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    key: Mapped[str] = mapped_column(String(400), primary_key=True)
     number: Mapped[int | None] = mapped_column()
     rates: Mapped[dict[str, float] | None] = mapped_column(JSON(none_as_null=True))
     value: Mapped[Any] = mapped_column(JSON(none_as_null=True), nullable=True)

@@ -15,7 +15,7 @@ from primesvt_client.presets import given
 from primesvt_core import spec
 from primesvt_core.errors import SpecError
 
-DEFAULTS: Mapping[str, str] = {"max_accuracy_drop": "3", "min_memory_saving": "25"}
+DEFAULTS: Mapping[str, str] = {"max_accuracy_drop": "3"}
 
 
 @dataclass(frozen=True)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
 
-from primesvt_client import Client
-from primesvt_client.client import OnEvent
 from primesvt_client.console import FAILED, err, fail, out, progress_bars
 from primesvt_client.durations import in_words
 from primesvt_client.errors import SpecError
 from primesvt_client.facts import ProblemFacts
-from primesvt_client.parts import OnBytes
 from primesvt_client.progress import Progress
 from primesvt_client.schemas.jobs import EstimateView, EventView, JobView
 from primesvt_client.states import JobState
-from primesvt_client.uploading import ignore_bytes
+
+if TYPE_CHECKING:  # httpx is read when a command uses it: --help does not
+    from primesvt_client import Client
+    from primesvt_client.client import OnEvent
+    from primesvt_client.parts import OnBytes
 
 SERVER_VARIABLE, KEY_VARIABLE = "PRIMESVT_SERVER", "PRIMESVT_API_KEY"
 DEFAULT_SERVER = "http://127.0.0.1:8000"
@@ -49,6 +50,8 @@ def connect(server: str, key: str) -> Client:
             " 'primesvt keys create' makes more)",
             code="no_api_key",
         )
+    from primesvt_client import Client
+
     return Client(server, key)
 
 
@@ -57,7 +60,7 @@ def byte_bar(title: str) -> Iterator[OnBytes]:
     """A bar of bytes on a terminal; a line elsewhere."""
     if not err.is_terminal:
         err.print(f"{title} ...")
-        yield ignore_bytes
+        yield lambda _done, _total: None
         return
     columns = (TextColumn("{task.description:<28}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Bars(*columns, console=err) as bars:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import JsonValue
 from rich.markup import escape
 from rich.table import Column, Table
 
-from primesvt_client import Client
 from primesvt_client.commands.api_options import (
     DEFAULT_SERVER,
     JobId,
@@ -30,6 +29,9 @@ from primesvt_client.options import Checkpoint, Data, Json, TrainData, takes_spe
 from primesvt_client.schemas.jobs import JobView
 from primesvt_client.schemas.uploads import UploadView
 from primesvt_client.states import JobState, Priority, UploadKind, UploadState
+
+if TYPE_CHECKING:
+    from primesvt_client import Client
 
 LISTED = 50
 ID_WIDTH = 30

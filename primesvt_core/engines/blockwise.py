@@ -115,7 +115,9 @@ class BlockEngine:
         """The block whose images were read last, and its images."""
         self.levels: dict[int, Level] = {}
         everything = Outline(self.nodes, {}, frozenset((INPUT,)))
-        self.original = self.base = Level(ORIGINAL, everything, {}, None, Kept(self.place, kept_bytes // 3))
+        self.original = self.base = Level(
+            ORIGINAL, everything, {}, None, Kept(self.place, kept_bytes // 3, self.kernels)
+        )
 
     def evaluate(self, block: int, patches: Sequence[Patch]) -> list[Predictions]:
         """What each candidate predicts on the images of a block."""
@@ -182,7 +184,7 @@ class BlockEngine:
         parent = parent or (self.base if extends(patch, self.base.patch) else self.original)
         plan = outline(self.nodes, patch, parent.patch)
         without = {} if self.as_written else gone(self.nodes, patch)
-        return Level(patch, plan, without, parent, Kept(self.place, room))
+        return Level(patch, plan, without, parent, Kept(self.place, room, self.kernels))
 
     def _labels(self, block: int) -> Tensor:
         if block not in self.labels:

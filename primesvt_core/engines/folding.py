@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from primesvt_core.engines.kernels import Kernels, SparseLayer, sparse_layer
+from primesvt_core.engines.kernels import Kernels, SparseLayer, is_native, normalize, sparse_layer
 from primesvt_core.layers.flatten_time import flatten_time
 from primesvt_core.layers.pointwise import PointwiseConv1d, PointwiseLinear
 from primesvt_core.pruning.patches import Patch
@@ -25,6 +25,9 @@ from primesvt_core.pruning.patches import Patch
 Step = Callable[[Tensor], Tensor]
 FOLDABLE = (PointwiseLinear, PointwiseConv1d, nn.Conv2d)
 """Layers of which BatchNorms become a part."""
+
+TOKENS = 4
+"""Dimensions of ``(T, B, C, N)``."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,28 @@ class AsItIs:
         return flatten_time(self.module, x)
 
 
+@dataclass(frozen=True)
+class Normalization(AsItIs):
+    """A BatchNorm with running statistics. Where channels lie last, torch computes that of tokens slowly; this computes
+    the same, bit for bit.
+    """
+
+    @cached_property
+    def values(self) -> list[Tensor]:
+        """Mean, inverse of the standard deviation, weight and bias."""
+        norm = self.module
+        assert isinstance(norm, _BatchNorm)  # noqa: S101  # made of one
+        assert norm.running_mean is not None and norm.running_var is not None  # noqa: S101, PT018
+        inverse = 1 / torch.sqrt(norm.running_var + norm.eps)
+        return [norm.running_mean, inverse, norm.weight.detach(), norm.bias.detach()]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        rows = x.movedim(2, -1)
+        if x.dim() != TOKENS or not rows.is_contiguous() or x.is_contiguous():
+            return super().__call__(x)
+        return normalize(rows.flatten(0, -2), *self.values).view(rows.shape).movedim(-1, 2)
+
+
 def mixes_channels(step: Step) -> TypeGuard[Pointwise | Convolution]:
     """Whether every output channel of a step is a sum over all input channels, so that either may be left out."""
     return isinstance(step, Pointwise) or (isinstance(step, Convolution) and step.groups == 1)
@@ -128,7 +153,7 @@ def steps(
         folds: whether BatchNorms become a part of the layer before; otherwise every module computes as it is.
     """
     if not folds:
-        return [_as_it_is(module, name, patch) for module, name in zip(modules, names, strict=True)]
+        return [_as_it_is(module, name, patch, kernels) for module, name in zip(modules, names, strict=True)]
     found: list[Step] = []
     index = 0
     while index < len(modules):
@@ -141,7 +166,7 @@ def steps(
             ]
             found.append(_folded(module, chain, modules[index + 1 : index + 1 + norms], kernels))
         else:
-            found.append(_as_it_is(module, names[index], patch))
+            found.append(_as_it_is(module, names[index], patch, kernels))
         index += 1 + norms
     return found
 
@@ -160,12 +185,14 @@ def _entries(module: nn.Module, name: str, patch: Patch) -> dict[str, Tensor]:
     return {entry: patch.value(f"{name}.{entry}", tensor) for entry, tensor in module.state_dict().items()}
 
 
-def _as_it_is(module: nn.Module, name: str, patch: Patch) -> AsItIs:
+def _as_it_is(module: nn.Module, name: str, patch: Patch, kernels: Kernels) -> AsItIs:
     """The module, or a copy with a candidate's tensors: what several threads run is not written to."""
     if any(entry.startswith(f"{name}.") for entry in patch.touched):
         entries = _entries(module, name, patch)
         module = copy.deepcopy(module)
         module.load_state_dict(entries)
+    if isinstance(module, _BatchNorm) and module.affine and module.running_mean is not None:
+        return Normalization(module) if is_native(kernels, module.weight) else AsItIs(module)
     return AsItIs(module)
 
 

@@ -8,6 +8,7 @@ from threading import Lock
 import torch
 from torch import Tensor
 
+from primesvt_core.engines.kernels import Kernels, pack
 from primesvt_core.layers.graph import Signal
 
 
@@ -17,10 +18,11 @@ class Kept:
     Args:
         place: of every value in the forward pass: the shallowest are given up first.
         limit: in bytes; 0 keeps nothing.
+        kernels: the form of the packing.
     """
 
-    def __init__(self, place: Mapping[Signal, int], limit: int) -> None:
-        self.place, self.limit = place, limit
+    def __init__(self, place: Mapping[Signal, int], limit: int, kernels: Kernels) -> None:
+        self.place, self.limit, self.kernels = place, limit, kernels
         self.values: dict[Signal, dict[Hashable, Tensor]] = {}
         self.bytes = 0
         self.writing = Lock()
@@ -31,10 +33,17 @@ class Kept:
 
     def put(self, piece: Hashable, name: Signal, value: Tensor) -> None:
         """Keep a value, unless all those together take too much and none is shallower."""
-        if self.limit and self.get(piece, name) is None:
-            packed = _packed(value)
+        if self.limit and self.get(piece, name) is None and not self._is_next_to_go(name, value):
+            packed = pack(value, self.kernels)
             with self.writing:
                 self._put(piece, name, packed)
+
+    def _is_next_to_go(self, name: Signal, value: Tensor) -> bool:
+        """Whether a value would be given up at once: there is no room, and what is kept is no shallower."""
+        if self.bytes + value.numel() <= self.limit:
+            return False
+        with self.writing:
+            return all(self.place[name] <= self.place[other] for other in self.values)
 
     def adopt(self, other: Kept, without: Container[Signal] = ()) -> None:
         """Keep what another keeps, but for some values."""
@@ -53,12 +62,6 @@ class Kept:
             self.bytes -= given_up.nbytes
             if not self.values[shallowest]:
                 del self.values[shallowest]
-
-
-def _packed(x: Tensor) -> Tensor:
-    """Spikes and sums of spikes as bytes; anything else as it is."""
-    small = x.to(torch.uint8)
-    return small if torch.equal(small.to(x.dtype), x) else x
 
 
 def unpacked(x: Tensor, like: Tensor) -> Tensor:

@@ -18,6 +18,9 @@ Kernels = Literal["numba", "torch"]
 
 SparseLayer = Callable[[Tensor], Tensor | None]
 
+CHANNELS = 2
+"""Their dimension in ``(T, B, C, ...)``."""
+
 CHUNK = 1 << 15
 """Membranes that the torch form keeps at a time: few enough for the caches of a core, and for torch to use one thread,
 which is faster here."""
@@ -81,6 +84,29 @@ def sparse_layer(weight: Tensor, bias: Tensor, stride: int, padding: int, kernel
     from primesvt_core.engines.native_products import Product  # compiles when it is first used
 
     return Product(weight, bias, stride, padding)
+
+
+def is_native(kernels: Kernels, like: Tensor) -> bool:
+    """Whether what is computed with a tensor has a form in numba."""
+    return kernels == "numba" and like.device.type == "cpu"
+
+
+def normalize(x: Tensor, mean: Tensor, inverse: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """`native.normalize`, which numba alone has."""
+    from primesvt_core.engines import native
+
+    return native.normalize(x, mean, inverse, weight, bias)
+
+
+def pack(x: Tensor, kernels: Kernels) -> Tensor:
+    """Spikes ``(T, B, C, ...)`` and sums of spikes as bytes; anything else as it is."""
+    if is_native(kernels, x) and x.dim() > CHANNELS and x.movedim(CHANNELS, -1).is_contiguous():
+        from primesvt_core.engines import native
+
+        found = native.pack(x.movedim(CHANNELS, -1))
+        return x if found is None else found.movedim(-1, CHANNELS)
+    small = x.to(torch.uint8)
+    return small if torch.equal(small.to(x.dtype), x) else x
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, *, num_heads: int, scale: float, kernels: Kernels) -> Tensor:

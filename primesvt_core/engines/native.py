@@ -26,7 +26,6 @@ SMALLEST_SHARE = 1 << 15
 
 def compiled(kernel: Callable[..., Any]) -> Callable[..., Any]:
     """Compile when it is first called, with a cache; it runs without holding the interpreter."""
-    """Compile with a cache, without holding the interpreter."""
     try:
         return njit(cache=True, nogil=True)(kernel)
     except RuntimeError:  # there is no folder for a cache: every process compiles for itself
@@ -65,9 +64,52 @@ def leaky(currents: Tensor, spikes: Tensor, tau: float, threshold: float, *, tau
     _in_shares(x.shape[1], lambda begin, end: _leaky(x, s, begin, end, *numbers))
 
 
-def _in_shares(size: int, run: Callable[[int, int], object]) -> None:
-    """Run on as many shares of ``size`` elements as torch may use threads."""
-    shares = min(torch.get_num_threads(), max(1, size // SMALLEST_SHARE))
+@compiled
+def _normalize(x, begin, end, mean, inverse, weight, bias, found):  # type: ignore[no-untyped-def]
+    for row in range(begin, end):
+        for channel in range(x.shape[1]):
+            scaled = (x[row, channel] - mean[channel]) * inverse[channel]
+            found[row, channel] = scaled * weight[channel] + bias[channel]
+
+
+def normalize(x: Tensor, mean: Tensor, inverse: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """A BatchNorm of ``(M, C)``, with the operations, and their order, of torch's for channels that lie last.
+
+    Args:
+        x: dense in memory.
+        mean: ``(C,)``, as the others.
+        inverse: of the standard deviation.
+        weight: of the BatchNorm.
+        bias: of the BatchNorm.
+    """
+    found = torch.empty_like(x)
+    rows, values, out = x.numpy(), [one.numpy() for one in (mean, inverse, weight, bias)], found.numpy()
+    _in_shares(len(rows), lambda begin, end: _normalize(rows, begin, end, *values, out), x.shape[1])
+    return found
+
+
+@compiled
+def _pack(x, begin, end, found):  # type: ignore[no-untyped-def]
+    x, found, others = x[begin:end], found[begin:end], 0  # from 0 on: numba computes vectors of nothing else
+    for at in range(len(x)):
+        small = np.uint8(np.int32(x[at]))
+        found[at] = small
+        others += x.dtype.type(small) != x[at]  # counted, not asked: so that it is computed in vectors
+    return others == 0
+
+
+def pack(x: Tensor) -> Tensor | None:
+    """A value, dense in memory, in bytes of the same order; None if its elements are no integers from 0 to 255."""
+    found = torch.empty_like(x, dtype=torch.uint8)
+    numbers, packed = x.numpy().reshape(-1), found.numpy().reshape(-1)
+    are_small: list[bool] = []
+    _in_shares(len(numbers), lambda begin, end: are_small.append(_pack(numbers, begin, end, packed)))
+    return found if all(are_small) else None
+
+
+def _in_shares(size: int, run: Callable[[int, int], object], elements: int = 1) -> None:
+    """Run on as many shares of ``size`` elements, or rows of so many elements each, as torch may use threads."""
+    shares = min(torch.get_num_threads(), max(1, size * elements // SMALLEST_SHARE))
     bounds = [size * share // shares for share in range(shares + 1)]
     *others, mine = pairwise(bounds)
     futures = [_threads(os.getpid()).submit(run, *share) for share in others]
@@ -87,3 +129,5 @@ def compile_all() -> None:
     for dtype in (torch.float32, torch.float64):
         zeros = torch.zeros(1, 1, dtype=dtype)
         leaky(zeros, zeros, 2.0, 1.0, tau_divides_exactly=True)
+        normalize(zeros, *[zeros[0]] * 4)
+        pack(zeros)

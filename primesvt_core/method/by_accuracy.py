@@ -60,7 +60,7 @@ class ByAccuracy:
         is_within, evaluate = _observed(self.split, progress)
         found = run_rounds(
             self.goal, self.rates, self.start, candidates.memory, candidates.macs, is_within, self.policy, evaluate,
-            recovers=candidates.spec.fine_tuning.epochs > 0,
+            recovers=candidates.spec.fine_tuning.epochs > 0, known=self.split.known_answer,
         )  # fmt: skip
         return Found(
             search=found,

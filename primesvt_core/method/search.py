@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from primesvt_core.errors import ImpossibleBudget
 from primesvt_core.policies._base import Evaluate, PolicySearch, Problem
@@ -181,6 +182,13 @@ class Found:
     images: int
 
 
+A = TypeVar("A")
+
+
+def _nothing_is_known(_rates: Rates, _allowed_drop: float) -> bool | None:
+    return None
+
+
 def run_rounds(
     goal: Goal,
     rates: Mapping[str, tuple[float, ...]],
@@ -192,6 +200,7 @@ def run_rounds(
     evaluate: Evaluate,
     *,
     recovers: bool,
+    known: Callable[[Rates, float], bool | None] = _nothing_is_known,
 ) -> Search:
     """Let the policy search, round by round, until every target is reached or the rounds are through.
 
@@ -205,6 +214,7 @@ def run_rounds(
         policy: chooses the rates.
         evaluate: scores a candidate on the search split.
         recovers: whether fine-tuning follows.
+        known: what ``is_within`` would answer where nothing has to be computed for it; None where something has.
     """
     curves = []
     for allowed_drop in allowances(goal, recovers=recovers):
@@ -216,7 +226,8 @@ def run_rounds(
             max_macs=goal.max_macs,
             memory=memory,
             macs=macs,
-            is_within=partial(_within, is_within, allowed_drop),
+            is_within=partial(_swapped, is_within, allowed_drop),
+            known=partial(_swapped, known, allowed_drop),
         )
         curves.append(policy(problem, evaluate))
         if problem.reaches_target(curves[-1][-1].rates):
@@ -231,8 +242,8 @@ def run_rounds(
     return Search(curve=curve, best=best, fallbacks=gentler(curves, best), reached=reaches(best))
 
 
-def _within(is_within: Callable[[Rates, float], bool], allowed_drop: float, rates: Rates) -> bool:
-    return is_within(rates, allowed_drop)
+def _swapped(ask: Callable[[Rates, float], A], allowed_drop: float, rates: Rates) -> A:
+    return ask(rates, allowed_drop)
 
 
 def gentler(curves: Iterable[Sequence[CurvePoint]], best: CurvePoint) -> tuple[CurvePoint, ...]:

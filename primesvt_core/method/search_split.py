@@ -115,6 +115,14 @@ class SearchSplit:
         """Whether the model pruned at the given rates loses at most so much."""
         return self.decide([rates], allowed_drop)[0]
 
+    def known_answer(self, rates: Rates, allowed_drop: float) -> bool | None:
+        """The same where nothing has to be computed for it; None where something has."""
+        name, _ = self._name(rates)
+        found = self._answer(name, allowed_drop)
+        if found is Answer.CLOSE and self.checks.tally(name, self.total).is_complete:
+            return self._decision(rates, name, allowed_drop)
+        return {Answer.WITHIN: True, Answer.BEYOND: False}.get(found)
+
     def decide(self, every: Sequence[Rates], allowed_drop: float) -> list[bool]:
         """For several candidates, computed together block by block, whether each loses at most so much."""
         named = [self._asking(rates) for rates in every]

@@ -18,6 +18,15 @@ IsWithin = Callable[[Rates], bool]
 """Whether the model pruned at the given rates stays within the allowed drop on the search split."""
 
 
+Known = Callable[[Rates], bool | None]
+"""What `IsWithin` would answer where nothing has to be computed for it; None where something has."""
+
+
+def nothing_is_known(_rates: Rates) -> bool | None:
+    """Every answer has to be computed."""
+    return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """What a policy must solve.
@@ -32,6 +41,7 @@ class Problem:
         max_macs: of these, how many may be left; None without a limit. A target is reached where all limits are met.
         is_within: whether the model pruned at the given rates stays within ``allowed_drop``. Ask it before evaluating:
             it looks at as many images as the answer takes, and remembers them.
+        known: the same where the answer costs nothing.
     """
 
     candidates: Mapping[str, tuple[float, ...]]
@@ -42,6 +52,7 @@ class Problem:
     macs: Callable[[Rates], int]
     is_within: IsWithin
     max_macs: int | None = None
+    known: Known = nothing_is_known
 
     @property
     def has_target(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from primesvt_core.policies._base import Curve, Evaluate, Policy, PolicyParams, Problem
-from primesvt_core.types import CurvePoint
+from primesvt_core.types import CurvePoint, Rates
 
 
 def search(problem: Problem, evaluate: Evaluate, _params: PolicyParams) -> Curve:
@@ -24,7 +24,7 @@ def _deepest(problem: Problem, evaluate: Evaluate, last: CurvePoint, group: str)
     """The deepest rate of ``group`` that keeps the accuracy, on top of what is pruned already."""
     for rate in _worth_trying(problem, last, group):
         rates = {**last.rates, group: rate}
-        if not problem.is_within(rates):
+        if not _is_within(problem, rates, group):
             continue
         outcome = evaluate(rates)
         drop = problem.start.accuracy - outcome.accuracy
@@ -40,11 +40,17 @@ def _deepest(problem: Problem, evaluate: Evaluate, last: CurvePoint, group: str)
     return None
 
 
-def _worth_trying(problem: Problem, last: CurvePoint, group: str) -> Iterator[float]:
-    """Robust rates that save something, deepest first; of those that reach the target only the gentlest.
+def _is_within(problem: Problem, rates: Rates, group: str) -> bool:
+    """Whether ``group`` is robust at its rate, and the whole candidate stays within the drop.
 
-    Robustness is asked for rate by rate, so that nothing is computed for rates that are not tried.
+    Where it is not known whether the group is, the whole candidate is asked for first, which fails more often.
     """
+    alone = {group: rates[group]}
+    return problem.known(alone) is not False and problem.is_within(rates) and problem.is_within(alone)
+
+
+def _worth_trying(problem: Problem, last: CurvePoint, group: str) -> Iterator[float]:
+    """Rates that save something, deepest first; of those that reach the target only the gentlest that is robust."""
     memory = {rate: problem.memory({**last.rates, group: rate}) for rate in problem.candidates[group]}
     useful = [rate for rate in sorted(memory) if memory[rate] < last.parameter_bytes]
     reaching = [rate for rate in useful if problem.reaches_target({**last.rates, group: rate})]
@@ -52,7 +58,7 @@ def _worth_trying(problem: Problem, last: CurvePoint, group: str) -> Iterator[fl
     if gentlest is not None:
         yield gentlest
     for rate in reversed(useful):
-        if rate not in reaching and problem.is_robust(group, rate):
+        if rate not in reaching:
             yield rate
 
 

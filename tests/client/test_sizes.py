@@ -10,8 +10,8 @@ from primesvt_client.sizes import operations_text, size_text
 @pytest.mark.parametrize(
     ("count", "text"),
     [
-        (0, "0 bytes"), (1023, "1,023 bytes"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (5_825_360, "5.6 MiB"),
-        (37_300_000, "35.6 MiB"), (3 << 30, "3.0 GiB"), (5 << 40, "5,120.0 GiB"),
+        (0, "0 bytes"), (1023, "1,023 bytes"), (1024, "1.00 KiB"), (1536, "1.50 KiB"), (5_825_360, "5.56 MiB"),
+        (37_300_000, "35.6 MiB"), (3 << 30, "3.00 GiB"), (5 << 40, "5,120.0 GiB"),
     ],
 )  # fmt: skip
 def test_sizes_have_the_largest_unit_that_leaves_one(count: int, text: str) -> None:
@@ -21,7 +21,7 @@ def test_sizes_have_the_largest_unit_that_leaves_one(count: int, text: str) -> N
 @pytest.mark.parametrize(
     ("count", "text"),
     [
-        (0, "0"), (999, "999"), (1500, "1.5 thousand"), (19_972_416, "20.0 million"), (4_310_000_000, "4.3 billion"),
+        (0, "0"), (999, "999"), (1500, "1.50 thousand"), (19_972_416, "20.0 million"), (4_310_000_000, "4.31 billion"),
         (7 * 10**12, "7,000.0 billion"),
     ],
 )  # fmt: skip

@@ -146,6 +146,12 @@ def test_the_child_sees_nothing_of_the_service(
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("kind", ["FAMILIES", "POLICIES", "CRITERIA", "REPAIRS", "EXPORTERS"])
+def test_a_child_finds_plug_ins_where_the_worker_does(strict: Sandbox, kind: str) -> None:
+    name = f"PRIMESVT_{kind}"
+    assert sandbox.environment({name: "/plugins"}, strict, "/scratch")[name] == "/plugins"
+
+
 def test_a_message_without_an_end_does_not_fill_the_worker(tmp_path: Path, strict: Sandbox) -> None:
     with pytest.raises(ChildDied, match="exit status"):
         attempt(tmp_path, "babble", "", strict)

@@ -53,6 +53,13 @@ def test_what_all_must_have_the_same_is_there_before_anybody_helps(shop: Shop) -
     assert shop.cells.known(claim)["order"] == [2, 0, 1]
 
 
+def test_names_that_plug_ins_of_others_chose_may_be_long(shop: Shop) -> None:
+    name = f"scores/{'a' * 100}/{'block.0.' * 30}"
+    claim = shop.claimed()
+    shop.cells.publish(claim, CELLS, {name: [1.0]})
+    assert shop.cells.common(helper(shop))[name] == [1.0]
+
+
 def test_cells_are_handed_out_from_both_ends_until_none_are_left(shop: Shop) -> None:
     claim = published(shop)
     other = helper(shop)

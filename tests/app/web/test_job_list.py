@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
+
 from app.catalog.states import UploadKind
 from app.jobs.records import NewJob
+from primesvt_client.states import Verdict
 from tests.support.browsing import attributes, get, next_page
-from tests.support.dashboard import BUDGET, Dashboard
+from tests.support.dashboard import BUDGET, Dashboard, sample_report
 
 
 def test_empty_lists_say_what_to_do(board: Dashboard) -> None:
@@ -26,6 +31,15 @@ def test_the_list_shows_what_people_look_for(board: Dashboard) -> None:
     assert "Broken" in only
     assert "Night run" not in only
     assert "Night run" not in get(board, team, "/?state=active").text
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_only_a_budget_that_was_met_is_shown_as_good(board: Dashboard, verdict: Verdict) -> None:
+    team = board.team()
+    board.succeeded(team, report=sample_report(verdict))
+    [row] = re.findall(r"<tr data-job.*?</tr>", get(board, team, "/").text, re.DOTALL)
+    assert ('class="badge good"' in row) == (verdict is Verdict.MET)
+    assert 'data-state="succeeded"' in row
 
 
 def test_the_list_goes_on_page_by_page_and_htmx_gets_rows_alone(board: Dashboard) -> None:

@@ -40,7 +40,7 @@ def test_a_finished_job_shows_its_result_in_figures_tables_and_charts(board: Das
     text = get(board, team, f"/jobs/{job.id}").text
     assert attributes(text, "data-verdict") == ["met"]
     figures = {
-        "memory_saving": ("26.7 %", "35.6 MiB", "26.1 MiB"), "macs": ("26.7 %", "3.7 billion", "2.7 billion"),
+        "memory_saving": ("26.7 %", "35.6 MiB", "26.1 MiB"), "macs": ("26.7 %", "3.73 billion", "2.73 billion"),
         "pruned_accuracy": ("91.23 %", "93.12 %"),
         "accuracy_drop": ("1.89 points", "2.46 points", "95 %", "4,000"),
     }  # fmt: skip
@@ -58,7 +58,7 @@ def test_a_finished_job_shows_its_result_in_figures_tables_and_charts(board: Das
     assert DEFAULT_PRESET in text_of(text, "data-setting", "preset")
     assert "block.0.mlp.fc1" in attributes(text, "data-layer")
     assert "1536\u00d7384" in text
-    assert "2.2 MiB" in text
+    assert "2.25 MiB" in text
     for artifact in board.services.jobs.artifacts(team.id, job.id):
         assert artifact.name in text
         assert artifact.sha256 in text

@@ -30,7 +30,7 @@ def test_points(fraction: float | None, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 bytes"), (1023, "1,023 bytes"), (1536, "1.5 KiB"), (37_300_000, "35.6 MiB"), (5 << 40, "5,120.0 GiB")],
+    [(0, "0 bytes"), (1023, "1,023 bytes"), (1536, "1.50 KiB"), (37_300_000, "35.6 MiB"), (5 << 40, "5,120.0 GiB")],
 )
 def test_sizes(count: int, text: str) -> None:
     assert labels.size(count) == text

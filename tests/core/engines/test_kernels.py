@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 
 import pytest
 import torch
 from spikingjelly.activation_based import neuron
 from torch import Tensor
 
-from primesvt_core.engines.kernels import CHUNK, Kernels, attend, available, is_power_of_two, leaky
+from primesvt_core.engines.kernels import CHUNK, Kernels, attend, available, is_power_of_two, leaky, pack
 from primesvt_core.layers.attention import spiking_self_attention
 
 FORMS: list[Kernels] = ["torch", "numba"]
@@ -97,3 +98,20 @@ def test_attention_of_channels_that_lie_last_gives_the_same_integers(form: Kerne
 
 def test_the_fastest_form_is_one_that_is_installed() -> None:
     assert (available() == "numba") == (importlib.util.find_spec("numba") is not None)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("is_last", [True, False])
+def test_spikes_and_their_sums_are_kept_as_bytes(form: Kernels, is_last: bool, dtype: torch.dtype) -> None:
+    drawn = torch.randint(0, 256, (STEPS, 3, 50, 70), generator=torch.Generator().manual_seed(0)).to(dtype)
+    x = drawn.movedim(-1, 2) if is_last else drawn
+    packed = pack(x, form)
+    assert packed.dtype == torch.uint8
+    assert torch.equal(packed.to(dtype), x)
+
+
+@pytest.mark.parametrize("other", [0.5, -1.0, 256.0, 1e30, -1e30, math.inf, math.nan])
+def test_what_bytes_cannot_hold_is_kept_as_it_is(form: Kernels, other: float) -> None:
+    x = torch.ones(STEPS, 3, 50, 70).movedim(-1, 2)
+    x[-1, -1, -1, -1] = other
+    assert pack(x, form) is x

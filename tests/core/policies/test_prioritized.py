@@ -59,7 +59,7 @@ def test_it_leaves_the_model_alone_if_every_rate_costs_too_much() -> None:
 
 
 def test_it_asks_only_for_what_its_steps_need() -> None:
-    """The deepest rate first, of a group alone, then with what is pruned already; nothing gentler than is taken."""
+    """The deepest rate first, with what is pruned already, then of the group alone; nothing gentler than is taken."""
     asked: list[Rates] = []
 
     def is_within(rates: Rates) -> bool:
@@ -67,7 +67,21 @@ def test_it_asks_only_for_what_its_steps_need() -> None:
         return 0.9 - evaluate(rates).accuracy <= 0.0601
 
     search(replace(problem(0.0601, None), is_within=is_within), evaluate)
-    large, small = {"large": 0.9}, [{"small": rate} for rate in reversed(RATES)]
-    with_large = [{**large, **one} for one in small]
-    in_turn = [rates for pair in zip(small, with_large, strict=True) for rates in pair]
-    assert asked == [large, large, *in_turn[: in_turn.index({"large": 0.9, "small": 0.3}) + 1]]
+    large, small = {"large": 0.9}, [{"large": 0.9, "small": rate} for rate in reversed(RATES)]
+    taken = small.index({"large": 0.9, "small": 0.3})
+    assert asked == [large, large, *small[: taken + 1], {"small": 0.3}]
+
+
+def test_it_asks_for_nothing_where_a_group_alone_is_known_to_lose_too_much() -> None:
+    asked: list[Rates] = []
+
+    def is_within(rates: Rates) -> bool:
+        asked.append(dict(rates))
+        return 0.9 - evaluate(rates).accuracy <= 0.0601
+
+    def known(rates: Rates) -> bool | None:
+        return False if rates.get("small", 0.0) > 0.5 else None
+
+    curve = search(replace(problem(0.0601, None), is_within=is_within, known=known), evaluate)
+    assert curve[-1].rates == {"large": 0.9, "small": 0.3}
+    assert max(rates["small"] for rates in asked if "small" in rates) == 0.5

@@ -89,7 +89,7 @@ def test_the_page_needs_nothing_else(report: Report, verdict: Verdict) -> None:
 
 def test_computing_is_told_beside_memory(report: Report) -> None:
     page = html(report, {})
-    assert "<b>26.68 %</b><span>of the multiply-accumulates saved:<br>3.7 billion to 2.7 billion an image" in page
+    assert "<b>26.68 %</b><span>of the multiply-accumulates saved:<br>3.73 billion to 2.73 billion an image" in page
     assert '<td class="n">3,730,000,000</td><td class="n">2,735,000,000</td>' in page
     assert "Preset <code>paper</code>" in page
 
@@ -195,7 +195,7 @@ def test_the_page_says_so_where_the_original_is_delivered(report: Report) -> Non
 def test_the_page_repeats_the_budget(budget: dict[str, float], report: Report) -> None:
     page = html(with_budget(report, **budget), {})
     assert ("87.50 %" in page) is ("min_accuracy" in budget)
-    assert ("memory: 3.0 MiB" in page) is ("max_parameter_bytes" in budget)
+    assert ("memory: 3.00 MiB" in page) is ("max_parameter_bytes" in budget)
 
 
 @pytest.mark.parametrize("where", ["family", "variant", "notes", "environment", "assumptions", "groups", "curve"])
