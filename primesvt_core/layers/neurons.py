@@ -63,6 +63,7 @@ class StoredLIF(LIF):
     """One that keeps its threshold, and the slope, in the state dict as scalars, as BrainCog's neurons do."""
 
     threshold: Tensor
+    act_fun: StoredSlope
 
     def __init__(self, *, threshold: float) -> None:
         super().__init__(
