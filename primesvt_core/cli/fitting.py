@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pydantic import JsonValue
 from torch import Tensor
 
+from primesvt_core.data import DataSet
 from primesvt_core.errors import CheckpointError, SpecError
 from primesvt_core.evaluation.accuracy import correct, pick_device
 from primesvt_core.evaluation.evaluate import DEFAULT_BATCH
-from primesvt_core.evaluation.splits import SplitImages, open_splits
+from primesvt_core.evaluation.splits import BY_FAMILY, SplitImages, open_splits
 from primesvt_core.families._base import Value
 from primesvt_core.intake.inspect import Inspection, identify, inspect
 from primesvt_core.intake.loading import build, load_state
-from primesvt_core.spec import PreprocessingOverrides, SplitSizes
+from primesvt_core.spec import ClassReading, PixelReading, PreprocessingOverrides, SplitSizes
 
 HEADS = range(1, 33)
 TIME_STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 16)
 IMAGES = 200
+AS_IT_IS = PixelReading()
 
 Tick = Callable[[int, int], None]
 """Receives how many choices of how many have been tried."""
@@ -29,20 +31,60 @@ Tick = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Fit:
-    """One choice, and how many of the same images it is right on."""
+    """One choice, and how many of the same images it is right on.
+
+    Attributes:
+        num_heads: of every stage, or of each, separated by commas.
+        time_steps: T.
+        others: fields of which the family says what they may be, with their values.
+        accuracy: on the images.
+    """
 
     num_heads: int | str | None
-    """Of every stage, or of each, separated by commas."""
     time_steps: int
+    others: tuple[tuple[str, Value], ...]
     accuracy: float
+
+    @property
+    def choice(self) -> tuple[object, ...]:
+        """What tells it from others."""
+        return self.num_heads, self.time_steps, self.others
 
     def to_json(self) -> dict[str, JsonValue]:
         """What ``primesvt inspect --json`` prints."""
-        return {"num_heads": self.num_heads, "time_steps": self.time_steps, "accuracy": self.accuracy}
+        heads_and_steps = {"num_heads": self.num_heads, "time_steps": self.time_steps}
+        return {**heads_and_steps, **dict(self.others), "accuracy": self.accuracy}
 
 
-def fits(path: Path, data: Path, given: Mapping[str, Value], tick: Tick, *, container: str | None = None) -> list[Fit]:
-    """Accuracy under every number of heads that fits the shapes, then of time steps, best first.
+@dataclass(frozen=True)
+class Fits:
+    """Every choice that was tried, best first, and the data set that it was tried on."""
+
+    data: DataSet
+    choices: tuple[Fit, ...]
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """What ``primesvt inspect --json`` prints."""
+        data: dict[str, JsonValue] = {
+            "name": self.data.name,
+            "samples": len(self.data),
+            "classes": [*self.data.classes],
+            "notes": [*self.data.notes],
+        }
+        return {"data": data, "fits": [fit.to_json() for fit in self.choices]}
+
+
+def fits(
+    path: Path,
+    data: Path,
+    given: Mapping[str, Value],
+    tick: Tick,
+    *,
+    container: str | None = None,
+    classes: ClassReading = BY_FAMILY,
+    pixels: PixelReading = AS_IT_IS,
+) -> Fits:
+    """Accuracy under every value of a field that has choices, number of heads that fits, and of time steps, best first.
 
     Each is varied with the others as in the best choice so far, until none is better; where heads may differ from stage
     to stage, those of one stage after the other, too. What the caller gives is not varied, nor are time steps of
@@ -54,24 +96,39 @@ def fits(path: Path, data: Path, given: Mapping[str, Value], tick: Tick, *, cont
         given: assumptions of the caller.
         tick: receives how many choices of how many have been tried.
         container: which weights of a file that has several.
+        classes: which class has which number.
+        pixels: how the data set becomes what the model takes.
 
     Raises:
         PrimeSVTError: if the checkpoint or the data cannot be read.
     """
     first = inspect(path, given, container=container)
     sizes = SplitSizes(search_images=IMAGES)
-    images = open_splits(first, data, PreprocessingOverrides(), sizes, seed=0, batch_size=DEFAULT_BATCH)
+    images = open_splits(
+        first,
+        data,
+        pixels.preprocessing,
+        sizes,
+        seed=0,
+        batch_size=DEFAULT_BATCH,
+        classes=classes,
+        value_range=pixels.value_range,
+    )
     with TemporaryDirectory(prefix="primesvt-fits-") as scratch:
-        trial = _Trial(first, load_state(first, Path(scratch) / "checkpoint.safetensors"), images, given, tick)
+        state = load_state(first, Path(scratch) / "checkpoint.safetensors")
+        trial = _Trial(first, state, images, given, tick, pixels.preprocessing)
         trial.try_all([{}])
         best = None
         while best != trial.best:
             best = trial.best
+            for name, hyperparameter in first.family.hyperparameters.items():
+                if name not in given:
+                    trial.try_all({name: value} for value in hyperparameter.choices)
             if _is_open(first, given, "num_heads"):
                 _vary_heads(trial, first.family.hyperparameters["num_heads"].stages)
             if _is_open(first, given, "time_steps") and images.data.kind == "images":
                 trial.try_all({"time_steps": number} for number in TIME_STEPS)
-    return sorted(trial.found, key=lambda fit: -fit.accuracy)
+    return Fits(images.data, tuple(sorted(trial.found, key=lambda fit: -fit.accuracy)))
 
 
 def _vary_heads(trial: _Trial, stages: int) -> None:
@@ -102,8 +159,10 @@ class _Trial:
         images: SplitImages,
         given: Mapping[str, Value],
         tick: Tick,
+        overrides: PreprocessingOverrides,
     ) -> None:
         self.first, self.state, self.images, self.given, self.tick = first, state, images, given, tick
+        self.overrides = overrides
         self.found: list[Fit] = []
 
     @property
@@ -114,11 +173,11 @@ class _Trial:
     def try_all(self, choices: Iterable[Mapping[str, Value]]) -> None:
         """Every choice that the shapes allow and that was not tried, the rest as in the best one so far."""
         start = self._known(self.best) if self.found else {}
-        tried = {(fit.num_heads, fit.time_steps) for fit in self.found}
+        tried = {fit.choice for fit in self.found}
         allowed = {}
         for choice in choices:
             inspection = self._inspected({**self.given, **start, **choice})
-            if inspection is not None and (key := _key(inspection)) not in tried:
+            if inspection is not None and (key := _choice(inspection)) not in tried:
                 allowed[key] = inspection
         total = len(self.found) + len(allowed)
         for key, inspection in allowed.items():
@@ -126,7 +185,7 @@ class _Trial:
             self.tick(len(self.found), total)
 
     def _known(self, fit: Fit) -> dict[str, Value]:
-        known: dict[str, Value] = {"time_steps": fit.time_steps}
+        known: dict[str, Value] = {"time_steps": fit.time_steps, **dict(fit.others)}
         if fit.num_heads is not None:
             known["num_heads"] = fit.num_heads
         return {name: value for name, value in known.items() if name in self.first.family.hyperparameters}
@@ -140,10 +199,15 @@ class _Trial:
 
     def _accuracy(self, inspection: Inspection) -> float:
         model = build(inspection.family, inspection.config, self.state)
-        right = correct(model.to(pick_device("auto")), self.images.blocks(self.images.splits.search))
+        preprocessing = inspection.preprocessing.overridden(self.overrides)  # the former may follow from the choice
+        images = replace(self.images, preprocessing=preprocessing)
+        right = correct(model.to(pick_device("auto")), images.blocks(images.splits.search))
         return sum(right) / len(right)
 
 
-def _key(inspection: Inspection) -> tuple[int | str | None, int]:
-    heads = getattr(inspection.config, "num_heads", None) if "num_heads" in inspection.family.hyperparameters else None
-    return heads, inspection.config.time_steps
+def _choice(inspection: Inspection) -> tuple[int | str | None, int, tuple[tuple[str, Value], ...]]:
+    """Heads, time steps, and the other fields that are tried."""
+    config, fields = inspection.config, inspection.family.hyperparameters
+    heads = getattr(config, "num_heads", None) if "num_heads" in fields else None
+    others = ((name, getattr(config, name)) for name, field in fields.items() if field.choices)
+    return heads, config.time_steps, tuple(others)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from primesvt_client.spec import Rule
 from primesvt_core.data import Preprocessing
 from primesvt_core.registry import Registry
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
@@ -53,6 +54,9 @@ class Hyperparameter:
             Raises ``ValueError`` on arguments that make the model another one.
         ignored_by: variants whose public code takes that argument and ignores it.
         stages: as how many values it may be given, one a stage: a list there, separated by commas here.
+        tell: its value where the tensors of this checkpoint tell it after all: then nobody else is believed.
+        choices: the values that ``primesvt inspect --data`` tries, beside the default.
+        must_be_told: whether no default is safe: a model of which nothing tells it is inspected, but not computed.
     """
 
     default: Callable[[str, Shapes], Value]
@@ -60,6 +64,9 @@ class Hyperparameter:
     parse_args: Callable[[Mapping[str, object]], object] = field(default=lambda _: None)
     ignored_by: tuple[str, ...] = ()
     stages: int = 1
+    tell: Callable[[str, Shapes], Value | None] = field(default=lambda *_: None)
+    choices: tuple[Value, ...] = ()
+    must_be_told: Callable[[str, Shapes], bool] = field(default=lambda *_: False)
 
     def names(self, name: str) -> tuple[str, ...]:
         """Where to look for the field ``name`` in a checkpoint's ``args``, best first."""
@@ -86,9 +93,11 @@ class Family(Generic[C]):
         groups: channel groups in forward order.
         unused: tensors that the forward pass never reads.
         preprocessing: the public evaluation's preprocessing.
+        class_rule: how the public training code numbers class folders: ``natural`` as timm, ``plain`` as torchvision's
+            ImageFolder (`primesvt_core.data.ClassOrder`).
         unsupported_reason: why a state dict that looks like this family's is of another model; None if it does not.
-        implied_args: arguments of the training script that the config implies; a file with another value there is of a
-            model with the same weights that computes something else.
+        implied_args: arguments of the training script that the config implies, None where it does not; a file with
+            another value there is of a model with the same weights that computes something else.
     """
 
     title: str
@@ -103,9 +112,10 @@ class Family(Generic[C]):
     layers: Callable[[C], tuple[Layer, ...]]
     groups: Callable[[C], tuple[ChannelGroup, ...]]
     preprocessing: Callable[[C], Preprocessing]
+    class_rule: Callable[[C], Rule] = field(default=lambda _: "natural")
     unused: Callable[[C], frozenset[str]] = field(default=lambda _: frozenset())
     unsupported_reason: Callable[[Shapes], str | None] = field(default=lambda _: None)
-    implied_args: Mapping[str, Callable[[C], Value]] = field(default_factory=dict)
+    implied_args: Mapping[str, Callable[[C], Value | None]] = field(default_factory=dict)
 
 
 FAMILIES: Registry[Family[FamilyConfig]] = Registry("families", Family)

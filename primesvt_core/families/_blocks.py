@@ -29,25 +29,34 @@ class BlockNames:
         attention: module of the attention: ``attn``.
         mlp: the two layers of the MLP: ``mlp.fc1``, ``mlp.fc2``.
         suffix: ending of a layer's name beside ``_bn``: ``conv`` or ``linear``.
-        qkv_bias: whether q, k and v have a bias; the projection and the MLP always do.
+        number_last: whether the MLP's are called ``mlp.fc_conv1``, ``mlp.fc_bn1``.
+        qkv_bias: whether q, k and v have a bias; ``projection_bias`` whether the projection has. The MLP always does.
     """
 
     suffix: str
     attention: str = "attn"
     mlp: tuple[str, str] = ("mlp.fc1", "mlp.fc2")
     qkv_bias: bool = False
+    projection_bias: bool = True
+    number_last: bool = False
 
     def weight(self, layer: str) -> str:
         """Module of a layer's weight."""
-        return f"{layer}_{self.suffix}"
+        return self._part(layer, self.suffix)
 
     def norm(self, layer: str) -> str:
         """Module of a layer's BatchNorm."""
-        return f"{layer}_bn"
+        return self._part(layer, "bn")
+
+    def _part(self, layer: str, part: str) -> str:
+        is_numbered = self.number_last and ".mlp." in layer
+        return f"{layer[:-1]}_{part}{layer[-1]}" if is_numbered else f"{layer}_{part}"
 
     def is_biased(self, layer: str) -> bool:
         """Whether a layer has a bias."""
-        return self.qkv_bias or layer[-2:] not in (".q", ".k", ".v")
+        if layer[-2:] in (".q", ".k", ".v"):
+            return self.qkv_bias
+        return self.projection_bias or not layer.endswith(".proj")
 
     def producer(self, layer: str) -> Producer:
         """A layer as a producer of channels."""

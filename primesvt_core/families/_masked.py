@@ -219,4 +219,4 @@ def _embedding(config: MaskedConfig, names: Names) -> ChannelGroup:
 def preprocessing(config: MaskedConfig) -> Preprocessing:
     """Of the authors' evaluation scripts; event frames and grey images are taken as they are."""
     recipes = {"imagenet": imagenet_cropped(CROP_SHARE, largest=math.inf), "cifar": cifar(config.num_classes)}
-    return for_colours(config, recipes)
+    return for_colours(config, recipes | {f"step_{name}": recipe for name, recipe in recipes.items()})

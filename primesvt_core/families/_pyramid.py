@@ -62,6 +62,12 @@ class PyramidConfig(FamilyConfig):
     kd: bool
 
 
+class LevelsConfig(PyramidConfig):
+    """Of networks whose neurons give one of several levels: ``levels`` is the highest, which weights do not tell."""
+
+    levels: Count = 4
+
+
 @dataclass(frozen=True, kw_only=True)
 class Places:
     """What blocks add to a stream and read from it: by a block's prefix its producers, consumers and more slices."""

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from torch import nn
 
 from primesvt_core.families._base import Count, Producer, group, layer
-from primesvt_core.families._pyramid import CONV_BLOCKS, ConvBlockConfig, Frozen, Places, Pyramid, PyramidConfig
+from primesvt_core.families._pyramid import (
+    CONV_BLOCKS,
+    ConvBlockConfig,
+    Frozen,
+    LevelsConfig,
+    Neuron,
+    Places,
+    Pyramid,
+)
 from primesvt_core.layers.graph import Flow, Part, Signal
 from primesvt_core.layers.neurons import MultiLevelNeuron
 from primesvt_core.layers.pointwise import PointwiseConv1d
@@ -33,9 +42,9 @@ def _conv_bn(source: int, target: int, kernel: int, *, depthwise: bool = False) 
 class Separable(Part):
     """Pointwise, depthwise, pointwise, each behind a neuron."""
 
-    def __init__(self, width: int, inner: int, kernel: int) -> None:
+    def __init__(self, width: int, inner: int, kernel: int, neuron: Neuron) -> None:
         super().__init__()
-        self.spike1, self.spike2, self.spike3 = MultiLevelNeuron(), MultiLevelNeuron(), MultiLevelNeuron()
+        self.spike1, self.spike2, self.spike3 = neuron(), neuron(), neuron()
         self.pwconv1 = _conv_bn(width, inner, 1)
         self.dwconv = _conv_bn(inner, inner, kernel, depthwise=True)
         self.pwconv2 = _conv_bn(inner, width, 1)
@@ -49,10 +58,10 @@ class Separable(Part):
 class ConvBlock(Part):
     """Separable convolution, then two 3 x 3 convolutions, each added to the stream."""
 
-    def __init__(self, width: int, config: ConvBlockConfig) -> None:
+    def __init__(self, width: int, config: ConvBlockConfig, neuron: Neuron) -> None:
         super().__init__()
-        self.Conv = Separable(width, config.separable_dim, 7)
-        self.spike1, self.spike2 = MultiLevelNeuron(), MultiLevelNeuron()
+        self.Conv = Separable(width, config.separable_dim, 7, neuron)
+        self.spike1, self.spike2 = neuron(), neuron()
         self.conv1 = nn.Conv2d(width, config.hidden_dim, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(config.hidden_dim)
         self.conv2 = nn.Conv2d(config.hidden_dim, width, 3, padding=1, bias=False)
@@ -67,12 +76,12 @@ class ConvBlock(Part):
 class Attention(Part):
     """Spiking self-attention with values four times as wide as the stream."""
 
-    def __init__(self, width: int, block: BaseBlock, num_heads: int) -> None:
+    def __init__(self, width: int, block: BaseBlock, num_heads: int, neuron: Neuron) -> None:
         super().__init__()
-        self.head_spike, self.attn_spike = MultiLevelNeuron(), MultiLevelNeuron()
+        self.head_spike, self.attn_spike = neuron(), neuron()
         for name, target in (("q", block.qk_dim), ("k", block.qk_dim), ("v", block.v_dim)):
             self.add_module(f"{name}_conv", _conv_bn(width, target, 1))
-            self.add_module(f"{name}_spike", MultiLevelNeuron())
+            self.add_module(f"{name}_spike", neuron())
         self.proj_conv = _conv_bn(block.v_dim, width, 1)
         self.num_heads, self.scale = num_heads, 2 * block.head_dim**-0.5
 
@@ -91,11 +100,11 @@ class Attention(Part):
 class Mlp(Part):
     """Two pointwise layers, a neuron before each."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, width: int, hidden: int, neuron: Neuron) -> None:
         super().__init__()
         self.fc1_conv, self.fc1_bn = PointwiseConv1d(width, hidden), nn.BatchNorm1d(hidden)
         self.fc2_conv, self.fc2_bn = PointwiseConv1d(hidden, width), nn.BatchNorm1d(width)
-        self.fc1_spike, self.fc2_spike = MultiLevelNeuron(), MultiLevelNeuron()
+        self.fc1_spike, self.fc2_spike = neuron(), neuron()
 
     def define(self, flow: Flow, x: Signal) -> Signal:
         hidden = flow.run(flow.fire(flow.tokens(x), self.fc1_spike), self.fc1_conv, self.fc1_bn)
@@ -105,11 +114,11 @@ class Mlp(Part):
 class Block(Part):
     """Separable convolution, attention and MLP, each added to the stream."""
 
-    def __init__(self, width: int, block: BaseBlock, num_heads: int) -> None:
+    def __init__(self, width: int, block: BaseBlock, num_heads: int, neuron: Neuron) -> None:
         super().__init__()
-        self.conv = Separable(width, block.separable_dim, 3)
-        self.attn = Attention(width, block, num_heads)
-        self.mlp = Mlp(width, block.mlp_dim)
+        self.conv = Separable(width, block.separable_dim, 3, neuron)
+        self.attn = Attention(width, block, num_heads, neuron)
+        self.mlp = Mlp(width, block.mlp_dim, neuron)
 
     def define(self, flow: Flow, x: Signal) -> Signal:
         for part in (self.conv, self.attn, self.mlp):
@@ -121,16 +130,18 @@ class Transformer(Pyramid):
     """The network. It knows no time: a level stands for spikes of several steps."""
 
     def __init__(
-        self, config: PyramidConfig, convs: tuple[ConvBlockConfig, ...], blocks: dict[str, tuple[BaseBlock, ...]]
+        self, config: LevelsConfig, convs: tuple[ConvBlockConfig, ...], blocks: dict[str, tuple[BaseBlock, ...]]
     ) -> None:
-        streams = config.streams
+        streams, levels = config.streams, config.levels
+        neuron = partial(MultiLevelNeuron, levels, levels)
         built = {
-            name: [Block(streams[level], block, config.num_heads) for block in blocks[name]]
+            name: [Block(streams[level], block, config.num_heads, neuron) for block in blocks[name]]
             for name, level in (("block3", 3), ("block4", 4))
         }
-        found = [ConvBlock(streams[level], block) for level, block in zip(CONV_BLOCKS.values(), convs, strict=True)]
-        super().__init__(config, found, built, MultiLevelNeuron, "encode_spike")
-        self.spike = MultiLevelNeuron(norm=1)
+        places = zip(CONV_BLOCKS.values(), convs, strict=True)
+        found = [ConvBlock(streams[level], block, neuron) for level, block in places]
+        super().__init__(config, found, built, neuron, "encode_spike")
+        self.spike = MultiLevelNeuron(levels, 1)
 
     def logits(self, flow: Flow, x: Signal) -> Signal:
         spikes = flow.fire(flow.apply("mean", lambda y: y.flatten(3).mean(3), x), self.spike)
@@ -163,20 +174,27 @@ def _producer(module: str) -> Producer:
     return Producer(f"{module}.0", f"{module}.1")
 
 
-PLACES = Places(
-    conv_producers=lambda base: (_producer(f"{base}.Conv.pwconv2"), Producer(f"{base}.conv2", f"{base}.bn2")),
-    conv_consumers=lambda base: (f"{base}.Conv.pwconv1.0", f"{base}.conv1"),
-    block_producers=lambda base: (
-        _producer(f"{base}.conv.pwconv2"),
-        _producer(f"{base}.attn.proj_conv"),
-        Producer(f"{base}.mlp.fc2_conv", f"{base}.mlp.fc2_bn", bias=True),
-    ),
-    block_consumers=lambda base: (
-        f"{base}.conv.pwconv1.0",
-        *(f"{base}.attn.{name}_conv.0" for name in "qkv"),
-        f"{base}.mlp.fc1_conv",
-    ),
-)
+def unused(_base: str, _block: BaseBlock) -> frozenset[str]:
+    """Tensors of a block that nothing reads."""
+    return frozenset()
+
+
+def places(_blocks: Sequence[BaseBlock]) -> Places:
+    """Where the blocks meet the streams."""
+    return Places(
+        conv_producers=lambda base: (_producer(f"{base}.Conv.pwconv2"), Producer(f"{base}.conv2", f"{base}.bn2")),
+        conv_consumers=lambda base: (f"{base}.Conv.pwconv1.0", f"{base}.conv1"),
+        block_producers=lambda base: (
+            _producer(f"{base}.conv.pwconv2"),
+            _producer(f"{base}.attn.proj_conv"),
+            Producer(f"{base}.mlp.fc2_conv", f"{base}.mlp.fc2_bn", bias=True),
+        ),
+        block_consumers=lambda base: (
+            f"{base}.conv.pwconv1.0",
+            *(f"{base}.attn.{name}_conv.0" for name in "qkv"),
+            f"{base}.mlp.fc1_conv",
+        ),
+    )
 
 
 def _separable_layers(name: str, module: str, stream: str) -> Iterator[Layer]:
@@ -199,7 +217,7 @@ def conv_layers(base: str) -> Iterator[Layer]:
     yield layer(f"{base}.conv2", f"{base}.conv2", f"{base}.bn2", bias=False, group=stream)
 
 
-def block_layers(base: str) -> Iterator[Layer]:
+def block_layers(base: str, _block: BaseBlock) -> Iterator[Layer]:
     """Layers of a transformer block."""
     stream = "stream.3" if base.startswith("block3") else "stream.4"
     yield from _separable_layers(f"{base}.separable", f"{base}.conv", stream)

@@ -29,7 +29,8 @@ class Unit:
         conv: its module in the patch embedding.
         norm: its BatchNorm's.
         neuron: its neuron's; of an embedding that is built by `PatchEmbedding`.
-        pooled: whether maxima are taken between BatchNorm and neuron.
+        pooled: whether maxima are taken behind the BatchNorm.
+        kernel: side of the convolution; ``stride`` its stride: of an embedding that is built by `CurrentEmbedding`.
     """
 
     name: str
@@ -37,6 +38,8 @@ class Unit:
     norm: str
     neuron: str = ""
     pooled: bool = False
+    kernel: int = 3
+    stride: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +50,14 @@ class Embedding:
         units: in forward order; the last one writes to the stream.
         shortcut: writes to the stream, too.
         shortcut_from: the unit whose input the shortcut reads.
-        stride: of the shortcut.
+        stride: of the shortcut; of an embedding that is built by `PatchEmbedding`.
         bias: whether the convolutions have one.
     """
 
     units: tuple[Unit, ...]
     shortcut: Unit
     shortcut_from: int
-    stride: int
+    stride: int = 1
     bias: bool = False
 
     def producer(self, base: str, unit: Unit) -> Producer:

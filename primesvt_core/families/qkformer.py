@@ -1,14 +1,16 @@
 """QKFormer (Zhou et al., arXiv 2403.16552): token attention of queries and keys, then spiking self-attention.
 
 Reproduces the ImageNet, CIFAR and DVS models of github.com/zhouchenlin2096/QKFormer at commit c2a00e8e (MIT), written
-from their description: names and shapes of the state dict, numerics, and the order of operations.
+from their description: names and shapes of the state dict, numerics, and the order of operations. ``step_imagenet`` and
+``step_cifar`` are those of the benchmark STEP (github.com/Fancyssc/STEP at commit c0b31937) with leaky neurons, which
+compute the same and keep their thresholds in the state dict.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -36,10 +38,11 @@ from primesvt_core.families._stages import (
     patch_embeddings,
     stream_groups,
 )
+from primesvt_core.families._step import STEP_ARGS, STEP_NEURON, is_step, other_neurons
 from primesvt_core.layers.conv_bn_lif import ConvBnLif
 from primesvt_core.layers.graph import Flow, Signal
 from primesvt_core.layers.mlp import Mlp
-from primesvt_core.layers.neurons import lif
+from primesvt_core.layers.neurons import lif, stored_lif
 from primesvt_core.layers.pointwise import PointwiseConv1d
 from primesvt_core.layers.self_attention import ATTENTION_THRESHOLD, SelfAttention
 from primesvt_core.layers.token_attention import token_attention
@@ -70,15 +73,17 @@ class Config(FamilyConfig):
         blocks: of the last stage, with self-attention.
         compat_batch_leak: whether the membrane of the last stage's projection is carried from image to image of a
             batch, as a slip of the public code does; its results then depend on what else is in a batch.
+        neuron: of STEP's that store what a leaky one does, the only one that is known.
     """
 
-    variant: Literal["imagenet", "cifar", "dvs"]
+    variant: Literal["imagenet", "cifar", "dvs", "step_imagenet", "step_cifar"]
     patch_embeds: tuple[tuple[Count, ...], ...]
     streams: tuple[Count, ...]
     token_stages: tuple[tuple[TokenBlockConfig, ...], ...]
     blocks: tuple[BlockConfig, ...]
     num_heads: Count
     compat_batch_leak: bool
+    neuron: Literal["lif"] = "lif"
 
     @model_validator(mode="after")
     def _heads_divide_widths(self) -> Config:
@@ -98,12 +103,15 @@ class VariantSpec:
     mlp: tuple[str, str]
     num_heads: int | None
     image_size: int
+    number_last: bool = False
+    neuron: Callable[..., nn.Module] = lif
 
     @property
     def names(self) -> BlockNames:
         """What the layers of the last stage's blocks are called."""
         first, second = self.mlp
-        return BlockNames(suffix="conv", attention=self.attention, mlp=(f"mlp.{first}", f"mlp.{second}"))
+        mlp = (f"mlp.{first}", f"mlp.{second}")
+        return BlockNames(suffix="conv", attention=self.attention, mlp=mlp, number_last=self.number_last)
 
 
 def _unit(name: str, *, pooled: bool = False) -> Unit:
@@ -141,6 +149,10 @@ VARIANTS = {
         attention="ssa", mlp=("mlp1", "mlp2"), num_heads=16, image_size=128,
     ),
 }  # fmt: skip
+VARIANTS |= {
+    f"step_{name}": replace(VARIANTS[name], attention="ssa", mlp=("fc1", "fc2"), number_last=True, neuron=stored_lif)
+    for name in ("imagenet", "cifar")
+}
 
 
 FORCED = tuple(variant for variant, spec in VARIANTS.items() if spec.num_heads is not None)
@@ -149,11 +161,11 @@ FORCED = tuple(variant for variant, spec in VARIANTS.items() if spec.num_heads i
 class TokenAttention(ConvBnLif):
     """Keys, at the tokens that enough queries of a head fire at."""
 
-    def __init__(self, width: int, block: TokenBlockConfig, num_heads: int) -> None:
-        super().__init__("conv")
+    def __init__(self, width: int, block: TokenBlockConfig, num_heads: int, neuron: Callable[..., nn.Module]) -> None:
+        super().__init__("conv", neuron)
         self.add("q", PointwiseConv1d(width, block.q_dim, bias=False), block.q_dim)
         self.add("k", PointwiseConv1d(width, block.k_dim, bias=False), block.k_dim)
-        self.attn_lif = lif(threshold=ATTENTION_THRESHOLD)
+        self.attn_lif = neuron(threshold=ATTENTION_THRESHOLD)
         self.add("proj", PointwiseConv1d(block.k_dim, width), width)
         self.num_heads = num_heads
 
@@ -184,7 +196,7 @@ class QKFormer(Staged):
         spec = VARIANTS[config.variant]
         super().__init__(
             config.time_steps,
-            patch_embeddings(config.in_channels, config.streams, config.patch_embeds, spec.embeddings),
+            patch_embeddings(config.in_channels, config.streams, config.patch_embeds, spec.embeddings, spec.neuron),
             [
                 [self._block(config, spec, width, block) for block in blocks]
                 for width, blocks in zip(config.streams, stages_of(config), strict=True)
@@ -195,11 +207,12 @@ class QKFormer(Staged):
 
     @staticmethod
     def _block(config: Config, spec: VariantSpec, width: int, block: TokenBlockConfig | BlockConfig) -> Block:
-        mlp = Mlp(width, block.mlp_dim, names=spec.mlp)
+        neuron, heads = spec.neuron, config.num_heads
+        mlp = Mlp(width, block.mlp_dim, names=spec.mlp, neuron=neuron, number_last=spec.number_last)
         if isinstance(block, TokenBlockConfig):
-            return Block("tssa", TokenAttention(width, block, config.num_heads), mlp)
+            return Block("tssa", TokenAttention(width, block, heads, neuron), mlp)
         kind = LeakingAttention if config.compat_batch_leak else SelfAttention
-        return Block(spec.attention, kind(width, block.qk_dim, block.v_dim, num_heads=config.num_heads), mlp)
+        return Block(spec.attention, kind(width, block.qk_dim, block.v_dim, num_heads=heads, neuron=neuron), mlp)
 
 
 def stages_of(config: Config) -> tuple[Sequence[TokenBlockConfig | BlockConfig], ...]:
@@ -211,8 +224,17 @@ def identify(shapes: Shapes) -> str | None:
     """By its token attention; the variant by what the self-attention is called, and where it is."""
     if "stage1.0.tssa.q_conv.weight" not in shapes:
         return None
+    if "stage1.0.mlp.fc_conv1.weight" in shapes and "stage3.0.ssa.q_conv.weight" in shapes:
+        return "step_imagenet" if "patch_embed1.proj2_conv.weight" in shapes else "step_cifar"
     marks = {"imagenet": "stage3.0.attn", "cifar": "stage3.0.ssa", "dvs": "stage2.0.ssa"}
     return next((variant for variant, mark in marks.items() if f"{mark}.q_conv.weight" in shapes), None)
+
+
+def unsupported_reason(shapes: Shapes) -> str | None:
+    """STEP's with other neurons than leaky ones."""
+    if "stage1.0.mlp.fc_conv1.weight" not in shapes or "stage1.0.tssa.q_conv.weight" not in shapes:
+        return None
+    return other_neurons(shapes)
 
 
 def infer(variant: str, shapes: Shapes, values: Mapping[str, Value]) -> Config:
@@ -223,7 +245,7 @@ def infer(variant: str, shapes: Shapes, values: Mapping[str, Value]) -> Config:
         return shapes[f"{module}_conv.weight"].shape[0]
 
     def token_block(base: str) -> TokenBlockConfig:
-        mlp = width(f"{base}.mlp.{spec.mlp[0]}")
+        mlp = shapes[f"{spec.names.weight(f'{base}.mlp.{spec.mlp[0]}')}.weight"].shape[0]
         return TokenBlockConfig(q_dim=width(f"{base}.tssa.q"), k_dim=width(f"{base}.tssa.k"), mlp_dim=mlp)
 
     last = f"stage{len(spec.embeddings)}"
@@ -262,7 +284,7 @@ def _token_layers(base: str, spec: VariantSpec, stream: str) -> Iterator[Layer]:
     hidden, out = (f"{base}.mlp.{name}" for name in spec.mlp)
     owners = {f"{base}.tssa.q": f"{base}.tssa.q", f"{base}.tssa.k": f"{base}.tssa.k", f"{base}.tssa.proj": stream}
     for name, owner in (owners | {hidden: hidden, out: stream}).items():
-        yield layer(name, f"{name}_conv", f"{name}_bn", bias=name[-2:] not in (".q", ".k"), group=owner)
+        yield layer(name, spec.names.weight(name), spec.names.norm(name), bias=spec.names.is_biased(name), group=owner)
 
 
 def groups(config: Config) -> tuple[ChannelGroup, ...]:
@@ -290,21 +312,22 @@ def _token_groups(
     q, k, hidden = f"{base}.tssa.q", f"{base}.tssa.k", f"{base}.mlp.{spec.mlp[0]}"
     yield group(q, block.q_dim, f"{path}.q_dim", (_producer(q),), parts=heads)
     yield group(k, block.k_dim, f"{path}.k_dim", (_producer(k),), (f"{base}.tssa.proj_conv",), parts=heads)
-    consumers = (f"{base}.mlp.{spec.mlp[1]}_conv",)
-    yield group(hidden, block.mlp_dim, f"{path}.mlp_dim", (_producer(hidden, bias=True),), consumers)
+    consumers = (spec.names.weight(f"{base}.mlp.{spec.mlp[1]}"),)
+    yield group(hidden, block.mlp_dim, f"{path}.mlp_dim", (spec.names.producer(hidden),), consumers)
 
 
 def _ends(base: str, block: TokenBlockConfig | BlockConfig, spec: VariantSpec) -> Ends:
     if isinstance(block, BlockConfig):
         return Ends(spec.names.producers(base), spec.names.consumers(base))
     hidden, out = (f"{base}.mlp.{name}" for name in spec.mlp)
-    producers = (_producer(f"{base}.tssa.proj", bias=True), _producer(out, bias=True))
-    return Ends(producers, (f"{base}.tssa.q_conv", f"{base}.tssa.k_conv", f"{hidden}_conv"))
+    producers = (_producer(f"{base}.tssa.proj", bias=True), spec.names.producer(out))
+    return Ends(producers, (f"{base}.tssa.q_conv", f"{base}.tssa.k_conv", spec.names.weight(hidden)))
 
 
 def preprocessing(config: Config) -> Preprocessing:
     """Of the public evaluation scripts; event frames and grey images are taken as they are."""
-    return for_colours(config, {"imagenet": imagenet_cropped(CROP_SHARE), "cifar": cifar10})
+    large = imagenet_cropped(CROP_SHARE)
+    return for_colours(config, {name: large if "imagenet" in name else cifar10 for name in VARIANTS})
 
 
 def _default_heads(variant: str, shapes: Shapes) -> int:
@@ -323,11 +346,17 @@ FAMILY = Family(
         "time_steps": Hyperparameter(lambda variant, _: 16 if variant == "dvs" else 4),
         "num_heads": Hyperparameter(_default_heads, ignored_by=FORCED),
         "image_size": Hyperparameter(lambda variant, _: VARIANTS[variant].image_size),
-        "compat_batch_leak": Hyperparameter(lambda _variant, _shapes: False),
+        "compat_batch_leak": Hyperparameter(
+            lambda _variant, _shapes: False, tell=lambda variant, _: False if is_step(variant) else None
+        ),
+        "neuron": STEP_NEURON,
     },
     infer=infer,
     build=QKFormer,
     layers=layers,
     groups=groups,
     preprocessing=preprocessing,
+    class_rule=lambda config: "plain" if config.variant == "imagenet" else "natural",  # two training codes
+    unsupported_reason=unsupported_reason,
+    implied_args=STEP_ARGS,
 )

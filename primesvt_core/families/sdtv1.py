@@ -1,12 +1,15 @@
 """Spike-driven Transformer (Yao et al., arXiv 2307.01694): attention by masks, a stream of membrane currents.
 
 Reproduces the models of github.com/BICLab/Spike-Driven-Transformer at commit 3faa8227, written from their description:
-names and shapes of the state dict, numerics, and the order of operations.
+names and shapes of the state dict, numerics, and the order of operations. ``step_imagenet`` and ``step_cifar`` are
+those of the benchmark STEP (github.com/Fancyssc/STEP at commit c0b31937) with leaky neurons: another threshold, which
+is in the state dict as all are, and for ImageNet another stem.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Literal
@@ -28,24 +31,32 @@ from primesvt_core.families._masked import (
     masked_layers,
     preprocessing,
 )
+from primesvt_core.families._step import NODE, STEP_ARGS, STEP_NEURON, is_step, other_neurons
 from primesvt_core.layers.graph import Flow, Multiplies, Signal
 from primesvt_core.layers.masked_attention import MaskedAttention
 from primesvt_core.layers.mlp import CurrentMlp
-from primesvt_core.layers.neurons import UnusedParameter, lif, plif
+from primesvt_core.layers.neurons import UnusedParameter, lif, plif, stored_lif
 from primesvt_core.types import ChannelGroup, Layer, Shapes
 
 __all__ = ["FAMILY", "BlockConfig", "Config"]
 
 MASK_THRESHOLD = 0.5
 STEM = ("", "1", "2", "3")
-POOLING = {"imagenet": "1111", "cifar": "0011", "gesture": "0111", "cifar10dvs": "0011"}
-TIME_STEPS = {"imagenet": 4, "cifar": 4, "gesture": 16, "cifar10dvs": 10}
-IMAGE_SIZE = {"imagenet": 224, "cifar": 32, "gesture": 128, "cifar10dvs": 64}
+STEP_POOLING = "0011"
+POOLING = {
+    "imagenet": "1111", "cifar": "0011", "gesture": "0111", "cifar10dvs": "0011", "step_imagenet": STEP_POOLING,
+    "step_cifar": STEP_POOLING,
+}  # fmt: skip
+TIME_STEPS = {"gesture": 16, "cifar10dvs": 10}
+IMAGE_SIZE = {
+    "imagenet": 224, "cifar": 32, "gesture": 128, "cifar10dvs": 64, "step_imagenet": 224, "step_cifar": 32
+}  # fmt: skip
 NAMES = Names(
     stem=tuple(Producer(f"patch_embed.proj_conv{suffix}", f"patch_embed.proj_bn{suffix}") for suffix in STEM),
     blocks="block",
     mlp=("fc{}_conv", "fc{}_bn"),
 )
+STEP_NAMES = replace(NAMES, mlp=("fc_conv{}", "fc_bn{}"))
 NEURONS: Mapping[str, Callable[..., nn.Module]] = {"lif": lif, "plif": plif}
 
 
@@ -57,7 +68,7 @@ class Config(MaskedConfig):
         dvs_mode: whether the attention dilates its spikes over positions and over the channels of a head.
     """
 
-    variant: Literal["imagenet", "cifar", "gesture", "cifar10dvs"]
+    variant: Literal["imagenet", "cifar", "gesture", "cifar10dvs", "step_imagenet", "step_cifar"]
     num_heads: Count
     neuron: Literal["lif", "plif"]
     pooling_stat: str = Field(pattern=r"^[01]{4}$")
@@ -71,12 +82,20 @@ class Config(MaskedConfig):
         return self
 
 
+def _names(config: Config) -> Names:
+    return STEP_NAMES if is_step(config.variant) else NAMES
+
+
+def _neuron(config: Config) -> Callable[..., nn.Module]:
+    return stored_lif if is_step(config.variant) else NEURONS[config.neuron]
+
+
 class ConvStem(Stem):
     """Four conv-BN stages, spikes between them, and a convolution that is added to the currents."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        neuron = NEURONS[config.neuron]
+        neuron = _neuron(config)
         widths = (config.in_channels, *config.stem, config.embed_dim)
         for suffix, (source, target) in zip(STEM, pairwise(widths), strict=True):
             self.add_module(f"proj_conv{suffix}", nn.Conv2d(source, target, 3, padding=1, bias=False))
@@ -84,7 +103,9 @@ class ConvStem(Stem):
             self.add_module(f"proj_lif{suffix}", neuron())
         self.rpe_conv = nn.Conv2d(config.embed_dim, config.embed_dim, 3, padding=1, bias=False)
         self.rpe_bn = nn.BatchNorm2d(config.embed_dim)
-        if config.neuron == "plif":
+        if is_step(config.variant):
+            self.rpe_lif = neuron()  # never runs
+        elif config.neuron == "plif":
             self.rpe_lif = UnusedParameter()
         self.pooled = [pools == "1" for pools in config.pooling_stat]
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
@@ -106,13 +127,15 @@ class Attention(MaskedAttention):
     """With a convolution over heads that is never used, and dilation in ``dvs_mode``."""
 
     def __init__(self, config: Config, block: BlockConfig) -> None:
-        neuron = NEURONS[config.neuron]
+        neuron = _neuron(config)
         super().__init__(
             config.embed_dim, block.attention_dim, mask="talking_heads_lif", neuron=neuron,
             mask_neuron=partial(neuron, threshold=MASK_THRESHOLD),
         )  # fmt: skip
         self.talking_heads = nn.Conv1d(config.num_heads, config.num_heads, 1, bias=False)
-        if config.neuron == "plif":
+        if is_step(config.variant):
+            self.attn_lif = neuron()  # never runs
+        elif config.neuron == "plif":
             self.attn_lif = UnusedParameter()
         self.num_heads, self.dvs_mode = config.num_heads, config.dvs_mode
 
@@ -139,13 +162,14 @@ def _dilated(x: Tensor) -> Tensor:
 
 def build(config: Config) -> MaskedTransformer:
     """The network of a config."""
-    neuron = NEURONS[config.neuron]
+    neuron, number_last = _neuron(config), is_step(config.variant)
 
     def block(widths: BlockConfig) -> Block:
         hidden = None if config.mlp_residual else widths.mlp_dim
-        return Block(Attention(config, widths), CurrentMlp(config.embed_dim, hidden, neuron=neuron))
+        mlp = CurrentMlp(config.embed_dim, hidden, neuron=neuron, number_last=number_last)
+        return Block(Attention(config, widths), mlp)
 
-    return MaskedTransformer(config, NAMES, ConvStem(config), map(block, config.blocks), neuron())
+    return MaskedTransformer(config, _names(config), ConvStem(config), map(block, config.blocks), neuron())
 
 
 def identify(shapes: Shapes) -> str | None:
@@ -153,40 +177,57 @@ def identify(shapes: Shapes) -> str | None:
     if "block.0.attn.talking_heads.weight" not in shapes or "patch_embed.rpe_conv.weight" not in shapes:
         return None
     first, classes = shapes["patch_embed.proj_conv.weight"].shape[1], shapes["head.weight"].shape[0]
+    if STEP_MARK in shapes:
+        return "step_imagenet" if classes == 1000 else "step_cifar"
     if first == 2:
         return "gesture" if classes == 11 else "cifar10dvs"
     return "imagenet" if classes == 1000 else "cifar"
 
 
+STEP_MARK = "block.0.mlp.fc_conv1.weight"
+
+
+def unsupported_reason(shapes: Shapes) -> str | None:
+    """STEP's with other neurons than leaky ones."""
+    is_of_step = STEP_MARK in shapes and "block.0.attn.talking_heads.weight" in shapes
+    return other_neurons(shapes) if is_of_step else None
+
+
 def infer(variant: str, shapes: Shapes, values: Mapping[str, Value]) -> Config:
     """Read every width off the shapes; the heads off the unused ``talking_heads``."""
-    return Config.model_validate(
-        {
-            **infer_widths(shapes, NAMES),
-            "variant": variant,
-            "num_heads": shapes["block.0.attn.talking_heads.weight"].shape[0],
-            "neuron": "plif" if "patch_embed.proj_lif.w" in shapes else "lif",
-            **values,
-        }
-    )
+    widths = infer_widths(shapes, STEP_NAMES if is_step(variant) else NAMES)
+    if is_step(variant):
+        widths["mlp_residual"] = False  # its MLP adds nothing, however wide it is
+    heads = shapes["block.0.attn.talking_heads.weight"].shape[0]
+    return Config.model_validate({**widths, "variant": variant, "num_heads": heads, **values})
 
 
 def layers(config: Config) -> tuple[Layer, ...]:
     """Of stem, blocks and head; with ``dvs_mode`` dilation couples the neighbouring channels of a head."""
-    return tuple(masked_layers(config, NAMES, coupled=config.dvs_mode))
+    return tuple(masked_layers(config, _names(config), coupled=config.dvs_mode))
 
 
 def groups(config: Config) -> tuple[ChannelGroup, ...]:
     """Of stem, blocks and residual stream."""
-    return masked_groups(config, NAMES, coupled=config.dvs_mode)
+    return masked_groups(config, _names(config), coupled=config.dvs_mode)
 
 
 def unused(config: Config) -> frozenset[str]:
     """``talking_heads``, and the time constants of neurons that the forward pass does not have."""
     names = [f"block.{i}.attn.talking_heads.weight" for i in range(len(config.blocks))]
-    if config.neuron == "plif":
-        names += ["patch_embed.rpe_lif.w", *(f"block.{i}.attn.attn_lif.w" for i in range(len(config.blocks)))]
-    return frozenset(names)
+    neurons = ["patch_embed.rpe_lif", *(f"block.{i}.attn.attn_lif" for i in range(len(config.blocks)))]
+    kept = ("threshold", "act_fun.alpha") if is_step(config.variant) else ("w",) if config.neuron == "plif" else ()
+    return frozenset((*names, *(f"{neuron}.{entry}" for neuron in neurons for entry in kept)))
+
+
+def _shown_neuron(_variant: str, shapes: Shapes) -> str:
+    """By trained time constants."""
+    return "plif" if "patch_embed.proj_lif.w" in shapes else "lif"
+
+
+def _told_neuron(variant: str, shapes: Shapes) -> str | None:
+    """STEP's neurons may be others that store the same."""
+    return None if is_step(variant) else _shown_neuron(variant, shapes)
 
 
 FAMILY = Family(
@@ -197,10 +238,15 @@ FAMILY = Family(
     signature_keys=("block.0.attn.talking_heads.weight",),
     identify=identify,
     hyperparameters={
-        "time_steps": Hyperparameter(lambda variant, _: TIME_STEPS[variant]),
+        "time_steps": Hyperparameter(lambda variant, _: TIME_STEPS.get(variant, 4)),
         "image_size": Hyperparameter(lambda variant, _: IMAGE_SIZE[variant]),
-        "pooling_stat": Hyperparameter(lambda variant, _: POOLING[variant]),
-        "dvs_mode": Hyperparameter(lambda variant, _: variant == "cifar10dvs"),
+        "pooling_stat": Hyperparameter(
+            lambda variant, _: POOLING[variant], tell=lambda variant, _: STEP_POOLING if is_step(variant) else None
+        ),
+        "dvs_mode": Hyperparameter(
+            lambda variant, _: variant == "cifar10dvs", tell=lambda variant, _: False if is_step(variant) else None
+        ),
+        "neuron": replace(STEP_NEURON, default=_shown_neuron, tell=_told_neuron),
     },
     infer=infer,
     build=build,
@@ -208,5 +254,11 @@ FAMILY = Family(
     groups=groups,
     unused=unused,
     preprocessing=preprocessing,
-    implied_args={"spike_mode": lambda config: config.neuron},
+    class_rule=lambda _: "natural",
+    unsupported_reason=unsupported_reason,
+    implied_args={
+        **STEP_ARGS,
+        "spike_mode": lambda config: None if is_step(config.variant) else config.neuron,
+        "node_type": lambda config: NODE if is_step(config.variant) else None,
+    },
 )

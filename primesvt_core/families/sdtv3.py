@@ -1,8 +1,8 @@
 """Spike-driven Transformer V3, or E-SpikeFormer (Yao et al., arXiv 2411.16061): integer activations, no time.
 
-Reproduces the base models and the large ones (choice "large") of github.com/BICLab/Spike-Driven-Transformer-V3 at
-commit 00fcd1fd, written from their description. The released code of the large models' choice "base" does not run, and
-forks that store thresholds compute something else: neither is identified.
+Reproduces the base models and the large ones of github.com/BICLab/Spike-Driven-Transformer-V3 at commit 00fcd1fd,
+written from their description; of the large ones' choice "base" (83M), whose released code does not run, what it says.
+Forks that store thresholds compute something else, and are not identified.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from primesvt_core.families._base import Family, Hyperparameter, Value
 from primesvt_core.families._pyramid import (
     CONV_BLOCKS,
     ConvBlockConfig,
+    LevelsConfig,
     Pyramid,
-    PyramidConfig,
-    RepBlockConfig,
     block_names,
     default_heads,
     downsampling_layers,
@@ -32,26 +31,29 @@ from primesvt_core.families._pyramid import (
 )
 from primesvt_core.families._recipes import for_colours, imagenet_cropped
 from primesvt_core.families._sdtv3_base import BaseBlock
-from primesvt_core.families._sdtv3_large import LargeConvBlock
+from primesvt_core.families._sdtv3_large import LargeBlock, LargeConvBlock
 from primesvt_core.types import ChannelGroup, Layer, Shapes
 
 __all__ = ["FAMILY", "Config"]
 
 CROP_SHARE = 224 / 232
 MODELS: Mapping[str, ModuleType] = {"base": _sdtv3_base, "large": _sdtv3_large}
-LEVELS = {"base": 5, "large": 4}
+STREAMS = {"base": 5, "large": 4}
+LEVELS = (4, 8, 2, 1)
+"""Highest levels of published models, the usual one first."""
+
 BASE_MARK = "block3.0.conv.pwconv1.0.weight"
 LARGE_MARKS = frozenset({"block3.0.layer_scale1", "block3.0.attn.q_conv.0.conv1.0.weight"})
 FORK_MARKS = (".threshold", ".qe_conv", ".qi_conv")
 """What forks with another neuron have in the names of their tensors."""
 
 
-class Config(PyramidConfig):
+class Config(LevelsConfig):
     """One E-SpikeFormer; the large ones have no fourth list of blocks."""
 
     variant: Literal["base", "large"]
     conv_blocks: tuple[ConvBlockConfig, ...] | tuple[LargeConvBlock, ...]
-    block3: tuple[BaseBlock, ...] | tuple[RepBlockConfig, ...]
+    block3: tuple[BaseBlock, ...] | tuple[LargeBlock, ...]
     block4: tuple[BaseBlock, ...] = ()
 
     @model_validator(mode="after")
@@ -60,6 +62,12 @@ class Config(PyramidConfig):
             if block.qk_dim % self.num_heads or block.v_dim % self.num_heads:
                 raise ValueError(f"num_heads {self.num_heads} does not divide {block.qk_dim} and {block.v_dim}")
         return self
+
+    @property
+    def blocks(self) -> dict[str, BaseBlock | LargeBlock]:
+        """The transformer blocks by their modules."""
+        third = {f"block3.{i}": self.block3[i] for i in range(len(self.block3))}
+        return third | {f"block4.{i}": self.block4[i] for i in range(len(self.block4))}
 
     @property
     def counts(self) -> dict[str, int]:
@@ -76,15 +84,13 @@ def build(config: Config) -> Pyramid:
 
 def identify(shapes: Shapes) -> str | None:
     """By the pointwise convolutions of its blocks (base) or the scales of its layers (large)."""
-    if unsupported_reason(shapes):
-        return None
     if BASE_MARK in shapes:
         return "base"
     return "large" if shapes.keys() >= LARGE_MARKS else None
 
 
 def unsupported_reason(shapes: Shapes) -> str | None:
-    """Forks with another neuron, and the large models' choice "base"."""
+    """Forks with another neuron."""
     if BASE_MARK not in shapes and not shapes.keys() >= LARGE_MARKS:
         return None
     if any(mark in name for name in shapes for mark in FORK_MARKS):
@@ -92,8 +98,6 @@ def unsupported_reason(shapes: Shapes) -> str | None:
             "it is of a fork that stores thresholds or inhibits laterally: another model, for which PrimeSVT would"
             " compute wrong numbers"
         )
-    if any(".rep_conv." in name for name in shapes):
-        return 'it is of the 83M choice "base" of Spike-driven Transformer V3 large, whose released code does not run'
     return None
 
 
@@ -104,7 +108,7 @@ def infer(variant: str, shapes: Shapes, values: Mapping[str, Value]) -> Config:
         {
             "variant": variant,
             "time_steps": 1,
-            **infer_pyramid(shapes, LEVELS[variant]),
+            **infer_pyramid(shapes, STREAMS[variant]),
             "conv_blocks": tuple(models.infer_conv(shapes, base) for base in CONV_BLOCKS),
             **{
                 name: tuple(models.infer_block(shapes, base, heads) for base in bases)
@@ -123,7 +127,8 @@ def layers(config: Config) -> tuple[Layer, ...]:
         if name in encoders:
             found.append(encoders[name])
         else:
-            found += models.conv_layers(name) if name in CONV_BLOCKS else models.block_layers(name)
+            is_conv = name in CONV_BLOCKS
+            found += models.conv_layers(name) if is_conv else models.block_layers(name, config.blocks[name])
     return (*found, *head_layers(config))
 
 
@@ -133,10 +138,15 @@ def groups(config: Config) -> tuple[ChannelGroup, ...]:
     found: list[ChannelGroup] = []
     for index, base in enumerate(CONV_BLOCKS):
         found += models.conv_groups(base, f"conv_blocks.{index}", config.conv_blocks[index])
-    for name, blocks in (("block3", config.block3), ("block4", config.block4)):
-        for i, block in enumerate(blocks):
-            found += models.block_groups(f"{name}.{i}", block, config.num_heads)
-    return (*found, *stream_groups(config, config.counts, models.PLACES))
+    for base, block in config.blocks.items():
+        found += models.block_groups(base, block, config.num_heads)
+    return (*found, *stream_groups(config, config.counts, models.places(config.block3)))
+
+
+def unused(config: Config) -> frozenset[str]:
+    """The convolutions of the choice "base" whose sizes do not fit together."""
+    models = MODELS[config.variant]
+    return frozenset(name for base, block in config.blocks.items() for name in models.unused(base, block))
 
 
 def preprocessing(config: Config) -> Preprocessing:
@@ -154,11 +164,14 @@ FAMILY = Family(
     hyperparameters={
         "num_heads": Hyperparameter(default_heads),
         "image_size": Hyperparameter(lambda _variant, _shapes: 224),
+        "levels": Hyperparameter(lambda *_: LEVELS[0], choices=LEVELS),
     },
     infer=infer,
     build=build,
     layers=layers,
     groups=groups,
+    unused=unused,
     preprocessing=preprocessing,
+    class_rule=lambda _: "plain",
     unsupported_reason=unsupported_reason,
 )

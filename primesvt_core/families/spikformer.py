@@ -1,13 +1,15 @@
 """Spikformer (Zhou et al., arXiv 2209.15425): spiking self-attention with a spike-add residual stream.
 
 Reproduces the ImageNet, CIFAR and CIFAR10-DVS models of github.com/ZK-Zhou/spikformer at commit 62126898 (MIT), written
-from their description: names and shapes of the state dict, numerics, and the order of operations.
+from their description: names and shapes of the state dict, numerics, and the order of operations. ``step_imagenet`` and
+``step_cifar`` are those of the benchmark STEP (github.com/Fancyssc/STEP at commit c0b31937) with leaky neurons, which
+compute the same and keep their thresholds in the state dict.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Literal
 
@@ -27,10 +29,11 @@ from primesvt_core.families._blocks import (
     infer_block,
 )
 from primesvt_core.families._recipes import cifar10, for_colours, imagenet
+from primesvt_core.families._step import STEP_ARGS, STEP_NEURON, other_network, other_neurons, stores_thresholds
 from primesvt_core.layers.graph import Flow, Part, Signal
 from primesvt_core.layers.mlp import Mlp
 from primesvt_core.layers.model import SpikingModel
-from primesvt_core.layers.neurons import lif
+from primesvt_core.layers.neurons import lif, stored_lif
 from primesvt_core.layers.pointwise import Pointwise, PointwiseConv1d, PointwiseConv2d, PointwiseLinear
 from primesvt_core.layers.self_attention import SelfAttention
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
@@ -38,12 +41,14 @@ from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
 __all__ = ["FAMILY", "BlockConfig", "Config", "Spikformer"]
 
 STEM_SUFFIXES = ("", "1", "2", "3")
+STRIDE = 16
+"""Of the tokens where every stage of the stem pools."""
 
 
 class Config(FamilyConfig):
     """One Spikformer."""
 
-    variant: Literal["imagenet", "cifar", "dvs"]
+    variant: Literal["imagenet", "cifar", "dvs", "step_imagenet", "step_cifar"]
     stem: tuple[Count, Count, Count]
     embed_dim: Count
     blocks: tuple[BlockConfig, ...]
@@ -51,6 +56,8 @@ class Config(FamilyConfig):
     attention_scale: float
     unused_positions: int = 0
     """Tokens of the DVS variant's position embedding, which the forward pass never reads."""
+    neuron: Literal["lif"] = "lif"
+    """Of STEP's neurons that store what a leaky one does, the only one that is known."""
 
     @model_validator(mode="after")
     def _heads_divide_widths(self) -> Config:
@@ -70,11 +77,14 @@ class VariantSpec(BaseModel):
     pooled: tuple[bool, bool, bool, bool]
     scale: float
     image_size: int
+    projection_bias: bool = True
+    has_layer_norms: bool = True
+    neuron: Callable[..., nn.Module] = lif
 
     @property
     def names(self) -> BlockNames:
         """What the layers of its blocks are called."""
-        return BlockNames(suffix=self.suffix, qkv_bias=self.attention_bias)
+        return BlockNames(suffix=self.suffix, qkv_bias=self.attention_bias, projection_bias=self.projection_bias)
 
 
 VARIANTS = {
@@ -91,6 +101,10 @@ VARIANTS = {
         pooled=(True, True, True, True), scale=0.25, image_size=128,
     ),
 }  # fmt: skip
+VARIANTS |= {
+    "step_imagenet": VARIANTS["imagenet"].model_copy(update={"projection_bias": False, "neuron": stored_lif}),
+    "step_cifar": VARIANTS["cifar"].model_copy(update={"has_layer_norms": False, "neuron": stored_lif}),
+}
 
 
 class Stem(Part):
@@ -98,16 +112,16 @@ class Stem(Part):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        widths = (config.in_channels, *config.stem, config.embed_dim)
+        spec, widths = VARIANTS[config.variant], (config.in_channels, *config.stem, config.embed_dim)
         for suffix, (source, target) in zip(STEM_SUFFIXES, pairwise(widths), strict=True):
             self.add_module(f"proj_conv{suffix}", nn.Conv2d(source, target, 3, padding=1, bias=False))
             self.add_module(f"proj_bn{suffix}", nn.BatchNorm2d(target))
-            self.add_module(f"proj_lif{suffix}", lif())
+            self.add_module(f"proj_lif{suffix}", spec.neuron())
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
         self.rpe_conv = nn.Conv2d(config.embed_dim, config.embed_dim, 3, padding=1, bias=False)
         self.rpe_bn = nn.BatchNorm2d(config.embed_dim)
-        self.rpe_lif = lif()
-        self.pooled = VARIANTS[config.variant].pooled
+        self.rpe_lif = spec.neuron()
+        self.pooled = spec.pooled
 
     def stage(self, flow: Flow, index: int, x: Signal) -> Signal:
         """Conv, BN, LIF and perhaps pooling: ``(T, B, C, H, W) -> (T, B, C', H', W')`` spikes."""
@@ -128,13 +142,14 @@ class Block(Part):
     def __init__(self, config: Config, block: BlockConfig) -> None:
         super().__init__()
         spec, D = VARIANTS[config.variant], config.embed_dim
-        self.norm1 = nn.LayerNorm(D)  # in the public checkpoints, never used
+        if spec.has_layer_norms:  # in the public checkpoints, never used
+            self.norm1, self.norm2 = nn.LayerNorm(D), nn.LayerNorm(D)
         self.attn = SelfAttention(
             D, block.qk_dim, block.v_dim, num_heads=config.num_heads, scale=config.attention_scale,
             pointwise=spec.attention, suffix=spec.suffix, bias=spec.attention_bias,
+            projection_bias=spec.projection_bias, neuron=spec.neuron,
         )  # fmt: skip
-        self.norm2 = nn.LayerNorm(D)
-        self.mlp = Mlp(D, block.mlp_dim, pointwise=spec.mlp, suffix=spec.suffix)
+        self.mlp = Mlp(D, block.mlp_dim, pointwise=spec.mlp, suffix=spec.suffix, neuron=spec.neuron)
 
     def define(self, flow: Flow, x: Signal) -> Signal:
         x = flow.add(x, self.attn.define(flow, x))
@@ -162,13 +177,31 @@ class Spikformer(SpikingModel):
 def identify(shapes: Shapes) -> str | None:
     """The variant whose names the state dict has (the attention's suffix and the MLP's kernel distinguish them)."""
     if "block.0.attn.q_linear.weight" in shapes:
-        return "cifar"
+        return "step_cifar" if stores_thresholds(shapes) else "cifar"
     fc1 = shapes.get("block.0.mlp.fc1_conv.weight")
     if fc1 is None or "patch_embed.rpe_conv.weight" not in shapes or "block.0.attn.q_conv.weight" not in shapes:
         return None
     if len(shapes["block.0.attn.q_conv.weight"].shape) != 3 or "block.0.attn.talking_heads.weight" in shapes:
         return None  # Spike-driven Transformer V1 shares most names
-    return "dvs" if len(fc1.shape) == 3 and "pos_embed" in shapes else "imagenet" if len(fc1.shape) == 4 else None
+    if len(fc1.shape) == 4 and not {"block.0.norm1.weight", "block.0.attn.proj_conv.bias"} & shapes.keys():
+        return None  # STEP's Spikingformer
+    if len(fc1.shape) == 4:
+        return "step_imagenet" if stores_thresholds(shapes) else "imagenet"
+    return "dvs" if len(fc1.shape) == 3 and "pos_embed" in shapes else None
+
+
+def unsupported_reason(shapes: Shapes) -> str | None:
+    """STEP's other neurons and its Spikingformer, and Spikformer with CML."""
+    if "patch_embed.block4_conv.weight" in shapes and "block.0.attn.q_linear.weight" in shapes:
+        return (
+            "it is of Spikingformer-CML's Spikformer, which pools before its neurons, and which PrimeSVT does not know"
+        )
+    if "patch_embed.rpe_conv.weight" not in shapes or "block.0.attn.talking_heads.weight" in shapes:
+        return None
+    is_large = "block.0.attn.q_conv.weight" in shapes and "block.0.attn.proj_conv.bias" not in shapes
+    is_small = "block.0.attn.q_linear.weight" in shapes and not any(".norm1." in name for name in shapes)
+    of_step = other_network(shapes, "SEMM", "SWFormer", "TIM")
+    return of_step or (other_neurons(shapes) if is_large or is_small else None)
 
 
 def infer(variant: str, shapes: Shapes, values: Mapping[str, Value]) -> Config:
@@ -243,14 +276,15 @@ def _embedding(config: Config, names: BlockNames) -> ChannelGroup:
 
 def unused(config: Config) -> frozenset[str]:
     """LayerNorms of the blocks; of the DVS variant also the position embedding and the last LayerNorm."""
-    norms = [f"block.{i}.norm{n}" for i in range(len(config.blocks)) for n in (1, 2)]
+    blocks = range(len(config.blocks)) if VARIANTS[config.variant].has_layer_norms else ()
+    norms = [f"block.{i}.norm{n}" for i in blocks for n in (1, 2)]
     extra = ("norm.weight", "norm.bias", "pos_embed") if config.variant == "dvs" else ()
     return frozenset((*(f"{name}.{entry}" for name in norms for entry in ("weight", "bias")), *extra))
 
 
 def preprocessing(config: Config) -> Preprocessing:
     """Of the public evaluation scripts; event frames and grey images are taken as they are."""
-    return for_colours(config, {"imagenet": imagenet, "cifar": cifar10})
+    return for_colours(config, {name: imagenet if "imagenet" in name else cifar10 for name in VARIANTS})
 
 
 def _default_heads(variant: str, shapes: Shapes) -> int:
@@ -262,7 +296,14 @@ def _default_heads(variant: str, shapes: Shapes) -> int:
         ("cifar", 384): 12,
         ("dvs", 256): 16,
     }
-    return published.get((variant, D)) or math.gcd(D, 8)
+    return published.get((variant.removeprefix("step_"), D)) or math.gcd(D, 8)
+
+
+def _told_size(variant: str, shapes: Shapes) -> int | None:
+    """The DVS variant's unused position embedding has an entry for every token, of square images."""
+    tokens = shapes["pos_embed"].shape[1] if variant == "dvs" else 0
+    side = math.isqrt(tokens)
+    return STRIDE * side if side and side * side == tokens else None
 
 
 FAMILY = Family(
@@ -275,7 +316,8 @@ FAMILY = Family(
     hyperparameters={
         "time_steps": Hyperparameter(lambda variant, _: 16 if variant == "dvs" else 4),
         "num_heads": Hyperparameter(_default_heads),
-        "image_size": Hyperparameter(lambda variant, _: VARIANTS[variant].image_size),
+        "image_size": Hyperparameter(lambda variant, _: VARIANTS[variant].image_size, tell=_told_size),
+        "neuron": STEP_NEURON,
     },
     infer=infer,
     build=Spikformer,
@@ -283,4 +325,7 @@ FAMILY = Family(
     groups=groups,
     unused=unused,
     preprocessing=preprocessing,
+    class_rule=lambda _: "natural",
+    unsupported_reason=unsupported_reason,
+    implied_args=STEP_ARGS,
 )

@@ -41,6 +41,7 @@ from primesvt_core.families._recipes import (
     imagenet_cropped,
     whole,
 )
+from primesvt_core.families._step import other_network
 from primesvt_core.layers.graph import Flow, Multiplies, Part, Signal
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import lif, plif
@@ -401,4 +402,6 @@ FAMILY = Family(
     layers=layers,
     groups=groups,
     preprocessing=preprocessing,
+    class_rule=lambda _: "plain",
+    unsupported_reason=lambda shapes: other_network(shapes, "SpikingResformer"),
 )

@@ -52,7 +52,7 @@ def check_args(checkpoint: Checkpoint, family: AnyFamily, config: FamilyConfig) 
     """
     for name, imply in family.implied_args.items():
         stored, reproduced = checkpoint.args.get(name), imply(config)
-        if stored not in (None, reproduced):
+        if reproduced is not None and stored not in (None, reproduced):
             raise UnknownFamily(
                 f"{checkpoint.path.name} looks like {family.title} ({config.variant}) with {name}={reproduced!r}, but"
                 f" its args have {name}={stored!r}. Such a model computes something else, and PrimeSVT does not know"

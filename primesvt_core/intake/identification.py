@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -27,11 +27,16 @@ def find_family(checkpoint: Checkpoint, provenance: Provenance | None) -> tuple[
     """Key, family and variant of a checkpoint.
 
     Raises:
-        UnknownFamily: if no family identifies it; names the nearest.
+        UnknownFamily: if no family identifies it, which names the nearest, or a family says that it computes something
+            else.
         CheckpointMismatch: if a family knows the names, but not the shapes.
     """
     if provenance is not None:
         return provenance.family, FAMILIES.load(provenance.family), str(provenance.config.get("variant"))
+    for _, family in all_families():
+        with suppress(KeyError, IndexError, ValueError, ArithmeticError):  # of shapes that are not this family's
+            if (reason := family.unsupported_reason(checkpoint.tensors)) is not None:
+                raise UnknownFamily(f"{checkpoint.path.name} looks like {family.title}, but {reason}")
     failed: list[CheckpointMismatch] = []
     for key, family in all_families():
         try:
@@ -42,9 +47,6 @@ def find_family(checkpoint: Checkpoint, provenance: Provenance | None) -> tuple[
             continue
         if variant is not None:
             return key, family, variant
-    for _, family in all_families():
-        if (reason := family.unsupported_reason(checkpoint.tensors)) is not None:
-            raise UnknownFamily(f"{checkpoint.path.name} looks like a {family.title}, but {reason}")
     raise failed[0] if failed else UnknownFamily(_unknown(checkpoint))
 
 

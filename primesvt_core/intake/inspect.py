@@ -21,7 +21,7 @@ from primesvt_core.data import Preprocessing
 from primesvt_core.errors import SpecError
 from primesvt_core.families._base import FamilyConfig, Value
 from primesvt_core.families._recipes import overrides_of
-from primesvt_core.intake.assumptions import resolve
+from primesvt_core.intake.assumptions import check_agreement, resolve, unanswered
 from primesvt_core.intake.compatibility import check_args, check_plan, check_shapes
 from primesvt_core.intake.identification import AnyFamily, all_families, find_family, fitting
 from primesvt_core.intake.provenance import Provenance, read_provenance
@@ -70,11 +70,39 @@ class Inspection:
         return self.family.preprocessing(self.config).overridden(self.overrides)
 
     @property
+    def unanswered(self) -> tuple[Assumption, ...]:
+        """Defaults that nobody may rely on, since nothing in the file tells and others compute something else."""
+        return tuple(unanswered(self.family, str(self.config.variant), self.checkpoint, self.assumptions))
+
+    @property
     def notes(self) -> tuple[str, ...]:
-        """What was ignored or changed in the file, and what of its preprocessing is not the family's."""
+        """What was ignored or changed in the file, what of its preprocessing is not the family's, what must be told."""
         usual, own = self.family.preprocessing(self.config).model_dump(), self.preprocessing.model_dump()
         different = ", ".join(f"{name}={value}" for name, value in own.items() if value != usual[name])
-        return (*self.checkpoint.notes, *([f"preprocessing from the checkpoint: {different}"] if different else []))
+        return (
+            *self.checkpoint.notes,
+            *([f"preprocessing from the checkpoint: {different}"] if different else []),
+            *(f"to be told before anything is computed: {question}" for question in self._questions()),
+        )
+
+    def check_answered(self) -> None:
+        """Refuse to compute what may be another network than the checkpoint's.
+
+        Raises:
+            SpecError: with what must be told.
+        """
+        if questions := self._questions():
+            raise SpecError(
+                f"{self.checkpoint.path.name} must be told: {'; '.join(questions)}", code="assumption_needed"
+            )
+
+    def _questions(self) -> list[str]:
+        asked = ((each, self.family.hyperparameters[each.field].choices) for each in self.unanswered)
+        return [
+            f"neither tensors nor args say which {each.field} this {self.family.title} has; assume one of"
+            f" {', '.join(f'{each.field}={choice}' for choice in choices)} (inspect --data tries them)"
+            for each, choices in asked
+        ]
 
     def to_json(self) -> dict[str, JsonValue]:
         """What ``primesvt inspect`` prints."""
@@ -138,6 +166,7 @@ def identify(checkpoint: Checkpoint, assumptions: Mapping[str, Value]) -> Inspec
     with fitting(checkpoint.path, f"{family.title} ({variant})"):
         assumed = resolve(family, variant, checkpoint, assumptions, provenance.config if provenance else None)
         config = _infer(family, variant, checkpoint, assumed, provenance)
+    check_agreement(checkpoint.path, config, assumed, assumptions)
     check_shapes(checkpoint.path, family, config, checkpoint.tensors)
     check_args(checkpoint, family, config)
     if provenance is not None:

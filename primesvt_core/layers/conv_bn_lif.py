@@ -16,16 +16,20 @@ class ConvBnLif(Part):
     Args:
         suffix: ``conv`` or ``linear``; None where the triples are numbered: ``fc1``, ``bn1``, ``lif1``.
         neuron: makes the neurons.
+        number_last: whether the number of a name ends it: ``fc_conv1``, ``fc_bn1``, ``fc_lif1``.
     """
 
-    def __init__(self, suffix: str | None, neuron: Callable[[], nn.Module] = lif) -> None:
+    def __init__(self, suffix: str | None, neuron: Callable[[], nn.Module] = lif, *, number_last: bool = False) -> None:
         super().__init__()
-        self.suffix, self.neuron = suffix, neuron
+        self.suffix, self.neuron, self.number_last = suffix, neuron, number_last
 
     def parts(self, name: str) -> tuple[str, str, str]:
         """Names of a triple's layer, BatchNorm and neuron."""
         if self.suffix is None:
             return name, f"bn{name[-1]}", f"lif{name[-1]}"
+        if self.number_last:
+            base, number = name[:-1], name[-1]
+            return f"{base}_{self.suffix}{number}", f"{base}_bn{number}", f"{base}_lif{number}"
         return f"{name}_{self.suffix}", f"{name}_bn", f"{name}_lif"
 
     def add(self, name: str, layer: nn.Module, width: int, *, fires: bool = True) -> None:

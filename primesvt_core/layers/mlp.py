@@ -23,6 +23,7 @@ class Mlp(ConvBnLif):
         suffix: of their names; None where they are numbered.
         neuron: makes the neurons.
         neuron_first: whether each neuron stands before its layer.
+        number_last: as of `ConvBnLif`.
     """
 
     def __init__(
@@ -35,8 +36,9 @@ class Mlp(ConvBnLif):
         suffix: str | None = "conv",
         neuron: Callable[[], nn.Module] = lif,
         neuron_first: bool = False,
+        number_last: bool = False,
     ) -> None:
-        super().__init__(suffix, neuron)
+        super().__init__(suffix, neuron, number_last=number_last)
         self.names, self.neuron_first = names, neuron_first
         self.add(names[0], pointwise(width, hidden), hidden)
         self.add(names[1], pointwise(hidden, width), width)
@@ -55,9 +57,17 @@ class CurrentMlp(Mlp):
     """
 
     def __init__(
-        self, width: int, hidden: int | None, *, suffix: str | None = "conv", neuron: Callable[[], nn.Module] = lif
+        self,
+        width: int,
+        hidden: int | None,
+        *,
+        suffix: str | None = "conv",
+        neuron: Callable[[], nn.Module] = lif,
+        number_last: bool = False,
     ) -> None:
-        super().__init__(width, hidden or width, suffix=suffix, neuron=neuron, neuron_first=True)
+        super().__init__(
+            width, hidden or width, suffix=suffix, neuron=neuron, neuron_first=True, number_last=number_last
+        )
         self.is_tied = hidden is None
 
     def define(self, flow: Flow, x: Signal) -> Signal:

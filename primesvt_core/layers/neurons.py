@@ -49,6 +49,43 @@ class LIF(neuron.LIFNode):  # type: ignore[misc]  # spikingjelly is untyped
         return spikes
 
 
+class StoredSlope(nn.Module):
+    """The slope of the gradient that training pretends a spike has, in the state dict; nothing else reads it."""
+
+    alpha: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("alpha", torch.tensor(4.0))
+
+
+class StoredLIF(LIF):
+    """One that keeps its threshold, and the slope, in the state dict as scalars, as BrainCog's neurons do."""
+
+    threshold: Tensor
+    act_fun: StoredSlope
+
+    def __init__(self, *, threshold: float) -> None:
+        super().__init__(
+            tau=2.0, v_threshold=threshold, surrogate_function=_gradient(False), detach_reset=True, step_mode="m"
+        )
+        self.act_fun = StoredSlope()
+
+    @property
+    def v_threshold(self) -> float:
+        """At which it fires, as stored."""
+        return float(self.threshold)
+
+    @v_threshold.setter
+    def v_threshold(self, value: float) -> None:
+        self.register_buffer("threshold", torch.tensor(value))
+
+
+def stored_lif(*, threshold: float = 1.0) -> nn.Module:
+    """`lif` with its threshold in the state dict."""
+    return StoredLIF(threshold=threshold)
+
+
 def lif(*, threshold: float = 1.0, tau: float = 2.0, arctan: bool = False) -> nn.Module:
     """Leaky integrate-and-fire over ``(T, B, ...)``: hard reset to 0, decaying input, fires at ``>= threshold``.
 

@@ -26,7 +26,7 @@ class SelfAttention(ConvBnLif):
         num_heads: divides both.
         scale: of the attention.
         pointwise: kind of the projections; ``suffix`` is what their names end in.
-        bias: whether q, k and v have one; the projection always does.
+        bias: whether q, k and v have one; ``projection_bias`` whether the projection has.
         neuron: makes the neurons; is given the attention's ``threshold``.
     """
 
@@ -41,13 +41,14 @@ class SelfAttention(ConvBnLif):
         pointwise: Pointwise = PointwiseConv1d,
         suffix: str = "conv",
         bias: bool = False,
+        projection_bias: bool = True,
         neuron: Callable[..., nn.Module] = lif,
     ) -> None:
         super().__init__(suffix, neuron)
         for name, target in (("q", qk_dim), ("k", qk_dim), ("v", v_dim)):
             self.add(name, pointwise(width, target, bias=bias), target)
         self.attn_lif = neuron(threshold=ATTENTION_THRESHOLD)
-        self.add("proj", pointwise(v_dim, width), width)
+        self.add("proj", pointwise(v_dim, width, bias=projection_bias), width)
         self.num_heads, self.scale = num_heads, scale
 
     def attend(self, flow: Flow, x: Signal) -> Signal:

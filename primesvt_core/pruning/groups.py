@@ -9,7 +9,9 @@ from dataclasses import replace
 from primesvt_core.errors import PruningError
 from primesvt_core.types import ChannelGroup, Plan, Rates, Shapes, TensorSlice
 
-BUFFERS = frozenset({"running_mean", "running_var", "num_batches_tracked", "firing_rate_x", "firing_rate_attn"})
+BUFFERS = frozenset(
+    {"running_mean", "running_var", "num_batches_tracked", "firing_rate_x", "firing_rate_attn", "threshold", "alpha"}
+)
 ROUNDING = 1e-9
 """So that a rate of 0.3 on 10 channels removes 3, though 0.3 * 10 may come out a little below."""
 
@@ -114,7 +116,7 @@ def memory_bytes(shapes: Shapes, unused: Collection[str] = ()) -> int:
 
 
 def is_buffer(tensor: str) -> bool:
-    """Whether a state dict entry is a buffer (a BatchNorm's, a running firing rate) rather than a trained parameter."""
+    """Whether a state dict entry is a buffer (of a BatchNorm, a firing rate, a threshold), not a trained parameter."""
     return tensor.rsplit(".", 1)[-1] in BUFFERS
 
 

@@ -189,6 +189,8 @@ class SlicingSuite(FamilyModels):
         assert not {(tensor, 0) for tensor in last.tensors} & sliced
         assert (first, 1) not in sliced
         assert {tensor for tensor, _ in sliced} <= set(model.state)
+        counted = {tensor for each in layers for tensor in each.tensors}
+        assert {tensor for tensor, _ in sliced} <= counted | model.unused
 
     def test_silenced_equals_sliced(self, model: FamilyModel) -> None:
         for group, rate in self.cases(model):

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from primesvt_core.costs import Network, bytes, macs
 from primesvt_core.families import FamilyConfig
+from primesvt_core.families._currents import CurrentTokenAttention
 from primesvt_core.families.qkformer import TokenAttention
 from primesvt_core.families.sj_qkformer import Masking
 from primesvt_core.intake.geometry import geometry
@@ -28,6 +29,7 @@ RATES = (0.0, 0.25, 0.5, 0.75)
 MASKS: Mapping[type[nn.Module], tuple[int, str]] = {
     MaskedAttention: (2, "proj_conv"),  # k * v, and q * what fires on its sum
     TokenAttention: (1, "proj_conv"),  # k * what fires on the sum of q
+    CurrentTokenAttention: (1, "proj_conv"),
     Masking: (1, "proj_conv_bn.0"),
 }
 """Attention without matrices: products for every element that its projection reads, and that projection."""

@@ -9,14 +9,14 @@ import pytest
 from primesvt_core.families import FAMILIES, Family
 from primesvt_core.testing.families import UnusedTensorSuite
 from tests.support.goldens import Golden
-from tests.support.references import Reference, references, without_times
+from tests.support.references import references, without_times
 
 ALL_ARE_USED = next(field.default for field in fields(Family) if field.name == "unused")
 
 
-MAY_HAVE_UNUSED = [
-    reference for reference in references() if FAMILIES.load(reference.family).unused is not ALL_ARE_USED
-]
+MAY_HAVE_UNUSED = sorted(
+    {found.family for found in references() if FAMILIES.load(found.family).unused is not ALL_ARE_USED}
+)
 
 
 class TestUnusedTensors(UnusedTensorSuite):
@@ -29,6 +29,6 @@ class TestUnusedTensors(UnusedTensorSuite):
         return golden
 
 
-@pytest.mark.parametrize("reference", MAY_HAVE_UNUSED, ids=lambda reference: reference.name)
-def test_a_family_that_may_have_unused_tensors_has_some_in_every_reference(reference: Reference) -> None:
-    assert reference.load().unused
+@pytest.mark.parametrize("family", MAY_HAVE_UNUSED)
+def test_a_family_that_may_have_unused_tensors_has_some(family: str) -> None:
+    assert any(reference.load().unused for reference in references(family))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from primesvt_core.families import FAMILIES, qkformer, sdtv1, sdtv3, spikingformer, spikingresformer
+from primesvt_core.families import FAMILIES, maxformer, qkformer, sdtv1, sdtv3, spikingformer, spikingresformer
 from primesvt_core.families._base import FamilyConfig
 from primesvt_core.pruning.groups import parameter_count
 from primesvt_core.pruning.surgery import full_shapes
@@ -51,14 +51,19 @@ def an_sdtv3(dims: tuple[int, int, int, int]) -> FamilyConfig:
     )  # fmt: skip
 
 
-def a_large_sdtv3(dims: tuple[int, int, int], *, kd: bool) -> FamilyConfig:
+def a_large_sdtv3(dims: tuple[int, int, int], *, kd: bool, rep: bool = False) -> FamilyConfig:
     streams, width = (dims[0] // 2, *dims), dims[2]
     inner = {f"{name}_inner": int(1.5 * width) for name in ("q", "k", "v", "proj")}
     return sdtv3.Config.model_validate(
         {
             **IMAGENET, "variant": "large", "time_steps": 1, "streams": streams, "num_heads": 8, "kd": kd,
             "conv_blocks": [{"hidden_dim": 4 * width} for width in (*streams[:3], streams[2])],
-            "block3": [{**inner, "qk_dim": width, "v_dim": width, "mlp_dim": 4 * width}] * 12,
+            "block3": [
+                {
+                    **inner, "qk_dim": width, "v_dim": width, "mlp_dim": 4 * width,
+                    "rep": {"inner": width} if rep else None,
+                }
+            ] * 12,
         }
     )  # fmt: skip
 
@@ -89,6 +94,35 @@ def a_spikingresformer(planes: tuple[int, int, int], heads: tuple[int, int, int]
     )  # fmt: skip
 
 
+DEPTHS = {"imagenet": (1, 2, 7), "cifar": (1, 1, 2), "event": (1, 1)}
+
+
+def a_maxformer(variant: str, dim: int) -> FamilyConfig:
+    """Or MS-QKFormer: 1, 2 and 7 blocks (ImageNet), 1, 1 and 2 (CIFAR), 1 and 1 with tied MLPs (events)."""
+    kind, is_event, is_cifar = variant.removeprefix("ms_qkformer_"), variant == "event", "cifar" in variant
+    streams = (dim // 2, dim) if is_event else (dim // 4, dim // 2, dim)
+    kernels = {"imagenet": (7, 5), "cifar": (None, 3), "event": (3,)}[kind]
+    first = (dim // 16, dim // 8, dim // 4) if is_event else (dim // 8,) if is_cifar else (dim // 8, dim // 4)
+
+    def block(stage: int) -> dict[str, int | None]:
+        width = streams[stage]
+        mlp: dict[str, int | None] = {"mlp_dim": None if is_event else 4 * width}
+        if stage == len(streams) - 1:
+            return mlp | {"qk_dim": width, "v_dim": width}
+        if variant.startswith("ms_qkformer"):
+            return mlp | {"q_dim": width, "k_dim": width}
+        return mlp if kernels[stage] is None else mlp | {"kernel": kernels[stage]}
+
+    return maxformer.Config.model_validate(
+        {
+            **IMAGENET, **(CIFAR if is_cifar else {}), **({"in_channels": 2, "num_classes": 10} if is_event else {}),
+            "variant": variant, "streams": streams, "mixer": "identity", "num_heads": 16 if is_event else 8,
+            "patch_embeds": (first, *((width,) for width in streams[1:])),
+            "stages": tuple((block(stage),) * count for stage, count in enumerate(DEPTHS[kind])),
+        }
+    )  # fmt: skip
+
+
 CIFAR: dict[str, Any] = {"variant": "cifar", "num_classes": 10, "image_size": 32}
 MODELS: dict[str, tuple[str, Callable[[], FamilyConfig], int]] = {
     "Spikformer-8-384": ("spikformer", lambda: a_spikformer(384, 8), 16_828_312),
@@ -114,6 +148,17 @@ MODELS: dict[str, tuple[str, Callable[[], FamilyConfig], int]] = {
     "SDT V3 l": ("sdtv3", lambda: an_sdtv3((64, 128, 256, 360)), 18_987_504),
     "SDT V3 large 12_768 kd": ("sdtv3", lambda: a_large_sdtv3((196, 384, 768), kd=True), 171_740_714),
     "SDT V3 large 12_768": ("sdtv3", lambda: a_large_sdtv3((196, 384, 768), kd=False), 170_971_714),
+    "SDT V3 large 12_512 kd": ("sdtv3", lambda: a_large_sdtv3((128, 256, 512), kd=True, rep=True), 83_015_952),
+    "SDT V3 large 12_512": ("sdtv3", lambda: a_large_sdtv3((128, 256, 512), kd=False, rep=True), 82_502_952),
+    "Max-Former-10-384": ("maxformer", lambda: a_maxformer("imagenet", 384), 16_237_240),
+    "Max-Former-10-512": ("maxformer", lambda: a_maxformer("imagenet", 512), 28_653_480),
+    "Max-Former-10-768": ("maxformer", lambda: a_maxformer("imagenet", 768), 63_992_200),
+    "Max-Former CIFAR-10": ("maxformer", lambda: a_maxformer("cifar", 384), 6_568_282),
+    "Max-Former CIFAR10-DVS": ("maxformer", lambda: a_maxformer("event", 256), 1_455_626),
+    "MS-QKFormer-10-384": ("maxformer", lambda: a_maxformer("ms_qkformer_imagenet", 384), 16_473_688),
+    "MS-QKFormer-10-512": ("maxformer", lambda: a_maxformer("ms_qkformer_imagenet", 512), 29_079_336),
+    "MS-QKFormer-10-768": ("maxformer", lambda: a_maxformer("ms_qkformer_imagenet", 768), 64_962_760),
+    "MS-QKFormer CIFAR-10": ("maxformer", lambda: a_maxformer("ms_qkformer_cifar", 384), 6_706_234),
     "QKFormer-10-384": ("qkformer", lambda: a_qkformer(384), 16_473_688),
     "QKFormer-10-512": ("qkformer", lambda: a_qkformer(512), 29_079_336),
     "QKFormer-10-768": ("qkformer", lambda: a_qkformer(768), 64_962_760),

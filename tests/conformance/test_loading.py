@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import reduce
 from operator import getitem
@@ -19,6 +20,7 @@ from primesvt_core.families import FAMILIES
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import neurons
+from primesvt_core.pruning.surgery import shapes_of
 from primesvt_core.testing.models import tiny
 from tests.support.goldens import Golden
 from tests.support.references import Reference, references, two_of_each_family, without_times
@@ -34,6 +36,14 @@ def saved(golden: Golden, folder: Path) -> Path:
     average = {name: tensor * 1.25 if "head" in name else tensor for name, tensor in golden.state.items()}
     torch.save({"state_dict": golden.state, "state_dict_ema": average, "args": args}, folder / "model.pth")
     return folder / "model.pth"
+
+
+def told_by_tensors(golden: Golden) -> set[str]:
+    """Hyperparameters that the tensors of this model tell after all."""
+    shapes, fields = shapes_of(golden.state), golden.family.hyperparameters
+    variant = golden.family.identify(shapes)
+    assert variant is not None
+    return {name for name, field in fields.items() if field.tell(variant, shapes) is not None}
 
 
 @every_reference
@@ -86,8 +96,15 @@ def test_the_result_says_what_was_assumed_from_where(reference: Reference, tmp_p
     assert isinstance(model, SpikingModel)
     sources = {assumption.field: assumption.source for assumption in model.assumptions}
     ignored_by = {field for field in fields if golden.config.variant in golden.family.hyperparameters[field].ignored_by}
+    told = told_by_tensors(golden)
     assert sources == {
-        field: "caller" if field == fields[0] else "default" if field in ignored_by else "checkpoint"
+        field: "tensors"
+        if field in told
+        else "caller"
+        if field == fields[0]
+        else "default"
+        if field in ignored_by
+        else "checkpoint"
         for field in fields
     }
     assert {a.field: a.value for a in model.assumptions} == {f: getattr(golden.config, f) for f in fields}
@@ -102,7 +119,10 @@ def test_defaults_fit_every_file(reference: Reference, tmp_path: Path) -> None:
     golden = reference.load()
     torch.save(golden.state, tmp_path / "model.pth")
     found = inspect(tmp_path / "model.pth")
-    assert {assumption.source for assumption in found.assumptions} == {"default"}
+    told = told_by_tensors(golden)
+    assert {a.field: a.source for a in found.assumptions} == {
+        field: "tensors" if field in told else "default" for field in golden.family.hyperparameters
+    }
     assert (
         inspect(tmp_path / "model.pth", {f: getattr(golden.config, f) for f in golden.family.hyperparameters}).config
         == golden.config
@@ -183,10 +203,13 @@ def test_args_that_say_what_the_weights_do_not_are_of_another_model(reference: R
     golden = reference.load()
     for name, imply in golden.family.implied_args.items():
         value = imply(golden.config)
-        torch.save({"model": golden.state, "args": {name: value}}, tmp_path / "m.pth")
+        if value is None:
+            continue
+        fields = {field: getattr(golden.config, field) for field in golden.family.hyperparameters}
+        torch.save({"model": golden.state, "args": fields | {name: value}}, tmp_path / "m.pth")
         assert inspect(tmp_path / "m.pth").config.variant == golden.config.variant
-        torch.save({"model": golden.state, "args": {name: "if"}}, tmp_path / "m.pth")
-        with pytest.raises(UnknownFamily, match=f"{name}='{value}', but its args have {name}='if'"):
+        torch.save({"model": golden.state, "args": fields | {name: "if"}}, tmp_path / "m.pth")
+        with pytest.raises(UnknownFamily, match=re.escape(f"{name}={value!r}, but its args have {name}='if'")):
             inspect(tmp_path / "m.pth")
 
 

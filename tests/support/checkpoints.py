@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tests.support.goldens import GOLDEN, load_golden
+from tests.support.goldens import golden_files, load_golden
 
 
 def saved(state: dict[str, Tensor], folder: Path) -> Path:
@@ -16,4 +16,5 @@ def saved(state: dict[str, Tensor], folder: Path) -> Path:
 
 
 def golden(name: str) -> dict[str, Tensor]:
-    return dict(load_golden(GOLDEN / f"{name}.safetensors").state)
+    [path] = [path for path in golden_files(name.split("-")[0]) if path.stem == name]
+    return dict(load_golden(path).state)
