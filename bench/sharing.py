@@ -34,12 +34,14 @@ def main() -> int:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--search-images", type=int, default=400)
+    parser.add_argument("--confirmation-images", type=int, default=500)
     parser.add_argument("--jobs", nargs="*", choices=[*JOBS], default=[*JOBS])
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     document: dict[str, Any] = {"processor": processor()}
     for name in asked.jobs:
-        spec = {**JOBS[name], "splits": {"search_images": asked.search_images}}
+        splits = {"search_images": asked.search_images, "confirmation_images": asked.confirmation_images}
+        spec = {**JOBS[name], "splits": splits}
         alone, shared = (run(asked.checkpoint, asked.data, spec, workers) for workers in (1, 2))
         document[name] = {
             "profile_alone": alone["profile"],

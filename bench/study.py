@@ -191,7 +191,7 @@ def _on_rest(plan: Plan, spec: CompressionSpec, pruned: Path) -> dict[str, Any] 
     device = pick_device(spec.device)
     images = open_splits(
         inspect(plan.subject.checkpoint), plan.subject.data, spec.preprocessing, spec.splits, seed=spec.seed,
-        batch_size=spec.batch_size,
+        batch_size=spec.batch_size, classes=spec.class_reading,
     )  # fmt: skip
     rest = images.splits.rest(len(images.data))
     if not rest:

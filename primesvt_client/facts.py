@@ -176,12 +176,14 @@ class DataSetFacts(Facts):
         samples: labelled images.
         classes: their names, by label.
         fingerprint: of the content.
+        notes: what was taken for what, and what was not read.
     """
 
     kind: Maybe[str] = None
     samples: int
     classes: Maybe[tuple[str, ...]] = None
     fingerprint: Maybe[str] = None
+    notes: Maybe[tuple[str, ...]] = None
 
 
 UploadFacts = Annotated[CheckpointFacts | DataSetFacts | OtherFacts, Field(union_mode="left_to_right")]

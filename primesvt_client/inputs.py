@@ -30,7 +30,9 @@ class Kind(StrEnum):
     SWITCH = "switch"
     CHOICE = "choice"
     NUMBERS = "numbers"
+    RANGE = "range"
     TEXTS = "texts"
+    ORDER = "order"
     MAPPING = "mapping"
     SCALAR = "scalar"
     LIST = "list"
@@ -59,6 +61,7 @@ class Input:
         on_form: whether it is in the form.
         entries: the keys of a mapping that have options and inputs of their own, as a model.
         has_lists: whether commas separate several values of one key of a mapping.
+        or_list: whether a list of names may stand in place of its choices; on the command line as a text file.
     """
 
     option: str = ""
@@ -71,6 +74,7 @@ class Input:
     on_form: bool = True
     entries: type[BaseModel] | None = None
     has_lists: bool = False
+    or_list: bool = False
 
 
 SPEC_ONLY = Input(on_command=False, on_form=False)
@@ -162,7 +166,7 @@ def _field(path: tuple[str, ...], info: FieldInfo) -> InputField:
     default = info.get_default(call_default_factory=True, validated_data={})
     return InputField(
         path=path,
-        kind=_kind(bare),
+        kind=Kind.ORDER if how.or_list else _kind(bare),
         label=info.title or path[-1].replace("_", " ").capitalize(),
         help=info.description or "",
         default=None if default in ((), {}) or info.is_required() or how.by_preset else default,
@@ -202,6 +206,8 @@ def _kind(bare: Any) -> Kind:
     if origin is dict:
         return Kind.MAPPING
     if origin is tuple:
+        if Ellipsis not in get_args(bare):
+            return Kind.RANGE
         inner, _ = _bare(get_args(bare)[0], [])
         return Kind.NUMBERS if inner in (int, float) else Kind.TEXTS
     if bare not in KINDS:

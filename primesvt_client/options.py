@@ -22,7 +22,8 @@ Data = Annotated[
     Path,
     typer.Option(
         "--data",
-        help="Labelled evaluation data: ImageFolder folder, .zip or .tar; .npz; IDX files; CIFAR's python archive.",
+        help="Labelled evaluation data: ImageFolder folder, .zip or .tar; .npz; frames of events;"
+        " Parquet; IDX files; CIFAR's python archive.",
         show_default=False,
     ),
 ]
@@ -35,6 +36,8 @@ SpecFile = Annotated[Path | None, typer.Option("--spec", help="Constraint spec, 
 
 FIELDS = {field.place: field for field in input_fields(specs.CompressionSpec) if field.how.on_command}
 """The fields of a constraint spec that are options, by their places."""
+
+MAX_TEXT_BYTES = 16 << 20
 
 Scalar = bool | int | float | str
 Entry = Scalar | list[Scalar]
@@ -54,7 +57,9 @@ TYPES: Mapping[Kind, Any] = {
 
 WRITTEN: Mapping[Kind | Unit, str] = {
     Kind.NUMBERS: "Fractions separated by commas.",
+    Kind.RANGE: "LOW:HIGH.",
     Kind.TEXTS: "May be given several times.",
+    Kind.ORDER: "natural, plain, or a text file with one class a line.",
     Kind.MAPPING: "NAME=VALUE; may be given several times.",
     Unit.BYTES: "In bytes.",
 }
@@ -75,7 +80,7 @@ def _help(field: InputField) -> str:
         unit = "points" if field.how.unit is Unit.POINTS else "%"
         parts.append(f"{field.example:g} is {100 * field.example:g} {unit}.")
     parts += [WRITTEN[key] for key in (field.kind, field.how.unit) if key in WRITTEN]
-    if field.choices:
+    if field.choices and field.kind is not Kind.ORDER:
         parts.append(f"{', '.join(field.choices)}.")
     if field.default is not None:
         default = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
@@ -88,6 +93,13 @@ Heads = Annotated[int | None, _option("assumptions.num_heads")]
 Assume = Annotated[list[str] | None, _option("assumptions")]
 Container = Annotated[str | None, _option("container")]
 BatchSize = Annotated[int | None, _option("batch_size")]
+Resize = Annotated[int | None, _option("preprocessing.resize")]
+Crop = Annotated[int | None, _option("preprocessing.crop")]
+Mean = Annotated[str | None, _option("preprocessing.mean")]
+Std = Annotated[str | None, _option("preprocessing.std")]
+ValueRange = Annotated[str | None, _option("value_range")]
+ClassOrder = Annotated[str | None, _option("class_order")]
+AllowFewerClasses = Annotated[bool | None, _option("allow_fewer_classes")]
 Device = Annotated[str, typer.Option("--device", help=FIELDS["device"].help)]
 
 
@@ -129,15 +141,34 @@ def spec_document(spec: Path | None = None, **given: Any) -> dict[str, JsonValue
     Raises:
         SpecError: if it is wrong.
     """
-    if unknown := given.keys() - {field.parameter for field in FIELDS.values()}:
-        raise TypeError(f"no option {', '.join(sorted(unknown))}")
     document: dict[str, JsonValue] = specs.read_document(spec) if spec else {}
-    for field in reversed(FIELDS.values()):  # entries of a mapping come before it, and override it
-        if (value := given.get(field.parameter)) is not None and value != []:
-            _lay_over(document, field, _read(field, value))
+    _lay_all_over(document, given)
     document.setdefault("budget", {})
     specs.parse_as(specs.CompressionSpec, document)  # before anything is read or sent
     return document
+
+
+def pixel_reading(**given: Any) -> specs.PixelReading:
+    """How the pixels of a data set are read, where nothing is compressed.
+
+    Args:
+        given: values of options, by their names with underscores; None where one is not given.
+
+    Raises:
+        SpecError: if it is wrong.
+    """
+    document: dict[str, JsonValue] = {}
+    _lay_all_over(document, given)
+    return specs.parse_as(specs.PixelReading, document)
+
+
+def _lay_all_over(document: dict[str, JsonValue], given: Mapping[str, Any]) -> None:
+    """The options that are given override the document's fields."""
+    if unknown := given.keys() - {field.parameter for field in FIELDS.values()}:
+        raise TypeError(f"no option {', '.join(sorted(unknown))}")
+    for field in reversed(FIELDS.values()):  # entries of a mapping come before it, and override it
+        if (value := given.get(field.parameter)) is not None and value != []:
+            _lay_over(document, field, _read(field, value))
 
 
 def _read(field: InputField, value: Any) -> Any:
@@ -153,6 +184,8 @@ def _read(field: InputField, value: Any) -> Any:
             return _mapping(field, value)
         case Kind.TEXTS:
             return [*value]
+        case Kind.ORDER:
+            return value if value in field.choices else _lines(field.option, Path(value))
         case _:
             return value
 
@@ -162,6 +195,34 @@ def _numbers(option: str, text: str) -> list[float]:
         return [float(part) for part in text.split(",") if part.strip()]
     except ValueError:
         raise SpecError(f"{option} {text}: write fractions separated by commas, as in 0.1,0.3,0.5") from None
+
+
+def _lines(option: str, path: Path) -> list[str]:
+    """The lines of a text file, without empty ones.
+
+    Raises:
+        SpecError: there is no such file, or it is no text.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_TEXT_BYTES + 1)
+        lines = [line.strip() for line in content.decode("utf-8-sig").splitlines()]
+    except (OSError, ValueError) as error:
+        raise SpecError(f"{option} {path}: it is neither natural, plain nor a text file ({error})") from None
+    if len(content) > MAX_TEXT_BYTES:
+        raise SpecError(f"{option} {path}: it is longer than {MAX_TEXT_BYTES:,} bytes; give a text file with names")
+    return [line for line in lines if line]
+
+
+def class_reading(class_order: str | None, allow_fewer_classes: bool | None) -> specs.ClassReading:
+    """What the caller says of the numbers of classes.
+
+    Raises:
+        SpecError: if it is wrong.
+    """
+    order = None if class_order is None else _read(FIELDS["class_order"], class_order)
+    document: dict[str, JsonValue] = {"class_order": order, "allow_fewer_classes": bool(allow_fewer_classes)}
+    return specs.parse_as(specs.ClassReading, document)
 
 
 def _mapping(field: InputField, entries: list[str]) -> dict[str, Entry]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from primesvt_client.errors import ClientError, Unusable
+from primesvt_client.folders import walk
 
 
 @contextmanager
@@ -32,34 +33,36 @@ def as_file(path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def pack(folder: Path, target: Path) -> None:
-    """Write the files below ``folder``, in order of their names and without owners and times.
+    """Write the files below ``folder``, in order of their names and without owners and times, and its empty folders.
+
+    Links are followed: what they lead to is packed.
 
     Raises:
-        Unusable: there are none.
+        Unusable: there are no files, or a link leads to nothing or back.
         ClientError: one cannot be read.
     """
-    files = sorted(_files(folder))
+    found = [*walk(folder)]
+    files = sorted(one.path / name for one in found for name in one.files)
     if not files:
         raise Unusable(f"the folder {folder} has no files")
     try:
         with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
             for file in files:
                 _add(archive, file, file.relative_to(folder).as_posix())
+            for empty in sorted(one.path for one in found if not one.files and not one.folders):
+                archive.addfile(_entry(empty.relative_to(folder).as_posix(), tarfile.DIRTYPE))
     except OSError as error:
         raise ClientError(f"cannot pack {folder} into {target}: {error}") from None
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for here, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            file = Path(here, name)
-            if not name.startswith(".") and file.is_file():
-                yield file
-
-
 def _add(archive: tarfile.TarFile, file: Path, name: str) -> None:
     with file.open("rb") as content:
-        entry = tarfile.TarInfo(name)
+        entry = _entry(name, tarfile.REGTYPE)
         entry.size = os.fstat(content.fileno()).st_size
         archive.addfile(entry, content)
+
+
+def _entry(name: str, kind: bytes) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type = kind
+    return entry

@@ -8,12 +8,24 @@ spec for real.
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from primesvt_client.errors import SpecError, without_type
 from primesvt_client.inputs import LARGEST as LARGEST
@@ -33,6 +45,46 @@ Side = Annotated[int, Field(ge=1, le=4096)]
 Deviation = Annotated[float, Field(gt=0.0, le=LARGEST)]
 AssumptionValue = bool | Whole | Real | Text
 ParameterValue = AssumptionValue | tuple[AssumptionValue, ...]
+
+
+def _two_numbers(typed: object) -> object:
+    """``LOW:HIGH``, as people type it, as its two numbers."""
+    return typed.split(":") if isinstance(typed, str) else typed
+
+
+def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
+    if not bounds[0] < bounds[1]:
+        raise ValueError(f"{bounds[0]:g}:{bounds[1]:g} is no range: LOW must be below HIGH")
+    return bounds
+
+
+ValueRange = Annotated[tuple[Real, Real], BeforeValidator(_two_numbers), AfterValidator(_ascending)]
+"""The values that mean black and white; in documents two numbers, or a text ``LOW:HIGH``."""
+
+Rule = Literal["natural", "plain"]
+MOST_CLASSES = 100_000
+
+
+def _each_once(order: Rule | tuple[str, ...]) -> Rule | tuple[str, ...]:
+    if isinstance(order, tuple):
+        counts = Counter(unicodedata.normalize("NFC", name) for name in order)
+        if twice := [name for name, count in counts.items() if count > 1]:
+            raise ValueError(f"{', '.join(twice[:5])} is listed more than once")
+    return order
+
+
+def _rule_or_list(order: object) -> object:
+    if isinstance(order, str) and order not in get_args(Rule):
+        raise ValueError(f"{order[:100]!r} is neither natural, plain nor a list of all classes")
+    return order
+
+
+ClassOrder = Annotated[
+    Rule | Annotated[tuple[Text, ...], Field(min_length=1, max_length=MOST_CLASSES)],
+    BeforeValidator(_rule_or_list),
+    AfterValidator(_each_once),
+]
+"""How class folders are numbered: by a rule, or all classes in the order of their numbers."""
 
 DEVICES = r"^(auto|cpu|cuda(:(0|[1-9][0-9]?))?)$"  # torch reads no other digits, and 128 as -128
 
@@ -146,11 +198,32 @@ class SplitSizes(_Frozen):
 class PreprocessingOverrides(_Frozen):
     """What differs from the family's own preprocessing."""
 
-    resize: Side | None = Field(default=None, description="Shorter side after resizing, pixels.")
-    crop: Side | None = Field(default=None, description="Side of the centre crop, pixels.")
-    interpolation: Literal["nearest", "bilinear", "bicubic"] | None = None
-    mean: tuple[Real, ...] | None = Field(default=None, description="Per channel, on the 0-1 scale.")
-    std: tuple[Deviation, ...] | None = Field(default=None, description="Per channel, on the 0-1 scale.")
+    resize: Annotated[Side | None, Input()] = Field(
+        default=None,
+        title="Resize to",
+        description="Shorter side after resizing, pixels; the model's own if not given.",
+    )
+    crop: Annotated[Side | None, Input()] = Field(
+        default=None, title="Crop to", description="Side of the centre crop, pixels; the model's own if not given."
+    )
+    interpolation: Annotated[Literal["nearest", "bilinear", "bicubic"] | None, SPEC_ONLY] = None
+    mean: Annotated[tuple[Real, ...] | None, Input()] = Field(
+        default=None,
+        title="Mean",
+        description="Mean of every channel, on the 0-1 scale; the model's own if not given.",
+        examples=[[0.5, 0.5, 0.5]],
+    )
+    std: Annotated[tuple[Deviation, ...] | None, Input()] = Field(
+        default=None,
+        title="Standard deviation",
+        description="Standard deviation of every channel, on the 0-1 scale; the model's own if not given.",
+        examples=[[0.5, 0.5, 0.5]],
+    )
+
+    @property
+    def has_statistics(self) -> bool:
+        """Whether mean and deviation are given, which tell how values that are no 0-1 floats are normalised."""
+        return self.mean is not None and self.std is not None
 
     def over(self, others: PreprocessingOverrides) -> PreprocessingOverrides:
         """These, and what only ``others`` say."""
@@ -250,7 +323,15 @@ class CompressionSpec(_Frozen):
         " left whole.",
     )
     splits: SplitSizes = SplitSizes()
-    preprocessing: Annotated[PreprocessingOverrides, SPEC_ONLY] = PreprocessingOverrides()
+    preprocessing: PreprocessingOverrides = PreprocessingOverrides()
+    value_range: Annotated[ValueRange | None, Input()] = Field(
+        default=None,
+        exclude_if=lambda given: given is None,
+        title="Value range",
+        description="Values of black and white in data sets that are arrays, which are mapped to 0-1; needed where they"
+        " are neither bytes (0-255) nor floats from 0 to 1.",
+        examples=[(-1.0, 1.0)],
+    )
     fine_tuning: FineTuning = FineTuning()
     assumptions: Annotated[
         dict[Text, AssumptionValue],
@@ -260,6 +341,20 @@ class CompressionSpec(_Frozen):
         title="Other assumptions",
         description="Config fields that the weights do not determine (time_steps, num_heads, image_size ...).",
         examples=[{"image_size": 64}],
+    )
+    class_order: Annotated[ClassOrder | None, Input(or_list=True)] = Field(
+        default=None,
+        exclude_if=lambda given: given is None,
+        title="Order of classes",
+        description="Which class has which number: natural numbers class folders as timm does, plain as torchvision's"
+        " ImageFolder does, a list has all classes in order; as the model's public training code if not given.",
+        examples=[["cat", "dog"]],
+    )
+    allow_fewer_classes: Annotated[bool, Input()] = Field(
+        default=False,
+        exclude_if=lambda given: not given,
+        title="Allow fewer classes",
+        description="Accept data sets with fewer classes than the model: their classes are the model's first ones.",
     )
     container: Annotated[Annotated[str, Field(min_length=1, max_length=256, pattern=TEXT)] | None, Input()] = Field(
         default=None,
@@ -294,6 +389,16 @@ class CompressionSpec(_Frozen):
             document = {**document, "splits": splits.model_dump(exclude_unset=True)}
         return resolved(document)
 
+    @property
+    def class_reading(self) -> ClassReading:
+        """The fields that say which class has which number."""
+        return ClassReading(class_order=self.class_order, allow_fewer_classes=self.allow_fewer_classes)
+
+    @property
+    def pixel_reading(self) -> PixelReading:
+        """The fields that say what the values of pixels mean."""
+        return PixelReading(preprocessing=self.preprocessing, value_range=self.value_range)
+
     @field_validator("rates")
     @classmethod
     def _sorted_rates(cls, rates: tuple[float, ...]) -> tuple[float, ...]:
@@ -302,11 +407,25 @@ class CompressionSpec(_Frozen):
         return tuple(sorted(set(rates)))
 
 
-Spec = TypeVar("Spec", bound=CompressionSpec)
+class PixelReading(_Frozen):
+    """The fields of a spec that say how a data set becomes what a model takes, where nothing is compressed."""
+
+    preprocessing: PreprocessingOverrides = PreprocessingOverrides()
+    value_range: ValueRange | None = None
+
+
+class ClassReading(_Frozen):
+    """The fields of a spec that say which class has which number, where nothing is compressed."""
+
+    class_order: ClassOrder | None = None
+    allow_fewer_classes: bool = False
+
+
+Spec = TypeVar("Spec", bound=BaseModel)
 
 
 def parse_as(kind: type[Spec], document: Mapping[str, JsonValue]) -> Spec:
-    """Validate a spec as ``kind``: this declaration, or one that knows more.
+    """Validate a spec as ``kind``: this declaration, one that knows more, or a part of it.
 
     Raises:
         SpecError: naming every field that is wrong.

@@ -14,6 +14,7 @@ from pathlib import Path
 from primesvt_client.facts import TrialFacts
 from primesvt_client.progress import Reporter, silent
 from primesvt_core import __version__
+from primesvt_core.data import DataSet
 from primesvt_core.errors import BaselineNearChance
 from primesvt_core.evaluation.accuracy import pick_device
 from primesvt_core.evaluation.splits import open_splits
@@ -52,22 +53,22 @@ class Request:
 
     Attributes:
         checkpoint: of any supported family and format.
-        data: labelled evaluation data set.
+        data: labelled evaluation data set: where it is, or itself (`primesvt_core.data.from_dataset`).
         spec: the constraint spec.
         out: folder for the results.
         workspace: folder for what the run remembers; give it again to resume.
-        train_data: images to calibrate repairs and criteria on, and, labelled, to fine-tune on; without them the
-            calibration split and the search split serve.
+        train_data: likewise, images to calibrate repairs and criteria on, and, labelled, to fine-tune on; without them
+            the calibration split and the search split serve.
         cells: files of cells that earlier runs have left; of those that the same inputs determined none is computed
             again. The result does not depend on them.
     """
 
     checkpoint: Path
-    data: Path
+    data: Path | DataSet
     spec: CompressionSpec
     out: Path
     workspace: Path
-    train_data: Path | None = None
+    train_data: Path | DataSet | None = None
     cells: tuple[Path, ...] = ()
 
 
@@ -158,10 +159,11 @@ def prepare(request: Request) -> Candidates:
     inspection = inspect(request.checkpoint, spec.assumptions, container=spec.container)
     inspection.check_answered()
     images = open_splits(
-        inspection, request.data, spec.preprocessing, spec.splits, seed=spec.seed, batch_size=spec.batch_size
-    )
-    training = training_set(inspection, images, request.train_data) if spec.fine_tuning.epochs else None
-    calibration = calibration_set(inspection, images, request.train_data)
+        inspection, request.data, spec.preprocessing, spec.splits, seed=spec.seed, batch_size=spec.batch_size,
+        classes=spec.class_reading, value_range=spec.value_range,
+    )  # fmt: skip
+    training = training_set(inspection, images, request.train_data, spec) if spec.fine_tuning.epochs else None
+    calibration = calibration_set(inspection, images, request.train_data, spec)
     workspace = Workspace(request.workspace)
     workspace.bind(
         {
@@ -169,7 +171,8 @@ def prepare(request: Request) -> Candidates:
             "checkpoint": inspection.checkpoint.sha256,
             "data set": images.data.fingerprint(),
             "training data": training.data.fingerprint() if training else None,
-            "calibration images": [*calibration.source] if request.train_data else None,  # as runs before have it
+            # As runs before have it.
+            "calibration images": None if request.train_data is None else [*calibration.source],
             "version of PrimeSVT": __version__,
         }
     )
@@ -178,6 +181,7 @@ def prepare(request: Request) -> Candidates:
     check_training_data(candidates, request.train_data)
     candidates.calibration_images = candidates.labelled_images = calibration.images
     candidates.calibration_source = calibration.source
+    candidates.training_notes = calibration.notes
     candidates.check_criterion()
     deepest = candidates.deepest
     search.check_reachable(

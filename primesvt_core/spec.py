@@ -15,7 +15,9 @@ from primesvt_client import spec as declared
 from primesvt_client.inputs import Input, input_fields
 from primesvt_client.spec import (
     Budget,
+    ClassReading,
     FineTuning,
+    PixelReading,
     PreprocessingOverrides,
     SplitSizes,
     read_document,
@@ -25,8 +27,10 @@ from primesvt_core.policies import POLICIES
 
 __all__ = [
     "Budget",
+    "ClassReading",
     "CompressionSpec",
     "FineTuning",
+    "PixelReading",
     "PreprocessingOverrides",
     "SplitSizes",
     "json_schema",

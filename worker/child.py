@@ -117,13 +117,17 @@ def carry_out(task: Task, channel: Channel) -> Result:
         from primesvt_core.intake.inspect import inspect
 
         return inspect(task.path).facts()
-    from primesvt_core.data import open_data
+    from primesvt_core.data import open_data, unclear
 
     data = open_data(task.path)
     data.decode(0)
     return DataSetFacts(
-        kind=data.kind, samples=len(data), classes=tuple(data.classes), fingerprint=data.fingerprint()
-    )  # fmt: skip
+        kind=data.kind,
+        samples=len(data),
+        classes=data.classes,
+        fingerprint=data.fingerprint(),
+        notes=(*data.notes, *unclear(data)) or None,
+    )
 
 
 def _compress(task: CompressRequest, channel: Channel) -> CompressResult:

@@ -90,13 +90,15 @@ class FormField:
 
     @property
     def _example(self) -> Any:
-        return self.source.example if self.source.kind in (Kind.TEXTS, Kind.MAPPING) else None
+        return self.source.example if self.source.kind in (Kind.TEXTS, Kind.MAPPING, Kind.RANGE) else None
 
     @property
     def choices(self) -> tuple[str, ...]:
         """Plug-ins or values to choose from."""
         if self.source.kind is Kind.SWITCH:
             return ("false", "true")
+        if self.source.kind is Kind.ORDER:
+            return ()
         how = self.source.how
         return spec.plugin_choices(how) if how.plugins else self.source.choices
 
@@ -108,7 +110,9 @@ class FormField:
 
 WRITTEN: Mapping[Kind, str] = {
     Kind.NUMBERS: "Separated by commas.",
+    Kind.RANGE: "LOW:HIGH.",
     Kind.TEXTS: "Separated by commas.",
+    Kind.ORDER: "natural, plain, or all classes separated by commas.",
     Kind.MAPPING: "NAME=VALUE, separated by semicolons.",
     Kind.LIST: "Separated by commas.",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,7 +20,10 @@ def typed_text(source: InputField, value: Any) -> str:
     if isinstance(value, Mapping):
         return "; ".join(f"{key}={_entry_text(source, one)}" for key, one in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(typed_text(source, one) for one in value)
+        if source.kind is Kind.ORDER and any("," in name or name.startswith("[") for name in value):
+            return json.dumps(value, ensure_ascii=False)
+        between = ":" if source.kind is Kind.RANGE else ", "
+        return between.join(typed_text(source, one) for one in value)
     if source.is_fraction:
         return f"{100 * value:.10g}"
     return f"{value / MEBIBYTE:.10g}" if source.how.unit is Unit.BYTES else _plain(value)
@@ -60,6 +64,13 @@ def _mapping(source: InputField, typed: str) -> dict[str, Any]:
     return found
 
 
+def _order(source: InputField, typed: str) -> Any:
+    """One of the choices, or names: separated by commas, or as a JSON list if they have commas themselves."""
+    if typed in source.choices:
+        return typed
+    return json.loads(typed) if typed.startswith("[") else [name.strip() for name in typed.split(",") if name.strip()]
+
+
 def parsed(source: InputField, typed: str) -> Any:
     """The value of a spec that a text of the form means.
 
@@ -76,8 +87,10 @@ PARSERS: Mapping[Kind, Callable[[InputField, str], Any]] = {
     Kind.INTEGER: lambda _, typed: int(typed),
     Kind.NUMBER: _scaled,
     Kind.NUMBERS: lambda source, typed: [_scaled(source, part) for part in _parts(typed)],
+    Kind.RANGE: lambda _, typed: [_number(bound) for bound in typed.split(":")],
     Kind.TEXTS: lambda _, typed: [name.strip() for name in typed.split(",") if name.strip()],
     Kind.MAPPING: _mapping,
+    Kind.ORDER: _order,
     Kind.TEXT: lambda _, typed: typed,
     Kind.SCALAR: lambda _, typed: scalar(typed),
     Kind.LIST: lambda _, typed: [scalar(part) for part in _parts(typed)],
@@ -92,8 +105,12 @@ def wanted(source: InputField) -> str:
     match source.kind:
         case Kind.NUMBERS:
             return f"numbers{of}, separated by commas"
+        case Kind.RANGE:
+            return "two numbers, LOW:HIGH"
         case Kind.MAPPING:
             return f"NAME=VALUE{' with numbers' + of if of else ''}, separated by semicolons"
+        case Kind.ORDER:
+            return "natural, plain, or all classes separated by commas"
         case Kind.INTEGER if not of:
             return "a whole number"
         case _:

@@ -54,7 +54,7 @@ class FileInput:
         return f"{self.name}_file"
 
 
-DATA_FORMATS = ".zip,.tar,.gz,.tgz,.xz,.npz"
+DATA_FORMATS = ".zip,.tar,.gz,.tgz,.xz,.npz,.parquet"
 INPUTS = (
     FileInput(
         "checkpoint_id",
@@ -67,7 +67,7 @@ INPUTS = (
         "dataset_id",
         UploadKind.DATASET,
         "Evaluation data",
-        "Labelled images: .zip or .tar with one folder per class, .npz, IDX or CIFAR archives.",
+        "Labelled images: .zip or .tar with one folder per class, .npz, Parquet, IDX or CIFAR archives.",
         DATA_FORMATS,
     ),
 )

@@ -24,7 +24,7 @@ from primesvt_client.commands.api_options import (
     print_job,
 )
 from primesvt_client.console import WRONG_INPUT, err, fail, out, print_json
-from primesvt_client.facts import ProblemFacts, ResultSummary
+from primesvt_client.facts import DataSetFacts, ProblemFacts, ResultSummary
 from primesvt_client.options import Checkpoint, Data, Json, TrainData, takes_spec
 from primesvt_client.schemas.jobs import JobView
 from primesvt_client.schemas.uploads import UploadView
@@ -77,6 +77,9 @@ def wait_until_ready(client: Client, upload: UploadView) -> None:
         problem = upload.problem or ProblemFacts()
         code, detail = problem.code or f"upload_{upload.state.value}", problem.detail or f"it is {upload.state.value}"
         fail(code, detail if upload.name in detail else f"{upload.name}: {detail}", WRONG_INPUT)
+    if isinstance(upload.facts, DataSetFacts):
+        for note in upload.facts.notes or ():
+            err.print(f"{upload.name}: {note}", soft_wrap=True)
 
 
 def status(

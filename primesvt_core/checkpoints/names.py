@@ -21,6 +21,8 @@ ALLOWED = {
     "numpy": ("ndarray", "dtype"),
     "numpy.core.multiarray": ("_reconstruct", "scalar"),
     "numpy._core.multiarray": ("_reconstruct", "scalar"),
+    "numpy.core.numeric": ("_frombuffer",),
+    "numpy._core.numeric": ("_frombuffer",),
     "collections": ("OrderedDict", "defaultdict", "Counter"),
     "argparse": ("Namespace",),
     "datetime": ("datetime", "date", "time", "timedelta", "timezone"),

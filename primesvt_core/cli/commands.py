@@ -20,21 +20,31 @@ from rich.table import Table
 from primesvt_client.console import err, out, print_json, progress_bars
 from primesvt_client.errors import ReportedError
 from primesvt_client.options import (
+    AllowFewerClasses,
     Assume,
     Checkpoint,
+    ClassOrder,
     Container,
+    Crop,
     Data,
     Device,
     Heads,
     Json,
+    Mean,
+    Resize,
+    Std,
     TimeSteps,
     TrainData,
+    ValueRange,
     assumptions,
+    class_reading,
+    pixel_reading,
     takes_spec,
 )
 from primesvt_client.progress import Progress
 from primesvt_core import spec as specs
 from primesvt_core.cli.choices import lists_choices
+from primesvt_core.cli.numbers import numbered
 from primesvt_core.errors import SpecError
 from primesvt_core.exporters import EXPORTERS
 from primesvt_core.types import Step, Verdict
@@ -56,14 +66,23 @@ def inspect(
         Path | None,
         typer.Option(help="Labelled images: try which heads, time steps and other choices fit the weights best."),
     ] = None,
+    class_order: ClassOrder = None,
+    allow_fewer_classes: AllowFewerClasses = None,
+    value_range: ValueRange = None,
+    mean: Mean = None,
+    std: Std = None,
+    resize: Resize = None,
+    crop: Crop = None,
     json: Json = False,
 ) -> None:
     """Inspect a checkpoint: family, config, assumptions, layers by size. Nothing of it is run."""
-    known = assumptions(time_steps, heads, assume)
+    known, classes = assumptions(time_steps, heads, assume), class_reading(class_order, allow_fewer_classes)
+    pixels = pixel_reading(value_range=value_range, mean=mean, std=std, resize=resize, crop=crop)
+    _check_has_images(data, classes, pixels)
     found = import_module("primesvt_core.intake.inspect").inspect(checkpoint, known, container=container)
     document = found.to_json()
     if data is not None:
-        document["fits"] = _fits(checkpoint, data, known, container)
+        document |= _fits(checkpoint, data, known, container, classes, pixels)
     if json:
         print_json(document)
         return
@@ -73,7 +92,8 @@ def inspect(
     for note in document["notes"]:
         out.print(f"  {note}", soft_wrap=True)
     if "fits" in document:
-        out.print(f"  tried on {data.name if data else ''}, best first; a few points are chance:")
+        _print_data(document["data"]["classes"], document["data"]["notes"])
+        out.print(f"  tried on {document['data']['name']}, best first; a few points are chance:", soft_wrap=True)
     for fit in document.get("fits", ()):
         tried = ", ".join(
             f"{name} = {value}" for name, value in fit.items() if name != "accuracy" and value is not None
@@ -90,6 +110,14 @@ def inspect(
     out.print(table)
 
 
+def _check_has_images(data: Path | None, classes: specs.ClassReading, pixels: specs.PixelReading) -> None:
+    if data is None and (classes, pixels) != (specs.ClassReading(), specs.PixelReading()):
+        raise SpecError(
+            "--class-order, --allow-fewer-classes, --value-range, --mean, --std, --resize and --crop say how images are"
+            " read; give --data"
+        )
+
+
 def _print_assumptions(assumptions: Iterable[Mapping[str, JsonValue]]) -> None:
     """What weights alone do not determine; what the tensors tell after all is no assumption."""
     for assumption in assumptions:
@@ -98,15 +126,29 @@ def _print_assumptions(assumptions: Iterable[Mapping[str, JsonValue]]) -> None:
 
 
 def _fits(
-    checkpoint: Path, data: Path, known: dict[str, bool | int | float | str], container: str | None
-) -> list[dict[str, JsonValue]]:
+    checkpoint: Path,
+    data: Path,
+    known: dict[str, bool | int | float | str],
+    container: str | None,
+    classes: specs.ClassReading,
+    pixels: specs.PixelReading,
+) -> dict[str, JsonValue]:
     with progress_bars(baseline="trying what fits") as report:
 
         def tick(done: int, total: int) -> None:
             report(Progress(step=Step.BASELINE, done=done, total=total))
 
-        found = import_module("primesvt_core.cli.fitting").fits(checkpoint, data, known, tick, container=container)
-    return [fit.to_json() for fit in found]
+        fits = import_module("primesvt_core.cli.fitting").fits
+        found = fits(checkpoint, data, known, tick, container=container, classes=classes, pixels=pixels)
+    document: dict[str, JsonValue] = found.to_json()
+    return document
+
+
+def _print_data(classes: Sequence[str], notes: Sequence[str]) -> None:
+    """Which class has which number, and what was found in the data set."""
+    out.print(f"  {len(classes):,} classes: {numbered(classes)}", soft_wrap=True)
+    for note in notes:
+        out.print(f"  {note}", soft_wrap=True)
 
 
 def evaluate(
@@ -125,11 +167,19 @@ def evaluate(
     container: Container = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images at a time.")] = None,
     device: Device = "auto",
+    class_order: ClassOrder = None,
+    allow_fewer_classes: AllowFewerClasses = None,
+    value_range: ValueRange = None,
+    mean: Mean = None,
+    std: Std = None,
+    resize: Resize = None,
+    crop: Crop = None,
     json: Json = False,
 ) -> None:
     """Measure the accuracy of an original or pruned model."""
     if split not in ("auto", "all", "calibration", "search", "confirmation", "rest"):
         raise SpecError(f"--split {split}: use auto, all, calibration, search, confirmation or rest")
+    pixels = pixel_reading(value_range=value_range, mean=mean, std=std, resize=resize, crop=crop)
     with progress_bars(baseline="measuring") as report:
         found: Evaluation = import_module("primesvt_core.evaluation.evaluate").evaluate(
             model,
@@ -139,6 +189,9 @@ def evaluate(
             container=container,
             batch_size=batch_size,
             device=device,
+            classes=class_reading(class_order, allow_fewer_classes),
+            preprocessing=pixels.preprocessing,
+            value_range=pixels.value_range,
             report=report,
         )
     if json:
@@ -146,8 +199,7 @@ def evaluate(
         return
     out.print(f"[bold]{found.accuracy:.2%}[/] ({found.correct:,} of {found.samples:,}, {_split_words(found.split)})")
     _print_assumptions(found.assumptions)
-    for note in found.notes:
-        out.print(f"  {note}", soft_wrap=True)
+    _print_data(found.classes, found.notes)
 
 
 def _split_words(split: str) -> str:

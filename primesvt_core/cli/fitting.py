@@ -10,18 +10,20 @@ from tempfile import TemporaryDirectory
 from pydantic import JsonValue
 from torch import Tensor
 
+from primesvt_core.data import DataSet
 from primesvt_core.errors import CheckpointError, SpecError
 from primesvt_core.evaluation.accuracy import correct, pick_device
 from primesvt_core.evaluation.evaluate import DEFAULT_BATCH
-from primesvt_core.evaluation.splits import SplitImages, open_splits
+from primesvt_core.evaluation.splits import BY_FAMILY, SplitImages, open_splits
 from primesvt_core.families._base import Value
 from primesvt_core.intake.inspect import Inspection, identify, inspect
 from primesvt_core.intake.loading import build, load_state
-from primesvt_core.spec import PreprocessingOverrides, SplitSizes
+from primesvt_core.spec import ClassReading, PixelReading, PreprocessingOverrides, SplitSizes
 
 HEADS = range(1, 33)
 TIME_STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 16)
 IMAGES = 200
+AS_IT_IS = PixelReading()
 
 Tick = Callable[[int, int], None]
 """Receives how many choices of how many have been tried."""
@@ -54,7 +56,34 @@ class Fit:
         return {**heads_and_steps, **dict(self.others), "accuracy": self.accuracy}
 
 
-def fits(path: Path, data: Path, given: Mapping[str, Value], tick: Tick, *, container: str | None = None) -> list[Fit]:
+@dataclass(frozen=True)
+class Fits:
+    """Every choice that was tried, best first, and the data set that it was tried on."""
+
+    data: DataSet
+    choices: tuple[Fit, ...]
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """What ``primesvt inspect --json`` prints."""
+        data: dict[str, JsonValue] = {
+            "name": self.data.name,
+            "samples": len(self.data),
+            "classes": [*self.data.classes],
+            "notes": [*self.data.notes],
+        }
+        return {"data": data, "fits": [fit.to_json() for fit in self.choices]}
+
+
+def fits(
+    path: Path,
+    data: Path,
+    given: Mapping[str, Value],
+    tick: Tick,
+    *,
+    container: str | None = None,
+    classes: ClassReading = BY_FAMILY,
+    pixels: PixelReading = AS_IT_IS,
+) -> Fits:
     """Accuracy under every value of a field that has choices, number of heads that fits, and of time steps, best first.
 
     Each is varied with the others as in the best choice so far, until none is better; where heads may differ from stage
@@ -67,15 +96,27 @@ def fits(path: Path, data: Path, given: Mapping[str, Value], tick: Tick, *, cont
         given: assumptions of the caller.
         tick: receives how many choices of how many have been tried.
         container: which weights of a file that has several.
+        classes: which class has which number.
+        pixels: how the data set becomes what the model takes.
 
     Raises:
         PrimeSVTError: if the checkpoint or the data cannot be read.
     """
     first = inspect(path, given, container=container)
     sizes = SplitSizes(search_images=IMAGES)
-    images = open_splits(first, data, PreprocessingOverrides(), sizes, seed=0, batch_size=DEFAULT_BATCH)
+    images = open_splits(
+        first,
+        data,
+        pixels.preprocessing,
+        sizes,
+        seed=0,
+        batch_size=DEFAULT_BATCH,
+        classes=classes,
+        value_range=pixels.value_range,
+    )
     with TemporaryDirectory(prefix="primesvt-fits-") as scratch:
-        trial = _Trial(first, load_state(first, Path(scratch) / "checkpoint.safetensors"), images, given, tick)
+        state = load_state(first, Path(scratch) / "checkpoint.safetensors")
+        trial = _Trial(first, state, images, given, tick, pixels.preprocessing)
         trial.try_all([{}])
         best = None
         while best != trial.best:
@@ -87,7 +128,7 @@ def fits(path: Path, data: Path, given: Mapping[str, Value], tick: Tick, *, cont
                 _vary_heads(trial, first.family.hyperparameters["num_heads"].stages)
             if _is_open(first, given, "time_steps") and images.data.kind == "images":
                 trial.try_all({"time_steps": number} for number in TIME_STEPS)
-    return sorted(trial.found, key=lambda fit: -fit.accuracy)
+    return Fits(images.data, tuple(sorted(trial.found, key=lambda fit: -fit.accuracy)))
 
 
 def _vary_heads(trial: _Trial, stages: int) -> None:
@@ -118,8 +159,10 @@ class _Trial:
         images: SplitImages,
         given: Mapping[str, Value],
         tick: Tick,
+        overrides: PreprocessingOverrides,
     ) -> None:
         self.first, self.state, self.images, self.given, self.tick = first, state, images, given, tick
+        self.overrides = overrides
         self.found: list[Fit] = []
 
     @property
@@ -156,7 +199,8 @@ class _Trial:
 
     def _accuracy(self, inspection: Inspection) -> float:
         model = build(inspection.family, inspection.config, self.state)
-        images = replace(self.images, preprocessing=inspection.preprocessing)  # which may follow from the choice
+        preprocessing = inspection.preprocessing.overridden(self.overrides)  # the former may follow from the choice
+        images = replace(self.images, preprocessing=preprocessing)
         right = correct(model.to(pick_device("auto")), images.blocks(images.splits.search))
         return sum(right) / len(right)
 

@@ -15,6 +15,29 @@ from primesvt_core.errors import DataError
 
 Kind = Literal["images", "frames"]
 Part = Literal["train", "test"]
+LARGEST_BYTE = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class Values:
+    """What an array of pixels holds.
+
+    Attributes:
+        low: the smallest value.
+        high: the largest value.
+        are_floats: whether they are floats; integers otherwise.
+        are_flags: whether they are truth values, of which the larger is white.
+    """
+
+    low: float
+    high: float
+    are_floats: bool = False
+    are_flags: bool = False
+
+    @property
+    def fit_bytes(self) -> bool:
+        """Whether they are integers that bytes hold."""
+        return not self.are_floats and self.low >= 0 and self.high <= LARGEST_BYTE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +51,8 @@ class DataSet:
         labels: ``(N,)`` int64.
         decode: the sample at an index; raises `DataError` naming the file that cannot be decoded.
         digest: of the content: every sample's name or bytes, and its label.
+        notes: sentences for people: what was taken for what, and what was not read.
+        values: of all samples of an array; None where the files themselves state what black and white are.
     """
 
     name: str
@@ -36,6 +61,8 @@ class DataSet:
     labels: NDArray[np.int64]
     decode: Callable[[int], NDArray[Any]]
     digest: Callable[[], str]
+    notes: tuple[str, ...] = ()
+    values: Values | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

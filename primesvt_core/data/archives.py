@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import stat
+import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,10 @@ MAX_GROWTH = 200
 when they are packed, and event frames by a factor of a hundred at most."""
 
 ENCRYPTED = 0x1
+UTF8 = 0x800
+"""Flags of a zip archive's entries."""
+
+UNICODE_PATH, EXTRA_HEAD = 0x7075, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +37,16 @@ class Member:
     Attributes:
         is_plain: whether it is a file with content of its own, not a link or a device.
         open: its content; of a tar only until the next member is read.
+        link: of a hard link in a tar, the member before it whose content it has.
+        is_folder: whether it is a folder.
     """
 
     name: str
     size: int
     is_plain: bool
     open: Callable[[], IO[bytes]]
+    link: str = ""
+    is_folder: bool = False
 
 
 class _Entry(tarfile.TarInfo):
@@ -57,11 +67,11 @@ def is_zip(path: Path) -> bool:
         return file.read(2) == b"PK" and zipfile.is_zipfile(path)
 
 
-def members(path: Path) -> Iterator[Member]:
-    """The files of a tar or zip archive, in its order.
+def members(path: Path, *, with_folders: bool = False) -> Iterator[Member]:
+    """The files of a tar or zip archive, in its order, and perhaps its folders.
 
     Raises:
-        DataError: if it declares more than is accepted.
+        DataError: if it declares more than is accepted, or has names that cannot be read.
         tarfile.TarError, zipfile.BadZipFile, OSError, EOFError, LZMAError, zlib.error: if it is damaged.
     """
     count = total = 0
@@ -72,7 +82,8 @@ def members(path: Path) -> Iterator[Member]:
         if count > MAX_MEMBERS:
             raise refuse("data_unsafe", f"{path.name} holds more than {MAX_MEMBERS:,} files")
         check_growth(path.name, total, packed)
-        yield member
+        if with_folders or not member.is_folder:
+            yield member
 
 
 def _next(entries: Iterator[Member]) -> Member | None:
@@ -90,29 +101,94 @@ def check_growth(name: str, size: int, packed: int) -> None:
 
 def _of_zip(path: Path) -> Iterator[Member]:
     with zipfile.ZipFile(path) as archive:
-        for entry in archive.infolist():
+        for entry, name in zip_names(path.name, archive).items():
             if entry.flag_bits & ENCRYPTED:
-                raise refuse("data_format", f"{entry.filename} in {path.name} is encrypted; pack it without a password")
-            if not entry.is_dir():
-                yield Member(
-                    name=entry.orig_filename,  # the other one ends where a NUL is, for which other readers look not
-                    size=entry.file_size,
-                    is_plain=not stat.S_ISLNK(entry.external_attr >> 16),
-                    open=lambda entry=entry: archive.open(entry),  # type: ignore[misc]
-                )
+                raise refuse("data_format", f"{name} in {path.name} is encrypted; pack it without a password")
+            yield Member(
+                name=name,
+                size=entry.file_size,
+                is_plain=not name.endswith("/") and not stat.S_ISLNK(entry.external_attr >> 16),
+                open=lambda entry=entry: archive.open(entry),  # type: ignore[misc]
+                is_folder=name.endswith("/"),
+            )
+
+
+def zip_names(path: str, archive: zipfile.ZipFile) -> dict[zipfile.ZipInfo, str]:
+    """The entries of a zip archive with their names: separated by slashes, those of folders with one at the end.
+
+    Backslashes separate if nothing else does: so Windows PowerShell 5 packs.
+
+    Args:
+        path: name of the archive, for messages.
+        archive: opened.
+
+    Raises:
+        DataError: a name is not UTF-8, and nothing says what it is.
+    """
+    names = {entry: _zip_name(path, entry) for entry in archive.infolist()}
+    if not any("/" in name for name in names.values()):
+        return {entry: name.replace("\\", "/") for entry, name in names.items()}
+    return names
+
+
+def _zip_name(path: str, entry: zipfile.ZipInfo) -> str:
+    """The whole name, also behind a NUL, where zipfile's own ends, but not that of other readers.
+
+    Packers that leave the flag out write the names of their system: most of them UTF-8, some a code page that nobody
+    knows afterwards.
+    """
+    try:
+        return _told_name(entry) or _raw_name(entry).decode()
+    except UnicodeDecodeError:
+        raise refuse(
+            "data_format",
+            f"the name {entry.orig_filename[:100]!r} in {path} is not UTF-8, and nothing says what it is; pack it again"
+            " with names in UTF-8",
+        ) from None
+
+
+def is_guessed(entry: zipfile.ZipInfo) -> bool:
+    """Whether a name in a zip archive is UTF-8 only because most are."""
+    return not _told_name(entry)
+
+
+def _told_name(entry: zipfile.ZipInfo) -> str:
+    """The name, if it means the same to every reader; empty otherwise."""
+    if entry.flag_bits & UTF8 or entry.orig_filename.isascii():
+        return entry.orig_filename
+    return _unicode_path(entry.extra, _raw_name(entry))
+
+
+def _raw_name(entry: zipfile.ZipInfo) -> bytes:
+    """As it is written; zipfile reads it as code page 437, which has a character for every byte."""
+    return entry.orig_filename.encode("cp437")
+
+
+def _unicode_path(extra: bytes, raw: bytes) -> str:
+    """The name in Info-ZIP's extra field 0x7075, if it is of this name; empty if there is none.
+
+    Source: APPNOTE.TXT of PKWARE, 4.6.9.
+    """
+    while len(extra) >= EXTRA_HEAD:
+        kind, size = struct.unpack_from("<HH", extra)
+        content, extra = extra[EXTRA_HEAD : EXTRA_HEAD + size], extra[EXTRA_HEAD + size :]
+        if kind == UNICODE_PATH and content[:5] == b"\1" + struct.pack("<I", zlib.crc32(raw)):
+            return content[5:].decode()
+    return ""
 
 
 def _of_tar(path: Path) -> Iterator[Member]:
     with tarfile.open(path, "r|*", tarinfo=_Entry) as archive:
         for entry in archive:
             archive.members.clear()  # type: ignore[attr-defined]  # or every member seen would be kept
-            if not entry.isdir():
-                yield Member(
-                    name=readable(entry.name),
-                    size=entry.size,
-                    is_plain=entry.isreg() and not entry.issparse(),
-                    open=lambda entry=entry: _content(archive, entry),  # type: ignore[misc]
-                )
+            yield Member(
+                name=readable(entry.name),
+                size=entry.size,
+                is_plain=entry.isreg() and not entry.issparse(),
+                open=lambda entry=entry: _content(archive, entry),  # type: ignore[misc]
+                link=readable(entry.linkname) if entry.islnk() else "",
+                is_folder=entry.isdir(),
+            )
 
 
 def _content(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> IO[bytes]:

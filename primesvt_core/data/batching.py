@@ -63,6 +63,9 @@ def load_batch(data: DataSet, indices: Sequence[int] | NDArray[Any], preprocessi
     """
     samples = [preprocessing.apply(data.decode(int(index))) for index in indices]
     shapes = {sample.shape for sample in samples}
+    if data.kind == "frames" and len(steps := {shape[0] for shape in shapes}) > 1:
+        numbers = " and ".join(map(str, sorted(steps)[:2]))
+        raise refuse("data_format", f"{data.name} has samples of {numbers} time steps; give frames of a fixed number")
     if len({shape[-3] for shape in shapes}) > 1:
         raise refuse("data_channels", f"{data.name} has grey and coloured samples, which no model takes together")
     if len(shapes) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
@@ -14,11 +15,17 @@ from primesvt_core.data.archives import members
 IDX = re.compile(r"[-.]idx[13]-ubyte(\.gz)?$")
 """How the names of the MNIST family's files end; some copies have a dot before ``idx``."""
 
+PARQUET = ".parquet"
+"""How the names of files end of which several are one data set, as those of the MNIST family are."""
+
 WHOLE = (".npz", ".zip", ".tar", ".tgz", ".txz", ".tar.gz", ".tar.xz", ".tar.bz2")
 """How names of files end that are a data set of their own."""
 
-MAX_FILES = 16
+MAX_FILES = 32
 MAX_BYTES = 64 << 30
+DEEPEST = 8
+"""Folders of a member's name that are kept, with its own."""
+
 CHUNK = 1 << 20
 
 
@@ -34,16 +41,31 @@ def is_idx(name: str) -> bool:
 
 def is_carried(name: str) -> bool:
     """Whether a file is itself a data set, or a part of one."""
-    return is_idx(name) or (name.lower().endswith(WHOLE) and not is_hidden(name))
+    return is_idx(name) or (name.lower().endswith((PARQUET, *WHOLE)) and not is_hidden(name))
+
+
+def has_idx(files: Iterable[Path]) -> bool:
+    """Whether some of the files are of the MNIST family."""
+    return any(is_idx(file.name) for file in files)
+
+
+def has_parts(files: Iterable[Path]) -> bool:
+    """Whether some of the files are a data set together with others of their kind."""
+    return any(is_idx(file.name) or file.name.lower().endswith(PARQUET) for file in files)
 
 
 def the_only(name: str, files: Iterable[Path]) -> Path | None:
-    """The one data set among files of which each is one, or the folder of IDX files; None if there are none.
+    """The one data set among files of which each is one, or the folder that IDX or Parquet files lie in or below; None
+    if there are none.
 
     Raises:
         DataError: if they are several data sets.
     """
-    found = sorted({file.parent if is_idx(file.name) else file for file in files})
+    given = [*files]
+    idx = [file for file in given if is_idx(file.name)]
+    parquet = [file for file in given if file.name.lower().endswith(PARQUET)]
+    found = sorted({*given} - {*idx, *parquet})
+    found += [Path(os.path.commonpath([file.parent for file in files])) for files in (idx, parquet) if files]
     if len(found) > 1:
         names = ", ".join(file.name for file in found)
         raise refuse("data_format", f"{name} carries several data sets ({names}); pack one of them alone")
@@ -67,6 +89,7 @@ def from_carrier(path: Path, open_inner: Callable[[Path], DataSet]) -> DataSet:
             target = folder / _harmless(member.name)
             if target.exists() or len(files) == MAX_FILES:
                 raise refuse("data_format", f"{path.name} carries too many data sets; pack one of them alone")
+            target.parent.mkdir(parents=True, exist_ok=True)
             with member.open() as source:
                 left -= _copy(source, target, left)
             files.append(target)
@@ -76,9 +99,10 @@ def from_carrier(path: Path, open_inner: Callable[[Path], DataSet]) -> DataSet:
         return open_inner(inner)
 
 
-def _harmless(name: str) -> str:
-    """A name that is a file's and no path, by which messages can still be understood."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", PurePosixPath(name).name)[-100:].lstrip(".")
+def _harmless(name: str) -> Path:
+    """Where a member goes below a folder of our own: its last folders tell parts of a data set apart."""
+    parts = (re.sub(r"[^A-Za-z0-9._-]", "_", part)[-100:].lstrip(".") for part in PurePosixPath(name).parts)
+    return Path(*[*filter(None, parts)][-DEEPEST:])
 
 
 def _copy(source: IO[bytes], target: Path, at_most: int) -> int:

@@ -1,192 +1,61 @@
-"""ImageFolder layout: one folder a class, from a folder or an archive that is never unpacked."""
+"""Pictures as files: decoded by the formats that people have and by no others, scaled by the maximum that these state.
+
+A maximum that no format states would have to be guessed from the brightest pixel, differently for every picture.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from io import BytesIO
-from pathlib import Path, PurePosixPath
-from threading import Lock
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from primesvt_core.data._base import DataSet, Part, readable, refuse
-from primesvt_core.data.archives import Member, members
-from primesvt_core.data.carried import is_hidden
+from primesvt_core.data._base import refuse
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff"}
 DECODERS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "PPM", "TIFF")
 """No others, whatever a file's content names: Pillow has some that start programs."""
 
-PARTS: Mapping[Part, tuple[str, ...]] = {"test": ("test", "val", "valid", "validation"), "train": ("train", "training")}
-"""Names of folders with test and training data, in the order in which they are looked for."""
-
-MAX_FILE_BYTES = 64 << 20
 MAX_PIXELS = 64_000_000
-WIDE_GREY = ("I;16", "I;16B", "I;16L", "I;16N")
+GREY = ("1", "L", "LA", "I", "F")
+SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
 """Pillow's modes of grey pictures of 16 bits, which its conversion to bytes would clip."""
 
+LARGEST = (1 << 16) - 1
+SCALED = ("PPM", "PNG")
+"""Formats whose grey pictures of more than 8 bits Pillow gives as integers up to `LARGEST`, whatever their maximum."""
+
+BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339
+"""Tags of a TIFF."""
+
+WHITE_IS_ZERO = 0
+UNSIGNED = 1
+CAMERA = "MPO"
+"""Pillow's name of JPEGs that hold previews or a second view behind the picture."""
+
 Read = Callable[[str], bytes]
+Decode = Callable[[str, bytes], NDArray[Any]]
 
 
-def is_image(name: str) -> bool:
-    """Whether a file is named like a picture that people see."""
-    return PurePosixPath(name).suffix.lower() in SUFFIXES and not is_hidden(name)
-
-
-def from_folder(path: Path, part: Part | None) -> DataSet:
-    """A folder with one folder a class, perhaps below ``train`` and ``test``."""
-    places = {
-        readable((Path(folder) / file).relative_to(path).as_posix()): Path(folder) / file
-        for folder, _, files in os.walk(path, followlinks=True)
-        for file in files
-    }
-
-    def read(name: str) -> bytes:
-        return places[name].read_bytes()
-
-    return _image_set(path.name, places, read, part, lambda used: _digest_of(used, read))
-
-
-def from_zip(path: Path, part: Part | None) -> DataSet:
-    """A zip archive in the same layout."""
-    for member in members(path):
-        _check_member(member)
-    archive, lock = zipfile.ZipFile(path), Lock()
-    entries = {entry.filename: entry for entry in archive.infolist() if not entry.is_dir()}
-
-    def read(name: str) -> bytes:
-        with lock:
-            return archive.read(entries[name])
-
-    def digest(used: Iterable[str]) -> str:
-        return _digest_lines(f"{name} {entries[name].file_size} {entries[name].CRC}" for name in used)
-
-    return _image_set(path.name, list(entries), read, part, digest)
-
-
-class _Spool:
-    """Bytes in a temporary file, which is gone with the data set that reads from it."""
-
-    def __init__(self) -> None:
-        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed by __del__
-        self._lock = Lock()
-
-    def __del__(self) -> None:
-        self._file.close()
-
-    def append(self, content: bytes) -> int:
-        """Keep more bytes; returns where they are."""
-        start = self._file.tell()
-        self._file.write(content)
-        return start
-
-    def read(self, start: int, size: int) -> bytes:
-        with self._lock:
-            self._file.seek(start)
-            return self._file.read(size)
-
-
-def from_tar(path: Path, part: Part | None) -> DataSet:
-    """A tar archive, compressed or not, in the same layout; read once, front to back, into one temporary file."""
-    spool = _Spool()
-    places: dict[str, tuple[int, int, str]] = {}
-    for member in members(path):
-        _check_member(member)
-        if is_image(member.name):
-            content = member.open().read()
-            places[member.name] = (spool.append(content), len(content), hashlib.sha256(content).hexdigest())
-
-    def read(name: str) -> bytes:
-        start, size, _ = places[name]
-        return spool.read(start, size)
-
-    return _image_set(
-        path.name, list(places), read, part, lambda used: _digest_lines(f"{n} {places[n][2]}" for n in used)
-    )
-
-
-def _check_member(member: Member) -> None:
-    name, parts = member.name, PurePosixPath(member.name)
-    if parts.is_absolute() or ".." in parts.parts or "\\" in name or "\0" in name or not member.is_plain:
-        raise refuse("data_unsafe", f"the archive's member {name[:100]!r} is no plain file below the archive's root")
-    if member.size > MAX_FILE_BYTES:
-        raise refuse(
-            "data_unsafe",
-            f"{name[:100]!r} in the archive has {member.size:,} bytes; images have at most {MAX_FILE_BYTES:,}",
-        )
-
-
-def _image_set(
-    name: str, names: Iterable[str], read: Read, part: Part | None, digest: Callable[[Iterable[str]], str]
-) -> DataSet:
-    images, part_name = _choose_part(sorted(n for n in names if is_image(n)), part)
-    if not images:
-        raise refuse(
-            "data_empty", f"{name} holds no images; expected one folder a class with {', '.join(sorted(SUFFIXES))}"
-        )
-    labelled = _class_names(name, images)
-    classes = sorted(set(labelled))
-    numbers = {label: number for number, label in enumerate(classes)}
-    return DataSet(
-        name=name + part_name,
-        kind="images",
-        classes=tuple(classes),
-        labels=np.array([numbers[label] for label in labelled], np.int64),
-        decode=lambda index: _decoded(images[index], read),
-        digest=lambda: digest(images),
-    )
-
-
-def _class_names(name: str, images: list[str]) -> list[str]:
-    """The class of every image: the first folder below those that all images share, as torchvision's ImageFolder has
-    it; of a single class, the folder that the images lie in.
+def decoded(name: str, read: Read, decode: Decode) -> NDArray[Any]:
+    """The sample in the file of that name.
 
     Raises:
-        DataError: if an image lies in no class folder.
+        DataError: it cannot be read or decoded.
     """
-    folders = [PurePosixPath(image).parts[:-1] for image in images]
-    first, last = min(folders), max(folders)
-    shared = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    if first == last:
-        shared -= 1
-    loose = next((image for image, parts in zip(images, folders, strict=True) if len(parts) <= shared), None)
-    if shared < 0 or loose is not None:
-        raise refuse("data_format", f"{loose or images[0]} in {name} is in no class folder; expected <class>/<image>")
-    return [parts[shared] for parts in folders]
-
-
-def _choose_part(names: list[str], part: Part | None) -> tuple[list[str], str]:
-    """Where there are training and test folders, the one that is wanted; test data by default."""
-
-    def below(wanted: Part) -> list[str]:
-        for folder in PARTS[wanted]:
-            found = [n for n in names if any(p.lower() == folder for p in PurePosixPath(n).parts[:-2])]
-            if found:
-                return found
-        return []
-
-    chosen = below(part or "test")
-    return (chosen, f" ({part or 'test'} part)") if chosen else (names, "")
-
-
-def _decoded(name: str, read: Read) -> NDArray[Any]:
     try:
         content = read(name)
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise refuse("data_undecodable", f"{name} cannot be read ({error}); remove or replace it") from None
-    return decode_image(name, content)
+    return decode(name, content)
 
 
 def decode_image(name: str, content: bytes) -> NDArray[Any]:
-    """``(H, W, C)`` bytes: one channel for grey images, three for all others.
+    """The pixels of a picture's file; see `pixels_of`.
 
     Raises:
         DataError: naming the file.
@@ -197,29 +66,84 @@ def decode_image(name: str, content: bytes) -> NDArray[Any]:
                 raise refuse(
                     "data_unsafe", f"{name} has {picture.width} x {picture.height} pixels, more than is accepted"
                 )
-            return _pixels(picture)
+            pixels = pixels_of(name, picture)
+            if _has_more(picture):
+                raise refuse(
+                    "data_format",
+                    f"{name} holds several pictures, of which only one would be read; split it, one picture a file",
+                )
+            return pixels
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise refuse("data_unsafe", f"{name}: {error}") from None
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, EOFError, SyntaxError, ValueError) as error:
         raise refuse(
             "data_undecodable", f"{name} cannot be decoded as an image ({error}); remove or replace it"
         ) from None
 
 
-def _pixels(picture: Image.Image) -> NDArray[Any]:
-    if picture.mode in WIDE_GREY:
-        return (np.asarray(picture) >> 8).astype(np.uint8)[:, :, None]
-    grey = picture.mode in ("1", "L", "LA", "I")
-    pixels = np.asarray(picture.convert("L" if grey else "RGB"))
+def pixels_of(name: str, picture: Image.Image) -> NDArray[Any]:
+    """The pixels of a picture.
+
+    Returns:
+        ``(H, W, C)`` bytes, one channel for grey pictures and three for all others.
+
+    Raises:
+        DataError: if its format does not state what white is.
+    """
+    _check_unsigned(name, picture)
+    if picture.mode in (*SIXTEEN_BITS, "I", "F"):
+        return _wide(picture, _largest(name, picture))[:, :, None]
+    pixels = np.asarray(picture.convert("L" if picture.mode in GREY else "RGB"))
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
-def _digest_of(names: Iterable[str], read: Read) -> str:
-    return _digest_lines(f"{name} {hashlib.sha256(read(name)).hexdigest()}" for name in names)
+def _has_more(picture: Image.Image) -> bool:
+    """Whether there is another picture behind the first; cameras add previews to the one that counts."""
+    if picture.format == CAMERA:
+        return False
+    try:
+        picture.seek(1)
+    except EOFError:
+        return False
+    except (OSError, SyntaxError, ValueError):  # there is one, and it is damaged
+        return True
+    return True
 
 
-def _digest_lines(lines: Iterable[str]) -> str:
-    digest = hashlib.sha256()
-    for line in lines:
-        digest.update(line.encode() + b"\n")
-    return digest.hexdigest()
+def _check_unsigned(name: str, picture: Image.Image) -> None:
+    """Pillow reads some signed samples as if they were not."""
+    formats = _tag(picture, SAMPLE_FORMAT, (UNSIGNED,))
+    if any(number != UNSIGNED for number in (formats if isinstance(formats, tuple) else (formats,))):
+        raise _unclear(name, "signed or floating point")
+
+
+def _tag(picture: Image.Image, number: int, default: Any) -> Any:
+    """A tag of a TIFF; the default for all other formats."""
+    tags = getattr(picture, "tag_v2", None)
+    return default if tags is None else tags.get(number, default)
+
+
+def _largest(name: str, picture: Image.Image) -> int:
+    """The value of white of a grey picture of more than 8 bits."""
+    if picture.mode in SIXTEEN_BITS:
+        [bits] = _tag(picture, BITS_PER_SAMPLE, (16,))
+        return (1 << int(bits)) - 1
+    if picture.mode == "I" and picture.format in SCALED:
+        return LARGEST
+    raise _unclear(name, "floating point" if picture.mode == "F" else "32 bit")
+
+
+def _wide(picture: Image.Image, largest: int) -> NDArray[np.uint8]:
+    """``(H, W)`` bytes, the upper ones of 16 bits, as Pillow has it for colours."""
+    values = np.rint(np.asarray(picture).astype(np.float64) * (LARGEST / largest)).astype(np.int64)
+    if _tag(picture, PHOTOMETRIC, None) == WHITE_IS_ZERO:
+        values = LARGEST - values
+    return (values >> 8).astype(np.uint8)
+
+
+def _unclear(name: str, what: str) -> Exception:
+    return refuse(
+        "data_format",
+        f"{name} has {what} pixels, whose format does not state what white is; save it with 8 or 16 bits, or all of the"
+        " pictures as an .npz, for which the range can be given (--value-range)",
+    )

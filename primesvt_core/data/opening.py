@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import tarfile
 import zipfile
 import zlib
@@ -14,14 +13,18 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from primesvt_core.data import carried
+from primesvt_core.data import carried, frames
 from primesvt_core.data._base import DataSet, Part, readable, refuse
 from primesvt_core.data.archives import is_zip, members
-from primesvt_core.data.arrays import from_cifar, from_idx, from_npz
-from primesvt_core.data.images import from_folder, from_tar, from_zip, is_image
-
-CIFAR_FILES = ({"batches.meta", "test_batch"}, {"batches.meta", "data_batch_1"}, {"meta", "test"}, {"meta", "train"})
-"""Names of files, any of these pairs of which is the python version of CIFAR."""
+from primesvt_core.data.array_files import ArrayFile
+from primesvt_core.data.cifar import from_cifar, is_cifar
+from primesvt_core.data.class_order import ClassOrder, renumbered
+from primesvt_core.data.frames import FRAME_FILES
+from primesvt_core.data.idx import from_idx
+from primesvt_core.data.image_sets import from_folder, from_tar, from_zip
+from primesvt_core.data.listing import MAX_FILE_BYTES, is_image, visited
+from primesvt_core.data.npz import from_npz
+from primesvt_core.data.parquet import from_parquet, is_parquet
 
 DEEPEST = 2
 """Archives within archives that are opened; a folder that holds one and is packed to be sent makes two."""
@@ -31,26 +34,37 @@ MAX_NAMES = 1 << 20
 
 UNDERSTOOD = (
     "an ImageFolder folder or archive (.zip, .tar, .tar.gz, .tar.xz), an .npz with 'images' and 'labels',"
-    " the MNIST family's IDX files, or CIFAR's python archive"
+    " Parquet files with a column of pictures, the MNIST family's IDX files, or CIFAR's python archive"
 )
 
 
-def open_data(path: Path, part: Part | None = None) -> DataSet:
+def open_data(
+    source: Path | DataSet,
+    part: Part | None = None,
+    order: ClassOrder = ClassOrder(),  # noqa: B008  # frozen
+) -> DataSet:
     """Open a labelled data set.
 
     Args:
-        path: a file or folder in one of the formats.
+        source: a file or folder in one of the formats; a data set is one already.
         part: training or test data, where the data set has both; test data by default.
+        order: how its classes are numbered.
 
     Raises:
         DataError: with a stable ``error_code``, naming the file and what is wrong with it.
     """
+    if isinstance(source, DataSet):
+        return renumbered(source, order.names)
+    return _open_path(source, part, order)
+
+
+def _open_path(path: Path, part: Part | None, order: ClassOrder) -> DataSet:
     if not path.exists():
         raise refuse("data_format", f"there is no data set at {path}")
     if not (path.is_file() or path.is_dir()):
         raise refuse("data_format", f"{path} is neither a file nor a folder")
     try:
-        return _bounded(_open(path, part))
+        return _bounded(renumbered(_open(path, part, order), order.names))
     except (
         OSError,
         EOFError,
@@ -72,41 +86,56 @@ def _bounded(data: DataSet) -> DataSet:
         raise refuse(
             "data_classes", f"the {len(data.classes):,} classes of {data.name} have names of {characters:,} characters"
         )
+    if odd := next((name for name in data.classes if not _is_text(name)), None):
+        raise refuse("data_classes", f"{data.name} has a class called {odd[:100]!r}, which is no text; rename it")
     return replace(data, name=readable(data.name))
 
 
-def _open(path: Path, part: Part | None, depth: int = 0) -> DataSet:
+def _is_text(name: str) -> bool:
+    """Whether a name can be written down and stored; databases take no U+0000."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in name
+
+
+def _open(path: Path, part: Part | None, order: ClassOrder, depth: int = 0) -> DataSet:
     if path.is_dir():
-        return _open_folder(path, part, depth)
+        return _open_folder(path, part, order, depth)
     if is_zip(path):
-        return _open_archive(path, part, depth)
+        return _open_archive(path, part, order, depth)
     if _is_idx(path):
         return from_idx(path, part)
+    if is_parquet(path):
+        return from_parquet(path, part)
     if _is_tar(path):
-        return _open_archive(path, part, depth)
+        return _open_archive(path, part, order, depth)
     raise refuse("data_format", f"{path.name} is no data set that PrimeSVT understands: {UNDERSTOOD}")
 
 
-def _open_folder(path: Path, part: Part | None, depth: int) -> DataSet:
+def _open_folder(path: Path, part: Part | None, order: ClassOrder, depth: int) -> DataSet:
     """The first file that shows what a folder is decides, from the top down; archives only where nothing else does."""
     found: list[Path] = []
-    for where, folders, names in os.walk(path, followlinks=True):
-        folders.sort()
-        files = [Path(where) / name for name in names]
-        if _is_cifar(set(names)):
+    for inside in visited(path):
+        files = [inside.path / name for name in inside.files]
+        if is_cifar({*inside.files}):
             return _open_cifar_folder(path.name, files, part)
         found += [file for file in files if carried.is_carried(file.name)]
-        if any(is_image(name) for name in names) and not any(carried.is_idx(file.name) for file in found):
-            return from_folder(path, part)
+        if any(map(is_image, inside.files)) and not carried.has_parts(found):
+            return from_folder(path, part, order)
+    samples = (ArrayFile(file.as_posix(), file) for file in found if frames.is_sample(file.name))
+    if frames.is_held_by(path.name, samples):
+        return from_folder(path, part, order, FRAME_FILES)
     inner = carried.the_only(path.name, found)
     if inner is None:
-        return from_folder(path, part)
+        return from_folder(path, part, order)
     if inner.is_dir():
-        return from_idx(inner, part)
-    return replace(_open(inner, part, depth), name=path.name)
+        return from_idx(inner, part) if carried.has_idx(found) else from_parquet(path, part)
+    return replace(_open(inner, part, order, depth), name=path.name)
 
 
-def _open_archive(path: Path, part: Part | None, depth: int) -> DataSet:
+def _open_archive(path: Path, part: Part | None, order: ClassOrder, depth: int) -> DataSet:
     """The first member that shows what an archive is decides; one without any is refused as holding no images."""
     seen: set[str] = set()
     zipped = is_zip(path)
@@ -114,19 +143,24 @@ def _open_archive(path: Path, part: Part | None, depth: int) -> DataSet:
         name = PurePosixPath(member.name)
         seen.add(name.name)
         if zipped and name.suffix == ".npy" and len(name.parts) == 1:
-            return from_npz(path)
-        if _is_cifar(seen):
+            return from_npz(path, part)
+        if is_cifar(seen):
             return from_cifar(path.name, _batches(path), part)
         if is_image(member.name):
             break
+        if frames.is_sample(member.name) and frames.is_held_by(path.name, _samples(path)):
+            return from_zip(path, part, order, FRAME_FILES) if zipped else from_tar(path, part, order, FRAME_FILES)
         if carried.is_carried(member.name) and depth < DEEPEST:
-            opened = carried.from_carrier(path, lambda inner: _open(inner, part, depth + 1))
+            opened = carried.from_carrier(path, lambda inner: _open(inner, part, order, depth + 1))
             return replace(opened, name=path.name)
-    return from_zip(path, part) if zipped else from_tar(path, part)
+    return from_zip(path, part, order) if zipped else from_tar(path, part, order)
 
 
-def _is_cifar(names: set[str]) -> bool:
-    return any(files <= names for files in CIFAR_FILES)
+def _samples(path: Path) -> Iterator[ArrayFile]:
+    for member in members(path):
+        if frames.is_sample(member.name) and member.is_plain and member.size <= MAX_FILE_BYTES:
+            with member.open() as source:
+                yield ArrayFile(member.name, source.read())
 
 
 def _batches(path: Path) -> Iterator[tuple[str, IO[bytes]]]:

@@ -44,11 +44,13 @@ class Preprocessing(BaseModel):
             sample: an image ``(H, W, C)`` or frames ``(T, C, H, W)``; bytes or floats.
 
         Returns:
-            ``(C, H, W)`` or ``(T, C, H, W)``. Event counts of frames are not scaled.
+            ``(C, H, W)`` or ``(T, C, H, W)``. Event counts of frames are neither scaled nor normalised.
         """
         if sample.ndim == FRAMES_DIMENSIONS:
             steps = [self._resized(step.transpose(1, 2, 0)) for step in sample]
             return np.stack([step.astype(np.float32) for step in steps]).transpose(0, 3, 1, 2)
+        if sample.dtype != np.uint8 and sample.dtype.kind != "f":
+            raise refuse("data_format", f"pixels are {sample.dtype}, whose white is not known; give bytes or floats")
         image = self._resized(sample)
         self._check_statistics(image.shape[2])
         scaled = image.astype(np.float32) / 255.0 if image.dtype == np.uint8 else image.astype(np.float32)

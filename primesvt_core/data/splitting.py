@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from primesvt_core.data._base import DataSet, refuse
+from primesvt_core.data.class_order import are_numbers
 from primesvt_core.spec import SplitSizes
 
 SMALLEST = 20
@@ -61,17 +62,30 @@ def in_proportion(labels: NDArray[Any], seed: int) -> NDArray[np.int64]:
 
 
 def numbering(data: DataSet, num_classes: int) -> tuple[str, ...]:
-    """A note where the data set has fewer classes than the model, and its labels were numbered by their names."""
-    if len(data.classes) >= num_classes or data.classes == tuple(map(str, range(len(data.classes)))):
+    """A note where the data set has fewer classes than the model."""
+    count = len(data.classes)
+    if count >= num_classes:
         return ()
+    if are_numbers(data.classes):
+        return (
+            f"The labels of {data.name} go up to {count - 1}, but the model has {num_classes} classes: they were taken"
+            " as the model's own numbers.",
+        )
     return (
-        f"{data.name} has {len(data.classes)} classes, but the model has {num_classes}: they were numbered in"
-        " the order of their names.",
+        f"{data.name} has {count} classes, but the model has {num_classes}: they were numbered in the order of their"
+        " names.",
     )
 
 
-def check_classes(data: DataSet, num_classes: int) -> None:
-    """Refuse labels that the model's head does not have.
+def check_classes(data: DataSet, num_classes: int, *, allow_fewer: bool = False) -> None:
+    """Refuse classes whose numbers are not those of the model's outputs.
+
+    Of a data set whose classes are called by their numbers, the highest label tells no number of classes.
+
+    Args:
+        data: the data set.
+        num_classes: outputs of the model.
+        allow_fewer: whether the model may have further classes behind those of the data set.
 
     Raises:
         DataError: naming the classes that do not fit.
@@ -83,6 +97,14 @@ def check_classes(data: DataSet, num_classes: int) -> None:
             "data_classes",
             f"{data.name} has {len(data.classes)} classes, but the model has {num_classes}; too many: {names}",
         )
+    if len(data.classes) < num_classes and not (allow_fewer or are_numbers(data.classes)):
+        names = ", ".join(data.classes[:5]) + (", ..." if len(data.classes) > 5 else "")
+        raise refuse(
+            "data_classes",
+            f"{data.name} has {len(data.classes)} classes ({names}), but the model has {num_classes}: numbered by their"
+            " names, they would be taken for others. Add the folders of the missing classes (they may be empty), list"
+            " all classes with --class-order FILE, or give --allow-fewer-classes if they are the model's first ones",
+        )
 
 
 def check_same_classes(training: DataSet, evaluation: DataSet) -> None:
@@ -92,7 +114,7 @@ def check_same_classes(training: DataSet, evaluation: DataSet) -> None:
         DataError: naming the first class that differs.
     """
     pairs = [*zip_longest(training.classes, evaluation.classes)]
-    numbered = any(data.classes == tuple(map(str, range(len(data.classes)))) for data in (training, evaluation))
+    numbered = any(are_numbers(data.classes) for data in (training, evaluation))
     different = next((number for number, (ours, theirs) in enumerate(pairs) if ours != theirs), None)
     if different is not None and not numbered:
         ours, theirs = (name or "missing" for name in pairs[different])

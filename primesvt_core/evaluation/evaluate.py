@@ -9,16 +9,15 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from primesvt_client.progress import Progress, Reporter, silent
-from primesvt_core.data import (
-    numbering,
-)
+from primesvt_core.data import DataSet, ValueRange, numbering
 from primesvt_core.errors import DataError
 from primesvt_core.evaluation.accuracy import correct, pick_device
-from primesvt_core.evaluation.splits import SplitImages, SplitName, open_splits
+from primesvt_core.evaluation.splits import BY_FAMILY, SplitImages, SplitName, open_splits
 from primesvt_core.families._base import Value
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import load
-from primesvt_core.spec import PreprocessingOverrides, SplitSizes
+from primesvt_core.intake.provenance import Provenance
+from primesvt_core.spec import ClassReading, PreprocessingOverrides, SplitSizes
 from primesvt_core.types import Step
 
 DEFAULT_BATCH = 50
@@ -35,27 +34,33 @@ class Evaluation:
     family: str
     variant: str
     data: str
+    classes: tuple[str, ...]
+    """Names in the order of the labels."""
     assumptions: tuple[Mapping[str, JsonValue], ...]
     preprocessing: Mapping[str, JsonValue]
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, JsonValue]:
         """What ``primesvt evaluate --json`` prints."""
-        return {**asdict(self), "assumptions": list(self.assumptions), "notes": list(self.notes)}
+        return asdict(self) | {
+            "classes": list(self.classes), "assumptions": list(self.assumptions), "notes": list(self.notes)
+        }  # fmt: skip
 
 
 def evaluate(
     model: Path,
-    data: Path,
+    data: Path | DataSet,
     *,
     split_name: SplitName = "auto",
     assumptions: Mapping[str, Value] | None = None,
     container: str | None = None,
     preprocessing: PreprocessingOverrides | None = None,
+    value_range: ValueRange | None = None,
     sizes: SplitSizes | None = None,
     seed: int | None = None,
     batch_size: int | None = None,
     device: str = "auto",
+    classes: ClassReading | None = None,
     report: Reporter = silent,
 ) -> Evaluation:
     """Accuracy of an original or pruned model.
@@ -80,6 +85,8 @@ def evaluate(
         sizes or (own.splits if own else SplitSizes()),
         seed=own.seed if seed is None and own else seed or 0,
         batch_size=batch_size or (own.batch_size if own else DEFAULT_BATCH),
+        classes=_class_reading(classes or BY_FAMILY, own),
+        value_range=value_range,
     )
     if split_name == "auto":
         confirmed_here = own is not None and own.data_fingerprint == images.data.fingerprint()
@@ -99,9 +106,20 @@ def evaluate(
         family=inspection.family_key,
         variant=inspection.config.variant,
         data=images.data.name,
+        classes=images.data.classes,
         assumptions=tuple(asdict(assumption) for assumption in inspection.assumptions),
         preprocessing=images.preprocessing.model_dump(mode="json"),
-        notes=numbering(images.data, inspection.config.num_classes),
+        notes=(*images.data.notes, *numbering(images.data, inspection.config.num_classes)),
+    )
+
+
+def _class_reading(given: ClassReading, own: Provenance | None) -> ClassReading:
+    """What the caller gave, and for the rest what the model was pruned with."""
+    if own is None:
+        return given
+    return ClassReading(
+        class_order=given.class_order or own.class_order,
+        allow_fewer_classes=given.allow_fewer_classes or own.allow_fewer_classes,
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -15,17 +16,24 @@ from torch import Tensor
 from primesvt_core.data import (
     Batch,
     DataSet,
+    Part,
     Preprocessing,
     Splits,
+    ValueRange,
     batches,
     check_classes,
+    in_range,
     load_batch,
     open_data,
+    order_for,
     split,
 )
 from primesvt_core.errors import DataError
 from primesvt_core.intake.inspect import Inspection
-from primesvt_core.spec import PreprocessingOverrides, SplitSizes
+from primesvt_core.spec import ClassReading, PixelReading, PreprocessingOverrides, SplitSizes
+
+BY_FAMILY = ClassReading()
+"""Classes numbered as the family's public code does, and as many as the model has."""
 
 AHEAD = 2
 """Blocks that are decoded ahead of the one in use."""
@@ -89,38 +97,134 @@ class Blocks:
         return load_batch(self.images.data, chosen, self.images.preprocessing)
 
 
+def open_for(
+    inspection: Inspection,
+    source: Path | DataSet,
+    classes: ClassReading,
+    part: Part | None = None,
+    *,
+    pixels: PixelReading,
+) -> DataSet:
+    """Open a data set, its classes numbered as the model's are, its pixels on the scale that models take.
+
+    Args:
+        inspection: of the model.
+        source: of the data set: where it is, or itself.
+        classes: what the caller says of their numbers; the family's rule counts where that is nothing.
+        part: training or test data, where it has both; test data by default.
+        pixels: what the caller says of their values.
+
+    Raises:
+        DataError: naming the file or the classes that do not fit.
+    """
+    rule = inspection.family.class_rule(inspection.config)
+    opened = open_data(source, part, order_for(classes.class_order, rule))
+    has_statistics = _has_statistics(inspection, opened, pixels.preprocessing)
+    value_range = pixels.value_range or _kept_range(inspection, opened)
+    data = in_range(opened, value_range, has_statistics=has_statistics)
+    check_classes(data, inspection.config.num_classes, allow_fewer=classes.allow_fewer_classes)
+    return data
+
+
 def open_splits(
     inspection: Inspection,
-    path: Path,
+    source: Path | DataSet,
     overrides: PreprocessingOverrides,
     sizes: SplitSizes,
     *,
     seed: int,
     batch_size: int,
+    classes: ClassReading = BY_FAMILY,
+    value_range: ValueRange | None = None,
 ) -> SplitImages:
     """Open a data set, check that it fits the model, and define its splits.
 
     Args:
         inspection: of the model.
-        path: of the data set.
+        source: of the data set: where it is, or itself.
         overrides: of the model's own preprocessing.
         sizes: of the splits, in images.
         seed: of the splits.
         batch_size: images at a time.
+        classes: which class has which number.
+        value_range: the values of black and white in a data set that is an array, where it cannot be told.
 
     Raises:
         DataError: naming the file or the classes that do not fit.
     """
-    data = open_data(path)
-    check_classes(data, inspection.config.num_classes)
+    pixels = PixelReading(preprocessing=overrides, value_range=value_range)
+    data = open_for(inspection, source, classes, pixels=pixels)
+    _check_value_range(data, value_range)
     preprocessing = inspection.preprocessing.overridden(overrides)
     images = SplitImages(data=data, preprocessing=preprocessing, sizes=sizes, seed=seed, batch_size=batch_size)
-    _check_channels(inspection, images)
-    return images
+    shape = _check_channels(inspection, images)
+    if data.kind != "frames":
+        return images
+    _check_frames(images)
+    return replace(images, data=replace(data, notes=(*data.notes, *_frame_notes(inspection, data, shape))))
 
 
-def _check_channels(inspection: Inspection, images: SplitImages) -> None:
-    """Try one image, so that a misfit is an error about the data rather than one from the depths of a convolution."""
+def _has_statistics(inspection: Inspection, data: DataSet, overrides: PreprocessingOverrides) -> bool:
+    """Whether mean and deviation are the user's: given now, or when a model was pruned on this data set."""
+    own = inspection.provenance
+    kept = own is not None and own.preprocessing.has_statistics and own.data_fingerprint == data.fingerprint()
+    return kept or overrides.has_statistics
+
+
+def _kept_range(inspection: Inspection, data: DataSet) -> ValueRange | None:
+    """The range that was given when a model was pruned, if it was on this data set."""
+    own = inspection.provenance
+    if own is None or own.value_range is None:
+        return None
+    with suppress(DataError):  # of values beyond it, which are another data set's
+        if in_range(data, own.value_range).fingerprint() == own.data_fingerprint:
+            return own.value_range
+    return None
+
+
+def _check_value_range(data: DataSet, value_range: ValueRange | None) -> None:
+    """Refuse a range that nothing would be scaled by."""
+    if value_range is not None and data.values is None:
+        raise DataError(
+            f"{data.name} holds {'frames' if data.kind == 'frames' else 'pictures'}, whose files state what black and"
+            " white are: a value range is of arrays alone; leave it out",
+            code="data_format",
+        )
+
+
+def _check_frames(images: SplitImages) -> None:
+    """Refuse a mean and deviation for counts of events, to which nothing would apply them."""
+    if images.preprocessing.mean is not None or images.preprocessing.std is not None:
+        raise DataError(
+            f"{images.data.name} holds frames, whose counts of events are not normalised, but a mean and a deviation"
+            " are given, or are the model's own for pictures: leave them out, or give pictures",
+            code="data_format",
+        )
+
+
+def _frame_notes(inspection: Inspection, data: DataSet, shape: tuple[int, ...]) -> Iterator[str]:
+    """What happens to frames that are not as the model was made for."""
+    steps, _, *size = data.decode(0).shape
+    wanted = inspection.config.time_steps
+    if size != [*shape[-2:]]:
+        before, after = (f"{height} x {width}" for height, width in (size, shape[-2:]))
+        yield (
+            f"The frames of {data.name} are {before} and were brought to {after}, which changes counts of events. If"
+            " the model was trained on frames of their size, say so (--assume image_size, or resize and crop)."
+        )
+    if steps != wanted:
+        yield (
+            f"The frames of {data.name} have {steps} time steps and the model has {wanted}: it was run for {steps}."
+            " Its accuracy is best with as many as it was trained with."
+        )
+
+
+def _check_channels(inspection: Inspection, images: SplitImages) -> tuple[int, ...]:
+    """Try one image, so that a misfit is an error about the data rather than one from the depths of a convolution.
+
+    Returns:
+        The shape of a batch of one.
+    """
     shape = next(images.batches([0])).images.shape
     wanted = inspection.config.in_channels
     if shape[-3] != wanted:
@@ -129,3 +233,4 @@ def _check_channels(inspection: Inspection, images: SplitImages) -> None:
             " use the data set that the model was trained for",
             code="data_channels",
         )
+    return shape

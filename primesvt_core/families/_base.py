@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from primesvt_client.spec import Rule
 from primesvt_core.data import Preprocessing
 from primesvt_core.registry import Registry
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice
@@ -92,6 +93,8 @@ class Family(Generic[C]):
         groups: channel groups in forward order.
         unused: tensors that the forward pass never reads.
         preprocessing: the public evaluation's preprocessing.
+        class_rule: how the public training code numbers class folders: ``natural`` as timm, ``plain`` as torchvision's
+            ImageFolder (`primesvt_core.data.ClassOrder`).
         unsupported_reason: why a state dict that looks like this family's is of another model; None if it does not.
         implied_args: arguments of the training script that the config implies, None where it does not; a file with
             another value there is of a model with the same weights that computes something else.
@@ -109,6 +112,7 @@ class Family(Generic[C]):
     layers: Callable[[C], tuple[Layer, ...]]
     groups: Callable[[C], tuple[ChannelGroup, ...]]
     preprocessing: Callable[[C], Preprocessing]
+    class_rule: Callable[[C], Rule] = field(default=lambda _: "natural")
     unused: Callable[[C], frozenset[str]] = field(default=lambda _: frozenset())
     unsupported_reason: Callable[[Shapes], str | None] = field(default=lambda _: None)
     implied_args: Mapping[str, Callable[[C], Value | None]] = field(default_factory=dict)

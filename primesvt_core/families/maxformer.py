@@ -432,5 +432,6 @@ FAMILY = Family(
     layers=layers,
     groups=groups,
     preprocessing=preprocessing,
+    class_rule=lambda config: "plain" if "imagenet" in config.variant else "natural",  # two training codes
     unsupported_reason=unsupported_reason,
 )

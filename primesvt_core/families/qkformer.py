@@ -356,6 +356,7 @@ FAMILY = Family(
     layers=layers,
     groups=groups,
     preprocessing=preprocessing,
+    class_rule=lambda config: "plain" if config.variant == "imagenet" else "natural",  # two training codes
     unsupported_reason=unsupported_reason,
     implied_args=STEP_ARGS,
 )

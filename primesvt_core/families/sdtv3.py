@@ -172,5 +172,6 @@ FAMILY = Family(
     groups=groups,
     unused=unused,
     preprocessing=preprocessing,
+    class_rule=lambda _: "plain",
     unsupported_reason=unsupported_reason,
 )

@@ -152,4 +152,5 @@ FAMILY = Family(
     layers=layers,
     groups=groups,
     preprocessing=preprocessing,
+    class_rule=lambda _: "plain",
 )

@@ -370,6 +370,7 @@ FAMILY = Family(
     groups=groups,
     unused=unused,
     preprocessing=preprocessing,
+    class_rule=lambda _: "natural",
     unsupported_reason=unsupported_reason,
     implied_args=STEP_ARGS,
 )

@@ -402,5 +402,6 @@ FAMILY = Family(
     layers=layers,
     groups=groups,
     preprocessing=preprocessing,
+    class_rule=lambda _: "plain",
     unsupported_reason=lambda shapes: other_network(shapes, "SpikingResformer"),
 )

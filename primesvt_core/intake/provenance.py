@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from primesvt_client.spec import ClassOrder, ValueRange
 from primesvt_core.checkpoints import Checkpoint
 from primesvt_core.errors import CheckpointMismatch
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes
@@ -27,6 +28,10 @@ class Provenance(BaseModel):
     seed: int
     preprocessing: PreprocessingOverrides
     batch_size: int
+    class_order: Annotated[ClassOrder | None, Field(exclude_if=lambda given: given is None)] = None
+    allow_fewer_classes: Annotated[bool, Field(exclude_if=lambda given: not given)] = False
+    value_range: Annotated[ValueRange | None, Field(exclude_if=lambda given: given is None)] = None
+    """Of that data set, where it was given."""
     plan: dict[str, tuple[int, ...]]
     """For every pruned group of the original, the channels kept; of a model pruned more than once, of the first one."""
 

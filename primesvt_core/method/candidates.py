@@ -90,6 +90,8 @@ class Candidates:
         """What criteria and repairs look at."""
         self.calibration_source: tuple[str, ...] = ("calibration split",)
         """Where these images come from."""
+        self.training_notes: tuple[str, ...] = ()
+        """What the training data's data set notes."""
         self.repaired: Callable[[Rates], Mapping[str, Tensor]] = lambda _: {}
         """What the repair changes of the original for the model pruned at the given rates, at the original's shapes."""
         self.labelled_images: Images | None = self.calibration_images

@@ -119,6 +119,9 @@ def _provenance(candidates: Candidates, pruned: Pruned, rates: Rates) -> Provena
         seed=spec.seed,
         preprocessing=spec.preprocessing.over(candidates.inspection.overrides),
         batch_size=spec.batch_size,
+        class_order=spec.class_order,
+        allow_fewer_classes=spec.allow_fewer_classes,
+        value_range=spec.value_range,
         plan=dict((composed(Plan(before.plan), plan) if before else plan).kept),
     )
 

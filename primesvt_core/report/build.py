@@ -200,7 +200,9 @@ def _notes(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
         notes.append("No candidate kept the accuracy floor on the confirmation split: the model is the original.")
     if whole := left_whole(candidates.groups):
         notes.append(f"No smaller size of {', '.join(whole)} fits {described(candidates.spec)}: left whole.")
-    notes += numbering(candidates.images.data, candidates.config.num_classes)
+    data = candidates.images.data
+    notes += [*data.notes, *numbering(data, candidates.config.num_classes)]
+    notes += [f"Training data: {note}" for note in candidates.training_notes]
     if candidates.spec.fine_tuning.epochs and candidates.learns_from_search:
         notes.append("No training data was given: the model was fine-tuned on the search split.")
     return tuple(notes)

@@ -137,6 +137,6 @@ def test_the_image_is_built_of_all_that_the_wheels_are_built_of() -> None:
     assert {"constraints.txt", "pyproject.toml", "hatch_build.py", "README.md", "LICENSE"} <= copied
     assert all((ROOT / name).exists() for name in copied)
     installed = re.findall(r"^RUN pip install -c constraints\.txt (\S.*)$", build, re.MULTILINE)[-1].split()
-    assert installed == ["./distributions/primesvt-client", "'./distributions/primesvt[fast]'", "."]
+    assert installed == ["./distributions/primesvt-client", "'./distributions/primesvt[fast,parquet]'", "."]
     ignored = (ROOT / ".dockerignore").read_text().split()
     assert not copied & {*ignored}

@@ -72,7 +72,8 @@ def imported_by(files: Iterable[Path]) -> set[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_distribution_declares_what_it_imports(name: str) -> None:
     declared = {distribution(requirement) for requirement in project(name)["dependencies"]}
-    declared |= {distribution(r) for r in project(name).get("optional-dependencies", {}).get("fast", ())}
+    optional = project(name).get("optional-dependencies", {})
+    declared |= {distribution(r) for extra in ("fast", "parquet") for r in optional.get(extra, ())}
     installed = {**WITH_CUDA, **packages_distributions()}
     needed = {
         OF_ITS_OWN.get(module) or canonicalize_name(installed[module][0])
@@ -92,15 +93,25 @@ def test_the_extra_of_the_suites_is_what_they_import_besides() -> None:
     assert needed >= {distribution(r) for r in library["optional-dependencies"]["testing"]}
 
 
-def test_what_makes_it_fast_is_imported_by_the_kernels_alone() -> None:
-    """So that whoever has not installed it notices nothing but the time."""
-    fast = {distribution(requirement) for requirement in project("primesvt")["optional-dependencies"]["fast"]}
+USERS = {
+    "fast": ["primesvt_core/engines/native.py", "primesvt_core/engines/vector_loops.py"],
+    "parquet": ["primesvt_core/data/parquet.py"],
+}
+
+
+@pytest.mark.parametrize("extra", USERS)
+def test_what_an_extra_brings_is_imported_where_it_is_used_alone(extra: str) -> None:
+    """So that whoever has not installed it notices nothing but the time, or that such data sets are refused."""
+    brought = {distribution(requirement) for requirement in project("primesvt")["optional-dependencies"][extra]}
     users = [
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "primesvt_core").rglob("*.py")
-        if fast & imported_by([path])
+        if brought & imported_by([path])
     ]
-    assert sorted(users) == ["primesvt_core/engines/native.py", "primesvt_core/engines/vector_loops.py"]
+    assert sorted(users) == USERS[extra]
+    assert brought <= {
+        distribution(requirement) for requirement in project("primesvt-service")["optional-dependencies"]["dev"]
+    }
 
 
 def test_all_have_one_version() -> None:

@@ -103,6 +103,7 @@ def test_a_problem_may_lack_its_code() -> None:
         ({"family": "spikformer", "parameters": 5, "layers": [{"name": "head"}], "new": 1}, CheckpointFacts),
         ({"samples": 3, "classes": ["a", "b"]}, DataSetFacts),
         ({"samples": 3}, DataSetFacts),
+        ({"samples": 3, "notes": ["1 file was not read"]}, DataSetFacts),
         ({"family": ["odd"]}, OtherFacts),
         ({"samples": 3, "classes": 2}, OtherFacts),
         ({}, OtherFacts),

@@ -28,9 +28,11 @@ class Example(BaseModel):
     share: Annotated[Half | None, Input(unit=Unit.PERCENT)] = Field(default=None, examples=[0.7])
     names: Annotated[tuple[str, ...], Input(option="--name", name="named")] = ()
     rates: tuple[Half, ...] = (0.5, 0.6)
+    bounds: tuple[float, float] | None = None
     mode: Literal["slow", "fast"] = "slow"
     more: Annotated[dict[str, float | str], Input(entries=Known)] = Field(default_factory=dict)
     is_loud: bool = False
+    order: Annotated[Literal["up", "down"] | tuple[str, ...] | None, Input(or_list=True)] = None
 
 
 FIELDS = {field.place: field for field in input_fields(Example)}
@@ -38,7 +40,8 @@ FIELDS = {field.place: field for field in input_fields(Example)}
 
 def test_every_field_is_found_by_its_place() -> None:
     assert [*FIELDS] == [
-        "inner.depth", "inner.width", "share", "names", "rates", "mode", "more.first", "more", "is_loud"
+        "inner.depth", "inner.width", "share", "names", "rates", "bounds", "mode", "more.first", "more", "is_loud",
+        "order",
     ]  # fmt: skip
 
 
@@ -50,10 +53,12 @@ def test_every_field_is_found_by_its_place() -> None:
         ("share", Kind.NUMBER, None, (0.5, 1, True)),
         ("names", Kind.TEXTS, None, (None, None, False)),
         ("rates", Kind.NUMBERS, (0.5, 0.6), (None, None, False)),
+        ("bounds", Kind.RANGE, None, (None, None, False)),
         ("mode", Kind.CHOICE, "slow", (None, None, False)),
         ("more", Kind.MAPPING, None, (None, None, False)),
         ("more.first", Kind.INTEGER, None, (None, None, False)),
         ("is_loud", Kind.SWITCH, False, (None, None, False)),
+        ("order", Kind.ORDER, None, (None, None, False)),
     ],
 )
 def test_type_default_and_bounds_are_the_declarations(
@@ -70,6 +75,7 @@ def test_names_are_the_fields_unless_declared() -> None:
     assert FIELDS["is_loud"].label == "Is loud"
     assert (FIELDS["share"].example, FIELDS["share"].is_fraction) == (0.7, True)
     assert FIELDS["mode"].choices == ("slow", "fast")
+    assert FIELDS["order"].choices == ("up", "down")
 
 
 def test_a_field_that_nobody_can_type_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from primesvt_core.intake.loading import build as build_model
 from primesvt_core.intake.loading import load_state
 from primesvt_core.pipeline import Request, compress
 from primesvt_core.report import publishing
-from primesvt_core.spec import SplitSizes, parse
+from primesvt_core.spec import PixelReading, PreprocessingOverrides, SplitSizes, parse
 from tests.support.goldens import FAMILY_KEYS, Golden
 from tests.support.references import Reference, references
 from tests.support.shared import needs_shared
@@ -56,13 +57,18 @@ def checkpoint(golden: Golden, folder: Path, **others: object) -> Path:
     return folder / "model.pth"
 
 
-def labelled(golden: Golden, path: Path, folder: Path, count: int = IMAGES) -> Path:
-    """Random samples, labelled with what the model itself says of them: it is right on all."""
+def labelled(golden: Golden, path: Path, folder: Path, count: int = IMAGES, *, beyond: bool = False) -> Path:
+    """Random samples, labelled with what the model itself says of them: it is right on all.
+
+    Those ``beyond`` the 0-1 scale tell models apart better, and need a mean and deviation.
+    """
     shape = (count, *golden.input.shape[1:])
     if golden.input.dim() == 5:  # frames hold counts of events
         samples = np.random.default_rng(0).integers(0, 3, shape).astype(np.float32)
-    else:
+    elif beyond:
         samples = golden.input.numpy().std() * np.random.default_rng(0).standard_normal(shape, np.float32)
+    else:
+        samples = np.random.default_rng(0).random(shape, np.float32)
     target = folder / "data.npz"
     np.savez(target, images=samples, labels=np.zeros(count, np.int64))
     found = inspect(path)
@@ -150,9 +156,15 @@ def told_nothing(reference: Reference, folder: Path) -> tuple[Golden, Path, Path
     """A model without the arguments that say how to run it, and data that it is right on if run as it should be."""
     golden = reference.load()
     path = checkpoint(golden, folder)
-    data = labelled(golden, path, folder, MORE_IMAGES)
+    data = labelled(golden, path, folder, MORE_IMAGES, beyond=True)
     torch.save(golden.state, path)
     return golden, path, data
+
+
+def own_statistics(path: Path, known: Mapping[str, Value]) -> PixelReading:
+    """The model's mean and deviation, given by the caller, so that values beyond 0-1 are taken."""
+    own = inspect(path, known).preprocessing
+    return PixelReading(preprocessing=PreprocessingOverrides(mean=own.mean or (0.0,), std=own.std or (1.0,)))
 
 
 @pytest.mark.parametrize(
@@ -169,9 +181,8 @@ def test_the_heads_and_time_steps_that_a_model_was_trained_with_fit_best(name: s
     golden, path, data = told_nothing(reference, tmp_path)
     values = golden.config.model_dump()
     open_ = ("num_heads", "time_steps")
-    found = fits(
-        path, data, {f: values[f] for f in golden.family.hyperparameters if f not in open_}, lambda _done, _total: None
-    )
+    known = {f: values[f] for f in golden.family.hyperparameters if f not in open_}
+    found = fits(path, data, known, lambda _done, _total: None, pixels=own_statistics(path, known)).choices
     [truth] = [
         fit for fit in found if (fit.num_heads, fit.time_steps) == (values.get("num_heads"), values["time_steps"])
     ]
@@ -184,11 +195,11 @@ def test_what_data_or_caller_tell_is_not_tried(tmp_path: Path) -> None:
     [events] = [reference for reference in references() if reference.name == "sj_spikformer-events"]
     golden, path, data = told_nothing(events, tmp_path)
     counts = []
-    found = fits(path, data, {"image_size": 64}, lambda done, total: counts.append((done, total)))
+    found = fits(path, data, {"image_size": 64}, lambda done, total: counts.append((done, total))).choices
     assert {fit.time_steps for fit in found} == {16}  # frames bring theirs, whatever is assumed
     assert sorted(int(fit.num_heads or 0) for fit in found) == [1, 2, 4, 8, 16, 32]  # of a width of 32
     assert counts[-1] == (len(found), len(found))
-    found = fits(path, data, {"image_size": 64, "num_heads": 1}, lambda _done, _total: None)
+    found = fits(path, data, {"image_size": 64, "num_heads": 1}, lambda _done, _total: None).choices
     assert [(fit.num_heads, fit.accuracy) for fit in found] == [(1, 1.0)]
     assert golden.config.model_dump()["num_heads"] == 1
 
@@ -202,8 +213,21 @@ def test_what_a_field_may_be_is_tried(name: str, field: str, value: Value, tmp_p
     golden, path, data = told_nothing(reference, tmp_path)
     values = golden.config.model_dump()
     known = {each: values[each] for each in golden.family.hyperparameters if each != field}
-    found = fits(path, data, known, lambda _done, _total: None)
-    assert {fit.others for fit in found} == {((field, each),) for each in golden.family.hyperparameters[field].choices}
-    assert (found[0].others, found[0].accuracy) == (((field, value),), 1.0)
+    pixels = own_statistics(path, {**known, field: value})
+    found = fits(path, data, known, lambda _done, _total: None, pixels=pixels).choices
+    assert {dict(fit.others)[field] for fit in found} == {*golden.family.hyperparameters[field].choices}
+    assert (dict(found[0].others)[field], found[0].accuracy) == (value, 1.0)
     assert found[1].accuracy < 1.0
     assert found[0].to_json()[field] == value
+
+
+def test_what_is_tried_is_preprocessed_as_the_caller_says(tmp_path: Path) -> None:
+    [reference] = [reference for reference in references() if reference.name == "sj_sdt-cifar"]
+    golden, path, data = told_nothing(reference, tmp_path)
+    known = {each: value for each, value in golden.config.model_dump().items() if each in golden.family.hyperparameters}
+    black = PixelReading(preprocessing=PreprocessingOverrides(mean=(0.0,), std=(1e9,)))
+    [right], [blind] = (
+        fits(path, data, known, lambda _done, _total: None, pixels=pixels).choices
+        for pixels in (own_statistics(path, known), black)
+    )
+    assert (right.accuracy, blind.accuracy < 1.0) == (1.0, True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pydantic import JsonValue
 
-from primesvt_core.errors import SpecError, WorkspaceMismatch
+from primesvt_core.data import from_dataset
+from primesvt_core.errors import DataError, SpecError, WorkspaceMismatch
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.pipeline import Request, is_near_chance, prepare
 from primesvt_core.spec import parse
@@ -67,6 +70,43 @@ def test_a_run_goes_on_with_the_same_training_data_only(checkpoint: Path, tmp_pa
     for other in (tmp_path / "two.npz", None):
         with pytest.raises(WorkspaceMismatch, match="another calibration images, training data"):
             prepare(request(other))
+
+
+def test_training_data_have_the_classes_of_the_evaluation_data(checkpoint: Path, tmp_path: Path) -> None:
+    pictures, labels = tiny.images(90)
+    for number, (pixels, label) in enumerate(zip(pictures, labels, strict=True)):
+        for part, name in (("val", "abc"[label]), ("train", "abc"[label]), ("other", "bcd"[label])):
+            (tmp_path / part / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels ^ (part == "train")).save(tmp_path / part / name / f"{number}.png")
+    (tmp_path / "train" / "a" / "more.heic").write_bytes(b"")
+
+    def prepared(train: str) -> Candidates:
+        request = Request(
+            checkpoint=checkpoint, data=tmp_path / "val", spec=parse({"budget": BUDGET}), out=tmp_path,
+            workspace=tmp_path / f"w-{train}", train_data=tmp_path / train,
+        )  # fmt: skip
+        return prepare(request)
+
+    assert prepared("train").training_notes == ("Files in class folders were not read as pictures: 1 .heic.",)
+    with pytest.raises(DataError, match="class 0 is b in the training data other, but a in val"):
+        prepared("other")
+
+
+def test_data_sets_may_be_python_objects(checkpoint: Path, tmp_path: Path) -> None:
+    pictures, labels = tiny.images(120)
+    other = tiny.images(90)[0] + np.uint8(1)
+    data, training = (from_dataset([*zip(one, labels, strict=False)]) for one in (pictures, other))
+    request = Request(
+        checkpoint=checkpoint, data=data, spec=parse({"budget": BUDGET}), out=tmp_path, workspace=tmp_path / "w",
+        train_data=training,
+    )  # fmt: skip
+    found = prepare(request)
+    assert (found.images.data.fingerprint(), found.calibration_source[1]) == (
+        data.fingerprint(),
+        training.fingerprint(),
+    )
+    with pytest.raises(SpecError, match="training data list are the images that the result is confirmed on"):
+        prepare(replace(request, train_data=data))
 
 
 def test_training_data_that_nothing_looks_at_or_that_confirms_is_refused(checkpoint: Path, tmp_path: Path) -> None:

@@ -96,15 +96,22 @@ def as_python2(content: object) -> bytes:
     return buffer.getvalue()
 
 
-def cifar(root: Path, dumps: Callable[[object], bytes] = as_python2, **changes: object) -> Path:
+def cifar(
+    root: Path,
+    dumps: Callable[[object], bytes] = as_python2,
+    batch: object = None,
+    meta: object = None,
+    **changes: object,
+) -> Path:
     flat = IMAGES[:, :8, :8]
     pixels = np.zeros((6, 3, 32, 32), np.uint8)
     pixels[:, :, :8, :8] = flat.transpose(0, 3, 1, 2)
-    batch: dict[Any, object] = {b"data": pixels.reshape(6, 3072), b"labels": LABELS.tolist()} | changes
+    usual: dict[Any, object] = {b"data": pixels.reshape(6, 3072), b"labels": LABELS.tolist()} | changes
+    batch = batch or usual
     contents: dict[str, object] = {
         "test_batch": batch,
         "data_batch_1": batch,
-        "batches.meta": {"label_names": [*CLASSES]},
+        "batches.meta": meta or {"label_names": [*CLASSES]},
     }
     path = root / "cifar.tar.gz"
     with tarfile.open(path, "w:gz") as archive:

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from PIL import Image
+from pyarrow import parquet as pq
 
 from tests.support.thorough import times
 
@@ -234,6 +236,33 @@ def declared(shape: str, dtype: str = "|u1") -> bytes:
     return npy_of(f"{{'descr': {dtype!r}, 'fortran_order': False, 'shape': {shape}}}")
 
 
+def arrays(*names: str) -> Callable[[], bytes]:
+    return lambda: zipped(*((f"{name}.npy", npy(np.zeros((2, 8, 8), np.uint8))) for name in names))
+
+
+def parquet(**columns: Any) -> Callable[[], bytes]:
+    def make() -> bytes:
+        buffer = io.BytesIO()
+        pq.write_table(pa.table(columns), buffer)
+        return buffer.getvalue()
+
+    return make
+
+
+def frames(content: bytes) -> Callable[[], bytes]:
+    return lambda: zipped(("0/a.npz", zipped(("frames.npy", content))), ("1/b.npz", zipped(("frames.npy", content))))
+
+
+def nested(depth: int) -> Any:
+    return {"inside": nested(depth - 1)} if depth else 0
+
+
+def array_in_pickle(shape: str) -> bytes:
+    """A CIFAR batch whose pixels claim another shape than their bytes have."""
+    content = pickle.dumps({"data": np.zeros((2, 3072), np.uint8), "labels": [0, 1]}, 4)
+    return content.replace(b"K\x02M\x00\x0c\x86", shape.encode("latin1"))
+
+
 def pickled_npy() -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, np.array([Program(), Program()], dtype=object), allow_pickle=True)
@@ -378,5 +407,26 @@ HOSTILE: Mapping[str, Hostile] = {
     "cifar: program": Hostile("a.tar", cifar(pickle.dumps({b"data": Program(), b"labels": [0]}, 2)), (UNSAFE, FORMAT)),
     "cifar: program alone": Hostile("a.tar", cifar(pickle.dumps(Program(), 2)), (UNSAFE, FORMAT)),
     "cifar: endless nesting": Hostile("a.tar", cifar(deep_pickle()), (UNSAFE, FORMAT)),
+    "cifar: lying shape": Hostile("a.tar", cifar(array_in_pickle("K\x7fM\x00\x0c\x86")), (FORMAT,)),
+    "cifar: shape that is none": Hostile("a.tar", cifar(array_in_pickle("K\x02N\x86")), (FORMAT, UNSAFE)),
+    "cifar: shape below zero": Hostile(
+        "a.tar", cifar(array_in_pickle("J\xff\xff\xff\xffM\x00\x0c\x86")), (FORMAT, UNSAFE)
+    ),
+    "npz: endless names": Hostile("a.npz", arrays(*(f"{letter * 60_000}" for letter in "abcdefg")), (FORMAT,)),
+    "npz: other names": Hostile("a.npz", arrays("a", "b"), (FORMAT,)),
+    "frames: lying shape": Hostile("a.zip", frames(declared("(4, 2, 4096, 4096)")), (BROKEN, UNSAFE)),
+    "frames: giant shape": Hostile("a.zip", frames(declared("(4, 2, 9000000000, 9000)")), (UNSAFE,)),
+    "frames: pickled objects": Hostile("a.zip", frames(pickled_npy()), (UNSAFE, BROKEN)),
+    "frames: program in its header": Hostile("a.zip", frames(npy_of(f"open('{CANARY}', 'w')")), (BROKEN,)),
+    "frames: no frames": Hostile("a.zip", frames(npy(np.zeros((0, 2, 8, 8)))), (FORMAT,)),
+    "parquet: nothing inside": Hostile("a.parquet", lambda: b"PAR1" + bytes(64) + b"PAR1", (BROKEN,)),
+    "parquet: giant footer": Hostile("a.parquet", lambda: b"PAR1" + struct.pack("<I", 2**31 - 1) + b"PAR1", (BROKEN,)),
+    "parquet: encrypted": Hostile("a.parquet", lambda: b"PARE" + bytes(64) + b"PARE", (FORMAT,)),
+    "parquet: no pictures": Hostile("a.parquet", parquet(image=[b"x", b"y"], label=[0, 1]), (BROKEN,)),
+    "parquet: endless labels": Hostile("a.parquet", parquet(image=[b"x", b"y"], label=[0, 2**62]), (CLASSES,)),
+    "parquet: endless names": Hostile(
+        "a.parquet", parquet(**{letter * 60_000: [1] for letter in "abcdefg"}), (FORMAT,)
+    ),
+    "parquet: nested without end": Hostile("a.parquet", parquet(image=[nested(60)], label=[0]), (FORMAT,)),
     "cifar: no pickle": Hostile("a.tar", cifar(b"no pickle"), (UNSAFE, FORMAT)),
 }  # fmt: skip

@@ -81,6 +81,6 @@ def write_checkpoint(checkpoint: Path, data: Path) -> None:
     """Weights, and images that they are right on."""
     state = weights()
     torch.save({"model": state, "args": {"time_steps": STEPS, "image_size": SIDE}}, checkpoint)
-    images = torch.randn((SAMPLES, 3, SIDE, SIDE), generator=torch.Generator().manual_seed(3))
+    images = torch.rand((SAMPLES, 3, SIDE, SIDE), generator=torch.Generator().manual_seed(3))
     labels = independent(state, images)[0].argmax(1)
     np.savez(data, images=images.numpy(), labels=labels.numpy().astype(np.int64))

@@ -17,6 +17,8 @@ import pytest
 from app.jobs.records import HeartbeatReply
 from app.settings import Settings
 from primesvt_client.facts import DataSetFacts
+from tests.core.data.test_parquet import published
+from tests.support.data_files import CLASSES
 from worker import process, sandbox, seccomp
 from worker.heartbeat import LeaseHeartbeat
 from worker.process import ChildDied, CpuLimitExceeded
@@ -47,10 +49,13 @@ def listening() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
+def beating() -> LeaseHeartbeat:
+    reply = HeartbeatReply(cancel_requested=False)
+    return LeaseHeartbeat(lambda *_: reply, Event(), every_seconds=0.1, lease_seconds=60)
+
+
 def attempt(folder: Path, what: str, target: object, limits: Sandbox, seconds: float = 60.0) -> Any:
-    heartbeat = LeaseHeartbeat(
-        lambda *_: HeartbeatReply(cancel_requested=False), Event(), every_seconds=0.1, lease_seconds=60
-    )
+    heartbeat = beating()
     request = Request(task=ValidateData(path=Path(f"{what}:{target}")), sandbox=limits)
     result = supervise(request, DataSetFacts, folder / "child.log", heartbeat, silence_seconds=seconds)
     return (result.model_extra or {})["attempt"]
@@ -88,6 +93,14 @@ def test_computing_has_no_network_but_may_start_programs(tmp_path: Path, listeni
 
 def test_honest_work_is_not_hindered(tmp_path: Path, strict: Sandbox) -> None:
     assert attempt(tmp_path, "use_threads", "", strict) == 64 * 64
+
+
+def test_parquet_files_are_read_inside(tmp_path: Path, strict: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a library in C++ that starts threads and maps memory where it may."""
+    monkeypatch.setattr(process, "CHILD", "worker.child")
+    request = Request(task=ValidateData(path=published(tmp_path / "set.parquet")), sandbox=strict)
+    found = supervise(request, DataSetFacts, tmp_path / "child.log", beating(), silence_seconds=60)
+    assert (found.samples, found.classes) == (6, CLASSES)
 
 
 def test_memory_beyond_the_limit_is_a_refusal(tmp_path: Path, strict: Sandbox) -> None:

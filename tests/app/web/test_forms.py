@@ -51,6 +51,30 @@ def test_a_similar_job_leaves_to_its_preset_what_that_set(preset: str) -> None:
     assert other["criterion"] == "another"
 
 
+@pytest.mark.parametrize(
+    ("typed", "order"),
+    [
+        ("plain", "plain"),
+        ("dog, hot dog ,cat", ("dog", "hot dog", "cat")),
+        ('["tench, Tinca", "cat"]', ("tench, Tinca", "cat")),
+        ("cat", ("cat",)),
+    ],
+)
+def test_an_order_of_classes_is_typed_and_shown_again(typed: str, order: object) -> None:
+    reading = forms.read({"min_accuracy": "50", "class_order": typed, "allow_fewer_classes": "true"})
+    assert not reading.errors
+    parsed = spec.parse(reading.spec)
+    assert (parsed.class_order, parsed.allow_fewer_classes) == (order, True)
+    again = forms.read(forms.values_of(parsed.model_dump(mode="json", exclude_unset=True)))
+    assert spec.parse(again.spec) == parsed
+
+
+@pytest.mark.parametrize("typed", ["[cat", "[1, 2]", "cat, cat", ","])
+def test_an_order_of_classes_that_is_none_is_refused_in_its_place(typed: str) -> None:
+    reading = forms.read({"min_accuracy": "50", "class_order": typed})
+    assert [*reading.errors] == ["class_order"]
+
+
 def test_limits_are_typed_in_percent() -> None:
     typed = {"min_accuracy": "50", "preset": "paper", "max_rates": "embedding=25; block.0.*=12.5; stem.*=0",
              "channel_multiple": "8", "max_macs": "1000000"}  # fmt: skip
@@ -62,6 +86,16 @@ def test_limits_are_typed_in_percent() -> None:
     wrong = forms.read(typed | {"max_rates": "embedding"})
     assert "NAME=VALUE with numbers of percent" in wrong.errors["max_rates"]
     assert forms.read(typed | {"max_rates": "embedding=100"}).errors.keys() == {"max_rates"}
+
+
+def test_how_pixels_are_read_is_typed_as_on_the_command_line() -> None:
+    typed = {"min_accuracy": "50", "preset": "paper", "value_range": "-1.0:1.0", "mean": "0.5, 0.4", "resize": "36"}
+    reading = forms.read(typed)
+    parsed = spec.parse(reading.spec)
+    assert (parsed.value_range, parsed.preprocessing.mean, parsed.preprocessing.resize) == ((-1, 1), (0.5, 0.4), 36)
+    assert forms.values_of(reading.spec) == typed
+    assert "LOW:HIGH" in forms.read(typed | {"value_range": "0-255"}).errors["value_range"]
+    assert "below" in forms.read(typed | {"value_range": "1:0"}).errors["value_range"]
 
 
 @pytest.mark.parametrize("hundredths", [0.29, 1.1, 2.9, 5.7, 28.9])

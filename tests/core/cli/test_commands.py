@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 import primesvt_core
@@ -84,6 +86,8 @@ def test_inspect_refuses_with_a_code(tmp_path: Path) -> None:
         (("evaluate", CHECKPOINT, "--data", "nowhere"), "nowhere"),
         (("evaluate", CHECKPOINT, "--data", DATA, "--split", "half"), "--split half"),
         (("evaluate", CHECKPOINT, "--data", DATA, "--heads", "7"), "num_heads"),
+        (("evaluate", CHECKPOINT, "--data", DATA, "--class-order", "up"), "neither natural, plain nor a text file"),
+        (("inspect", CHECKPOINT, "--class-order", "plain"), "give --data"),
         (("frobnicate",), "frobnicate"),
         (
             ("compress", CHECKPOINT, "--data", DATA, "--out", "x", "--min-accuracy", "0.9", "--train-data", DATA),
@@ -244,6 +248,37 @@ def test_one_class_too_many_is_named(tmp_path: Path, checkpoint: Path) -> None:
     np.savez(tmp_path / "ten.npz", images=np.zeros((40, 16, 16), np.uint8), labels=np.arange(40) % 10)
     done = primesvt("evaluate", checkpoint, "--data", tmp_path / "ten.npz")
     assert (done.returncode, "error [data_classes]" in done.stderr, "ten.npz" in done.stderr) == (2, True, True)
+
+
+def test_evaluate_asks_what_values_mean_and_is_told(tmp_path: Path, checkpoint: Path) -> None:
+    pictures, labels = tiny.images(30)
+    np.savez(tmp_path / "floats.npz", images=pictures.astype(np.float32), labels=labels)
+    done = primesvt("evaluate", checkpoint, "--data", tmp_path / "floats.npz")
+    assert (done.returncode, "error [data_format]" in done.stderr, "0 to 239" in done.stderr) == (2, True, True)
+    for options in (("--value-range", "0:255"), ("--mean", "0", "--std", "255", "--resize", "32", "--crop", "32")):
+        done = primesvt("evaluate", checkpoint, "--data", tmp_path / "floats.npz", *options, "--json")
+        assert json.loads(done.stdout)["samples"] == 30
+    done = primesvt("inspect", checkpoint, "--value-range", "0:255")
+    assert (done.returncode, "give --data" in done.stderr) == (2, True)
+
+
+def test_classes_are_numbered_as_asked_and_the_numbers_are_printed(tmp_path: Path, checkpoint: Path) -> None:
+    pictures, labels = tiny.images(6)
+    for number, (pixels, label) in enumerate(zip(pictures, labels, strict=True)):
+        (tmp_path / "set" / ("2", "10", "x")[label]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "set" / ("2", "10", "x")[label] / f"{number}.png")
+    (tmp_path / "order.txt").write_text("x\n10\n2\n")
+    shown = primesvt("evaluate", checkpoint, "--data", tmp_path / "set").stdout
+    assert "3 classes: 0 2, 1 10, 2 x" in shown
+    assert "In plain order, that of torchvision's ImageFolder, it would be class 1" in shown
+    for order, classes in (("plain", ["10", "2", "x"]), (tmp_path / "order.txt", ["x", "10", "2"])):
+        found = primesvt("evaluate", checkpoint, "--data", tmp_path / "set", "--class-order", order, "--json").stdout
+        assert (json.loads(found)["classes"], json.loads(found)["notes"]) == (classes, [])
+    shutil.rmtree(tmp_path / "set" / "x")
+    refused = primesvt("evaluate", checkpoint, "--data", tmp_path / "set")
+    assert (refused.returncode, "error [data_classes]" in refused.stderr) == (2, True)
+    done = primesvt("evaluate", checkpoint, "--data", tmp_path / "set", "--allow-fewer-classes", "--json")
+    assert json.loads(done.stdout)["classes"] == ["2", "10"]
 
 
 def test_evaluate_tells_how_many_of_how_many() -> None:

@@ -50,7 +50,7 @@ def test_a_zip_with_a_member_without_a_name_is_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[content.index(b"PK\x01\x02") + 46] = 0
     path.write_bytes(content)
-    refused(path, "data_undecodable", "set.zip")
+    refused(path, "data_unsafe", "no plain file")
 
 
 def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
@@ -78,3 +78,9 @@ def test_archives_that_unpack_to_far_more_than_they_are_are_refused(
     (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(header)
     (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(header)
     refused(tmp_path / "t10k-images-idx3-ubyte.gz", "data_unsafe", "t10k-images-idx3-ubyte.gz")
+
+
+def test_a_header_without_bound_is_refused(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "set.tar.xz", "w:xz", format=tarfile.GNU_FORMAT) as archive:
+        archive.addfile(tarfile.TarInfo("x" * (archives.MAX_HEADER_BYTES + 1)))
+    refused(tmp_path / "set.tar.xz", "data_unsafe", "header")

@@ -139,3 +139,8 @@ def test_samples_of_different_sizes_are_refused() -> None:
     assert refusal.value.error_code == "data_format"
     [whole_batch] = batches(data, [0, 1], Preprocessing(resize=4, crop=4), 2)
     assert whole_batch.images.shape == (2, 3, 4, 4)
+
+
+def test_integers_that_are_no_bytes_are_not_taken_for_floats() -> None:
+    with pytest.raises(DataError, match="pixels are uint16"):
+        Preprocessing().apply(np.zeros((4, 4, 3), np.uint16))

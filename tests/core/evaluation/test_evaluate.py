@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
+from torch.utils.data import TensorDataset
 
-from primesvt_core.data import open_data
+from primesvt_core.data import from_dataset, open_data
 from primesvt_core.errors import DataError
 from primesvt_core.evaluation.evaluate import evaluate
+from primesvt_core.intake.provenance import Provenance, metadata
+from primesvt_core.spec import ClassReading, PreprocessingOverrides, SplitSizes
 from tests.support import tiny
 
 
@@ -42,14 +46,60 @@ def test_all_of_a_few_images_are_evaluated(checkpoint: Path, tmp_path: Path) -> 
         evaluate(checkpoint, tmp_path / "few", split_name="search")
 
 
-def test_classes_that_are_missing_are_told(checkpoint: Path, tmp_path: Path) -> None:
-    [note] = evaluate(checkpoint, images(tmp_path / "part", "b"), split_name="all").notes
-    assert "part has 1 classes" in note
-    assert "in the order of their names" in note
+FEWER = ClassReading(allow_fewer_classes=True)
+
+
+def test_fewer_classes_than_the_model_has_are_refused_unless_allowed(checkpoint: Path, tmp_path: Path) -> None:
+    data = images(tmp_path / "part", "b")
+    with pytest.raises(DataError, match=r"part has 1 classes \(b\), but the model has 3") as refusal:
+        evaluate(checkpoint, data, split_name="all")
+    assert refusal.value.error_code == "data_classes"
+    assert "--allow-fewer-classes" in refusal.value.message
+    [note] = evaluate(checkpoint, data, split_name="all", classes=FEWER).notes
+    assert "part has 1 classes, but the model has 3: they were numbered in the order of their names" in note
+
+
+def test_labels_that_are_numbers_are_the_models_own(checkpoint: Path, tmp_path: Path) -> None:
+    found = evaluate(checkpoint, images(tmp_path / "few", "0", "1"), split_name="all")
+    assert found.classes == ("0", "1")
+    assert "go up to 1, but the model has 3 classes: they were taken as the model's own numbers" in found.notes[0]
+
+
+def test_classes_are_numbered_as_the_family_does_or_as_the_caller_says(checkpoint: Path, tmp_path: Path) -> None:
+    data = images(tmp_path / "set", "1", "2", "10")
+    assert evaluate(checkpoint, data, split_name="all").classes == ("1", "2", "10")
+    plain = evaluate(checkpoint, data, split_name="all", classes=ClassReading(class_order="plain"))
+    assert (plain.classes, plain.notes) == (("1", "10", "2"), ())
+    listed = ClassReading(class_order=("10", "2", "1"))
+    assert evaluate(checkpoint, data, split_name="all", classes=listed).classes == ("10", "2", "1")
+    assert evaluate(checkpoint, data, split_name="all").to_json()["classes"] == ["1", "2", "10"]
+
+
+def test_what_states_other_numbers_is_refused_where_nobody_decided(checkpoint: Path, tmp_path: Path) -> None:
+    data = images(tmp_path / "set", "a", "b", "c")
+    (data / "classes.txt").write_text("c\nb\na\n")
+    with pytest.raises(DataError, match="class 0 is c there, and a in natural order"):
+        evaluate(checkpoint, data, split_name="all")
+    chosen = evaluate(checkpoint, data, split_name="all", classes=ClassReading(class_order="natural"))
+    assert (chosen.classes, len(chosen.notes)) == (("a", "b", "c"), 1)
+
+
+def test_a_pruned_model_remembers_how_classes_were_numbered(tmp_path: Path) -> None:
+    order = ("c", "b", "a")
+    provenance = Provenance(
+        family="spikformer", config=tiny.CONFIG.model_dump(mode="json"), data_fingerprint="none", splits=SplitSizes(),
+        seed=0, preprocessing=PreprocessingOverrides(), batch_size=1, class_order=order, plan={},
+    )  # fmt: skip
+    path = tmp_path / "pruned.safetensors"
+    save_file(tiny.model().state_dict(), path, metadata(provenance))
+    data = images(tmp_path / "set", "a", "b", "c")
+    assert evaluate(path, data, split_name="all").classes == order
+    plain = evaluate(path, data, split_name="all", classes=ClassReading(class_order="plain"))
+    assert plain.classes == ("a", "b", "c")
 
 
 def test_grey_and_coloured_pictures_together_are_named(checkpoint: Path, tmp_path: Path) -> None:
-    data = images(tmp_path / "mixed", "a", "b")
+    data = images(tmp_path / "mixed", "a", "b", "c")
     with Image.open(data / "b" / "0.png") as picture:
         picture.convert("RGB").save(data / "b" / "0.png")
     with pytest.raises(DataError, match="grey and coloured"):
@@ -70,4 +120,12 @@ def test_names_that_are_no_utf_8_are_read_as_latin_1(checkpoint: Path, tmp_path:
     data = open_data(odd)
     assert (data.name, data.classes) == ("caf\xe9", ("b", "\xe4"))
     assert data.fingerprint() != open_data(plain).fingerprint()
-    assert evaluate(checkpoint, odd, split_name="all").data == "caf\xe9"
+    assert evaluate(checkpoint, odd, split_name="all", classes=FEWER).data == "caf\xe9"
+
+
+def test_a_python_data_set_is_evaluated_as_its_file_is(checkpoint: Path, tmp_path: Path) -> None:
+    pictures, labels = tiny.images(30)
+    tensors = TensorDataset(torch.from_numpy(pictures).unsqueeze(1) / 255, torch.from_numpy(labels))
+    found = evaluate(checkpoint, from_dataset(tensors, name="tensors"), assumptions={"image_size": 16})
+    wanted = evaluate(checkpoint, tiny.data_file(tmp_path, 30), assumptions={"image_size": 16})
+    assert (found.data, found.samples, found.accuracy) == ("tensors", 30, wanted.accuracy)

@@ -127,21 +127,30 @@ def test_the_curve_has_every_step_once_with_the_result_of_its_test() -> None:
     assert [step.drop_upper_bound for step in curve] == [None, None, 0.08, 0.08]
 
 
-def candidates(classes: tuple[str, ...], **spec: Any) -> Any:
+def candidates(
+    classes: tuple[str, ...], *, told: tuple[str, ...] = (), learned: tuple[str, ...] = (), **spec: Any
+) -> Any:
     """As much of them as notes are made from."""
     parsed = parse({"budget": {"max_accuracy_drop": 0.03}, **spec})
-    images = SimpleNamespace(data=SimpleNamespace(name="set.tar", classes=classes))
+    images = SimpleNamespace(data=SimpleNamespace(name="set.tar", classes=classes, notes=told))
     config = SimpleNamespace(num_classes=3)
     groups = chosen_groups((WHOLE, LARGE), parsed)
-    return SimpleNamespace(spec=parsed, images=images, config=config, learns_from_search=True, groups=groups)
+    return SimpleNamespace(
+        spec=parsed, images=images, config=config, learns_from_search=True, groups=groups, training_notes=learned
+    )
 
 
 def test_notes_name_what_a_reader_could_not_guess() -> None:
     fine = run_result(600, (trial(DEEP, confirmed=True),))
     assert _notes(candidates(("a", "b", "c")), fine) == ()
-    assert _notes(candidates(("0", "1")), fine) == ()
+    [numbers] = _notes(candidates(("0", "1")), fine)
+    assert "taken as the model's own numbers" in numbers
     [order] = _notes(candidates(("a", "b")), fine)
     assert "set.tar has 2 classes, but the model has 3" in order
+    assert _notes(candidates(("a", "b", "c"), told=("No file of c was read.",)), fine) == ("No file of c was read.",)
+    assert _notes(candidates(("a", "b", "c"), learned=("No file was read.",)), fine) == (
+        "Training data: No file was read.",
+    )
     lost = run_result(600, (trial(DEEP, confirmed=False, lost=9),))
     [original] = _notes(candidates(("a", "b", "c")), lost)
     assert "the model is the original" in original

@@ -114,10 +114,11 @@ def test_the_limits_of_the_spec_are_told(report: Report) -> None:
 
 
 def test_names_are_text_whatever_they_hold(report: Report) -> None:
-    data = report.data.model_copy(update={"name": HOSTILE})
+    data = report.data.model_copy(update={"name": HOSTILE, "classes": (HOSTILE, "cat")})
     layers = tuple(layer.model_copy(update={"name": HOSTILE}) for layer in report.layers)
     page = html(report.model_copy(update={"data": data, "layers": layers}), {})
     assert HOSTILE not in page
+    assert "1&nbsp;cat" in page
     assert "&lt;script&gt;" in page
 
 

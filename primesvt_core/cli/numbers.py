@@ -1,0 +1,16 @@
+"""Which class has which number, in a line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+FIRST, LAST = 10, 1
+"""Classes that are shown where there are many; the report lists all."""
+
+
+def numbered(classes: Sequence[str]) -> str:
+    """The classes with their numbers; of many the first and the last ones."""
+    shown = [f"{number} {name}" for number, name in enumerate(classes)]
+    if len(shown) > FIRST + LAST:
+        shown = [*shown[:FIRST], "...", *shown[-LAST:]]
+    return ", ".join(shown)
