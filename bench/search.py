@@ -175,6 +175,9 @@ class Search:
         }  # fmt: skip
         candidates = prepare(self._request(scratch / "first"))
         splits = candidates.images
+        seen = splits.preprocessing  # said to both: the other commit believes other arguments of a checkpoint
+        if seen.mean is not None and seen.std is not None:
+            self.asked["spec"]["preprocessing"] = {"mean": list(seen.mean), "std": list(seen.std)}
         whole = splits.blocks(splits.splits.search)
         parts = [whole.block(index) for index in range(len(whole))]
         x, labels = (np.concatenate([part[side].numpy() for part in parts]) for side in (0, 1))
