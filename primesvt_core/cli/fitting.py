@@ -206,8 +206,12 @@ class _Trial:
 
 
 def _choice(inspection: Inspection) -> tuple[int | str | None, int, tuple[tuple[str, Value], ...]]:
-    """Heads, time steps, and the other fields that are tried."""
+    """Heads, time steps, and the other fields that are tried: those that tensors do not tell."""
     config, fields = inspection.config, inspection.family.hyperparameters
     heads = getattr(config, "num_heads", None) if "num_heads" in fields else None
-    others = ((name, getattr(config, name)) for name, field in fields.items() if field.choices)
+    others = (
+        (each.field, getattr(config, each.field))
+        for each in inspection.assumptions
+        if fields[each.field].choices and each.source != "tensors"
+    )
     return heads, config.time_steps, tuple(others)

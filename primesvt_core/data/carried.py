@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import IO
 
+from primesvt_client import folders
 from primesvt_core.data._base import DataSet, refuse
 from primesvt_core.data.archives import members
 
@@ -31,7 +32,7 @@ CHUNK = 1 << 20
 
 def is_hidden(name: str) -> bool:
     """Whether a file is one that people do not see: of the system that packed it, not of the data set."""
-    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+    return any(map(folders.is_hidden, PurePosixPath(name).parts))
 
 
 def is_idx(name: str) -> bool:

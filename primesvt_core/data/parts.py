@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Mapping
 
+from primesvt_core.data import part_names
 from primesvt_core.data._base import Part
 
-WORDS: Mapping[str, tuple[str, ...]] = {
-    "test": ("test", "testing"),
-    "val": ("val", "valid", "validation"),
-    "train": ("train", "training"),
-}
+KINDS: tuple[part_names.Kind, ...] = ("test", "val", "train")
+WORDS: Mapping[str, frozenset[str]] = {kind: part_names.WORDS[kind] for kind in KINDS}
 
 ORDER: Mapping[Part, tuple[str, ...]] = {"test": ("", "test", "val", "train"), "train": ("train", "", "val", "test")}
 """Which part is read for evaluation and for training: the first that is there. What is of no part comes first, or after

@@ -35,7 +35,7 @@ from primesvt_core.families._step import NODE, STEP_ARGS, STEP_NEURON, is_step, 
 from primesvt_core.layers.graph import Flow, Multiplies, Signal
 from primesvt_core.layers.masked_attention import MaskedAttention
 from primesvt_core.layers.mlp import CurrentMlp
-from primesvt_core.layers.neurons import UnusedParameter, lif, plif, stored_lif
+from primesvt_core.layers.neurons import UnusedParameter, UnusedThreshold, lif, plif, stored_lif
 from primesvt_core.types import ChannelGroup, Layer, Shapes
 
 __all__ = ["FAMILY", "BlockConfig", "Config"]
@@ -90,6 +90,13 @@ def _neuron(config: Config) -> Callable[..., nn.Module]:
     return stored_lif if is_step(config.variant) else NEURONS[config.neuron]
 
 
+def _unused_neuron(config: Config) -> nn.Module | None:
+    """What the state dict has of a neuron that the public class makes and never runs."""
+    if is_step(config.variant):
+        return UnusedThreshold()
+    return UnusedParameter() if config.neuron == "plif" else None
+
+
 class ConvStem(Stem):
     """Four conv-BN stages, spikes between them, and a convolution that is added to the currents."""
 
@@ -103,10 +110,8 @@ class ConvStem(Stem):
             self.add_module(f"proj_lif{suffix}", neuron())
         self.rpe_conv = nn.Conv2d(config.embed_dim, config.embed_dim, 3, padding=1, bias=False)
         self.rpe_bn = nn.BatchNorm2d(config.embed_dim)
-        if is_step(config.variant):
-            self.rpe_lif = neuron()  # never runs
-        elif config.neuron == "plif":
-            self.rpe_lif = UnusedParameter()
+        if (unused := _unused_neuron(config)) is not None:
+            self.rpe_lif = unused
         self.pooled = [pools == "1" for pools in config.pooling_stat]
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
 
@@ -133,10 +138,8 @@ class Attention(MaskedAttention):
             mask_neuron=partial(neuron, threshold=MASK_THRESHOLD),
         )  # fmt: skip
         self.talking_heads = nn.Conv1d(config.num_heads, config.num_heads, 1, bias=False)
-        if is_step(config.variant):
-            self.attn_lif = neuron()  # never runs
-        elif config.neuron == "plif":
-            self.attn_lif = UnusedParameter()
+        if (unused := _unused_neuron(config)) is not None:
+            self.attn_lif = unused
         self.num_heads, self.dvs_mode = config.num_heads, config.dvs_mode
 
     def attend(self, flow: Flow, q: Signal, k: Signal, v: Signal, stream: Signal) -> Signal:

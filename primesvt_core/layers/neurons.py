@@ -144,6 +144,15 @@ class UnusedParameter(nn.Module):
         self.w = nn.Parameter(torch.zeros(()))
 
 
+class UnusedThreshold(nn.Module):
+    """What a neuron stores that a checkpoint has and no forward pass runs; as of `StoredLIF`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("threshold", torch.tensor(1.0))
+        self.act_fun = StoredSlope()
+
+
 class MultiLevelNeuron(nn.Module):
     """A neuron without a membrane: rounds to one of the integers 0 ... ``levels`` and divides by ``norm``.
 

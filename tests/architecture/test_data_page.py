@@ -27,8 +27,9 @@ def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> float:
     """A folder with the first of the example's images; returns the accuracy on them."""
     (tmp_path / "examples").mkdir()
     shutil.copy(ROOT / "examples" / "spikformer-digits.pth.tar", tmp_path / "examples")
-    digits = np.load(ROOT / "examples" / "digits.npz")
-    np.savez(tmp_path / "examples" / "digits.npz", images=digits["images"][:IMAGES], labels=digits["labels"][:IMAGES])
+    with np.load(ROOT / "examples" / "digits.npz") as digits:
+        images, labels = digits["images"][:IMAGES], digits["labels"][:IMAGES]
+    np.savez(tmp_path / "examples" / "digits.npz", images=images, labels=labels)
     monkeypatch.chdir(tmp_path)
     command = "primesvt evaluate examples/spikformer-digits.pth.tar --data examples/digits.npz"
     [accuracy] = evaluated(command)

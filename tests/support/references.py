@@ -61,9 +61,22 @@ class GoldenFile:
         return load_golden(self.path)
 
 
+ALIKE = frozenset(
+    {
+        "maxformer-imagenet_old-T2", "maxformer-cifar_avg-T2", "qkformer-step_imagenet-T4", "sdtv1-step_cifar-T4",
+        "sdtv3-large_1x8", "spikformer-step_imagenet-T4", "spikingformer-cml_dvs-T3",
+    }
+)  # fmt: skip
+"""That differ from others in names, in where they pool or in their neurons' settings alone."""
+
+
 def without_times() -> list[Reference]:
-    """Of those that differ in nothing but time steps one, for what makes them few anyway."""
-    return [*{re.sub(r"-T\d+$", "", reference.name): reference for reference in references()}.values()]
+    """Of those that differ in nothing but time steps, names or such settings one, for what makes them few anyway.
+
+    With `make test-thorough` of all but for time steps.
+    """
+    wanted = [reference for reference in references() if IS_THOROUGH or reference.name not in ALIKE]
+    return [*{re.sub(r"-T\d+$", "", reference.name): reference for reference in wanted}.values()]
 
 
 def two_of_each_family() -> list[Reference]:
