@@ -116,6 +116,7 @@ class _Machine:
         push = self.stack.append
         return {
             **dict.fromkeys(_LITERALS, push),
+            "BYTEARRAY8": lambda content: push(bytes(content)),
             "NONE": lambda _: push(None),
             "NEWTRUE": lambda _: push(True),
             "NEWFALSE": lambda _: push(False),
