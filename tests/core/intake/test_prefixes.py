@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from primesvt_core.checkpoints import Limits
 from primesvt_core.errors import CheckpointMismatch, CheckpointRefused, UnknownFamily
 from primesvt_core.families._base import FAMILIES
 from primesvt_core.intake.inspect import Inspection, inspect
@@ -18,6 +20,7 @@ from primesvt_core.types import Shapes
 from tests.support import tiny
 
 State = dict[str, Tensor]
+MOST_SECONDS = 5.0
 STATE: State = tiny.model().state_dict()
 COUNTERS = [name for name in STATE if name.endswith("num_batches_tracked")]
 
@@ -134,3 +137,18 @@ def test_names_of_no_family_are_reported_as_they_are(tmp_path: Path) -> None:
     for state in ({"model.fc.weight": torch.ones(2, 2)}, {deep + "w": torch.ones(1)}, {"w": torch.ones(1)}):
         with pytest.raises(UnknownFamily, match=next(iter(state)).replace(".", r"\.")):
             inspected(state, tmp_path)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "prefixes",
+    [["a." * 40], [f"{top}." + "b." * 20 for top in "abcdefgh"], ["module." * 30]],
+    ids=["deep", "beside", "wrapped"],
+)
+def test_as_many_names_as_a_file_may_have_are_looked_at_in_seconds(prefixes: list[str], tmp_path: Path) -> None:
+    one = torch.ones(1)
+    torch.save({f"{prefixes[i % len(prefixes)]}t{i}": one for i in range(Limits().tensors)}, tmp_path / "model.pth")
+    start = time.process_time()
+    with pytest.raises(UnknownFamily):
+        inspect(tmp_path / "model.pth")
+    assert time.process_time() - start < MOST_SECONDS
