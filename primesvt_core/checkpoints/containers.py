@@ -14,12 +14,11 @@ from primesvt_core.checkpoints.tensors import Tensor, as_tensor, is_tensor
 from primesvt_core.checkpoints.values import Call, Pairs, mapping
 
 RAW = ("state_dict", "model", "model_state_dict", "net", "module")
-AVERAGED = ("state_dict_ema", "model_ema")
+AVERAGED = (
+    "state_dict_ema", "model_ema", "ema", "ema_state_dict", "ema_model", "model_ema_state_dict", "model_state_dict_ema",
+    "averaged_model", "swa_model", "swa_state_dict",
+)  # fmt: skip
 """Names under which training scripts keep weights: as trained, and their moving average."""
-
-PREFIXES = ("module.", "_orig_mod.")
-COUNTERS = ("total_ops", "total_params")
-"""What the profiler thop leaves behind in every module."""
 
 RESERVED = "__metadata__"
 """What safetensors keeps beside the tensors."""
@@ -65,12 +64,11 @@ def unpack(root: Any, wanted: str | None, limits: Limits) -> Contents:
     if any(is_tensor(value) for _, value in items) and not any(name in found for name in (*RAW, *AVERAGED)):
         if wanted:
             raise refuse(Refusal.NO_STATE_DICT, f"the file is a state dict itself, it has no {quote(wanted)}")
-        tensors, notes = _state_dict(items, limits)
-        return Contents("", ("",), tensors, {}, notes)
+        return Contents("", ("",), _state_dict(items, limits), {}, ())
     offered = _offered(found)
     name = _choose(found, offered, wanted)
-    tensors, notes = _state_dict(found[name], limits)
-    return Contents(name, offered, tensors, _args(items), (*notes, *_beside(items, name, offered)))
+    tensors = _state_dict(found[name], limits)
+    return Contents(name, offered, tensors, _args(items), tuple(_beside(items, name, offered)))
 
 
 def _kind(value: Any) -> str:
@@ -124,7 +122,7 @@ def _beside(items: Items, chosen: str, offered: tuple[str, ...]) -> Iterator[str
         yield f"other weights in the file: {', '.join(others)}"
 
 
-def _state_dict(items: Items, limits: Limits) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+def _state_dict(items: Items, limits: Limits) -> dict[str, Tensor]:
     if len(items) > limits.tensors:
         raise refuse(Refusal.TOO_LARGE, f"the file holds more than {limits.tensors:,} tensors")
     tensors: dict[str, Tensor] = {}
@@ -136,8 +134,7 @@ def _state_dict(items: Items, limits: Limits) -> tuple[dict[str, Tensor], tuple[
         tensors[name] = tensor
     if len(tensors) != len(items):
         raise refuse(Refusal.UNSAFE_ARCHIVE, "the state dict has two entries of one name: readers would disagree")
-    tensors, notes = normalise_names(tensors)
-    return {checked_name(name, limits): tensor for name, tensor in tensors.items()}, notes
+    return tensors
 
 
 def checked_name(name: Any, limits: Limits) -> str:
@@ -152,23 +149,6 @@ def checked_name(name: Any, limits: Limits) -> str:
             Refusal.BAD_NAME, f"a tensor is called '{quote(name)}'; names are letters, digits, '_', '-' and '.'"
         )
     return str(name)
-
-
-def normalise_names(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Drop what wrappers and profilers added to the names."""
-    notes: list[str] = []
-    kept = {name: tensor for name, tensor in tensors.items() if name.rsplit(".", 1)[-1] not in COUNTERS}
-    if len(kept) < len(tensors):
-        notes.append(f"{len(tensors) - len(kept)} counters of a profiler were ignored")
-    stripped = True
-    while stripped and kept:
-        stripped = False
-        for prefix in PREFIXES:
-            if all(name.startswith(prefix) and len(name) > len(prefix) for name in kept):
-                kept = {name.removeprefix(prefix): tensor for name, tensor in kept.items()}
-                notes.append(f"the prefix {prefix} was removed from every name")
-                stripped = True
-    return kept, tuple(notes)
 
 
 def _args(items: Items) -> dict[str, PlainValue]:

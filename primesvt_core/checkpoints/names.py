@@ -25,6 +25,7 @@ ALLOWED = {
     "numpy._core.numeric": ("_frombuffer",),
     "collections": ("OrderedDict", "defaultdict", "Counter"),
     "argparse": ("Namespace",),
+    "mmengine.logging.history_buffer": ("HistoryBuffer",),
     "datetime": ("datetime", "date", "time", "timedelta", "timezone"),
     "pathlib": ("Path", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"),
     "_codecs": ("encode",),

@@ -11,20 +11,21 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from primesvt_core.checkpoints.containers import PlainValue, unpack
+from primesvt_core.checkpoints.containers import PlainValue, checked_name, unpack
+from primesvt_core.checkpoints.counters import as_counts, is_count
 from primesvt_core.checkpoints.limits import Limits
 from primesvt_core.checkpoints.refusals import Refusal, quote, refuse
 from primesvt_core.checkpoints.regions import Located, Region, check_variance, verify
 from primesvt_core.checkpoints.safetensors_files import read_safetensors
 from primesvt_core.checkpoints.tensors import ITEMSIZES, Tensor
 from primesvt_core.checkpoints.torch_files import Structure, is_legacy, read_legacy, read_zip
+from primesvt_core.checkpoints.wrappers import unwrap
 from primesvt_core.checkpoints.writing import write_tensors
 from primesvt_core.errors import CheckpointRefused
 from primesvt_core.types import TensorSpec
 
 Format = Literal["torch_zip", "torch_legacy", "safetensors"]
 FLOATS = ("float16", "bfloat16", "float32", "float64")
-COUNTER = "num_batches_tracked"
 VARIANCE = "running_var"
 SMALL_FILE = 1 << 20
 HEAD = 512
@@ -96,12 +97,18 @@ def _read(path: Path, limits: Limits, container: str | None) -> Checkpoint:
                 Refusal.NO_STATE_DICT, f"a safetensors file is a state dict itself; no {quote(container)} in it"
             )
         located, metadata = read_safetensors(path, limits)
+        located, notes = unwrap(located)
     else:
         structure = read_zip(path, limits) if format_ == "torch_zip" else read_legacy(path, limits)
         contents = unpack(structure.root, container, limits)
-        located = _locate(structure, contents.tensors)
+        tensors, changed = unwrap(contents.tensors)
+        located = _locate(structure, tensors)
         chosen, containers, args, notes = contents.container, contents.containers, contents.args, contents.notes
+        notes = (*changed, *notes)
+    for name in located:
+        checked_name(name, limits)
     _check(path, located, limits)
+    located, counted = as_counts(located)
     with path.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
     return Checkpoint(
@@ -109,10 +116,10 @@ def _read(path: Path, limits: Limits, container: str | None) -> Checkpoint:
         format=format_,
         container=chosen,
         containers=containers,
-        tensors=MappingProxyType({name: _spec(tensor) for name, tensor in located.items()}),
+        tensors=MappingProxyType({name: spec(tensor) for name, tensor in located.items()}),
         args=MappingProxyType(dict(args)),
         metadata=MappingProxyType(dict(metadata)),
-        notes=notes,
+        notes=(*notes, *counted),
         sha256=digest,
         located=MappingProxyType(located),
     )
@@ -188,8 +195,12 @@ def _check(path: Path, located: Mapping[str, Located], limits: Limits) -> None:
     if not located:
         raise refuse(Refusal.NO_STATE_DICT, "the file holds no tensors; save model.state_dict()")
     for name, tensor in located.items():
-        if tensor.dtype not in FLOATS and not (tensor.dtype == "int64" and name.rsplit(".", 1)[-1] == COUNTER):
-            raise refuse(Refusal.UNSUPPORTED_TENSOR, f"{name} has the dtype {tensor.dtype}; weights are floating-point")
+        if tensor.dtype not in FLOATS and not is_count(name, tensor):
+            raise refuse(
+                Refusal.UNSUPPORTED_TENSOR,
+                f"{name} has the dtype {tensor.dtype}; weights are floating-point. If it is a counter or a metric, save"
+                " the state dict of the model alone",
+            )
     # Views may overlap and reach far apart, so both what is written and what is read for it are bounded.
     total = sum(max(tensor.bytes, tensor.extent) for tensor in located.values())
     if total > limits.expansion * max(path.stat().st_size, SMALL_FILE):
@@ -206,5 +217,6 @@ def _check(path: Path, located: Mapping[str, Located], limits: Limits) -> None:
             check_variance(tensor, name)
 
 
-def _spec(tensor: Located) -> TensorSpec:
+def spec(tensor: Located) -> TensorSpec:
+    """A tensor without its values."""
     return TensorSpec(shape=tensor.shape, dtype=tensor.dtype, itemsize=ITEMSIZES[tensor.dtype])

@@ -34,7 +34,7 @@ class Refusal(StrEnum):
     BAD_TENSOR = "bad_tensor", "A tensor's shape, strides and storage do not fit together."
     UNSUPPORTED_TENSOR = (
         "unsupported_tensor",
-        "A tensor is sparse, quantised or without data, or of a dtype that weights do not have.",
+        "A tensor is sparse, quantised or without data, of a dtype that weights do not have, or a part of a weight.",
     )
     NOT_FINITE = (
         "not_finite",
@@ -42,7 +42,10 @@ class Refusal(StrEnum):
     )
     BAD_NAME = "bad_name", "A tensor's name is not a short string of letters, digits, '_', '-' and '.'."
     NO_STATE_DICT = "no_state_dict", "The file is readable but holds no state dict."
-    AMBIGUOUS = "ambiguous", "The file holds several state dicts, and it is unclear which one is meant."
+    AMBIGUOUS = (
+        "ambiguous",
+        "The file holds several state dicts, or one tensor under two names, and it is unclear which one is meant.",
+    )
 
 
 def refuse(code: Refusal, message: str) -> CheckpointRefused:

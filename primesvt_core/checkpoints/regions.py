@@ -101,6 +101,11 @@ class Located:
             yield piece.array()
 
 
+def numbers(held: NDArray[Any], dtype: str) -> NDArray[Any]:
+    """What an array stands for: of bfloat16, which numpy does not have, the numbers that its bits are."""
+    return (held.astype("<u4") << 16).view("<f4") if dtype == "bfloat16" else held
+
+
 def check_variance(tensor: Located, what: str) -> None:
     """Check that a BatchNorm's running variance is one, of which a root can be taken.
 
@@ -108,8 +113,7 @@ def check_variance(tensor: Located, what: str) -> None:
         CheckpointRefused: naming ``what``.
     """
     for piece in tensor.pieces() if len(tensor.shape) == 1 else ():
-        values = (piece.astype("<u4") << 16).view("<f4") if tensor.dtype == "bfloat16" else piece
-        if (values < 0).any():
+        if (numbers(piece, tensor.dtype) < 0).any():
             raise refuse(Refusal.NOT_FINITE, f"{what} is negative, where a variance is not: the model gives NaN")
 
 

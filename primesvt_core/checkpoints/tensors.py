@@ -14,9 +14,12 @@ ITEMSIZES = {
     "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int16": 2, "int8": 1,
     "uint8": 1, "bool": 1,
 }  # fmt: skip
-NUMPY_CODES = {"f8": "float64", "f4": "float32", "f2": "float16", "i8": "int64"}
+NUMPY_CODES = {"f8": "float64", "f4": "float32", "f2": "float16", "i8": "int64", "i4": "int32"}
 PARAMETERS = ("_rebuild_parameter", "_rebuild_parameter_with_state")
-TENSORS = (*PARAMETERS, "_rebuild_tensor_v2", "_reconstruct")
+ARRAYS = ("_reconstruct", "_frombuffer")
+"""How numpy arrays are pickled: until protocol 4, and from 5 on."""
+
+TENSORS = (*PARAMETERS, "_rebuild_tensor_v2", *ARRAYS)
 MAX_DIMENSIONS = 8
 LARGEST = 1 << 62
 METADATA_AT = 6
@@ -61,18 +64,23 @@ def is_tensor(value: Any) -> bool:
     return isinstance(value, Call) and value.name.name in TENSORS
 
 
+def is_scalar(value: Any) -> bool:
+    """Whether ``value`` stands for a number of numpy's, ``np.int64(7)``."""
+    return isinstance(value, Call) and value.name.name == "scalar"
+
+
 def as_tensor(value: Any) -> Tensor | None:  # whatever the pickle holds
-    """The tensor or numpy array that ``value`` stands for; None if it is neither.
+    """The tensor, numpy array or number of numpy's that ``value`` stands for; None if it is none of them.
 
     Raises:
         CheckpointRefused: if it is one, but impossible or of an unsupported kind.
     """
-    if not is_tensor(value):
+    if not is_tensor(value) and not is_scalar(value):
         return None
     try:
         if value.name.name in PARAMETERS:
             return as_tensor(value.args[0])
-        return _array(value.state) if value.name.name == "_reconstruct" else _dense(value.args)
+        return _dense(value.args) if value.name.name == "_rebuild_tensor_v2" else _array(*_array_parts(value))
     except (ValueError, TypeError, IndexError, AttributeError) as error:
         raise refuse(
             Refusal.BAD_TENSOR, f"a tensor in the file is not described as torch does it ({quote(error)})"
@@ -113,8 +121,21 @@ def _dense(args: tuple[Any, ...]) -> Tensor:
     return tensor
 
 
-def _array(state: Any) -> Tensor:
-    _, shape, dtype, fortran, content = state
+def _array_parts(value: Call) -> tuple[Any, Any, bool, Any]:
+    """Shape, dtype, whether the first axis varies fastest, and bytes."""
+    if is_scalar(value):
+        dtype, content = value.args
+        return (), dtype, False, content
+    if value.name.name == "_frombuffer":
+        content, dtype, shape, order = value.args
+        if order not in ("C", "F"):
+            raise ValueError("a numpy array in another order than C or F")
+        return shape, dtype, order == "F", content
+    _, shape, dtype, fortran, content = value.state
+    return shape, dtype, bool(fortran), content
+
+
+def _array(shape: Any, dtype: Any, fortran: bool, content: Any) -> Tensor:
     sizes, (code, *_) = _sizes(shape), dtype.args
     order = dtype.state[1] if dtype.state else "<"
     if not isinstance(code, str) or code not in NUMPY_CODES or order not in ("<", ">", "="):

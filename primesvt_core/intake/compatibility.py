@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
-from primesvt_core.checkpoints import Checkpoint
+from primesvt_core.checkpoints import Checkpoint, is_counter, with_counters
 from primesvt_core.errors import CheckpointMismatch, UnknownFamily
 from primesvt_core.families._base import FamilyConfig
 from primesvt_core.intake.identification import AnyFamily
@@ -16,16 +16,32 @@ SHOWN = 5
 """Tensors that an error names of each kind."""
 
 
-def check_shapes(path: Path, family: AnyFamily, config: FamilyConfig, shapes: Shapes) -> None:
-    """Compare a state dict with the model that its config describes, built without memory.
+def complete(checkpoint: Checkpoint, family: AnyFamily, config: FamilyConfig) -> Checkpoint:
+    """The checkpoint with the counters of its BatchNorms, which files from before torch 0.4.1 and converted ones lack.
 
     Raises:
-        CheckpointMismatch: with the tensors that are missing, unexpected or misshapen.
+        CheckpointMismatch: if the config's model cannot be built.
     """
+    wanted = _model_shapes(checkpoint.path, family, config)
+    return with_counters(checkpoint, [name for name in wanted if name not in checkpoint.tensors and is_counter(name)])
+
+
+def _model_shapes(path: Path, family: AnyFamily, config: FamilyConfig) -> Shapes:
+    """The state dict of the model that a config describes, built without memory."""
     try:
         wanted: Shapes = import_module("primesvt_core.pruning.surgery").full_shapes(family, config)
     except (RuntimeError, ValueError, ArithmeticError) as error:  # torch's, of widths that no tensor has
         raise CheckpointMismatch(f"{path.name} describes a model that cannot be built ({error})") from None
+    return wanted
+
+
+def check_shapes(path: Path, family: AnyFamily, config: FamilyConfig, shapes: Shapes) -> None:
+    """Compare a state dict with the model that its config describes.
+
+    Raises:
+        CheckpointMismatch: with the tensors that are missing, unexpected or misshapen.
+    """
+    wanted = _model_shapes(path, family, config)
     missing = [name for name in wanted if name not in shapes]
     unexpected = [name for name in shapes if name not in wanted]
     misshapen = [name for name in wanted if name in shapes and wanted[name].shape != shapes[name].shape]

@@ -22,8 +22,9 @@ from primesvt_core.errors import SpecError
 from primesvt_core.families._base import FamilyConfig, Value
 from primesvt_core.families._recipes import overrides_of
 from primesvt_core.intake.assumptions import check_agreement, resolve, unanswered
-from primesvt_core.intake.compatibility import check_args, check_plan, check_shapes
+from primesvt_core.intake.compatibility import check_args, check_plan, check_shapes, complete
 from primesvt_core.intake.identification import AnyFamily, all_families, find_family, fitting
+from primesvt_core.intake.prefixes import without_prefix
 from primesvt_core.intake.provenance import Provenance, read_provenance
 from primesvt_core.pruning.groups import memory_bytes, parameter_count
 from primesvt_core.pruning.sizes import sort_groups, sort_layers
@@ -162,11 +163,13 @@ def inspect(path: Path, assumptions: Mapping[str, Value] | None = None, *, conta
 def identify(checkpoint: Checkpoint, assumptions: Mapping[str, Value]) -> Inspection:
     """Identify a checkpoint that was read; see `inspect`."""
     provenance = read_provenance(checkpoint)
+    checkpoint = checkpoint if provenance else without_prefix(checkpoint)
     key, family, variant = find_family(checkpoint, provenance)
     with fitting(checkpoint.path, f"{family.title} ({variant})"):
         assumed = resolve(family, variant, checkpoint, assumptions, provenance.config if provenance else None)
         config = _infer(family, variant, checkpoint, assumed, provenance)
     check_agreement(checkpoint.path, config, assumed, assumptions)
+    checkpoint = checkpoint if provenance else complete(checkpoint, family, config)
     check_shapes(checkpoint.path, family, config, checkpoint.tensors)
     check_args(checkpoint, family, config)
     if provenance is not None:
