@@ -37,6 +37,9 @@ candidate that may be the next; the deepest values, which save most, stay first.
 PIECE = 16
 """Images of a piece, at the most. How a block is cut into pieces does not depend on the number of threads."""
 
+PIECE_BYTES = 128 << 20
+"""What the first layer makes of a piece, at the most: of large pictures a piece has fewer of them."""
+
 ORIGINAL = Patch()
 
 
@@ -113,6 +116,8 @@ class BlockEngine:
         self.loading = Lock()
         self.loaded: tuple[int, Tensor] | None = None
         """The block whose images were read last, and its images."""
+        self.pixels = 1
+        """Of an image, once one was read."""
         self.levels: dict[int, Level] = {}
         everything = Outline(self.nodes, {}, frozenset((INPUT,)))
         self.original = self.base = Level(
@@ -125,7 +130,7 @@ class BlockEngine:
         self.levels = {id(patch): self.levels.get(id(patch)) or self._level(patch, room) for patch in patches}
         levels = [self.levels[id(patch)] for patch in patches]
         labels = self._labels(block)
-        pieces = 1 if self.like.is_cuda else _pieces(len(labels))
+        pieces = self._pieces(block)
         found = in_parallel([partial(self._logits, levels, Piece(block, number, pieces)) for number in range(pieces)])
         self.loaded = None
         original, *candidates = (torch.cat(parts) for parts in zip(*found, strict=True))
@@ -155,7 +160,7 @@ class BlockEngine:
         if level is None:
             level = self._level(patch, self.kept_bytes // 3) if patch.touched else self.original
             self.levels[id(patch)] = level
-        pieces = 1 if self.like.is_cuda else _pieces(len(self._labels(block)))
+        pieces = self._pieces(block)
         found = in_parallel(
             [partial(self._wanted, level, Piece(block, number, pieces), names) for number in range(pieces)]
         )
@@ -191,12 +196,25 @@ class BlockEngine:
             self._block(block)
         return self.labels[block]
 
+    def _pieces(self, block: int) -> int:
+        """In how many pieces a block is computed."""
+        if self.like.is_cuda:
+            return 1
+        images = len(self._labels(block))
+        return _pieces(images, max(1, min(PIECE, PIECE_BYTES // self.bytes_an_image)))
+
+    @cached_property
+    def bytes_an_image(self) -> int:
+        """What the first layer makes of an image, if it leaves the image's sides as they are."""
+        first = next((tensor for tensor in self.model.parameters() if tensor.dim() > 1), self.like)
+        return self.model.time_steps * len(first) * self.pixels * self.like.element_size()
+
     def _block(self, block: int) -> Tensor:
         """The images of a block; kept until it is through."""
         with self.loading:
             if self.loaded is None or self.loaded[0] != block:
                 images, self.labels[block] = self.images.block(block)
-                self.loaded = block, images
+                self.loaded, self.pixels = (block, images), images.shape[-2] * images.shape[-1]
             return self.loaded[1]
 
     def _values(
@@ -347,9 +365,9 @@ def _silenced(x: Tensor, channels: Silence) -> Tensor:
     return x.index_fill(2, torch.tensor(sorted(channels), device=x.device), 0.0)
 
 
-def _pieces(images: int) -> int:
-    """In how many pieces a block is computed: a power of two, which any usual number of threads shares evenly."""
-    return 1 << (-(-images // PIECE) - 1).bit_length()
+def _pieces(images: int, most: int) -> int:
+    """In how many pieces of so many images, at the most: a power of two, which any number of threads shares evenly."""
+    return min(images, 1 << (-(-images // most) - 1).bit_length())
 
 
 def _cuts(nodes: Sequence[Node]) -> frozenset[Signal]:

@@ -125,9 +125,28 @@ def test_pieces_give_what_a_block_gives(model: SpikingModel, monkeypatch: pytest
         assert one.divergence == pytest.approx(other.divergence, abs=1e-5)
 
 
-@pytest.mark.parametrize(("images", "pieces"), [(1, 1), (16, 1), (17, 2), (32, 2), (36, 4), (64, 4), (65, 8), (128, 8)])
-def test_a_block_has_as_many_pieces_as_threads_share_evenly(images: int, pieces: int) -> None:
-    assert _pieces(images) == pieces
+@pytest.mark.parametrize(
+    ("images", "most", "pieces"),
+    [
+        (1, 16, 1), (16, 16, 1), (17, 16, 2), (32, 16, 2), (36, 16, 4), (64, 16, 4), (65, 16, 8), (128, 16, 8),
+        (20, 2, 16), (20, 1, 20), (1, 1, 1),
+    ],
+)  # fmt: skip
+def test_a_block_has_as_many_pieces_as_threads_share_evenly(images: int, most: int, pieces: int) -> None:
+    assert _pieces(images, most) == pieces
+
+
+def test_large_pictures_have_smaller_pieces(model: SpikingModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = Counting()
+    x, _ = images.block(0)
+    engine = BlockEngine(model, images)
+    whole = engine.evaluate(0, PATCHES)
+    first = next(tensor for tensor in model.parameters() if tensor.dim() > 1)
+    assert engine.bytes_an_image == model.time_steps * len(first) * x.shape[-2] * x.shape[-1] * 4
+    monkeypatch.setattr(blockwise, "PIECE_BYTES", 2 * engine.bytes_an_image)
+    other = BlockEngine(model, Counting())
+    assert [one.classes for one in other.evaluate(0, PATCHES)] == [one.classes for one in whole]
+    assert other._pieces(0) == _pieces(len(x), 2)
 
 
 def test_streams_are_where_a_network_can_be_cut(model: SpikingModel) -> None:
