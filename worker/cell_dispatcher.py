@@ -78,7 +78,8 @@ class OwnCellDispatcher:
         self._is_shared = self._is_waiting = False
 
     def publish(self, cells: Mapping[str, Rates]) -> None:
-        self._wanted = dict(cells)
+        """Others are told of these as well, if they take long: a policy asks more than once."""
+        self._wanted, self._is_shared = dict(cells), False
 
     def next_batch(self) -> AssignmentAnswer | None:
         if not self._is_waiting:

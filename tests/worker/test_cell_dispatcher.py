@@ -100,3 +100,20 @@ def test_what_the_child_has_computed_is_stored_with_what_it_publishes(tmp_path: 
         {"cells": ["search/0", "search/1"], "computed": {"order": [1, 0], "scores/l2/g": [0.5]}},
         {"computed": {}},
     ]
+
+
+def test_what_is_published_later_is_handed_out_as_well(tmp_path: Path) -> None:
+    """A policy that asks twice waited for ever: nobody had been told of the second cells."""
+    steps = Steps()
+    calls: list[str] = []
+    own = OwnCellDispatcher(
+        cast("Any", steps), CLAIM, NewCells(tmp_path), 0.0, lambda: calls.append("help"), lambda: None
+    )
+    own.throughput.cell_seconds = 1.0
+    for cells in (["search/0", "search/1"], ["search/0", "search/2"]):
+        own.publish({cell: {"group": 0.5} for cell in cells})
+        assert own.next_batch() == AssignmentAnswer(results={"search/0": "1"})
+    assert [one["cells"] for one in steps.published if "cells" in one] == [
+        ["search/0", "search/1"], ["search/0", "search/2"],
+    ]  # fmt: skip
+    assert calls == ["help", "help"]
