@@ -45,6 +45,11 @@ def renamed(name: str, old: str, new: str) -> State:
     return {re.sub(old, new, tensor): value for tensor, value in golden(name).items()}
 
 
+def encoder(name: str, prefix: str) -> State:
+    """A model whose head is still to be trained, within another one."""
+    return {prefix + tensor: value for tensor, value in without(name, r"^head").items()}
+
+
 def named(*names: str) -> State:
     return {name: torch.ones(4, 4) for name in names}
 
@@ -139,7 +144,7 @@ FILES: dict[tuple[str, str], list[Case]] = {
         for mark in ("q_spike.threshold", "qe_conv.0.weight", "qi_conv.0.weight")
     ],
     ("sdtv3", "the encoder before fine-tuning (MAE)"): [
-        (partial(renamed, "sdtv3-large-nokd", "^", "encoder."), {}, "no family")
+        (partial(encoder, "sdtv3-large-nokd", "encoder."), {}, "head")
     ],
     **of_step("qkformer", "QKFormer", "qkformer-step_cifar-T4"),
     ("qkformer", "QKFormer of spikingjelly"): [(partial(zoo, "sj_qkformer"), {}, "")],
