@@ -191,7 +191,9 @@ def test_what_is_missing_too_much_or_misshapen_is_named_with_what_to_do(family: 
         inspect(tmp_path / "m.pth")
     message = refusal.value.message
     assert f"looks like {golden.family.title}" in message
-    assert f"missing: {gone}; unexpected: extra.weight; misshapen: {wrong} is [{size + 3}], should be [{size}]" in message
+    assert (
+        f"missing: {gone}; unexpected: extra.weight; misshapen: {wrong} is [{size + 3}], should be [{size}]" in message
+    )
     assert "save the whole state_dict() of the public model" in message
     assert refusal.value.facts == {"missing": [gone], "unexpected": ["extra.weight"], "misshapen": [wrong]}
 
