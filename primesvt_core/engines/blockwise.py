@@ -23,6 +23,7 @@ from primesvt_core.engines.folding import Step, steps
 from primesvt_core.engines.keeping import Kept, unpacked
 from primesvt_core.engines.kernels import Kernels, attend, available, leaky
 from primesvt_core.engines.outlines import NOTHING, Outline, Silence, extends, gone, outline
+from primesvt_core.engines.pieces import at_a_time, piece_count
 from primesvt_core.engines.predictions import predictions
 from primesvt_core.engines.threads import in_parallel
 from primesvt_core.layers.graph import INPUT, Attend, Channels, Fire, Node, Planes, Signal, Stateless
@@ -33,12 +34,6 @@ from primesvt_core.pruning.patches import Patch, patched
 KEPT_BYTES = 3 << 29
 """Memory for values that candidates begin with, a third each for the original's, an accepted step's, and those of the
 candidate that may be the next; the deepest values, which save most, stay first."""
-
-PIECE = 16
-"""Images of a piece, at the most. How a block is cut into pieces does not depend on the number of threads."""
-
-PIECE_BYTES = 128 << 20
-"""What the first layer makes of a piece, at the most: of large pictures a piece has fewer of them."""
 
 ORIGINAL = Patch()
 
@@ -201,13 +196,7 @@ class BlockEngine:
         if self.like.is_cuda:
             return 1
         images = len(self._labels(block))
-        return _pieces(images, max(1, min(PIECE, PIECE_BYTES // self.bytes_an_image)))
-
-    @cached_property
-    def bytes_an_image(self) -> int:
-        """What the first layer makes of an image, if it leaves the image's sides as they are."""
-        first = next((tensor for tensor in self.model.parameters() if tensor.dim() > 1), self.like)
-        return self.model.time_steps * len(first) * self.pixels * self.like.element_size()
+        return piece_count(images, at_a_time(self.model, self.pixels))
 
     def _block(self, block: int) -> Tensor:
         """The images of a block; kept until it is through."""
@@ -363,11 +352,6 @@ def _silenced(x: Tensor, channels: Silence) -> Tensor:
     if not channels:
         return x
     return x.index_fill(2, torch.tensor(sorted(channels), device=x.device), 0.0)
-
-
-def _pieces(images: int, most: int) -> int:
-    """In how many pieces of so many images, at the most: a power of two, which any number of threads shares evenly."""
-    return min(images, 1 << (-(-images // most) - 1).bit_length())
 
 
 def _cuts(nodes: Sequence[Node]) -> frozenset[Signal]:

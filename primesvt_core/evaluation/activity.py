@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from primesvt_core.data import Batch
+from primesvt_core.engines.pieces import PIECE, at_a_time
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import neurons, spikes_of, steps_of
 
@@ -41,7 +42,7 @@ def measure(model: SpikingModel, batches: Iterable[Batch]) -> Activity:
 
     def count(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         def hook(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            spikes[name] += float(spikes_of(module, output).double().sum())
+            spikes[name] += float(spikes_of(module, output).sum(dtype=torch.float64))
             neuron_steps[name] += output.numel() * steps_of(module)
 
         return hook
@@ -52,7 +53,8 @@ def measure(model: SpikingModel, batches: Iterable[Batch]) -> Activity:
             for batch in batches:
                 x = torch.from_numpy(batch.images).to(device)
                 first = x[:1] if first is None else first
-                model(x)
+                for some in torch.split(x, _at_a_time(model, x)):
+                    model(some)
                 images += len(x)
     finally:
         for hook in hooks:
@@ -64,6 +66,12 @@ def measure(model: SpikingModel, batches: Iterable[Batch]) -> Activity:
         peak_activation_bytes=_peak_activation(model, first),
         latency_seconds=_latency(model, first),
     )
+
+
+def _at_a_time(model: SpikingModel, x: Tensor) -> int:
+    """A whole batch, unless what a layer makes of it takes too much memory."""
+    most = at_a_time(model, x.shape[-2] * x.shape[-1])
+    return len(x) if model.depends_on_batch or most == PIECE else most
 
 
 def _peak_activation(model: SpikingModel, image: Tensor) -> int:

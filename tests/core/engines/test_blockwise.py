@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from primesvt_core.engines import Engine, blockwise, open_engine
-from primesvt_core.engines.blockwise import BlockEngine, _cuts, _pieces
+from primesvt_core.engines import Engine, open_engine, pieces
+from primesvt_core.engines.blockwise import BlockEngine, _cuts
 from primesvt_core.engines.reference import ReferenceEngine
 from primesvt_core.intake.loading import build
 from primesvt_core.layers.graph import INPUT, Signal
@@ -118,35 +118,20 @@ def test_steps_that_follow_each_other_take_over_what_was_kept(model: SpikingMode
 
 def test_pieces_give_what_a_block_gives(model: SpikingModel, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = BlockEngine(model, Counting()).evaluate(0, PATCHES)
-    monkeypatch.setattr(blockwise, "PIECE", 1)
+    monkeypatch.setattr(pieces, "PIECE", 1)
     parts = BlockEngine(model, Counting()).evaluate(0, PATCHES)
     for one, other in zip(whole, parts, strict=True):
         assert one.classes == other.classes
         assert one.divergence == pytest.approx(other.divergence, abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("images", "most", "pieces"),
-    [
-        (1, 16, 1), (16, 16, 1), (17, 16, 2), (32, 16, 2), (36, 16, 4), (64, 16, 4), (65, 16, 8), (128, 16, 8),
-        (20, 2, 16), (20, 1, 20), (1, 1, 1),
-    ],
-)  # fmt: skip
-def test_a_block_has_as_many_pieces_as_threads_share_evenly(images: int, most: int, pieces: int) -> None:
-    assert _pieces(images, most) == pieces
-
-
 def test_large_pictures_have_smaller_pieces(model: SpikingModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    images = Counting()
-    x, _ = images.block(0)
-    engine = BlockEngine(model, images)
-    whole = engine.evaluate(0, PATCHES)
-    first = next(tensor for tensor in model.parameters() if tensor.dim() > 1)
-    assert engine.bytes_an_image == model.time_steps * len(first) * x.shape[-2] * x.shape[-1] * 4
-    monkeypatch.setattr(blockwise, "PIECE_BYTES", 2 * engine.bytes_an_image)
+    x, _ = Counting().block(0)
+    whole = BlockEngine(model, Counting()).evaluate(0, PATCHES)
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 2 * pieces.bytes_an_image(model, x.shape[-2] * x.shape[-1]))
     other = BlockEngine(model, Counting())
     assert [one.classes for one in other.evaluate(0, PATCHES)] == [one.classes for one in whole]
-    assert other._pieces(0) == _pieces(len(x), 2)
+    assert other._pieces(0) == pieces.piece_count(len(x), 2)
 
 
 def test_streams_are_where_a_network_can_be_cut(model: SpikingModel) -> None:
