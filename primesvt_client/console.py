@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from typing import NoReturn
 
@@ -45,7 +46,10 @@ def run(app: typer.Typer | Callable[[], None]) -> None:
         fail("no_text", f"{error.object!r} cannot be written as {error.encoding}; give it in UTF-8", WRONG_INPUT)
     except (KeyboardInterrupt, typer.Abort):
         err.print("\nstopped")
-        sys.exit(INTERRUPTED)
+        with suppress(OSError):  # nobody reads it any more
+            sys.stdout.flush()
+        # At once: Python would wait for a thread that was just being started, and that nobody will ever end.
+        os._exit(INTERRUPTED)
 
 
 def fail(code: str, message: str, status: int) -> NoReturn:
