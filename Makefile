@@ -60,7 +60,7 @@ test-contract: setup ## the REST API against its OpenAPI document, 200 cases an 
 # Inputs from the field lie beside the checkout, where they are there at all.
 CASES := ../shared/cases/check.py
 
-test-cases: setup ## what people have as data and checkpoints, each with its right value: ten minutes
+test-cases: setup ## what people have as data and checkpoints, each with its right value: minutes
 	@if test -f $(CASES); then $(BIN)/python $(CASES) $(BIN)/primesvt "$$(mktemp -d)"; \
 	else echo "$(CASES) is not there: the cases are not tried"; fi
 

@@ -95,9 +95,7 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         candidates.note = progress.note
         start = run.start()
         check_above_chance(candidates, start.accuracy, run.compared_images)
-        accuracy = candidates.original_accuracy()
-        goal = search.goal(spec.budget, baseline_accuracy=accuracy, parameter_bytes=start.parameter_bytes)
-        check_promise(candidates, goal.allowed_drop)  # which a least accuracy leaves, known only now
+        goal = _goal(candidates, start)
         progress.note(provable(candidates))
 
     with steps.step(Step.SORT):
@@ -135,6 +133,14 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         write_report(report, request.out)
         keep_cells(candidates, request.out)
     return report
+
+
+def _goal(candidates: Candidates, start: CurvePoint) -> search.Goal:
+    """The budget in the terms of this model, if the images can prove it."""
+    accuracy = candidates.original_accuracy()
+    goal = search.goal(candidates.spec.budget, baseline_accuracy=accuracy, parameter_bytes=start.parameter_bytes)
+    check_promise(candidates, goal.allowed_drop)  # which a least accuracy leaves, known only now
+    return goal
 
 
 def assist(request: Request, queue: CellQueue) -> int:

@@ -57,7 +57,7 @@ def leaky(currents: Tensor, tau: float, threshold: float, kernels: Kernels, *, o
         step = currents[0]
         strides = (step.numel(), *step.stride())
         spikes = torch.empty_strided(currents.shape, strides, dtype=currents.dtype, device=currents.device)
-    if kernels == "numba" and currents.device.type == "cpu":
+    if is_native(kernels, currents):
         from primesvt_core.engines import native  # compiles when it is first used
 
         exact = is_power_of_two(tau)
@@ -79,7 +79,7 @@ def sparse_layer(weight: Tensor, bias: Tensor, stride: int, padding: int, kernel
         From ``(..., H, W, C)``, or ``(..., C)`` where k is 1, to the same of C', or to None if too few inputs are zero
         for it to be faster. None where there is no such form: torch has none.
     """
-    if kernels != "numba" or weight.device.type != "cpu":
+    if not is_native(kernels, weight):
         return None
     from primesvt_core.engines.native_products import Product  # compiles when it is first used
 
@@ -111,7 +111,7 @@ def pack(x: Tensor, kernels: Kernels) -> Tensor:
 
 def attend(q: Tensor, k: Tensor, v: Tensor, *, num_heads: int, scale: float, kernels: Kernels) -> Tensor:
     """`spiking_self_attention` for channels that lie last in memory: the same integers."""
-    if kernels == "numba" and q.device.type == "cpu":
+    if is_native(kernels, q):
         from primesvt_core.engines import native_products
 
         sparse = native_products.attend(q.movedim(2, -1), k.movedim(2, -1), v.movedim(2, -1), num_heads, scale)

@@ -88,9 +88,7 @@ def evaluate(
         classes=_class_reading(classes or BY_FAMILY, own),
         value_range=value_range,
     )
-    if split_name == "auto":
-        confirmed_here = own is not None and own.data_fingerprint == images.data.fingerprint()
-        split_name = "confirmation" if confirmed_here else "all"
+    split_name = _split(split_name, images, own)
     chosen = _indices(images, split_name)
     network = load(model, assumptions, container=container)
 
@@ -111,6 +109,14 @@ def evaluate(
         preprocessing=images.preprocessing.model_dump(mode="json"),
         notes=(*images.data.notes, *numbering(images.data, inspection.config.num_classes)),
     )
+
+
+def _split(name: SplitName, images: SplitImages, own: Provenance | None) -> SplitName:
+    """The split that ``auto`` means; any other is itself."""
+    if name != "auto":
+        return name
+    confirmed_here = own is not None and own.data_fingerprint == images.data.fingerprint()
+    return "confirmation" if confirmed_here else "all"
 
 
 def _class_reading(given: ClassReading, own: Provenance | None) -> ClassReading:

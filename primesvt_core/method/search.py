@@ -185,10 +185,6 @@ class Found:
 A = TypeVar("A")
 
 
-def _nothing_is_known(_rates: Rates, _allowed_drop: float) -> bool | None:
-    return None
-
-
 def run_rounds(
     goal: Goal,
     rates: Mapping[str, tuple[float, ...]],
@@ -200,7 +196,7 @@ def run_rounds(
     evaluate: Evaluate,
     *,
     recovers: bool,
-    known: Callable[[Rates, float], bool | None] = _nothing_is_known,
+    known: Callable[[Rates, float], bool | None],
 ) -> Search:
     """Let the policy search, round by round, until every target is reached or the rounds are through.
 
@@ -226,8 +222,8 @@ def run_rounds(
             max_macs=goal.max_macs,
             memory=memory,
             macs=macs,
-            is_within=partial(_swapped, is_within, allowed_drop),
-            known=partial(_swapped, known, allowed_drop),
+            is_within=partial(_with_drop, is_within, allowed_drop),
+            known=partial(_with_drop, known, allowed_drop),
         )
         curves.append(policy(problem, evaluate))
         if problem.reaches_target(curves[-1][-1].rates):
@@ -242,7 +238,7 @@ def run_rounds(
     return Search(curve=curve, best=best, fallbacks=gentler(curves, best), reached=reaches(best))
 
 
-def _swapped(ask: Callable[[Rates, float], A], allowed_drop: float, rates: Rates) -> A:
+def _with_drop(ask: Callable[[Rates, float], A], allowed_drop: float, rates: Rates) -> A:
     return ask(rates, allowed_drop)
 
 

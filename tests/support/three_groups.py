@@ -39,4 +39,7 @@ class Model:
     def search(self, budget: Budget, *, recovers: bool = False) -> Search:
         wanted, rates = goal(budget, baseline_accuracy=0.9, parameter_bytes=1000), dict.fromkeys(SIZES, RATES)
         policy = POLICY.with_params({})
-        return run_rounds(wanted, rates, START, memory, macs, self.is_within, policy, self.evaluate, recovers=recovers)
+        return run_rounds(
+            wanted, rates, START, memory, macs, self.is_within, policy, self.evaluate, recovers=recovers,
+            known=lambda _rates, _drop: None,
+        )  # fmt: skip
