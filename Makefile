@@ -65,7 +65,7 @@ test-cases: setup ## what people have as data and checkpoints, each with its rig
 	else echo "$(CASES) is not there: the cases are not tried"; fi
 
 test-faults: setup $(SWIFT)/.ready ## hurt every part of the real service; at most fifteen minutes
-	$(BIN)/python -m pytest -q -m faults tests/faults tests/app/jobs/test_machine.py tests/e2e/test_hostile_uploads.py
+	$(BIN)/python -m pytest -q -m faults tests/faults tests/app/jobs/test_machine.py tests/e2e
 
 study: setup ## run what is missing of the study, and write docs/results.md: hours; with QUICK=--quick ten minutes
 	$(BIN)/python -m bench.study $(QUICK)

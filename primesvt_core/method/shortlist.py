@@ -11,8 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from scipy.stats import norm
+from statistics import NormalDist
 
 from primesvt_core.types import CurvePoint
 
@@ -90,7 +89,7 @@ def forecast(measured: Sequence[Measured], *, confidence: float, samples: int) -
     lost = sum(max(one.point.accuracy_drop, 0.0) for one in near)
     nats = sum(one.divergence for one in near)
     slope = max(DROP_A_NAT, (lost + DROP_A_NAT * TRUSTED_NATS) / (nats + TRUSTED_NATS))
-    return Forecast(drop_a_nat=slope, quantile=float(norm.ppf(confidence)), samples=samples)
+    return Forecast(drop_a_nat=slope, quantile=NormalDist().inv_cdf(confidence), samples=samples)
 
 
 def spaced(measured: Sequence[Measured], expected: Forecast, allowed_drop: float) -> tuple[CurvePoint, ...]:

@@ -95,9 +95,9 @@ def check_silenced_equals(model: FamilyModel, plan: Plan, cut: SpikingModel) -> 
     return found
 
 
-def shortened(model: FamilyModel) -> FamilyModel:
-    """The model for few time steps, and one image of which every layer fires."""
-    steps = min(TIME_STEPS, model.config.time_steps)
+def shortened(model: FamilyModel, most: int = TIME_STEPS) -> FamilyModel:
+    """The model for at most so many time steps, and one image of which every layer fires."""
+    steps = min(most, model.config.time_steps)
     x = model.input[:1, :steps] if model.input.dim() == 5 else model.input[:1]
     short = FamilyModel(
         key=model.key,

@@ -22,7 +22,7 @@ from primesvt_core.pruning.groups import plan_for
 from primesvt_core.pruning.surgery import prune, shapes_of
 from primesvt_core.types import Plan
 from tests.support.goldens import Golden
-from tests.support.references import without_times
+from tests.support.references import some_of_each_family
 
 TIME_STEPS = 2
 RATES = (0.0, 0.25, 0.5, 0.75)
@@ -60,7 +60,7 @@ def counted(model: SpikingModel, config: FamilyConfig) -> int:
     return flops.get_total_flops() // 2 + masks
 
 
-@pytest.fixture(scope="module", params=without_times(), ids=lambda reference: reference.name)
+@pytest.fixture(scope="module", params=some_of_each_family(2), ids=lambda reference: reference.name)
 def model(request: pytest.FixtureRequest) -> Golden:
     golden: Golden = request.param.load()
     return golden

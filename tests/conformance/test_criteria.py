@@ -9,7 +9,7 @@ from primesvt_core.criteria._base import scores_of
 from primesvt_core.testing.criteria import CriterionSuite, scoring_of
 from primesvt_core.testing.families import shortened, structures
 from primesvt_core.testing.models import FamilyModel
-from tests.support.references import two_of_each_family
+from tests.support.references import some_of_each_family
 
 KEYS = CRITERIA.available()
 
@@ -28,7 +28,7 @@ class TestRandom(CriterionSuite):
 
 
 class TestFamilies:
-    @pytest.fixture(scope="class", params=two_of_each_family(), ids=lambda reference: reference.name)
+    @pytest.fixture(scope="class", params=some_of_each_family(1), ids=lambda reference: reference.name)
     @classmethod
     def model(cls, request: pytest.FixtureRequest) -> FamilyModel:
         return shortened(request.param.load())

@@ -6,11 +6,11 @@ import pytest
 
 from primesvt_core.testing.engines import EngineSuite
 from primesvt_core.testing.models import FamilyModel
-from tests.support.references import without_times
+from tests.support.references import some_of_each_family
 
 
 class TestEngines(EngineSuite):
-    @pytest.fixture(scope="class", params=without_times(), ids=lambda reference: reference.name)
+    @pytest.fixture(scope="class", params=some_of_each_family(2), ids=lambda reference: reference.name)
     @classmethod
     def model(cls, request: pytest.FixtureRequest) -> FamilyModel:
         found: FamilyModel = request.param.load()

@@ -23,10 +23,11 @@ from primesvt_core.layers.neurons import neurons
 from primesvt_core.pruning.surgery import shapes_of
 from primesvt_core.testing.models import tiny
 from tests.support.goldens import Golden
-from tests.support.references import Reference, references, two_of_each_family, without_times
+from tests.support.references import Reference, references, some_of_each_family, without_times
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 every_reference = pytest.mark.parametrize("reference", without_times(), ids=lambda reference: reference.name)
+some_references = pytest.mark.parametrize("reference", some_of_each_family(2), ids=lambda reference: reference.name)
 FIRST = {reference.family: reference for reference in reversed(references())}
 
 
@@ -46,7 +47,7 @@ def told_by_tensors(golden: Golden) -> set[str]:
     return {name for name, field in fields.items() if field.tell(variant, shapes) is not None}
 
 
-@every_reference
+@some_references
 def test_a_loaded_model_starts_anew_at_every_call(reference: Reference, tmp_path: Path) -> None:
     golden = reference.load()
     model = primesvt_core.load(saved(golden, tmp_path))
@@ -77,7 +78,7 @@ def _break_once(model: nn.Module, images: Tensor) -> None:
     hook.remove()
 
 
-@every_reference
+@some_references
 def test_an_image_is_shown_at_every_time_step(reference: Reference, tmp_path: Path) -> None:
     golden = reference.load()
     model = primesvt_core.load(saved(golden, tmp_path))
@@ -87,7 +88,7 @@ def test_an_image_is_shown_at_every_time_step(reference: Reference, tmp_path: Pa
         assert torch.allclose(model(frames), model(image), atol=1e-5)
 
 
-@pytest.mark.parametrize("reference", two_of_each_family(), ids=lambda reference: reference.name)
+@some_references
 def test_the_result_says_what_was_assumed_from_where(reference: Reference, tmp_path: Path) -> None:
     golden = reference.load()
     path = saved(golden, tmp_path)

@@ -9,10 +9,10 @@ import pytest
 
 from primesvt_core.testing.families import RandomPlanSuite
 from tests.support.goldens import Golden
-from tests.support.references import without_times
+from tests.support.references import some_of_each_family
 from tests.support.thorough import times
 
-REFERENCES = without_times()
+REFERENCES = some_of_each_family(2)
 PLANS = times(25, RandomPlanSuite.plans)
 """Of every family."""
 

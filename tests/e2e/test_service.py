@@ -63,6 +63,7 @@ def test_a_service_that_is_stopped_goes_on_at_the_next_start(restarted: Restarte
     assert restarted.report == undisturbed
 
 
+@pytest.mark.faults
 def test_a_killed_child_ends_in_the_same_plan(here: Service, undisturbed: dict[str, Any], tmp_path: Path) -> None:
     job = here.submit()
     here.until_computing(job)
@@ -90,6 +91,7 @@ def test_a_killed_worker_takes_its_child_along_and_another_goes_on(
     assert here.last_report(job, tmp_path) == undisturbed
 
 
+@pytest.mark.faults
 def test_a_killed_broker_loses_no_job_and_many_notifications_start_one_attempt(here: Service) -> None:
     os.kill(here.pid("valkey"), signal.SIGKILL)
     notifier = CeleryNotifier(here.found.settings.broker_url)
@@ -121,9 +123,11 @@ def test_jobs_stop_when_cancelled_a_queued_one_at_once_and_can_be_tried_again(he
     here.until(lambda: not (here.found.settings.workspaces / job.id).exists())
     again = here.client.retry(job.id)
     assert (again.retry_of, again.spec) == (job.id, job.spec)
-    assert here.until_over(again).state is JobState.SUCCEEDED
+    here.until_computing(again)
+    here.client.cancel(again.id)
+    assert here.until_over(again).state is JobState.CANCELLED
     with pytest.raises(ServerError) as refusal:
-        here.client.cancel(again.id)
+        here.client.cancel(queued.id)
     assert refusal.value.problem.code == "job_finished"
 
 

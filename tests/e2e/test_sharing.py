@@ -79,6 +79,7 @@ def test_idle_workers_help_with_a_profile_and_leave_when_it_is_over(team: Fleet)
     assert min(sorted(computed)[1:]) >= 1
 
 
+@pytest.mark.faults
 def test_helpers_that_are_killed_leave_their_cells_to_others(team: Fleet) -> None:
     first = machine(team, 0)
     job = submitted(team)

@@ -64,10 +64,10 @@ class GoldenFile:
 ALIKE = frozenset(
     {
         "maxformer-imagenet_old-T2", "maxformer-cifar_avg-T2", "qkformer-step_imagenet-T4", "sdtv1-step_cifar-T4",
-        "sdtv3-large_1x8", "spikformer-step_imagenet-T4", "spikingformer-cml_dvs-T3",
+        "sdtv2-imagenet-kd-T4", "sdtv3-large_1x8", "spikformer-step_imagenet-T4", "spikingformer-cml_dvs-T3",
     }
 )  # fmt: skip
-"""That differ from others in names, in where they pool or in their neurons' settings alone."""
+"""That differ from others in names, in a second head, in where they pool or in their neurons' settings alone."""
 
 
 def without_times() -> list[Reference]:
@@ -79,13 +79,13 @@ def without_times() -> list[Reference]:
     return [*{re.sub(r"-T\d+$", "", reference.name): reference for reference in wanted}.values()]
 
 
-def two_of_each_family() -> list[Reference]:
-    """The first and the last; with `make test-thorough` all but for time steps."""
+def some_of_each_family(count: int) -> list[Reference]:
+    """The last one, then the first ones, ``count`` of each; with `make test-thorough` all but for time steps."""
     every = without_times()
     if IS_THOROUGH:
         return every
-    ends = [[found for found in every if found.family == family] for family in FAMILY_KEYS]
-    return [reference for found in ends for reference in dict.fromkeys((*found[:1], *found[-1:]))]
+    of_family = [[found for found in every if found.family == family] for family in FAMILY_KEYS]
+    return [reference for found in of_family for reference in dict.fromkeys((*found[-1:], *found)[:count])]
 
 
 def references(*families: str) -> list[Reference]:

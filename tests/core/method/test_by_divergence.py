@@ -25,8 +25,13 @@ RATES: list[JsonValue] = [0.25, 0.75]
 Make = Callable[..., Run]
 
 
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("workspaces")
+
+
+@pytest.fixture(scope="module")
+def make(folder: Path) -> Make:
     def made(workspace: str, **budget: JsonValue) -> Run:
         spec = parse(
             {
@@ -36,8 +41,8 @@ def make(tmp_path: Path) -> Make:
             }
         )  # fmt: skip
         request = Request(
-            checkpoint=EXAMPLES / "spikformer-digits.pth.tar", data=EXAMPLES / "digits.npz", spec=spec, out=tmp_path,
-            workspace=tmp_path / workspace,
+            checkpoint=EXAMPLES / "spikformer-digits.pth.tar", data=EXAMPLES / "digits.npz", spec=spec, out=folder,
+            workspace=folder / workspace,
         )  # fmt: skip
         return begin(prepare(request))
 
@@ -65,11 +70,16 @@ def carried_out(method: ByDivergence) -> tuple[Found, list[Progress]]:
         return method.search(progress), seen
 
 
-def test_every_group_is_measured_and_the_curve_ascends(make: Make) -> None:
-    run = make("w")
-    found, seen = carried_out(method_of(run))
+@pytest.fixture(scope="module")
+def alone(make: Make) -> tuple[Found, list[Progress]]:
+    """What an undisturbed run finds, in the workspace "alone", and what it tells meanwhile."""
+    return carried_out(method_of(make("alone")))
+
+
+def test_every_group_is_measured_and_the_curve_ascends(make: Make, alone: tuple[Found, list[Progress]]) -> None:
+    found, seen = alone
     assert {(cell.group, cell.rate) for cell in found.cells} == {
-        (group.name, rate) for group in run.candidates.groups for rate in RATES
+        (group.name, rate) for group in make("alone").candidates.groups for rate in RATES
     }
     assert all(cell.divergence is not None and cell.samples == 60 for cell in found.cells)
     savings = [point.memory_saving for point in found.search.curve]
@@ -83,7 +93,7 @@ def test_every_group_is_measured_and_the_curve_ascends(make: Make) -> None:
 
 
 def test_with_a_target_the_first_point_that_reaches_it_is_the_best(make: Make) -> None:
-    run = make("w", max_accuracy_drop=0.05, min_memory_saving=0.3)
+    run = make("both", max_accuracy_drop=0.05, min_memory_saving=0.3)
     found, _ = carried_out(method_of(run))
     assert found.search.reached
     assert found.search.best.parameter_bytes <= 0.7 * run.candidates.memory_before
@@ -96,7 +106,7 @@ def test_with_a_target_the_first_point_that_reaches_it_is_the_best(make: Make) -
 
 def test_a_target_of_multiply_accumulates_is_reached(make: Make) -> None:
     macs = make("whole").candidates.macs_before
-    run = make("w", max_accuracy_drop=0.05, max_macs=int(0.8 * macs))
+    run = make("macs", max_accuracy_drop=0.05, max_macs=int(0.8 * macs))
     found, _ = carried_out(method_of(run))
     assert found.search.reached
     assert run.candidates.macs(found.search.best.rates) <= 0.8 * macs
@@ -122,17 +132,17 @@ class Halves:
         return Assignment(to_compute=here, results={key: cells[key] for key in there})
 
 
-def test_a_shared_profile_is_that_of_one_alone(make: Make) -> None:
-    alone, _ = carried_out(method_of(make("alone")))
+def test_a_shared_profile_is_that_of_one_alone(make: Make, alone: tuple[Found, list[Progress]]) -> None:
     queue = Halves(make("helper"))
     shared, _ = carried_out(method_of(make("shared"), queue))
     assert queue.given > 3
-    assert shared == alone
+    assert shared == alone[0]
 
 
-def test_a_resumed_run_finds_the_same_and_computes_nothing_twice(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    alone, _ = carried_out(method_of(make("w")))
-    again = make("w")
+def test_a_resumed_run_finds_the_same_and_computes_nothing_twice(
+    make: Make, alone: tuple[Found, list[Progress]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = make("alone")
     monkeypatch.setattr(type(again.divergences.repairing), "tensors", lambda *_: pytest.fail("fitted before"))
     resumed, _ = carried_out(method_of(again))
-    assert resumed == alone
+    assert resumed == alone[0]
