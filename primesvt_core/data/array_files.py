@@ -7,6 +7,7 @@ import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 from tokenize import TokenError
 from typing import IO, Any
 
@@ -21,6 +22,10 @@ SUFFIX = ".npy"
 MAX_ARRAY_BYTES = 16 << 30
 DAMAGED = (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, TokenError)
 """What the readers raise for damaged files."""
+
+PARSING = Lock()
+"""NumPy parses what an array declares with `ast`, of which Python has one state for all threads: where another thread
+comes in between, which happens when garbage is collected there, it is a SystemError."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,10 @@ class ArrayFile:
         Raises:
             DataError: if it is damaged, too large, or holds objects.
         """
+        with PARSING:
+            return self._read(name)
+
+    def _read(self, name: str) -> NDArray[Any]:
         try:
             with zipfile.ZipFile(self._opened()) as archive, archive.open(name + SUFFIX) as member:
                 version = npy.read_magic(member)
