@@ -238,7 +238,7 @@ def main() -> None:
     asked = parser.parse_args()
     setattr(blockwise, "available", lambda: asked.kernels)  # noqa: B010  # what an engine takes unless it is told
     case: Profile | Search = (
-        Search(asked.checkpoint, asked.data, asked.search_images, asked.kernels)
+        Search(asked.checkpoint.resolve(), asked.data.resolve(), asked.search_images, asked.kernels)
         if asked.checkpoint
         else Profile(asked.blocks, asked.width, asked.images, asked.kernels)
     )
