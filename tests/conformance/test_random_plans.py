@@ -13,7 +13,7 @@ from tests.support.references import some_of_each_family
 from tests.support.thorough import times
 
 REFERENCES = some_of_each_family(2)
-PLANS = times(25, RandomPlanSuite.plans)
+PLANS = times(15, RandomPlanSuite.plans)
 """Of every family."""
 
 SHARE = {
