@@ -41,9 +41,7 @@ def check_samples(samples: int) -> None:
         DataError: with how many are needed.
     """
     if samples < SMALLEST:
-        raise DataError(
-            f"the data set has {samples} samples; at least {SMALLEST} are needed", code="data_too_small"
-        )
+        raise DataError(f"the data set has {samples} samples; at least {SMALLEST} are needed", code="data_too_small")
 
 
 def check_class_names(

@@ -103,7 +103,7 @@ def check_provable(allowed_drop: float | None, samples: int, confidence: float, 
     raise BudgetUnprovable(
         f"the budget allows a drop of {100 * allowed_drop:.4g} points, but {samples:,} confirmation images cannot prove"
         f" less than {100 * smallest:.4g} points with {100 * confidence:g} % confidence, even if nothing is lost:"
-        f" {wanted}; allow a drop of {_rounded_up(smallest):g}, give more labelled images (a share of them confirms, at"
+        f" {wanted}; allow a drop of {rounded_up(smallest):g}, give more labelled images (a share of them confirms, at"
         " most confirmation_images), or take a result that is not proven (--accept-unproven, accept_unproven: true)",
         facts={
             "allowed_drop": allowed_drop,
@@ -114,7 +114,7 @@ def check_provable(allowed_drop: float | None, samples: int, confidence: float, 
     )
 
 
-def _rounded_up(drop: float) -> float:
+def rounded_up(drop: float) -> float:
     """A provable drop of four decimals, or more where it is smaller than that."""
     scale = 10.0 ** max(4, 1 - math.floor(math.log10(drop)))
     return math.ceil(drop * scale) / scale
