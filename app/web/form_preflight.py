@@ -12,7 +12,9 @@ from app.web import forms
 from app.web.form_fields import FIELDS, FormField
 from app.web.form_job import job_of
 from app.web.form_values import MEBIBYTE, parsed, typed_text
+from app.web.labels import NOTHING
 from primesvt_client.inputs import Kind, Unit
+from primesvt_client.rounding import rounded_down, rounded_up
 from primesvt_core.errors import PrimeSVTError
 from primesvt_core.preflight import Preflight, Problem
 
@@ -23,6 +25,7 @@ TAKE = "take"
 """Name of the buttons that take a value into the form: ``INPUT=VALUE``."""
 
 FINEST_MEBIBYTES = 1e-4
+SPACE = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,18 @@ class Preview:
     def is_waiting(self) -> bool:
         """Whether more will be known once an upload is validated."""
         return self.found is not None and (self.found.family is None or self.found.samples is None)
+
+    @property
+    def provable_drop(self) -> str:
+        """The smallest drop that can be proven, rounded so that it still can be."""
+        drop = self.found.provable_drop if self.found else None
+        return NOTHING if drop is None else f"{100 * rounded_up(drop):g}{SPACE}{Unit.POINTS}"
+
+    @property
+    def largest_saving(self) -> str:
+        """The largest saving that may be asked for, rounded so that it still may be."""
+        saving = self.found.max_memory_saving if self.found else None
+        return NOTHING if saving is None else f"{100 * rounded_down(saving):g}{SPACE}{Unit.PERCENT}"
 
 
 def preview(services: Services, team: str, values: Mapping[str, str]) -> Preview:
@@ -114,7 +129,7 @@ def _nearest(field: FormField, value: float) -> Nearest:
     typed = _mebibytes(field, value) if field.source.how.unit is Unit.BYTES else typed_text(field.source, value)
     if field.source.kind is Kind.SWITCH:
         return Nearest(field.name, typed, field.label)
-    return Nearest(field.name, typed, f"{field.label}: use {typed} {field.unit}".strip())
+    return Nearest(field.name, typed, f"{field.label}: use {typed}{SPACE}{field.unit}".strip())
 
 
 def _mebibytes(field: FormField, value: float) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from primesvt_client.console import out
 from primesvt_client.durations import in_words
 from primesvt_client.options import FIELDS
+from primesvt_client.rounding import rounded_down, rounded_up
 from primesvt_client.schemas.jobs import PreflightProblem, PreflightView
 from primesvt_client.sizes import size_text
 
@@ -35,8 +36,11 @@ def _facts(found: PreflightView) -> Iterator[tuple[str, str]]:
         images = UNKNOWN if split.images is None else f"{split.images:,}"
         yield f"  {split.split}", f"{images} (at most {split.asked:,})"
     drop, saving, seconds = found.provable_drop, found.max_memory_saving, found.estimated_seconds
-    yield "Smallest provable drop", UNKNOWN if drop is None else f"{100 * drop:.3g} points"
-    yield "Largest memory saving", UNKNOWN if saving is None else f"{saving:.2%} (an upper limit, no forecast)"
+    yield "Smallest provable drop", UNKNOWN if drop is None else f"{100 * rounded_up(drop):g} points"
+    yield (
+        "Largest memory saving",
+        UNKNOWN if saving is None else f"{100 * rounded_down(saving):g} %, no forecast",
+    )
     yield "Estimated run time", UNKNOWN if seconds is None else in_words(seconds)
 
 
@@ -50,7 +54,8 @@ def _model(found: PreflightView) -> str:
 
 def _classes(found: PreflightView) -> str:
     model, data = (UNKNOWN if count is None else f"{count:,}" for count in (found.model_classes, found.data_classes))
-    match = {True: ": they match", False: ": they do not match", None: ""}[found.classes_match]
+    accepted = "they match" if found.model_classes == found.data_classes else "accepted"
+    match = {True: f": {accepted}", False: ": they do not match", None: ""}[found.classes_match]
     return f"{model} of the model, {data} of the data set{match}"
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from primesvt_client.facts import DataSetFacts
+from primesvt_client.rounding import rounded_up
 from primesvt_core.preflight._base import Problem, problems_of
 from primesvt_core.prerequisites import check_samples
-from primesvt_core.promise.provable import check_provable, rounded_up, smallest_provable_drop
+from primesvt_core.promise.provable import check_provable, smallest_provable_drop
 from primesvt_core.spec import CompressionSpec
 
 NAMES = ("calibration", "search", "confirmation")

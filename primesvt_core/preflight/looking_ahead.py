@@ -64,8 +64,8 @@ class Preflight:
 
 def preflight(spec: CompressionSpec, inputs: Inputs) -> Preflight:
     """What is known before a run of a spec on a checkpoint and a data set."""
-    model, data = inputs.checkpoint, inputs.data
-    classes, images, depth = match_classes(spec, inputs), count_images(spec, data), deepest(spec, inputs)
+    model = inputs.checkpoint
+    classes, images, depth = match_classes(spec, inputs), count_images(spec, inputs.data), deepest(spec, inputs)
     return Preflight(
         family=model.family if model else None,
         title=model.title if model else None,
@@ -81,8 +81,7 @@ def preflight(spec: CompressionSpec, inputs: Inputs) -> Preflight:
         max_memory_saving=depth.largest_saving,
         problems=(*_untold(spec, inputs), *classes.problems, *images.problems, *depth.problems),
         notes=(
-            *_not_validated(inputs), *classes.notes, *depth.notes, *_told_later(spec),
-            *(data.notes or () if data else ()),
+            *_not_validated(inputs), *classes.notes, *depth.notes, *_told_later(spec), *_of_data(spec, inputs),
         ),
     )  # fmt: skip
 
@@ -100,6 +99,16 @@ def _untold(spec: CompressionSpec, inputs: Inputs) -> tuple[Problem, ...]:
 def _not_validated(inputs: Inputs) -> Iterator[str]:
     pairs = ((inputs.checkpoint_name, inputs.checkpoint), (inputs.data_name, inputs.data))
     return (f"{name} is not validated yet." for name, facts in pairs if facts is None)
+
+
+def _of_data(spec: CompressionSpec, inputs: Inputs) -> Iterator[str]:
+    """What validation noted of the data set, whose class folders it numbers in natural order, and what the run does."""
+    if inputs.data is None or not inputs.data.notes:
+        return
+    yield from inputs.data.notes
+    rule = inputs.checkpoint.class_rule if inputs.checkpoint else None
+    if spec.class_order is None and rule == "plain":
+        yield "The job numbers class folders in plain order, as the model's public training code does."
 
 
 def _told_later(spec: CompressionSpec) -> Iterator[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
 from pydantic import TypeAdapter, ValidationError
 
 from primesvt_client.facts import CheckpointFacts
+from primesvt_client.rounding import rounded_down
 from primesvt_core.costs import Count, polynomial
 from primesvt_core.errors import SpecError
 from primesvt_core.method.limits import chosen_groups, described
@@ -26,9 +27,6 @@ WITHOUT_WIDTHS = frozenset(
     }
 )  # fmt: skip
 """Assumptions of where and how neurons compute: neither channel groups nor memory depend on them."""
-
-FINEST_SAVING = 1e-4
-"""Of a saving that is proposed: a hundredth of a percent."""
 
 SIZES = TypeAdapter(tuple[GroupSize, ...])
 
@@ -132,7 +130,5 @@ def _largest_saving(whole: int, smallest: int) -> float:
 
 
 def _nearest_saving(whole: int, smallest: int) -> float | None:
-    """The largest saving of four decimals that may be asked for; None if there is none."""
-    steps = int(_largest_saving(whole, smallest) / FINEST_SAVING)
-    savings: Sequence[float] = [round(n * FINEST_SAVING, 4) for n in (steps, steps - 1)]
-    return next((one for one in savings if one > 0 and bytes_left(whole, one) >= smallest), None)
+    """A saving of four decimals that may be asked for; None if there is none."""
+    return rounded_down(_largest_saving(whole, smallest)) or None

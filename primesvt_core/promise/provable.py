@@ -16,6 +16,7 @@ import math
 from statistics import NormalDist
 
 from primesvt_client.inputs import LARGEST
+from primesvt_client.rounding import rounded_up
 from primesvt_core.errors import BudgetUnprovable
 
 FEWEST_FOR_SCORE = 500
@@ -112,9 +113,3 @@ def check_provable(allowed_drop: float | None, samples: int, confidence: float, 
             "smallest_provable_drop": smallest,
         },
     )
-
-
-def rounded_up(drop: float) -> float:
-    """A provable drop of four decimals, or more where it is smaller than that."""
-    scale = 10.0 ** max(4, 1 - math.floor(math.log10(drop)))
-    return math.ceil(drop * scale) / scale

@@ -138,6 +138,9 @@ MATRIX: dict[tuple[str, str], Entry] = {
     ("get", "/api/v1/report/schema"): PUBLIC,
     ("get", "/api/v1/jobs"): Entry(scope=Scope.JOBS_READ),
     ("post", "/api/v1/jobs"): Entry(scope=Scope.JOBS_WRITE, request=_submission, action="job.submit"),
+    ("post", "/api/v1/jobs/preflight"): Entry(
+        scope=Scope.JOBS_WRITE, request=_submission, unlogged="nothing is queued and nothing is changed"
+    ),
     ("get", "/api/v1/jobs/{job_id}"): Entry(scope=Scope.JOBS_READ, ids=lambda w: {JOB: w.queued_job()}),
     ("delete", "/api/v1/jobs/{job_id}"): Entry(
         scope=Scope.JOBS_WRITE, ids=lambda w: {JOB: w.finished_job()}, action="job.delete"
