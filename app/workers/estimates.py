@@ -105,7 +105,7 @@ class Estimates:
                 return Estimate(starts_in_seconds=0.0, reason=NOT_VALIDATED)
             wanted = workload(spec, model, data)
             own = _of_team(session, team, similarity_key(model, device))
-            steps = typical([seconds for seconds, work in own if work == wanted][:REMEMBERED])
+            steps = typical([seconds for seconds, work in own if work.is_like(wanted)][:REMEMBERED])
         if not steps:
             return Estimate(starts_in_seconds=0.0, reason=NO_HISTORY_OF_TEAM)
         return Estimate(starts_in_seconds=0.0, ends_in_seconds=sum(steps.values()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,9 +16,16 @@ from tests.support.dashboard import Dashboard, Team
 IMPOSSIBLE = {"max_accuracy_drop": "0.1", "min_memory_saving": "99", "preset": "paper", "rates": "50"}
 
 
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    found = Dashboard(tmp_path_factory.mktemp("board"))
+    yield found
+    found.close()
+
+
 @pytest.fixture
-def team(board: Dashboard) -> Team:
-    return board.team()
+def team(board: Dashboard, request: pytest.FixtureRequest) -> Team:
+    return board.team(request.node.name[:50])
 
 
 @pytest.fixture
