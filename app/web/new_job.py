@@ -112,7 +112,7 @@ async def show_preflight(request: Request, user: Submitter, services: Services) 
         values = text_fields(form)
     check_token(request, user, values.get("form_token", ""))
     preview = await run_in_threadpool(form_preflight.preview, services, user.team_id, values)
-    return page(request, "_preflight.html", preview=preview, file_inputs=FILE_INPUTS, is_fragment=True)
+    return page(request, "_preflight.html", preview=preview, is_fragment=True)
 
 
 def _submit(request: Request, user: PageUser, services: Services, form: FormData) -> Response:
