@@ -74,4 +74,4 @@ def has_other_weights(spec: CompressionSpec, model: CheckpointFacts) -> bool:
     return spec.container not in (None, model.container)
 
 
-VALIDATED_BEFORE = "{name} was validated by another version of PrimeSVT, and {what} is not known; upload it again."
+VALIDATED_BEFORE = "{name} was validated by another version of PrimeSVT: {what} is found when the job runs."
