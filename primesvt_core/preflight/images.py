@@ -50,7 +50,7 @@ class ImageCounts:
 def count_images(spec: CompressionSpec, data: DataSetFacts | None) -> ImageCounts:
     """What a data set's images come to in the splits of a spec."""
     asked = (spec.splits.calibration_images, spec.splits.search_images, spec.splits.confirmation_images)
-    samples = data.samples if data is not None else None
+    samples = None if data is None else data.samples or None  # validation refuses a set without any: not counted
     if samples is None:
         return ImageCounts(samples=None, splits=_splits((None,) * len(NAMES), asked))
     if too_few := problems_of(partial(check_samples, samples)):

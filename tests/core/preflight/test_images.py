@@ -38,6 +38,7 @@ def test_too_few_images_cannot_be_divided() -> None:
 
 
 def test_of_what_is_not_validated_only_the_wish_is_known() -> None:
-    found = count_images(asked(), None)
-    assert {one.images for one in found.splits} == {None}
-    assert (found.samples, found.provable_drop, found.problems) == (None, None, ())
+    for unknown in (None, data(samples=0)):
+        found = count_images(asked(), unknown)
+        assert {one.images for one in found.splits} == {None}
+        assert (found.samples, found.provable_drop, found.problems) == (None, None, ())
