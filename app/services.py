@@ -8,6 +8,7 @@ from app.catalog.service import CatalogService
 from app.db import Database, connect
 from app.jobs.results import ResultService
 from app.jobs.service import JobService
+from app.preflight import PreflightService
 from app.queue import CeleryNotifier, Notifier
 from app.settings import Settings
 from app.storage import BlobStore, store_of
@@ -51,6 +52,7 @@ class Services:
     webhooks: WebhookService
     workers: WorkerService
     estimates: Estimates
+    preflight: PreflightService
 
 
 def assemble(settings: Settings, notifier: Notifier | None = None) -> Services:
@@ -61,6 +63,8 @@ def assemble(settings: Settings, notifier: Notifier | None = None) -> Services:
     quotas = server_quotas(settings)
     admission = QuotaAdmission(quotas)
     workers = WorkerService(database, settings)
+    jobs = JobService(database, store, notifier, admission)
+    estimates = Estimates(database, workers)
     return Services(
         settings=settings,
         database=database,
@@ -78,8 +82,9 @@ def assemble(settings: Settings, notifier: Notifier | None = None) -> Services:
         provider=Provider(settings) if settings.oidc_issuer else None,
         catalog=CatalogService(database, store, notifier, settings, admission),
         webhooks=WebhookService(database, settings),
-        jobs=JobService(database, store, notifier, admission),
+        jobs=jobs,
         results=ResultService(database),
         workers=workers,
-        estimates=Estimates(database, workers),
+        estimates=estimates,
+        preflight=PreflightService(jobs, estimates),
     )

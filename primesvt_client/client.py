@@ -17,7 +17,7 @@ from primesvt_client.errors import ClientError
 from primesvt_client.following import events
 from primesvt_client.packing import as_file
 from primesvt_client.parts import OnBytes
-from primesvt_client.schemas.jobs import ArtifactView, EstimateView, EventView, JobPage, JobView
+from primesvt_client.schemas.jobs import ArtifactView, EstimateView, EventView, JobPage, JobView, PreflightView
 from primesvt_client.schemas.uploads import UploadView
 from primesvt_client.states import JobState, Priority, UploadKind, UploadState
 from primesvt_client.team import TeamClient
@@ -90,15 +90,24 @@ class Client:
     ) -> JobView:
         """Queue a compression; a request that is repeated because no answer came makes one job only."""
         body = {
-            "checkpoint_id": checkpoint_id,
-            "dataset_id": dataset_id,
-            "train_dataset_id": train_dataset_id,
-            "spec": dict(spec),
+            **_inputs(checkpoint_id, dataset_id, spec, train_dataset_id),
             "name": name,
             "priority": priority.value,
         }
         key = idempotency_key or secrets.token_hex(16)
         return self._connection.post(JobView, "jobs", body, key)
+
+    def preflight(
+        self,
+        checkpoint_id: str,
+        dataset_id: str,
+        spec: Mapping[str, JsonValue],
+        *,
+        train_dataset_id: str | None = None,
+    ) -> PreflightView:
+        """What is known of a compression before it is queued, and what is in its way; nothing is queued."""
+        body = _inputs(checkpoint_id, dataset_id, spec, train_dataset_id)
+        return self._connection.post(PreflightView, "jobs/preflight", body)
 
     def job(self, job_id: str) -> JobView:
         """One job."""
@@ -191,3 +200,15 @@ class Client:
             paths.append(fetch(self._connection, job_id, artifact, out_dir, add))
             before += artifact.size_bytes
         return paths
+
+
+def _inputs(
+    checkpoint_id: str, dataset_id: str, spec: Mapping[str, JsonValue], train_dataset_id: str | None
+) -> dict[str, JsonValue]:
+    """What a job is about, in the body of a request."""
+    return {
+        "checkpoint_id": checkpoint_id,
+        "dataset_id": dataset_id,
+        "train_dataset_id": train_dataset_id,
+        "spec": dict(spec),
+    }

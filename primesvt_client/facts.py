@@ -132,6 +132,19 @@ class ResultSummary(Facts):
     macs_after: Maybe[int] = None
 
 
+class MemoryTerm(Facts):
+    """A term of a model's parameter memory, which is a polynomial in what is removed from its channel groups.
+
+    Attributes:
+        groups: whose channels removed from each of their parts are multiplied, a group twice for the square; none for
+            the memory of the whole model.
+        bytes: the coefficient.
+    """
+
+    groups: tuple[str, ...]
+    bytes: int
+
+
 class CheckpointFacts(Facts):
     """What a checkpoint is; its nested tables are as `primesvt inspect` prints them.
 
@@ -145,6 +158,9 @@ class CheckpointFacts(Facts):
         parameter_bytes: memory of parameters and BatchNorm buffers.
         config: every width.
         assumptions: fields of the config that weights cannot tell, with their source.
+        questions: what must be told before anything is computed, by the field that answers it.
+        memory: by how much parameter memory shrinks at any size of the groups.
+        class_rule: how the family's public training code numbers class folders: ``natural`` or ``plain``.
         notes: what was ignored or changed.
     """
 
@@ -164,7 +180,10 @@ class CheckpointFacts(Facts):
     assumptions: Maybe[tuple[Document, ...]] = None
     layers: Maybe[tuple[Document, ...]] = None
     groups: Maybe[tuple[Document, ...]] = None
+    memory: Maybe[tuple[MemoryTerm, ...]] = None
     unused_tensors: Maybe[tuple[str, ...]] = None
+    questions: Maybe[dict[str, str]] = None
+    class_rule: Maybe[str] = None
     notes: Maybe[tuple[str, ...]] = None
 
 
@@ -174,7 +193,8 @@ class DataSetFacts(Facts):
     Attributes:
         kind: of the files in it.
         samples: labelled images.
-        classes: their names, by label.
+        classes: their names, by label; of folders in natural order.
+        plain_classes: the same in plain order, where that finds others in the folders; empty where it does not.
         fingerprint: of the content.
         notes: what was taken for what, and what was not read.
     """
@@ -182,6 +202,7 @@ class DataSetFacts(Facts):
     kind: Maybe[str] = None
     samples: int
     classes: Maybe[tuple[str, ...]] = None
+    plain_classes: Maybe[tuple[str, ...]] = None
     fingerprint: Maybe[str] = None
     notes: Maybe[tuple[str, ...]] = None
 

@@ -125,6 +125,7 @@ def carry_out(task: Task, channel: Channel) -> Result:
         kind=data.kind,
         samples=len(data),
         classes=data.classes,
+        plain_classes=data.plain_classes,
         fingerprint=data.fingerprint(),
         notes=(*data.notes, *unclear(data)) or None,
     )

@@ -17,7 +17,7 @@ from app.jobs.states import JobState
 from app.paging import LARGEST_PAGE
 from app.teams.records import Principal
 from app.teams.scopes import Scope
-from primesvt_client.schemas.jobs import EstimateView, JobChange, JobPage, JobView, NewJobBody
+from primesvt_client.schemas.jobs import EstimateView, JobChange, JobPage, JobView, NewJobBody, PreflightView
 from primesvt_client.spec import TEXT
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=responses(401, 422), route_class=BoundedRoute)
@@ -53,6 +53,13 @@ def submit_job(
     """Queue a compression. Sent again with the same Idempotency-Key, it returns the same job."""
     job = services.jobs.submit(caller.team_id, NewJob(**body.model_dump()), idempotency_key)
     return _queued(JobView.model_validate(job), response)
+
+
+@router.post("/preflight", responses=responses(400, 404, 409, 413, 415))
+def preflight_job(body: NewJobBody, caller: Writer, services: Services) -> PreflightView:
+    """Tell what is known of a job before it is queued, and what is in its way. Nothing is queued."""
+    found = services.preflight.of(caller.team_id, NewJob(**body.model_dump()))
+    return PreflightView.model_validate(found)
 
 
 @router.get("", responses=responses(400))

@@ -31,10 +31,10 @@ from app.queue import Notifier
 from app.storage import PRESIGNED_URL_SECONDS, BlobStore, SavedAs
 from app.teams import audit
 from app.teams.admission import Admission
-from primesvt_client.facts import DataSetFacts, ProblemFacts, read
+from primesvt_client.facts import CheckpointFacts, DataSetFacts, ProblemFacts, read
 from primesvt_client.states import Priority
 from primesvt_core import spec as specs
-from primesvt_core.promise.provable import check_provable
+from primesvt_core.preflight import Inputs, Preflight, preflight
 
 JOB_PREFIX = "job"
 
@@ -50,7 +50,7 @@ class JobService:
         """Queue a job; with the same idempotency key the same job is returned.
 
         Raises:
-            SpecError: the constraint spec is wrong, or asks for what the data set is too small to prove.
+            PrimeSVTError: the constraint spec is wrong, or the run would refuse it for these uploads (`preflight`).
             NotFound: the team has no such upload.
             UploadNotReady: an upload was rejected or has expired.
             IdempotencyConflict: the key was used for another request.
@@ -87,6 +87,18 @@ class JobService:
             record_event(session, row.id, "state", {"state": row.state})
             audit.record(session, team, "job.submit", row.id, name=row.name, retry_of=retry_of)
         return row.id, True
+
+    def preflight(self, team: str, new: NewJob) -> Preflight:
+        """What is known of a job before it is queued, from what validation found; nothing is queued.
+
+        Raises:
+            SpecError: the constraint spec is wrong.
+            NotFound: the team has no such upload.
+            UploadNotReady: an upload was rejected or has expired.
+        """
+        spec = specs.parse(new.spec)
+        with self.database.reading() as session:
+            return preflight(spec, _inputs(*_uploads(session, team, new)))
 
     def get(self, team: str, job_id: str) -> Job:
         """One job.
@@ -264,11 +276,8 @@ class JobService:
     def _new_row(session: Session, team: str, new: NewJob, spec: specs.CompressionSpec) -> JobRow:
         used = [new.checkpoint_id, new.dataset_id, new.train_dataset_id]
         touch_uploads(session, team, [upload_id for upload_id in used if upload_id])
-        checkpoint = _upload(session, team, new.checkpoint_id, UploadKind.CHECKPOINT)
-        data = _upload(session, team, new.dataset_id, UploadKind.DATASET)
-        if new.train_dataset_id is not None:
-            _upload(session, team, new.train_dataset_id, UploadKind.DATASET)
-        _check_provable(spec, data)
+        checkpoint, data = _uploads(session, team, new)
+        preflight(spec, _inputs(checkpoint, data)).check()
         return JobRow(
             id=new_id(JOB_PREFIX), team_id=team, name=printable(new.name or f"{checkpoint.name} on {data.name}"),
             checkpoint_id=checkpoint.id, dataset_id=data.id, train_dataset_id=new.train_dataset_id,
@@ -301,19 +310,26 @@ def _upload(session: Session, team: str, upload_id: str, kind: UploadKind) -> Up
     return row
 
 
-def _check_provable(spec: specs.CompressionSpec, data: UploadRow) -> None:
-    """Refuse an accuracy drop that the confirmation images cannot prove, if the data set's size is known already.
-
-    A least accuracy becomes a drop only once the original is measured: the run itself checks that.
+def _uploads(session: Session, team: str, new: NewJob) -> tuple[UploadRow, UploadRow]:
+    """The checkpoint and the data set of a job; its training data are the team's as well.
 
     Raises:
-        BudgetUnprovable: with the images that it needs, and the drop that these can prove.
+        NotFound: the team has no such upload.
+        UploadNotReady: an upload was rejected or has expired.
     """
-    facts = read(DataSetFacts, data.facts)
-    if facts is None or not facts.samples:
-        return
-    _, _, samples = spec.splits.counts(facts.samples)
-    check_provable(spec.budget.max_accuracy_drop, samples, spec.confidence, accept_unproven=spec.accept_unproven)
+    checkpoint = _upload(session, team, new.checkpoint_id, UploadKind.CHECKPOINT)
+    data = _upload(session, team, new.dataset_id, UploadKind.DATASET)
+    if new.train_dataset_id is not None:
+        _upload(session, team, new.train_dataset_id, UploadKind.DATASET)
+    return checkpoint, data
+
+
+def _inputs(checkpoint: UploadRow, data: UploadRow) -> Inputs:
+    """What validation has found of a job's uploads."""
+    return Inputs(
+        checkpoint_name=checkpoint.name, checkpoint=read(CheckpointFacts, checkpoint.facts),
+        data_name=data.name, data=read(DataSetFacts, data.facts),
+    )  # fmt: skip
 
 
 def _positions(session: Session, team: str, rows: Sequence[JobRow]) -> dict[str, int]:

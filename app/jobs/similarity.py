@@ -3,8 +3,31 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
-from primesvt_client.facts import CheckpointFacts, UploadFacts
+from primesvt_client.facts import CheckpointFacts, DataSetFacts, UploadFacts
+from primesvt_core.spec import CompressionSpec
+
+LARGEST_RATIO = 1.5
+"""Of numbers of images that take about as long."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """What is computed, beside the model.
+
+    Attributes:
+        method: all that must be equal for it to take about as long.
+        images: of every split.
+    """
+
+    method: tuple[object, ...]
+    images: tuple[int, ...]
+
+    def is_like(self, other: Workload) -> bool:
+        """Whether both take about as long on models that are alike."""
+        pairs = zip(self.images, other.images, strict=True)
+        return self.method == other.method and all(max(pair) <= LARGEST_RATIO * min(pair) for pair in pairs)
 
 
 def similarity_key(facts: UploadFacts | None, device: str) -> str | None:
@@ -13,3 +36,14 @@ def similarity_key(facts: UploadFacts | None, device: str) -> str | None:
     if not isinstance(facts, CheckpointFacts) or not size or size <= 0:
         return None
     return f"{facts.family[:50]}/{round(math.log2(size))}/{device}"
+
+
+def workload(spec: CompressionSpec, model: CheckpointFacts, data: DataSetFacts) -> Workload:
+    """What a job with such uploads computes."""
+    assumed = {str(one["field"]): one["value"] for one in model.assumptions or ()} | spec.assumptions
+    budget = spec.budget
+    method = (
+        spec.policy, spec.criterion, spec.repair, spec.profile, spec.fine_tuning.epochs, len(spec.rates),
+        budget.has_target, budget.has_accuracy_floor, assumed.get("time_steps"), assumed.get("image_size"),
+    )  # fmt: skip
+    return Workload(method=method, images=spec.splits.counts(data.samples))

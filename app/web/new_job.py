@@ -21,7 +21,8 @@ from app.errors import DomainError
 from app.jobs.records import NewJob
 from app.paging import LARGEST_PAGE
 from app.teams.scopes import Scope
-from app.web import form_fields, forms
+from app.web import form_fields, form_preflight, forms
+from app.web.form_job import job_of, priority_of
 from app.web.form_uploads import chosen_file, store, text_fields
 from app.web.rendering import HEADERS, page
 from app.web.routing import PageRouter
@@ -33,8 +34,10 @@ router = PageRouter()
 
 Submitter = Annotated[PageUser, page_access(Scope.JOBS_WRITE, Scope.UPLOADS_WRITE)]
 
+CHECK = "check"
+"""Name of the button that asks for the preflight alone, where no script does."""
+
 SELECTABLE = (UploadState.READY, UploadState.VALIDATING, UploadState.STORED)
-LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,10 @@ TRAINING = FileInput(
 )
 
 
+FILE_INPUTS = tuple(entry.upload_name for entry in (*INPUTS, TRAINING))
+"""Whose files no preflight is sent."""
+
+
 @router.get("/new")
 def show_form(
     request: Request, user: Submitter, services: Services, like: Annotated[str, Query(max_length=60)] = ""
@@ -98,13 +105,26 @@ async def submit(request: Request, user: Submitter, services: Services) -> Respo
         return await run_in_threadpool(_submit, request, user, services, form)
 
 
+@router.post("/new/preflight")
+async def show_preflight(request: Request, user: Submitter, services: Services) -> Response:
+    """What is known of the job that the form asks for; part of its page. Nothing is queued."""
+    async with request.form() as form:
+        values = text_fields(form)
+    check_token(request, user, values.get("form_token", ""))
+    preview = await run_in_threadpool(form_preflight.preview, services, user.team_id, values)
+    return page(request, "_preflight.html", preview=preview, is_fragment=True)
+
+
 def _submit(request: Request, user: PageUser, services: Services, form: FormData) -> Response:
     values = text_fields(form)
+    values |= form_preflight.taken(values)
     reading = forms.read(values)
     errors = dict(reading.errors)
     try:
         values |= _stored_files(services, user.team_id, form)
         errors |= _missing(values)
+        if {CHECK, form_preflight.TAKE} & {*values}:
+            return _form(request, user, services, values, errors)
         if not errors:
             return _queued(user, services, values, reading)
     except (DomainError, PrimeSVTError) as error:
@@ -127,21 +147,9 @@ def _missing(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def _queued(user: PageUser, services: Services, values: Mapping[str, str], reading: forms.Reading) -> Response:
-    new = NewJob(
-        checkpoint_id=validate_id(values["checkpoint_id"]),
-        dataset_id=validate_id(values["dataset_id"]),
-        train_dataset_id=validate_id(training) if (training := values.get("train_dataset_id")) else None,
-        spec=reading.spec,
-        name=values.get("name", "").strip()[:LONGEST_NAME],
-        priority=_priority(values),
-    )
+    new = job_of(values, reading.spec)
     job = services.jobs.submit(user.team_id, new, _idempotency(values.get("submission", ""), new))
     return RedirectResponse(f"/jobs/{job.id}", 303, HEADERS)
-
-
-def _priority(values: Mapping[str, str]) -> Priority:
-    typed = values.get("priority", "")
-    return Priority(typed) if typed in [*Priority] else Priority.NORMAL
 
 
 def _idempotency(submission: str, new: NewJob) -> str:
@@ -186,9 +194,12 @@ def _form(
         is_open=any(values.get(name) for name in advanced if name != "preset"),
         choices={kind.value: _choices(services, user.team_id, kind) for kind in UploadKind},
         priorities=[*Priority],
-        priority=_priority(values),
+        priority=priority_of(values),
         submission=secrets.token_urlsafe(16),
         part_bytes=services.settings.part_bytes,
+        preview=form_preflight.preview(services, user.team_id, values),
+        file_inputs=FILE_INPUTS,
+        is_fragment=False,
     )
 
 

@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from statistics import median
+from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.catalog.models import UploadRow
 from app.db import Database
 from app.errors import NotFound
 from app.jobs.models import JobRow
 from app.jobs.order import position, queues, ranks
-from app.jobs.records import Device, Estimate
-from app.jobs.similarity import similarity_key
+from app.jobs.records import Device, Estimate, NewJob
+from app.jobs.similarity import Workload, similarity_key, workload
 from app.jobs.states import HELD, JobState
 from app.workers.records import Worker, WorkerState
 from app.workers.service import WorkerService
-from primesvt_client.facts import read, read_upload
+from primesvt_client.facts import CheckpointFacts, DataSetFacts, read, read_upload
 from primesvt_client.progress import Progress
+from primesvt_core import spec as specs
+from primesvt_core.errors import SpecError
 from primesvt_core.types import Step
 
 REMEMBERED = 20
 """Finished jobs that an estimate is made of, newest first."""
+
+SEARCHED = 100
+"""Of a team's jobs of one family, size and device, newest first, those among which such with the same work are looked
+for.
+"""
 
 Seconds = Mapping[str, float]
 """By step."""
 
 NOBODY = "no worker that can run the job is available"
 NO_HISTORY = "no comparable job (same family, size and device) has finished without interruption"
+NO_HISTORY_OF_TEAM = "the team has finished no such job (same family, size, device, method and number of images)"
+NOT_VALIDATED = "an upload is not validated yet"
 
 
 def typical(history: Sequence[Seconds]) -> dict[str, float]:
@@ -77,12 +88,32 @@ class Estimates:
             left = remaining(steps, read(Progress, row.progress)) if steps else None
             return Estimate(starts_in_seconds=0.0, ends_in_seconds=left, reason=None if steps else NO_HISTORY)
 
-    def _waiting(self, session: Session, row: JobRow, live: Sequence[Worker]) -> Estimate:
-        wanted = "cpu" if row.device == "cpu" else "cuda"
-        fit = [worker for worker in live if wanted in worker.devices or row.device == "auto"]
-        if not fit:
+    def of_new(self, team: str, new: NewJob) -> Estimate:
+        """How long a job would be worked on that is not queued, as the team's own jobs with such work took.
+
+        Returns:
+            When it would end if it began at once.
+        """
+        spec = specs.parse(new.spec)
+        device = _device(self.workers.live(), spec.device.partition(":")[0])
+        if device is None:
             return Estimate(reason=NOBODY)
-        device: Device = "cuda" if any(wanted == "cuda" and "cuda" in worker.devices for worker in fit) else "cpu"
+        with self.database.reading() as session:
+            model = read(CheckpointFacts, _facts(session, team, new.checkpoint_id))
+            data = read(DataSetFacts, _facts(session, team, new.dataset_id))
+            if model is None or data is None:
+                return Estimate(starts_in_seconds=0.0, reason=NOT_VALIDATED)
+            wanted = workload(spec, model, data)
+            own = _of_team(session, team, similarity_key(model, device))
+            steps = typical([seconds for seconds, work in own if work.is_like(wanted)][:REMEMBERED])
+        if not steps:
+            return Estimate(starts_in_seconds=0.0, reason=NO_HISTORY_OF_TEAM)
+        return Estimate(starts_in_seconds=0.0, ends_in_seconds=sum(steps.values()))
+
+    def _waiting(self, session: Session, row: JobRow, live: Sequence[Worker]) -> Estimate:
+        fit, device = _fit(live, row.device), _device(live, row.device)
+        if device is None:
+            return Estimate(reason=NOBODY)
         facts = session.get_one(UploadRow, row.checkpoint_id).facts
         steps = typical(_history(session, similarity_key(read_upload(facts), device)))
         starts = self._starts(session, row, fit)
@@ -109,6 +140,45 @@ class Estimates:
         ]
         ahead = sum(remaining(steps, read(Progress, progress)) for steps, progress in running) + (place - 1) * usual
         return ahead / len(fit)
+
+
+def _fit(live: Sequence[Worker], wanted: str) -> list[Worker]:
+    """The workers that can run a job for ``auto``, ``cpu`` or ``cuda``."""
+    return [worker for worker in live if wanted == "auto" or wanted in worker.devices]
+
+
+def _device(live: Sequence[Worker], wanted: str) -> Device | None:
+    """What such a job would be computed on; None if no worker can run it."""
+    fit = _fit(live, wanted)
+    if not fit:
+        return None
+    return "cuda" if wanted != "cpu" and any("cuda" in worker.devices for worker in fit) else "cpu"
+
+
+def _facts(session: Session, team: str, upload_id: str) -> dict[str, Any] | None:
+    """What validation found of one of the team's uploads."""
+    return session.scalar(select(UploadRow.facts).where(UploadRow.id == upload_id, UploadRow.team_id == team))
+
+
+def _of_team(session: Session, team: str, key: str | None) -> Iterator[tuple[Seconds, Workload]]:
+    """Step times and workloads of the team's newest similar jobs that succeeded at the first attempt."""
+    if key is None:
+        return
+    checkpoint, dataset = aliased(UploadRow), aliased(UploadRow)
+    query = (
+        select(JobRow.step_seconds, JobRow.spec, checkpoint.facts, dataset.facts)
+        .join(checkpoint, checkpoint.id == JobRow.checkpoint_id)
+        .join(dataset, dataset.id == JobRow.dataset_id)
+        .where(JobRow.team_id == team, JobRow.similarity_key == key)
+        .where(JobRow.state == JobState.SUCCEEDED.value, JobRow.attempts == 1)
+        .order_by(JobRow.finished_at.desc())
+        .limit(SEARCHED)
+    )
+    for seconds, document, model_facts, data_facts in session.execute(query):
+        model, data = read(CheckpointFacts, model_facts), read(DataSetFacts, data_facts)
+        if seconds and model and data:
+            with suppress(SpecError):  # of a plug-in that is not installed any more
+                yield seconds, workload(specs.parse(document), model, data)
 
 
 def _history(session: Session, key: str | None = "") -> list[Seconds]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,10 +24,12 @@ from primesvt_client.commands.api_options import (
     print_estimate,
     print_job,
 )
+from primesvt_client.commands.preflight import print_preflight
 from primesvt_client.console import WRONG_INPUT, err, fail, out, print_json
+from primesvt_client.errors import SpecError
 from primesvt_client.facts import DataSetFacts, ProblemFacts, ResultSummary
 from primesvt_client.options import Checkpoint, Data, Json, TrainData, takes_spec
-from primesvt_client.schemas.jobs import JobView
+from primesvt_client.schemas.jobs import JobView, PreflightView
 from primesvt_client.schemas.uploads import UploadView
 from primesvt_client.states import JobState, Priority, UploadKind, UploadState
 
@@ -47,18 +50,33 @@ def submit(
     name: Annotated[str, typer.Option(help="Name of the job; made of the files' names if not given.")] = "",
     priority: Annotated[Priority, typer.Option(help="Among the team's queued jobs.")] = Priority.NORMAL,
     wait: Wait = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Queue nothing: upload what the service does not have, print what is known of the job (classes, images"
+            " per split, smallest provable drop, largest memory saving, time) and what is in its way; exit with 2 if"
+            " anything is.",
+        ),
+    ] = False,
     server: Server = DEFAULT_SERVER,
     api_key: Key = "",
     json: Json = False,
 ) -> None:
     """Upload a checkpoint and a data set to a service, and queue a compression."""
+    if dry_run and wait:
+        raise SpecError("--wait is for a job, and --dry-run queues none: leave one of them out")
     with connect(server, api_key) as client:
         model = send(client, checkpoint, UploadKind.CHECKPOINT)
         images = send(client, data, UploadKind.DATASET)
         training = send(client, train_data, UploadKind.DATASET) if train_data else None
-        for upload in (model, images, *([training] if training else [])):
-            wait_until_ready(client, upload)
+        uploads = [wait_until_ready(client, one) for one in (model, images, *([training] if training else []))]
         training_id = training.id if training else None
+        if dry_run:
+            _look_ahead(client.preflight(model.id, images.id, document, train_dataset_id=training_id), json=json)
+            return
+        for upload in uploads:
+            print_notes(upload)
         job = client.submit(model.id, images.id, document, name=name, train_dataset_id=training_id, priority=priority)
         _finish(client, job, wait=wait, json=json)
 
@@ -69,14 +87,19 @@ def send(client: Client, path: Path, kind: UploadKind) -> UploadView:
         return client.upload(path, kind, on_bytes)
 
 
-def wait_until_ready(client: Client, upload: UploadView) -> None:
-    """Wait until the service has validated an upload; exit if it rejects it."""
+def wait_until_ready(client: Client, upload: UploadView) -> UploadView:
+    """The upload once the service has validated it; exit if it rejects it."""
     with err.status(f"the service validates {upload.name}"):
         upload = client.wait_upload(upload.id)
     if upload.state is not UploadState.READY:
         problem = upload.problem or ProblemFacts()
         code, detail = problem.code or f"upload_{upload.state.value}", problem.detail or f"it is {upload.state.value}"
         fail(code, detail if upload.name in detail else f"{upload.name}: {detail}", WRONG_INPUT)
+    return upload
+
+
+def print_notes(upload: UploadView) -> None:
+    """What validation noted of a data set."""
     if isinstance(upload.facts, DataSetFacts):
         for note in upload.facts.notes or ():
             err.print(f"{upload.name}: {note}", soft_wrap=True)
@@ -176,6 +199,16 @@ def fetch(client: Client, job_id: str, out_dir: Path) -> list[Path]:
     """All artifacts of a job, with a bar."""
     with byte_bar("downloading") as on_bytes:
         return client.download(job_id, out_dir, on_bytes)
+
+
+def _look_ahead(found: PreflightView, *, json: bool) -> None:
+    """Show what is known of a job; exit with a status for scripts if anything is in its way."""
+    if json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        print_preflight(found)
+    if found.problems:
+        sys.exit(WRONG_INPUT)
 
 
 def _finish(client: Client, job: JobView, *, wait: bool, json: bool) -> None:

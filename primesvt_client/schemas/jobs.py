@@ -98,6 +98,52 @@ class EstimateView(View):
     reason: str | None = Field(description="Why there is no estimate, or only half of one.")
 
 
+class SplitCountView(View):
+    """Images of one split."""
+
+    split: str = Field(description="calibration, search or confirmation.")
+    images: int | None = Field(description="That it gets; null if the size of the data set is not known.")
+    asked: int = Field(description="That it may have at the most.")
+
+
+class PreflightProblem(View):
+    """Why a job would be refused, or fail when it runs."""
+
+    code: str = Field(description="Stable; what scripts compare.")
+    detail: str = Field(description="What is wrong, where, and what to do.")
+    field: str | None = Field(description="Place in the spec of what would have to be another, if that would help.")
+    nearest: bool | int | float | None = Field(description="Nearest possible value of that field, if there is one.")
+
+
+class PreflightView(View):
+    """What is known of a job before it is queued; null is what is not known, and the notes say why."""
+
+    family: str | None = Field(description="Of the model.")
+    title: str | None = Field(description="The family's name in papers.")
+    variant: str | None
+    parameters: int | None = Field(description="Of the original, used by its forward pass.")
+    parameter_bytes: int | None = Field(description="Memory of the original.")
+    model_classes: int | None = Field(description="Outputs of the model.")
+    data_classes: int | None = Field(description="Of labels that are numbers, as many as the highest tells.")
+    classes_match: bool | None = Field(
+        description="Whether they are the same, or the data set's are the model's first ones where that is allowed."
+    )
+    samples: int | None = Field(description="Labelled images of the data set.")
+    splits: list[SplitCountView] = Field(description="What becomes of them.")
+    provable_drop: float | None = Field(
+        description="Smallest accuracy drop that the confirmation images can prove, a fraction."
+    )
+    max_memory_saving: float | None = Field(
+        description="With every permitted channel group at its highest rate, from shapes alone: an upper limit, not a"
+        " forecast."
+    )
+    estimated_seconds: float | None = Field(
+        description="Of work, as such jobs of the team took; waiting is not counted."
+    )
+    problems: list[PreflightProblem] = Field(description="Empty where nothing is known to be in the job's way.")
+    notes: list[str] = Field(description="What is not known, and why; what validation noted of the data set.")
+
+
 class JobPage(BaseModel):
     """Some jobs, newest first."""
 

@@ -4,3 +4,4 @@ from primesvt_core.costs._base import Cost as Cost
 from primesvt_core.costs._base import Count as Count
 from primesvt_core.costs._base import Network as Network
 from primesvt_core.costs._base import Sizes as Sizes
+from primesvt_core.costs._base import polynomial as polynomial

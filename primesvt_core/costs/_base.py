@@ -22,6 +22,9 @@ Terms = Mapping[tuple[str, ...], int]
 """A polynomial: coefficients by the sorted names of the variables that are multiplied, a name twice for its square."""
 
 
+NOWHERE = Geometry(positions={})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Network:
     """What a cost is told of an unpruned network: no values.
@@ -29,13 +32,13 @@ class Network:
     Attributes:
         shapes: of its state dict.
         groups: all its channel groups.
-        geometry: where it computes.
+        geometry: where it computes, which memory does not depend on.
         unused: tensors that the forward pass never reads.
     """
 
     shapes: Shapes
     groups: tuple[ChannelGroup, ...]
-    geometry: Geometry
+    geometry: Geometry = NOWHERE
     unused: frozenset[str] = frozenset()
 
 

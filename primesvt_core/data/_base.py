@@ -53,6 +53,8 @@ class DataSet:
         digest: of the content: every sample's name or bytes, and its label.
         notes: sentences for people: what was taken for what, and what was not read.
         values: of all samples of an array; None where the files themselves state what black and white are.
+        plain_classes: the classes as plain order finds them in folders, where natural order has found others; else
+            empty.
     """
 
     name: str
@@ -63,6 +65,7 @@ class DataSet:
     digest: Callable[[], str]
     notes: tuple[str, ...] = ()
     values: Values | None = None
+    plain_classes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -13,6 +13,7 @@ import numpy as np
 
 from primesvt_client.spec import Rule
 from primesvt_core.data._base import DataSet, refuse
+from primesvt_core.prerequisites import are_numbers
 
 Source = Literal["default", "family", "caller"]
 
@@ -75,11 +76,6 @@ def undecided(names: Collection[str]) -> tuple[str, ...]:
     keys = [natural_key(name) for name in ordered]
     same = {index for index in range(1, len(keys)) if keys[index] == keys[index - 1]}
     return tuple(ordered[index] for index in sorted(same | {index - 1 for index in same}))
-
-
-def are_numbers(classes: tuple[str, ...]) -> bool:
-    """Whether classes are called by their numbers."""
-    return classes == tuple(map(str, range(len(classes))))
 
 
 def renumbered(data: DataSet, names: tuple[str, ...]) -> DataSet:

@@ -9,7 +9,7 @@ from pathlib import Path
 from primesvt_client.spec import Rule
 from primesvt_core.data._base import DataSet, Part, refuse
 from primesvt_core.data.class_folders import class_folders
-from primesvt_core.data.class_notes import other_rule_note, suffixes, unread_notes
+from primesvt_core.data.class_notes import OTHER, other_rule_note, suffixes, unread_notes
 from primesvt_core.data.class_numbers import class_numbers
 from primesvt_core.data.class_order import ClassOrder, composed, in_order
 from primesvt_core.data.folder_groups import FolderGroup
@@ -141,6 +141,7 @@ def image_set(listing: Listing, part: Part, order: ClassOrder) -> DataSet:
     labels = reader.labels(choice, order.rule)
     lists = class_lists(listing, labels.names)
     numbers = class_numbers(listing.name, labels.names, order, lists)
+    other = _by_other_rule(reader, choice, order)
     used = sorted(labels.by_image)
     table = reader.table(choice.group)
     read = {*(one.name for one in lists), *([table.name] if table else ())}
@@ -156,20 +157,30 @@ def image_set(listing: Listing, part: Part, order: ClassOrder) -> DataSet:
             *choice.notes,
             *([f"{table.name} says which picture is of which class."] if table else []),
             *numbers.notes,
-            *_other_rule(reader, choice, labels, order),
+            *(_other_rule_notes(labels, other, order.rule) if other else ()),
             *unread_notes(listing, choice.group.base, labels.empty, read),
         ),
+        plain_classes=_plain_classes(listing, labels, other) if other and order.rule == "natural" else (),
     )
 
 
-def _other_rule(reader: _Reader, choice: Choice, labels: _Labels, order: ClassOrder) -> Iterable[str]:
-    """A note where the other rule would number otherwise, unless the caller has decided."""
-    if order.source == "caller":
-        return
-    other: Rule = "plain" if order.rule == "natural" else "natural"
-    theirs = reader.labels(choice, other)
-    pairs = {(ours, theirs.by_image[image]) for image, ours in labels.by_image.items()}
-    yield from other_rule_note(order.rule, in_order(labels.names, order.rule), in_order(theirs.names, other), pairs)
+def _by_other_rule(reader: _Reader, choice: Choice, order: ClassOrder) -> _Labels | None:
+    """The classes as the other rule has them, unless the caller has decided."""
+    return None if order.source == "caller" else reader.labels(choice, OTHER[order.rule])
+
+
+def _other_rule_notes(labels: _Labels, other: _Labels, rule: Rule) -> Iterable[str]:
+    """A note where the other rule would number otherwise."""
+    pairs = {(ours, other.by_image[image]) for image, ours in labels.by_image.items()}
+    yield from other_rule_note(rule, in_order(labels.names, rule), in_order(other.names, OTHER[rule]), pairs)
+
+
+def _plain_classes(listing: Listing, labels: _Labels, plain: _Labels) -> tuple[str, ...]:
+    """All classes in plain order, where these are others than in natural order; else none."""
+    if {*plain.names} == {*labels.names}:
+        return ()
+    order = ClassOrder(rule="plain")
+    return class_numbers(listing.name, plain.names, order, class_lists(listing, plain.names)).classes
 
 
 def _found(files: Collection[str]) -> str:

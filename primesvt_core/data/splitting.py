@@ -10,11 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from primesvt_core.data._base import DataSet, refuse
-from primesvt_core.data.class_order import are_numbers
+from primesvt_core.prerequisites import are_numbers, check_class_names, check_samples
 from primesvt_core.spec import SplitSizes
-
-SMALLEST = 20
-"""Samples without which a split is of no use."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +34,7 @@ def split(labels: NDArray[Any], sizes: SplitSizes, seed: int) -> Splits:
     Raises:
         DataError: if there are too few.
     """
-    if len(labels) < SMALLEST:
-        raise refuse("data_too_small", f"the data set has {len(labels)} samples; at least {SMALLEST} are needed")
+    check_samples(len(labels))
     counts = sizes.counts(len(labels))
     first = min(counts[0], sizes.calibration_first or counts[0])
     parts = np.split(in_proportion(labels, seed), np.cumsum([first, *counts[1:], counts[0] - first]))
@@ -91,20 +87,7 @@ def check_classes(data: DataSet, num_classes: int, *, allow_fewer: bool = False)
         DataError: naming the classes that do not fit.
     """
     beyond = sorted({int(label) for label in data.labels if label >= num_classes})
-    if beyond or len(data.classes) > num_classes:
-        names = ", ".join(data.classes[label] for label in (beyond or range(num_classes, len(data.classes)))[:5])
-        raise refuse(
-            "data_classes",
-            f"{data.name} has {len(data.classes)} classes, but the model has {num_classes}; too many: {names}",
-        )
-    if len(data.classes) < num_classes and not (allow_fewer or are_numbers(data.classes)):
-        names = ", ".join(data.classes[:5]) + (", ..." if len(data.classes) > 5 else "")
-        raise refuse(
-            "data_classes",
-            f"{data.name} has {len(data.classes)} classes ({names}), but the model has {num_classes}: numbered by their"
-            " names, they would be taken for others. Add the folders of the missing classes (they may be empty), list"
-            " all classes with --class-order FILE, or give --allow-fewer-classes if they are the model's first ones",
-        )
+    check_class_names(data.name, data.classes, num_classes, allow_fewer=allow_fewer, beyond=beyond)
 
 
 def check_same_classes(training: DataSet, evaluation: DataSet) -> None:

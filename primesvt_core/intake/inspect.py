@@ -17,6 +17,7 @@ from pydantic_core import to_jsonable_python
 from primesvt_client.errors import without_type
 from primesvt_client.facts import CheckpointFacts
 from primesvt_core.checkpoints import Checkpoint, read
+from primesvt_core.costs import Network, bytes
 from primesvt_core.data import Preprocessing
 from primesvt_core.errors import SpecError
 from primesvt_core.families._base import FamilyConfig, Value
@@ -26,6 +27,7 @@ from primesvt_core.intake.compatibility import check_args, check_plan, check_sha
 from primesvt_core.intake.identification import AnyFamily, all_families, find_family, fitting
 from primesvt_core.intake.prefixes import without_prefix
 from primesvt_core.intake.provenance import Provenance, read_provenance
+from primesvt_core.prerequisites import check_answered
 from primesvt_core.pruning.groups import memory_bytes, parameter_count
 from primesvt_core.pruning.sizes import sort_groups, sort_layers
 from primesvt_core.spec import PreprocessingOverrides
@@ -83,7 +85,7 @@ class Inspection:
         return (
             *self.checkpoint.notes,
             *([f"preprocessing from the checkpoint: {different}"] if different else []),
-            *(f"to be told before anything is computed: {question}" for question in self._questions()),
+            *(f"to be told before anything is computed: {question}" for question in self.questions.values()),
         )
 
     def check_answered(self) -> None:
@@ -92,18 +94,17 @@ class Inspection:
         Raises:
             SpecError: with what must be told.
         """
-        if questions := self._questions():
-            raise SpecError(
-                f"{self.checkpoint.path.name} must be told: {'; '.join(questions)}", code="assumption_needed"
-            )
+        check_answered(self.checkpoint.path.name, self.questions.values())
 
-    def _questions(self) -> list[str]:
+    @property
+    def questions(self) -> dict[str, str]:
+        """What must be told before anything is computed, by the field that answers it."""
         asked = ((each, self.family.hyperparameters[each.field].choices) for each in self.unanswered)
-        return [
-            f"neither tensors nor args say which {each.field} this {self.family.title} has; assume one of"
+        return {
+            each.field: f"neither tensors nor args say which {each.field} this {self.family.title} has; assume one of"
             f" {', '.join(f'{each.field}={choice}' for choice in choices)} (inspect --data tries them)"
             for each, choices in asked
-        ]
+        }
 
     def to_json(self) -> dict[str, JsonValue]:
         """What ``primesvt inspect`` prints."""
@@ -112,8 +113,9 @@ class Inspection:
     def facts(self) -> CheckpointFacts:
         """What was found, for people and other processes."""
         layers = sort_layers(self.family.layers(self.config), self.shapes)
-        groups = sort_groups(self.family.groups(self.config), layers)
+        groups = self.family.groups(self.config)
         unused = self.family.unused(self.config)
+        memory = bytes.terms_of(Network(shapes=self.shapes, groups=groups, unused=unused))
         document = to_jsonable_python(
             {
                 "family": self.family_key,
@@ -131,8 +133,11 @@ class Inspection:
                 "config": self.config.model_dump(mode="json"),
                 "assumptions": [asdict(assumption) for assumption in self.assumptions],
                 "layers": [asdict(layer) for layer in layers],
-                "groups": [asdict(group) for group in groups],
+                "groups": [asdict(group) for group in sort_groups(groups, layers)],
+                "memory": [{"groups": names, "bytes": factor} for names, factor in memory.items() if factor],
                 "unused_tensors": [*sorted(unused)],
+                "questions": self.questions,
+                "class_rule": self.family.class_rule(self.config),
                 "notes": list(self.notes),
             }
         )

@@ -76,8 +76,13 @@ def target_bytes(budget: Budget, parameter_bytes: int) -> int | None:
     """Bytes that the pruned model may have at the most; None without a limit."""
     bounds = [] if budget.max_parameter_bytes is None else [budget.max_parameter_bytes]
     if budget.min_memory_saving is not None:
-        bounds.append(int(parameter_bytes * (1 - budget.min_memory_saving)))
+        bounds.append(bytes_left(parameter_bytes, budget.min_memory_saving))
     return min(bounds, default=None)
+
+
+def bytes_left(parameter_bytes: int, saving: float) -> int:
+    """Bytes that may be left of a model where a share of them is to be saved."""
+    return int(parameter_bytes * (1 - saving))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,15 +107,33 @@ def check_reachable(budget: Budget, reach: Reach) -> None:
         ImpossibleBudget: with the smallest that is possible, and the limits that stand in the way.
     """
     target = target_bytes(budget, reach.parameter_bytes)
-    if target is not None and target < reach.smallest_bytes:
-        raise _out_of_reach("bytes", target, reach.parameter_bytes, reach.smallest_bytes, "parameter_bytes", reach)
+    if target is not None:
+        check_memory_target(target, reach.parameter_bytes, reach.smallest_bytes, reach.limits)
     if budget.max_macs is not None and budget.max_macs < reach.smallest_macs:
-        raise _out_of_reach("multiply-accumulates", budget.max_macs, reach.macs, reach.smallest_macs, "macs", reach)
+        raise _out_of_reach(
+            "multiply-accumulates", budget.max_macs, reach.macs, reach.smallest_macs, "macs", reach.limits
+        )
 
 
-def _out_of_reach(unit: str, target: int, whole: int, smallest: int, fact: str, reach: Reach) -> ImpossibleBudget:
-    within = f" within {reach.limits}" if reach.limits else ""
-    advice = "relax these limits" if reach.limits else "save less, allow more groups"
+def check_memory_target(target: int, whole: int, smallest: int, limits: str) -> None:
+    """Refuse a memory target that is out of reach even with every group at its deepest rate.
+
+    Args:
+        target: bytes that the pruned model may have at the most.
+        whole: bytes of the original.
+        smallest: bytes with every group at its deepest rate.
+        limits: what the spec's limits are called; empty without any.
+
+    Raises:
+        ImpossibleBudget: with the smallest that is possible, and the limits that stand in the way.
+    """
+    if target < smallest:
+        raise _out_of_reach("bytes", target, whole, smallest, "parameter_bytes", limits)
+
+
+def _out_of_reach(unit: str, target: int, whole: int, smallest: int, fact: str, limits: str) -> ImpossibleBudget:
+    within = f" within {limits}" if limits else ""
+    advice = "relax these limits" if limits else "save less, allow more groups"
     return ImpossibleBudget(
         f"the budget leaves {target:,} {unit} of the model's {whole:,}, but even with every group at its deepest rate"
         f"{within} {smallest:,} {unit} remain (a saving of {1 - smallest / whole:.1%}); {advice} or add deeper rates",

@@ -16,6 +16,7 @@ import math
 from statistics import NormalDist
 
 from primesvt_client.inputs import LARGEST
+from primesvt_client.rounding import rounded_up
 from primesvt_core.errors import BudgetUnprovable
 
 FEWEST_FOR_SCORE = 500
@@ -103,7 +104,7 @@ def check_provable(allowed_drop: float | None, samples: int, confidence: float, 
     raise BudgetUnprovable(
         f"the budget allows a drop of {100 * allowed_drop:.4g} points, but {samples:,} confirmation images cannot prove"
         f" less than {100 * smallest:.4g} points with {100 * confidence:g} % confidence, even if nothing is lost:"
-        f" {wanted}; allow a drop of {_rounded_up(smallest):g}, give more labelled images (a share of them confirms, at"
+        f" {wanted}; allow a drop of {rounded_up(smallest):g}, give more labelled images (a share of them confirms, at"
         " most confirmation_images), or take a result that is not proven (--accept-unproven, accept_unproven: true)",
         facts={
             "allowed_drop": allowed_drop,
@@ -112,9 +113,3 @@ def check_provable(allowed_drop: float | None, samples: int, confidence: float, 
             "smallest_provable_drop": smallest,
         },
     )
-
-
-def _rounded_up(drop: float) -> float:
-    """A provable drop of four decimals, or more where it is smaller than that."""
-    scale = 10.0 ** max(4, 1 - math.floor(math.log10(drop)))
-    return math.ceil(drop * scale) / scale

@@ -20,6 +20,7 @@ CASES = int(os.environ.get("PRIMESVT_CONTRACT_CASES", "10"))
 A_CURSOR = "a cursor is opaque: only this server can tell whether it made it"
 AN_ADDRESS = "which addresses a webhook may have, no schema says"
 A_DIGEST = "a digest, a size and a part's number must fit the bytes, which the schema does not see"
+A_SPEC = "the constraint spec has a schema of its own, and rules that no schema can say"
 EXEMPT = (
     Exempt("list_jobs", (400,), A_CURSOR),
     Exempt("list_uploads", (400,), A_CURSOR),
@@ -33,7 +34,8 @@ EXEMPT = (
     Exempt("address_parts", (422,), "which parts there are depends on the upload's size"),
     Exempt("put_part", (422,), A_DIGEST),
     Exempt("announce_digest", (422,), "another digest may have been announced"),
-    Exempt("submit_job", (422,), "the constraint spec has a schema of its own, and rules that no schema can say"),
+    Exempt("submit_job", (422,), A_SPEC),
+    Exempt("preflight_job", (422,), A_SPEC),
 )
 
 pytestmark = pytest.mark.slow

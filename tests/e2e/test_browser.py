@@ -16,6 +16,7 @@ from app.catalog.records import Upload
 from app.catalog.service import CatalogService
 from app.catalog.states import UploadKind, UploadState
 from primesvt_client.facts import ProblemFacts
+from tests.support import preflights
 from tests.support.chromium import (
     DESKTOP,
     PHONE,
@@ -178,6 +179,33 @@ def test_a_new_job_is_checked_where_it_is_typed_and_brings_its_files_in_parts(
     upload = next(upload for upload in uploads if upload.name == "weights.safetensors")
     assert (upload.state, upload.parts) == (UploadState.STORED, 4)
     assert site.board.assembled(upload.id) == content
+
+
+def test_the_preflight_follows_the_form_and_takes_the_nearest_possible_value(
+    chrome: Chrome, site: Site, tmp_path: Path
+) -> None:
+    checkpoint = site.board.ready(site.team, UploadKind.CHECKPOINT, "m.pth", preflights.model())
+    data = site.board.ready(site.team, UploadKind.DATASET, "d.zip", preflights.data(classes=("a", "b")))
+    jobs = len(site.board.services.jobs.search(site.team.id).items)
+    chrome.get(f"{site.address}/new")
+    Select(find(chrome, "#checkpoint_id")).select_by_value(checkpoint.id)
+    Select(find(chrome, "#dataset_id")).select_by_value(data.id)
+    wait_for_text(chrome, "#ahead-status", "A problem")
+    assert find(chrome, "#ahead-status").get_attribute("role") == "status"
+    find(chrome, "#ahead button").click()  # its input is among the advanced ones, which are folded away
+    wait_for_text(chrome, "#ahead-status", "No problem")
+    fewer = find(chrome, "#allow_fewer_classes")
+    assert (fewer.is_displayed(), fewer.get_attribute("value")) == (True, "true")
+    (tmp_path / "new.npz").write_bytes(b"images")
+    find(chrome, "#dataset_id_file").send_keys(str(tmp_path / "new.npz"))
+    find(chrome, "button[name=check]").click()
+    wait_for_text(chrome, "#ahead", "new.npz is not validated yet")
+    upload = site.board.services.catalog.search(site.team.id, UploadKind.DATASET).items[0]
+    claim = site.board.uploads.claim(upload.id, "worker")
+    assert claim is not None
+    site.board.uploads.accept(claim, preflights.data(samples=4321))
+    wait_for_text(chrome, "#ahead [data-fact=samples]", "4,321")  # it asks again by itself
+    assert len(site.board.services.jobs.search(site.team.id).items) == jobs
 
 
 @pytest.mark.parametrize("is_reachable", [True, False])

@@ -132,6 +132,25 @@ def test_the_first_key_is_told(served: Served) -> None:
     assert served.told["server"].startswith("http://127.0.0.1:")
 
 
+def test_a_dry_run_says_what_a_job_can_come_to_and_queues_none(
+    served: Served, spec: Path, finished: dict[str, Any]
+) -> None:
+    before = [job["id"] for job in served.document("list")]
+    asked = ("submit", CHECKPOINT, "--data", DATA, "--spec", spec, "--dry-run")
+    told = served.document(*asked)
+    assert (told["family"], told["model_classes"], told["classes_match"]) == ("spikformer", 10, True)
+    assert told["max_memory_saving"] >= finished["summary"]["memory_saving"]
+    assert told["estimated_seconds"] > 0
+    assert (told["provable_drop"] > 0, told["problems"]) == (True, [])
+    beyond = served.document(*asked, "--min-memory-saving", "0.999", status=2)
+    assert [(one["code"], one["field"]) for one in beyond["problems"]] == [
+        ("impossible_budget", "budget.min_memory_saving")
+    ]
+    assert beyond["problems"][0]["nearest"] <= beyond["max_memory_saving"]
+    assert "nothing was queued" in served.call(*asked).stdout
+    assert [job["id"] for job in served.document("list")] == before
+
+
 def test_submit_and_status_tell_id_and_state(served: Served, finished: dict[str, Any]) -> None:
     assert (finished["state"], finished["verdict"], finished["name"]) == ("succeeded", "met", "from a script")
     assert served.document("status", finished["id"])["id"] == finished["id"]
@@ -182,6 +201,7 @@ def test_options_override_the_spec(served: Served, spec: Path) -> None:
         (("status", "job_nothing"), "not_found"),
         (("submit", "missing.pth", "--data", str(DATA), "--max-accuracy-drop", "0.03"), "unusable_input"),
         (("submit", str(CHECKPOINT), "--data", str(DATA)), "invalid_spec"),
+        (("submit", str(CHECKPOINT), "--data", str(DATA), "--max-macs", "1", "--dry-run", "--wait"), "invalid_spec"),
         (("submit", str(DATA), "--data", str(DATA), "--max-accuracy-drop", "0.03"), ""),
     ],
 )

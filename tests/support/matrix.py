@@ -101,6 +101,7 @@ class Entry:
         request: of a world, what is sent (options of httpx).
         action: what the audit log says afterwards; None where nothing is changed.
         grants: the request gives somebody scopes, which its caller must have too.
+        names_things: the request names things of the world's team, beside those in the path.
         unlogged: why a changing operation writes nothing down.
     """
 
@@ -110,6 +111,7 @@ class Entry:
     request: Callable[[World], dict[str, Any]] = field(default=lambda world: {})
     action: str | None = None
     grants: bool = False
+    names_things: bool = False
     unlogged: str = ""
 
 
@@ -137,7 +139,12 @@ MATRIX: dict[tuple[str, str], Entry] = {
     ("get", "/api/v1/spec/schema"): PUBLIC,
     ("get", "/api/v1/report/schema"): PUBLIC,
     ("get", "/api/v1/jobs"): Entry(scope=Scope.JOBS_READ),
-    ("post", "/api/v1/jobs"): Entry(scope=Scope.JOBS_WRITE, request=_submission, action="job.submit"),
+    ("post", "/api/v1/jobs"): Entry(
+        scope=Scope.JOBS_WRITE, request=_submission, names_things=True, action="job.submit"
+    ),
+    ("post", "/api/v1/jobs/preflight"): Entry(
+        scope=Scope.JOBS_WRITE, request=_submission, names_things=True, unlogged="nothing is queued, nothing changes"
+    ),
     ("get", "/api/v1/jobs/{job_id}"): Entry(scope=Scope.JOBS_READ, ids=lambda w: {JOB: w.queued_job()}),
     ("delete", "/api/v1/jobs/{job_id}"): Entry(
         scope=Scope.JOBS_WRITE, ids=lambda w: {JOB: w.finished_job()}, action="job.delete"

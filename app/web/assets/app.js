@@ -1,6 +1,7 @@
 // What every page gains from scripts: parts that refresh themselves, local times, uploads in parts, secrets to copy.
 import htmx from "htmx.org";
 import { offerCopies } from "./copies.js";
+import { takeNearest } from "./nearest.js";
 import { localise } from "./times.js";
 import { sendInParts } from "./uploads.js";
 
@@ -17,6 +18,7 @@ document.body.addEventListener("htmx:beforeRequest", (event) => {
 
 offerCopies();
 for (const form of document.querySelectorAll("form[data-sends]")) sendInParts(form);
+for (const form of document.querySelectorAll("form:has(#ahead)")) takeNearest(form);
 
 // The server is away for a moment: the next refresh will tell; nothing to show.
 document.body.addEventListener("htmx:sendError", () => console.info("the server does not answer at the moment"));

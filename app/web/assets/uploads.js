@@ -14,8 +14,10 @@ export function sendInParts(form) {
     enable(form, false);
     try {
       for (const input of inputs) await sendOne(form, input);
-      if (form.querySelector("[data-into]")) form.submit();
-      else location.assign("/uploads");
+      if (!form.querySelector("[data-into]")) return location.assign("/uploads");
+      enable(form, true); // or the button that was pressed would not be sent
+      form.requestSubmit(event.submitter);
+      enable(form, false);
     } catch (error) {
       showProgress(form, error.message, 0);
       enable(form, true);

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.catalog.states import UploadKind
+from tests.support import preflights
 from tests.support.api import JSON, Api, problem
 from tests.support.dashboard import BUDGET, Dashboard, Team
 
@@ -92,6 +93,72 @@ def test_a_drop_that_the_data_set_cannot_prove_is_refused_at_once_unless_that_is
         assert (answer.status_code, answer.json()["spec"] | accepted) == (202, answer.json()["spec"])
     unknown = board.upload(ours, UploadKind.DATASET, "new.npz").id
     assert api.post("/jobs", json={**asked, "dataset_id": unknown, "spec": spec}).status_code == 202
+
+
+@pytest.fixture
+def tried(board: Dashboard, ours: Team) -> dict[str, Any]:
+    """A body whose uploads were validated with all that a preflight needs."""
+    checkpoint = board.ready(ours, UploadKind.CHECKPOINT, "m.pth", preflights.model())
+    dataset = board.ready(ours, UploadKind.DATASET, "d.zip", preflights.data())
+    spec = {"budget": {"max_accuracy_drop": 0.05}, "preset": "paper", "rates": [0.5]}
+    return {"checkpoint_id": checkpoint.id, "dataset_id": dataset.id, "spec": spec}
+
+
+def test_a_preflight_says_what_a_job_can_come_to_and_queues_nothing(
+    board: Dashboard, ours: Team, api: Api, tried: dict[str, Any]
+) -> None:
+    before = board.services.jobs.search(ours.id).items
+    answer = api.post("/jobs/preflight", json={**tried, "name": "mine", "priority": "low"})
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert (told["family"], told["classes_match"], told["samples"]) == ("spikformer", True, 1000)
+    assert told["splits"][2] == {"split": "confirmation", "images": 550, "asked": 4000}
+    assert told["max_memory_saving"] == pytest.approx(0.75)
+    assert told["provable_drop"] == pytest.approx(0.004895, rel=1e-3)
+    assert (told["estimated_seconds"], told["problems"]) == (None, [])
+    assert board.services.jobs.search(ours.id).items == before
+
+
+@pytest.mark.parametrize(
+    ("spec", "code", "field", "nearest"),
+    [
+        ({"budget": {"max_accuracy_drop": 0.001}}, "budget_unprovable", "budget.max_accuracy_drop", 0.0049),
+        ({"budget": {"min_memory_saving": 0.9}}, "impossible_budget", "budget.min_memory_saving", 0.75),
+        ({"budget": {"max_parameter_bytes": 100}}, "impossible_budget", "budget.max_parameter_bytes", 120),
+        ({"class_order": ["a", "b"]}, "data_classes", "allow_fewer_classes", True),
+        ({"class_order": ["a", "b", "c", "d"]}, "data_classes", None, None),
+        ({"excluded_groups": ["stem*"]}, "invalid_spec", None, None),
+    ],
+)
+def test_what_a_preflight_finds_in_the_way_a_submission_is_refused_for(
+    api: Api, tried: dict[str, Any], spec: dict[str, Any], code: str, field: str | None, nearest: object
+) -> None:
+    body = {**tried, "spec": tried["spec"] | spec}
+    [found] = api.post("/jobs/preflight", json=body).json()["problems"]
+    assert (found["code"], found["field"], found["nearest"]) == (code, field, nearest)
+    with problem(api.post("/jobs", json=body), 422, code) as refusal:
+        assert refusal["detail"] == found["detail"]
+
+
+def test_a_preflight_of_what_is_not_validated_says_so(
+    board: Dashboard, ours: Team, api: Api, tried: dict[str, Any]
+) -> None:
+    waiting = board.upload(ours, UploadKind.DATASET, "new.npz")
+    told = api.post("/jobs/preflight", json={**tried, "dataset_id": waiting.id}).json()
+    assert (told["samples"], told["provable_drop"], told["classes_match"], told["problems"]) == (None, None, None, [])
+    assert "new.npz is not validated yet." in told["notes"]
+
+
+def test_a_preflight_refuses_what_a_submission_does(
+    board: Dashboard, ours: Team, api: Api, other_team: Api, tried: dict[str, Any]
+) -> None:
+    with problem(other_team.post("/jobs/preflight", json=tried), 404, "not_found"):
+        pass
+    refused = board.refused(ours, "bad.pth", "checkpoint_unsafe", "it runs code")
+    with problem(api.post("/jobs/preflight", json={**tried, "checkpoint_id": refused.id}), 409, "upload_not_ready"):
+        pass
+    with problem(api.post("/jobs/preflight", json={**tried, "spec": {"budget": {}}}), 422, "invalid_spec"):
+        pass
 
 
 def test_lists_give_everything_once(board: Dashboard) -> None:

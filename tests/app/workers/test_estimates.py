@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import delete
@@ -11,15 +12,25 @@ from sqlalchemy import delete
 from app.db import Database, now
 from app.errors import NotFound
 from app.jobs.models import JobRow
-from app.jobs.records import Device, Job
-from app.jobs.similarity import similarity_key
-from app.workers.estimates import NO_HISTORY, NOBODY, Estimates, remaining, typical
+from app.jobs.records import Device, Job, NewJob
+from app.jobs.similarity import similarity_key, workload
+from app.teams.service import TeamService
+from app.workers.estimates import (
+    NO_HISTORY,
+    NO_HISTORY_OF_TEAM,
+    NOBODY,
+    NOT_VALIDATED,
+    Estimates,
+    remaining,
+    typical,
+)
 from app.workers.models import WorkerRow
 from app.workers.records import WorkerState
 from app.workers.service import WorkerService
-from primesvt_client.facts import CheckpointFacts, ResultSummary, StepFacts
+from primesvt_client.facts import CheckpointFacts, DataSetFacts, ResultSummary, StepFacts
 from primesvt_client.progress import Progress
 from primesvt_client.states import Step
+from primesvt_core.spec import parse
 from tests.support.shop import MODEL, PROBLEM, Shop
 
 TOOK = {"intake": 1.0, "baseline": 9.0, "profile": 60.0, "search": 20.0, "confirm": 10.0}
@@ -45,7 +56,12 @@ def queued(shop: Shop, facts: dict[str, object] | None = None) -> Job:
 
 
 def finished(shop: Shop, factor: float = 1.0, facts: dict[str, object] | None = None) -> None:
-    claim = shop.claimed(queued(shop, facts))
+    worked(shop, queued(shop, facts), factor)
+
+
+def worked(shop: Shop, job: Job, factor: float = 1.0) -> None:
+    """Let a job take its time."""
+    claim = shop.claimed(job)
     for step, seconds in TOOK.items():
         shop.queue.heartbeat(claim, [Progress(step=step, done=1, total=1, facts=StepFacts(seconds=factor * seconds))])
     shop.queue.finalize(claim)
@@ -131,6 +147,62 @@ def test_waiting_and_later_attempts_teach_nothing(shop: Shop, estimates: Estimat
     finished(shop)
     shop.set(job.id, created_at=now() - timedelta(days=3))
     assert estimates.of(shop.team, job.id).ends_in_seconds == pytest.approx(100)
+
+
+def new(shop: Shop, samples: int = 1000, **spec: object) -> NewJob:
+    asked = shop.asked()
+    shop.set_upload(asked.checkpoint_id, facts=FACTS)
+    shop.set_upload(asked.dataset_id, facts={"samples": samples})
+    return replace(asked, spec={**asked.spec, **spec})
+
+
+def has_worked(shop: Shop, asked: NewJob, factor: float = 1.0) -> None:
+    worked(shop, shop.jobs.submit(shop.team, asked), factor)
+
+
+def test_a_job_that_is_not_queued_takes_what_such_jobs_of_the_team_took(shop: Shop, estimates: Estimates) -> None:
+    assert estimates.of_new(shop.team, new(shop)).reason == NOBODY
+    workers(shop, WorkerState.BUSY)
+    assert estimates.of_new(shop.team, new(shop)).reason == NO_HISTORY_OF_TEAM
+    has_worked(shop, new(shop, preset="paper"), 9.0)
+    assert estimates.of_new(shop.team, new(shop)).ends_in_seconds is None
+    for factor in (1.0, 2.0, 4.0):
+        has_worked(shop, new(shop, samples=1100), factor)
+    assert estimates.of_new(shop.team, new(shop)).ends_in_seconds == pytest.approx(200)
+    assert estimates.of_new(shop.team, new(shop, samples=5000)).ends_in_seconds is None
+    assert estimates.of_new(shop.team, new(shop, device="cuda")).reason == NOBODY
+    assert estimates.of_new(shop.team, shop.asked(ready=False)).reason == NOT_VALIDATED
+
+
+def test_jobs_of_other_teams_teach_nothing_about_one_that_is_not_queued(
+    shop: Shop, estimates: Estimates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers(shop, WorkerState.IDLE)
+    ours = new(shop)
+    has_worked(shop, ours)
+    assert estimates.of_new(shop.team, ours).ends_in_seconds == pytest.approx(100)
+    monkeypatch.setattr(shop, "team", TeamService(shop.database).create_team("theirs").team_id)
+    assert estimates.of_new(shop.team, new(shop)).reason == NO_HISTORY_OF_TEAM
+    assert estimates.of_new(shop.team, ours).reason == NOT_VALIDATED  # of others' uploads nothing is read
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_alike"),
+    [
+        ({"budget": {"max_accuracy_drop": 0.01}}, True),
+        ({"splits": {"search_images": 300}}, True),
+        ({"splits": {"search_images": 200}}, False),
+        ({"budget": {"min_memory_saving": 0.1}}, False),
+        ({"repair": "none"}, False),
+        ({"fine_tuning": {"epochs": 2}}, False),
+        ({"assumptions": {"time_steps": 8}}, False),
+    ],
+)
+def test_jobs_are_alike_that_compute_the_same_on_about_as_many_images(fields: dict[str, Any], is_alike: bool) -> None:
+    model, data = CheckpointFacts.model_validate(FACTS), DataSetFacts(samples=1000)
+    usual: dict[str, Any] = {"budget": {"max_accuracy_drop": 0.03}}
+    first, other = (workload(parse(spec), model, data) for spec in (usual, usual | fields))
+    assert first.is_like(other) is other.is_like(first) is is_alike
 
 
 def test_a_job_that_is_claimed_while_it_is_looked_at_begins_now(shop: Shop, estimates: Estimates) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from primesvt_client.commands.jobs import wait_until_ready
+from primesvt_client.commands.jobs import print_notes, wait_until_ready
 from primesvt_client.facts import CheckpointFacts, DataSetFacts, UploadFacts
 from primesvt_client.states import UploadState
 
@@ -25,7 +25,7 @@ def test_notes_of_a_data_set_are_told_once_it_is_validated(
 ) -> None:
     upload: Any = SimpleNamespace(id="u", name="set.tar", state=UploadState.READY, facts=facts)
     client: Any = SimpleNamespace(wait_upload=lambda _: upload)
-    wait_until_ready(client, upload)
+    print_notes(wait_until_ready(client, upload))
     shown = capsys.readouterr().err
     assert told in shown
     assert ("numbered" in shown) == bool(told)

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from primesvt_core.data import open_data, order_for
 from primesvt_core.data.class_order import (
     ClassOrder,
-    are_numbers,
     composed,
     in_order,
     natural_key,
@@ -72,12 +71,6 @@ def test_the_caller_decides_before_the_family() -> None:
     assert order_for(None, "plain") == ClassOrder(rule="plain", source="family")
     assert order_for("natural", "plain") == ClassOrder(rule="natural", source="caller")
     assert order_for(("dog", "cat"), "plain").names == ("dog", "cat")
-
-
-def test_classes_called_by_their_numbers_are_told() -> None:
-    assert are_numbers(("0", "1", "2"))
-    assert not are_numbers(("1", "2", "3"))
-    assert not are_numbers(("00", "01"))
 
 
 def arrays(folder: Path, labels: list[int]) -> Path:

@@ -35,6 +35,20 @@ def test_classes_are_folders(names: list[str], classes: tuple[str, ...], tmp_pat
     assert open_data(tree(tmp_path / "set", names)).classes == classes
 
 
+@pytest.mark.parametrize(
+    ("names", "order", "plain"),
+    [
+        (["pet/cat/0.png", "pet/dog/1.png", "farm/cow/2.png"], ClassOrder(), ("farm", "pet")),
+        (["pet/cat/0.png", "pet/dog/1.png", "farm/cow/2.png"], ClassOrder(source="caller"), ()),
+        (["cat/0.png", "Dog/1.png"], ClassOrder(), ()),  # the same classes, numbered otherwise
+    ],
+)
+def test_classes_of_plain_order_are_kept_where_they_are_others(
+    names: list[str], order: ClassOrder, plain: tuple[str, ...], tmp_path: Path
+) -> None:
+    assert open_data(tree(tmp_path / "set", names), order=order).plain_classes == plain
+
+
 @pytest.mark.parametrize("names", [["top/cat/0.png", "top/dog/1.png", "top/sample.png"], ["sample.png"]])
 def test_a_picture_in_no_class_folder_is_refused(names: list[str], tmp_path: Path) -> None:
     refused(tree(tmp_path / "set", names), "data_format", names[-1])

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from primesvt_core.data import check_same_classes, open_data, split
-from primesvt_core.data.splitting import SMALLEST
 from primesvt_core.errors import DataError
+from primesvt_core.prerequisites import SMALLEST
 from primesvt_core.spec import SplitSizes
 from tests.support import tiny
 
