@@ -42,12 +42,13 @@ from primesvt_client.options import (
     takes_spec,
 )
 from primesvt_client.progress import Progress
+from primesvt_client.shares import points_text, rate_text
 from primesvt_core import spec as specs
 from primesvt_core.cli.choices import lists_choices
 from primesvt_core.cli.numbers import numbered
 from primesvt_core.errors import SpecError
 from primesvt_core.exporters import EXPORTERS
-from primesvt_core.types import Step, Verdict
+from primesvt_core.types import Step
 from primesvt_core.workspace import reuse
 from primesvt_core.workspace.store import kept_preset
 
@@ -283,9 +284,9 @@ def print_result(report: Report, out_dir: Path) -> None:
     """The result in a few lines."""
     held = report.confirmation
     out.print(f"\n[bold]verdict: {report.verdict.value}[/]")
-    if report.verdict is Verdict.NOT_PROVEN:
-        for note in report.notes:
-            out.print(note, soft_wrap=True)
+    out.print(report.meaning, soft_wrap=True)
+    _print_assumptions([assumption.model_dump() for assumption in report.assumptions])
+    _print_data(report.data.classes, report.notes)
     table = Table("", "original", "pruned", "change")
     before, after = report.baseline, report.pruned
     table.add_row(
@@ -308,10 +309,12 @@ def print_result(report: Report, out_dir: Path) -> None:
         f"{change(after.file_bytes / before.file_bytes - 1)}%",
     )
     out.print(table)
-    out.print(
-        f"on {held.samples:,} images that the search never saw the true drop is at most"
-        f" {100 * held.drop_upper_bound:.2f} points with {held.confidence:.0%} confidence"
-    )
+    if not report.is_original:
+        out.print(
+            f"on {held.samples:,} images that the search never saw the true drop is at most"
+            f" {points_text(held.drop_upper_bound)} with {rate_text(held.confidence)} confidence",
+            soft_wrap=True,
+        )
     out.print(f"report: {out_dir / 'report.html'}", soft_wrap=True)
 
 
