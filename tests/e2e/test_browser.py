@@ -90,9 +90,11 @@ LOST_ON_PAPER = """
     const isWide = (box) => box.getBoundingClientRect().right > innerWidth + 1;
     const content = document.querySelectorAll("td, th, dd, pre, img, p");
     const isFolded = (box) => !box.checkVisibility() && !box.closest(".remove");
-    const isBeside = (box) => box.getBoundingClientRect().bottom > box.closest(".card, body").getBoundingClientRect().bottom + 1;
+    const within = (box) => box.closest(".card, body");
+    const isBeside = (box) => box.getBoundingClientRect().bottom > within(box).getBoundingClientRect().bottom + 1;
     const lost = all.filter((box) => !box.matches(".hidden") && (isCut(box) || isWide(box)));
-    return [...lost, ...[...content].filter((box) => isFolded(box) || isBeside(box))].map((box) => box.outerHTML.slice(0, 100));
+    const cut = [...content].filter((box) => isFolded(box) || isBeside(box));
+    return [...lost, ...cut].map((box) => box.outerHTML.slice(0, 100));
 """
 """What does not fit beside the other things on a page of A4, or is folded away."""
 A4 = (718, 1047)
