@@ -19,6 +19,7 @@ from rich.progress import Progress as Bars
 from primesvt_client.errors import ReportedError
 from primesvt_client.facts import CandidateFacts, CellFacts, TrialFacts
 from primesvt_client.progress import Progress, Reporter
+from primesvt_client.shares import rate_text
 
 WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
@@ -107,7 +108,7 @@ def describe(progress: Progress) -> str:
     facts = progress.facts
     parts = [progress.note] if progress.note else []
     if isinstance(facts, CellFacts | CandidateFacts):
-        where = [f"{facts.group} at {100 * facts.rate:.0f} %"] if facts.group else []
+        where = [f"{facts.group} at {rate_text(facts.rate)}"] if facts.group else []
         parts += [*where, f"accuracy {100 * facts.accuracy:.1f} %"]
     if isinstance(facts, CandidateFacts | TrialFacts):
         parts.append(f"saves {100 * facts.memory_saving:.1f} %")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -88,43 +89,63 @@ def _help(field: InputField) -> str:
     return " ".join(part for part in parts if part)
 
 
-TimeSteps = Annotated[int | None, _option("assumptions.time_steps")]
-Heads = Annotated[int | None, _option("assumptions.num_heads")]
-Assume = Annotated[list[str] | None, _option("assumptions")]
 Container = Annotated[str | None, _option("container")]
-BatchSize = Annotated[int | None, _option("batch_size")]
-Resize = Annotated[int | None, _option("preprocessing.resize")]
-Crop = Annotated[int | None, _option("preprocessing.crop")]
-Mean = Annotated[str | None, _option("preprocessing.mean")]
-Std = Annotated[str | None, _option("preprocessing.std")]
-ValueRange = Annotated[str | None, _option("value_range")]
-ClassOrder = Annotated[str | None, _option("class_order")]
-AllowFewerClasses = Annotated[bool | None, _option("allow_fewer_classes")]
 Device = Annotated[str, typer.Option("--device", help=FIELDS["device"].help)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How a checkpoint and a data set are read, where nothing is compressed.
+
+    Attributes:
+        assumptions: of the config's fields that weights do not determine.
+        container: which weights of a file that has several.
+        classes: which class has which number.
+        pixels: what values mean.
+    """
+
+    assumptions: Mapping[str, Scalar]
+    container: str | None
+    classes: specs.ClassReading
+    pixels: specs.PixelReading
+
+
+READING = {*specs.PixelReading.model_fields, *specs.ClassReading.model_fields, "assumptions", "container"}
+"""The fields of a constraint spec that say how its inputs are read."""
 
 
 def takes_spec(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of a constraint spec; it gets the document as ``document``."""
+    options = [*map(_parameter_of, FIELDS.values()), _parameter("spec", SpecFile)]
+    return _with_options(command, options, SPEC_DOCUMENT, spec_document)
+
+
+def takes_reading(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command those options of a constraint spec that say how its inputs are read, as a `Reading`."""
+    options = [_parameter_of(field) for field in FIELDS.values() if field.path[0] in READING]
+    return _with_options(command, options, "reading", reading)
+
+
+def _with_options(
+    command: Callable[..., None], options: Sequence[inspect.Parameter], name: str, read: Callable[..., object]
+) -> Callable[..., None]:
+    """A command with further options, of which ``read`` makes what it gets as the parameter ``name``."""
     own = inspect.signature(command, eval_str=True)
-    options = [*_parameters()]
 
     @wraps(command)
     def run(**given: Any) -> None:
-        document = spec_document(**{option.name: given.pop(option.name) for option in options})
-        command(**given, document=document)
+        found = read(**{option.name: given.pop(option.name) for option in options})
+        command(**given, **{name: found})
 
-    parameters = [p for name, p in own.parameters.items() if name != SPEC_DOCUMENT] + options
+    parameters = [p for own_name, p in own.parameters.items() if own_name != name] + [*options]
     named = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     run.__signature__ = own.replace(parameters=named)  # type: ignore[attr-defined]
     run.__annotations__ = {}  # what typer reads is the signature
     return run
 
 
-def _parameters() -> Iterator[inspect.Parameter]:
-    for field in FIELDS.values():
-        typed = TYPES.get(field.kind, str | None)
-        yield _parameter(field.parameter, Annotated[typed, _option(field.place)])
-    yield _parameter("spec", SpecFile)
+def _parameter_of(field: InputField) -> inspect.Parameter:
+    return _parameter(field.parameter, Annotated[TYPES.get(field.kind, str | None), _option(field.place)])
 
 
 def _parameter(name: str, annotation: Any) -> inspect.Parameter:
@@ -148,8 +169,8 @@ def spec_document(spec: Path | None = None, **given: Any) -> dict[str, JsonValue
     return document
 
 
-def pixel_reading(**given: Any) -> specs.PixelReading:
-    """How the pixels of a data set are read, where nothing is compressed.
+def reading(**given: Any) -> Reading:
+    """How inputs are read, where nothing is compressed.
 
     Args:
         given: values of options, by their names with underscores; None where one is not given.
@@ -157,9 +178,18 @@ def pixel_reading(**given: Any) -> specs.PixelReading:
     Raises:
         SpecError: if it is wrong.
     """
-    document: dict[str, JsonValue] = {}
+    document: dict[str, Any] = {}
     _lay_all_over(document, given)
-    return specs.parse_as(specs.PixelReading, document)
+    return Reading(
+        assumptions=document.get("assumptions", {}),
+        container=document.get("container"),
+        classes=_part(specs.ClassReading, document),
+        pixels=_part(specs.PixelReading, document),
+    )
+
+
+def _part(kind: type[specs.Spec], document: Mapping[str, JsonValue]) -> specs.Spec:
+    return specs.parse_as(kind, {name: value for name, value in document.items() if name in kind.model_fields})
 
 
 def _lay_all_over(document: dict[str, JsonValue], given: Mapping[str, Any]) -> None:
@@ -214,17 +244,6 @@ def _lines(option: str, path: Path) -> list[str]:
     return [line for line in lines if line]
 
 
-def class_reading(class_order: str | None, allow_fewer_classes: bool | None) -> specs.ClassReading:
-    """What the caller says of the numbers of classes.
-
-    Raises:
-        SpecError: if it is wrong.
-    """
-    order = None if class_order is None else _read(FIELDS["class_order"], class_order)
-    document: dict[str, JsonValue] = {"class_order": order, "allow_fewer_classes": bool(allow_fewer_classes)}
-    return specs.parse_as(specs.ClassReading, document)
-
-
 def _mapping(field: InputField, entries: list[str]) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for entry in entries:
@@ -263,19 +282,3 @@ def _lay_over(document: dict[str, JsonValue], field: InputField, value: Any) -> 
         if not isinstance(node, dict):
             raise SpecError(f"{key} in the constraint spec is no mapping of fields")
     node.update({last: value} if last else value)
-
-
-def assumptions(
-    time_steps: int | None, heads: int | None, assume: list[str] | None
-) -> dict[str, bool | int | float | str]:
-    """What the caller knows of the config.
-
-    Raises:
-        SpecError: if an entry is not NAME=VALUE.
-    """
-    known = {
-        name: value
-        for name, value in _mapping(FIELDS["assumptions"], assume or []).items()
-        if not isinstance(value, list)
-    }
-    return known | {k: v for k, v in (("time_steps", time_steps), ("num_heads", heads)) if v is not None}

@@ -22,7 +22,7 @@ VERDICTS: Mapping[str, VerdictText] = {
     ),
     Verdict.ACCURACY_FLOOR_REACHED: VerdictText(
         "Accuracy floor reached",
-        "No model within the accuracy floor reaches the memory target. This is the smallest one found.",
+        "No model that keeps the accuracy floor reaches the target. This is the smallest one that was confirmed.",
     ),
     Verdict.NOT_PROVEN: VerdictText(
         "Not proven",
@@ -30,11 +30,49 @@ VERDICTS: Mapping[str, VerdictText] = {
     ),
     Verdict.NOTHING_PRUNABLE: VerdictText(
         "Nothing can be pruned",
-        "No channel group can be pruned at any rate without breaking the accuracy floor. This is the original model.",
+        "No channel group can be pruned at any of the rates without breaking the accuracy floor on the search images."
+        " This is the original model.",
     ),
 }
 
-NO_SMALLER_MODEL = (
-    "No smaller model kept the accuracy floor on images that the search did not use. This is the original."
+ORIGINAL_IS_DELIVERED: Mapping[str, str] = {
+    Verdict.MET: "The original model meets every limit of the budget already: nothing was removed.",
+    Verdict.ACCURACY_FLOOR_REACHED: (
+        "No smaller model kept the accuracy floor on images that the search did not use. This is the original model."
+    ),
+    Verdict.NOT_PROVEN: (
+        "A smaller model was measured to stay within the allowed accuracy drop, but the confirmation images are too"
+        " few to prove that. This is the original model."
+    ),
+}
+"""What a verdict means where no smaller model is delivered."""
+
+ACCURACY_IS_FREE = "The pruned model meets every limit of the budget, which sets none for the accuracy."
+LESS_IS_DELIVERED = (
+    "A model that reaches the target was measured to stay within the allowed accuracy drop, but the confirmation images"
+    " are too few to prove that. This is a model that saves less, and is confirmed."
 )
-"""Of a verdict `ACCURACY_FLOOR_REACHED` whose smallest model is the original."""
+
+
+def title(verdict: str | None) -> str:
+    """What a verdict is called; one of another version by its name, none if there is none."""
+    known = VERDICTS.get(verdict or "")
+    return known.title if known else verdict or ""
+
+
+def meaning(verdict: str, *, is_original: bool, is_proven: bool, has_floor: bool) -> str:
+    """What a verdict means for the model that is delivered; empty for a verdict of another version.
+
+    Args:
+        verdict: of the run.
+        is_original: whether the delivered model is the original.
+        is_proven: whether its accuracy is.
+        has_floor: whether the budget limits the accuracy.
+    """
+    if is_original and verdict in ORIGINAL_IS_DELIVERED:
+        return ORIGINAL_IS_DELIVERED[verdict]
+    if verdict == Verdict.MET and not has_floor:
+        return ACCURACY_IS_FREE
+    if verdict == Verdict.NOT_PROVEN and is_proven:
+        return LESS_IS_DELIVERED
+    return VERDICTS[verdict].meaning if verdict in VERDICTS else ""

@@ -101,7 +101,14 @@ def _server(data_dir: Path) -> str:
     from app.embedded import address_of  # imports what --help does without
 
     settings = settings_of(data_dir)
-    return settings.public_url or os.environ.get(SERVER_VARIABLE, "") or address_of(settings.data_dir) or DEFAULT_SERVER
+    known = settings.public_url or os.environ.get(SERVER_VARIABLE, "") or address_of(settings.data_dir)
+    if not known:
+        err.print(
+            f"no service runs on {data_dir}: the link leads to {DEFAULT_SERVER}; if the service will listen elsewhere,"
+            f" set {SERVER_VARIABLE}",
+            soft_wrap=True, markup=False,
+        )  # fmt: skip
+    return known or DEFAULT_SERVER
 
 
 def _show(link: NewLink, server: str, *, json: bool) -> None:

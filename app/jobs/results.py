@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from app.db import Database
 from app.jobs.models import JobRow
@@ -64,10 +64,10 @@ class ResultService:
         return [result for result in map(_result, rows) if result is not None]
 
     def count_by_state(self, team: str, since: datetime | None) -> dict[JobState, int]:
-        """How many jobs submitted since then are in which state."""
+        """How many jobs are in which state; of those that are over, only such as have ended since then."""
         query = select(JobRow.state, func.count()).where(JobRow.team_id == team).group_by(JobRow.state)
         if since is not None:
-            query = query.where(JobRow.created_at >= since)
+            query = query.where(or_(JobRow.finished_at.is_(None), JobRow.finished_at >= since))
         with self.database.session() as session:
             counts = {str(state): int(count) for state, count in session.execute(query)}
         return {state: counts.get(state.value, 0) for state in JobState}

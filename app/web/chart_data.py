@@ -11,9 +11,10 @@ from typing import Any
 
 from app.jobs.records import JobEvent
 from app.jobs.results import Result
-from app.web.labels import VERDICTS
 from primesvt_client.facts import CandidateFacts, CellFacts, ProgressFacts, TrialFacts
-from primesvt_core.report.schema import CurveFigures, Report
+from primesvt_client.shares import rate_text
+from primesvt_client.verdicts import title
+from primesvt_core.report.schema import CurveFigures, Outcome, Report
 
 Point = tuple[float, float]
 Drops = dict[str, dict[float, tuple[float, bool]]]
@@ -58,10 +59,11 @@ class JobCharts:
 
     Attributes:
         robustness: one curve a channel group, largest group first.
-        steps: accepted steps of the search, joined by a line; known only of a finished job.
+        steps: candidates of the curve on the search images, joined by a line; known only of a finished job.
         tried: candidates of the search, while it runs.
         confirmed: candidates measured on the confirmation images, and confirmed.
-        not_confirmed: likewise, and not confirmed.
+        not_proven: likewise; the measured drop is allowed, its bound is not.
+        not_confirmed: likewise; the measured drop is not allowed.
         measured: likewise, while the outcome is not known.
         lines: accuracy floor and memory target.
     """
@@ -70,6 +72,7 @@ class JobCharts:
     steps: tuple[CandidatePoint, ...] = ()
     tried: tuple[CandidatePoint, ...] = ()
     confirmed: tuple[CandidatePoint, ...] = ()
+    not_proven: tuple[CandidatePoint, ...] = ()
     not_confirmed: tuple[CandidatePoint, ...] = ()
     measured: tuple[CandidatePoint, ...] = ()
     lines: BudgetLines = field(default_factory=BudgetLines)
@@ -77,7 +80,7 @@ class JobCharts:
     @property
     def candidates(self) -> tuple[CandidatePoint, ...]:
         """All points of the chart of accuracy and memory."""
-        return (*self.steps, *self.tried, *self.confirmed, *self.not_confirmed, *self.measured)
+        return (*self.steps, *self.tried, *self.confirmed, *self.not_proven, *self.not_confirmed, *self.measured)
 
     def to_json(self) -> dict[str, Any]:
         """For the script that draws."""
@@ -89,15 +92,15 @@ def of_report(report: Report) -> JobCharts:
     drops: Drops = {}
     for cell in report.profile:
         drops.setdefault(cell.group, {})[cell.rate] = cell.accuracy_drop, cell.is_bound
-    tested = [point for point in report.curve if point.confirmed_drop is not None]
     allowed = report.confirmation.allowed_drop
     floor = None if allowed is None else 100 * (report.baseline.accuracy - allowed)
     lines = budget_lines(report.spec.budget.model_dump(), report.baseline.parameter_bytes)
     return JobCharts(
         robustness=_robustness(drops),
-        steps=tuple(_point(_label(p), p.memory_saving, p.accuracy) for p in report.curve),
-        confirmed=tuple(_on_confirmation_images(p, report) for p in tested if p.confirmed),
-        not_confirmed=tuple(_on_confirmation_images(p, report) for p in tested if not p.confirmed),
+        steps=tuple(_point(candidate(p), p.memory_saving, p.accuracy) for p in report.curve),
+        confirmed=_tested(report, "confirmed"),
+        not_proven=_tested(report, "not proven"),
+        not_confirmed=_tested(report, "not confirmed"),
         lines=replace(lines, floor=floor, allowed_drop=None if allowed is None else 100 * allowed),
     )
 
@@ -126,7 +129,7 @@ def of_events(events: Iterable[JobEvent], lines: BudgetLines) -> JobCharts:
             drops.setdefault(facts.group, {})[facts.rate] = facts.accuracy_drop, facts.is_bound
             baseline = facts.accuracy + facts.accuracy_drop
         elif isinstance(facts, CandidateFacts):
-            name = f"{facts.group} at {100 * facts.rate:.0f} %" if facts.group else "candidate"
+            name = f"{facts.group} at {rate_text(facts.rate)}" if facts.group else "candidate"
             tried[_point(name, facts.memory_saving, facts.accuracy)] = None
         elif isinstance(facts, TrialFacts) and baseline is not None:
             point = _point("confirmation images", facts.memory_saving, baseline - facts.accuracy_drop)
@@ -168,14 +171,20 @@ def _point(label: str, memory_saving: float, accuracy: float) -> CandidatePoint:
     return CandidatePoint(label=label, saving=100 * memory_saving, accuracy=100 * accuracy)
 
 
-def _on_confirmation_images(point: CurveFigures, report: Report) -> CandidatePoint:
-    return _point(_label(point), point.memory_saving, report.baseline.accuracy - (point.confirmed_drop or 0.0))
+def _tested(report: Report, outcome: Outcome) -> tuple[CandidatePoint, ...]:
+    """Candidates whose test ended so, on the confirmation images."""
+    return tuple(
+        _point(candidate(point), point.memory_saving, report.baseline.accuracy - (point.confirmed_drop or 0.0))
+        for point in report.curve
+        if report.outcome(point) == outcome
+    )
 
 
-def _label(point: CurveFigures) -> str:
+def candidate(point: CurveFigures) -> str:
+    """What a point of the curve is called."""
     if point.group is None:
         return "candidate" if point.rates else "original"
-    return f"{point.group} at {100 * point.rates.get(point.group, 0.0):.0f} %"
+    return f"{point.group} at {rate_text(point.rates.get(point.group, 0.0))}"
 
 
 def _percent(fraction: float | None) -> float | None:
@@ -203,7 +212,7 @@ def _result_point(result: Result) -> ResultPoint:
     return ResultPoint(
         name=result.name,
         verdict=result.verdict,
-        label=VERDICTS.get(result.verdict or "", ("Other", ""))[0],
+        label=title(result.verdict) or "Other",
         saving=100 * result.memory_saving,
         drop=100 * result.accuracy_drop,
         url=f"/jobs/{result.id}",

@@ -16,7 +16,7 @@ from app.jobs.records import Job
 from app.jobs.results import Result
 from app.jobs.states import TERMINAL, JobState
 from app.teams.scopes import Scope
-from app.web.labels import VERDICTS, run_seconds
+from app.web.labels import run_seconds
 from app.web.rendering import is_fragment, page
 from app.web.routing import PageRouter
 from app.web.sessions import PageUser, page_access
@@ -54,7 +54,6 @@ def show_jobs(
         jobs=jobs.items,
         uploads=uploads_of(services, user.team_id, jobs.items),
         seconds={job.id: run_seconds(job.started_at, job.finished_at, now()) for job in jobs.items},
-        verdicts=VERDICTS,
         state=state if state in STATES else "",
         states=[name for name in STATES if name not in ("", ACTIVE)],
         query=q.strip(),

@@ -19,12 +19,13 @@ from app.storage import BlobMissing
 from app.teams.scopes import Scope
 from app.web import chart_data, layers, timeline
 from app.web.job_list import uploads_of
-from app.web.labels import VERDICTS, run_seconds
+from app.web.labels import NO_SUMMARY, run_seconds
 from app.web.rendering import HEADERS, page
 from app.web.routing import PageRouter
 from app.web.sessions import PageUser, form_access, page_access
 from primesvt_client.facts import CheckpointFacts
 from primesvt_client.states import Priority
+from primesvt_client.verdicts import meaning, title
 from primesvt_core.report.schema import Report
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,8 @@ def show_job(
         user=user,
         report=report,
         uploads=uploads,
-        verdict=VERDICTS.get(job.verdict or ""),
+        verdict=title(job.verdict),
+        meaning=report.meaning if report else _meaning(job),
         history=timeline.history(events),
         charts=charts,
         layers=layers.table(report.layers, order) if report else (),
@@ -128,6 +130,13 @@ def all_events(services: Services, team: str, job_id: str) -> list[JobEvent]:
         if len(more) < timeline.EVENTS_PER_QUERY:
             break
     return events
+
+
+def _meaning(job: Job) -> str:
+    """What its verdict means, as far as the summary tells."""
+    summary = job.summary or NO_SUMMARY
+    is_original = summary.parameter_bytes_before == summary.parameter_bytes_after
+    return meaning(job.verdict or "", is_original=is_original, is_proven=False, has_floor=True)
 
 
 def _charts(job: Job, report: Report | None, events: list[JobEvent], model: Upload | None) -> chart_data.JobCharts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from app.catalog.records import Upload
@@ -12,15 +12,16 @@ from app.teams.scopes import Role, Scope
 from app.webhooks.states import PING, DeliveryState, EventType
 from app.workers.records import WorkerState
 from primesvt_client.durations import in_words
-from primesvt_client.facts import CheckpointFacts
+from primesvt_client.facts import CheckpointFacts, ResultSummary
+from primesvt_client.shares import percent_text, points_text
 from primesvt_client.sizes import size_text
-from primesvt_client.states import Step
-from primesvt_client.verdicts import VERDICTS as VERDICTS
+from primesvt_client.states import Step, Verdict
 
 Formatter = Callable[[float], str]
 """Turns a quantity into text."""
 
 NOTHING = "–"  # noqa: RUF001  # an en dash is meant
+NO_SUMMARY = ResultSummary()
 
 STATES: Mapping[str, str] = {
     JobState.QUEUED: "Queued",
@@ -85,7 +86,7 @@ SCOPES: Mapping[str, str] = {
     Scope.UPLOADS_WRITE: "upload and delete files",
     Scope.ARTIFACTS_READ: "download results",
     Scope.TEAM_READ: "view the team and its usage",
-    Scope.TEAM_ADMIN: "manage members, API keys and settings",
+    Scope.TEAM_ADMIN: "manage members, API keys and settings, view the audit log",
     Scope.WEBHOOKS_READ: "view webhooks",
     Scope.WEBHOOKS_WRITE: "manage webhooks",
 }
@@ -144,17 +145,12 @@ def family(model: Upload | None) -> str:
 
 def percent(fraction: float | None, digits: int = 2) -> str:
     """0.2668 as ``26.68 %``."""
-    return NOTHING if fraction is None else f"{_number(100 * fraction, digits)} %"
+    return NOTHING if fraction is None else percent_text(fraction, digits)
 
 
 def points(fraction: float | None, digits: int = 2) -> str:
     """0.03 as ``3.00 points``."""
-    return NOTHING if fraction is None else f"{_number(100 * fraction, digits)} points"
-
-
-def _number(value: float, digits: int) -> str:
-    text = f"{value:.{digits}f}"
-    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")  # noqa: RUF001  # a real minus
+    return NOTHING if fraction is None else points_text(fraction, digits)
 
 
 def size(count: float | None) -> str:
@@ -170,6 +166,12 @@ def count(number: float | None) -> str:
 def duration(seconds: float | None) -> str:
     """95 as ``1 min 35 s``."""
     return NOTHING if seconds is None else in_words(seconds)
+
+
+def may(role: Role, others: Iterable[Role] = ()) -> str:
+    """What a role may do that no role of ``others`` may, in words."""
+    known = frozenset[Scope]().union(*(other.scopes for other in others))
+    return ", ".join(SCOPES[scope] for scope in Scope if scope in role.scopes - known)
 
 
 def run_seconds(started: datetime | None, finished: datetime | None, now: datetime) -> float | None:
@@ -195,6 +197,11 @@ def iso(moment: datetime) -> str:
 def state(value: str) -> str:
     """The label of a state."""
     return STATES.get(value, value)
+
+
+def is_good(verdict: str | None, summary: ResultSummary | None) -> bool:
+    """Whether a result is shown as a success: its budget is met, and something was saved."""
+    return verdict == Verdict.MET and bool((summary or NO_SUMMARY).memory_saving)
 
 
 def tone(value: str) -> str:

@@ -14,9 +14,11 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.web import labels
-from primesvt_client.facts import CheckpointFacts, DataSetFacts, ResultSummary
-from primesvt_client.sizes import operations_text
+from app.web import chart_data, labels
+from primesvt_client.facts import CheckpointFacts, DataSetFacts
+from primesvt_client.shares import rate_text
+from primesvt_client.sizes import both_operations_text, sizes_text
+from primesvt_client.verdicts import title
 from primesvt_core import __version__
 
 STATIC = Path(__file__).resolve().parent / "static"
@@ -80,7 +82,9 @@ def _environment() -> Environment:
         "points": labels.points,
         "size": labels.size,
         "count": labels.count,
-        "operations": operations_text,
+        "rate": rate_text,
+        "sizes": sizes_text,
+        "both_operations": both_operations_text,
         "duration": labels.duration,
         "family": labels.family,
         "utc": labels.utc,
@@ -91,6 +95,8 @@ def _environment() -> Environment:
         "role": lambda name: labels.ROLES[name],
         "scope": lambda name: labels.SCOPES[name],
         "event": lambda name: labels.EVENTS.get(name, name),
+        "verdict": title,
+        "candidate": chart_data.candidate,
         "pretty": lambda document: json.dumps(document, indent=2, ensure_ascii=False),
     }
     environment.tests |= {
@@ -102,7 +108,8 @@ def _environment() -> Environment:
         "htmx_config": HTMX_CONFIG,
         "version": __version__,
         "NOTHING": labels.NOTHING,
-        "NO_SUMMARY": ResultSummary(),
+        "NO_SUMMARY": labels.NO_SUMMARY,
+        "is_good": labels.is_good,
     }
     return environment
 

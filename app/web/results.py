@@ -18,7 +18,6 @@ from app.jobs.states import JobState
 from app.teams.scopes import Scope
 from app.web import chart_data
 from app.web.job_list import checkpoints_of
-from app.web.labels import VERDICTS
 from app.web.rendering import page
 from app.web.routing import PageRouter
 from app.web.sessions import PageUser, page_access
@@ -74,10 +73,10 @@ def show_results(
         totals=totals(results),
         succeeded=counts[JobState.SUCCEEDED],
         failed=counts[JobState.FAILED],
+        cancelled=counts[JobState.CANCELLED],
         unfinished=sum(count for state, count in counts.items() if not state.is_terminal),
         uploads=checkpoints_of(services, user.team_id, results),
         chart={"results": chart_data.of_results(results)},
-        verdicts=VERDICTS,
         order=order,
         period=period,
         periods=PERIODS,

@@ -12,6 +12,7 @@ from app.jobs.states import JobState
 from app.web import labels
 from primesvt_client.facts import CandidateFacts, CellFacts, TrialFacts
 from primesvt_client.progress import Progress
+from primesvt_client.shares import rate_text
 from primesvt_core.types import Step
 
 Status = Literal["done", "current", "stopped", "next"]
@@ -105,7 +106,7 @@ def _note(progress: Progress) -> str:
     """The last measurement."""
     parts, facts = [progress.note], progress.facts
     if isinstance(facts, CellFacts | CandidateFacts):
-        where = [f"{facts.group} at {labels.percent(facts.rate, 0)}"] if facts.group else []
+        where = [f"{facts.group} at {rate_text(facts.rate)}"] if facts.group else []
         parts += [*where, f"accuracy {labels.percent(facts.accuracy)}"]
     if isinstance(facts, TrialFacts):
         parts.append(f"drop {labels.points(facts.accuracy_drop)}")

@@ -20,34 +20,24 @@ from rich.table import Table
 from primesvt_client.console import err, out, print_json, progress_bars
 from primesvt_client.errors import ReportedError
 from primesvt_client.options import (
-    AllowFewerClasses,
-    Assume,
     Checkpoint,
-    ClassOrder,
     Container,
-    Crop,
     Data,
     Device,
-    Heads,
     Json,
-    Mean,
-    Resize,
-    Std,
-    TimeSteps,
+    Reading,
     TrainData,
-    ValueRange,
-    assumptions,
-    class_reading,
-    pixel_reading,
+    takes_reading,
     takes_spec,
 )
 from primesvt_client.progress import Progress
+from primesvt_client.shares import points_text, rate_text
 from primesvt_core import spec as specs
 from primesvt_core.cli.choices import lists_choices
 from primesvt_core.cli.numbers import numbered
 from primesvt_core.errors import SpecError
 from primesvt_core.exporters import EXPORTERS
-from primesvt_core.types import Step, Verdict
+from primesvt_core.types import Step
 from primesvt_core.workspace import reuse
 from primesvt_core.workspace.store import kept_preset
 
@@ -56,33 +46,22 @@ if TYPE_CHECKING:
     from primesvt_core.report.schema import Report
 
 
+@takes_reading
 def inspect(
     checkpoint: Checkpoint,
-    time_steps: TimeSteps = None,
-    heads: Heads = None,
-    assume: Assume = None,
-    container: Container = None,
+    reading: Reading,
     data: Annotated[
         Path | None,
         typer.Option(help="Labelled images: try which heads, time steps and other choices fit the weights best."),
     ] = None,
-    class_order: ClassOrder = None,
-    allow_fewer_classes: AllowFewerClasses = None,
-    value_range: ValueRange = None,
-    mean: Mean = None,
-    std: Std = None,
-    resize: Resize = None,
-    crop: Crop = None,
     json: Json = False,
 ) -> None:
     """Inspect a checkpoint: family, config, assumptions, layers by size. Nothing of it is run."""
-    known, classes = assumptions(time_steps, heads, assume), class_reading(class_order, allow_fewer_classes)
-    pixels = pixel_reading(value_range=value_range, mean=mean, std=std, resize=resize, crop=crop)
-    _check_has_images(data, classes, pixels)
-    found = import_module("primesvt_core.intake.inspect").inspect(checkpoint, known, container=container)
-    document = found.to_json()
+    _check_has_images(data, reading)
+    look = import_module("primesvt_core.intake.inspect").inspect
+    document = look(checkpoint, reading.assumptions, container=reading.container).to_json()
     if data is not None:
-        document |= _fits(checkpoint, data, known, container, classes, pixels)
+        document |= _fits(checkpoint, data, reading)
     if json:
         print_json(document)
         return
@@ -110,8 +89,8 @@ def inspect(
     out.print(table)
 
 
-def _check_has_images(data: Path | None, classes: specs.ClassReading, pixels: specs.PixelReading) -> None:
-    if data is None and (classes, pixels) != (specs.ClassReading(), specs.PixelReading()):
+def _check_has_images(data: Path | None, reading: Reading) -> None:
+    if data is None and (reading.classes, reading.pixels) != (specs.ClassReading(), specs.PixelReading()):
         raise SpecError(
             "--class-order, --allow-fewer-classes, --value-range, --mean, --std, --resize and --crop say how images are"
             " read; give --data"
@@ -125,21 +104,17 @@ def _print_assumptions(assumptions: Iterable[Mapping[str, JsonValue]]) -> None:
             out.print(f"  assumed {assumption['field']} = {assumption['value']} (from the {assumption['source']})")
 
 
-def _fits(
-    checkpoint: Path,
-    data: Path,
-    known: dict[str, bool | int | float | str],
-    container: str | None,
-    classes: specs.ClassReading,
-    pixels: specs.PixelReading,
-) -> dict[str, JsonValue]:
+def _fits(checkpoint: Path, data: Path, reading: Reading) -> dict[str, JsonValue]:
     with progress_bars(baseline="trying what fits") as report:
 
         def tick(done: int, total: int) -> None:
             report(Progress(step=Step.BASELINE, done=done, total=total))
 
         fits = import_module("primesvt_core.cli.fitting").fits
-        found = fits(checkpoint, data, known, tick, container=container, classes=classes, pixels=pixels)
+        found = fits(
+            checkpoint, data, reading.assumptions, tick, container=reading.container, classes=reading.classes,
+            pixels=reading.pixels,
+        )  # fmt: skip
     document: dict[str, JsonValue] = found.to_json()
     return document
 
@@ -151,9 +126,11 @@ def _print_data(classes: Sequence[str], notes: Sequence[str]) -> None:
         out.print(f"  {note}", soft_wrap=True)
 
 
+@takes_reading
 def evaluate(
     model: Checkpoint,
     data: Data,
+    reading: Reading,
     split: Annotated[
         str,
         typer.Option(
@@ -161,37 +138,25 @@ def evaluate(
             " split if the model was compressed on this data set, otherwise all."
         ),
     ] = "auto",
-    time_steps: TimeSteps = None,
-    heads: Heads = None,
-    assume: Assume = None,
-    container: Container = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images at a time.")] = None,
     device: Device = "auto",
-    class_order: ClassOrder = None,
-    allow_fewer_classes: AllowFewerClasses = None,
-    value_range: ValueRange = None,
-    mean: Mean = None,
-    std: Std = None,
-    resize: Resize = None,
-    crop: Crop = None,
     json: Json = False,
 ) -> None:
     """Measure the accuracy of an original or pruned model."""
     if split not in ("auto", "all", "calibration", "search", "confirmation", "rest"):
         raise SpecError(f"--split {split}: use auto, all, calibration, search, confirmation or rest")
-    pixels = pixel_reading(value_range=value_range, mean=mean, std=std, resize=resize, crop=crop)
     with progress_bars(baseline="measuring") as report:
         found: Evaluation = import_module("primesvt_core.evaluation.evaluate").evaluate(
             model,
             data,
             split_name=split,
-            assumptions=assumptions(time_steps, heads, assume),
-            container=container,
+            assumptions=reading.assumptions,
+            container=reading.container,
             batch_size=batch_size,
             device=device,
-            classes=class_reading(class_order, allow_fewer_classes),
-            preprocessing=pixels.preprocessing,
-            value_range=pixels.value_range,
+            classes=reading.classes,
+            preprocessing=reading.pixels.preprocessing,
+            value_range=reading.pixels.value_range,
             report=report,
         )
     if json:
@@ -283,9 +248,9 @@ def print_result(report: Report, out_dir: Path) -> None:
     """The result in a few lines."""
     held = report.confirmation
     out.print(f"\n[bold]verdict: {report.verdict.value}[/]")
-    if report.verdict is Verdict.NOT_PROVEN:
-        for note in report.notes:
-            out.print(note, soft_wrap=True)
+    out.print(report.meaning, soft_wrap=True)
+    _print_assumptions([assumption.model_dump() for assumption in report.assumptions])
+    _print_data(report.data.classes, report.notes)
     table = Table("", "original", "pruned", "change")
     before, after = report.baseline, report.pruned
     table.add_row(
@@ -308,10 +273,12 @@ def print_result(report: Report, out_dir: Path) -> None:
         f"{change(after.file_bytes / before.file_bytes - 1)}%",
     )
     out.print(table)
-    out.print(
-        f"on {held.samples:,} images that the search never saw the true drop is at most"
-        f" {100 * held.drop_upper_bound:.2f} points with {held.confidence:.0%} confidence"
-    )
+    if not report.is_original:
+        out.print(
+            f"on {held.samples:,} images that the search never saw the true drop is at most"
+            f" {points_text(held.drop_upper_bound)} with {rate_text(held.confidence)} confidence",
+            soft_wrap=True,
+        )
     out.print(f"report: {out_dir / 'report.html'}", soft_wrap=True)
 
 

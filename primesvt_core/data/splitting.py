@@ -68,8 +68,8 @@ def numbering(data: DataSet, num_classes: int) -> tuple[str, ...]:
             " as the model's own numbers.",
         )
     return (
-        f"{data.name} has {count} classes, but the model has {num_classes}: they were numbered in the order of their"
-        " names.",
+        f"{data.name} has {count} classes, but the model has {num_classes}: their numbers were taken for those of the"
+        f" model's first {count}.",
     )
 
 

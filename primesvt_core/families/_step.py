@@ -19,7 +19,6 @@ STEPS = 4
 
 STEP_ARGS: Mapping[str, Callable[[Any], str | float | None]] = {
     "node_type": lambda _: NODE,
-    "tau": lambda config: 2.0 if is_step(config.variant) else None,
     "attn_scale": lambda config: 0.125 if is_step(config.variant) else None,
     "step": lambda config: STEPS if is_step(config.variant) else None,
 }

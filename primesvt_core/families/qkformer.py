@@ -27,6 +27,7 @@ from primesvt_core.families._blocks import (
     count,
     infer_block,
 )
+from primesvt_core.families._forks import leaky_args
 from primesvt_core.families._recipes import cifar10, for_colours, imagenet_cropped
 from primesvt_core.families._stages import (
     Block,
@@ -358,5 +359,5 @@ FAMILY = Family(
     preprocessing=preprocessing,
     class_rule=lambda config: "plain" if config.variant == "imagenet" else "natural",  # two training codes
     unsupported_reason=unsupported_reason,
-    implied_args=STEP_ARGS,
+    implied_args={**STEP_ARGS, **leaky_args()},
 )

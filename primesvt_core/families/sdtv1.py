@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
 from primesvt_core.families._base import Count, Family, Hyperparameter, Producer, Value
+from primesvt_core.families._forks import TAU, leaky_args, statten_args
 from primesvt_core.families._masked import (
     Block,
     BlockConfig,
@@ -261,6 +262,8 @@ FAMILY = Family(
     unsupported_reason=unsupported_reason,
     implied_args={
         **STEP_ARGS,
+        **leaky_args(lambda config: TAU if config.neuron == "lif" else None),
+        **statten_args(lambda config: config.dvs_mode),
         "spike_mode": lambda config: None if is_step(config.variant) else config.neuron,
         "node_type": lambda config: NODE if is_step(config.variant) else None,
     },

@@ -28,6 +28,7 @@ from primesvt_core.families._blocks import (
     count,
     infer_block,
 )
+from primesvt_core.families._forks import FUSION, leaky_args
 from primesvt_core.families._recipes import cifar10, for_colours, imagenet
 from primesvt_core.families._step import STEP_ARGS, STEP_NEURON, other_network, other_neurons, stores_thresholds
 from primesvt_core.layers.graph import Flow, Part, Signal
@@ -327,5 +328,5 @@ FAMILY = Family(
     preprocessing=preprocessing,
     class_rule=lambda _: "natural",
     unsupported_reason=unsupported_reason,
-    implied_args=STEP_ARGS,
+    implied_args={**STEP_ARGS, **leaky_args(), **FUSION},
 )

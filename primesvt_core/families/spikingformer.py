@@ -34,6 +34,7 @@ from primesvt_core.families._blocks import (
     count,
     infer_block,
 )
+from primesvt_core.families._forks import leaky_args
 from primesvt_core.families._recipes import CIFAR100_CLASSES, cifar10, for_colours, imagenet
 from primesvt_core.families._step import STEP_ARGS, STEP_NEURON, is_step, other_network, other_neurons
 from primesvt_core.layers.graph import Flow, Part, Signal
@@ -372,5 +373,5 @@ FAMILY = Family(
     preprocessing=preprocessing,
     class_rule=lambda _: "natural",
     unsupported_reason=unsupported_reason,
-    implied_args=STEP_ARGS,
+    implied_args={**STEP_ARGS, **leaky_args(lambda config: _spec(config).tau)},
 )

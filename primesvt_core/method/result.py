@@ -44,6 +44,12 @@ class RunResult:
         return self.unproven or chosen(self.trials)
 
     @property
+    def tested(self) -> tuple[Trial, ...]:
+        """Every candidate that was tested, and the one that is delivered without proof."""
+        others = [trial for trial in self.trials if not self.unproven or trial.candidate != self.unproven.candidate]
+        return (*others, self.unproven) if self.unproven else self.trials
+
+    @property
     def targeted(self) -> frozenset[str]:
         """Groups that stay within the drop at some rate."""
         allowed = 1.0 if self.goal.allowed_drop is None else self.goal.allowed_drop
@@ -57,10 +63,10 @@ class RunResult:
     @property
     def verdict(self) -> Verdict:
         """How the run ended."""
-        if not self.targeted and not any(trial.candidate.rates for trial in self.trials):
-            return Verdict.NOTHING_PRUNABLE
         if self.unproven is None and self._is_met:
             return Verdict.MET
+        if not self.targeted and not any(trial.candidate.rates for trial in self.trials):
+            return Verdict.NOTHING_PRUNABLE
         return Verdict.NOT_PROVEN if self.short_of_proof is not None else Verdict.ACCURACY_FLOOR_REACHED
 
     @property

@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 import torch
 
+from primesvt_client.shares import percent_text, points_text
 from primesvt_core import __version__
 from primesvt_core.data import numbering
 from primesvt_core.method.candidates import Candidates
@@ -92,7 +93,7 @@ def _confirmation(candidates: Candidates, result: RunResult, exported: ExportedM
         accuracy_drop=pair.drop,
         drop_upper_bound=_bound(pair, kept, confidence),
         confidence=confidence,
-        candidates=len(result.trials),
+        candidates=len(result.tested),
         allowed_drop=result.goal.allowed_drop,
         held=result.unproven is None and (kept is not None or result.goal.allowed_drop is not None),
     )
@@ -163,8 +164,8 @@ def _groups(candidates: Candidates, result: RunResult) -> tuple[GroupFigures, ..
 
 def _curve(result: RunResult) -> tuple[CurveFigures, ...]:
     """The curve of the round that was chosen, and what else was put to the test, ascending in saving."""
-    tried = {_key(trial.candidate): trial for trial in result.trials}
-    points = {_key(point): point for point in (*result.search.curve, *(t.candidate for t in result.trials))}
+    tried = {_key(trial.candidate): trial for trial in result.tested}
+    points = {_key(point): point for point in (*result.search.curve, *(t.candidate for t in result.tested))}
     return tuple(
         CurveFigures(
             group=point.group,
@@ -221,10 +222,10 @@ def _proof(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
         False: "the model is the original" if result.kept is None else "a candidate that saves less is delivered",
     }[result.unproven is not None]
     return (
-        f"Not proven: of the candidate that saves {trial.candidate.memory_saving:.2%} of the memory, {pair.samples:,}"
-        f" confirmation images measure a drop of {100 * pair.drop:.2f} points, where {100 * allowed:.2f} are allowed,"
-        f" but its bound with {100 * confidence:g} % confidence is {100 * trial.upper_bound:.2f} points; {enough} if it"
-        f" lost as much on them; {delivered}.",
+        f"Not proven: of the candidate that saves {percent_text(trial.candidate.memory_saving)} of the memory,"
+        f" {pair.samples:,} confirmation images measure a drop of {points_text(pair.drop)}, where"
+        f" {100 * allowed:.2f} are allowed, but its bound with {100 * confidence:g} % confidence is"
+        f" {points_text(trial.upper_bound)}; {enough} if it lost as much on them; {delivered}.",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from itertools import groupby
 
@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from primesvt_core.method.search import target_bytes
-from primesvt_core.report.schema import CurveFigures, ProfileFigures, Report
+from primesvt_core.report.schema import Outcome, ProfileFigures, Report
 
 BEFORE, AFTER, ACCENT, MUTED = "#9aa5b1", "#1f6feb", "#d9480f", "#57606a"
 LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#999933")
@@ -25,6 +25,11 @@ UNITS = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
 WIDTH = 9.0
 LEAST_NATS = 1e-6
 """Divergences that are smaller are drawn so: they are rounding."""
+
+TESTED: Mapping[Outcome, tuple[str, str]] = {
+    "confirmed": ("#009E73", "D"), "not proven": ("#E69F00", "s"), "not confirmed": (ACCENT, "x"),
+}  # fmt: skip
+"""Colour and marker of candidates on the confirmation split."""
 
 MOST_CURVES = 12
 """Robustness curves that a legend can distinguish; of larger models those of the largest groups are drawn."""
@@ -130,7 +135,7 @@ def _accuracy_memory(report: Report) -> bytes:
         axes.plot(
             savings, [-100 * p.accuracy_drop for p in report.curve], color=AFTER, marker="o", label="search split"
         )
-    _tested(axes, [point for point in report.curve if point.confirmed_drop is not None])
+    _tested(axes, report)
     if report.confirmation.allowed_drop is not None:
         _limit(axes, -100 * report.confirmation.allowed_drop, "accuracy floor", at=0.0)
     target = target_bytes(report.spec.budget, report.baseline.parameter_bytes)
@@ -154,19 +159,16 @@ def _divergence(axes: Axes, savings: Sequence[float], nats: Sequence[float]) -> 
     right.set_ylabel("divergence from the original, nats (search split)", color=AFTER)
 
 
-def _tested(axes: Axes, tested: Sequence[CurveFigures]) -> None:
+def _tested(axes: Axes, report: Report) -> None:
     """Candidates on the confirmation split, each with a line down to its bound."""
-    for is_confirmed, marker, label in (
-        (True, "D", "confirmation split, confirmed"),
-        (False, "x", "confirmation split, not confirmed"),
-    ):
-        points = [point for point in tested if point.confirmed is is_confirmed]
+    for outcome, (colour, marker) in TESTED.items():
+        points = [point for point in report.curve if report.outcome(point) == outcome]
         if points:
-            colour = "#009E73" if is_confirmed else ACCENT
             savings = [100 * point.memory_saving for point in points]
             drops = [-100 * (point.confirmed_drop or 0.0) for point in points]
+            label = f"confirmation split, {outcome}"
             axes.scatter(savings, drops, color=colour, marker=marker, s=64, zorder=3, label=label)
-    bounded = [point for point in tested if point.drop_upper_bound is not None]
+    bounded = [point for point in report.curve if point.drop_upper_bound is not None]
     if bounded:
         savings = [100 * point.memory_saving for point in bounded]
         bounds = [-100 * (point.drop_upper_bound or 0.0) for point in bounded]

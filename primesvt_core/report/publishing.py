@@ -7,12 +7,11 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from primesvt_client.sizes import operations_text, size_text
-from primesvt_client.verdicts import NO_SMALLER_MODEL, VERDICTS
+from primesvt_client.shares import percent_text, points_text, rate_text
+from primesvt_client.sizes import both_operations_text, size_text, sizes_text
 from primesvt_core.report.csv_tables import csv_line
 from primesvt_core.report.figures import draw
 from primesvt_core.report.schema import LayerFigures, Report
-from primesvt_core.types import Verdict
 from primesvt_core.workspace.atomic import write_atomically
 
 
@@ -48,26 +47,9 @@ def html(report: Report, pictures: dict[str, bytes]) -> str:
         loader=PackageLoader("primesvt_core.report"), autoescape=select_autoescape(), trim_blocks=True
     )
     environment.filters |= {
-        "percent": percent, "points": points, "size": size_text, "operations": operations_text,
-        "count": lambda n: f"{n:,}",
+        "percent": percent_text, "points": points_text, "rate": rate_text, "size": size_text, "sizes": sizes_text,
+        "both_operations": both_operations_text, "count": lambda n: f"{n:,}",
     }  # fmt: skip
     encoded = {name: base64.b64encode(content).decode("ascii") for name, content in pictures.items()}
-    return environment.get_template("report.html").render(report=report, verdict=_verdict(report), pictures=encoded)
-
-
-def _verdict(report: Report) -> str:
-    """The verdict in words."""
-    is_original = report.pruned.parameter_bytes == report.baseline.parameter_bytes
-    if report.verdict is Verdict.ACCURACY_FLOOR_REACHED and is_original:
-        return NO_SMALLER_MODEL
-    return VERDICTS[report.verdict].meaning
-
-
-def percent(fraction: float) -> str:
-    """0.2668 as ``26.68 %``."""
-    return f"{100 * fraction:.2f} %"
-
-
-def points(fraction: float) -> str:
-    """0.03 as ``3.00 points``."""
-    return f"{100 * fraction:.2f} points"
+    outcomes = {report.outcome(point) for point in report.curve}
+    return environment.get_template("report.html").render(report=report, pictures=encoded, outcomes=outcomes)

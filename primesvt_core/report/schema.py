@@ -10,7 +10,19 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 from primesvt_client.facts import ResultSummary
 from primesvt_client.presets import Preset, kept
 from primesvt_client.spec import CompressionSpec  # a report is read where its plug-ins may be gone
-from primesvt_core.types import Verdict
+from primesvt_client.verdicts import meaning
+from primesvt_core.types import FLOAT_SLACK, Verdict
+
+Outcome = Literal["not tested", "confirmed", "not proven", "not confirmed"]
+"""Of the test of a candidate: *not proven* if its measured drop is allowed and its bound is not."""
+
+
+SOURCES = {
+    "caller": "you",
+    "checkpoint": "the checkpoint",
+    "tensors": "the weights",
+    "default": "the family's default",
+}
 
 
 class _Frozen(BaseModel):
@@ -146,6 +158,11 @@ class AssumptionFigures(_Frozen):
     value: bool | int | float | str
     source: str
 
+    @property
+    def told_by(self) -> str:
+        """Where the value came from, in words."""
+        return SOURCES.get(self.source, self.source)
+
 
 class FineTuningFigures(_Frozen):
     """What fine-tuning did to the delivered model."""
@@ -202,6 +219,31 @@ class Report(_Frozen):
         """A spec as one that knows no plug-ins, which is what a report is read as; an old one with its preset."""
         document = spec.model_dump() if isinstance(spec, CompressionSpec) else spec
         return kept(document) if isinstance(document, dict) else document
+
+    @property
+    def is_original(self) -> bool:
+        """Whether the delivered model is the original."""
+        return self.pruned.parameter_bytes == self.baseline.parameter_bytes
+
+    @property
+    def meaning(self) -> str:
+        """What the verdict means for the delivered model, in words."""
+        return meaning(
+            self.verdict,
+            is_original=self.is_original,
+            is_proven=self.confirmation.held,
+            has_floor=self.confirmation.allowed_drop is not None,
+        )
+
+    def outcome(self, point: CurveFigures) -> Outcome:
+        """How the test of a point of the curve ended."""
+        if point.confirmed is None or point.confirmed_drop is None:
+            return "not tested"
+        if point.confirmed:
+            return "confirmed"
+        allowed = self.confirmation.allowed_drop
+        is_allowed = allowed is None or point.confirmed_drop <= allowed + FLOAT_SLACK
+        return "not proven" if is_allowed else "not confirmed"
 
     def summary(self) -> ResultSummary:
         """The figures that lists of compressions show."""

@@ -12,7 +12,16 @@ from pydantic import JsonValue
 from typer.testing import CliRunner
 
 from primesvt_client.errors import SpecError
-from primesvt_client.options import MAX_TEXT_BYTES, class_reading, pixel_reading, spec_document, takes_spec
+from primesvt_client.options import (
+    FIELDS,
+    MAX_TEXT_BYTES,
+    READING,
+    Reading,
+    reading,
+    spec_document,
+    takes_reading,
+    takes_spec,
+)
 from primesvt_client.spec import ClassReading, CompressionSpec, PixelReading, parse_as
 
 FLOOR = ("--max-accuracy-drop", "0.03")
@@ -91,9 +100,11 @@ def test_an_order_of_classes_is_read_from_a_text_file(tmp_path: Path) -> None:
     assert shown("--class-order", str(file)) == {
         "class_order": ["zebra", "hot dog", "\N{LATIN SMALL LETTER E WITH ACUTE}lan"]
     }
-    assert class_reading(str(file), None).class_order == ("zebra", "hot dog", "\N{LATIN SMALL LETTER E WITH ACUTE}lan")
-    assert class_reading("natural", True) == ClassReading(class_order="natural", allow_fewer_classes=True)
-    assert class_reading(None, None) == ClassReading()
+    names = ("zebra", "hot dog", "\N{LATIN SMALL LETTER E WITH ACUTE}lan")
+    assert reading(class_order=str(file)).classes.class_order == names
+    both = ClassReading(class_order="natural", allow_fewer_classes=True)
+    assert reading(class_order="natural", allow_fewer_classes=True).classes == both
+    assert reading().classes == ClassReading()
 
 
 @pytest.mark.parametrize(
@@ -110,7 +121,7 @@ def test_an_order_of_classes_is_read_from_a_text_file(tmp_path: Path) -> None:
 def test_what_lists_no_classes_is_refused(content: bytes | None, told: str, tmp_path: Path) -> None:
     if content is not None:
         (tmp_path / "classes.txt").write_bytes(content)
-    for read in (lambda file: shown("--class-order", file), lambda file: class_reading(file, None)):
+    for read in (lambda file: shown("--class-order", file), lambda file: reading(class_order=file)):
         with pytest.raises(SpecError, match=told) as refusal:
             read(str(tmp_path / "classes.txt"))
         assert refusal.value.error_code == "invalid_spec"
@@ -142,8 +153,30 @@ def test_an_option_that_does_not_exist_is_not_left_out_silently() -> None:
 
 
 def test_options_that_say_how_pixels_are_read_stand_without_a_budget() -> None:
-    found = pixel_reading(value_range="0:255", mean="0.5", std=None, resize=None, crop=24)
-    assert found == PixelReading.model_validate({"value_range": [0, 255], "preprocessing": {"mean": [0.5], "crop": 24}})
-    assert pixel_reading() == PixelReading()
+    found = reading(value_range="0:255", mean="0.5", std=None, resize=None, crop=24)
+    wanted = PixelReading.model_validate({"value_range": [0, 255], "preprocessing": {"mean": [0.5], "crop": 24}})
+    assert found == Reading(assumptions={}, container=None, classes=ClassReading(), pixels=wanted)
+    assert reading().pixels == PixelReading()
     with pytest.raises(SpecError, match="value_range"):
-        pixel_reading(value_range="0:x")
+        reading(value_range="0:x")
+
+
+def test_commands_that_only_read_have_every_option_that_says_how() -> None:
+    seen: list[Reading] = []
+    other = typer.Typer()
+
+    @other.command()
+    @takes_reading
+    def look(reading: Reading) -> None:
+        seen.append(reading)
+
+    options = {field.option for field in FIELDS.values() if field.path[0] in READING}
+    told = CliRunner().invoke(other, ["--help"], env={"COLUMNS": "200"}).stdout
+    assert options - set(told.replace("│", " ").split()) == set()
+    assert {"--assume", "--container", "--class-order", "--value-range", "--mean"} <= options
+    assert "--seed" not in told
+    words = ["--heads", "4", "--assume", "ratio=2.5", "--container", "model", "--crop", "24", "--class-order", "plain"]
+    assert CliRunner().invoke(other, words, catch_exceptions=False).exit_code == 0
+    [found] = seen
+    assert (found.assumptions, found.container) == ({"num_heads": 4, "ratio": 2.5}, "model")
+    assert (found.pixels.preprocessing.crop, found.classes.class_order) == (24, "plain")

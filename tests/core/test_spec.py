@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from primesvt_client.options import assumptions, spec_document
+from primesvt_client.options import reading, spec_document
 from primesvt_core import spec
 from primesvt_core.errors import SpecError
 from tests.support.plugins import documented
@@ -151,10 +151,10 @@ def test_parameters_of_the_command_line_are_values_and_lists() -> None:
 
 
 def test_assumptions_of_the_command_line_are_values() -> None:
-    found = assumptions(8, None, ["image_size=64", "ratio=0.5", "dvs_mode=true", "name=x"])
+    found = reading(time_steps=8, assume=["image_size=64", "ratio=0.5", "dvs_mode=true", "name=x"]).assumptions
     assert found == {"time_steps": 8, "image_size": 64, "ratio": 0.5, "dvs_mode": True, "name": "x"}
     with pytest.raises(SpecError, match="NAME=VALUE"):
-        assumptions(None, None, ["image_size"])
+        reading(assume=["image_size"])
 
 
 def test_every_field_that_is_wrong_is_named() -> None:

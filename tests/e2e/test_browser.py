@@ -16,6 +16,7 @@ from app.catalog.records import Upload
 from app.catalog.service import CatalogService
 from app.catalog.states import UploadKind, UploadState
 from primesvt_client.facts import ProblemFacts
+from primesvt_core.report.publishing import write_report
 from tests.support import preflights
 from tests.support.chromium import (
     DESKTOP,
@@ -30,7 +31,7 @@ from tests.support.chromium import (
     wait_for_ink,
     wait_for_text,
 )
-from tests.support.dashboard import Dashboard, progress
+from tests.support.dashboard import Dashboard, progress, sample_report
 from tests.support.servers import free_port
 from tests.support.swift import Swift
 
@@ -82,6 +83,34 @@ def test_a_finished_job_draws_both_charts_within_the_window(
         width = chrome.execute_script("return document.documentElement.scrollWidth")
         assert width <= size[0], address
         assert chrome.save_screenshot(str(tmp_path / f"{address.strip('/').replace('/', '-') or 'list'}.png"))
+
+
+LOST_ON_PAPER = """
+    const all = [...document.querySelectorAll("main *, table *, pre, p, img")];
+    const isCut = (box) => getComputedStyle(box).overflowX !== "visible" && box.scrollWidth > box.clientWidth + 1;
+    const isWide = (box) => box.getBoundingClientRect().right > innerWidth + 1;
+    const content = document.querySelectorAll("td, th, dd, pre, img, p");
+    const isFolded = (box) => !box.checkVisibility() && !box.closest(".remove");
+    const within = (box) => box.closest(".card, body");
+    const isBeside = (box) => box.getBoundingClientRect().bottom > within(box).getBoundingClientRect().bottom + 1;
+    const lost = all.filter((box) => !box.matches(".hidden") && (isCut(box) || isWide(box)));
+    const cut = [...content].filter((box) => isFolded(box) || isBeside(box));
+    return [...lost, ...cut].map((box) => box.outerHTML.slice(0, 100));
+"""
+"""What does not fit beside the other things on a page of A4, or is folded away."""
+A4 = (718, 1047)
+
+
+def test_a_printed_job_and_its_report_lose_nothing(chrome: Chrome, site: Site, tmp_path: Path) -> None:
+    report = sample_report(notes=("A note.",))
+    (path,) = (path for path in write_report(report, tmp_path) if path.suffix == ".html")
+    job = site.board.succeeded(site.team, "Printed", report)
+    look(chrome, A4, "light")
+    for address, seen in ((f"{site.address}/jobs/{job.id}", "#layers"), (path.as_uri(), "h1")):
+        chrome.get(address)
+        chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        find(chrome, seen)
+        assert chrome.execute_script(LOST_ON_PAPER) == []
 
 
 PIXEL = """

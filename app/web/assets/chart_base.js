@@ -7,6 +7,11 @@ export function number(value, digits = 2) {
   return value.toFixed(digits).replace("-", "\u2212");
 }
 
+// A rate in percent, which somebody chose, as it is.
+export function rate(percent) {
+  return String(Number(percent.toFixed(4)));
+}
+
 export function axis(name, isVertical) {
   return {
     type: "value",

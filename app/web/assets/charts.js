@@ -12,7 +12,7 @@ use([
   TooltipComponent,
 ]);
 
-const CANDIDATES = ["steps", "tried", "measured", "confirmed", "not_confirmed"];
+const CANDIDATES = ["steps", "tried", "measured", "confirmed", "not_proven", "not_confirmed"];
 const CHARTS = {
   memory: { option: memoryOption, hasData: (data) => CANDIDATES.some((kind) => data[kind].length) },
   robustness: { option: robustnessOption, hasData: (data) => data.robustness.length > 0 },

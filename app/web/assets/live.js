@@ -1,4 +1,6 @@
 // Follows a running job through its server-sent events: refreshes the panel and adds measurements to the charts.
+import { rate } from "./chart_base.js";
+
 const PAUSE_MS = 1000;
 const ENDED = ["succeeded", "failed", "cancelled"];
 
@@ -49,7 +51,7 @@ class Model {
   }
 
   addTried(facts) {
-    const label = `${facts.group} at ${Math.round(100 * facts.rate)} %`;
+    const label = facts.group ? `${facts.group} at ${rate(100 * facts.rate)} %` : "candidate";
     const point = { label, saving: 100 * facts.memory_saving, accuracy: 100 * facts.accuracy };
     this.tried.set(JSON.stringify(point), point);
     return true;
@@ -58,19 +60,19 @@ class Model {
   addMeasured(facts) {
     const accuracy = 100 * (this.baseline - facts.accuracy_drop);
     const point = { label: "confirmation images", saving: 100 * facts.memory_saving, accuracy };
-    this.measured.set(JSON.stringify(point), point);
+    this.measured.set(facts.memory_saving, point); // of several looks at a candidate the last
     return true;
   }
 
   data() {
     const robustness = [...this.cells].map(([group, drops]) => ({
       group,
-      points: [[0, 0], ...[...drops].map(([rate, { drop }]) => [100 * rate, 100 * drop]).sort((a, b) => a[0] - b[0])],
-      bounds: [...drops].filter(([, { isBound }]) => isBound).map(([rate]) => 100 * rate),
+      points: [[0, 0], ...[...drops].map(([at, { drop }]) => [100 * at, 100 * drop]).sort((a, b) => a[0] - b[0])],
+      bounds: [...drops].filter(([, { isBound }]) => isBound).map(([at]) => 100 * at),
     }));
     const tried = [...this.tried.values()];
     const measured = [...this.measured.values()];
-    return { robustness, steps: [], tried, measured, confirmed: [], not_confirmed: [], lines: this.withFloor() };
+    return { robustness, steps: [], tried, measured, confirmed: [], not_proven: [], not_confirmed: [], lines: this.withFloor() };
   }
 
   withFloor() {

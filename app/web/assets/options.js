@@ -1,5 +1,5 @@
 // ECharts options of a job's two charts.
-import { axis, colour, common, number } from "./chart_base.js";
+import { axis, colour, common, number, rate } from "./chart_base.js";
 
 const MOST_SHOWN = 8;
 const SYMBOLS = ["circle", "rect", "diamond", "triangle"];
@@ -34,7 +34,7 @@ export function robustnessOption(charts) {
   const allowed = charts.lines.allowed_drop;
   const marks = allowed === null ? [] : [limit({ yAxis: allowed }, "max. accuracy drop", "s5", "insideStartTop")];
   const text = ({ seriesName, value, name }) =>
-    `${seriesName}\n${number(value[0], 0)} % of its channels removed: accuracy drop ${name === "bound" ? "at least " : ""}${number(value[1])} points`;
+    `${seriesName}\n${rate(value[0])} % of its channels removed: accuracy drop ${name === "bound" ? "at least " : ""}${number(value[1])} points`;
   const drops = charts.robustness.flatMap((curve) => curve.points.map((point) => point[1]));
   return {
     ...common("Accuracy drop when one channel group alone is pruned", text, {
@@ -50,9 +50,10 @@ export function robustnessOption(charts) {
 export function memoryOption(charts) {
   const sets = [
     ["tried", "s4", charts.tried, "scatter", "circle", 7],
-    ["accepted steps", "s0", charts.steps, "line", "circle", 7],
+    ["search images", "s0", charts.steps, "line", "circle", 7],
     ["confirmation images", "s1", charts.measured, "scatter", "diamond", 12],
     ["confirmed", "s2", charts.confirmed, "scatter", "diamond", 13],
+    ["not proven", "s3", charts.not_proven, "scatter", "emptyDiamond", 13],
     ["not confirmed", "s5", charts.not_confirmed, "scatter", "triangle", 11],
   ].filter(([, , points]) => points.length);
   const series = sets.map(([name, tone, points, type, symbol, symbolSize]) => ({

@@ -11,6 +11,7 @@ from app.api.deps import InvitationId, Services, UserId, require_scopes
 from app.api.public_urls import public_url
 from app.errors import Conflict, DomainError, Invalid
 from app.teams.scopes import Role, Scope
+from app.web.labels import may
 from app.web.rendering import HEADERS
 from app.web.routing import PageRouter
 from app.web.sessions import PageUser, form_access, page_access
@@ -50,6 +51,11 @@ def _members(
         roles=[role for role in Role if role.scopes <= user.principal.scopes],
         email=email,
         link=link,
+        may={
+            "viewer": may(Role.VIEWER),
+            "member": may(Role.MEMBER, [Role.VIEWER]),
+            "admin": may(Role.ADMIN, [Role.VIEWER, Role.MEMBER]),
+        },
     )
 
 

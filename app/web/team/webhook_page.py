@@ -18,6 +18,7 @@ from app.web.routing import PageRouter
 from app.web.sessions import PageUser, form_access, page_access
 from app.web.team.tabs import WEBHOOKS, team_page
 from app.web.team.webhooks import Description, Events, Url, require_events
+from app.webhooks.queue import GIVE_UP
 from app.webhooks.records import WithSecret
 from app.webhooks.service import Changes
 from app.webhooks.states import DeliveryState, EventType
@@ -70,6 +71,7 @@ def _deliveries(services: Services, team: str, webhook_id: str, state: str, curs
     query = {"state": chosen.value} if chosen else {}
     return {
         "hook": hook,
+        "give_up_days": GIVE_UP.days,
         "deliveries": listed.items,
         "state": query.get("state", ""),
         "states": [*DeliveryState],

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from app.commands import keys, members, teams
 from app.db import Database, connect
+from app.embedded.folder_lock import locked
 from app.settings import Settings
 from app.teams.audit import AuditLog
 from app.teams.invitations import InvitationService
@@ -19,6 +20,7 @@ from app.teams.keys import KeyService
 from app.teams.people import PeopleService
 from app.teams.scopes import Role, Scope
 from app.teams.service import TeamService
+from primesvt_client.commands.api_options import DEFAULT_SERVER, SERVER_VARIABLE
 from tests.support.commands import primesvt
 from tests.support.matrix import PASSWORD
 
@@ -59,6 +61,21 @@ def test_a_first_admin_is_invited_joins_and_is_kept(database: Database) -> None:
     team = TeamService(database).id_of("default")
     invited = next(entry for entry in AuditLog(database).search(team).items if entry.action == "member.invite")
     assert (invited.actor_kind, invited.ip) == ("operator", None)
+
+
+def test_a_link_that_may_lead_elsewhere_says_so(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PRIMESVT_PUBLIC_URL")
+    monkeypatch.delenv(SERVER_VARIABLE, raising=False)
+    made = CliRunner().invoke(members.commands, ["add", EMAIL, "--json"], catch_exceptions=False)
+    assert json.loads(made.stdout)["link"].startswith(f"{DEFAULT_SERVER}/join/")
+    assert SERVER_VARIABLE in made.stderr
+    with locked(tmp_path) as listens:
+        listens("http://127.0.0.1:8123")
+        made = CliRunner().invoke(members.commands, ["add", "bob@example.org", "--json"], catch_exceptions=False)
+    assert json.loads(made.stdout)["link"].startswith("http://127.0.0.1:8123/join/")
+    assert SERVER_VARIABLE not in made.stderr
 
 
 def test_members_are_changed_and_removed(database: Database) -> None:

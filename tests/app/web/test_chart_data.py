@@ -30,6 +30,15 @@ def test_a_reports_curves_are_in_percent_and_points() -> None:
     assert drawn.not_confirmed[0].accuracy < drawn.lines.floor
 
 
+def test_a_candidate_that_lost_nothing_is_not_among_those_that_lost_too_much() -> None:
+    report = sample_report()
+    last = report.curve[-1].model_copy(update={"confirmed_drop": 0.0})
+    drawn = chart_data.of_report(report.model_copy(update={"curve": (*report.curve[:-1], last)}))
+    assert (len(drawn.confirmed), len(drawn.not_proven), len(drawn.not_confirmed)) == (1, 1, 0)
+    assert drawn.not_proven[0].accuracy == pytest.approx(100 * BASELINE)
+    assert drawn.to_json().keys() >= {"confirmed", "not_proven", "not_confirmed"}
+
+
 def test_a_running_jobs_curves_grow_to_the_same_robustness() -> None:
     reports = progress()
     live = chart_data.of_events(events(*reports), chart_data.budget_lines(BUDGET, None))

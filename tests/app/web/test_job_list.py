@@ -9,6 +9,7 @@ import pytest
 from app.catalog.states import UploadKind
 from app.jobs.records import NewJob
 from primesvt_client.states import Verdict
+from primesvt_client.verdicts import ORIGINAL_IS_DELIVERED
 from tests.support.browsing import attributes, get, next_page
 from tests.support.dashboard import BUDGET, Dashboard, sample_report
 
@@ -40,6 +41,15 @@ def test_only_a_budget_that_was_met_is_shown_as_good(board: Dashboard, verdict: 
     [row] = re.findall(r"<tr data-job.*?</tr>", get(board, team, "/").text, re.DOTALL)
     assert ('class="badge good"' in row) == (verdict is Verdict.MET)
     assert 'data-state="succeeded"' in row
+
+
+def test_a_budget_that_the_original_met_already_is_not_shown_as_good(board: Dashboard) -> None:
+    team, report = board.team(), sample_report(Verdict.MET)
+    job = board.succeeded(team, report=report.model_copy(update={"memory_saving": 0.0, "pruned": report.baseline}))
+    assert 'class="badge good"' not in get(board, team, "/").text
+    page = get(board, team, f"/jobs/{job.id}").text
+    assert 'class="verdict good"' not in page
+    assert ORIGINAL_IS_DELIVERED[Verdict.MET] in page
 
 
 def test_the_list_goes_on_page_by_page_and_htmx_gets_rows_alone(board: Dashboard) -> None:

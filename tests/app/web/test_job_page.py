@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from app.jobs.states import JobState
-from app.web.labels import VERDICTS
 from primesvt_client.facts import ProblemFacts
 from primesvt_client.presets import DEFAULT_PRESET
+from primesvt_client.verdicts import VERDICTS
 from primesvt_core.report.schema import Report
 from primesvt_core.types import Verdict
 from tests.support.browsing import attributes, codes, forms_of, get, post, text_of
@@ -40,7 +40,7 @@ def test_a_finished_job_shows_its_result_in_figures_tables_and_charts(board: Das
     text = get(board, team, f"/jobs/{job.id}").text
     assert attributes(text, "data-verdict") == ["met"]
     figures = {
-        "memory_saving": ("26.7 %", "35.6 MiB", "26.1 MiB"), "macs": ("26.7 %", "3.73 billion", "2.73 billion"),
+        "memory_saving": ("26.7 %", "35.572 → 26.083 MiB"), "macs": ("26.7 %", "3.7300 → 2.7350 billion"),
         "pruned_accuracy": ("91.23 %", "93.12 %"),
         "accuracy_drop": ("1.89 points", "2.46 points", "95 %", "4,000"),
     }  # fmt: skip
@@ -65,13 +65,30 @@ def test_a_finished_job_shows_its_result_in_figures_tables_and_charts(board: Das
     assert f"/api/v1/jobs/{job.id}/artifacts/figures/robustness.png" in text
 
 
+def test_candidates_of_a_search_by_divergence_have_no_group_and_are_not_called_original(board: Dashboard) -> None:
+    team, report = board.team(), sample_report()
+    curve = tuple(point.model_copy(update={"group": None}) for point in report.curve)
+    job = board.succeeded(team, report=report.model_copy(update={"curve": curve}))
+    names = [row[0] for row in cells(get(board, team, f"/jobs/{job.id}").text, "steps-table")]
+    assert names == ["original", *["candidate"] * (len(curve) - 1)]
+
+
+def test_what_the_model_was_taken_for_and_the_numbers_of_its_classes_are_shown(board: Dashboard) -> None:
+    team = board.team()
+    text = get(board, team, f"/jobs/{board.succeeded(team).id}").text
+    assert attributes(text, "data-assumption") == ["time_steps"]
+    assert "0&nbsp;airplane, 1&nbsp;automobile" in text
+
+
 @pytest.mark.parametrize("verdict", [*Verdict])
 def test_every_verdict_is_explained(board: Dashboard, verdict: Verdict) -> None:
     team = board.team()
-    job = board.succeeded(team, report=sample_report(verdict))
+    report = sample_report(verdict)
+    job = board.succeeded(team, report=report)
     text = get(board, team, f"/jobs/{job.id}").text
     assert attributes(text, "data-verdict") == [verdict.value]
-    assert VERDICTS[verdict][1] in text
+    assert VERDICTS[verdict].title in text
+    assert report.meaning in text
 
 
 def test_layers_are_sorted_as_asked(board: Dashboard) -> None:

@@ -14,6 +14,7 @@ from app.teams.scopes import Role, Scope
 from app.web import labels
 from app.web.labels import ACTIONS, EVENTS, ROLES, SCOPES
 from app.webhooks.states import EventType
+from primesvt_client.verdicts import VERDICTS
 from primesvt_core.types import Step, Verdict
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -60,7 +61,7 @@ def test_run_time_leaves_out_the_queue() -> None:
 def test_every_state_step_and_verdict_has_a_label() -> None:
     assert {*JobState, *UploadState} <= labels.STATES.keys()
     assert set(Step) <= labels.STEPS.keys()
-    assert set(Verdict) <= labels.VERDICTS.keys()
+    assert set(Verdict) <= VERDICTS.keys()
 
 
 def test_every_action_role_scope_and_event_has_a_label() -> None:

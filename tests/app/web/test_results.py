@@ -10,12 +10,12 @@ from sqlalchemy import update
 from app.db import now
 from app.jobs.models import JobRow
 from app.web import chart_data
-from app.web.labels import VERDICTS
 from app.web.results import totals
 from app.workers.records import WorkerState
 from primesvt_client.facts import ResultSummary, StepFacts
 from primesvt_client.progress import Progress
 from primesvt_client.states import Priority, Step
+from primesvt_client.verdicts import VERDICTS
 from primesvt_core.types import Verdict
 from tests.support.browsing import attributes, get, post, text_of
 from tests.support.dashboard import BUDGET, Dashboard, Team, sample_report
@@ -35,6 +35,8 @@ def test_results_are_summed_up_and_sorted_as_asked(board: Dashboard) -> None:
     compressed(board, team, "berta", 0.10, 0.001, Verdict.MET)
     compressed(board, team, "clara", 0.40, 0.050, Verdict.ACCURACY_FLOOR_REACHED)
     board.failed(team, "broken", "x", "y")
+    board.services.jobs.cancel(team.id, board.queued(team, "withdrawn").id)
+    board.queued(team, "waiting")
     found = board.services.results.newest(team.id, None, 10)
     assert [one.name for one in found] == ["clara", "berta", "anna"]
     together = totals(found)
@@ -44,7 +46,7 @@ def test_results_are_summed_up_and_sorted_as_asked(board: Dashboard) -> None:
     figures = {
         "memory_saving": ("30.0 %", "28.5 MiB"),
         "accuracy_drop": ("2.00 points",),
-        "succeeded": ("3", "1 failed"),
+        "succeeded": ("3", "1 failed", "1 cancelled", "1 unfinished"),
     }
     for name, values in figures.items():
         for value in values:
@@ -69,10 +71,17 @@ def test_results_of_other_teams_and_other_times_are_left_out(board: Dashboard) -
                 created_at=now() - timedelta(days=60), finished_at=now() - timedelta(days=60)
             )
         )  # fmt: skip
+    board.queued(team, "waiting")
     assert f"/jobs/{old}" in get(board, team, "/results?days=90").text
     month = get(board, team, "/results?days=30").text
     assert f"/jobs/{recent}" in month
     assert f"/jobs/{old}" not in month
+    assert "1 unfinished" in text_of(month, "data-figure", "succeeded")
+    with board.services.database.session() as session:  # submitted long ago, and over today
+        session.execute(update(JobRow).where(JobRow.id == old).values(finished_at=now()))
+    month = get(board, team, "/results?days=30").text
+    assert f"/jobs/{old}" in month
+    assert "2" in text_of(month, "data-figure", "succeeded")
     assert attributes(get(board, other, "/results?days=nonsense").text, "data-empty") == ["results"]
 
 
@@ -83,6 +92,8 @@ def test_a_summary_of_another_version_is_no_result(board: Dashboard) -> None:
         session.execute(update(JobRow).where(JobRow.id == job.id).values(summary={"memory_saving": 0.1}))
     assert board.services.results.newest(team.id, None, 10) == []
     assert get(board, team, "/results").status_code == 200
+    board.succeeded(team)
+    assert attributes(get(board, team, "/results").text, "data-left-out") == ["1"]
 
 
 def test_points_of_the_chart_have_the_values_of_their_results_and_lead_to_their_jobs(board: Dashboard) -> None:

@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 import primesvt_core
 from primesvt_client import console
 from primesvt_client.commands.command_line import command_line
-from primesvt_client.options import assumptions
+from primesvt_client.options import reading
 from primesvt_core import spec as specs
 from primesvt_core.cli.commands import change, export
 from primesvt_core.errors import SpecError
@@ -329,7 +329,7 @@ def test_load_gives_a_model_that_starts_anew_at_every_call(checkpoint: Path) -> 
     ],
 )  # fmt: skip
 def test_what_is_assumed_on_the_command_line_loses_nothing(text: str, value: object) -> None:
-    [found] = assumptions(None, None, [f"field={text}"]).values()
+    [found] = reading(assume=[f"field={text}"]).assumptions.values()
     assert (found, type(found)) == (value, type(value))
 
 

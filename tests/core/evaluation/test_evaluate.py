@@ -56,7 +56,7 @@ def test_fewer_classes_than_the_model_has_are_refused_unless_allowed(checkpoint:
     assert refusal.value.error_code == "data_classes"
     assert "--allow-fewer-classes" in refusal.value.message
     [note] = evaluate(checkpoint, data, split_name="all", classes=FEWER).notes
-    assert "part has 1 classes, but the model has 3: they were numbered in the order of their names" in note
+    assert "part has 1 classes, but the model has 3: their numbers were taken for those of the model's first 1" in note
 
 
 def test_labels_that_are_numbers_are_the_models_own(checkpoint: Path, tmp_path: Path) -> None:

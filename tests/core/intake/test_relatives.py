@@ -85,6 +85,17 @@ def of_step(family: str, network: str, name: str) -> dict[tuple[str, str], list[
     }
 
 
+def constants(family: str, name: str) -> dict[tuple[str, str], list[Case]]:
+    """Rows of forks that make constants of neurons arguments."""
+    wrong = {"v_threshold": 0.8, "threshold": 0.5, "tau": 1.25}
+    return {
+        (family, "neurons with another time constant or threshold"): [
+            (partial(golden, name), {argument: value}, f"{argument}={value}") for argument, value in wrong.items()
+        ]
+    }
+
+
+SKIPS = "TP-Spikformer: the same weights, of whose tokens it skips some; all are computed here"
 FILES: dict[tuple[str, str], list[Case]] = {
     ("spikformer", "Spikformer of STEP, leaky neurons"): [
         (partial(golden, name), {"node_type": "LIFNode", "tau": 2.0}, variant)
@@ -116,6 +127,17 @@ FILES: dict[tuple[str, str], list[Case]] = {
         (stem_of_cml, {}, "Spikingformer-CML's Spikformer")
     ],
     ("spikformer", "Spikformer of spikingjelly"): [(partial(zoo, "sj_spikformer"), {}, "")],
+    ("spikformer", "XOR-Spikformer, residuals joined by XOR, OR or as membranes"): [
+        (partial(golden, f"spikformer-{kind}-T2"), {"fusion": fusion, "lam_ov": 10.0}, f"fusion={fusion!r}")
+        for kind, fusion in (("cifar", "xor"), ("cifar", "or"), ("imagenet", "or_clamp"), ("cifar", "ms"))
+    ],
+    ("spikformer", "XOR-Spikformer, residuals added"): [
+        (partial(golden, "spikformer-cifar-T2"), {"fusion": "add", "time_step": 2}, "cifar")
+    ],
+    ("spikformer", "SparseSpikformer"): [
+        (partial(with_, "spikformer-dvs-T2", "predictor.0.linear.0.weight"), {}, "predictor.0.linear.0.weight")
+    ],
+    **constants("spikformer", "spikformer-cifar-T2"),
     ("spikingformer", "Spikingformer-CML, ImageNet and events"): [
         (partial(golden, name), {}, "downsampling=cml")
         for name in ("spikingformer-cml_imagenet-T4", "spikingformer-cml_dvs-T3")
@@ -127,11 +149,27 @@ FILES: dict[tuple[str, str], list[Case]] = {
     ("spikingformer", "SGLFormer"): [
         (partial(named, "stem.stem_conv.weight", "tokenizer.conv1.weight"), {}, "SGLFormer")
     ],
+    **constants("spikingformer", "spikingformer-dvs-T2"),
     ("sdtv1", "Spike-driven Transformer, integrate-and-fire"): [
         (partial(golden, "sdtv1-cifar-T2"), {"spike_mode": "if"}, "spike_mode='if'")
     ],
     **of_step("sdtv1", "SDT", "sdtv1-step_cifar-T4"),
     ("sdtv1", "Spike-driven Transformer of spikingjelly"): [(partial(zoo, "sj_sdt"), {}, "")],
+    ("sdtv1", "STAtten"): [
+        (partial(golden, f"sdtv1-{kind}"), {"attention_mode": "STAtten", "chunk_size": 2}, "attention_mode='STAtten'")
+        for kind in ("imagenet-T2", "cifar-T2", "cifar10dvs-T2")
+    ],
+    ("sdtv1", "STAtten's SDT for images"): [
+        (partial(golden, "sdtv1-cifar-T2"), {"attention_mode": "SDT"}, "cifar")
+    ],
+    ("sdtv1", "STAtten's SDT for events"): [
+        (partial(golden, "sdtv1-gesture-T4"), {"attention_mode": "SDT", "dvs_mode": True}, "attention_mode='SDT'")
+    ],
+    ("sdtv1", "experts instead of an MLP (STAtten's fork, SDT-MoE)"): [
+        (partial(renamed, "sdtv1-cifar-T2", r"\.mlp\.", ".mlp.experts.0."), {}, "block.0.mlp.fc1_conv.weight")
+    ],
+    ("sdtv1", SKIPS): [(partial(golden, "sdtv1-imagenet-T2"), {}, "")],
+    **constants("sdtv1", "sdtv1-cifar-T2"),
     ("sdtv2", "segmentation and detection"): [
         (partial(renamed, "sdtv2-imagenet-T1", r"^head\.", "decode_head."), {}, "head.weight")
     ],
@@ -146,7 +184,10 @@ FILES: dict[tuple[str, str], list[Case]] = {
     ("sdtv3", "the encoder before fine-tuning (MAE)"): [
         (partial(encoder, "sdtv3-large-nokd", "encoder."), {}, "head")
     ],
+    ("sdtv3", SKIPS): [(partial(golden, "sdtv3-base"), {}, "")],
     **of_step("qkformer", "QKFormer", "qkformer-step_cifar-T4"),
+    ("qkformer", SKIPS): [(partial(golden, "qkformer-imagenet-T2"), {}, "imagenet")],
+    **constants("qkformer", "qkformer-cifar-T2"),
     ("qkformer", "QKFormer of spikingjelly"): [(partial(zoo, "sj_qkformer"), {}, "")],
     ("qkformer", "MS-QKFormer"): [
         (partial(golden, f"maxformer-ms_qkformer_{kind}-T4"), {}, f"ms_qkformer_{kind}")

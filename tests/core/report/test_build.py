@@ -110,6 +110,7 @@ def run_result(
         (run_result(None, (trial(GENTLE, confirmed=True),), max_macs=3000), Verdict.MET, GENTLE),
         (run_result(None, (trial(GENTLE, confirmed=True),), max_macs=2999), Verdict.ACCURACY_FLOOR_REACHED, GENTLE),
         (run_result(600, (trial(START, confirmed=True),), cost=0.5), Verdict.NOTHING_PRUNABLE, START),
+        (run_result(SIZE, (trial(START, confirmed=True),), cost=0.5), Verdict.MET, START),  # nothing was to be done
         (run_result(600, (trial(DEEP, confirmed=True),), cost=0.5), Verdict.MET, DEEP),  # a policy that asks of no cell
     ],
 )
@@ -125,6 +126,14 @@ def test_the_curve_has_every_step_once_with_the_result_of_its_test() -> None:
     assert [step.confirmed for step in curve] == [None, None, True, False]
     assert [step.confirmed_drop for step in curve] == [None, None, 0.01, 0.01]
     assert [step.drop_upper_bound for step in curve] == [None, None, 0.08, 0.08]
+
+
+def test_what_is_delivered_without_proof_is_on_the_curve_with_its_test() -> None:
+    result = run_result(600, (trial(GENTLE, confirmed=False),), unproven=trial(DEEP, confirmed=False))
+    assert [step.confirmed for step in _curve(result)] == [None, False, False]
+    assert [one.candidate for one in result.tested] == [GENTLE, DEEP]
+    again = run_result(600, (trial(DEEP, confirmed=False, lost=9),), unproven=trial(DEEP, confirmed=False))
+    assert [one.pair.lost for one in again.tested] == [again.unproven.pair.lost if again.unproven else None]
 
 
 def candidates(
@@ -178,7 +187,7 @@ def test_what_is_not_proven_says_what_was_measured_and_what_would_prove_it(
     """1 point was measured of 100 images, with 2 lost and 1 won; 3 points are allowed."""
     [note] = _notes(candidates(("a", "b", "c")), run_result(600, trials, unproven=unproven))
     enough = next(n for n in range(100, 1000) if score_upper_bound(n, 0.02 * n, 0.01 * n, 0.95) <= 0.03)
-    for told in ("saves 40.00%", "a drop of 1.00 points", "3.00 are allowed", "8.00 points", f"about {enough} would"):
+    for told in ("saves 40.00 %", "a drop of 1.00 points", "3.00 are allowed", "8.00 points", f"about {enough} would"):
         assert told in note
     assert delivered in note
 

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from primesvt_client.verdicts import NO_SMALLER_MODEL, VERDICTS
+from primesvt_client.shares import points_text
+from primesvt_client.verdicts import ORIGINAL_IS_DELIVERED, VERDICTS
 from primesvt_core.report import schema as reports
 from primesvt_core.report.figures import draw
-from primesvt_core.report.publishing import html, layers_csv, points, write_report
+from primesvt_core.report.publishing import html, layers_csv, write_report
 from primesvt_core.report.schema import AssumptionFigures, FineTuningFigures, Report
 from primesvt_core.spec import Budget
 from primesvt_core.types import Verdict
@@ -84,12 +85,12 @@ def test_the_page_needs_nothing_else(report: Report, verdict: Verdict) -> None:
     reader.feed(page)
     assert "script" not in reader.tags
     assert all(target.startswith(("data:image/png;base64,", "#")) for target in reader.targets)
-    assert points(report.accuracy_drop) in page
+    assert points_text(report.accuracy_drop) in page
 
 
 def test_computing_is_told_beside_memory(report: Report) -> None:
     page = html(report, {})
-    assert "<b>26.68 %</b><span>of the multiply-accumulates saved:<br>3.73 billion to 2.73 billion an image" in page
+    assert "<b>26.68 %</b><span>of the multiply-accumulates saved:<br>3.7300 → 2.7350 billion an image" in page
     assert '<td class="n">3,730,000,000</td><td class="n">2,735,000,000</td>' in page
     assert "Preset <code>paper</code>" in page
 
@@ -100,7 +101,7 @@ def test_a_report_of_version_1_is_read_and_shown(report: Report) -> None:
     assert (old.spec.preset, old.spec.policy, old.spec.repair) == ("paper", "prioritized", "none")
     assert old.summary().macs_after is None
     page = html(old, draw(old))
-    assert points(old.accuracy_drop) in page
+    assert points_text(old.accuracy_drop) in page
     assert "multiply-accumulates" not in page
     assert json.loads(old.model_dump_json())["schema_version"] == 1
 
@@ -109,7 +110,7 @@ def test_the_limits_of_the_spec_are_told(report: Report) -> None:
     spec = report.spec.model_copy(update={"max_rates": {"embedding": 0.25}, "channel_multiple": 8})
     page = html(with_budget(report.model_copy(update={"spec": spec}), max_macs=1_234_567), {})
     assert "<li>Max. multiply-accumulates: 1,234,567.</li>" in page
-    assert "<code>embedding</code>: 25.00 %" in page
+    assert "<code>embedding</code>: 25 %" in page
     assert "multiples of 8" in page
 
 
@@ -187,9 +188,35 @@ def test_the_page_says_what_was_learned(report: Report) -> None:
 
 
 def test_the_page_says_so_where_the_original_is_delivered(report: Report) -> None:
-    assert NO_SMALLER_MODEL in html(as_original(report), {})
+    assert ORIGINAL_IS_DELIVERED[Verdict.ACCURACY_FLOOR_REACHED] in html(as_original(report), {})
     smaller = report.model_copy(update={"verdict": Verdict.ACCURACY_FLOOR_REACHED})
     assert VERDICTS[smaller.verdict].meaning in html(smaller, {})
+
+
+def with_test_of_the_last(report: Report, drop: float) -> Report:
+    """With another drop of the last point of the curve, which is not confirmed."""
+    last = report.curve[-1].model_copy(update={"confirmed_drop": drop, "drop_upper_bound": 0.04, "confirmed": False})
+    return report.model_copy(update={"curve": (*report.curve[:-1], last)})
+
+
+@pytest.mark.parametrize(
+    ("drop", "outcome"),
+    [(-0.01, "not proven"), (0.0, "not proven"), (0.03, "not proven"), (0.0301, "not confirmed")],
+)
+def test_only_a_drop_that_is_not_allowed_is_drawn_as_a_failure(report: Report, drop: float, outcome: str) -> None:
+    tested = with_test_of_the_last(report, drop)
+    assert tested.outcome(tested.curve[-1]) == outcome
+    assert [tested.outcome(point) for point in tested.curve[-3:-1]] == ["not tested", "confirmed"]
+    assert html(tested, {}).count(f"<td>{outcome}</td>") == 1
+    lost = draw(with_test_of_the_last(report, 0.0301))["accuracy_memory"]
+    assert (colours(draw(tested)["accuracy_memory"]) == colours(lost)) is (outcome == "not confirmed")
+
+
+def colours(picture: bytes) -> set[tuple[int, ...]]:
+    """Those that cover more than a few pixels."""
+    with Image.open(BytesIO(picture)) as image:
+        pixels, counts = np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0, return_counts=True)
+    return {tuple(map(int, pixel)) for pixel, count in zip(pixels, counts, strict=True) if count > 30}
 
 
 @pytest.mark.parametrize("budget", [{"min_accuracy": 0.875}, {"max_parameter_bytes": 3 << 20}])

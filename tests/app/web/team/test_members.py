@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.teams.scopes import Role, Scope
-from tests.support.browsing import codes, get, once, post
+from app.web.labels import SCOPES
+from tests.support.browsing import codes, get, once, post, text_of
 from tests.support.dashboard import Dashboard
 from tests.support.matrix import World, joined
 from tests.support.people import person, signed_in
@@ -25,6 +26,14 @@ def test_an_invitation_is_shown_once_and_leads_into_the_team(board: Dashboard) -
     post(board, admin, f"/team/members/invitations/{invitation.id}/withdraw")
     assert get(board, None, link).status_code == 404
     assert 'id="invitations"' not in get(board, admin, "/team/members").text
+
+
+def test_the_form_says_what_each_role_may_do(board: Dashboard) -> None:
+    text = get(board, person(board, board.team(), Role.ADMIN), "/team/members").text
+    told = {role: text_of(text, "data-may", role.value) for role in Role}
+    for scope in Scope:
+        least = next(role for role in Role if scope in role.scopes)
+        assert [role for role in Role if SCOPES[scope] in told[role]] == [least], scope
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import html
 
+from sqlalchemy import update
+
+from app.db import now
+from app.webhooks.models import WebhookRow
+from app.webhooks.queue import GIVE_UP
 from app.webhooks.states import DeliveryState, EventType
-from tests.support.browsing import attributes, codes, forms_of, get, once, post
+from tests.support.browsing import attributes, codes, forms_of, get, once, post, text_of
 from tests.support.dashboard import Dashboard
 from tests.support.matrix import World
 
@@ -36,6 +41,15 @@ def test_a_webhook_is_added_changed_tried_and_deleted(board: Dashboard) -> None:
     assert codes(refused.text) == ["conflict"]
     assert post(board, team, f"{at}/delete").headers["location"] == "/team/webhooks"
     assert board.services.webhooks.all(team.id) == []
+
+
+def test_a_failing_webhook_says_when_it_is_disabled(board: Dashboard) -> None:
+    team = board.team()
+    hook = World(board, team).failed_delivery()["webhook_id"]
+    failing = update(WebhookRow).where(WebhookRow.id == hook)
+    with board.services.database.session() as session:
+        session.execute(failing.values(enabled=True, disabled_reason=None, failing_since=now()))
+    assert text_of(get(board, team, f"/team/webhooks/{hook}").text, "data-give-up", "") == f"{GIVE_UP.days} days"
 
 
 def test_failed_messages_are_sent_again_one_by_one_and_together(board: Dashboard) -> None:
