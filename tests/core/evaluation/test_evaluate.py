@@ -15,7 +15,7 @@ from torch.utils.data import TensorDataset
 
 from primesvt_core.data import from_dataset, open_data
 from primesvt_core.errors import DataError
-from primesvt_core.evaluation.evaluate import evaluate
+from primesvt_core.evaluation.evaluate import Evaluation, evaluate
 from primesvt_core.intake.provenance import Provenance, metadata
 from primesvt_core.spec import ClassReading, PreprocessingOverrides, SplitSizes
 from tests.support import tiny
@@ -39,11 +39,27 @@ def images(folder: Path, *classes: str, each: int = 2) -> Path:
     return folder
 
 
+def of_data(found: Evaluation) -> tuple[str, ...]:
+    """Notes on the data set; that an untrained model guesses is another one."""
+    return tuple(note for note in found.notes if "is near chance" not in note)
+
+
 def test_all_of_a_few_images_are_evaluated(checkpoint: Path, tmp_path: Path) -> None:
     found = evaluate(checkpoint, images(tmp_path / "few", "a", "b", "c"), split_name="all")
-    assert (found.samples, found.notes) == (6, ())
+    assert (found.samples, of_data(found)) == (6, ())
     with pytest.raises(DataError, match="at least 20 are needed"):
         evaluate(checkpoint, tmp_path / "few", split_name="search")
+
+
+def test_a_model_that_guesses_is_noted(checkpoint: Path, tmp_path: Path) -> None:
+    pictures, _ = tiny.images(60)
+    labels = np.repeat(np.arange(tiny.CLASSES), 20)
+    np.savez(tmp_path / "guessed.npz", images=pictures, labels=labels)
+    found = evaluate(checkpoint, tmp_path / "guessed.npz")
+    [note] = found.notes
+    assert f"{found.accuracy:.2%} is near chance" in note
+    assert "33.33% of these 60 images" in note
+    assert found.to_json()["notes"] == [note]
 
 
 FEWER = ClassReading(allow_fewer_classes=True)
@@ -69,7 +85,7 @@ def test_classes_are_numbered_as_the_family_does_or_as_the_caller_says(checkpoin
     data = images(tmp_path / "set", "1", "2", "10")
     assert evaluate(checkpoint, data, split_name="all").classes == ("1", "2", "10")
     plain = evaluate(checkpoint, data, split_name="all", classes=ClassReading(class_order="plain"))
-    assert (plain.classes, plain.notes) == (("1", "10", "2"), ())
+    assert (plain.classes, of_data(plain)) == (("1", "10", "2"), ())
     listed = ClassReading(class_order=("10", "2", "1"))
     assert evaluate(checkpoint, data, split_name="all", classes=listed).classes == ("10", "2", "1")
     assert evaluate(checkpoint, data, split_name="all").to_json()["classes"] == ["1", "2", "10"]
@@ -81,7 +97,7 @@ def test_what_states_other_numbers_is_refused_where_nobody_decided(checkpoint: P
     with pytest.raises(DataError, match="class 0 is c there, and a in natural order"):
         evaluate(checkpoint, data, split_name="all")
     chosen = evaluate(checkpoint, data, split_name="all", classes=ClassReading(class_order="natural"))
-    assert (chosen.classes, len(chosen.notes)) == (("a", "b", "c"), 1)
+    assert (chosen.classes, len(of_data(chosen))) == (("a", "b", "c"), 1)
 
 
 def test_a_pruned_model_remembers_how_classes_were_numbered(tmp_path: Path) -> None:
