@@ -50,9 +50,18 @@ def has_idx(files: Iterable[Path]) -> bool:
     return any(is_idx(file.name) for file in files)
 
 
-def has_parts(files: Iterable[Path]) -> bool:
-    """Whether some of the files are a data set together with others of their kind."""
-    return any(is_idx(file.name) or file.name.lower().endswith(PARQUET) for file in files)
+def are_meant(files: Iterable[str], pictures: Iterable[str]) -> bool:
+    """Whether a folder or archive of pictures and other data sets is read as the latter.
+
+    IDX and Parquet files are, unless all of them lie deeper than some picture: beside them, pictures are illustrations
+    or the same once more. A single file of another kind, such as the archive that the pictures came in, is not.
+
+    Args:
+        files: names of all data sets, with slashes.
+        pictures: names of all pictures, likewise; at least one.
+    """
+    parts = [name for name in files if is_idx(name) or name.lower().endswith(PARQUET)]
+    return bool(parts) and min(name.count("/") for name in parts) <= min(name.count("/") for name in pictures)
 
 
 def the_only(name: str, files: Iterable[Path]) -> Path | None:

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from primesvt_client.spec import Rule
+from primesvt_core.data.carried import is_carried
 from primesvt_core.data.class_order import LOADERS, SHOWN
 from primesvt_core.data.label_files import label_files
-from primesvt_core.data.listing import Listing, Place, place_of, suffix_of
+from primesvt_core.data.listing import Listing, Place, is_image, place_of, suffix_of
 
 FOLDERS: Mapping[Rule, str] = {"natural": "innermost", "plain": "outermost"}
 OTHER: Mapping[Rule, Rule] = {"natural": "plain", "plain": "natural"}
@@ -42,6 +43,21 @@ def other_rule_note(
         )
 
 
+def beside_notes(name: str, others: Collection[str]) -> Iterator[str]:
+    """A note where a folder or archive holds something else that could be the data set.
+
+    Args:
+        name: of the folder or archive.
+        others: names of the files of which nothing was read.
+    """
+    if others:
+        what = "pictures" if all(map(is_image, others)) else "files that may be another data set"
+        yield (
+            f"Beside the data set that was read, {name} holds {what}: {_few(sorted(others))}. If that is meant, give it"
+            " alone."
+        )
+
+
 def unread_notes(listing: Listing, base: Place, empty: Collection[str], used: Collection[str]) -> Iterator[str]:
     """What was not read: classes without pictures, files of other kinds, files that say something of classes.
 
@@ -54,9 +70,10 @@ def unread_notes(listing: Listing, base: Place, empty: Collection[str], used: Co
     if empty:
         yield f"No picture was found in the class folders {_few(sorted(empty))}."
     telling = label_files(listing, used)
-    others = [
-        name for name in listing.others if name not in telling and name not in used and _is_below(place_of(name), base)
-    ]
+    unread = [name for name in listing.others if name not in telling and name not in used]
+    data = [name for name in unread if is_carried(name)] if listing.form.kind == "images" else []
+    yield from beside_notes(listing.name, data)
+    others = [name for name in unread if name not in data and _is_below(place_of(name), base)]
     if others:
         yield f"Files in class folders were not read as pictures: {suffixes(others)}."
     if telling:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from primesvt_client.spec import Rule
 from primesvt_core.data._base import DataSet, Part, refuse
@@ -15,25 +14,9 @@ from primesvt_core.data.class_order import ClassOrder, composed, in_order
 from primesvt_core.data.folder_groups import FolderGroup
 from primesvt_core.data.images import decoded
 from primesvt_core.data.label_files import LabelTable, class_lists, class_places, label_files, label_table
-from primesvt_core.data.listing import PICTURES, Listing, Place, list_folder, list_tar, list_zip
+from primesvt_core.data.listing import Listing, Place
 from primesvt_core.data.part_folders import Choice, PartFinder
 from primesvt_core.data.part_names import says_nothing
-from primesvt_core.data.sample_files import SampleFiles
-
-
-def from_folder(path: Path, part: Part | None, order: ClassOrder, form: SampleFiles = PICTURES) -> DataSet:
-    """A folder with one folder a class, perhaps below ``train`` and ``test``."""
-    return image_set(list_folder(path, form), part or "test", order)
-
-
-def from_zip(path: Path, part: Part | None, order: ClassOrder, form: SampleFiles = PICTURES) -> DataSet:
-    """A zip archive in the same layout."""
-    return image_set(list_zip(path, form), part or "test", order)
-
-
-def from_tar(path: Path, part: Part | None, order: ClassOrder, form: SampleFiles = PICTURES) -> DataSet:
-    """A tar archive, compressed or not, in the same layout."""
-    return image_set(list_tar(path, form), part or "test", order)
 
 
 @dataclass(frozen=True)

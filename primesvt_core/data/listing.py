@@ -87,6 +87,11 @@ class Listing:
     notes: tuple[str, ...] = ()
 
     @property
+    def pictures(self) -> tuple[str, ...]:
+        """Names of all samples."""
+        return tuple(name for inside in self.images.values() for name in inside)
+
+    @property
     def texts(self) -> tuple[str, ...]:
         """Those of the other files that may tell of classes."""
         return tuple(name for name in self.others if suffix_of(name) in TEXTS)
