@@ -108,7 +108,7 @@ def array_set(
         labels=numbers,
         decode=lambda index: pixels[index],
         digest=lambda: hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest(),
-        notes=tuple(notes),
+        notes=(*notes, *(() if classes else beginning_notes(name, numbers))),
         values=values,
     )
 
@@ -153,6 +153,22 @@ def label_numbers(name: str, labels: NDArray[np.generic]) -> tuple[NDArray[np.in
     if high >= MAX_CLASSES:
         raise refuse("data_classes", f"{name} has the label {high}; that is no class")
     return labels.astype(np.int64), high + 1
+
+
+def beginning_notes(name: str, numbers: NDArray[np.int64]) -> tuple[str, ...]:
+    """A note where labels that are numbers do not begin with 0, as those do that were counted from 1.
+
+    Args:
+        name: of the data set.
+        numbers: ``(N,)``, at least one.
+    """
+    low, high = int(numbers.min()), int(numbers.max())
+    if not low:
+        return ()
+    return (
+        f"No label of {name} is 0: they go from {low} to {high}, and were taken as numbers of classes from 0 on. If they"
+        f" are counted from {low}, subtract {low}.",
+    )
 
 
 def _is_one_hot(labels: NDArray[np.generic]) -> bool:

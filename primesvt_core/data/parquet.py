@@ -18,7 +18,7 @@ import numpy as np
 
 from primesvt_core.data._base import DataSet, Part, refuse
 from primesvt_core.data.archives import check_growth
-from primesvt_core.data.arrays import label_numbers, some
+from primesvt_core.data.arrays import beginning_notes, label_numbers, some
 from primesvt_core.data.images import decode_image
 from primesvt_core.data.parts import chosen, instead, part_of
 from primesvt_core.data.spool import Spool
@@ -101,6 +101,8 @@ def from_parquet(path: Path, part: Part | None) -> DataSet:
     if columns.classes and count > len(columns.classes):
         raise refuse("data_classes", f"{path.name} has the label {count - 1}; that is no class")
     notes = (*_shard_note(path), *instead(path.name, read, part))
+    if not columns.classes:
+        notes = (*notes, *beginning_notes(path.name, labels))
     if columns.unread:
         notes = (*notes, f"{path.name} has {some(columns.unread)}, too; {columns.image} and {columns.label} were read.")
     return DataSet(

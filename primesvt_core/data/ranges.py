@@ -7,7 +7,8 @@ wrong accuracy without any error: so it is asked for.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,9 @@ ROUNDING = 1e-5
 
 SMALL_PART = 0.5
 """Pictures of a whole set that use less of their range than this share were probably scaled by something else."""
+
+MOST_LOOKED_AT = 1000
+"""Pictures, spread over a set, that are decoded to find out; as a rule the first ones show that nothing is odd."""
 
 CHUNK = 1024
 
@@ -56,6 +60,8 @@ def in_range(data: DataSet, given: ValueRange | None, *, has_statistics: bool = 
         DataError: with the range found, where it is not clear what the values mean or they are not as given.
     """
     values = data.values
+    if values is None and data.kind == "images":
+        return replace(data, notes=(*data.notes, *_of_pictures(data)))
     if values is None or (data.kind == "frames" and given is None):
         return data
     if given is None:
@@ -77,6 +83,28 @@ def unclear(data: DataSet) -> tuple[str, ...]:
         return in_range(data, None).notes[len(data.notes) :]
     except DataError as error:
         return (f"{error.message}.",)
+
+
+def _of_pictures(data: DataSet) -> Iterator[str]:
+    """A note where pictures use a small part of the range that their format states, as masks and flags do.
+
+    What cannot be decoded is left to those who need it.
+    """
+    low, high = LARGEST_BYTE, 0
+    looked_at = np.unique(np.linspace(0, len(data) - 1, min(len(data), MOST_LOOKED_AT)).astype(int))
+    for index in looked_at:
+        with suppress(DataError):
+            pixels = data.decode(int(index))
+            low, high = min(low, int(pixels.min())), max(high, int(pixels.max()))
+        if high - low >= SMALL_PART * LARGEST_BYTE:
+            return
+    if low > high:  # none could be decoded
+        return
+    which = "the pictures" if len(looked_at) == len(data) else f"{len(looked_at):,} pictures"
+    yield (
+        f"Of {data.name}, {which} use a small part of the range 0-{LARGEST_BYTE}: their values go from {low} to {high}."
+        " If other values are black and white, scale them, or save all as an .npz, which takes a --value-range."
+    )
 
 
 def _check_clear(name: str, values: Values, has_statistics: bool) -> None:

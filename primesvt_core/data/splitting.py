@@ -93,9 +93,11 @@ def check_classes(data: DataSet, num_classes: int, *, allow_fewer: bool = False)
     beyond = sorted({int(label) for label in data.labels if label >= num_classes})
     if beyond or len(data.classes) > num_classes:
         names = ", ".join(data.classes[label] for label in (beyond or range(num_classes, len(data.classes)))[:5])
+        lowest = int(data.labels.min())
+        counted = f". No label is 0: if they are counted from {lowest}, subtract {lowest}" if lowest else ""
         raise refuse(
             "data_classes",
-            f"{data.name} has {len(data.classes)} classes, but the model has {num_classes}; too many: {names}",
+            f"{data.name} has {len(data.classes)} classes, but the model has {num_classes}; too many: {names}{counted}",
         )
     if len(data.classes) < num_classes and not (allow_fewer or are_numbers(data.classes)):
         names = ", ".join(data.classes[:5]) + (", ..." if len(data.classes) > 5 else "")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from primesvt_core.data import open_data
+from primesvt_core.data import check_classes, from_dataset, open_data
 from primesvt_core.data.arrays import array_set, label_numbers
 from primesvt_core.errors import DataError
 from tests.support.data_files import IMAGES, LABELS, npz, refused, samples
@@ -94,3 +94,17 @@ def test_arrays_that_do_not_fit_are_refused(
 ) -> None:
     np.savez(tmp_path / "set.npz", **arrays)  # type: ignore[arg-type]
     refused(tmp_path / "set.npz", code, named)
+
+
+@pytest.mark.parametrize(("first", "is_noted"), [(0, False), (1, True), (5, True)])
+def test_labels_that_do_not_begin_with_0_are_noted(first: int, is_noted: bool) -> None:
+    data = array_set("set", IMAGES, LABELS + first, "images")
+    told = [f"go from {first} to {first + 2}" in note and f"subtract {first}" in note for note in data.notes]
+    assert told == [True] * is_noted
+    samples = [(image, int(label)) for image, label in zip(IMAGES, LABELS + first, strict=True)]
+    assert from_dataset(samples, name="set").notes == data.notes
+    with pytest.raises(DataError, match="too many: ") as refusal:
+        check_classes(data, 2)
+    assert ("subtract" in refusal.value.message) is is_noted
+    if first:
+        assert array_set("set", IMAGES, LABELS + first, "images", "abcdefgh").notes == ()

@@ -70,6 +70,11 @@ def test_columns_are_found_by_what_they_hold(columns: dict[str, Any], tmp_path: 
     np.testing.assert_array_equal(samples(data), IMAGES)
 
 
+def test_labels_that_are_counted_from_1_are_noted(tmp_path: Path) -> None:
+    [note] = open_data(written(tmp_path / "set.parquet", image=FILES, label=LABELS + 1)).notes
+    assert "go from 1 to 3" in note
+
+
 def test_what_is_not_read_is_told(tmp_path: Path) -> None:
     both = features(fine_label=CLASSES, coarse_label=["animal"])
     cifar100: dict[str, Any] = {"img": IN_STRUCTS, "fine_label": LABELS, "coarse_label": LABELS * 0, "text": ["a"] * 6}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
-from primesvt_core.data import Preprocessing, ValueRange, in_range, unclear
+from primesvt_core.data import DataSet, Preprocessing, ValueRange, in_range, open_data, unclear
 from primesvt_core.data.arrays import array_set
 from primesvt_core.errors import DataError
 from tests.support.data_files import IMAGES, LABELS, samples
@@ -129,3 +132,29 @@ def test_what_an_upload_is_told_before_anybody_says_what_its_values_mean() -> No
     assert "floats from -1 to 1" in asked
     [small] = told(IMAGES // 128)
     assert "small part" in small
+
+
+def pictures(folder: Path, images: NDArray[np.uint8]) -> DataSet:
+    for number, image in enumerate(images):
+        (folder / "set" / "abc"[number % 3]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / "set" / "abc"[number % 3] / f"{number}.png")
+    return open_data(folder / "set")
+
+
+@pytest.mark.parametrize(("low", "high", "is_noted"), [(0, 1, True), (10, 137, True), (0, 128, False), (0, 255, False)])
+def test_pictures_that_use_a_small_part_of_their_range_are_noted(
+    low: int, high: int, is_noted: bool, tmp_path: Path
+) -> None:
+    images = np.full((6, 4, 4), low, np.uint8)
+    images[-1, 0, 0] = high
+    opened = pictures(tmp_path, images)
+    told = [f"their values go from {low} to {high}" in note for note in in_range(opened, None).notes]
+    assert told == [True] * is_noted
+    assert unclear(opened) == in_range(opened, None).notes
+
+
+def test_pictures_that_cannot_be_decoded_are_left_to_who_needs_them(tmp_path: Path) -> None:
+    opened = pictures(tmp_path, np.zeros((3, 4, 4), np.uint8))
+    for file in (tmp_path / "set").rglob("*.png"):
+        file.write_bytes(b"no picture")
+    assert in_range(opened, None).notes == ()
