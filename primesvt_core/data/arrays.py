@@ -166,8 +166,8 @@ def beginning_notes(name: str, numbers: NDArray[np.int64]) -> tuple[str, ...]:
     if not low:
         return ()
     return (
-        f"No label of {name} is 0: they go from {low} to {high}, and were taken as numbers of classes from 0 on. If they"
-        f" are counted from {low}, subtract {low}.",
+        f"No label of {name} is 0: they go from {low} to {high}, and were taken as numbers of classes from 0 on. If"
+        f" they are counted from {low}, subtract {low}.",
     )
 
 
