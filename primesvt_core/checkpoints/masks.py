@@ -1,4 +1,4 @@
-"""Masks of ``torch.nn.utils.prune``, which keeps a weight as ``weight_orig`` and ``weight_mask``: it is their product."""
+"""Masks of ``torch.nn.utils.prune``, which keeps ``weight_orig`` and ``weight_mask``: the weight is their product."""
 
 from __future__ import annotations
 
