@@ -90,7 +90,8 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         start = run.start()
         check_above_chance(candidates, start.accuracy, run.compared_images)
         goal = _goal(candidates, start)
-        for doubt in baseline_notes(candidates, candidates.original_accuracy(), goal.allowed_drop):
+        doubts = baseline_notes(candidates, candidates.original_accuracy(), goal.allowed_drop, run.seen())
+        for doubt in doubts:
             progress.note(doubt)
         progress.note(provable(candidates))
 
@@ -118,7 +119,7 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
 
     result = RunResult(
         goal=goal, start=start, layers=layers, groups=groups, cells=found.cells, search=found.search,
-        macs=candidates.macs, trials=trials, unproven=unproven,
+        macs=candidates.macs, trials=trials, unproven=unproven, doubts=doubts,
     )  # fmt: skip
     with steps.step(Step.EXPORT) as progress:
         candidates.note = progress.note

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from primesvt_core.data import DataSet
 from primesvt_core.errors import CheckpointError, SpecError
-from primesvt_core.evaluation.accuracy import correct, pick_device
+from primesvt_core.evaluation.accuracy import Answers, answers, pick_device
 from primesvt_core.evaluation.chance import chance_notes
 from primesvt_core.evaluation.evaluate import DEFAULT_BATCH
+from primesvt_core.evaluation.misnumbering import misnumbering_notes
 from primesvt_core.evaluation.splits import BY_FAMILY, SplitImages, open_splits
 from primesvt_core.families._base import Value
 from primesvt_core.intake.inspect import Inspection, identify, inspect
@@ -41,12 +42,14 @@ class Fit:
         time_steps: T.
         others: fields of which the family says what they may be, with their values.
         accuracy: on the images.
+        taken: what each image is taken for.
     """
 
     num_heads: int | str | None
     time_steps: int
     others: tuple[tuple[str, Value], ...]
     accuracy: float
+    taken: tuple[int, ...]
 
     @property
     def choice(self) -> tuple[object, ...]:
@@ -154,10 +157,13 @@ def _own_side(data: DataSet) -> Iterator[int]:
 
 
 def _doubts(images: SplitImages, outputs: int, choices: Sequence[Fit]) -> tuple[str, ...]:
-    """A note where guessing reaches what the best choice does."""
-    labels = images.data.labels[np.asarray(images.splits.search)]
-    correct = round(choices[0].accuracy * len(labels))
-    return chance_notes(correct, labels, images.data.classes, outputs, tried=len(choices))
+    """Notes where guessing reaches what the best choice does, and where that takes classes for each other."""
+    labels, taken = images.data.labels[np.asarray(images.splits.search)], np.array(choices[0].taken)
+    correct, names = int((labels == taken).sum()), images.data.classes
+    return (
+        *misnumbering_notes(labels, taken, names),
+        *chance_notes(correct, labels, names, outputs, tried=len(choices)),
+    )
 
 
 def _vary_heads(trial: _Trial, stages: int) -> None:
@@ -211,7 +217,8 @@ class _Trial:
                 allowed[key] = inspection
         total = len(self.found) + len(allowed)
         for key, inspection in allowed.items():
-            self.found.append(Fit(*key, self._accuracy(inspection)))
+            said = self._answers(inspection)
+            self.found.append(Fit(*key, sum(said.right) / len(said.right), said.classes))
             self.tick(len(self.found), total)
 
     def _known(self, fit: Fit) -> dict[str, Value]:
@@ -227,12 +234,11 @@ class _Trial:
         except (CheckpointError, SpecError):
             return None
 
-    def _accuracy(self, inspection: Inspection) -> float:
+    def _answers(self, inspection: Inspection) -> Answers:
         model = build(inspection.family, inspection.config, self.state)
         preprocessing = inspection.preprocessing.overridden(self.overrides)  # the former may follow from the choice
         images = replace(self.images, preprocessing=preprocessing)
-        right = correct(model.to(pick_device("auto")), images.blocks(images.splits.search))
-        return sum(right) / len(right)
+        return answers(model.to(pick_device("auto")), images.blocks(images.splits.search))
 
 
 def _choice(inspection: Inspection) -> tuple[int | str | None, int, tuple[tuple[str, Value], ...]]:

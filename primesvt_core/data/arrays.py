@@ -108,7 +108,7 @@ def array_set(
         labels=numbers,
         decode=lambda index: pixels[index],
         digest=lambda: hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest(),
-        notes=(*notes, *(() if classes else beginning_notes(name, numbers))),
+        notes=(*notes, *beginning_notes(name, numbers)),
         values=values,
     )
 

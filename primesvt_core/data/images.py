@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from primesvt_core.data._base import refuse
 
@@ -75,6 +75,10 @@ def decode_image(name: str, content: bytes) -> NDArray[Any]:
             return pixels
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise refuse("data_unsafe", f"{name}: {error}") from None
+    except UnidentifiedImageError:
+        raise refuse(
+            "data_undecodable", f"{name} holds no picture, whatever it is called; remove or replace it"
+        ) from None
     except (OSError, EOFError, SyntaxError, ValueError) as error:
         raise refuse(
             "data_undecodable", f"{name} cannot be decoded as an image ({error}); remove or replace it"

@@ -100,9 +100,7 @@ def from_parquet(path: Path, part: Part | None) -> DataSet:
     labels, count = label_numbers(path.name, np.array(pictures.labels, np.int64))
     if columns.classes and count > len(columns.classes):
         raise refuse("data_classes", f"{path.name} has the label {count - 1}; that is no class")
-    notes = (*_shard_note(path), *instead(path.name, read, part))
-    if not columns.classes:
-        notes = (*notes, *beginning_notes(path.name, labels))
+    notes = (*_shard_note(path), *instead(path.name, read, part), *beginning_notes(path.name, labels))
     if columns.unread:
         notes = (*notes, f"{path.name} has {some(columns.unread)}, too; {columns.image} and {columns.label} were read.")
     return DataSet(

@@ -91,7 +91,7 @@ def from_dataset(dataset: Samples, *, name: str = "", classes: Sequence[str] = (
         labels=labels,
         decode=decode,
         digest=lambda: hashlib.sha256("\n".join(digests).encode()).hexdigest(),
-        notes=() if classes else beginning_notes(name, labels),
+        notes=beginning_notes(name, labels),
         values=values,
     )
 

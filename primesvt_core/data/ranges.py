@@ -21,8 +21,8 @@ from primesvt_core.errors import DataError
 ROUNDING = 1e-5
 """Share of a range by which arithmetic may have gone beyond it."""
 
-SMALL_PART = 0.5
-"""Pictures of a whole set that use less of their range than this share were probably scaled by something else."""
+SMALL_PART = 0.75
+"""Pictures of a whole set that use less of their range than this share were perhaps scaled by something else."""
 
 MOST_LOOKED_AT = 1000
 """Pictures, spread over a set, that are decoded to find out; as a rule the first ones show that nothing is odd."""

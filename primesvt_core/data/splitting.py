@@ -94,7 +94,8 @@ def check_classes(data: DataSet, num_classes: int, *, allow_fewer: bool = False)
     if beyond or len(data.classes) > num_classes:
         names = ", ".join(data.classes[label] for label in (beyond or range(num_classes, len(data.classes)))[:5])
         lowest = int(data.labels.min())
-        counted = f". No label is 0: if they are counted from {lowest}, subtract {lowest}" if lowest else ""
+        is_counted = lowest and are_numbers(data.classes)
+        counted = f". No label is 0: if they are counted from {lowest}, subtract {lowest}" if is_counted else ""
         raise refuse(
             "data_classes",
             f"{data.name} has {len(data.classes)} classes, but the model has {num_classes}; too many: {names}{counted}",

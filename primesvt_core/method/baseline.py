@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
 from primesvt_core.errors import BaselineNearChance
 from primesvt_core.evaluation.chance import best_guess, chance_notes, is_near_chance
+from primesvt_core.evaluation.misnumbering import misnumbering_notes
 from primesvt_core.method.candidates import Candidates
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Images, each with its label and what the original takes it for: ``(N,)`` each."""
+
+    labels: NDArray[np.int64]
+    taken: NDArray[np.int64]
 
 
 def check_above_chance(candidates: Candidates, accuracy: float, samples: int) -> None:
@@ -28,22 +40,25 @@ def check_above_chance(candidates: Candidates, accuracy: float, samples: int) ->
         )
 
 
-def baseline_notes(candidates: Candidates, accuracy: float, allowed_drop: float | None) -> tuple[str, ...]:
+def baseline_notes(candidates: Candidates, accuracy: float, allowed_drop: float | None, seen: Seen) -> tuple[str, ...]:
     """What is doubtful of an original, or of a budget, beside what guessing reaches on the confirmation split.
 
     Args:
         candidates: of the run.
         accuracy: of the original, on the confirmation split.
         allowed_drop: of the budget; None without a limit.
+        seen: what the original takes images for.
     """
     data, outputs = candidates.images.data, candidates.config.num_classes
     labels = data.labels[np.asarray(candidates.images.splits.confirmation)]
     near = chance_notes(round(accuracy * len(labels)), labels, data.classes, outputs)
+    of_original = [*misnumbering_notes(seen.labels, seen.taken, data.classes), *near]
+    notes = [f"Of the original model: {note}" for note in of_original]
     guess = best_guess(labels, data.classes, outputs)
     floor = accuracy - (allowed_drop or 0.0)
-    if near or allowed_drop is None or floor > guess.accuracy:
-        return tuple(f"Of the original model: {note}" for note in near)
-    return (
-        f"The budget allows an accuracy of {max(floor, 0.0):.2%}, which needs no model: {guess.how} is right on"
-        f" {guess.accuracy:.2%} of the confirmation images. Allow a smaller drop.",
-    )
+    if not near and allowed_drop is not None and floor <= guess.accuracy:
+        notes.append(
+            f"The budget allows an accuracy of {max(floor, 0.0):.2%}, which needs no model: {guess.how} is right on"
+            f" {guess.accuracy:.2%} of the confirmation images. Allow a smaller drop."
+        )
+    return tuple(notes)

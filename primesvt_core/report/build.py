@@ -11,7 +11,6 @@ import torch
 
 from primesvt_core import __version__
 from primesvt_core.data import numbering
-from primesvt_core.method.baseline import baseline_notes
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.confirmation import Trial
 from primesvt_core.method.export import ExportedModel
@@ -70,11 +69,7 @@ def build_report(
         profile=tuple(ProfileFigures(**asdict(cell)) for cell in result.cells),
         curve=_curve(result),
         fine_tuning=_fine_tuning(candidates, exported),
-        notes=(
-            *inspection.notes,
-            *baseline_notes(candidates, exported.before.accuracy, result.goal.allowed_drop),
-            *_notes(candidates, result),
-        ),
+        notes=(*inspection.notes, *result.doubts, *_notes(candidates, result)),
         evaluations=found.evaluations,
         compared_images=found.images,
         agreement=AgreementFigures(**asdict(found.agreement)),

@@ -106,5 +106,4 @@ def test_labels_that_do_not_begin_with_0_are_noted(first: int, is_noted: bool) -
     with pytest.raises(DataError, match="too many: ") as refusal:
         check_classes(data, 2)
     assert ("subtract" in refusal.value.message) is is_noted
-    if first:
-        assert array_set("set", IMAGES, LABELS + first, "images", "abcdefgh").notes == ()
+    assert array_set("set", IMAGES, LABELS + first, "images", "abcdefgh").notes == data.notes

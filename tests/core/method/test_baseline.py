@@ -10,10 +10,11 @@ import pytest
 
 from primesvt_core.data import Preprocessing, Splits
 from primesvt_core.errors import BaselineNearChance
-from primesvt_core.method.baseline import baseline_notes, check_above_chance
+from primesvt_core.method.baseline import Seen, baseline_notes, check_above_chance
 from primesvt_core.types import Assumption
 
 LABELS = np.array([0] * 70 + [1] * 30)
+RIGHT = Seen(LABELS, LABELS)
 
 
 def candidates() -> Any:
@@ -36,13 +37,18 @@ def test_an_original_that_guesses_is_refused_with_what_was_assumed() -> None:
 
 
 def test_one_that_is_no_better_than_the_most_frequent_class_is_noted() -> None:
-    [note] = baseline_notes(candidates(), 0.72, 0.01)
+    [note] = baseline_notes(candidates(), 0.72, 0.01, RIGHT)
     assert "72.00% is near chance: always answering well, the most frequent class, is right on 70.00%" in note
-    assert baseline_notes(candidates(), 0.95, 0.01) == ()
+    assert baseline_notes(candidates(), 0.95, 0.01, RIGHT) == ()
 
 
 def test_a_budget_that_guessing_meets_is_noted() -> None:
-    [note] = baseline_notes(candidates(), 0.95, 0.25)
+    [note] = baseline_notes(candidates(), 0.95, 0.25, RIGHT)
     assert "allows an accuracy of 70.00%" in note
-    assert baseline_notes(candidates(), 0.95, 0.24) == ()
-    assert baseline_notes(candidates(), 0.95, None) == ()
+    assert baseline_notes(candidates(), 0.95, 0.24, RIGHT) == ()
+    assert baseline_notes(candidates(), 0.95, None, RIGHT) == ()
+
+
+def test_classes_that_are_taken_for_each_other_are_noted() -> None:
+    [note] = baseline_notes(candidates(), 0.95, 0.01, Seen(LABELS, 1 - LABELS))
+    assert "well for ill, ill for well" in note
