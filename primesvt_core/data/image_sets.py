@@ -11,6 +11,7 @@ from primesvt_core.data.class_folders import class_folders
 from primesvt_core.data.class_notes import other_rule_note, suffixes, unread_notes
 from primesvt_core.data.class_numbers import class_numbers
 from primesvt_core.data.class_order import ClassOrder, composed, in_order
+from primesvt_core.data.companions import companion_notes
 from primesvt_core.data.folder_groups import FolderGroup
 from primesvt_core.data.images import decoded
 from primesvt_core.data.label_files import LabelTable, class_lists, class_places, label_files, label_table
@@ -140,6 +141,7 @@ def image_set(listing: Listing, part: Part, order: ClassOrder) -> DataSet:
             *([f"{table.name} says which picture is of which class."] if table else []),
             *numbers.notes,
             *_other_rule(reader, choice, labels, order),
+            *companion_notes(used),
             *unread_notes(listing, choice.group.base, labels.empty, read),
         ),
     )

@@ -113,6 +113,7 @@ def evaluate(
         assumptions=tuple(asdict(assumption) for assumption in inspection.assumptions),
         preprocessing=images.preprocessing.model_dump(mode="json"),
         notes=(
+            *inspection.notes,
             *found.notes,
             *numbering(found, outputs),
             *misnumbering_notes(labels, taken, found.classes),

@@ -6,6 +6,7 @@ import io
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ def decoded(content: bytes) -> Bytes:
 
 
 NUMBERS = tuple(map(str, range(CLASSES)))
+LETTERS = tuple("abcdefghij")
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+"""Names of the classes by number; the last are in another order than their names."""
 
 Encode = Callable[[Bytes], bytes]
 
@@ -54,10 +58,10 @@ def named(
     }
 
 
-def others(place: str, names: Sequence[str] = NUMBERS) -> Files:
+def others(place: str, names: Sequence[str] = NUMBERS, start: int = 500) -> Files:
     """Files like those of the data set, of other pictures: dark squares, whose accuracy would be another."""
     images = digits()
-    return named(place, names, images=Images(pixels=images.pixels[::-1] // 3, labels=images.labels), start=500)
+    return named(place, names, images=Images(pixels=images.pixels[::-1] // 3, labels=images.labels), start=start)
 
 
 def folder(root: Path, files: Mapping[str, bytes], empty: Sequence[str] = ()) -> Path:
@@ -101,3 +105,13 @@ def packed(make: Callable[[], Files], how: str) -> Callable[[Path], Path]:
     if how == "zip":
         return lambda root: zipped(root, make())
     return lambda root: tarred(root, make(), f"set.{how}", modes[how])
+
+
+def as_files(make: Callable[[], Files]) -> Callable[[Path], Path]:
+    """Files in a folder."""
+    return packed(make, "folder")
+
+
+def lettered(place: str) -> Callable[[], Files]:
+    """The pictures at ``place``, their classes called by letters."""
+    return partial(named, place, LETTERS)

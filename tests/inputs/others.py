@@ -21,7 +21,7 @@ from torch.utils.data import TensorDataset
 
 from primesvt_core.data import DataSet, from_dataset
 from tests.inputs.case import CLASSES, digits, inputs
-from tests.inputs.files import NUMBERS, Files, encoded, folder, named, others, tarred, zipped
+from tests.inputs.files import NUMBERS, WORDS, Files, encoded, folder, named, others, tarred, zipped
 
 CODES = {"u1": 8, "i1": 9, ">i2": 0xB, ">i4": 0xC, ">f4": 0xD, ">f8": 0xE}
 
@@ -120,8 +120,6 @@ def _several(root: Path, *paths: str, read: str) -> Path:
     return root / "set"
 
 
-WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-
 PARQUET = inputs(
     "parquet",
     {
@@ -129,9 +127,6 @@ PARQUET = inputs(
         "with names": lambda root: table(root / "test.parquet", NUMBERS),
         "with words": lambda root: table(root / "test.parquet", WORDS),
         "bytes alone": lambda root: table(root / "test.parquet", image=[encoded(x) for x in digits().pixels]),
-        "jpeg of high quality": lambda root: table(
-            root / "test.parquet", image=[encoded(x, "JPEG", quality=100, subsampling=0) for x in digits().pixels]
-        ),
         "labels called digit": lambda root: table(root / "test.parquet", key="digit"),
         "labels called class": lambda root: table(root / "test.parquet", key="class"),
         "two columns of integers": lambda root: table(root / "test.parquet", index=np.arange(60)),
@@ -258,7 +253,6 @@ PYTHON = inputs(
         "arrays": python(lambda x: x),
         "pictures": python(Image.fromarray),
         "coloured pictures": python(lambda x: Image.fromarray(x).convert("RGB")),
-        "pictures of one bit": python(lambda x: Image.fromarray(x).convert("1")),
         "tensors": python(lambda x: torch.from_numpy(x / np.float32(255))[None]),
         "bytes in tensors": python(lambda x: torch.from_numpy(x.copy())),
         "floats of bytes": python(lambda x: torch.from_numpy(x.astype(np.float32))),

@@ -1,7 +1,11 @@
-"""What comes of an input: the accuracy of the same images as plain arrays, a refusal, or another accuracy and why."""
+"""What comes of an input: the samples of the same images as plain arrays, a refusal, or other ones and why.
+
+A model computes the same from the same samples: it is asked where they differ, and where it is itself the input.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
@@ -9,19 +13,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import torch
 
 from primesvt_core.data import DataSet
 from primesvt_core.errors import PrimeSVTError
 from primesvt_core.evaluation.evaluate import Evaluation, evaluate
 from primesvt_core.evaluation.splits import SplitImages, open_splits
-from primesvt_core.intake.inspect import inspect
-from primesvt_core.intake.loading import load
+from primesvt_core.intake.inspect import Inspection, inspect
 from primesvt_core.spec import SplitSizes
 from tests.inputs.case import Images, Input, Options, digits
 
 BATCH = 64
+FRAMES = 4
 NEAR_CHANCE = "near chance"
+AS_THEY_ARE = Options()
+
+Samples = Counter[tuple[str, int]]
+"""How often a model is given an image, by its pixels in 255ths, with a label."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,18 +38,14 @@ class Outcome:
     Attributes:
         kind: ``same``, ``refused``, ``noted``, ``assumed``, ``near chance`` or ``silent``; the last is a fault.
         told: the refusal, or the notes.
-        accuracy: that was found; None if refused.
-        right: that of the plain arrays.
+        accuracy: that was found; None if refused, or not measured since the samples are the same.
+        right: that of the plain arrays; None likewise.
     """
 
     kind: str
-    told: str
-    accuracy: float | None
-    right: float
-
-
-Predictions = Counter[tuple[int, int]]
-"""How often an image of a class was taken for one of a class."""
+    told: str = ""
+    accuracy: float | None = None
+    right: float | None = None
 
 
 def plain(images: Images, folder: Path) -> Path:
@@ -53,17 +56,23 @@ def plain(images: Images, folder: Path) -> Path:
     return path
 
 
-def predictions(model: Path, data: Path | DataSet, options: Options) -> Predictions:
-    """What a model takes the images of a data set for, computed by its modules as they are."""
+@cache
+def _inspected(model: Path) -> Inspection:
+    return inspect(model)
+
+
+def samples(model: Path, data: Path | DataSet, options: Options) -> Samples:
+    """What a model is given of a data set."""
     images: SplitImages = open_splits(
-        inspect(model), data, options.preprocessing, SplitSizes(), seed=0, batch_size=BATCH, classes=options.classes,
+        _inspected(model), data, options.preprocessing, SplitSizes(), seed=0, batch_size=BATCH, classes=options.classes,
         value_range=options.value_range,
     )  # fmt: skip
-    network, found = load(model), Predictions()
-    with torch.inference_mode():
-        for batch in images.batches(range(len(images.data))):
-            taken = network(torch.from_numpy(batch.images)).argmax(1)
-            found.update(zip(batch.labels.tolist(), taken.tolist(), strict=True))
+    found = Samples()
+    for batch in images.batches(range(len(images.data))):
+        for pixels, label in zip(batch.images, batch.labels, strict=True):
+            if pixels.ndim == FRAMES and (pixels == pixels[:1]).all():  # a picture at every time step
+                pixels = pixels[0]
+            found[hashlib.sha256(np.rint(255 * pixels).astype(np.int32).tobytes()).hexdigest(), int(label)] += 1
     return found
 
 
@@ -76,31 +85,35 @@ def evaluated(model: Path, data: Path | DataSet, options: Options) -> Evaluation
 
 
 @cache
-def _reference(images: Images, model: Path) -> tuple[float, Predictions]:
-    """What a model reaches on plain arrays, and what it takes them for."""
+def _right(images: Images, model: Path) -> float:
+    """What a model reaches on plain arrays."""
     with TemporaryDirectory() as folder:
-        path = plain(images, Path(folder))
-        return evaluated(model, path, Options()).accuracy, predictions(model, path, Options())
+        return evaluated(model, plain(images, Path(folder)), AS_THEY_ARE).accuracy
 
 
 def outcome(given: Input, folder: Path) -> Outcome:
-    """Evaluate an input, and the same images as plain arrays."""
+    """Compare an input with the same images as plain arrays."""
     images = given.images or digits()
-    right, wanted = _reference(images, given.model)
+    reference = plain(images, folder)
     try:
         made = given.make(folder)
-        model, data = (made, plain(images, folder)) if given.is_checkpoint else (given.model, made)
-        assert isinstance(model, Path)
-        found = evaluated(model, data, given.options)
-        is_same = found.accuracy == right and predictions(model, data, given.options) == wanted
+        if given.is_checkpoint:
+            assert isinstance(made, Path)
+            return _measured(given, images, evaluated(made, reference, given.options))
+        if samples(given.model, made, given.options) == samples(given.model, reference, AS_THEY_ARE):
+            return Outcome(kind="same")
+        return _measured(given, images, evaluated(given.model, made, given.options))
     except PrimeSVTError as error:
-        return Outcome(kind="refused", told=f"[{error.error_code}] {error.message}", accuracy=None, right=right)
+        return Outcome(kind="refused", told=f"[{error.error_code}] {error.message}")
+
+
+def _measured(given: Input, images: Images, found: Evaluation) -> Outcome:
+    right = _right(images, given.model)
     defaults = [f"{each['field']}={each['value']}" for each in found.assumptions if each["source"] == "default"]
-    told = [*found.notes, *(f"assumed {default}" for default in defaults)]
-    return Outcome(
-        kind="same" if is_same else _why(found.notes, defaults), told=" / ".join(told), accuracy=found.accuracy,
-        right=right,
-    )  # fmt: skip
+    told = " / ".join([*found.notes, *(f"assumed {default}" for default in defaults)])
+    is_same = found.accuracy == right and found.samples == len(images.labels)
+    kind = "same" if is_same else _why(found.notes, defaults)
+    return Outcome(kind=kind, told=told, accuracy=found.accuracy, right=right)
 
 
 def _why(notes: tuple[str, ...], defaults: list[str]) -> str:

@@ -11,11 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.inputs import arrays, checkpoints, colours, others, pictures
+from tests.inputs import arrays, beside, checkpoints, colours, formats, layouts, names, others
 from tests.inputs.case import Input
 from tests.inputs.outcomes import outcome
 
-ALL: list[Input] = [*arrays.ALL, *pictures.ALL, *others.ALL, *checkpoints.ALL, *colours.ALL]
+ALL: list[Input] = [
+    *arrays.ALL,
+    *formats.ALL,
+    *names.ALL,
+    *layouts.ALL,
+    *beside.ALL,
+    *others.ALL,
+    *checkpoints.ALL,
+    *colours.ALL,
+]
 LEAST = 200
 SOME = (
     "array range: -1-1", "array labels: from 1", "picture format: pgm, 16 bits", "class names: words in another order",
@@ -40,6 +49,6 @@ def test_every_input_is_right_or_a_word_is_said(given: Input, tmp_path: Path) ->
 
 
 def test_there_are_enough_of_them() -> None:
-    names = Counter(one.name for one in ALL)
-    assert len(names) == len(ALL) >= LEAST
-    assert {*SOME} <= names.keys()
+    found = Counter(one.name for one in ALL)
+    assert len(found) == len(ALL) >= LEAST
+    assert {*SOME} <= found.keys()

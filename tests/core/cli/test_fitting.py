@@ -44,7 +44,7 @@ def test_the_datas_own_size_is_tried(
 
 
 def test_it_says_when_everything_is_near_chance(checkpoint: Path, tmp_path: Path) -> None:
-    found = fits(checkpoint, data(tmp_path, 16, 16), {}, lambda *_: None)
+    found = fits(checkpoint, data(tmp_path, USUAL, USUAL), {}, lambda *_: None)
     [note] = found.notes
     assert "is near chance" in note
     assert found.to_json()["data"] == {

@@ -24,7 +24,7 @@ from tests.support import tiny
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.pth"
-    torch.save({"model": tiny.model().state_dict(), "args": {"T": 2, "num_heads": 2}}, path)
+    torch.save({"model": tiny.model().state_dict(), "args": {"T": 2, "num_heads": 2, "img_size": 16}}, path)
     return path
 
 
@@ -145,3 +145,27 @@ def test_a_python_data_set_is_evaluated_as_its_file_is(checkpoint: Path, tmp_pat
     found = evaluate(checkpoint, from_dataset(tensors, name="tensors"), assumptions={"image_size": 16})
     wanted = evaluate(checkpoint, tiny.data_file(tmp_path, 30), assumptions={"image_size": 16})
     assert (found.data, found.samples, found.accuracy) == ("tensors", 30, wanted.accuracy)
+
+
+@pytest.mark.parametrize(
+    ("side", "size", "is_noted"), [(16, 32, True), (32, 32, False), (40, 32, False), (16, 16, False)]
+)
+def test_pictures_that_are_enlarged_are_noted(
+    side: int, size: int, is_noted: bool, checkpoint: Path, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (24, side, side), np.uint8)
+    np.savez(tmp_path / "set.npz", images=pixels, labels=np.arange(24) % 3)
+    found = evaluate(checkpoint, tmp_path / "set.npz", assumptions={"image_size": size})
+    told = f"are {side} x {side} and were enlarged to {size} x {size}"
+    assert [told in note for note in of_data(found)] == [True] * is_noted
+    asked = PreprocessingOverrides(resize=size, crop=size)
+    assert of_data(evaluate(checkpoint, tmp_path / "set.npz", preprocessing=asked)) == ()
+
+
+def test_what_was_changed_in_the_file_is_said_with_the_accuracy(tmp_path: Path) -> None:
+    state = {f"module.{name}": value for name, value in tiny.model().state_dict().items()}
+    args = {"T": 2, "num_heads": 2, "img_size": 16, "mean": (0.5,), "std": (0.5,)}
+    torch.save({"model": state, "args": args}, tmp_path / "tiny.pth")
+    notes = evaluate(tmp_path / "tiny.pth", tiny.data_file(tmp_path)).notes
+    assert any("the part module. was removed" in note for note in notes)
+    assert any("preprocessing from the checkpoint: mean=(0.5,), std=(0.5,)" in note for note in notes)
