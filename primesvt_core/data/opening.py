@@ -13,19 +13,20 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from primesvt_core.data import carried, frames
 from primesvt_core.data._base import DataSet, Part, readable, refuse
-from primesvt_core.data.archives import is_zip, members
-from primesvt_core.data.array_files import ArrayFile
-from primesvt_core.data.cifar import from_cifar, is_cifar
-from primesvt_core.data.class_notes import beside_notes
-from primesvt_core.data.class_order import ClassOrder, renumbered
-from primesvt_core.data.frames import FRAME_FILES
-from primesvt_core.data.idx import from_idx
-from primesvt_core.data.image_sets import image_set
-from primesvt_core.data.listing import MAX_FILE_BYTES, Listing, is_image, list_folder, list_tar, list_zip, visited
-from primesvt_core.data.npz import from_npz
-from primesvt_core.data.parquet import from_parquet, is_parquet
+from primesvt_core.data.classes.class_notes import beside_notes
+from primesvt_core.data.classes.class_order import ClassOrder, renumbered
+from primesvt_core.data.files import carried
+from primesvt_core.data.files.archives import is_zip, members
+from primesvt_core.data.files.listing import MAX_FILE_BYTES, Listing, is_image, list_folder, list_tar, list_zip, visited
+from primesvt_core.data.formats import frames
+from primesvt_core.data.formats.array_files import ArrayFile
+from primesvt_core.data.formats.cifar import from_cifar, is_cifar
+from primesvt_core.data.formats.frames import FRAME_FILES
+from primesvt_core.data.formats.idx import from_idx
+from primesvt_core.data.formats.image_sets import image_set
+from primesvt_core.data.formats.npz import from_npz
+from primesvt_core.data.formats.parquet import from_parquet, is_parquet
 
 DEEPEST = 2
 """Archives within archives that are opened; a folder that holds one and is packed to be sent makes two."""

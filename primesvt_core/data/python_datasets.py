@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from primesvt_core.data._base import DataSet, Kind, Values, refuse
-from primesvt_core.data.arrays import (
+from primesvt_core.data.formats.arrays import (
     MAX_CLASSES,
     as_bytes,
     beginning_notes,
@@ -24,8 +24,8 @@ from primesvt_core.data.arrays import (
     channels_third,
     label_numbers,
 )
-from primesvt_core.data.images import pixels_of
-from primesvt_core.data.ranges import values_of
+from primesvt_core.data.pixels.images import pixels_of
+from primesvt_core.data.pixels.ranges import values_of
 
 FRAMES_DIMENSIONS = 4
 

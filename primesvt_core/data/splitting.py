@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from primesvt_core.data._base import DataSet, refuse
-from primesvt_core.data.class_order import are_numbers
+from primesvt_core.data.classes.class_order import are_numbers
 from primesvt_core.spec import SplitSizes
 
 SMALLEST = 20
