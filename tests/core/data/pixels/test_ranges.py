@@ -141,7 +141,9 @@ def pictures(folder: Path, images: NDArray[np.uint8]) -> DataSet:
     return open_data(folder / "set")
 
 
-@pytest.mark.parametrize(("low", "high", "is_noted"), [(0, 1, True), (10, 137, True), (0, 128, False), (0, 255, False)])
+@pytest.mark.parametrize(
+    ("low", "high", "is_noted"), [(0, 1, True), (10, 200, True), (0, 191, True), (0, 192, False), (0, 255, False)]
+)
 def test_pictures_that_use_a_small_part_of_their_range_are_noted(
     low: int, high: int, is_noted: bool, tmp_path: Path
 ) -> None:
