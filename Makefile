@@ -10,7 +10,7 @@ export OMP_WAIT_POLICY := PASSIVE
 PROCESSES ?= 2
 TOGETHER := -n $(PROCESSES) --dist=loadscope --no-loadscope-reorder
 
-.PHONY: help setup demo serve check study test test-thorough test-contract test-cases test-faults test-release release-check lint format docs clean \
+.PHONY: help setup demo serve check study test test-thorough test-contract test-cases test-inputs test-faults test-release release-check lint format docs clean \
 	check-tests lint-code lint-types lint-published
 
 help: ## what there is
@@ -63,6 +63,9 @@ CASES := ../shared/cases/check.py
 test-cases: setup ## what people have as data and checkpoints, each with its right value: minutes
 	@if test -f $(CASES); then $(BIN)/python $(CASES) $(BIN)/primesvt "$$(mktemp -d)"; \
 	else echo "$(CASES) is not there: the cases are not tried"; fi
+
+test-inputs: setup ## hundreds of forms of the same images, each with what comes of it: a few minutes
+	$(BIN)/python -m tests.inputs.report
 
 test-faults: setup $(SWIFT)/.ready ## hurt every part of the real service; at most fifteen minutes
 	$(BIN)/python -m pytest -q -m faults tests/faults tests/app/jobs/test_machine.py tests/e2e

@@ -6,7 +6,6 @@ unseen data, export, report.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,12 @@ from primesvt_client.facts import TrialFacts
 from primesvt_client.progress import Reporter, silent
 from primesvt_core import __version__
 from primesvt_core.data import DataSet
-from primesvt_core.errors import BaselineNearChance
 from primesvt_core.evaluation.accuracy import pick_device
 from primesvt_core.evaluation.splits import open_splits
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import load_state
 from primesvt_core.method import confirmation, limits, profiling, search
+from primesvt_core.method.baseline import baseline_notes, check_above_chance
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.cell_inputs import cell_inputs
 from primesvt_core.method.export import export
@@ -40,11 +39,6 @@ from primesvt_core.types import CurvePoint, GroupSize, LayerSize, Step
 from primesvt_core.workspace import reuse, sharing
 from primesvt_core.workspace.sharing import CellQueue
 from primesvt_core.workspace.store import Workspace
-
-CHANCE_SIGMAS = 4.0
-CHANCE_SHARE = 0.1
-"""A baseline is taken for guessing within this many standard deviations above it, and within this share of what lies
-between guessing and being always right: data of another kind than the model's is often distinguished a little."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +90,9 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         start = run.start()
         check_above_chance(candidates, start.accuracy, run.compared_images)
         goal = _goal(candidates, start)
+        doubts = baseline_notes(candidates, candidates.original_accuracy(), goal.allowed_drop, run.seen())
+        for doubt in doubts:
+            progress.note(doubt)
         progress.note(provable(candidates))
 
     with steps.step(Step.SORT):
@@ -122,7 +119,7 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
 
     result = RunResult(
         goal=goal, start=start, layers=layers, groups=groups, cells=found.cells, search=found.search,
-        macs=candidates.macs, trials=trials, unproven=unproven,
+        macs=candidates.macs, trials=trials, unproven=unproven, doubts=doubts,
     )  # fmt: skip
     with steps.step(Step.EXPORT) as progress:
         candidates.note = progress.note
@@ -246,29 +243,6 @@ def sort(
     groups = sizes.sort_groups(candidates.groups, layers)
     largest = {group.name: limits.max_rate(group.name, candidates.spec) for group in groups}
     return layers, groups, profiling.distinct_rates(groups, candidates.spec.rates, candidates.kept, largest)
-
-
-def check_above_chance(candidates: Candidates, accuracy: float, samples: int) -> None:
-    """Refuse an original that guesses on images of the search split: nothing can be learned from pruning it.
-
-    Raises:
-        BaselineNearChance: with what was assumed.
-    """
-    classes, images = candidates.config.num_classes, candidates.images
-    if is_near_chance(accuracy, classes, samples):
-        assumed = ", ".join(f"{a.field}={a.value} (from {a.source})" for a in candidates.inspection.assumptions)
-        raise BaselineNearChance(
-            f"the original model reaches {accuracy:.2%} on {images.data.name}, where guessing gives"
-            f" {1 / classes:.2%}: the data set, its preprocessing or what was assumed does not fit."
-            f" Assumed: {assumed or 'nothing'}; preprocessing: {images.preprocessing.model_dump_json()}"
-        )
-
-
-def is_near_chance(accuracy: float, classes: int, samples: int) -> bool:
-    """Whether guessing could reach that accuracy on so many samples, or nearly; all of them it does not."""
-    chance = 1 / classes
-    noise = CHANCE_SIGMAS * math.sqrt(chance * (1 - chance) / samples)
-    return accuracy < 1 and accuracy <= chance + max(noise, CHANCE_SHARE * (1 - chance))
 
 
 def confirm(

@@ -45,7 +45,13 @@ def check_samples(samples: int) -> None:
 
 
 def check_class_names(
-    name: str, classes: Sequence[str], num_classes: int, *, allow_fewer: bool, beyond: Sequence[int] = ()
+    name: str,
+    classes: Sequence[str],
+    num_classes: int,
+    *,
+    allow_fewer: bool,
+    beyond: Sequence[int] = (),
+    lowest: int = 0,
 ) -> None:
     """Refuse classes whose numbers are not those of the model's outputs.
 
@@ -57,14 +63,17 @@ def check_class_names(
         num_classes: outputs of the model.
         allow_fewer: whether the model may have further classes behind those of the data set.
         beyond: labels that the model has no output for, where they are known.
+        lowest: of the labels, where they are known.
 
     Raises:
         DataError: naming the classes that do not fit.
     """
     if beyond or len(classes) > num_classes:
         names = ", ".join(classes[label] for label in (beyond or range(num_classes, len(classes)))[:SHOWN])
+        is_counted = lowest and are_numbers(classes)
+        counted = f". No label is 0: if they are counted from {lowest}, subtract {lowest}" if is_counted else ""
         raise DataError(
-            f"{name} has {len(classes)} classes, but the model has {num_classes}; too many: {names}",
+            f"{name} has {len(classes)} classes, but the model has {num_classes}; too many: {names}{counted}",
             code="data_classes",
         )
     if len(classes) < num_classes and not (allow_fewer or are_numbers(classes)):

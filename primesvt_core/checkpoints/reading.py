@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from primesvt_core.checkpoints.containers import PlainValue, checked_name, unpack
 from primesvt_core.checkpoints.counters import as_counts, is_count
 from primesvt_core.checkpoints.limits import Limits
+from primesvt_core.checkpoints.masks import with_masks
 from primesvt_core.checkpoints.refusals import Refusal, quote, refuse
 from primesvt_core.checkpoints.regions import Located, Region, check_variance, verify
 from primesvt_core.checkpoints.safetensors_files import read_safetensors
@@ -108,6 +109,7 @@ def _read(path: Path, limits: Limits, container: str | None) -> Checkpoint:
     for name in located:
         checked_name(name, limits)
     _check(path, located, limits)
+    located, masked = with_masks(located)
     located, counted = as_counts(located)
     with path.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
@@ -119,7 +121,7 @@ def _read(path: Path, limits: Limits, container: str | None) -> Checkpoint:
         tensors=MappingProxyType({name: spec(tensor) for name, tensor in located.items()}),
         args=MappingProxyType(dict(args)),
         metadata=MappingProxyType(dict(metadata)),
-        notes=(*notes, *counted),
+        notes=(*notes, *masked, *counted),
         sha256=digest,
         located=MappingProxyType(located),
     )

@@ -149,8 +149,6 @@ def _check_whole(names: Collection[str]) -> None:
     """Refuse weights that are stored as what they are computed from."""
     for name in names:
         stem = name[: -len("_orig")] if name.endswith("_orig") else name[:-2]
-        if name.endswith("_orig") and f"{stem}_mask" in names:
-            raise _parts(name, stem, f"{stem}_mask, as torch.nn.utils.prune does", "torch.nn.utils.prune.remove")
         if name.endswith("_orig") and f"{stem}_u" in names:
             raise _parts(name, stem, "its singular vectors", "torch.nn.utils.remove_spectral_norm")
         if name.endswith("_g") and f"{stem}_v" in names:

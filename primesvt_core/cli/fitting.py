@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 from pydantic import JsonValue
 from torch import Tensor
 
 from primesvt_core.data import DataSet
 from primesvt_core.errors import CheckpointError, SpecError
-from primesvt_core.evaluation.accuracy import correct, pick_device
+from primesvt_core.evaluation.accuracy import Answers, answers, pick_device
+from primesvt_core.evaluation.chance import chance_notes
 from primesvt_core.evaluation.evaluate import DEFAULT_BATCH
+from primesvt_core.evaluation.misnumbering import misnumbering_notes
 from primesvt_core.evaluation.splits import BY_FAMILY, SplitImages, open_splits
 from primesvt_core.families._base import Value
 from primesvt_core.intake.inspect import Inspection, identify, inspect
@@ -23,6 +26,7 @@ from primesvt_core.spec import ClassReading, PixelReading, PreprocessingOverride
 HEADS = range(1, 33)
 TIME_STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 16)
 IMAGES = 200
+SIZE = "image_size"
 AS_IT_IS = PixelReading()
 
 Tick = Callable[[int, int], None]
@@ -38,12 +42,14 @@ class Fit:
         time_steps: T.
         others: fields of which the family says what they may be, with their values.
         accuracy: on the images.
+        taken: what each image is taken for.
     """
 
     num_heads: int | str | None
     time_steps: int
     others: tuple[tuple[str, Value], ...]
     accuracy: float
+    taken: tuple[int, ...]
 
     @property
     def choice(self) -> tuple[object, ...]:
@@ -58,10 +64,17 @@ class Fit:
 
 @dataclass(frozen=True)
 class Fits:
-    """Every choice that was tried, best first, and the data set that it was tried on."""
+    """Every choice that was tried, best first, and the data set that it was tried on.
+
+    Attributes:
+        data: the data set.
+        choices: that were tried.
+        notes: on the data set, and where even the best choice is near chance.
+    """
 
     data: DataSet
     choices: tuple[Fit, ...]
+    notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, JsonValue]:
         """What ``primesvt inspect --json`` prints."""
@@ -69,7 +82,7 @@ class Fits:
             "name": self.data.name,
             "samples": len(self.data),
             "classes": [*self.data.classes],
-            "notes": [*self.data.notes],
+            "notes": [*self.notes],
         }
         return {"data": data, "fits": [fit.to_json() for fit in self.choices]}
 
@@ -87,8 +100,9 @@ def fits(
     """Accuracy under every value of a field that has choices, number of heads that fits, and of time steps, best first.
 
     Each is varied with the others as in the best choice so far, until none is better; where heads may differ from stage
-    to stage, those of one stage after the other, too. What the caller gives is not varied, nor are time steps of
-    frames, which bring their own; of equals the one that would be assumed comes first.
+    to stage, those of one stage after the other, too; image sizes that weights do not tell, with the data's own. What
+    the caller gives is not varied, nor are time steps of frames, which bring their own; of equals the one that would be
+    assumed comes first.
 
     Args:
         path: checkpoint.
@@ -124,11 +138,32 @@ def fits(
             for name, hyperparameter in first.family.hyperparameters.items():
                 if name not in given:
                     trial.try_all({name: value} for value in hyperparameter.choices)
+            if _is_open(first, given, SIZE):
+                trial.try_all({SIZE: side} for side in _own_side(images.data))
             if _is_open(first, given, "num_heads"):
                 _vary_heads(trial, first.family.hyperparameters["num_heads"].stages)
             if _is_open(first, given, "time_steps") and images.data.kind == "images":
                 trial.try_all({"time_steps": number} for number in TIME_STEPS)
-    return Fits(images.data, tuple(sorted(trial.found, key=lambda fit: -fit.accuracy)))
+    choices = tuple(sorted(trial.found, key=lambda fit: -fit.accuracy))
+    return Fits(images.data, choices, (*images.data.notes, *_doubts(images, first.config.num_classes, choices)))
+
+
+def _own_side(data: DataSet) -> Iterator[int]:
+    """The side of the data's images or frames, if they are square."""
+    shape = data.decode(0).shape
+    height, width = shape[:2] if data.kind == "images" else shape[-2:]
+    if height == width:
+        yield height
+
+
+def _doubts(images: SplitImages, outputs: int, choices: Sequence[Fit]) -> tuple[str, ...]:
+    """Notes where guessing reaches what the best choice does, and where that takes classes for each other."""
+    labels, taken = images.data.labels[np.asarray(images.splits.search)], np.array(choices[0].taken)
+    correct, names = int((labels == taken).sum()), images.data.classes
+    return (
+        *misnumbering_notes(labels, taken, names),
+        *chance_notes(correct, labels, names, outputs, tried=len(choices)),
+    )
 
 
 def _vary_heads(trial: _Trial, stages: int) -> None:
@@ -139,7 +174,8 @@ def _vary_heads(trial: _Trial, stages: int) -> None:
 
 
 def _is_open(inspection: Inspection, given: Mapping[str, Value], field: str) -> bool:
-    return field in inspection.family.hyperparameters and field not in given
+    told = any(each.field == field and each.source == "tensors" for each in inspection.assumptions)
+    return field in inspection.family.hyperparameters and field not in given and not told
 
 
 def _with_heads(fit: Fit, stage: int, stages: int, number: int) -> str:
@@ -181,7 +217,8 @@ class _Trial:
                 allowed[key] = inspection
         total = len(self.found) + len(allowed)
         for key, inspection in allowed.items():
-            self.found.append(Fit(*key, self._accuracy(inspection)))
+            said = self._answers(inspection)
+            self.found.append(Fit(*key, sum(said.right) / len(said.right), said.classes))
             self.tick(len(self.found), total)
 
     def _known(self, fit: Fit) -> dict[str, Value]:
@@ -197,12 +234,11 @@ class _Trial:
         except (CheckpointError, SpecError):
             return None
 
-    def _accuracy(self, inspection: Inspection) -> float:
+    def _answers(self, inspection: Inspection) -> Answers:
         model = build(inspection.family, inspection.config, self.state)
         preprocessing = inspection.preprocessing.overridden(self.overrides)  # the former may follow from the choice
         images = replace(self.images, preprocessing=preprocessing)
-        right = correct(model.to(pick_device("auto")), images.blocks(images.splits.search))
-        return sum(right) / len(right)
+        return answers(model.to(pick_device("auto")), images.blocks(images.splits.search))
 
 
 def _choice(inspection: Inspection) -> tuple[int | str | None, int, tuple[tuple[str, Value], ...]]:
@@ -212,6 +248,6 @@ def _choice(inspection: Inspection) -> tuple[int | str | None, int, tuple[tuple[
     others = (
         (each.field, getattr(config, each.field))
         for each in inspection.assumptions
-        if fields[each.field].choices and each.source != "tensors"
+        if (fields[each.field].choices or each.field == SIZE) and each.source != "tensors"
     )
     return heads, config.time_steps, tuple(others)

@@ -2,11 +2,11 @@
 
 from primesvt_core.data._base import DataSet, Kind, Part
 from primesvt_core.data.batching import Batch, batches, load_batch
-from primesvt_core.data.class_order import ClassOrder, order_for
+from primesvt_core.data.classes.class_order import ClassOrder, order_for
 from primesvt_core.data.opening import open_data
-from primesvt_core.data.preprocessing import Preprocessing
+from primesvt_core.data.pixels.preprocessing import Preprocessing
+from primesvt_core.data.pixels.ranges import ValueRange, in_range, unclear
 from primesvt_core.data.python_datasets import Samples, from_dataset
-from primesvt_core.data.ranges import ValueRange, in_range, unclear
 from primesvt_core.data.splitting import Splits, check_classes, check_same_classes, in_proportion, numbering, split
 
 __all__ = [

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from primesvt_core.data._base import DataSet, refuse
-from primesvt_core.data.preprocessing import Preprocessing
+from primesvt_core.data.pixels.preprocessing import Preprocessing
 
 WORKERS = 2
 AHEAD = 3

@@ -6,25 +6,27 @@ import gzip
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from primesvt_core.data import carried, frames
 from primesvt_core.data._base import DataSet, Part, readable, refuse
-from primesvt_core.data.archives import is_zip, members
-from primesvt_core.data.array_files import ArrayFile
-from primesvt_core.data.cifar import from_cifar, is_cifar
-from primesvt_core.data.class_order import ClassOrder, renumbered
-from primesvt_core.data.frames import FRAME_FILES
-from primesvt_core.data.idx import from_idx
-from primesvt_core.data.image_sets import from_folder, from_tar, from_zip
-from primesvt_core.data.listing import MAX_FILE_BYTES, is_image, visited
-from primesvt_core.data.npz import from_npz
-from primesvt_core.data.parquet import from_parquet, is_parquet
+from primesvt_core.data.classes.class_notes import beside_notes
+from primesvt_core.data.classes.class_order import ClassOrder, renumbered
+from primesvt_core.data.files import carried
+from primesvt_core.data.files.archives import is_zip, members
+from primesvt_core.data.files.listing import MAX_FILE_BYTES, Listing, is_image, list_folder, list_tar, list_zip, visited
+from primesvt_core.data.formats import frames
+from primesvt_core.data.formats.array_files import ArrayFile
+from primesvt_core.data.formats.cifar import from_cifar, is_cifar
+from primesvt_core.data.formats.frames import FRAME_FILES
+from primesvt_core.data.formats.idx import from_idx
+from primesvt_core.data.formats.image_sets import image_set
+from primesvt_core.data.formats.npz import from_npz
+from primesvt_core.data.formats.parquet import from_parquet, is_parquet
 
 DEEPEST = 2
 """Archives within archives that are opened; a folder that holds one and is packed to be sent makes two."""
@@ -120,40 +122,74 @@ def _open_folder(path: Path, part: Part | None, order: ClassOrder, depth: int) -
     for inside in visited(path):
         files = [inside.path / name for name in inside.files]
         if is_cifar({*inside.files}):
-            return _open_cifar_folder(path.name, files, part)
+            return _open_cifar_folder(path, files, part)
         found += [file for file in files if carried.is_carried(file.name)]
-        if any(map(is_image, inside.files)) and not carried.has_parts(found):
-            return from_folder(path, part, order)
+        if any(map(is_image, inside.files)):
+            listing = list_folder(path)
+            if _pictures_are_meant(listing):
+                return image_set(listing, part or "test", order)
+            opened = _open_carried(path, _carried_below(path), part, order, depth)
+            return _noted(opened, path.name, listing.pictures)
+    return _open_carried(path, found, part, order, depth)
+
+
+def _carried_below(path: Path) -> list[Path]:
+    return [one.path / name for one in visited(path) for name in one.files if carried.is_carried(name)]
+
+
+def _open_carried(path: Path, found: list[Path], part: Part | None, order: ClassOrder, depth: int) -> DataSet:
+    """A folder by the files in it that are data sets; pictures are looked for where there are none."""
     samples = (ArrayFile(file.as_posix(), file) for file in found if frames.is_sample(file.name))
     if frames.is_held_by(path.name, samples):
-        return from_folder(path, part, order, FRAME_FILES)
+        return image_set(list_folder(path, FRAME_FILES), part or "test", order)
     inner = carried.the_only(path.name, found)
     if inner is None:
-        return from_folder(path, part, order)
+        return image_set(list_folder(path), part or "test", order)
     if inner.is_dir():
         return from_idx(inner, part) if carried.has_idx(found) else from_parquet(path, part)
     return replace(_open(inner, part, order, depth), name=path.name)
 
 
 def _open_archive(path: Path, part: Part | None, order: ClassOrder, depth: int) -> DataSet:
-    """The first member that shows what an archive is decides; one without any is refused as holding no images."""
+    """As a folder with the archive's members; one without any is refused as holding no images."""
     seen: set[str] = set()
-    zipped = is_zip(path)
+    list_ = list_zip if is_zip(path) else list_tar
+    pictures: tuple[str, ...] = ()
+    found: list[str] = []
     for member in members(path):
         name = PurePosixPath(member.name)
         seen.add(name.name)
-        if zipped and name.suffix == ".npy" and len(name.parts) == 1:
+        if list_ is list_zip and name.suffix == ".npy" and len(name.parts) == 1:
             return from_npz(path, part)
         if is_cifar(seen):
-            return from_cifar(path.name, _batches(path), part)
+            return _open_cifar_archive(path, part)
         if is_image(member.name):
+            listing = list_(path)
+            if _pictures_are_meant(listing):
+                return image_set(listing, part or "test", order)
+            pictures, found = listing.pictures, [*filter(carried.is_carried, listing.others)]
             break
-        if frames.is_sample(member.name) and frames.is_held_by(path.name, _samples(path)):
-            return from_zip(path, part, order, FRAME_FILES) if zipped else from_tar(path, part, order, FRAME_FILES)
-        if carried.is_carried(member.name) and depth < DEEPEST:
-            opened = carried.from_carrier(path, lambda inner: _open(inner, part, order, depth + 1))
-            return replace(opened, name=path.name)
-    return from_zip(path, part, order) if zipped else from_tar(path, part, order)
+        found += [member.name] if carried.is_carried(member.name) else []
+    if any(map(frames.is_sample, found)) and frames.is_held_by(path.name, _samples(path)):
+        return image_set(list_(path, FRAME_FILES), part or "test", order)
+    if found and depth < DEEPEST:
+        opened = carried.from_carrier(path, lambda inner: _open(inner, part, order, depth + 1))
+        return _noted(replace(opened, name=path.name), path.name, pictures)
+    return image_set(list_(path), part or "test", order)
+
+
+def _pictures_are_meant(listing: Listing) -> bool:
+    """Whether pictures are the data set, of a folder or archive that holds some, whatever else it holds."""
+    return not carried.are_meant(filter(carried.is_carried, listing.others), listing.pictures)
+
+
+def _noted(data: DataSet, name: str, others: Iterable[str]) -> DataSet:
+    """With a note on what else could be the data set."""
+    return replace(data, notes=(*data.notes, *beside_notes(name, [*others])))
+
+
+def _could_be_data(name: str) -> bool:
+    return is_image(name) or carried.is_carried(name)
 
 
 def _samples(path: Path) -> Iterator[ArrayFile]:
@@ -163,16 +199,28 @@ def _samples(path: Path) -> Iterator[ArrayFile]:
                 yield ArrayFile(member.name, source.read())
 
 
-def _batches(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    for member in members(path):
-        if member.is_plain:
-            with member.open() as source:
-                yield member.name, source
+def _open_cifar_archive(path: Path, part: Part | None) -> DataSet:
+    others: list[str] = []
+
+    def files() -> Iterator[tuple[str, IO[bytes]]]:
+        for member in members(path):
+            if _could_be_data(member.name):
+                others.append(member.name)
+            if member.is_plain:
+                with member.open() as source:
+                    yield member.name, source
+
+    data = from_cifar(path.name, files(), part)
+    return _noted(data, path.name, others)
 
 
-def _open_cifar_folder(name: str, files: list[Path], part: Part | None) -> DataSet:
+def _open_cifar_folder(path: Path, files: list[Path], part: Part | None) -> DataSet:
     with ExitStack() as opened:
-        return from_cifar(name, [(file.name, opened.enter_context(file.open("rb"))) for file in sorted(files)], part)
+        data = from_cifar(
+            path.name, [(file.name, opened.enter_context(file.open("rb"))) for file in sorted(files)], part
+        )
+    others = [one.path / name for one in visited(path) for name in one.files if _could_be_data(name)]
+    return _noted(data, path.name, [file.relative_to(path).as_posix() for file in others])
 
 
 def _is_idx(path: Path) -> bool:

@@ -16,9 +16,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from primesvt_core.data._base import DataSet, Kind, Values, refuse
-from primesvt_core.data.arrays import MAX_CLASSES, as_bytes, channels_last, channels_third, label_numbers
-from primesvt_core.data.images import pixels_of
-from primesvt_core.data.ranges import values_of
+from primesvt_core.data.formats.arrays import (
+    MAX_CLASSES,
+    as_bytes,
+    beginning_notes,
+    channels_last,
+    channels_third,
+    label_numbers,
+)
+from primesvt_core.data.pixels.images import pixels_of
+from primesvt_core.data.pixels.ranges import values_of
 
 FRAMES_DIMENSIONS = 4
 
@@ -84,6 +91,7 @@ def from_dataset(dataset: Samples, *, name: str = "", classes: Sequence[str] = (
         labels=labels,
         decode=decode,
         digest=lambda: hashlib.sha256("\n".join(digests).encode()).hexdigest(),
+        notes=beginning_notes(name, labels),
         values=values,
     )
 

@@ -87,7 +87,9 @@ def check_classes(data: DataSet, num_classes: int, *, allow_fewer: bool = False)
         DataError: naming the classes that do not fit.
     """
     beyond = sorted({int(label) for label in data.labels if label >= num_classes})
-    check_class_names(data.name, data.classes, num_classes, allow_fewer=allow_fewer, beyond=beyond)
+    check_class_names(
+        data.name, data.classes, num_classes, allow_fewer=allow_fewer, beyond=beyond, lowest=int(data.labels.min())
+    )
 
 
 def check_same_classes(training: DataSet, evaluation: DataSet) -> None:

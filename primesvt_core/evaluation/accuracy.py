@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 
@@ -45,12 +46,32 @@ Tick = Callable[[int], None]
 """Receives the number of images done so far."""
 
 
-def correct(model: SpikingModel, images: Images, tick: Tick = lambda _: None) -> list[bool]:
-    """For every image, in order, whether ``model`` is right."""
+@dataclass(frozen=True)
+class Answers:
+    """What a model says of some images, in their order.
+
+    Attributes:
+        classes: what each is taken for.
+        right: whether that is its label.
+    """
+
+    classes: tuple[int, ...]
+    right: tuple[bool, ...]
+
+
+def answers(model: SpikingModel, images: Images, tick: Tick = lambda _: None) -> Answers:
+    """What ``model`` says of every image."""
     engine = open_engine(model, images, kept_bytes=0)
+    classes: list[int] = []
     right: list[bool] = []
     for block in range(len(images)):
         (found,) = engine.evaluate(block, [Patch()])
+        classes += found.classes
         right += found.right
         tick(len(right))
-    return right
+    return Answers(tuple(classes), tuple(right))
+
+
+def correct(model: SpikingModel, images: Images, tick: Tick = lambda _: None) -> list[bool]:
+    """For every image, in order, whether ``model`` is right."""
+    return [*answers(model, images, tick).right]

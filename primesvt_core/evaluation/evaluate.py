@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 from pydantic import JsonValue
 
 from primesvt_client.progress import Progress, Reporter, silent
 from primesvt_core.data import DataSet, ValueRange, numbering
 from primesvt_core.errors import DataError
-from primesvt_core.evaluation.accuracy import correct, pick_device
+from primesvt_core.evaluation.accuracy import answers, pick_device
+from primesvt_core.evaluation.chance import chance_notes
+from primesvt_core.evaluation.misnumbering import misnumbering_notes
 from primesvt_core.evaluation.splits import BY_FAMILY, SplitImages, SplitName, open_splits
 from primesvt_core.families._base import Value
 from primesvt_core.intake.inspect import inspect
@@ -95,7 +98,9 @@ def evaluate(
     def tick(done: int) -> None:
         report(Progress(step=Step.BASELINE, done=done, total=len(chosen), note=f"{split_name} images"))
 
-    right = correct(network.to(place), images.blocks(chosen), tick)
+    said = answers(network.to(place), images.blocks(chosen), tick)
+    found, outputs, right = images.data, inspection.config.num_classes, said.right
+    labels, taken = found.labels[np.asarray(chosen)], np.array(said.classes)
     return Evaluation(
         accuracy=sum(right) / len(right),
         correct=sum(right),
@@ -103,11 +108,17 @@ def evaluate(
         split=split_name,
         family=inspection.family_key,
         variant=inspection.config.variant,
-        data=images.data.name,
-        classes=images.data.classes,
+        data=found.name,
+        classes=found.classes,
         assumptions=tuple(asdict(assumption) for assumption in inspection.assumptions),
         preprocessing=images.preprocessing.model_dump(mode="json"),
-        notes=(*images.data.notes, *numbering(images.data, inspection.config.num_classes)),
+        notes=(
+            *inspection.notes,
+            *found.notes,
+            *numbering(found, outputs),
+            *misnumbering_notes(labels, taken, found.classes),
+            *chance_notes(sum(right), labels, found.classes, outputs),
+        ),
     )
 
 

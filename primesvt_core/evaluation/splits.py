@@ -158,10 +158,12 @@ def open_splits(
     preprocessing = inspection.preprocessing.overridden(overrides)
     images = SplitImages(data=data, preprocessing=preprocessing, sizes=sizes, seed=seed, batch_size=batch_size)
     shape = _check_channels(inspection, images)
-    if data.kind != "frames":
-        return images
-    _check_frames(images)
-    return replace(images, data=replace(data, notes=(*data.notes, *_frame_notes(inspection, data, shape))))
+    if data.kind == "frames":
+        _check_frames(images)
+        notes = _frame_notes(inspection, data, shape)
+    else:
+        notes = _size_notes(data, shape, overrides)
+    return replace(images, data=replace(data, notes=(*data.notes, *notes)))
 
 
 def _has_statistics(inspection: Inspection, data: DataSet, overrides: PreprocessingOverrides) -> bool:
@@ -199,6 +201,17 @@ def _check_frames(images: SplitImages) -> None:
             f"{images.data.name} holds frames, whose counts of events are not normalised, but a mean and a deviation"
             " are given, or are the model's own for pictures: leave them out, or give pictures",
             code="data_format",
+        )
+
+
+def _size_notes(data: DataSet, shape: tuple[int, ...], overrides: PreprocessingOverrides) -> Iterator[str]:
+    """A note where pictures are smaller than what they are enlarged to, and nobody has asked for that."""
+    height, width, _ = data.decode(0).shape
+    if overrides.resize is None and overrides.crop is None and max(height, width) < min(shape[-2:]):
+        yield (
+            f"The pictures of {data.name} are {height} x {width} and were enlarged to {shape[-2]} x {shape[-1]}, the"
+            " model's size. If it was trained on pictures of their size, say so (--assume image_size); inspect --data"
+            " tries it."
         )
 
 

@@ -170,7 +170,7 @@ class Divergences:
         return all(workspace.knows(key) for key in keys)
 
     def _compared(self, found: Remembered) -> Compared:
-        pairs = [*zip(self._original, found.right, strict=True)]
+        pairs = [*zip(self.original.right, found.right, strict=True)]
         return Compared(
             divergence=math.fsum(found.divergence) / len(found.divergence),
             accuracy=sum(found.right) / len(pairs),
@@ -180,5 +180,6 @@ class Divergences:
         )
 
     @cached_property
-    def _original(self) -> tuple[bool, ...]:
-        return self.cells(NONE).predictions(self._name({}), Patch()).right
+    def original(self) -> Remembered:
+        """What the unpruned model predicts."""
+        return self.cells(NONE).predictions(self._name({}), Patch())

@@ -26,6 +26,7 @@ class RunResult:
         trials: candidates that were tested on the confirmation split, one trial each.
         unproven: the candidate that is exported although it is not confirmed, as the spec accepts; None if it does not,
             or a confirmed one is exported.
+        doubts: about the original and the budget, for people.
     """
 
     goal: Goal
@@ -37,6 +38,7 @@ class RunResult:
     macs: Callable[[Rates], int]
     trials: tuple[Trial, ...]
     unproven: Trial | None = None
+    doubts: tuple[str, ...] = ()
 
     @property
     def kept(self) -> Trial | None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from primesvt_core.errors import SpecError
+from primesvt_core.method.baseline import Seen
 from primesvt_core.method.by_accuracy import ByAccuracy
 from primesvt_core.method.by_divergence import ByDivergence
 from primesvt_core.method.candidates import Candidates
@@ -40,6 +43,12 @@ class Run:
     def start(self) -> CurvePoint:
         """The unpruned model on these images."""
         return self.divergences.start() if self.goes_by_divergence else self.split.start()
+
+    def seen(self) -> Seen:
+        """What the unpruned model takes these images for."""
+        compared = self.divergences if self.goes_by_divergence else self.split
+        labels = self.candidates.images.data.labels
+        return Seen(labels[[*compared.images]], np.array(compared.original.classes))
 
     def method(
         self,

@@ -89,6 +89,16 @@ class SearchSplit:
             memory_saving=0.0,
         )
 
+    @property
+    def images(self) -> tuple[int, ...]:
+        """The search split, in the order in which candidates see it."""
+        return tuple(self.candidates.images.splits.search[place] for place in self.order)
+
+    @property
+    def original(self) -> Remembered:
+        """What the unpruned model predicts; as the reference has it."""
+        return self._checks_of({})
+
     def evaluate(self, rates: Rates) -> Outcome:
         """Accuracy and memory of the model pruned at the given rates; as the reference has them."""
         right = self._checks_of(rates).right

@@ -95,7 +95,7 @@ def test_the_extra_of_the_suites_is_what_they_import_besides() -> None:
 
 USERS = {
     "fast": ["primesvt_core/engines/native.py", "primesvt_core/engines/vector_loops.py"],
-    "parquet": ["primesvt_core/data/parquet.py"],
+    "parquet": ["primesvt_core/data/formats/parquet.py"],
 }
 
 

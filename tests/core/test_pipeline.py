@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from primesvt_core.data import from_dataset
 from primesvt_core.errors import DataError, SpecError, WorkspaceMismatch
 from primesvt_core.method.candidates import Candidates
-from primesvt_core.pipeline import Request, is_near_chance, prepare
+from primesvt_core.pipeline import Request, prepare
 from primesvt_core.spec import parse
 from tests.support import tiny
 from tests.support.plugins import refound
@@ -26,14 +26,6 @@ BUDGET: dict[str, JsonValue] = {"max_accuracy_drop": 0.5}
 def checkpoint(tmp_path: Path) -> Path:
     torch.save({"model": tiny.model().state_dict(), "args": {"T": 2, "num_heads": 2}}, tmp_path / "tiny.pth")
     return tmp_path / "tiny.pth"
-
-
-@pytest.mark.parametrize(
-    ("accuracy", "classes", "samples", "is_near"),
-    [(1.0, 2, 15, False), (1.0, 10, 1, False), (0.9, 2, 15, True), (0.12, 10, 1000, True), (0.9, 10, 1000, False)],
-)
-def test_who_is_always_right_does_not_guess(accuracy: float, classes: int, samples: int, is_near: bool) -> None:
-    assert is_near_chance(accuracy, classes, samples) is is_near
 
 
 def test_a_criterion_that_needs_what_this_run_does_not_have_is_refused_before_any_evaluation(

@@ -12,7 +12,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn.utils import prune
 
 from primesvt_core.checkpoints import Checkpoint, CheckpointRefused, load_arrays, read
 
@@ -185,21 +184,6 @@ def test_what_is_no_count_is_refused(tmp_path: Path) -> None:
         assert (refusal.error_code, "1.num_batches_tracked" in refusal.message) == (code, True)
 
 
-def pruned() -> State:
-    whole = model()
-    prune.l1_unstructured(whole[3], "weight", 0.5)  # type: ignore[no-untyped-call]
-    state: State = whole.state_dict()
-    return state
-
-
-def pruned_bias() -> State:
-    whole = nn.DataParallel(model())
-    prune.random_structured(whole.module[0], "weight", 0.5, dim=0)  # type: ignore[no-untyped-call]
-    prune.l1_unstructured(whole.module[3], "bias", 0.5)  # type: ignore[no-untyped-call]
-    state: State = whole.state_dict()
-    return state
-
-
 def parametrised(change: Callable[[nn.Module], object]) -> State:
     whole = copy.deepcopy(model())
     change(whole[3])
@@ -210,8 +194,6 @@ def parametrised(change: Callable[[nn.Module], object]) -> State:
 @pytest.mark.parametrize(
     ("state", "weight", "remedy"),
     [
-        (pruned(), "3.weight", "prune.remove"),
-        (pruned_bias(), "0.weight", "prune.remove"),
         (parametrised(nn.utils.spectral_norm), "3.weight", "remove_spectral_norm"),
         (parametrised(nn.utils.parametrizations.weight_norm), "3.weight", "remove_parametrizations"),
         (parametrised(nn.utils.parametrizations.orthogonal), "3.weight", "remove_parametrizations"),

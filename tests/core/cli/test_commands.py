@@ -273,7 +273,8 @@ def test_classes_are_numbered_as_asked_and_the_numbers_are_printed(tmp_path: Pat
     assert "In plain order, that of torchvision's ImageFolder, it would be class 1" in shown
     for order, classes in (("plain", ["10", "2", "x"]), (tmp_path / "order.txt", ["x", "10", "2"])):
         found = primesvt("evaluate", checkpoint, "--data", tmp_path / "set", "--class-order", order, "--json").stdout
-        assert (json.loads(found)["classes"], json.loads(found)["notes"]) == (classes, [])
+        assert json.loads(found)["classes"] == classes
+        assert not any("order, it would" in note for note in json.loads(found)["notes"])
     shutil.rmtree(tmp_path / "set" / "x")
     refused = primesvt("evaluate", checkpoint, "--data", tmp_path / "set")
     assert (refused.returncode, "error [data_classes]" in refused.stderr) == (2, True)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from primesvt_core.data import archives, open_data
+from primesvt_core.data import open_data
+from primesvt_core.data.files import archives
 from primesvt_core.errors import DataError
 from tests.support.hostile_data import CANARY, HOSTILE, READY
 from tests.support.thorough import IS_THOROUGH

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -119,6 +120,42 @@ def test_a_folder_opens_the_same_however_it_was_packed_to_be_sent(kind: str, tmp
         np.testing.assert_array_equal(data.labels, wanted.labels)
         np.testing.assert_array_equal(samples(data), samples(wanted))
     assert [data.name.split(" ")[0] for data in found] == [packed.name, "sent.zip"]
+
+
+def pictured(root: Path, other: Path, below: str) -> Path:
+    """A folder with pictures in class folders, and another data set ``below`` it."""
+    folder(root)
+    (root / "set" / below).mkdir(parents=True, exist_ok=True)
+    for file in [other] if other.is_file() else other.iterdir():
+        shutil.copy(file, root / "set" / below / file.name)
+    return root / "set"
+
+
+PICTURES, GREY, SMALL = (8, 10, 3), (8, 10, 1), (32, 32, 3)
+BESIDE: dict[str, tuple[Callable[[Path], Path], str, tuple[int, ...], str]] = {
+    "npz": (npz(IMAGES[:, :4]), "", PICTURES, "set.npz"),
+    "npz first": (npz(IMAGES[:, :4]), "a/b", PICTURES, "a/b/set.npz"),
+    "npz in a class": (npz(IMAGES[:, :4]), "cat", PICTURES, "cat/set.npz"),
+    "the archive that they came in": (zipped, "", PICTURES, "set.zip"),
+    "idx": (idx, "", GREY, "cat/0.png"),
+    "idx, as deep": (idx, "raw", GREY, "cat/0.png"),
+    "idx, deeper": (idx, "a/raw", PICTURES, "a/raw/t10k-images-idx3-ubyte.gz"),
+    "cifar": (lambda root: unpacked(cifar(root)), "a", SMALL, "cat/0.png"),
+}
+"""What lies beside pictures, below which folder; the shape of what is read, and the names of what is not."""
+
+
+@pytest.mark.parametrize("kind", BESIDE)
+def test_of_pictures_beside_another_data_set_one_is_read_and_the_other_is_named(kind: str, tmp_path: Path) -> None:
+    other, below, shape, named = BESIDE[kind]
+    (tmp_path / "other").mkdir()
+    made = pictured(tmp_path, other(tmp_path / "other"), below)
+    with as_file(made) as (packed, _):
+        found = [open_data(path) for path in (made, packed, as_zip(made, tmp_path / "sent.zip"))]
+    for data in found:
+        assert (len(data), data.decode(0).shape) == (6, shape)
+        assert [named in note for note in data.notes if "Beside the data set" in note] == [True]
+        np.testing.assert_array_equal(samples(data), samples(found[0]))
 
 
 def test_an_archive_of_several_data_sets_is_refused(tmp_path: Path) -> None:

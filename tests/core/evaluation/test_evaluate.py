@@ -15,7 +15,7 @@ from torch.utils.data import TensorDataset
 
 from primesvt_core.data import from_dataset, open_data
 from primesvt_core.errors import DataError
-from primesvt_core.evaluation.evaluate import evaluate
+from primesvt_core.evaluation.evaluate import Evaluation, evaluate
 from primesvt_core.intake.provenance import Provenance, metadata
 from primesvt_core.spec import ClassReading, PreprocessingOverrides, SplitSizes
 from tests.support import tiny
@@ -24,7 +24,7 @@ from tests.support import tiny
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.pth"
-    torch.save({"model": tiny.model().state_dict(), "args": {"T": 2, "num_heads": 2}}, path)
+    torch.save({"model": tiny.model().state_dict(), "args": {"T": 2, "num_heads": 2, "img_size": 16}}, path)
     return path
 
 
@@ -39,11 +39,27 @@ def images(folder: Path, *classes: str, each: int = 2) -> Path:
     return folder
 
 
+def of_data(found: Evaluation) -> tuple[str, ...]:
+    """Notes on the data set; that an untrained model guesses is another one."""
+    return tuple(note for note in found.notes if "is near chance" not in note)
+
+
 def test_all_of_a_few_images_are_evaluated(checkpoint: Path, tmp_path: Path) -> None:
     found = evaluate(checkpoint, images(tmp_path / "few", "a", "b", "c"), split_name="all")
-    assert (found.samples, found.notes) == (6, ())
+    assert (found.samples, of_data(found)) == (6, ())
     with pytest.raises(DataError, match="at least 20 are needed"):
         evaluate(checkpoint, tmp_path / "few", split_name="search")
+
+
+def test_a_model_that_guesses_is_noted(checkpoint: Path, tmp_path: Path) -> None:
+    pictures, _ = tiny.images(60)
+    labels = np.repeat(np.arange(tiny.CLASSES), 20)
+    np.savez(tmp_path / "guessed.npz", images=pictures, labels=labels)
+    found = evaluate(checkpoint, tmp_path / "guessed.npz")
+    [note] = found.notes
+    assert f"{found.accuracy:.2%} is near chance" in note
+    assert "33.33% of these 60 images" in note
+    assert found.to_json()["notes"] == [note]
 
 
 FEWER = ClassReading(allow_fewer_classes=True)
@@ -69,7 +85,7 @@ def test_classes_are_numbered_as_the_family_does_or_as_the_caller_says(checkpoin
     data = images(tmp_path / "set", "1", "2", "10")
     assert evaluate(checkpoint, data, split_name="all").classes == ("1", "2", "10")
     plain = evaluate(checkpoint, data, split_name="all", classes=ClassReading(class_order="plain"))
-    assert (plain.classes, plain.notes) == (("1", "10", "2"), ())
+    assert (plain.classes, of_data(plain)) == (("1", "10", "2"), ())
     listed = ClassReading(class_order=("10", "2", "1"))
     assert evaluate(checkpoint, data, split_name="all", classes=listed).classes == ("10", "2", "1")
     assert evaluate(checkpoint, data, split_name="all").to_json()["classes"] == ["1", "2", "10"]
@@ -81,7 +97,7 @@ def test_what_states_other_numbers_is_refused_where_nobody_decided(checkpoint: P
     with pytest.raises(DataError, match="class 0 is c there, and a in natural order"):
         evaluate(checkpoint, data, split_name="all")
     chosen = evaluate(checkpoint, data, split_name="all", classes=ClassReading(class_order="natural"))
-    assert (chosen.classes, len(chosen.notes)) == (("a", "b", "c"), 1)
+    assert (chosen.classes, len(of_data(chosen))) == (("a", "b", "c"), 1)
 
 
 def test_a_pruned_model_remembers_how_classes_were_numbered(tmp_path: Path) -> None:
@@ -129,3 +145,27 @@ def test_a_python_data_set_is_evaluated_as_its_file_is(checkpoint: Path, tmp_pat
     found = evaluate(checkpoint, from_dataset(tensors, name="tensors"), assumptions={"image_size": 16})
     wanted = evaluate(checkpoint, tiny.data_file(tmp_path, 30), assumptions={"image_size": 16})
     assert (found.data, found.samples, found.accuracy) == ("tensors", 30, wanted.accuracy)
+
+
+@pytest.mark.parametrize(
+    ("side", "size", "is_noted"), [(16, 32, True), (32, 32, False), (40, 32, False), (16, 16, False)]
+)
+def test_pictures_that_are_enlarged_are_noted(
+    side: int, size: int, is_noted: bool, checkpoint: Path, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (24, side, side), np.uint8)
+    np.savez(tmp_path / "set.npz", images=pixels, labels=np.arange(24) % 3)
+    found = evaluate(checkpoint, tmp_path / "set.npz", assumptions={"image_size": size})
+    told = f"are {side} x {side} and were enlarged to {size} x {size}"
+    assert [told in note for note in of_data(found)] == [True] * is_noted
+    asked = PreprocessingOverrides(resize=size, crop=size)
+    assert of_data(evaluate(checkpoint, tmp_path / "set.npz", preprocessing=asked)) == ()
+
+
+def test_what_was_changed_in_the_file_is_said_with_the_accuracy(tmp_path: Path) -> None:
+    state = {f"module.{name}": value for name, value in tiny.model().state_dict().items()}
+    args = {"T": 2, "num_heads": 2, "img_size": 16, "mean": (0.5,), "std": (0.5,)}
+    torch.save({"model": state, "args": args}, tmp_path / "tiny.pth")
+    notes = evaluate(tmp_path / "tiny.pth", tiny.data_file(tmp_path)).notes
+    assert any("the part module. was removed" in note for note in notes)
+    assert any("preprocessing from the checkpoint: mean=(0.5,), std=(0.5,)" in note for note in notes)

@@ -1,0 +1,1 @@
+"""Which classes there are, and which number each has."""

@@ -1,0 +1,1 @@
+"""What lies in folders and archives: names, members, contents."""

@@ -1,0 +1,1 @@
+"""Training and test parts: which folders, arrays and files they are."""
