@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.lib import format as npy
 
-from primesvt_core.data.formats import array_files
 from primesvt_core.data.formats.array_files import MAX_ARRAY_BYTES, ArrayFile
 from primesvt_core.errors import DataError
 from tests.support.data_files import IMAGES, LABELS, npz, refused
@@ -30,7 +30,7 @@ def test_arrays_are_read_from_files_and_from_bytes(tmp_path: Path) -> None:
 def test_what_arrays_declare_is_parsed_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Python 3.11 has one state of its parser of literals for all of them."""
     file, parsing = ArrayFile("set.npz", npz(IMAGES)(tmp_path)), list[int]()
-    parse, most = array_files.npy.read_array_header_1_0, list[int]()
+    parse, most = npy.read_array_header_1_0, list[int]()
 
     def slowly(member: io.BytesIO) -> object:
         parsing.append(1)
@@ -39,7 +39,7 @@ def test_what_arrays_declare_is_parsed_by_one_thread_at_a_time(monkeypatch: pyte
         parsing.pop()
         return parse(member)
 
-    monkeypatch.setattr(array_files.npy, "read_array_header_1_0", slowly)
+    monkeypatch.setattr(npy, "read_array_header_1_0", slowly)
     with ThreadPoolExecutor(4) as threads:
         assert len([*threads.map(file.read, ["images"] * 8)]) == 8
     assert max(most) == 1
