@@ -17,7 +17,7 @@ import pytest
 from app.jobs.records import HeartbeatReply
 from app.settings import Settings
 from primesvt_client.facts import DataSetFacts
-from tests.core.data.test_parquet import published
+from tests.core.data.formats.test_parquet import published
 from tests.support.data_files import CLASSES
 from worker import process, sandbox, seccomp
 from worker.heartbeat import LeaseHeartbeat
