@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from primesvt_core.data import from_dataset
 from primesvt_core.errors import DataError, SpecError, WorkspaceMismatch
 from primesvt_core.method.candidates import Candidates
+from primesvt_core.method.run import begin
 from primesvt_core.pipeline import Request, prepare
 from primesvt_core.spec import parse
 from tests.support import tiny
@@ -121,3 +122,15 @@ def test_training_data_that_nothing_looks_at_or_that_confirms_is_refused(checkpo
     assert found.calibration_source[0] == "training data"
     images = [found.calibration_images.block(block)[0] for block in range(len(found.calibration_images))]
     assert sum(map(len, images)) == 90
+
+
+@pytest.mark.parametrize("preset", ["paper", "deep"])
+def test_what_the_original_takes_images_for_is_what_its_accuracy_counts(
+    preset: str, checkpoint: Path, tmp_path: Path
+) -> None:
+    spec = parse({"preset": preset, "budget": BUDGET})
+    data = tiny.data_file(tmp_path)
+    run = begin(prepare(Request(checkpoint=checkpoint, data=data, spec=spec, out=tmp_path, workspace=tmp_path / "w")))
+    start, seen = run.start(), run.seen()
+    assert len(seen.labels) == run.compared_images
+    assert (seen.labels == seen.taken).mean() == pytest.approx(start.accuracy)
