@@ -21,6 +21,7 @@ from primesvt_core.preflight import Preflight, Problem
 CHOOSE = "Choose a checkpoint and evaluation data to see what they allow."
 INVALID = "Some fields are invalid."
 READY = "No problem is known."
+NOT_YET = "No problem is known yet."
 TAKE = "take"
 """Name of the buttons that take a value into the form: ``INPUT=VALUE``."""
 
@@ -113,7 +114,7 @@ def _invalid(reading: forms.Reading) -> Iterator[ShownProblem]:
 def _status(found: Preflight) -> str:
     count = len(found.problems)
     if not count:
-        return READY
+        return NOT_YET if found.family is None or found.samples is None else READY
     return f"{'A problem' if count == 1 else f'{count} problems'}: the job would be refused."
 
 
