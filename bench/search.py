@@ -246,8 +246,12 @@ def main() -> None:
         scratch = Path(name)
         model, x, labels = case.prepare(scratch)
         one = plain_seconds(model, x, labels)
-        runs = sorted((case.ours() for _ in range(asked.rounds)), key=lambda run: run.seconds)
-        ours = runs[asked.rounds // 2]
+        print(f"plain: {one:.2f} s an evaluation of {len(x)} images", flush=True)
+        runs: list[Measured] = []
+        for number in range(1, asked.rounds + 1):
+            runs.append(case.ours())
+            print(f"ours, round {number}: {runs[-1].seconds:.1f} s, {len(runs[-1].bits)} candidates", flush=True)
+        ours = sorted(runs, key=lambda run: run.seconds)[asked.rounds // 2]
         with before(case.asked, scratch) as old:
             document = {**compared(one, old, ours, asked.kernels, len(x)), "rounds": asked.rounds}
     print("\n".join(f"{name}: {value}" for name, value in document.items()))
