@@ -128,6 +128,7 @@ def compile_all() -> None:
     """Compile every kernel for the types that models have."""
     for dtype in (torch.float32, torch.float64):
         zeros = torch.zeros(1, 1, dtype=dtype)
-        leaky(zeros, zeros, 2.0, 1.0, tau_divides_exactly=True)
+        for currents in (zeros, zeros.new_zeros(2, 2)[:, :1]):  # whole values and a part of every time step
+            leaky(currents, zeros.new_zeros(currents.shape), 2.0, 1.0, tau_divides_exactly=True)
         normalize(zeros, *[zeros[0]] * 4)
         pack(zeros)

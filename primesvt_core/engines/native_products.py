@@ -288,5 +288,7 @@ def compile_all() -> None:
     for dtype in (torch.float32, torch.float64):
         zeros = torch.zeros(1, 1, 1, 1, dtype=dtype)
         for tile in TILES:
-            Product(zeros.expand(tile, 1, 1, 1), zeros.new_zeros(tile))(zeros)
+            bias, inputs = zeros.new_zeros(tile), zeros.new_zeros(1, 1, 1, FEWEST_INPUTS)
+            Product(zeros.expand(tile, 1, 1, 1), bias)(zeros)
+            Product(zeros.expand(tile, FEWEST_INPUTS, 3, 3), bias, padding=1)(inputs)
         attend(zeros, zeros, zeros, 1, 1.0)

@@ -134,7 +134,7 @@ class Inspection:
                 "assumptions": [asdict(assumption) for assumption in self.assumptions],
                 "layers": [asdict(layer) for layer in layers],
                 "groups": [asdict(group) for group in sort_groups(groups, layers)],
-                "memory": [{"groups": names, "bytes": factor} for names, factor in memory.items() if factor],
+                "memory": [{"groups": names, "bytes": factor} for names, factor in sorted(memory.items()) if factor],
                 "unused_tensors": [*sorted(unused)],
                 "questions": self.questions,
                 "class_rule": self.family.class_rule(self.config),
