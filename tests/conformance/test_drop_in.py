@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.pages import shown
 from tests.support.smallnet import write_golden
 
@@ -16,6 +18,7 @@ CONFORMANCE = ("test_families.py", "test_random_plans.py", "test_family_pipeline
 LEAST_TESTS = 12
 
 
+@pytest.mark.thorough  # tests/conformance/test_own_package.py has the same family in a package
 def test_the_documented_example_conforms_without_another_line(tmp_path: Path) -> None:
     families, golden = tmp_path / "families", tmp_path / "golden"
     families.mkdir()

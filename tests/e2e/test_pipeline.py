@@ -24,6 +24,7 @@ SEARCH = 60
 SPEC = {
     "budget": {"max_accuracy_drop": 0.05, "min_memory_saving": 0.15},
     "rates": [0.5],
+    "groups": ["block.*.mlp.*", "embedding"],
     "splits": {"search_images": SEARCH, "confirmation_images": 300, "calibration_images": 20},
 }
 

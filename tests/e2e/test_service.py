@@ -78,6 +78,7 @@ def test_a_killed_child_ends_in_the_same_plan(here: Service, undisturbed: dict[s
     assert here.last_report(job, tmp_path) == undisturbed
 
 
+@pytest.mark.faults
 def test_a_killed_worker_takes_its_child_along_and_another_goes_on(
     here: Service, undisturbed: dict[str, Any], tmp_path: Path
 ) -> None:

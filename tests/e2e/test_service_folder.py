@@ -31,7 +31,7 @@ FOLDERS = ("service-folder-0.1", "service-folder-schema-2", "service-folder-read
 specs said how data sets are read: classes in an order of their own, fewer than the model's, with another preprocessing.
 """
 
-GOES_ON = [FOLDERS[0], pytest.param(FOLDERS[1], marks=pytest.mark.thorough), FOLDERS[2]]
+GOES_ON = [FOLDERS[0], *(pytest.param(folder, marks=pytest.mark.thorough) for folder in FOLDERS[1:])]
 """Folders whose services go on, which takes long."""
 
 DEEP_TOLERANCE = 0.1
@@ -227,7 +227,7 @@ def test_a_pruned_model_is_loaded_evaluated_and_exported(old: Old, facts: dict[s
     assert torch.equal(*logits)
 
 
-@pytest.mark.parametrize("old", FOLDERS[:1], indirect=True)  # jobs of the others end in the service that goes on
+@pytest.mark.parametrize("old", FOLDERS[:1], indirect=True)  # of the others, jobs end as their commands did
 def test_a_spec_asks_for_what_it_did(old: Old, tmp_path: Path) -> None:
     words = ("compress", old.checkpoint, "--data", old.data_set, "--spec", old.root / "inputs" / "spec.yaml")
     preset = old.report().get("preset", "paper")
