@@ -1,4 +1,4 @@
-"""What is compiled beforehand is all that models need: a worker's child, which may write no cache, compiles nothing."""
+"""What is compiled beforehand is all that models need: no first job waits for a compiler."""
 
 from __future__ import annotations
 
