@@ -10,7 +10,7 @@ from tests.support.references import some_of_each_family
 
 
 class TestEngines(EngineSuite):
-    @pytest.fixture(scope="class", params=some_of_each_family(2), ids=lambda reference: reference.name)
+    @pytest.fixture(scope="class", params=some_of_each_family(1), ids=lambda reference: reference.name)
     @classmethod
     def model(cls, request: pytest.FixtureRequest) -> FamilyModel:
         found: FamilyModel = request.param.load()

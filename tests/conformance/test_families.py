@@ -13,9 +13,9 @@ from primesvt_core.testing.families import RATES, FamilyModels, SlicingSuite, sh
 from primesvt_core.testing.models import FamilyModel
 from primesvt_core.types import ChannelGroup
 from tests.support.goldens import Golden, run
-from tests.support.references import references, without_times
+from tests.support.references import references, some_of_each_family
 
-SLICED = without_times()
+SLICED = some_of_each_family(3)
 TIME_STEPS = 4
 """In which whatever is removed changes the logits."""
 
@@ -48,7 +48,7 @@ class TestPublicCode(FamilyModels):
 
 
 class TestFamilies(SlicingSuite):
-    """One of those that differ in time steps alone, for few of them: slicing knows nothing of time."""
+    """Three references a family, for few time steps: slicing knows nothing of time."""
 
     number: ClassVar[int]
     """Of the reference under test."""

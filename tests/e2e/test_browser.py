@@ -68,8 +68,7 @@ def test_the_list_filters_without_a_reload_and_refreshes_itself(chrome: Chrome, 
     assert chrome.execute_script("return window.kept") is True
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+@pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")])
 def test_a_finished_job_draws_both_charts_within_the_window(
     chrome: Chrome, site: Site, size: tuple[int, int], scheme: str, tmp_path: Path
 ) -> None:

@@ -92,8 +92,7 @@ def test_a_change_that_somebody_is_about_to_make_is_not_refreshed_away(chrome: C
 TEAM_PAGES = ("members", "keys", "webhooks", "usage", "audit", "settings")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+@pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")])
 def test_the_teams_pages_fit_the_window_and_name_what_they_ask_for(
     chrome: Chrome, site: Site, size: tuple[int, int], scheme: str
 ) -> None:
