@@ -23,10 +23,10 @@ from primesvt_core.layers.neurons import neurons
 from primesvt_core.pruning.surgery import shapes_of
 from primesvt_core.testing.models import tiny
 from tests.support.goldens import Golden
-from tests.support.references import Reference, references, some_of_each_family, without_times
+from tests.support.references import Reference, references, some_of_each_family
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-every_reference = pytest.mark.parametrize("reference", without_times(), ids=lambda reference: reference.name)
+many_references = pytest.mark.parametrize("reference", some_of_each_family(3), ids=lambda reference: reference.name)
 some_references = pytest.mark.parametrize("reference", some_of_each_family(2), ids=lambda reference: reference.name)
 FIRST = {reference.family: reference for reference in reversed(references())}
 
@@ -114,7 +114,7 @@ def test_the_result_says_what_was_assumed_from_where(reference: Reference, tmp_p
     assert [entry["field"] for entry in assumptions if isinstance(entry, dict)] == fields
 
 
-@every_reference
+@many_references
 def test_defaults_fit_every_file(reference: Reference, tmp_path: Path) -> None:
     """So that a service takes a bare state dict in; what is right can be said with the job."""
     golden = reference.load()
@@ -130,7 +130,7 @@ def test_defaults_fit_every_file(reference: Reference, tmp_path: Path) -> None:
     )
 
 
-@every_reference
+@many_references
 def test_a_model_of_grey_images_is_not_given_the_statistics_of_colours(reference: Reference) -> None:
     golden = reference.load()
     found = golden.family.preprocessing(golden.config.model_copy(update={"in_channels": 1}))
@@ -150,7 +150,7 @@ def numbers(value: JsonValue, path: tuple[str | int, ...] = ()) -> Iterator[tupl
         yield path
 
 
-@every_reference
+@many_references
 def test_no_width_is_zero(reference: Reference) -> None:
     config = reference.load().config
     for path in numbers(config.model_dump(mode="json")):

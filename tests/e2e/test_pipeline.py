@@ -20,12 +20,12 @@ from primesvt_core.spec import parse
 from primesvt_core.types import Step
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-SEARCH = 60
+SEARCH = 40
 SPEC = {
     "budget": {"max_accuracy_drop": 0.05, "min_memory_saving": 0.15},
     "rates": [0.5],
     "groups": ["block.*.mlp.*", "embedding"],
-    "splits": {"search_images": SEARCH, "confirmation_images": 300, "calibration_images": 20},
+    "splits": {"search_images": SEARCH, "confirmation_images": 200, "calibration_images": 20},
 }
 
 
