@@ -78,7 +78,7 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         PrimeSVTError: if the checkpoint, the data or the spec is wrong. A budget that cannot be met is no error but a
             verdict of the report.
     """
-    steps, spec = Steps(report_to), request.spec
+    steps = Steps(report_to)
 
     with steps.step(Step.INTAKE) as progress:
         candidates = prepare(request)
@@ -91,9 +91,8 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         check_above_chance(candidates, start.accuracy, run.compared_images)
         goal = _goal(candidates, start)
         doubts = baseline_notes(candidates, candidates.original_accuracy(), goal.allowed_drop, run.seen())
-        for doubt in doubts:
-            progress.note(doubt)
-        progress.note(provable(candidates))
+        for note in (*doubts, provable(candidates)):
+            progress.note(note)
 
     with steps.step(Step.SORT):
         layers, groups, rates = sort(candidates)
@@ -107,15 +106,12 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         candidates.note = progress.note
         found = method.search(progress)
 
-    if spec.fine_tuning.epochs > 0:
-        with steps.step(Step.FINE_TUNE) as progress:
-            candidates.note = progress.note
-            candidates.build_pruned(found.search.best.rates)  # kept in the workspace, for the confirmation
+    if request.spec.fine_tuning.epochs > 0:
+        _fine_tune(candidates, found.search.best, steps)
 
     with steps.step(Step.CONFIRM) as progress:
         candidates.note = progress.note
-        judge = _judging(candidates, progress)
-        trials, unproven = confirm(candidates, found.search, goal, judge)
+        trials, unproven = confirm(candidates, found.search, goal, _judging(candidates, progress))
 
     result = RunResult(
         goal=goal, start=start, layers=layers, groups=groups, cells=found.cells, search=found.search,
@@ -130,6 +126,13 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         write_report(report, request.out)
         keep_cells(candidates, request.out)
     return report
+
+
+def _fine_tune(candidates: Candidates, best: CurvePoint, steps: Steps) -> None:
+    """Fine-tune the best candidate of the search; it is kept in the workspace, for the confirmation."""
+    with steps.step(Step.FINE_TUNE) as progress:
+        candidates.note = progress.note
+        candidates.build_pruned(best.rates)
 
 
 def _goal(candidates: Candidates, start: CurvePoint) -> search.Goal:

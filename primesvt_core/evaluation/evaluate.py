@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from primesvt_client.progress import Progress, Reporter, silent
 from primesvt_core.data import DataSet, ValueRange, numbering
 from primesvt_core.errors import DataError
-from primesvt_core.evaluation.accuracy import answers, pick_device
+from primesvt_core.evaluation.accuracy import Answers, answers, pick_device
 from primesvt_core.evaluation.chance import chance_notes
 from primesvt_core.evaluation.misnumbering import misnumbering_notes
 from primesvt_core.evaluation.splits import BY_FAMILY, SplitImages, SplitName, open_splits
@@ -99,27 +99,29 @@ def evaluate(
         report(Progress(step=Step.BASELINE, done=done, total=len(chosen), note=f"{split_name} images"))
 
     said = answers(network.to(place), images.blocks(chosen), tick)
-    found, outputs, right = images.data, inspection.config.num_classes, said.right
-    labels, taken = found.labels[np.asarray(chosen)], np.array(said.classes)
+    correct, samples = sum(said.right), len(said.right)
     return Evaluation(
-        accuracy=sum(right) / len(right),
-        correct=sum(right),
-        samples=len(right),
+        accuracy=correct / samples,
+        correct=correct,
+        samples=samples,
         split=split_name,
         family=inspection.family_key,
         variant=inspection.config.variant,
-        data=found.name,
-        classes=found.classes,
+        data=images.data.name,
+        classes=images.data.classes,
         assumptions=tuple(asdict(assumption) for assumption in inspection.assumptions),
         preprocessing=images.preprocessing.model_dump(mode="json"),
-        notes=(
-            *inspection.notes,
-            *found.notes,
-            *numbering(found, outputs),
-            *misnumbering_notes(labels, taken, found.classes),
-            *chance_notes(sum(right), labels, found.classes, outputs),
-        ),
+        notes=(*inspection.notes, *_notes(images.data, chosen, said, inspection.config.num_classes)),
     )
+
+
+def _notes(data: DataSet, chosen: Sequence[int], said: Answers, outputs: int) -> Iterator[str]:
+    """What is to be said of a data set, and of what a model with so many outputs says of the chosen images."""
+    labels = data.labels[np.asarray(chosen)]
+    yield from data.notes
+    yield from numbering(data, outputs)
+    yield from misnumbering_notes(labels, np.array(said.classes), data.classes)
+    yield from chance_notes(sum(said.right), labels, data.classes, outputs)
 
 
 def _split(name: SplitName, images: SplitImages, own: Provenance | None) -> SplitName:
