@@ -1,7 +1,8 @@
 """The engine on a GPU beside spikingjelly's module on it: ``python -m bench.cuda [--json FILE]``.
 
 Images a second of whole models, and of candidates with one group pruned, of which the engine computes what the group
-changes; the module computes a candidate as it computes a whole model.
+changes; the module computes a candidate as it computes a whole model. *Plain* is the engine without recordings (CUDA
+graphs) and with one rate at a time, *recorded* with the former alone, *ours* as it is.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from pathlib import Path
 import torch
 
 from bench.models import InMemory, random_images, spikformer
+from primesvt_core.engines import blockwise
 from primesvt_core.engines.blockwise import BlockEngine
 from primesvt_core.engines.kernels import has_triton
+from primesvt_core.engines.recordings import RECORDED_BYTES
 from primesvt_core.engines.reference import ReferenceEngine
 from primesvt_core.evaluation.accuracy import pick_device
 from primesvt_core.intake.loading import build
@@ -27,8 +30,11 @@ from primesvt_core.testing.models import FamilyModel
 from primesvt_core.types import ChannelGroup, Plan
 
 IMAGES, ROUNDS = 400, 3
-BATCHES = (50, 100, 400)
-RATES = (0.3, 0.6, 0.9)
+BATCHES = (10, 50, 100, 400)
+FORMS = {"plain": (0, False), "recorded": (RECORDED_BYTES, False), "ours": (RECORDED_BYTES, True)}
+"""Forms of the engine: how large a batch is recorded, and whether rates of a group form one batch."""
+
+RATES = (0.3, 0.5, 0.7, 0.9)
 
 
 def main() -> None:
@@ -45,12 +51,16 @@ def main() -> None:
     found: dict[str, float] = {}
     for size in BATCHES:
         images = InMemory(x, labels, size)
-        reference, engine = ReferenceEngine(model, images), BlockEngine(model, images)
-        fresh = BlockEngine(model, images, kept_bytes=0)
+        reference, many = ReferenceEngine(model, images), IMAGES * len(patches)
         found[f"module, batches of {size}"] = 2 * IMAGES / _seconds(partial(_all, reference, images, [Patch()]))
-        found[f"ours, batches of {size}"] = IMAGES / _seconds(partial(_all, fresh, images, []))
-        many = IMAGES * len(patches)
-        found[f"ours, candidates, batches of {size}"] = many / _seconds(partial(_all, engine, images, patches))
+        for name, (recorded, abreast) in FORMS.items():
+            setattr(blockwise, "RECORDED_BYTES", recorded)  # noqa: B010  # beyond which nothing is recorded
+            if not abreast:
+                fresh = BlockEngine(model, images, kept_bytes=0)
+                whole = IMAGES / _seconds(partial(_all, fresh, images, []))
+                found[f"{name}, batches of {size}"] = whole
+            engine = BlockEngine(model, images, abreast=abreast)
+            found[f"{name}, candidates, batches of {size}"] = many / _seconds(partial(_all, engine, images, patches))
     print(f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}, Triton: {has_triton()}")
     for name, rate in found.items():
         print(f"{name:44} {rate:12,.0f} images a second")

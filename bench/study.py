@@ -14,8 +14,10 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +73,10 @@ arXiv 2602.23795): L2, closed form, one rate for all groups."""
 
 PARTS: Mapping[str, Mapping[str, Any]] = {
     **{f"criterion {key}": {"criterion": key} for key in ("l1", "l2", "random", "activity", "variance", "taylor")},
-    **{f"repair {key}": {"repair": key} for key in ("none", "batch_norm", "closed_form", "local")},
+    **{
+        f"repair {key}": {"repair": key}
+        for key in ("none", "batch_norm", "merge", "merge_refit", "closed_form", "local")
+    },
 }
 """The deep preset with one part exchanged; with the first seed, on the models of `PARTED`."""
 
@@ -112,14 +117,26 @@ def main() -> None:
     parser.add_argument("--ways", nargs="*", default=(*WAYS, *PARTS))
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, a process each: several share a GPU well")
     parser.add_argument("--no-page", action="store_true", help="leave docs/results.md as it is")
     asked = parser.parse_args()
     models = ("digits",) if asked.quick else asked.models
-    for plan in plans():
-        is_wanted = plan.subject.name in models and plan.way in asked.ways and plan.seed in asked.seeds
-        if is_wanted and plan.subject.is_here and not _is_done(plan):
-            print(f"{plan.subject.name}, {plan.way}, seed {plan.seed} ...", flush=True)
-            run(plan, asked.device)
+    missing = [
+        plan
+        for plan in plans()
+        if plan.subject.name in models and plan.way in asked.ways and plan.seed in asked.seeds
+        and plan.subject.is_here and not _is_done(plan)
+    ]  # fmt: skip
+    missing.sort(key=lambda plan: (plan.way in PARTS, plan.seed))
+    print(f"{len(missing)} runs", flush=True)
+    with ProcessPoolExecutor(asked.jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
+        found = {pool.submit(run, plan, asked.device): plan for plan in missing}
+        for number, done in enumerate(as_completed(found), 1):
+            plan = found[done]
+            print(
+                f"{number} of {len(missing)}: {plan.subject.name}, {plan.way}, seed {plan.seed}: {done.result()}",
+                flush=True,
+            )
     if not asked.no_page:
         study_page.write(RUNS, ROOT / "docs")
 
@@ -134,8 +151,8 @@ def plans() -> Iterator[Plan]:
             yield Plan(subject, way, SEEDS[0], {"preset": "deep", **changes})
 
 
-def run(plan: Plan, device: str) -> None:
-    """Make one run, and write its file."""
+def run(plan: Plan, device: str) -> str:
+    """Make one run, and write its file; says what it saved."""
     folder = Path(tempfile.mkdtemp(prefix="study-"))
     try:
         spec = plan.spec.model_copy(update={"device": device})
@@ -154,6 +171,7 @@ def run(plan: Plan, device: str) -> None:
         }  # fmt: skip
         plan.file.parent.mkdir(parents=True, exist_ok=True)
         plan.file.write_text(json.dumps(found, indent=1) + "\n")
+        return f"{report.memory_saving:.1%} saved in {seconds:.0f} s"
     finally:
         shutil.rmtree(folder)
 

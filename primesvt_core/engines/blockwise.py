@@ -8,7 +8,7 @@ computed anew, on the channels that are left, with BatchNorms folded, channels l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from threading import Lock
@@ -23,8 +23,10 @@ from primesvt_core.engines.folding import Step, steps
 from primesvt_core.engines.keeping import Kept, unpacked
 from primesvt_core.engines.kernels import Kernels, attend, available, leaky
 from primesvt_core.engines.outlines import NOTHING, Outline, Silence, extends, gone, outline
-from primesvt_core.engines.pieces import at_a_time, piece_count
+from primesvt_core.engines.pieces import at_a_time, bytes_an_image, piece_count
 from primesvt_core.engines.predictions import predictions
+from primesvt_core.engines.recordings import RECORDED_BYTES, Recordings
+from primesvt_core.engines.stacks import STACK_BYTES, Stack, alike, only_silences
 from primesvt_core.engines.threads import in_parallel
 from primesvt_core.layers.graph import INPUT, Attend, Channels, Fire, Node, Planes, Signal, Stateless
 from primesvt_core.layers.model import SpikingModel
@@ -56,7 +58,9 @@ class Level:
         gone: channels that its values do not have.
         parent: whose values it takes where they do not differ; None of the original itself.
         kept: its own values that stay in memory.
+        stack: the candidates that it stands for, where they are several side by side.
         steps: what its stateless operations compute, once they were asked for.
+        recordings: of what it launches on a GPU.
     """
 
     patch: Patch
@@ -64,12 +68,21 @@ class Level:
     gone: Mapping[Signal, Silence]
     parent: Level | None
     kept: Kept
+    stack: Stack | None = None
     steps: dict[Signal, list[Step]] = field(default_factory=dict)
+    recordings: Recordings = field(default_factory=Recordings)
 
     @cached_property
     def changed(self) -> frozenset[Signal]:
         """Values that it computes."""
         return frozenset(node.value for node in self.plan.changed)
+
+    @cached_property
+    def begins(self) -> tuple[Level, tuple[Signal, ...]] | None:
+        """Equal for levels that differ in nothing but silent channels where they begin; None of any other level."""
+        if self.parent is None or not only_silences(self.plan, self.patch, self.parent.patch):
+            return None
+        return self.parent, tuple(node.value for node in self.plan.changed)
 
     def without(self, name: Signal) -> Silence:
         """Channels that a value does not have."""
@@ -86,6 +99,8 @@ class BlockEngine:
         kept_bytes: memory for values that later calls begin with.
         as_written: whether every layer and every BatchNorm computes as it is, on all channels; slower. Neurons and
             attention give the same spikes and integers in any form.
+        abreast: whether candidates that merely silence channels of one group are computed as one batch, with zeros in
+            the channels' places; on a GPU unless it is said.
     """
 
     def __init__(
@@ -96,12 +111,14 @@ class BlockEngine:
         kernels: Kernels | None = None,
         kept_bytes: int = KEPT_BYTES,
         as_written: bool = False,
+        abreast: bool | None = None,
     ) -> None:
         self.model, self.images, self.kernels = model, images, kernels or available()
         self.as_written, self.kept_bytes = as_written, kept_bytes
         self.nodes = model.graph.nodes
         self.output = model.graph.output
         self.like = next(model.parameters())
+        self.abreast = not as_written and (self.like.is_cuda if abreast is None else abreast)
         self.place = {INPUT: -1, **{node.value: index for index, node in enumerate(self.nodes)}}
         self.node_of = {node.value: node for node in self.nodes}
         self.cuts = _cuts(self.nodes)
@@ -114,6 +131,7 @@ class BlockEngine:
         self.pixels = 1
         """Of an image, once one was read."""
         self.levels: dict[int, Level] = {}
+        self.stacks: dict[tuple[Level, ...], Level] = {}
         everything = Outline(self.nodes, {}, frozenset((INPUT,)))
         self.original = self.base = Level(
             ORIGINAL, everything, {}, None, Kept(self.place, kept_bytes // 3, self.kernels)
@@ -123,13 +141,34 @@ class BlockEngine:
         """What each candidate predicts on the images of a block."""
         room = self.kept_bytes // 3 if len(patches) == 1 else 0  # for one alone, which may become the base
         self.levels = {id(patch): self.levels.get(id(patch)) or self._level(patch, room) for patch in patches}
-        levels = [self.levels[id(patch)] for patch in patches]
         labels = self._labels(block)
         pieces = self._pieces(block)
+        levels, places = self._side_by_side([self.levels[id(patch)] for patch in patches], len(labels) // pieces)
         found = in_parallel([partial(self._logits, levels, Piece(block, number, pieces)) for number in range(pieces)])
         self.loaded = None
         original, *candidates = (torch.cat(parts) for parts in zip(*found, strict=True))
-        return [predictions(original, logits, labels) for logits in candidates]
+        by_place = dict(zip(places, candidates, strict=True))
+        return [predictions(original, by_place[place], labels) for place in range(len(patches))]
+
+    def _side_by_side(self, levels: Sequence[Level], images: int) -> tuple[Sequence[Level], Sequence[int]]:
+        """The levels to compute, where several may have become one, and the places of the candidates that they give."""
+        if not self.abreast:
+            return levels, range(len(levels))
+        most = STACK_BYTES // (bytes_an_image(self.model, self.pixels) * max(1, images))
+        runs = [*alike([level.begins for level in levels], most)]
+        stacks = [tuple(levels[place] for place in run) for run in runs]
+        self.stacks = {
+            some: self.stacks.get(some) or (self._stack(some) if len(some) > 1 else some[0]) for some in stacks
+        }
+        return [self.stacks[some] for some in stacks], [place for run in runs for place in run]
+
+    def _stack(self, levels: Sequence[Level]) -> Level:
+        """Levels that begin alike as one."""
+        plan, parent = levels[0].plan, levels[0].parent
+        assert parent  # noqa: S101  # where there is none, nothing is silenced
+        plan = Outline(plan.changed, {}, plan.begins_with)
+        stack = Stack(tuple(level.plan.silent for level in levels), parent.gone)
+        return Level(parent.patch, plan, parent.gone, parent, Kept(self.place, 0, self.kernels), stack)
 
     def _logits(self, levels: Sequence[Level], piece: Piece) -> list[Tensor]:
         """Logits of the original and of every level on a piece."""
@@ -137,8 +176,11 @@ class BlockEngine:
             output = frozenset((self.output,))
             parents = {level.parent for level in levels if level.parent}
             held = {parent: self._begun(parent, levels, piece) for parent in parents}
-            original = (held.get(self.original) or self._values(self.original, piece, output, {}))[self.output]
-            return [original, *(self._values(level, piece, output, held)[self.output] for level in levels)]
+            found = [(held.get(self.original) or self._values(self.original, piece, output, {}))[self.output]]
+            for level in levels:
+                logits = self._values(level, piece, output, held)[self.output]
+                found += level.stack.apart(logits) if level.stack else [logits]
+            return found
 
     def _begun(self, parent: Level, levels: Sequence[Level], piece: Piece) -> dict[Signal, Tensor]:
         """What a level's children begin with, computed once for all of them, and its output."""
@@ -225,14 +267,52 @@ class BlockEngine:
             found = held.get(level.parent) or self._values(level.parent, piece, others, held)
             values |= {name: self._taken(level, level.parent, name, found[name]) for name in others}
         nodes = [node for node in level.plan.changed if node.value in missing]
-        uses, stay = _last_uses(nodes), wanted | self.cuts
+        if not self._is_recorded(level, piece):
+            return self._computed(level, nodes, wanted, partial(level.kept.put, piece), values)
+        new = wanted & missing
+        stay = (new | self.cuts) & missing if level.kept.limit else new
+        used = {name: values[name] for node in nodes for name in node.inputs if name in values}
+        found = level.recordings.run((stay, missing), partial(self._all_of, level, nodes, stay), used) if nodes else {}
+        for name in found:
+            level.kept.put(piece, name, found[name])
+        return {name: found[name] if name in new else values[name] for name in wanted}
+
+    def _is_recorded(self, level: Level, piece: Piece) -> bool:
+        """Whether the launches of a piece, which is a block on a GPU, take time that counts."""
+        images = len(self._labels(piece.block)) * (level.stack.count if level.stack else 1)
+        return self.like.is_cuda and bytes_an_image(self.model, self.pixels) * images <= RECORDED_BYTES
+
+    def _all_of(
+        self, level: Level, nodes: Sequence[Node], names: frozenset[Signal], values: Mapping[Signal, Tensor]
+    ) -> dict[Signal, Tensor]:
+        """Values of a level, whose own ones that stay are among the names."""
+        return self._computed(level, nodes, names, lambda _name, _value: None, {**values})
+
+    def _computed(
+        self,
+        level: Level,
+        nodes: Sequence[Node],
+        wanted: frozenset[Signal],
+        keep: Callable[[Signal, Tensor], None],
+        values: dict[Signal, Tensor],
+    ) -> dict[Signal, Tensor]:
+        """Values of a level, node by node; ``values`` has what they begin with, and loses what is used no more.
+
+        Args:
+            level: whose.
+            nodes: what is to be computed, in order.
+            wanted: what is returned.
+            keep: is told of values that may stay in memory.
+            values: changed in place.
+        """
+        uses, stay, own = _last_uses(nodes), wanted | self.cuts, {node.value for node in nodes}
         for node in nodes:
             first = node.inputs[0]
             is_last = uses[first] is node and first not in stay
-            overwrite = is_last and first in missing and self._is_fresh(first)
+            overwrite = is_last and first in own and self._is_fresh(first)
             values[node.value] = self._run(level, node, [values[name] for name in node.inputs], overwrite=overwrite)
             if node.value in stay:
-                level.kept.put(piece, node.value, values[node.value])
+                keep(node.value, values[node.value])
             for name in {*node.inputs} - wanted:
                 if uses[name] is node:
                     del values[name]
@@ -240,6 +320,8 @@ class BlockEngine:
 
     def _taken(self, level: Level, parent: Level, name: Signal, value: Tensor) -> Tensor:
         """A parent's value as a level has it: without further channels, or with zeros in their places."""
+        if level.stack:
+            return level.stack.spread(name, value)
         if self.as_written:
             return _silenced(value, level.plan.silent.get(name, NOTHING))
         return fewer(value, parent.without(name), level.without(name))

@@ -6,6 +6,7 @@ Channels lie last in memory, as everywhere in the engine.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -18,10 +19,8 @@ def fewer(x: Tensor, without: Silence, gone: Silence) -> Tensor:
     """A value that has no channels ``without``, without those of ``gone``, which are at least as many."""
     if gone == without:
         return x
-    size = x.shape[2] + len(without)
-    left = [channel for channel in range(size) if channel not in without]
-    places = [place for place, channel in enumerate(left) if channel not in gone]
-    return x.movedim(2, -1).index_select(-1, torch.tensor(places, device=x.device)).movedim(-1, 2)
+    places = _places(x.shape[2] + len(without), without, gone, x.device)
+    return x.movedim(2, -1).index_select(-1, places).movedim(-1, 2)
 
 
 def whole(x: Tensor, without: Silence) -> Tensor:
@@ -72,4 +71,17 @@ def _to_fewer(step: Step, after: Silence) -> Step:
 
 
 def _left(size: int, without: Silence, device: torch.device) -> Tensor:
-    return torch.tensor([channel for channel in range(size) if channel not in without], device=device)
+    """Channels of ``size`` that a value has."""
+    return _places(size, frozenset(), without, device)
+
+
+@lru_cache(maxsize=4096)
+def _places(size: int, without: Silence, gone: Silence, device: torch.device) -> Tensor:
+    """Where a value that has no channels ``without`` has those that are not gone.
+
+    They are remembered: an operation is computed for every block, and a GPU would wait for every copy of them.
+    """
+    left = [channel for channel in range(size) if channel not in without]
+    places = [place for place, channel in enumerate(left) if channel not in gone]
+    with torch.inference_mode(False):  # for whoever asks next
+        return torch.tensor(places, device=device)

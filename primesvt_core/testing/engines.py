@@ -22,6 +22,10 @@ CHANGE = 0.05
 """Standard deviation of what is added to weights, relative to theirs."""
 
 
+RATES = (0.2, 0.4, 0.6, 0.8)
+"""Of one group, for candidates that are computed side by side."""
+
+
 class OneBlock:
     """Images in one block, without labels."""
 
@@ -41,6 +45,11 @@ def random_plan(model: FamilyModel, groups: list[ChannelGroup], rate: float) -> 
     chance = torch.Generator().manual_seed(len(groups))
     scores = {group.name: torch.rand(group.size, generator=chance).tolist() for group in groups}
     return Plan({group.name: select(group, scores[group.name], rate) for group in model.groups if group in groups})
+
+
+def at_rate(group: ChannelGroup, rate: float) -> Plan:
+    """The first channels of a group pruned, so that a higher rate prunes whatever a lower one does."""
+    return Plan({group.name: select(group, [*map(float, range(group.size))], rate)})
 
 
 def refitted(model: FamilyModel, groups: list[ChannelGroup]) -> dict[str, Tensor]:
@@ -89,6 +98,22 @@ class EngineSuite(FamilyModels):
             engine.rebase(patch)  # whatever it begins with
             assert max(map(differ, engine.evaluate(0, patches), wanted)) <= TOLERANCE
         assert BlockEngine(short.double, images, as_written=True).evaluate(0, patches) == wanted
+
+    def test_candidates_side_by_side_are_those_one_after_another(self, model: FamilyModel) -> None:
+        short = shortened(model)
+        images, first = OneBlock(short.input[:2].double()), short.groups[0]
+        patches = [silencing(short.groups, at_rate(group, rate)) for group in short.groups[::4] for rate in RATES]
+        repaired = Patch(silenced=patches[0].silenced, tensors=refitted(short, [first]))
+        alone, together = (BlockEngine(short.double, images, abreast=abreast) for abreast in (False, True))
+        wanted = alone.evaluate(0, [Patch(), repaired, *patches])
+        assert max(map(differ, together.evaluate(0, [Patch(), repaired, *patches]), wanted)) <= TOLERANCE
+        assert max(max(each.divergence) for each in wanted[2:]) > 0.0  # or nothing happened
+        further = [patch.extended(repaired.tensors) for patch in patches[1 : len(RATES)]]  # of the first group
+        for engine in (alone, together):
+            engine.rebase(repaired)
+        assert max(map(differ, together.evaluate(0, further), alone.evaluate(0, further))) <= TOLERANCE
+        assert together.stacks
+        assert any(level.stack for level in together.stacks.values())
 
     def test_a_patch_sliced_by_its_plan_computes_the_same(
         self, model: FamilyModel, patched_plans: list[tuple[Plan, Patch]]

@@ -1,16 +1,22 @@
-"""The engine on a GPU: the same predictions as the modules on the CPU, and the same spikes as torch's form."""
+"""The engine on a GPU: the same predictions as the modules on the CPU, and the same spikes as torch's form.
+
+Every engine sees several blocks: what it launches for the first is recorded for the second, and replayed for the third.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
+from torch import Tensor
 
-from primesvt_core.engines import kernels
+from primesvt_core.engines import Engine, Predictions, kernels
 from primesvt_core.engines.blockwise import BlockEngine
 from primesvt_core.engines.kernels import has_triton, leaky
 from primesvt_core.engines.reference import ReferenceEngine
 from primesvt_core.pruning.patches import Patch, silencing
-from primesvt_core.testing.engines import OneBlock, differ, random_plan, refitted
+from primesvt_core.testing.engines import RATES, OneBlock, at_rate, differ, random_plan, refitted
 from primesvt_core.testing.families import TOLERANCE, shortened
 from primesvt_core.testing.models import FamilyModel, tiny
 from tests.support.goldens import FAMILY_KEYS
@@ -28,9 +34,32 @@ def smallest(family: str) -> FamilyModel:
     return shortened(least.load())
 
 
+class Blocks:
+    """Images in blocks of one, each a little brighter than the one before."""
+
+    def __init__(self, x: Tensor) -> None:
+        self.parts = [x * scale for scale in (1.0, 1.1, 1.2, 1.3)]
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def block(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.parts[index], torch.zeros(len(self.parts[index]), dtype=torch.int64)
+
+
+def farthest(engine: Engine, wanted: Sequence[Sequence[Predictions]], patches: Sequence[Patch]) -> float:
+    """The largest difference over all blocks."""
+    return max(
+        differ(*both)
+        for block, each in enumerate(wanted)
+        for both in zip(engine.evaluate(block, patches), each, strict=True)
+    )
+
+
 def candidates(model: FamilyModel) -> list[Patch]:
-    """The original, every fourth group alone, all groups, and all of them with other weights behind."""
-    plans = [random_plan(model, [group], 0.5) for group in model.groups[::4]]
+    """The original, rates of one group, every fourth alone, all groups, and all of them with other weights behind."""
+    plans = [*(at_rate(model.groups[0], rate) for rate in RATES)]
+    plans += [random_plan(model, [group], 0.5) for group in model.groups[::4]]
     every = silencing(model.groups, random_plan(model, [*model.groups], 0.3))
     repaired = Patch(silenced=every.silenced, tensors=refitted(model, [*model.groups]))
     return [Patch(), *(silencing(model.groups, plan) for plan in plans), every, repaired]
@@ -39,15 +68,18 @@ def candidates(model: FamilyModel) -> list[Patch]:
 @pytest.mark.parametrize("family", FAMILY_KEYS)
 def test_a_gpu_computes_what_the_reference_does(family: str) -> None:
     model = smallest(family)
-    images, patches = OneBlock(model.input[:1].double()), candidates(model)
-    wanted = ReferenceEngine(model.double, images).evaluate(0, patches)
+    images, patches = Blocks(model.input[:1].double()), candidates(model)
+    reference = ReferenceEngine(model.double, images)
+    wanted = [reference.evaluate(block, patches) for block in range(len(images))]
     on_gpu = model.double.to("cuda")
     try:
         engine = BlockEngine(on_gpu, images)
-        assert max(map(differ, engine.evaluate(0, patches), wanted)) <= TOLERANCE
+        assert farthest(engine, wanted, patches) <= TOLERANCE
+        assert farthest(engine, wanted, patches) <= TOLERANCE  # whatever is kept from before
         engine.rebase(patches[-1])
-        assert max(map(differ, engine.evaluate(0, patches), wanted)) <= TOLERANCE
-        assert max(map(differ, BlockEngine(on_gpu, images, as_written=True).evaluate(0, patches), wanted)) <= TOLERANCE
+        assert farthest(engine, wanted, patches) <= TOLERANCE
+        assert farthest(BlockEngine(on_gpu, images, as_written=True), wanted, patches) <= TOLERANCE
+        assert farthest(BlockEngine(on_gpu, images, kept_bytes=0), wanted, patches) <= TOLERANCE
     finally:
         model.double.to("cpu")
 
@@ -80,3 +112,15 @@ def test_full_precision_on_a_gpu_in_single_precision() -> None:
     wanted = ReferenceEngine(single, images).evaluate(0, candidates(model))
     found = BlockEngine(single.to(pick_device("cuda")), images).evaluate(0, candidates(model))
     assert [each.classes for each in found] == [each.classes for each in wanted]
+
+
+def test_what_is_launched_for_one_block_is_replayed_for_others() -> None:
+    model = tiny()
+    engine = BlockEngine(model.double.to("cuda"), Blocks(model.input[:1].double()))
+    try:
+        for block in range(4):
+            engine.evaluate(block, candidates(model)[:1])
+        assert any(engine.original.recordings.made.values())
+        assert not engine.original.recordings.refused
+    finally:
+        model.double.to("cpu")
