@@ -30,7 +30,7 @@ from primesvt_core.testing.models import FamilyModel
 from primesvt_core.types import ChannelGroup, Plan
 
 IMAGES, ROUNDS = 400, 3
-BATCHES = (10, 50, 100, 400)
+BATCHES = (25, 50, 100, 400)
 FORMS = {"plain": (0, False), "recorded": (RECORDED_BYTES, False), "ours": (RECORDED_BYTES, True)}
 """Forms of the engine: how large a batch is recorded, and whether rates of a group form one batch."""
 

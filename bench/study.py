@@ -114,7 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the digits alone")
     parser.add_argument("--models", nargs="*", default=tuple(subject.name for subject in SUBJECTS))
-    parser.add_argument("--ways", nargs="*", default=(*WAYS, *PARTS))
+    parser.add_argument("--ways", nargs="*", default=(*WAYS, *PARTS), help="in the order in which they are run")
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time, a process each: several share a GPU well")
@@ -127,7 +127,7 @@ def main() -> None:
         if plan.subject.name in models and plan.way in asked.ways and plan.seed in asked.seeds
         and plan.subject.is_here and not _is_done(plan)
     ]  # fmt: skip
-    missing.sort(key=lambda plan: (plan.way in PARTS, plan.seed))
+    missing.sort(key=lambda plan: asked.ways.index(plan.way))
     print(f"{len(missing)} runs", flush=True)
     with ProcessPoolExecutor(asked.jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
         found = {pool.submit(run, plan, asked.device): plan for plan in missing}
