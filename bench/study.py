@@ -33,7 +33,7 @@ from primesvt_core.promise.bounds import drop_lower_bound, drop_upper_bound, pai
 from primesvt_core.report.schema import Report
 from primesvt_core.spec import CompressionSpec, parse
 
-METHOD = "4"
+METHOD = "5"
 """Version of the method: raise it when results change, so that every run is made anew."""
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,7 +63,13 @@ SUBJECTS = (
 
 WAYS: Mapping[str, Mapping[str, Any]] = {
     "paper": {"preset": "paper"},
-    "gram-refit": {"preset": "deep", "policy": "uniform", "criterion": "l2", "repair": "closed_form"},
+    "gram-refit": {
+        "preset": "deep",
+        "policy": "uniform",
+        "criterion": "l2",
+        "repair": "closed_form",
+        "rates": [round(0.05 * n, 2) for n in range(1, 20)],
+    },
     "uniform": {"preset": "deep", "policy": "uniform"},
     "sensitivity": {"preset": "deep", "policy": "sensitivity"},
     "deep": {"preset": "deep"},

@@ -256,13 +256,15 @@ def confirm(
     reaches_target = goal.has_target and found.reached
     trials = confirmation.confirm(
         found.best, found.fallbacks, judge, goal.allowed_drop, confidence,
-        samples=samples, reaches_target=reaches_target, step=candidates.confirmation_step,
+        samples=samples, reaches_target=reaches_target, is_shortlist=found.is_shortlist,
+        step=candidates.confirmation_step,
     )  # fmt: skip
     if goal.allowed_drop is None or not candidates.spec.accept_unproven:
         return trials, None
     return trials, confirmation.best_unproven(
         found.best, found.fallbacks, judge, goal.allowed_drop, confidence,
         samples=samples, confirmed=confirmation.chosen(trials), reaches_target=reaches_target,
+        is_shortlist=found.is_shortlist,
     )  # fmt: skip
 
 

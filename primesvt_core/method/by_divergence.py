@@ -225,7 +225,7 @@ class ByDivergence:
         else:
             *gentler, best = shortlist.spaced(points, expected, allowed)
             fallbacks = tuple(gentler)
-        return Search(curve=curve, best=best, fallbacks=fallbacks, reached=reached)
+        return Search(curve=curve, best=best, fallbacks=fallbacks, reached=reached, is_shortlist=True)
 
     def _improved(self, expected: Forecast, allowed: float) -> Forecast:
         """With what the delivered repair leaves of the divergence of one candidate that will probably be tested."""

@@ -19,7 +19,7 @@ POINTS = 4
 """Candidates of a long list that are tested, about: more cost evaluations and hardly deliver more."""
 
 SHORT = 7
-"""A list that is no longer was chosen to be tested: all of it is."""
+"""A list that is no longer is tested as it is."""
 
 Judge = sequences.Judge[CurvePoint]
 Trial = sequences.Trial[CurvePoint]
@@ -34,6 +34,7 @@ def confirm(
     *,
     samples: int,
     reaches_target: bool,
+    is_shortlist: bool = False,
     step: int = 1,
 ) -> tuple[Trial, ...]:
     """Test candidates on the confirmation split so that the one delivered keeps the drop, with ``confidence``.
@@ -50,6 +51,7 @@ def confirm(
         confidence: joint, over all the candidates.
         samples: images of the confirmation split.
         reaches_target: whether there is a memory target, and ``first`` reaches it.
+        is_shortlist: whether all of these candidates are tested, otherwise a few of them.
         step: images that are judged together.
 
     Returns:
@@ -59,7 +61,7 @@ def confirm(
     if allowed_drop is None or not first.rates:
         return (_unquestioned(first, judge(first, samples), confidence),)
     claim = Claim(drop=allowed_drop, looks=plan_looks(samples, allowed_drop, error, step))
-    *chain, last = spaced((*fallbacks, first))
+    *chain, last = _tested((*fallbacks, first), is_shortlist=is_shortlist)
     if not reaches_target:
         return fixed_sequence((*chain, last), judge, claim, error)
     error_of_chain = error * (1 - TARGET_SHARE) * claim.looks[-1].share
@@ -74,10 +76,14 @@ def _unquestioned(candidate: CurvePoint, pair: Paired, confidence: float) -> Tri
     return Trial(candidate=candidate, pair=pair, upper_bound=bound, confirmed=True, confidence=confidence)
 
 
+def _tested(candidates: Sequence[CurvePoint], *, is_shortlist: bool) -> tuple[CurvePoint, ...]:
+    return tuple(candidate for candidate in candidates if candidate.rates) if is_shortlist else spaced(candidates)
+
+
 def spaced(candidates: Sequence[CurvePoint], points: int = POINTS) -> tuple[CurvePoint, ...]:
     """About so many candidates, the last one and others of evenly spaced saving below it; the original is none.
 
-    So few that all can be tested are taken as they are: their spacing was chosen.
+    So few that all can be tested are taken as they are.
 
     Args:
         candidates: ascending in saving.
@@ -109,6 +115,7 @@ def best_unproven(
     samples: int,
     confirmed: Trial | None,
     reaches_target: bool,
+    is_shortlist: bool = False,
 ) -> Trial | None:
     """What to deliver to someone who accepts a result that is not proven; None where a confirmed one is as good.
 
@@ -124,13 +131,14 @@ def best_unproven(
         samples: images of the confirmation split.
         confirmed: the `chosen` one.
         reaches_target: whether there is a memory target, and ``first`` reaches it.
+        is_shortlist: as `confirm` was told.
 
     Returns:
         Its trial on the whole split.
     """
     if confirmed is not None and (not reaches_target or confirmed.candidate == first):
         return None
-    for candidate in (first,) if confirmed else reversed(spaced((*fallbacks, first))):
+    for candidate in (first,) if confirmed else reversed(_tested((*fallbacks, first), is_shortlist=is_shortlist)):
         pair = judge(candidate, samples)
         if is_within(pair, allowed_drop):
             bound = drop_upper_bound(pair, confidence)

@@ -165,12 +165,14 @@ class Search:
         best: the candidate to confirm first.
         fallbacks: other candidates that save less, ascending in saving.
         reached: whether ``best`` meets every target (true without one).
+        is_shortlist: whether each of these candidates was chosen to be tested; otherwise a few of them are.
     """
 
     curve: tuple[CurvePoint, ...]
     best: CurvePoint
     fallbacks: tuple[CurvePoint, ...]
     reached: bool
+    is_shortlist: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

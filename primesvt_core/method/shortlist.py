@@ -26,7 +26,7 @@ TRUSTED_NATS = 0.1
 PROPORTIONAL_NATS = 0.2
 """Divergence beyond which a candidate says nothing of what gentler ones lose: most of its predictions are gone."""
 
-SHARES = (0.35, 0.5, 0.65, 0.8, 0.9, 1.0, 1.1, 1.3, 1.6, 2.0, 3.0, 5.0, 10.0)
+SHARES = (0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.3, 1.6, 2.0, 3.0, 5.0, 10.0)
 """Predicted bounds of the candidates of a sequence, as shares of the allowed drop. More of them cost time and no
 confidence: predictions are often a third too low or too high, of robust models five times too high, and what is not
 tested cannot be delivered."""

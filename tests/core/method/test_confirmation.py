@@ -93,6 +93,17 @@ def test_the_original_needs_no_test() -> None:
     assert (only.confirmed, only.upper_bound) == (True, 0.0)
 
 
+def test_all_of_a_shortlist_is_tested_however_long_it_is() -> None:
+    trials = confirm(
+        BEST, FALLBACKS, losing(lambda saving: 0.0 if saving < 0.75 else 0.2), 0.03, 0.95,
+        samples=SAMPLES, reaches_target=False, is_shortlist=True,
+    )  # fmt: skip
+    assert savings(trials) == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+    kept = chosen(trials)
+    assert kept
+    assert kept.candidate.memory_saving == 0.7
+
+
 def test_points_are_spaced_in_saving_and_end_with_the_last() -> None:
     assert [p.memory_saving for p in spaced((*FALLBACKS, BEST))] == [0.2, 0.4, 0.6, 0.8]
     uneven = [START, *(point(saving) for saving in (0.1, 0.11, 0.12, 0.13, 0.14, 0.75, 0.76)), BEST]
