@@ -33,8 +33,8 @@ from primesvt_core.promise.bounds import drop_lower_bound, drop_upper_bound, pai
 from primesvt_core.report.schema import Report
 from primesvt_core.spec import CompressionSpec, parse
 
-METHOD = "5"
-"""Version of the method: raise it when results change, so that every run is made anew."""
+METHODS = {"paper": "4", "deep": "5"}
+"""Version of the method by preset: raise it when results change, so that every run is made anew."""
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED, RUNS = ROOT.parent / "shared", ROOT / "bench" / "study"
@@ -109,7 +109,7 @@ class Plan:
     def key(self) -> dict[str, Any]:
         """What the result depends on."""
         return {
-            "method": METHOD,
+            "method": METHODS[self.spec.preset],
             "checkpoint": _digest(self.subject.checkpoint),
             "data": _fingerprint(self.subject.data),
             "spec": {k: v for k, v in self.spec.model_dump(mode="json").items() if k != "device"},
