@@ -18,7 +18,8 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
-PICTURES, CLASSES, SIDE, KINDS = 50_000, 1_000, 224, 100
+PICTURES, CLASSES, SIDE, KINDS = 50_000, 1_000, 224, 20
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 GROUPS = ("block.0.mlp.fc1", "block.3.mlp.fc1", "block.7.mlp.fc1", "block.4.attn.v", "stem.2")
 SPEC = {
     "preset": "paper", "budget": {"max_accuracy_drop": 0.5}, "rates": [0.5], "groups": GROUPS, "profile": "full",
@@ -45,7 +46,10 @@ def save_model(path: Path) -> None:
 
 
 def save_pictures(path: Path) -> None:
-    """Pictures of some kinds, each many times."""
+    """Pictures of some kinds, each many times, in the folder of the class that the model takes it for.
+
+    Every other class has one, so that all are there: a model whose accuracy guessing reaches would be refused.
+    """
     import numpy as np
     from PIL import Image
 
@@ -56,11 +60,31 @@ def save_pictures(path: Path) -> None:
         held = io.BytesIO()
         small.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(held, "JPEG", quality=90)
         kinds.append(held.getvalue())
+    classes = predicted(path.with_name("model.pth"), kinds)
     with tarfile.open(path, "w") as archive:
         for number in range(PICTURES):
-            info = tarfile.TarInfo(f"val/n{number % CLASSES:04d}/{number:05d}.jpeg")
-            info.size = len(kinds[number % KINDS])
-            archive.addfile(info, io.BytesIO(kinds[number % KINDS]))
+            kind = number % KINDS
+            label = number if number < CLASSES else classes[kind]
+            info = tarfile.TarInfo(f"val/n{label:04d}/{number:05d}.jpeg")
+            info.size = len(kinds[kind])
+            archive.addfile(info, io.BytesIO(kinds[kind]))
+
+
+def predicted(model: Path, pictures: list[bytes]) -> list[int]:
+    """The class that a model takes each picture for."""
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    from primesvt_core.intake.loading import load
+
+    loaded, mean, std = load(model), torch.tensor(MEAN).view(3, 1, 1), torch.tensor(STD).view(3, 1, 1)
+    classes = []
+    with torch.inference_mode():
+        for picture in pictures:
+            pixels = torch.from_numpy(np.array(Image.open(io.BytesIO(picture)))).movedim(-1, 0) / 255
+            classes.append(int(loaded(((pixels - mean) / std)[None]).argmax()))
+    return classes
 
 
 def peak_of(folder: Path, batch_size: int) -> tuple[float, float]:
