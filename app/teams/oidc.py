@@ -175,4 +175,4 @@ def _identity(issuer: str, claims: dict[str, Any]) -> Identity:
     if not isinstance(email, str) or claims.get("email_verified") not in (True, "true"):
         raise ProviderRefused("the provider has not verified your e-mail address")
     name = claims.get("name")
-    return Identity(subject=f"{issuer} {claims['sub']}"[:300], email=email, name=name if isinstance(name, str) else "")
+    return Identity(subject=f"{issuer} {claims['sub']}", email=email, name=name if isinstance(name, str) else "")

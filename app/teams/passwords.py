@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
 from app.errors import RateLimited, WeakPassword
+from app.teams.common_passwords import is_common
 
 SHORTEST, LONGEST = 12, 200
 LONGEST_DECOMPOSITION = 4
@@ -29,13 +30,15 @@ def hash_password(password: str, email: str) -> str:
     """What is kept of a password.
 
     Raises:
-        WeakPassword: it is too short, or the address itself.
+        WeakPassword: it is too short, or one that guessers try first.
     """
     plain = _normal(password)
     if not SHORTEST <= len(plain) <= LONGEST:
         raise WeakPassword(f"a password has {SHORTEST} to {LONGEST} characters; several words make a good one")
-    if len(set(plain)) <= 2 or plain.casefold() == email.casefold():
-        raise WeakPassword("this password is too easy to guess; several words make a good one")
+    if is_common(plain, email, email.partition("@")[2], "primesvt"):
+        raise WeakPassword(
+            "this password is too easy to guess: it is made of one that many people use; several words make a good one"
+        )
     with _turn():
         return HASHER.hash(plain)
 
