@@ -42,15 +42,22 @@ class SessionService:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def open(self, principal: Principal, agent: str = "") -> str:
-        """A token for a page's cookie; sessions that ended long ago are forgotten by the way."""
+    def open(self, principal: Principal, agent: str = "", *, is_proven: bool = True) -> str:
+        """A token for a page's cookie; sessions that ended long ago are forgotten by the way.
+
+        Args:
+            principal: whose session it is.
+            agent: the browser, as it calls itself.
+            is_proven: whether they have just proved who they are; a provider may take that from hours ago.
+        """
         token = new_token()
+        proven_at = now() if is_proven else now() - timedelta(seconds=PROOF_SECONDS)
         with self.database.session() as session:
             session.execute(delete(SessionRow).where(SessionRow.expires_at < now()))
             row = SessionRow(
                 id=new_id("ses"), token_sha256=hashed(token), team_id=principal.team_id, user_id=principal.user_id,
                 key_id=principal.key_id, created_at=now(), seen_at=now(),
-                expires_at=now() + timedelta(seconds=LONGEST_SECONDS), proven_at=now(), ip=actor().ip,
+                expires_at=now() + timedelta(seconds=LONGEST_SECONDS), proven_at=proven_at, ip=actor().ip,
                 agent=printable(agent[:LONGEST_AGENT]) if agent else None,
             )  # fmt: skip
             session.add(row)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.api.deps import FORM_HEADER, SESSION_COOKIE
+from app.api.cookies import SESSION_COOKIE
+from app.api.deps import FORM_HEADER
 from app.teams.scopes import Role, Scope
 from app.teams.sessions import form_token
 from tests.support.api import Api, problem

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from app.api.deps import SESSION_COOKIE
+from app.api.cookies import SESSION_COOKIE
 from app.teams.scopes import Role
 from tests.support.browsing import codes, get, post
 from tests.support.dashboard import Dashboard, Team

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from argon2.exceptions import VerificationError
 
-from app.api.deps import SESSION_COOKIE
+from app.api.cookies import SESSION_COOKIE
 from app.teams import passwords
 from app.teams.scopes import Role
 from tests.support.browsing import codes, get, post
