@@ -117,7 +117,7 @@ class Settings(BaseModel):
     metrics_address: str = Field(
         default="",
         pattern=r"^$|^[^/]*:\d{1,5}$",
-        description="Where Prometheus finds worker and reconciler, as 127.0.0.1:9100; nowhere if empty.",
+        description="Where Prometheus finds this process, as 127.0.0.1:9100; nowhere if empty.",
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(default=False, description="One JSON object a line instead of text.")

@@ -8,11 +8,11 @@ from celery import Celery
 from celery.signals import worker_shutting_down
 
 from app import logs
-from app.metrics import REGISTRY
+from app.metrics import REGISTRY, serve_metrics
 from app.queue import RUN_JOB, VALIDATE_UPLOAD, make_celery
 from app.settings import Settings
 from app.workers.records import WorkerState
-from worker.metrics_server import GpuCollector, serve_metrics
+from worker.metrics_server import GpuCollector
 from worker.worker_loop import WorkerLoop, open_worker_loop
 
 THREADS = 3
@@ -41,7 +41,7 @@ def main() -> None:
     loop.sweep()
     options = ["--pool=threads", f"--concurrency={THREADS}", "--without-gossip", "--without-mingle"]
     REGISTRY.register(GpuCollector())
-    with serve_metrics(settings), loop.registration.registered():
+    with serve_metrics(settings.metrics_address), loop.registration.registered():
         make_worker(loop).worker_main(["worker", *options, f"--loglevel={settings.log_level}"])
 
 

@@ -177,6 +177,15 @@ async def authenticated(
     return await run_in_threadpool(services.sessions.resume, session)
 
 
+async def is_still_allowed(request: Request, services: AppServices, caller: Principal, scope: Scope) -> bool:
+    """Whether the caller of a request that is still being answered may still do this."""
+    try:
+        found = await authenticated(request, services, request.state.credentials)
+    except InvalidKey:
+        return False
+    return found.team_id == caller.team_id and scope in found.scopes
+
+
 def has_form_token(request: Request, session: str) -> bool:
     """Whether a request's header carries the form token of its session, which no other site knows (CSRF)."""
     return hmac.compare_digest(request.headers.get(FORM_HEADER, "").encode(), form_token(session).encode())
