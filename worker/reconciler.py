@@ -25,7 +25,7 @@ from app.jobs.queue import JobQueue
 from app.leases import LeaseWatch
 from app.metrics import RECONCILED_AT, serve_metrics
 from app.queue import CeleryNotifier, Notifier
-from app.settings import Settings
+from app.settings import Settings, private_umask, refuse_shared_folders
 from app.storage import store_of
 from app.usage.retention import Retention
 from app.webhooks.queue import DeliveryQueue
@@ -70,6 +70,8 @@ class Reconciler:
 def main() -> None:
     """Reconcile until SIGTERM."""
     settings = Settings.from_env(os.environ)
+    private_umask()
+    refuse_shared_folders(settings)
     logs.configure(settings.log_level, as_json=settings.log_json)
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):

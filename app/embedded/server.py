@@ -19,7 +19,7 @@ from app.db import opened
 from app.embedded import broker
 from app.embedded.folder_lock import EmbeddedError, locked
 from app.embedded.processes import Program, Supervisor
-from app.settings import PREFIX, Settings, given_folder
+from app.settings import PREFIX, Settings, given_folder, refuse_shared_folder
 from app.teams.service import TeamService
 
 READY_SECONDS = 60.0
@@ -99,6 +99,7 @@ def _settings(place: Place, stack: ExitStack) -> Settings:
     hosts = ",".join(filter(None, (settings.allowed_hosts, place.host)))
     mine = {"data_dir": data_dir, "broker_url": broker.url(Path(sockets) / "valkey"), "database_url": "",
             "storage_url": "", "allowed_hosts": hosts}  # fmt: skip
+    refuse_shared_folder(data_dir)
     try:
         for folder in (data_dir, data_dir / "valkey", data_dir / "logs"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

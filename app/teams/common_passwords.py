@@ -29,6 +29,7 @@ RUNS = (
 )
 RUN_LENGTH = 4
 MOST_DISTINCT = 2
+SHORT_PERIOD = 4
 
 
 def is_common(password: str, *own: str) -> bool:
@@ -39,7 +40,8 @@ def is_common(password: str, *own: str) -> bool:
         own: words that belong to the person, such as their address.
     """
     plain = password.casefold()
-    return len(set(plain)) <= MOST_DISTINCT or any(_is_known(form, own) for form in _forms(plain))
+    is_simple = len(set(plain)) <= MOST_DISTINCT or len(_period(plain)) <= SHORT_PERIOD
+    return is_simple or any(_is_known(form, own) for form in _forms(plain))
 
 
 def _forms(plain: str) -> Iterator[str]:
