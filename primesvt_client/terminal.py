@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.text import Text
 
 SEQUENCES = re.compile(
-    r"\x1b\][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # operating system commands: titles, links, the clipboard
-    r"|\x1b[PX^_][^\x1b\x9c]*(?:\x1b\\|\x9c)?"  # strings to the device
+    r"\x1b\][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"  # operating system commands: titles, links, the clipboard
+    r"|\x1b[PX^_][^\x1b\x9c]*(?:\x1b\\|\x9c)"  # strings to the device
     r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # colours, cursor movements
     r"|\x1b[ -/]*[0-~]?"  # all others
 )
@@ -28,6 +30,10 @@ def without_controls(text: str) -> str:
 
 class Terminal(Console):
     """A console on which only itself moves the cursor, chooses colours or writes links."""
+
+    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+        """A string as styled text; Rich itself would take only the ends of some sequences away."""
+        return super().render_str(without_controls(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """The segments of something, their texts without controls."""

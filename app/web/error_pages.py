@@ -72,8 +72,10 @@ def _for_browsers(answer_as_problem: Handler) -> Handler:
 
 
 def _for_forms(answer: Handler, otherwise: Handler) -> Handler:
-    def choose(request: Request, error: Exception) -> Any:
-        return answer(request, error) if _wants_page(request) else otherwise(request, error)
+    async def choose(request: Request, error: Exception) -> Response:
+        response = answer(request, error) if _wants_page(request) else otherwise(request, error)
+        found: Response = await response if isinstance(response, Awaitable) else response
+        return found
 
     return choose
 
