@@ -31,7 +31,7 @@ def without_controls(text: str) -> str:
 class Terminal(Console):
     """A console on which only itself moves the cursor, chooses colours or writes links."""
 
-    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+    def render_str(self, text: str, **options: Any) -> Text:
         """A string as styled text; Rich itself would take only the ends of some sequences away."""
         return super().render_str(without_controls(text), **options)
 

@@ -35,7 +35,7 @@ def locked(data_dir: Path) -> Iterator[Callable[[str], None]]:
     Raises:
         EmbeddedError: another service uses the folder.
     """
-    with (data_dir / LOCK).open("a+", encoding="utf-8", opener=_private) as file:
+    with open(data_dir / LOCK, "a+", encoding="utf-8", opener=_private) as file:  # Path.open takes no opener
         if not any(_is_mine(file, pause) for pause in PAUSES):
             raise EmbeddedError(
                 "data_dir_in_use",

@@ -75,7 +75,7 @@ class Supervisor:
     def _start(self) -> subprocess.Popen[bytes]:
         self.started_at = time.monotonic()
         self.program.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.program.log.open("ab", opener=_private) as output:
+        with open(self.program.log, "ab", opener=_private) as output:  # Path.open takes no opener
             return subprocess.Popen(  # noqa: S603  # our own programs
                 [sys.executable, "-I", str(PDEATHSIG), str(os.getpid()), *self.program.command],
                 stdin=subprocess.DEVNULL,

@@ -141,8 +141,8 @@ def list_jobs(
         created = f"{job.created_at.astimezone():%m-%d %H:%M}"
         figures = job.summary or ResultSummary()
         saved, drop = _hundredths(figures.memory_saving, "%"), _hundredths(figures.accuracy_drop, " pts")
-        state = job.verdict or job.state.value
-        table.add_row(escape(job.id), escape(state), saved, drop, created, escape(job.name))
+        outcome = job.verdict or job.state.value
+        table.add_row(escape(job.id), escape(outcome), saved, drop, created, escape(job.name))
     out.print(table)
 
 

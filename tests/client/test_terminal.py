@@ -76,11 +76,18 @@ def test_commands_print_what_servers_say_as_text_alone(monkeypatch: pytest.Monke
     assert "\x1b]" not in told
 
 
+UPLOAD = {
+    "id": "upl_1", "kind": "dataset", "state": "ready", "size_bytes": 1, "sha256": None, "part_bytes": 1, "parts": 1,
+    "received_parts": [], "problem": None, "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
+}  # fmt: skip
+
+
 def test_notes_of_data_sets_are_text_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     from primesvt_client.commands import jobs
     from primesvt_client.schemas.uploads import UploadView
 
     monkeypatch.setattr(jobs, "err", there := terminal())
     facts = DataSetFacts(samples=1, notes=("\x1b[2J[red]a note[/red]",))
-    jobs.print_notes(UploadView.model_construct(name="[b]a.zip", facts=facts))
+    document = {"name": "[b]a.zip", "facts": facts.model_dump(mode="json"), **UPLOAD}
+    jobs.print_notes(UploadView.model_validate(document))
     assert there.file.getvalue() == "[b]a.zip: [red]a note[/red]\n"  # type: ignore[attr-defined]
