@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from app.api.cookies import DEVICE_COOKIE, SESSION_COOKIE, delete_cookie, read_cookie, set_cookie
 from app.api.deps import Services, count, network_of_request
 from app.errors import DomainError, InvalidKey, NotAMember, RateLimited, WrongPassword
+from app.teams.passwords import is_guessable
 from app.teams.records import Principal
 from app.web.rendering import HEADERS, page
 from app.web.routing import PageRouter
@@ -78,6 +79,8 @@ def sign_in(
         principal = services.keys.authenticate(key.strip()) if key else services.people.sign_in(email, password)
     except (InvalidKey, NotAMember, RateLimited) as error:
         return _refused(request, services, next_page, error, email)
+    if not key and is_guessable(password, email):  # one of before there was a list: whoever has it replaces it first
+        return RedirectResponse(services.invitations.new_password(email).path, 303, HEADERS)
     return signed_in(request, services, principal, next_page)
 
 

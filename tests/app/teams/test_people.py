@@ -31,7 +31,7 @@ from app.teams.devices import device_token, known_device
 from app.teams.invitations import join_all
 from app.teams.members import lock_team
 from app.teams.models import LinkRow, MemberRow, SessionRow, UserRow
-from app.teams.passwords import LONGEST
+from app.teams.passwords import LONGEST_NEW, hash_password
 from app.teams.people import LONGEST_SUBJECT
 from app.teams.scopes import ALL_SCOPES, Role
 from app.teams.sessions import IDLE_SECONDS, LONGEST_SECONDS, PROOF_SECONDS, needs_proof
@@ -157,7 +157,7 @@ def test_who_is_wrong_and_who_does_not_exist_are_told_the_same(access: Access) -
 
 @pytest.mark.parametrize("letters", ["\u00e9\u00fc\u00f6\u00e4", "\u1f87\u1f97\u1fa7\u1faf"])
 def test_the_longest_password_may_be_typed_in_the_longest_way(access: Access, letters: str) -> None:
-    whole = letters * (LONGEST // len(letters))
+    whole = "".join(letters[n.bit_count() % len(letters)] for n in range(LONGEST_NEW))  # repeats nothing
     typed = unicodedata.normalize("NFD", whole)
     email = f"ann.{access.team}@example.org"
     user = access.join(email, password=typed)
@@ -441,3 +441,19 @@ def test_a_session_proves_who_has_it_for_a_while_only(access: Access) -> None:
     assert not needs_proof(access.sessions.resume(cookie))
     assert needs_proof(access.sessions.resume(access.sessions.open(who, is_proven=False)))
     assert not needs_proof(access.keys.authenticate(access.first.secret))  # every request carries the proof
+
+
+def test_spaces_do_not_make_a_password_long_and_long_ones_of_before_go_on(
+    access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for weak in ("five" + " " * 20 + "green", "x1y2z3 " * 30):
+        with pytest.raises(WeakPassword, match="12 to 128 characters"):
+            hash_password(weak, "ann@example.org")
+    long = "five green boxes fly " * 9
+    monkeypatch.setattr("app.teams.passwords.LONGEST_NEW", 200)
+    email = f"long.{access.team}@example.org"
+    user = access.join(email, password=long)
+    monkeypatch.undo()
+    assert access.people.sign_in(email, long).user_id == user
+    with pytest.raises(WrongPassword):
+        access.people.sign_in(email, long[:-1])

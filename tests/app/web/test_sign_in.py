@@ -186,3 +186,20 @@ def test_signing_out_ends_the_session_wherever_its_cookie_is(board: Dashboard) -
     assert get(board, team, "/").status_code == 200
     post(board, team, "/sign-out")
     assert get(board, team, "/").status_code == 303
+
+
+def test_a_password_that_many_use_is_replaced_before_anything_else(
+    board: Dashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team, common = board.team(), "password123456"
+    with monkeypatch.context() as before:
+        before.setattr(passwords, "is_guessable", lambda *_: False)
+        link = board.services.invitations.invite(team.id, EMAIL, Role.MEMBER)
+        board.services.invitations.use(link.token, common)
+    answer = post(board, None, "/sign-in", {"email": EMAIL, "password": common})
+    assert answer.headers["location"].startswith("/join/")
+    assert "set-cookie" not in answer.headers
+    page = post(board, None, answer.headers["location"], {"password": common})
+    assert codes(page.text) == ["weak_password"]
+    assert cookie_of(post(board, None, answer.headers["location"], {"password": PASSWORD}))
+    assert codes(post(board, None, "/sign-in", {"email": EMAIL, "password": common}).text) == ["wrong_password"]
