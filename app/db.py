@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -172,7 +172,7 @@ def connect(url: str | URL) -> Database:
             is_input=True,
         ) from None
     if engine.dialect.name == "sqlite":
-        Path(engine.url.database or "").parent.mkdir(parents=True, exist_ok=True)
+        _make_private(Path(engine.url.database or ""))
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_immediately)
     return Database(engine)
@@ -195,6 +195,13 @@ def opened(url: str | URL) -> Iterator[Database]:
         raise _unusable(database.engine.url, error, "use the newer PrimeSVT that made it") from None
     finally:
         database.engine.dispose()
+
+
+def _make_private(path: Path) -> None:
+    """Make a database's file, for its user alone whatever the umask; SQLite gives its other files the same mode."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(OSError):  # it is there, or cannot be made, which SQLite tells
+        path.touch(mode=0o600, exist_ok=False)
 
 
 def _engine(url: URL) -> Engine:

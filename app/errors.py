@@ -19,6 +19,7 @@ DomainError
 ├── Forbidden                 the caller is known, and may not do this
 │   ├── InsufficientScope     the key or the member's role does not include it
 │   ├── NotAMember            of no team
+│   ├── ProofNeeded           who has the session must prove again who they are
 │   └── ProviderRefused       the identity provider does not vouch for them
 ├── ProviderUnreachable       the identity provider does not answer as it should
 ├── RateLimited               too many requests
@@ -208,6 +209,12 @@ class NotAMember(Forbidden):
     """Of no team."""
 
     code = "not_a_member"
+
+
+class ProofNeeded(Forbidden):
+    """Who has the session must prove again who they are: it may be a browser that somebody left open."""
+
+    code = "proof_needed"
 
 
 class ProviderRefused(Forbidden):

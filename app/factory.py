@@ -32,6 +32,7 @@ from app.api.readiness import readiness
 from app.api.request_context import RequestContextMiddleware
 from app.api.request_metrics import Metrics, RequestMetricsMiddleware
 from app.api.security_headers import SecurityHeadersMiddleware
+from app.metrics import serve_metrics
 from app.service_stats import ServiceStats
 from app.services import Services, assemble
 from app.settings import Settings
@@ -80,5 +81,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    yield
-    app.state.services.database.engine.dispose()
+    services: Services = app.state.services
+    with serve_metrics(services.settings.metrics_address, app.state.metrics.registry):
+        yield
+    services.database.engine.dispose()

@@ -9,12 +9,14 @@ from fastapi import FastAPI
 
 from app import logs
 from app.factory import create_app
-from app.settings import Settings
+from app.settings import Settings, private_umask, refuse_shared_folders
 
 
 def create() -> FastAPI:
     """The application of this process's environment; the schema is brought up to date first."""
     settings = Settings.from_env(os.environ)
+    private_umask()
+    refuse_shared_folders(settings)
     logs.configure(settings.log_level, as_json=settings.log_json)
     app = create_app(settings)
     app.state.services.database.migrate_patiently()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+import stat
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from sqlalchemy import URL
@@ -13,6 +17,7 @@ from primesvt_client.errors import ReportedError, without_type
 from primesvt_client.spec import LARGEST
 
 PREFIX = "PRIMESVT_"
+PRIVATE_UMASK = 0o077
 
 
 class WrongSettings(ReportedError):
@@ -32,6 +37,43 @@ def given_folder(path: Path) -> Path:
         return path.expanduser().resolve()
     except RuntimeError as error:
         raise WrongSettings(f"there is no folder {path}: {error}") from None
+
+
+def private_umask() -> None:
+    """What this process makes from now on is its user's alone: weights and data of teams, their database, logs."""
+    os.umask(PRIVATE_UMASK)
+
+
+def refuse_shared_folders(settings: Settings) -> None:
+    """Make sure that nobody but this process's user can replace what the service keeps in folders.
+
+    Raises:
+        WrongSettings: others may write into one.
+    """
+    for path in settings.own_folders():
+        refuse_shared_folder(path)
+
+
+def refuse_shared_folder(path: Path) -> None:
+    """Make sure that nobody but this process's user can replace what is in a folder; one that is not there is fine.
+
+    Raises:
+        WrongSettings: others may write into it.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return  # whoever uses it says what is wrong
+    if found.st_uid not in (0, os.geteuid()):
+        raise WrongSettings(
+            f"the data folder {path} belongs to another user, who could change a team's files in it; choose another"
+            f" folder, or give it to the service's user: chown -R {getpass.getuser()} {path}"
+        )
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise WrongSettings(
+            f"other users may write into the data folder {path} and could change a team's files in it; choose another"
+            f" folder, or take that from them: chmod go-w {path}"
+        )
 
 
 class Settings(BaseModel):
@@ -117,7 +159,7 @@ class Settings(BaseModel):
     metrics_address: str = Field(
         default="",
         pattern=r"^$|^[^/]*:\d{1,5}$",
-        description="Where Prometheus finds worker and reconciler, as 127.0.0.1:9100; nowhere if empty.",
+        description="Where Prometheus finds this process, as 127.0.0.1:9100; nowhere if empty.",
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(default=False, description="One JSON object a line instead of text.")
@@ -157,6 +199,11 @@ class Settings(BaseModel):
     def storage(self) -> str:
         """URL of the object storage."""
         return self.storage_url or (self.data_dir.resolve() / "blobs").as_uri()
+
+    def own_folders(self) -> tuple[Path, ...]:
+        """Folders of this machine that nobody else may write into."""
+        storage = urlsplit(self.storage)
+        return (self.data_dir, Path(unquote(storage.path))) if storage.scheme == "file" else (self.data_dir,)
 
     @property
     def workspaces(self) -> Path:

@@ -12,7 +12,6 @@ from typing import NoReturn
 
 import typer
 from pydantic import JsonValue
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
@@ -20,11 +19,12 @@ from primesvt_client.errors import ReportedError
 from primesvt_client.facts import CandidateFacts, CellFacts, TrialFacts
 from primesvt_client.progress import Progress, Reporter
 from primesvt_client.shares import rate_text
+from primesvt_client.terminal import Terminal
 
 WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
-err = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
+err = Terminal(stderr=True, highlight=False)
+out = Terminal(highlight=False)
 
 TITLES = {
     "intake": "reading checkpoint and data", "baseline": "measuring the original", "sort": "sorting layers",
@@ -74,8 +74,8 @@ def progress_bars(**titles: str) -> Iterator[Reporter]:
         yield _lines(shown)
         return
     times = (TimeElapsedColumn(), TimeRemainingColumn(compact=True))
-    columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), *times)
-    with Bars(*columns, TextColumn("{task.fields[note]}"), console=err) as bars:
+    columns = (TextColumn("{task.description:<28}", markup=False), BarColumn(), MofNCompleteColumn(), *times)
+    with Bars(*columns, TextColumn("{task.fields[note]}", markup=False), console=err) as bars:
         tasks: dict[str, TaskID] = {}
 
         def show(progress: Progress) -> None:
@@ -95,7 +95,7 @@ def _lines(titles: Mapping[str, str]) -> Reporter:
         step = str(progress.step)
         quarter = 4 * progress.done // progress.total if progress.total else 0
         if step not in quarters:
-            err.print(f"{titles.get(step, step)} ...")
+            err.print(f"{titles.get(step, step)} ...", markup=False)
         elif quarters[step] < quarter < 4:
             err.print(f"  {progress.done} of {progress.total}")
         quarters[step] = max(quarter, quarters.get(step, 0))

@@ -8,11 +8,11 @@ from celery import Celery
 from celery.signals import worker_shutting_down
 
 from app import logs
-from app.metrics import REGISTRY
+from app.metrics import REGISTRY, serve_metrics
 from app.queue import RUN_JOB, VALIDATE_UPLOAD, make_celery
-from app.settings import Settings
+from app.settings import Settings, private_umask, refuse_shared_folders
 from app.workers.records import WorkerState
-from worker.metrics_server import GpuCollector, serve_metrics
+from worker.metrics_server import GpuCollector
 from worker.worker_loop import WorkerLoop, open_worker_loop
 
 THREADS = 3
@@ -36,12 +36,14 @@ def make_worker(loop: WorkerLoop) -> Celery:
 def main() -> None:
     """Work until SIGTERM; what runs then is handed back."""
     settings = Settings.from_env(os.environ)
+    private_umask()
+    refuse_shared_folders(settings)
     logs.configure(settings.log_level, as_json=settings.log_json)
     loop = open_worker_loop(settings)
     loop.sweep()
     options = ["--pool=threads", f"--concurrency={THREADS}", "--without-gossip", "--without-mingle"]
     REGISTRY.register(GpuCollector())
-    with serve_metrics(settings), loop.registration.registered():
+    with serve_metrics(settings.metrics_address), loop.registration.registered():
         make_worker(loop).worker_main(["worker", *options, f"--loglevel={settings.log_level}"])
 
 

@@ -1,45 +1,22 @@
-"""Serves to Prometheus the metrics of this process and the use of its GPUs, read from the driver without CUDA."""
+"""Metrics of a worker beside those of `app.metrics`: its steps, and the use of its GPUs, read from the driver."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 
 import pynvml
-from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from app.metrics import REGISTRY, STEP_SECONDS
-from app.settings import Settings
-
-log = logging.getLogger(__name__)
+from app.metrics import STEP_SECONDS
 
 GPU_NUMBERS = {
     "primesvt_gpu_utilisation": "Part of the time in which the GPU computed, of the last second or less.",
     "primesvt_gpu_memory_used_bytes": "Memory in use, by whomever.",
     "primesvt_gpu_memory_bytes": "Memory that there is.",
 }
-
-
-@contextmanager
-def serve_metrics(settings: Settings, registry: CollectorRegistry = REGISTRY) -> Iterator[None]:
-    """Answer Prometheus at the address of the settings, if they name one, while the block runs."""
-    if not settings.metrics_address:
-        yield
-        return
-    host, _, port = settings.metrics_address.rpartition(":")
-    server, thread = start_http_server(int(port), host.strip("[]") or "0.0.0.0", registry)  # noqa: S104  # nosec B104  # the address of the settings
-    log.info("metrics_exposed", extra={"address": settings.metrics_address})
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 class GpuCollector(Collector):

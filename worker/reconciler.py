@@ -23,14 +23,13 @@ from app.jobs.cells import CellStore
 from app.jobs.files import JobFileStore
 from app.jobs.queue import JobQueue
 from app.leases import LeaseWatch
-from app.metrics import RECONCILED_AT
+from app.metrics import RECONCILED_AT, serve_metrics
 from app.queue import CeleryNotifier, Notifier
-from app.settings import Settings
+from app.settings import Settings, private_umask, refuse_shared_folders
 from app.storage import store_of
 from app.usage.retention import Retention
 from app.webhooks.queue import DeliveryQueue
 from app.workers.service import WorkerService
-from worker.metrics_server import serve_metrics
 from worker.sweeper import Sweeper
 from worker.webhook_dispatcher import WebhookDispatcher
 from worker.webhook_sender import WebhookSender
@@ -71,6 +70,8 @@ class Reconciler:
 def main() -> None:
     """Reconcile until SIGTERM."""
     settings = Settings.from_env(os.environ)
+    private_umask()
+    refuse_shared_folders(settings)
     logs.configure(settings.log_level, as_json=settings.log_json)
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -83,7 +84,7 @@ def main() -> None:
         DeliveryQueue(database), WebhookSender(private=settings.webhook_private_network), stopping
     )
     reconciler = Reconciler(database, settings, notifier)
-    with serve_metrics(settings), dispatching(dispatcher):
+    with serve_metrics(settings.metrics_address), dispatching(dispatcher):
         while not stopping.wait(settings.reconcile_seconds):
             try:
                 reconciler.reconcile()

@@ -15,7 +15,7 @@ from app.api import problem
 from app.settings import Settings
 
 ANY = "*"
-EXEMPT = frozenset({"/livez", "/readyz", "/metrics"})
+EXEMPT = frozenset({"/livez", "/readyz"})
 """Requested by probes under any name."""
 
 HOST = re.compile(r"\[(?P<v6>[0-9A-Fa-f:.]+)\](:\d{1,5})?|(?P<name>[A-Za-z0-9._-]+)(:\d{1,5})?")

@@ -13,17 +13,17 @@ from pydantic import AfterValidator
 from starlette.concurrency import run_in_threadpool
 
 from app.api.batching import BatchLoader
+from app.api.cookies import SESSION_COOKIE, read_cookie
 from app.api.event_polling import EventPoller
-from app.errors import InsufficientScope, InvalidKey, NotFound, RateLimited
+from app.errors import InsufficientScope, InvalidKey, NotFound, ProofNeeded, RateLimited
 from app.services import Services as AppServices
 from app.teams.actors import set_principal
 from app.teams.limits import Allowance, Rule, network_of
 from app.teams.records import Principal
 from app.teams.scopes import Scope
-from app.teams.sessions import form_token
+from app.teams.sessions import form_token, needs_proof
 from primesvt_client.schemas.base import ID, LONGEST_ID
 
-SESSION_COOKIE = "primesvt_session"
 FORM_HEADER = "x-form-token"
 SAFE_METHODS = ("GET", "HEAD")
 
@@ -63,7 +63,8 @@ class Authentication(HTTPBearer):
         """
         services: AppServices = request.app.state.services
         try:
-            caller = await _authenticated(request, services, await super().__call__(request))
+            request.state.credentials = await super().__call__(request)
+            caller = await authenticated(request, services, request.state.credentials)
         except InvalidKey:
             await run_in_threadpool(count_anonymous, request, services)
             raise
@@ -138,9 +139,26 @@ def require_scopes(caller: Principal, needed: Iterable[str]) -> None:
         raise InsufficientScope(f"this needs the scope {missing[0]}, which {caller.name} does not have")
 
 
-async def _authenticated(
-    request: Request, services: Services, credentials: HTTPAuthorizationCredentials | None
+def require_grantable(caller: Principal, scopes: Iterable[str]) -> None:
+    """Make sure that a caller may hand on scopes, by a key or a role: they have them, and proved lately who they are.
+
+    Raises:
+        InsufficientScope: one is missing.
+        ProofNeeded: of a session, that its owner has signed in is too long ago.
+    """
+    require_scopes(caller, scopes)
+    if needs_proof(caller):
+        raise ProofNeeded("confirm first that it is you, on the page /account/confirm: keys and roles are handed out")
+
+
+async def authenticated(
+    request: Request, services: AppServices, credentials: HTTPAuthorizationCredentials | None
 ) -> Principal:
+    """Who sends a request, by its key or its session.
+
+    Raises:
+        InvalidKey: nobody.
+    """
     if credentials is not None:
         loader: BatchLoader[str, Principal | InvalidKey] = request.app.state.key_loader
         owner = await loader.load(credentials.credentials)
@@ -148,8 +166,8 @@ async def _authenticated(
             return owner
         refusal = owner or InvalidKey("the API key is unknown")
         raise type(refusal)(refusal.message)  # a copy: concurrent requests may share the value
-    session = request.cookies.get(SESSION_COOKIE)
-    if not session or not session.isascii():
+    session = read_cookie(request, SESSION_COOKIE)
+    if not session:
         raise InvalidKey("no API key; send it as 'Authorization: Bearer psvt_…'")
     if request.method not in SAFE_METHODS and not has_form_token(request, session):
         raise InvalidKey(
@@ -157,6 +175,15 @@ async def _authenticated(
             " or send an API key"
         )
     return await run_in_threadpool(services.sessions.resume, session)
+
+
+async def is_still_allowed(request: Request, services: AppServices, caller: Principal, scope: Scope) -> bool:
+    """Whether the caller of a request that is still being answered may still do this."""
+    try:
+        found = await authenticated(request, services, request.state.credentials)
+    except InvalidKey:
+        return False
+    return found.team_id == caller.team_id and scope in found.scopes
 
 
 def has_form_token(request: Request, session: str) -> bool:

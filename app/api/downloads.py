@@ -24,14 +24,14 @@ def download(
     headers = {
         "ETag": tag,
         "Accept-Ranges": "bytes",
-        "Cache-Control": "private, no-cache",
+        "Cache-Control": "no-store",
         "Repr-Digest": digest_field(artifact.sha256),
         "Content-Disposition": disposition(artifact.name),
     }
     if _is_cached(request, tag):
         return Response(status_code=304, headers=headers)
     if address is not None:
-        return Response(status_code=307, headers={**headers, "Location": address, "Cache-Control": "private, no-store"})
+        return Response(status_code=307, headers={**headers, "Location": address})
     requested = _range(request, size, tag)
     if requested is None:
         headers |= {"Content-Length": str(size), "Content-Digest": digest_field(artifact.sha256)}

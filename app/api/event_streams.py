@@ -6,7 +6,7 @@ The worker is another process, perhaps on another machine: the database is polle
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from fastapi.sse import format_sse_event
 from starlette.concurrency import run_in_threadpool
@@ -16,9 +16,13 @@ from app.errors import NotFound
 from app.jobs.records import JobEvent
 from app.jobs.service import JobService
 
-KEEP_ALIVE_SECONDS = 15.0
+RECHECK_SECONDS = 5.0
+"""A stream whose key was revoked, or whose session has ended, sends no more events, and ends so soon."""
+
+RECHECKS_PER_SILENCE = 3
 """Proxies close connections that are silent for a minute."""
 
+MayGoOn = Callable[[], Awaitable[bool]]
 RECONNECT_MS = 1000
 EVENTS_PER_QUERY = 500
 
@@ -35,21 +39,38 @@ async def is_over(jobs: JobService, team: str, job_id: str, after: int) -> bool:
 
 
 async def event_stream(
-    jobs: JobService, poller: EventPoller, team: str, job_id: str, after: int
+    jobs: JobService, poller: EventPoller, team: str, job_id: str, after: int, may_go_on: MayGoOn
 ) -> AsyncIterator[bytes]:
-    """Events after ``after`` in the format of server-sent events, until the job is over or was deleted."""
+    """Events after ``after`` in the format of server-sent events, until the job is over or was deleted.
+
+    Args:
+        jobs: reads them.
+        poller: tells when there are more.
+        team: whose job it is.
+        job_id: the job.
+        after: id of the last event that the client has.
+        may_go_on: asked before anything more is sent, and every `RECHECK_SECONDS`; False ends the stream.
+    """
     yield format_sse_event(retry=RECONNECT_MS)
     try:
         async with poller.subscribed(job_id):
-            while not await is_over(jobs, team, job_id, after):
+            while not await is_over(jobs, team, job_id, after) and await may_go_on():
                 events = await run_in_threadpool(jobs.events, team, job_id, after, EVENTS_PER_QUERY)
                 for event in events:
                     yield _formatted(event)
                     after = event.id
-                if not events and await poller.wait_for_event(job_id, after, KEEP_ALIVE_SECONDS) is None:
+                if not events and not await _has_more(poller, job_id, after, may_go_on):
                     yield format_sse_event(comment="keep-alive")
     except NotFound:
         return
+
+
+async def _has_more(poller: EventPoller, job_id: str, after: int, may_go_on: MayGoOn) -> bool:
+    """Wait for an event, or for the moment at which the stream may not go on, as long as a silence may last."""
+    for _ in range(RECHECKS_PER_SILENCE):
+        if await poller.wait_for_event(job_id, after, RECHECK_SECONDS) is not None or not await may_go_on():
+            return True
+    return False
 
 
 def _formatted(event: JobEvent) -> bytes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.sse import EventSourceResponse
 
-from app.api.deps import JobId, Poller, Services, needs
+from app.api.deps import JobId, Poller, Services, is_still_allowed, needs
 from app.api.event_streams import event_stream, is_over
 from app.api.problem import responses
 from app.teams.records import Principal
@@ -30,6 +30,7 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 )
 async def job_events(
     job_id: JobId,
+    request: Request,
     caller: Annotated[Principal, needs(Scope.JOBS_READ)],
     services: Services,
     poller: Poller,
@@ -37,10 +38,17 @@ async def job_events(
         int | None, Header(ge=0, le=LARGEST_EVENT_ID, description="Resume after this event.")
     ] = None,
 ) -> Response:
-    """Stream the job's events, ``state`` and ``progress``, as server-sent events until the job ends."""
+    """Stream the job's events, ``state`` and ``progress``, as server-sent events until the job ends.
+
+    A stream ends, too, when its API key is revoked or expires, or its session ends.
+    """
     after = last_event_id or 0
     over = await is_over(services.jobs, caller.team_id, job_id, after)
     if over and last_event_id is not None:
         return Response(status_code=204)
-    stream = event_stream(services.jobs, poller, caller.team_id, job_id, after)
+
+    async def may_go_on() -> bool:
+        return await is_still_allowed(request, services, caller, Scope.JOBS_READ)
+
+    stream = event_stream(services.jobs, poller, caller.team_id, job_id, after, may_go_on)
     return EventSourceResponse(stream, headers=HEADERS)

@@ -8,10 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from app.api.body_limits import BoundedRoute
-from app.api.deps import JobId, Services, needs
+from app.api.deps import JobId, Services, is_still_allowed, needs
 from app.api.job_polling import LONGEST_WAIT, JobPoller
 from app.api.openapi import with_headers
 from app.api.problem import responses
+from app.errors import InvalidKey
 from app.jobs.records import NewJob
 from app.jobs.states import JobState
 from app.paging import LARGEST_PAGE
@@ -80,6 +81,7 @@ def list_jobs(
 async def get_job(
     job_id: JobId,
     caller: Reader,
+    services: Services,
     request: Request,
     prefer: Annotated[
         str, Header(max_length=200, description=f"wait=N with N up to {LONGEST_WAIT} seconds (RFC 7240).")
@@ -90,6 +92,8 @@ async def get_job(
     preferred = WAIT.search(prefer)
     seconds = min(int(preferred.group(1)), LONGEST_WAIT) if preferred else 0
     job = await poller.wait_for_change(caller.team_id, job_id, seconds)
+    if seconds and not await is_still_allowed(request, services, caller, Scope.JOBS_READ):
+        raise InvalidKey("the API key was revoked, or the session ended, while the request waited")
     headers = {"Preference-Applied": f"wait={seconds}"} if preferred else {}
     if not job.state.is_terminal:
         headers["Retry-After"] = RETRY_AFTER

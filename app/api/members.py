@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 
 from app.api.body_limits import BoundedRoute
-from app.api.deps import InvitationId, Services, UserId, needs, require_scopes
+from app.api.deps import InvitationId, Services, UserId, needs, require_grantable
 from app.api.openapi import with_headers
 from app.api.problem import responses
 from app.api.public_urls import public_url
@@ -30,13 +30,16 @@ def list_members(caller: Reader, services: Services) -> list[MemberView]:
 @router.patch("/members/{user_id}", responses=responses(404, 409))
 def change_member(user_id: UserId, body: MemberPatch, caller: Admin, services: Services) -> MemberView:
     """Change a member's role. The last admin cannot be demoted."""
-    require_scopes(caller, body.role.scopes)
+    require_grantable(caller, body.role.scopes)
     return MemberView.model_validate(services.members.change_role(caller.team_id, user_id, body.role))
 
 
 @router.delete("/members/{user_id}", status_code=204, responses=responses(404, 409))
 def remove_member(user_id: UserId, caller: Admin, services: Services) -> None:
-    """Remove a member. The last admin cannot be removed; API keys that the member created stay."""
+    """Remove a member; invitations to and from them are withdrawn. The last admin cannot be removed.
+
+    API keys that the member created stay until they are revoked: `GET /api/v1/keys?created_by=` lists them.
+    """
     services.members.remove(caller.team_id, user_id)
 
 
@@ -55,7 +58,7 @@ def invite_member(
     body: NewInvitation, request: Request, caller: Admin, services: Services, response: Response
 ) -> InvitationLink:
     """Create an invitation. The link is shown only once; pass it on to the person."""
-    require_scopes(caller, body.role.scopes)
+    require_grantable(caller, body.role.scopes)
     link = services.invitations.invite(caller.team_id, body.email, body.role, caller.user_id or caller.key_id)
     response.headers["Cache-Control"] = "no-store"
     return InvitationLink(id=link.id, link=public_url(request, services, link.path), expires_at=link.expires_at)

@@ -1,4 +1,4 @@
-"""Plug-ins, schemas, health and metrics of the server."""
+"""Plug-ins, schemas and health of the server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.api.deps import count_anonymous
 from app.api.readiness import ReadinessReport
@@ -63,14 +62,3 @@ def readyz(request: Request, response: Response) -> Health:
     response.status_code = 503
     problems = {name: problem for name, problem in report.problems.items() if problem}
     return Health(status="not ready", checks=checks, problems=problems)
-
-
-@router.get(
-    "/metrics",
-    tags=["operation"],
-    response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
-)
-def metrics(request: Request) -> Response:
-    """Metrics in the Prometheus format: totals over all teams."""
-    return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

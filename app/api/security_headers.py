@@ -15,6 +15,9 @@ HEADERS = {
     ),
 }
 
+NOT_KEPT = {"Cache-Control": "no-store"}
+"""Of the API: neither browsers nor proxies keep a team's things on their disks."""
+
 
 class SecurityHeadersMiddleware:
     """Adds `HEADERS` where the response does not set them."""
@@ -23,10 +26,12 @@ class SecurityHeadersMiddleware:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        added = HEADERS | (NOT_KEPT if scope.get("path", "").startswith("/api/") else {})
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in added.items():
                     headers.setdefault(name, value)
             await send(message)
 

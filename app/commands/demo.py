@@ -87,7 +87,7 @@ def _print_result(report: dict[str, Any], accuracy: float, checkpoint: Path, tar
                          ("model file, bytes", "file_bytes"), ("spikes per image", "spikes_per_image")):  # fmt: skip
         change = after[field] / before[field] - 1
         table.add_row(title, f"{before[field]:,.0f}", f"{after[field]:,.0f}", f"{change:+.2%}")
-    out.print(f"\n{checkpoint.name}: verdict [bold]{report['verdict']}[/]")
+    out.print(f"\n{checkpoint.name}: verdict {report['verdict']}", markup=False)
     out.print(table)
-    out.print(f"pruned model: {target / 'model.safetensors'}", soft_wrap=True)
-    out.print(f"report:       {target / 'report.html'}", soft_wrap=True)
+    out.print(f"pruned model: {target / 'model.safetensors'}", markup=False, soft_wrap=True)
+    out.print(f"report:       {target / 'report.html'}", markup=False, soft_wrap=True)

@@ -77,8 +77,12 @@ def remove_member(email: Email, team: Team = DEFAULT_TEAM, data_dir: DataDir = D
     """Remove a member from a team."""
     with open_database(data_dir) as database:
         team_id = team_service(database).id_of(team)
-        member_service(database).remove(team_id, _id_of(database, team_id, email))
+        left = member_service(database).remove(team_id, _id_of(database, team_id, email))
     err.print(f"{email} is no longer a member of {team}", markup=False)
+    if left:
+        err.print("API keys that they created still work; revoke those that no program needs:")
+    for key in left:
+        err.print(f"  primesvt keys revoke {key.id}    # {key.name}", markup=False, soft_wrap=True)
 
 
 @commands.command("password")

@@ -58,7 +58,7 @@ def _announce(found: Running, *, json: bool) -> None:
         out.print("Invite the first member who signs in with a password:\n")
         folder = f" --data-dir {found.settings.data_dir}"
         out.print(f"    primesvt members add you@example.org --role admin{folder}\n", soft_wrap=True, markup=False)
-    out.print(f"data and logs: {found.settings.data_dir}", soft_wrap=True)
+    out.print(f"data and logs: {found.settings.data_dir}", markup=False, soft_wrap=True)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

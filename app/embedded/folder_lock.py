@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,7 +35,7 @@ def locked(data_dir: Path) -> Iterator[Callable[[str], None]]:
     Raises:
         EmbeddedError: another service uses the folder.
     """
-    with (data_dir / LOCK).open("a+", encoding="utf-8") as file:
+    with open(data_dir / LOCK, "a+", encoding="utf-8", opener=_private) as file:  # Path.open takes no opener
         if not any(_is_mine(file, pause) for pause in PAUSES):
             raise EmbeddedError(
                 "data_dir_in_use",
@@ -48,6 +49,10 @@ def locked(data_dir: Path) -> Iterator[Callable[[str], None]]:
             file.flush()
 
         yield note
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _is_mine(file: IO[str], pause: float) -> bool:

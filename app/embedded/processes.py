@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.settings import PRIVATE_UMASK
+
 log = logging.getLogger(__name__)
 
 PDEATHSIG = Path(__file__).with_name("pdeathsig.py")
@@ -73,7 +75,7 @@ class Supervisor:
     def _start(self) -> subprocess.Popen[bytes]:
         self.started_at = time.monotonic()
         self.program.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.program.log.open("ab") as output:
+        with open(self.program.log, "ab", opener=_private) as output:  # Path.open takes no opener
             return subprocess.Popen(  # noqa: S603  # our own programs
                 [sys.executable, "-I", str(PDEATHSIG), str(os.getpid()), *self.program.command],
                 stdin=subprocess.DEVNULL,
@@ -82,4 +84,9 @@ class Supervisor:
                 env=dict(self.program.env),
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops its parts in order
                 pass_fds=self.program.inherited,
+                umask=PRIVATE_UMASK,  # of the parts alone: who runs a demonstration keeps their own for its results
             )
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

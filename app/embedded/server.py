@@ -19,7 +19,7 @@ from app.db import opened
 from app.embedded import broker
 from app.embedded.folder_lock import EmbeddedError, locked
 from app.embedded.processes import Program, Supervisor
-from app.settings import Settings, given_folder
+from app.settings import PREFIX, Settings, given_folder, refuse_shared_folder
 from app.teams.service import TeamService
 
 READY_SECONDS = 60.0
@@ -98,7 +98,8 @@ def _settings(place: Place, stack: ExitStack) -> Settings:
     settings, data_dir = Settings.from_env(os.environ), given_folder(place.data_dir)
     hosts = ",".join(filter(None, (settings.allowed_hosts, place.host)))
     mine = {"data_dir": data_dir, "broker_url": broker.url(Path(sockets) / "valkey"), "database_url": "",
-            "storage_url": "", "metrics_address": "", "allowed_hosts": hosts}  # fmt: skip
+            "storage_url": "", "allowed_hosts": hosts}  # fmt: skip
+    refuse_shared_folder(data_dir)
     try:
         for folder in (data_dir, data_dir / "valkey", data_dir / "logs"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -127,6 +128,10 @@ def _listen(place: Place) -> socket.socket:
 def _programs(settings: Settings, listener: socket.socket) -> Iterator[Program]:
     logs, data = settings.data_dir / "logs", settings.data_dir / "valkey"
     env = {**os.environ, **settings.environment(), "OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}
+    unwatched = {
+        **env,
+        f"{PREFIX}METRICS_ADDRESS": "",
+    }  # one process alone can have the address: the API, which has most
     python = [sys.executable, "-P", "-m"]
     try:
         program = broker.server_program()
@@ -142,10 +147,10 @@ def _programs(settings: Settings, listener: socket.socket) -> Iterator[Program]:
         inherited=(listener.fileno(),),
     )  # fmt: skip
     yield Program(
-        name="worker", command=[*python, "worker"], env=env, log=logs / "worker.log", grace_seconds=WORKER_GRACE
+        name="worker", command=[*python, "worker"], env=unwatched, log=logs / "worker.log", grace_seconds=WORKER_GRACE
     )
     yield Program(
-        name="reconciler", command=[*python, "worker.reconciler"], env=env, log=logs / "reconciler.log",
+        name="reconciler", command=[*python, "worker.reconciler"], env=unwatched, log=logs / "reconciler.log",
         grace_seconds=API_GRACE,
     )  # fmt: skip
 

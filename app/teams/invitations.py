@@ -23,6 +23,7 @@ from app.teams.addresses import address
 from app.teams.models import LinkRow, MemberRow, TeamRow, UserRow
 from app.teams.passwords import hash_password, is_right
 from app.teams.records import Principal
+from app.teams.refusals import note_refusal
 from app.teams.scopes import Role
 from app.teams.sessions import end_sessions
 from app.teams.tokens import hashed, new_token
@@ -64,10 +65,12 @@ class Opened:
     """What somebody with a link sees before they use it.
 
     Attributes:
+        link_id: of the link.
         team: name of the team that invites; None of a link to a new password.
         is_known: whether somebody has the address already.
     """
 
+    link_id: str
     email: str
     team: str | None
     is_known: bool
@@ -146,7 +149,7 @@ class InvitationService:
             row = _row(session, token)
             user = session.scalar(select(UserRow).where(UserRow.email == row.email))
             team = session.get(TeamRow, row.team_id) if row.team_id else None
-            return Opened(email=row.email, team=team.name if team else None, is_known=user is not None)
+            return Opened(link_id=row.id, email=row.email, team=team.name if team else None, is_known=user is not None)
 
     def use(self, token: str, password: str, name: str = "") -> str:
         """Join the team, or set a new password; returns the e-mail address to sign in with.
@@ -163,7 +166,7 @@ class InvitationService:
         """
         opened = self.look(token)
         if opened.has_password:
-            self._prove(opened.email, password)
+            self._prove(opened, password)
         kept = None if opened.has_password else hash_password(password, opened.email)
         with self.database.session() as session:
             # The person before the link, as who comes in through a provider has them: they would wait for each other.
@@ -180,11 +183,14 @@ class InvitationService:
                 _set_password(session, user, kept)
         return opened.email
 
-    def _prove(self, email: str, password: str) -> None:
+    def _prove(self, opened: Opened, password: str) -> None:
+        email = opened.email
         with self.database.session() as session:
             user = session.scalar(select(UserRow).where(UserRow.email == email))
             kept = user.password_hash if user else None
         if not is_right(password, kept):
+            with self.database.session() as session:
+                note_refusal(session, user, link=opened.link_id)
             raise WrongPassword(f"this is not the password of {email}; sign in as you do otherwise, or ask for a reset")
 
 

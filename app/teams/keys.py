@@ -43,10 +43,11 @@ class KeyService:
         with self.database.session() as session:
             return add_key(session, team, name, scopes, expires_at, created_by)
 
-    def all(self, team: str) -> list[Key]:
-        """A team's keys, oldest first, without their secrets."""
+    def all(self, team: str, created_by: str | None = None) -> list[Key]:
+        """A team's keys, or those of one maker, oldest first, without their secrets."""
+        query = select(KeyRow).where(KeyRow.team_id == team).order_by(KeyRow.id)
         with self.database.session() as session:
-            rows = session.scalars(select(KeyRow).where(KeyRow.team_id == team).order_by(KeyRow.id))
+            rows = session.scalars(query if created_by is None else query.where(KeyRow.created_by == created_by))
             return [key_record(row) for row in rows]
 
     def get(self, team: str, key_id: str) -> Key:
@@ -117,6 +118,12 @@ class KeyService:
                 for row in sorted(unnoted, key=lambda row: row.id):  # in one order: no two wait for each other
                     _note_use(session, row)
         return found
+
+
+def live_keys_of(session: Session, team: str, creator: str) -> list[Key]:
+    """Keys of a team that somebody made and that still open things, oldest first."""
+    rows = select(KeyRow).where(KeyRow.team_id == team, KeyRow.created_by == creator).order_by(KeyRow.id)
+    return [key for key in map(key_record, session.scalars(rows)) if key.is_live(now())]
 
 
 def add_key(

@@ -79,7 +79,10 @@ class RateLimiter:
         self.clock = clock
         self.callers = Rule("caller", settings.requests_per_minute, 60)
         self.anonymous = Rule("stranger", settings.anonymous_requests_per_minute, 60)
+        # Of one person from one network, or in one browser that they have used before.
         self.sign_ins = Rule("sign-in", settings.sign_in_attempts, 15 * 60)
+        # Of one person from all browsers that they have not used before: at most a hundred an hour (OWASP ASVS 2.2.1).
+        self.accounts = Rule("sign-in-account", 2 * settings.sign_in_attempts, 15 * 60)
         # Many people may sit behind one address.
         self.places = Rule("sign-in-place", 10 * settings.sign_in_attempts, 15 * 60)
         self.shared = _shared(settings.broker_url)

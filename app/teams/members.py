@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from app.db import Database, now
 from app.errors import LastAdmin, NotFound
 from app.teams import audit
+from app.teams.keys import live_keys_of
 from app.teams.models import LinkRow, MemberRow, TeamRow, UserRow
-from app.teams.records import Member, Membership, member_record, team_record
+from app.teams.records import Key, Member, Membership, member_record, team_record
 from app.teams.scopes import Role
 from app.teams.sessions import end_sessions
 
@@ -52,8 +53,12 @@ class MemberService:
                 member.role = role.value
             return member_record(member, user)
 
-    def remove(self, team: str, user_id: str) -> None:
-        """Take somebody out of a team; their sessions in it end, and older invitations lead nowhere.
+    def remove(self, team: str, user_id: str) -> list[Key]:
+        """Take somebody out of a team; their sessions in it end, and invitations to and from them lead nowhere.
+
+        Returns:
+            The live keys that they made or rotated: they know the secrets, and whether to revoke these the admins
+            decide, since programs may depend on them.
 
         Raises:
             NotFound: nobody of that id is in the team.
@@ -63,10 +68,10 @@ class MemberService:
             member, user = _locked(session, team, user_id)
             _keep_an_admin(session, member)
             end_sessions(session, user_id, team)
-            links = update(LinkRow).where(LinkRow.team_id == team, LinkRow.email == user.email)
-            session.execute(links.where(LinkRow.used_at.is_(None)).values(used_at=now()))
+            _withdraw_invitations(session, team, user)
             session.delete(member)
             audit.record(session, team, "member.remove", user_id, email=user.email, role=member.role)
+            return live_keys_of(session, team, user_id)
 
 
 def lock_team(session: Session, team: str) -> TeamRow:
@@ -80,6 +85,16 @@ def lock_team(session: Session, team: str) -> TeamRow:
     if row is None:
         raise NotFound(f"there is no team {team[:60]}")
     return row
+
+
+def _withdraw_invitations(session: Session, team: str, user: UserRow) -> None:
+    """Invitations to and from somebody who goes: with those that they made they could come back, or bring others."""
+    theirs = or_(LinkRow.email == user.email, LinkRow.created_by == user.id)
+    links = select(LinkRow).where(LinkRow.team_id == team, LinkRow.used_at.is_(None), theirs)
+    for row in session.scalars(links.order_by(LinkRow.id).with_for_update()):
+        row.used_at = now()
+        if row.expires_at > now():
+            audit.record(session, team, "member.uninvite", row.id, email=row.email)
 
 
 def _locked(session: Session, team: str, user_id: str) -> tuple[MemberRow, UserRow]:

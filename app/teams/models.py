@@ -95,6 +95,9 @@ class SessionRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     seen_at: Mapped[datetime] = mapped_column(UtcTime)
     expires_at: Mapped[datetime] = mapped_column(UtcTime, index=True)
+    proven_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    ip: Mapped[str | None] = mapped_column(String(60))
+    agent: Mapped[str | None] = mapped_column(String(200))
 
 
 class AuditRow(Base):

@@ -29,7 +29,10 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 """Signatures with the provider's private key; neither none at all nor one with a shared secret."""
 
 LEEWAY_SECONDS = 60
+FRESH_SECONDS = 300
 SCOPES = "openid email profile"
+ANEW = {"prompt": "login", "max_age": "0"}
+"""Makes the provider ask for the person again, and say when they have signed in (OpenID Connect Core 3.1.2.1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +69,16 @@ def _text(value: object) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """Who somebody is, as the provider says; the address is verified."""
+    """Who somebody is, as the provider says; the address is verified.
+
+    Attributes:
+        is_fresh: whether they have signed in there just now, as the token says.
+    """
 
     subject: str
     email: str
     name: str
+    is_fresh: bool
 
 
 class Provider:
@@ -83,8 +91,8 @@ class Provider:
         self._endpoints: dict[str, str] = {}
         self._keys: KeySet | None = None
 
-    def begin(self, redirect_uri: str, next_page: str) -> tuple[str, Attempt]:
-        """Where the browser is sent, and what it keeps meanwhile.
+    def begin(self, redirect_uri: str, next_page: str, *, anew: bool = False) -> tuple[str, Attempt]:
+        """Where the browser is sent, and what it keeps meanwhile; ``anew`` asks the provider not to go by a session.
 
         Raises:
             ProviderUnreachable: the provider does not answer as it should.
@@ -94,7 +102,11 @@ class Provider:
             next_page=next_page,
         )  # fmt: skip
         address, _ = self._client(redirect_uri).create_authorization_url(
-            self._endpoint("authorization_endpoint"), attempt.state, attempt.verifier, nonce=attempt.nonce
+            self._endpoint("authorization_endpoint"),
+            attempt.state,
+            attempt.verifier,
+            nonce=attempt.nonce,
+            **(ANEW if anew else {}),
         )
         return str(address), attempt
 
@@ -175,4 +187,8 @@ def _identity(issuer: str, claims: dict[str, Any]) -> Identity:
     if not isinstance(email, str) or claims.get("email_verified") not in (True, "true"):
         raise ProviderRefused("the provider has not verified your e-mail address")
     name = claims.get("name")
-    return Identity(subject=f"{issuer} {claims['sub']}"[:300], email=email, name=name if isinstance(name, str) else "")
+    signed_in_at = claims.get("auth_time")
+    is_fresh = isinstance(signed_in_at, int) and abs(time.time() - signed_in_at) <= FRESH_SECONDS
+    return Identity(
+        subject=f"{issuer} {claims['sub']}", email=email, name=name if isinstance(name, str) else "", is_fresh=is_fresh
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +13,13 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
 from app.errors import RateLimited, WeakPassword
+from app.teams.common_passwords import is_common
 
-SHORTEST, LONGEST = 12, 200
+SHORTEST, LONGEST_NEW = 12, 128
+LONGEST = 200
+"""Passwords of before may have so many characters."""
+
+SPACES = re.compile(" +")
 LONGEST_DECOMPOSITION = 4
 """Characters that one stands for at most (Unicode): what is longer than so many longest passwords is none."""
 
@@ -29,15 +35,22 @@ def hash_password(password: str, email: str) -> str:
     """What is kept of a password.
 
     Raises:
-        WeakPassword: it is too short, or the address itself.
+        WeakPassword: it is too short, or one that guessers try first.
     """
     plain = _normal(password)
-    if not SHORTEST <= len(plain) <= LONGEST:
-        raise WeakPassword(f"a password has {SHORTEST} to {LONGEST} characters; several words make a good one")
-    if len(set(plain)) <= 2 or plain.casefold() == email.casefold():
-        raise WeakPassword("this password is too easy to guess; several words make a good one")
+    if len(SPACES.sub(" ", plain)) < SHORTEST or len(plain) > LONGEST_NEW:
+        raise WeakPassword(f"a password has {SHORTEST} to {LONGEST_NEW} characters; several words make a good one")
+    if is_guessable(plain, email):
+        raise WeakPassword(
+            "this password is too easy to guess: it is made of one that many people use; several words make a good one"
+        )
     with _turn():
         return HASHER.hash(plain)
+
+
+def is_guessable(password: str, email: str) -> bool:
+    """Whether guessers would soon try a password of the person with that address."""
+    return is_common(_normal(password), email, email.partition("@")[2], "primesvt")
 
 
 def is_right(password: str, kept: str | None) -> bool:

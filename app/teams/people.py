@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import hashlib
 
 from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
@@ -15,15 +15,16 @@ from app.names import printable
 from app.teams import audit
 from app.teams.actors import set_principal
 from app.teams.addresses import address, is_address
+from app.teams.devices import device_token, known_device
 from app.teams.invitations import join_all
 from app.teams.models import MemberRow, UserRow
 from app.teams.passwords import hash_password, is_outdated, is_right
 from app.teams.records import Person, Principal
+from app.teams.refusals import note_refusal
 from app.teams.scopes import Role
 from app.teams.sessions import end_sessions
 
-log = logging.getLogger(__name__)
-
+LONGEST_SUBJECT = 300
 WRONG = "wrong e-mail address or password"
 NO_TEAM = "you are not a member of any team; ask an admin for an invitation"
 
@@ -42,8 +43,7 @@ class PeopleService:
             NotAMember: somebody who is in no team.
         """
         email = email.strip().lower()
-        with self.database.session() as session:
-            user = _user(session, email) if is_address(email) else None
+        user = self._find(email)
         kept = user.password_hash if user else None
         if not is_right(password, kept) or user is None:
             self._note_refusal(user)
@@ -52,6 +52,27 @@ class PeopleService:
             if kept is not None and is_outdated(kept):
                 session.get_one(UserRow, user.id).password_hash = hash_password(password, email)
             return member_principal(session, user)
+
+    def prove(self, user_id: str, password: str) -> None:
+        """Make sure that somebody who is signed in knows their password.
+
+        Raises:
+            WrongPassword: it is another, or they have none.
+        """
+        with self.database.session() as session:
+            user = session.get_one(UserRow, user_id)
+        if not is_right(password, user.password_hash):
+            self._note_refusal(user)
+            raise WrongPassword("this is not your password")
+
+    def known_device(self, email: str, token: str) -> str | None:
+        """The name of a browser in which the person with an e-mail address has signed in before, by its token."""
+        return known_device(self._find(email.strip().lower()), token)
+
+    def device_token(self, user_id: str) -> str | None:
+        """A token for a browser in which somebody has just signed in with a password."""
+        with self.database.session() as session:
+            return device_token(session.get_one(UserRow, user_id))
 
     def get(self, user_id: str) -> Person:
         """One person."""
@@ -69,6 +90,7 @@ class PeopleService:
         with self.database.session() as session:
             user = session.get_one(UserRow, user_id)
         if not is_right(password, user.password_hash):
+            self._note_refusal(user)
             raise WrongPassword("the current password is wrong")
         kept = hash_password(new_password, user.email)
         with self.database.session() as session:
@@ -80,7 +102,7 @@ class PeopleService:
         """Who an identity provider says that somebody is; invitations to their address are taken by the way.
 
         Args:
-            subject: the provider and its own name for them, which never changes.
+            subject: the provider and its own name for them, which never changes; in any length.
             email: verified by the provider.
             name: for people.
 
@@ -95,18 +117,20 @@ class PeopleService:
 
     def _proven(self, subject: str, email: str, name: str) -> Principal:
         with self.database.session() as session:
-            user = session.scalar(select(UserRow).where(UserRow.oidc_subject == subject).with_for_update())
+            kept = kept_subject(subject)
+            user = session.scalar(select(UserRow).where(UserRow.oidc_subject == kept).with_for_update())
             user = user or _adopted(session, subject, email, name)
             set_principal(Principal(team_id="", user_id=user.id, name=user.email, scopes=frozenset()))
             join_all(session, user, email)
             return member_principal(session, user)
 
+    def _find(self, email: str) -> UserRow | None:
+        with self.database.session() as session:
+            return _user(session, email) if is_address(email) else None
+
     def _note_refusal(self, user: UserRow | None) -> None:
-        log.warning("sign_in_refused", extra={"user_id": user.id if user else None})
-        if user is not None:  # the admins of their team should know
-            with self.database.session() as session:
-                team = session.scalar(_memberships(user).with_only_columns(MemberRow.team_id))
-                audit.record(session, team, "session.refuse", user.id, email=user.email)
+        with self.database.session() as session:
+            note_refusal(session, user)
 
 
 def member_principal(session: Session, user: UserRow, team: str | None = None) -> Principal:
@@ -115,7 +139,7 @@ def member_principal(session: Session, user: UserRow, team: str | None = None) -
     Raises:
         NotAMember: they are in none.
     """
-    query = _memberships(user)
+    query = _memberships(user.id)
     member = session.scalar(query if team is None else query.where(MemberRow.team_id == team))
     if member is None:
         raise NotAMember(NO_TEAM)
@@ -124,20 +148,35 @@ def member_principal(session: Session, user: UserRow, team: str | None = None) -
     return who
 
 
+def kept_subject(subject: str) -> str:
+    """What is kept of a provider and its name for somebody: all of it, or a hash of all of it where it is longer.
+
+    Two that are told apart by their ends alone stay two. No hash is the subject of somebody else: those begin with the
+    provider's address.
+    """
+    if len(subject) <= LONGEST_SUBJECT:
+        return subject
+    return f"sha256:{hashlib.sha256(subject.encode()).hexdigest()}"
+
+
 def _adopted(session: Session, subject: str, email: str, name: str) -> UserRow:
     """The account of a proven address, which is the provider's from now on, or a new one."""
+    kept = kept_subject(subject)
     user = _user(session, email, lock=True)
     if user is None:
         user = UserRow(
-            id=new_id("usr"), email=email, name=printable(name or email), oidc_subject=subject, created_at=now()
+            id=new_id("usr"), email=email, name=printable(name or email), oidc_subject=kept, created_at=now()
         )
         session.add(user)
         session.flush()
         return user
+    if len(subject) > LONGEST_SUBJECT and user.oidc_subject == subject[:LONGEST_SUBJECT]:
+        user.oidc_subject = kept  # as versions before this one kept it; the address proves whose it is
+        return user
     if user.oidc_subject is not None:
         raise Forbidden(f"{email} belongs to another account of the identity provider; ask who runs the service")
     # The address of an account with a password was never proven: whoever made it must not share it with its owner.
-    user.oidc_subject, user.password_hash = subject, None
+    user.oidc_subject, user.password_hash = kept, None
     end_sessions(session, user.id)
     audit.record(session, None, "user.link", user.id, email=email)
     return user
@@ -148,5 +187,5 @@ def _user(session: Session, email: str, *, lock: bool = False) -> UserRow | None
     return session.scalar(query.with_for_update() if lock else query)
 
 
-def _memberships(user: UserRow) -> Select[MemberRow]:
-    return select(MemberRow).where(MemberRow.user_id == user.id).order_by(MemberRow.created_at, MemberRow.team_id)
+def _memberships(user_id: str) -> Select[MemberRow]:
+    return select(MemberRow).where(MemberRow.user_id == user_id).order_by(MemberRow.created_at, MemberRow.team_id)

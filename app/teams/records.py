@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.teams.models import KeyRow, MemberRow, TeamRow, UserRow
+from app.teams.models import KeyRow, MemberRow, SessionRow, TeamRow, UserRow
 from app.teams.scopes import Role, Scope, known_scopes
 
 
@@ -17,6 +17,8 @@ class Principal:
         key_id: the API key; None of somebody who signed in with a password.
         user_id: the person; None of a key.
         name: of the key, or the person's e-mail address.
+        session_id: the session of the pages; None where every request carries the key itself.
+        proven_at: when whoever has the session last proved who they are.
     """
 
     team_id: str
@@ -24,6 +26,25 @@ class Principal:
     user_id: str | None = None
     name: str
     scopes: frozenset[Scope]
+    session_id: str | None = None
+    proven_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageSession:
+    """A session of the pages as its owner sees it.
+
+    Attributes:
+        ip: the address it was opened from.
+        agent: the browser, as it called itself then.
+        seen_at: to the minute.
+    """
+
+    id: str
+    created_at: datetime
+    seen_at: datetime
+    ip: str | None
+    agent: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,3 +153,8 @@ def key_record(row: KeyRow) -> Key:
         last_used_at=row.last_used_at,
         replaces=row.replaces,
     )
+
+
+def session_record(row: SessionRow) -> PageSession:
+    """The record of a row."""
+    return PageSession(id=row.id, created_at=row.created_at, seen_at=row.seen_at, ip=row.ip, agent=row.agent)

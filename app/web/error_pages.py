@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,9 +14,9 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from app.api.problem import status_of
-from app.errors import DomainError
+from app.errors import DomainError, ProofNeeded
 from app.web.rendering import HEADERS, is_fragment, page
-from app.web.sessions import SignInRequired, identify_user, sign_in_path
+from app.web.sessions import SignInRequired, identify_user, safe_path, sign_in_path
 from primesvt_core.errors import PrimeSVTError
 
 Handler = Callable[[Request, Exception], Any]
@@ -41,6 +42,7 @@ def install(app: FastAPI) -> None:
     for kind in (DomainError, PrimeSVTError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _for_browsers(app.exception_handlers[kind]))
     app.add_exception_handler(SignInRequired, _to_sign_in)
+    app.add_exception_handler(ProofNeeded, _for_forms(_to_confirm, app.exception_handlers[DomainError]))
 
 
 def _to_sign_in(request: Request, error: Exception) -> Response:
@@ -52,6 +54,13 @@ def _to_sign_in(request: Request, error: Exception) -> Response:
     return Response("the session has ended; sign in again", 401, HEADERS, "text/plain")
 
 
+def _to_confirm(request: Request, error: Exception) -> Response:
+    """To the page on which somebody proves that it is they, and from there back to the one with the form."""
+    back = urlsplit(request.headers.get("referer", ""))
+    path = safe_path(back.path or "/") if back.netloc == request.headers.get("host") else "/"
+    return RedirectResponse(f"/account/confirm?next={quote(path, safe='')}", 303, HEADERS)
+
+
 def _for_browsers(answer_as_problem: Handler) -> Handler:
     async def answer(request: Request, error: Exception) -> Response:
         response = answer_as_problem(request, error)  # also logs internal errors
@@ -60,6 +69,15 @@ def _for_browsers(answer_as_problem: Handler) -> Handler:
         return _page_of(request, error, response) if _wants_page(request) else response
 
     return answer
+
+
+def _for_forms(answer: Handler, otherwise: Handler) -> Handler:
+    async def choose(request: Request, error: Exception) -> Response:
+        response = answer(request, error) if _wants_page(request) else otherwise(request, error)
+        found: Response = await response if isinstance(response, Awaitable) else response
+        return found
+
+    return choose
 
 
 def _wants_page(request: Request) -> bool:

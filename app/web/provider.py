@@ -7,34 +7,35 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 
+from app.api.cookies import delete_cookie, read_cookie, set_cookie
 from app.api.deps import Services
 from app.api.public_urls import public_url
 from app.errors import DomainError, NotFound, ProviderRefused
 from app.teams.oidc import Attempt, Provider
 from app.web.rendering import HEADERS
 from app.web.routing import PageRouter
-from app.web.sessions import is_behind_tls, safe_path
+from app.web.sessions import safe_path
 from app.web.sign_in import count_attempt, sign_in_page, signed_in
 
 router = PageRouter("/sign-in/provider")
 
-COOKIE = "primesvt_provider"
+PROVIDER_COOKIE = "primesvt_provider"
 COOKIE_SECONDS = 600
 LONGEST = 4000
 
 
 @router.get("")
 def go(
-    request: Request, services: Services, next_page: Annotated[str, Query(alias="next", max_length=2000)] = "/"
+    request: Request,
+    services: Services,
+    next_page: Annotated[str, Query(alias="next", max_length=2000)] = "/",
+    anew: Annotated[bool, Query()] = False,
 ) -> Response:
-    """Redirect the browser to the provider."""
+    """Redirect the browser to the provider, which has the person sign in there ``anew`` if that is asked for."""
     count_attempt(request, services)
-    address, attempt = _provider(services).begin(_callback_url(request, services), safe_path(next_page))
+    address, attempt = _provider(services).begin(_callback_url(request, services), safe_path(next_page), anew=anew)
     response = RedirectResponse(address, 303, HEADERS)
-    response.set_cookie(
-        COOKIE, attempt.packed(), max_age=COOKIE_SECONDS, path=router.prefix, httponly=True, samesite="lax",
-        secure=is_behind_tls(request),
-    )  # fmt: skip
+    set_cookie(request, response, PROVIDER_COOKIE, attempt.packed(), COOKIE_SECONDS)
     return response
 
 
@@ -51,7 +52,7 @@ def come_callback_url(
     count_attempt(request, services)
     provider = _provider(services)
     try:
-        attempt = Attempt.unpacked(request.cookies.get(COOKIE, ""))
+        attempt = Attempt.unpacked(read_cookie(request, PROVIDER_COOKIE))
         if error or not code:
             raise ProviderRefused("the identity provider did not sign you in")
         identity = provider.finish(attempt, _callback_url(request, services), state, code, iss)
@@ -60,10 +61,11 @@ def come_callback_url(
             services,
             services.people.proven(identity.subject, identity.email, identity.name),
             attempt.next_page,
+            is_proven=identity.is_fresh,
         )
     except DomainError as refused:
         response = sign_in_page(request, services, "/", refused, status=403)
-    response.delete_cookie(COOKIE, path=router.prefix, httponly=True, samesite="lax")
+    delete_cookie(request, response, PROVIDER_COOKIE)
     return response
 
 

@@ -11,13 +11,13 @@ from fastapi import Depends, Form, Header, Request, Response, Security
 from fastapi.security import SecurityScopes
 from starlette.exceptions import HTTPException
 
-from app.api.deps import SESSION_COOKIE, Services, count_anonymous, count_caller, require_scopes
+from app.api.cookies import SESSION_COOKIE, read_cookie, set_cookie
+from app.api.deps import Services, count_anonymous, count_caller, require_scopes
 from app.errors import InvalidKey
-from app.settings import Settings
 from app.teams.actors import set_principal
 from app.teams.records import Principal
 from app.teams.scopes import Scope
-from app.teams.sessions import LONGEST_SECONDS, form_token
+from app.teams.sessions import LONGEST_SECONDS, form_token, needs_proof
 
 CSRF_REFUSAL = "the form does not belong to this session (CSRF); reload the page and submit it again"
 
@@ -39,6 +39,11 @@ class PageUser:
         """The team whose pages they see."""
         return self.principal.team_id
 
+    @property
+    def needs_proof(self) -> bool:
+        """Whether they must confirm who they are before they hand out keys and roles."""
+        return needs_proof(self.principal)
+
     def may(self, scope: str) -> bool:
         """Whether the user has a scope."""
         return scope in self.principal.scopes
@@ -50,8 +55,8 @@ def identify_user(request: Request, services: Services) -> PageUser:
     Raises:
         SignInRequired: there is no session, or it has ended.
     """
-    session = request.cookies.get(SESSION_COOKIE)
-    if not session or not session.isascii():
+    session = read_cookie(request, SESSION_COOKIE)
+    if not session:
         raise SignInRequired
     try:
         principal = services.sessions.resume(session)
@@ -135,20 +140,7 @@ def script_user(
 
 def set_session_cookie(request: Request, response: Response, session: str) -> None:
     """Set the session cookie."""
-    response.set_cookie(
-        SESSION_COOKIE,
-        session,
-        max_age=LONGEST_SECONDS,
-        httponly=True,
-        samesite="lax",  # not strict: an identity provider redirects back to us
-        secure=is_behind_tls(request),
-    )
-
-
-def is_behind_tls(request: Request) -> bool:
-    """Whether browsers reach this server by TLS: a proxy that terminates it may not forward the scheme."""
-    settings: Settings = request.app.state.services.settings
-    return request.url.scheme == "https" or settings.public_url.startswith("https://")
+    set_cookie(request, response, SESSION_COOKIE, session, LONGEST_SECONDS)
 
 
 def sign_in_path(request: Request) -> str:

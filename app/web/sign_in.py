@@ -9,15 +9,26 @@ from fastapi import Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
-from app.api.deps import SESSION_COOKIE, Services, count, network_of_request
+from app.api.cookies import DEVICE_COOKIE, SESSION_COOKIE, delete_cookie, read_cookie, set_cookie
+from app.api.deps import Services, count, network_of_request
 from app.errors import DomainError, InvalidKey, NotAMember, RateLimited, WrongPassword
+from app.teams.passwords import is_guessable
 from app.teams.records import Principal
 from app.web.rendering import HEADERS, page
 from app.web.routing import PageRouter
-from app.web.sessions import CSRF_REFUSAL, FormUser, OptionalUser, is_same_origin, safe_path, set_session_cookie
+from app.web.sessions import (
+    CSRF_REFUSAL,
+    FormUser,
+    OptionalUser,
+    PageUser,
+    is_same_origin,
+    safe_path,
+    set_session_cookie,
+)
 
 router = PageRouter()
 
+DEVICE_SECONDS = 365 * 86_400
 WRONG_KEY = (
     "The API key is unknown or revoked. The command primesvt serve prints the first key, once, when it starts for the"
     " first time."
@@ -68,6 +79,8 @@ def sign_in(
         principal = services.keys.authenticate(key.strip()) if key else services.people.sign_in(email, password)
     except (InvalidKey, NotAMember, RateLimited) as error:
         return _refused(request, services, next_page, error, email)
+    if not key and is_guessable(password, email):  # one of before there was a list: whoever has it replaces it first
+        return RedirectResponse(services.invitations.new_password(email).path, 303, HEADERS)
     return signed_in(request, services, principal, next_page)
 
 
@@ -82,42 +95,71 @@ def _refused(request: Request, services: Services, next_page: str, error: Domain
 
 
 def count_attempt(request: Request, services: Services, email: str = "") -> None:
-    """Count an attempt to sign in, by network and by e-mail address.
+    """Count an attempt to sign in: by network, and by e-mail address together with where it comes from.
+
+    In a browser in which the person has signed in before only the attempts made there count: strangers who guess
+    elsewhere, however many they are, do not keep them out.
 
     Raises:
         RateLimited: there were too many.
     """
-    count(request, services.limiter.places, network_of_request(request), services)
-    if email:
-        count(request, services.limiter.sign_ins, email.strip().lower(), services)
+    network, email = network_of_request(request), email.strip().lower()
+    count(request, services.limiter.places, network, services)
+    if not email:
+        return
+    device = services.people.known_device(email, read_cookie(request, DEVICE_COOKIE))
+    count(request, services.limiter.sign_ins, f"{email} {device or network}", services)
+    if device is None:
+        count(request, services.limiter.accounts, email, services)
 
 
-def signed_in(request: Request, services: Services, principal: Principal, next_page: str) -> Response:
+def count_proof(request: Request, services: Services, user: PageUser) -> None:
+    """Count an attempt of somebody who is signed in to prove that it is still they.
+
+    Raises:
+        RateLimited: there were too many.
+    """
+    count(request, services.limiter.sign_ins, f"session {user.principal.session_id}", services)
+
+
+def signed_in(
+    request: Request, services: Services, principal: Principal, next_page: str, *, is_proven: bool = True
+) -> Response:
     """Redirect to the requested page with a new session; a user of several teams chooses one first."""
     has_choice = principal.user_id is not None and len(services.members.teams_of(principal.user_id)) > 1
     target = safe_path(next_page)
     return with_session(
-        request, services, principal, f"/account/teams?next={quote(target, safe='')}" if has_choice else target
+        request,
+        services,
+        principal,
+        f"/account/teams?next={quote(target, safe='')}" if has_choice else target,
+        is_proven=is_proven,
     )
 
 
-def with_session(request: Request, services: Services, principal: Principal, address: str) -> Response:
-    """Redirect with a new session; the browser's previous one ends."""
+def with_session(
+    request: Request, services: Services, principal: Principal, address: str, *, is_proven: bool = True
+) -> Response:
+    """Redirect with a new session; the browser's previous one ends, and the browser is known from now on."""
     response = RedirectResponse(address, 303, HEADERS)
-    set_session_cookie(request, response, services.sessions.open(principal))
-    services.sessions.close(request.cookies.get(SESSION_COOKIE, ""))
+    agent = request.headers.get("user-agent", "")
+    set_session_cookie(request, response, services.sessions.open(principal, agent, is_proven=is_proven))
+    services.sessions.close(read_cookie(request, SESSION_COOKIE))
+    device = services.people.device_token(principal.user_id) if principal.user_id else None
+    if device is not None:
+        set_cookie(request, response, DEVICE_COOKIE, device, DEVICE_SECONDS)
     return response
 
 
 @router.post("/sign-out")
 def sign_out(request: Request, user: FormUser, services: Services) -> Response:
     """End the session, wherever its cookie is."""
-    services.sessions.close(request.cookies.get(SESSION_COOKIE, ""))
-    return signed_out()
+    services.sessions.close(read_cookie(request, SESSION_COOKIE))
+    return signed_out(request)
 
 
-def signed_out() -> Response:
+def signed_out(request: Request) -> Response:
     """Redirect to the sign-in and delete the session cookie."""
     response = RedirectResponse("/sign-in", 303, HEADERS)
-    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax")
+    delete_cookie(request, response, SESSION_COOKIE)
     return response

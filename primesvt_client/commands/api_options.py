@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
 
@@ -59,10 +60,10 @@ def connect(server: str, key: str) -> Client:
 def byte_bar(title: str) -> Iterator[OnBytes]:
     """A bar of bytes on a terminal; a line elsewhere."""
     if not err.is_terminal:
-        err.print(f"{title} ...")
+        err.print(f"{title} ...", markup=False)
         yield lambda _done, _total: None
         return
-    columns = (TextColumn("{task.description:<28}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("{task.description:<28}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Bars(*columns, console=err) as bars:
         task = bars.add_task(title, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=max(total, 1))
@@ -76,6 +77,7 @@ def follow(client: Client, job_id: str) -> JobView:
     except KeyboardInterrupt:
         err.print(
             f"\nstopped watching; the job continues: 'primesvt status {job_id}', 'primesvt cancel {job_id}'",
+            markup=False,
             soft_wrap=True,
         )
         raise
@@ -87,24 +89,25 @@ def _shown(report: Callable[[Progress], None]) -> OnEvent:
         if progress is not None:
             report(progress)
         elif data.get("state") == JobState.QUEUED and "reason" in data:
-            err.print(f"back in the queue: {data['reason']}")
+            err.print(f"back in the queue: {data['reason']}", markup=False)
 
     return show
 
 
 def print_job(job: JobView) -> None:
     """A job in a few lines."""
-    out.print(f"[bold]{job.id}[/] {job.state.value}", end="")
+    out.print(f"[bold]{escape(job.id)}[/] {job.state.value}", end="")
     out.print(f"  {job.name}", markup=False)
     if job.state is JobState.QUEUED and job.queue_position is not None:
         out.print(f"  number {job.queue_position} in the queue")
     if job.progress and not job.state.is_terminal:
         total = job.progress.total
-        out.print(f"  step {job.progress.step}: {job.progress.done}{f' of {total}' if total else ''}")
+        out.print(f"  step {job.progress.step}: {job.progress.done}{f' of {total}' if total else ''}", markup=False)
     if job.verdict and job.summary:
         before, after = job.summary.baseline_accuracy or 0.0, job.summary.pruned_accuracy or 0.0
         saved = job.summary.memory_saving or 0.0
-        out.print(f"  verdict {job.verdict}: {saved:.2%} of memory saved, accuracy {before:.2%} -> {after:.2%}")
+        figures = f"{saved:.2%} of memory saved, accuracy {before:.2%} -> {after:.2%}"
+        out.print(f"  verdict {job.verdict}: {figures}", markup=False)
         if job.summary.macs_before and job.summary.macs_after is not None:
             fewer = 1 - job.summary.macs_after / job.summary.macs_before
             out.print(f"  {fewer:.2%} of multiply-accumulates saved")
@@ -120,7 +123,7 @@ def print_estimate(estimate: EstimateView) -> None:
     if ends is not None:
         out.print(f"  ends in about {in_words(ends)}")
     elif estimate.reason:
-        out.print(f"  no estimate yet: {estimate.reason}", soft_wrap=True)
+        out.print(f"  no estimate yet: {estimate.reason}", markup=False, soft_wrap=True)
 
 
 def fail_unless_succeeded(job: JobView) -> None:

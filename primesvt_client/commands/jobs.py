@@ -89,7 +89,7 @@ def send(client: Client, path: Path, kind: UploadKind) -> UploadView:
 
 def wait_until_ready(client: Client, upload: UploadView) -> UploadView:
     """The upload once the service has validated it; exit if it rejects it."""
-    with err.status(f"the service validates {upload.name}"):
+    with err.status(f"the service validates {escape(upload.name)}"):
         upload = client.wait_upload(upload.id)
     if upload.state is not UploadState.READY:
         problem = upload.problem or ProblemFacts()
@@ -102,7 +102,7 @@ def print_notes(upload: UploadView) -> None:
     """What validation noted of a data set."""
     if isinstance(upload.facts, DataSetFacts):
         for note in upload.facts.notes or ():
-            err.print(f"{upload.name}: {note}", soft_wrap=True)
+            err.print(f"{upload.name}: {note}", markup=False, soft_wrap=True)
 
 
 def status(
@@ -141,7 +141,8 @@ def list_jobs(
         created = f"{job.created_at.astimezone():%m-%d %H:%M}"
         figures = job.summary or ResultSummary()
         saved, drop = _hundredths(figures.memory_saving, "%"), _hundredths(figures.accuracy_drop, " pts")
-        table.add_row(job.id, job.verdict or job.state.value, saved, drop, created, escape(job.name))
+        outcome = job.verdict or job.state.value
+        table.add_row(escape(job.id), escape(outcome), saved, drop, created, escape(job.name))
     out.print(table)
 
 

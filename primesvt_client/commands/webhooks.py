@@ -96,7 +96,7 @@ def ping(webhook: Webhook, server: Server = DEFAULT_SERVER, api_key: Key = "", j
     if json:
         print_json(_document(sent))
     else:
-        out.print(f"{sent.id} is pending: 'primesvt webhooks log {webhook} {sent.id}'", soft_wrap=True)
+        out.print(f"{sent.id} is pending: 'primesvt webhooks log {webhook} {sent.id}'", markup=False, soft_wrap=True)
 
 
 @commands.command("deliveries")
@@ -117,7 +117,7 @@ def deliveries(
     table = Table(Column("delivery", min_width=ID_WIDTH, no_wrap=True), "event", "state", "attempts", "at", box=None)
     for one in found:
         at = f"{one.created_at.astimezone():%m-%d %H:%M:%S}"
-        table.add_row(one.id, one.event, one.state.value, str(one.attempts), at)
+        table.add_row(escape(one.id), escape(one.event), one.state.value, str(one.attempts), at)
     out.print(table)
 
 
@@ -131,7 +131,7 @@ def log(
     if json:
         print_json(_document(found))
         return
-    out.print(f"[bold]{found.id}[/] {found.event} {found.state.value}")
+    out.print(f"[bold]{escape(found.id)}[/] {escape(found.event)} {found.state.value}")
     for one in found.log:
         result = one.problem or f"{one.status} {one.answer}"
         out.print(
@@ -166,8 +166,8 @@ def _document(view: BaseModel) -> Any:
 
 def _show(hook: WebhookView) -> None:
     state = "" if hook.enabled else f"  disabled{f': {hook.disabled_reason}' if hook.disabled_reason else ''}"
-    out.print(f"[bold]{hook.id}[/]  {escape(hook.url)}{escape(state)}", soft_wrap=True)
-    out.print(f"  {', '.join(hook.events)}  {escape(hook.description)}", soft_wrap=True)
+    out.print(f"[bold]{escape(hook.id)}[/]  {escape(hook.url)}{escape(state)}", soft_wrap=True)
+    out.print(f"  {escape(', '.join(hook.events))}  {escape(hook.description)}", soft_wrap=True)
 
 
 def _show_secret(created: WebhookWithSecret, *, json: bool) -> None:
@@ -175,4 +175,4 @@ def _show_secret(created: WebhookWithSecret, *, json: bool) -> None:
         print_json(_document(created))
         return
     _show(created)
-    out.print(f"\nSecret (shown only once):\n\n    {created.secret}", soft_wrap=True)
+    out.print(f"\nSecret (shown only once):\n\n    {created.secret}", markup=False, soft_wrap=True)

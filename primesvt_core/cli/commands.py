@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import JsonValue
+from rich.markup import escape
 from rich.table import Table
 
 from primesvt_client.console import err, out, print_json, progress_bars
@@ -65,26 +66,32 @@ def inspect(
     if json:
         print_json(document)
         return
-    out.print(f"[bold]{document['title']}[/] ({document['variant']}), {document['num_classes']} classes")
+    out.print(f"[bold]{document['title']}[/]", end="")
+    out.print(f" ({document['variant']}), {document['num_classes']} classes", markup=False)
     out.print(f"{document['parameters']:,} parameters, {document['parameter_bytes']:,} bytes of parameter memory")
     _print_assumptions(document["assumptions"])
     for note in document["notes"]:
-        out.print(f"  {note}", soft_wrap=True)
+        out.print(f"  {note}", markup=False, soft_wrap=True)
     if "fits" in document:
         _print_data(document["data"]["classes"], document["data"]["notes"])
-        out.print(f"  tried on {document['data']['name']}, best first; a few points are chance:", soft_wrap=True)
+        tried_on = f"  tried on {document['data']['name']}, best first; a few points are chance:"
+        out.print(tried_on, markup=False, soft_wrap=True)
     for fit in document.get("fits", ()):
         tried = ", ".join(
             f"{name} = {value}" for name, value in fit.items() if name != "accuracy" and value is not None
         )
-        out.print(f"  with {tried}: accuracy {fit['accuracy']:.2%}")
+        out.print(f"  with {tried}: accuracy {fit['accuracy']:.2%}", markup=False)
     table = Table(
         "layer", "channel group", "shape", "parameters", "bytes", title="layers, largest first", title_justify="left"
     )
     for layer in document["layers"]:
         shape = " x ".join(map(str, layer["shape"]))
         table.add_row(
-            layer["name"], layer["group"] or "-", shape, f"{layer['parameters']:,}", f"{layer['parameter_bytes']:,}"
+            escape(layer["name"]),
+            escape(layer["group"] or "-"),
+            shape,
+            f"{layer['parameters']:,}",
+            f"{layer['parameter_bytes']:,}",
         )
     out.print(table)
 
@@ -101,7 +108,8 @@ def _print_assumptions(assumptions: Iterable[Mapping[str, JsonValue]]) -> None:
     """What weights alone do not determine; what the tensors tell after all is no assumption."""
     for assumption in assumptions:
         if assumption["source"] != "tensors":
-            out.print(f"  assumed {assumption['field']} = {assumption['value']} (from the {assumption['source']})")
+            assumed = f"  assumed {assumption['field']} = {assumption['value']} (from the {assumption['source']})"
+            out.print(assumed, markup=False)
 
 
 def _fits(checkpoint: Path, data: Path, reading: Reading) -> dict[str, JsonValue]:
@@ -121,9 +129,9 @@ def _fits(checkpoint: Path, data: Path, reading: Reading) -> dict[str, JsonValue
 
 def _print_data(classes: Sequence[str], notes: Sequence[str]) -> None:
     """Which class has which number, and what was found in the data set."""
-    out.print(f"  {len(classes):,} classes: {numbered(classes)}", soft_wrap=True)
+    out.print(f"  {len(classes):,} classes: {numbered(classes)}", markup=False, soft_wrap=True)
     for note in notes:
-        out.print(f"  {note}", soft_wrap=True)
+        out.print(f"  {note}", markup=False, soft_wrap=True)
 
 
 @takes_reading
@@ -241,14 +249,14 @@ def export(
     if exporter.suffix not in (None, out_file.suffix):
         raise SpecError(f"--to {kind} writes {exporter.suffix} files; give such a name for --out, not {out_file.name}")
     exporter.write(model, original, out_file, container)
-    out.print(f"written: {out_file}", soft_wrap=True)
+    out.print(f"written: {out_file}", markup=False, soft_wrap=True)
 
 
 def print_result(report: Report, out_dir: Path) -> None:
     """The result in a few lines."""
     held = report.confirmation
     out.print(f"\n[bold]verdict: {report.verdict.value}[/]")
-    out.print(report.meaning, soft_wrap=True)
+    out.print(report.meaning, markup=False, soft_wrap=True)
     _print_assumptions([assumption.model_dump() for assumption in report.assumptions])
     _print_data(report.data.classes, report.notes)
     table = Table("", "original", "pruned", "change")
@@ -279,7 +287,7 @@ def print_result(report: Report, out_dir: Path) -> None:
             f" {points_text(held.drop_upper_bound)} with {rate_text(held.confidence)} confidence",
             soft_wrap=True,
         )
-    out.print(f"report: {out_dir / 'report.html'}", soft_wrap=True)
+    out.print(f"report: {out_dir / 'report.html'}", markup=False, soft_wrap=True)
 
 
 def change(share: float) -> str:

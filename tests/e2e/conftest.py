@@ -9,7 +9,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
-from app.api.deps import SESSION_COOKIE
+from app.api.cookies import SESSION_COOKIE
 from app.web.build import BuildFailed, Project, build
 from app.web.rendering import asset
 from tests.support.chromium import CHROMIUM, DESKTOP, DRIVER, REQUIRED, Site, look, serving

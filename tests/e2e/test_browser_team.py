@@ -7,7 +7,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from app.api.deps import SESSION_COOKIE
+from app.api.cookies import SESSION_COOKIE
 from app.errors import InvalidKey
 from app.teams.scopes import Role
 from app.webhooks.states import EventType

@@ -61,6 +61,9 @@ def test_it_meets_the_budget_and_writes_every_file(undisturbed: tuple[Report, Pa
     names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and "workspace" not in p.parts}
     figures = {f"figures/{name}.png" for name in ("layers", "robustness", "accuracy_memory")}
     assert names == {"model.safetensors", "report.json", "report.html", "layers.csv", "cells.jsonl.gz"} | figures
+    (folder.parent / "any new file").touch()
+    usual = (folder.parent / "any new file").stat().st_mode
+    assert {name: mode for name in names if (mode := (folder / name).stat().st_mode) != usual} == {}
 
 
 def test_evaluate_gives_the_reports_accuracy_exactly(undisturbed: tuple[Report, Path]) -> None:

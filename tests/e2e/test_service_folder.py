@@ -16,7 +16,7 @@ import torch
 from standardwebhooks.webhooks import Webhook
 
 import primesvt_core
-from app.api.deps import SESSION_COOKIE
+from app.api.cookies import SESSION_COOKIE
 from app.jobs.states import JobState
 from tests.support.api import Api, problem
 from tests.support.browsing import get, post

@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import JsonValue
 
-from app.api.deps import SESSION_COOKIE
+from app.api.cookies import SESSION_COOKIE
 from app.catalog.queue import UploadQueue
 from app.catalog.records import Upload
 from app.catalog.states import UploadKind

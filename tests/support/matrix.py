@@ -134,7 +134,6 @@ def _json(**body: Any) -> Callable[[World], dict[str, Any]]:
 MATRIX: dict[tuple[str, str], Entry] = {
     ("get", "/livez"): PUBLIC,
     ("get", "/readyz"): PUBLIC,
-    ("get", "/metrics"): PUBLIC,
     ("get", "/api/v1/plugins"): PUBLIC,
     ("get", "/api/v1/spec/schema"): PUBLIC,
     ("get", "/api/v1/report/schema"): PUBLIC,

@@ -35,6 +35,7 @@ class Provider:
         default_factory=lambda: ECKey.generate_key("P-256", {"kid": "first", "use": "sig", "alg": "ES256"})
     )
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    seen: list[dict[str, str]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
     def rotate(self) -> None:
@@ -47,6 +48,7 @@ class Provider:
         assert query["code_challenge_method"] == "S256"
         assert {"openid", "email"} <= set(query["scope"].split())
         code = secrets.token_urlsafe(16)
+        self.seen.append(query)
         self.codes[code] = query
         back = {"code": code, "state": query["state"], "iss": self.issuer}
         return f"{query['redirect_uri']}?{urlencode(back)}"

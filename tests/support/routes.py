@@ -36,7 +36,7 @@ class Known:
 
     @property
     def is_page(self) -> bool:
-        return not self.path.startswith("/api/") and self.path not in ("/livez", "/readyz", "/metrics")
+        return not self.path.startswith("/api/") and self.path not in ("/livez", "/readyz")
 
     def address(self, values: Mapping[str, str] | None = None) -> str:
         """The path, with ids that nobody has where ``values`` has none."""

@@ -1,42 +1,16 @@
-"""The metrics of worker and reconciler, scraped as Prometheus does."""
+"""The metrics of a worker."""
 
 from __future__ import annotations
 
-import socket
-import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pynvml
 import pytest
 from prometheus_client import CollectorRegistry
-from prometheus_client.parser import text_string_to_metric_families
 
 from app.metrics import REGISTRY, STEP_SECONDS
-from app.settings import Settings
-from worker.metrics_server import GpuCollector, StepTimer, serve_metrics
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
-def scraped(port: int) -> dict[str, Any]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        return {family.name: family for family in text_string_to_metric_families(answer.read().decode())}
-
-
-def test_metrics_are_served_at_the_address_and_only_while_the_process_runs(tmp_path: Path) -> None:
-    port = free_port()
-    settings = Settings(data_dir=tmp_path, metrics_address=f"127.0.0.1:{port}")
-    with serve_metrics(settings):
-        assert {"primesvt_lease_expiries", "primesvt_step_seconds", "primesvt_webhook_seconds"} <= scraped(port).keys()
-    with pytest.raises(OSError, match="refused"):
-        scraped(port)
-    with serve_metrics(Settings(data_dir=tmp_path)), pytest.raises(OSError, match="refused"):
-        scraped(port)
+from worker.metrics_server import GpuCollector, StepTimer
 
 
 def test_steps_are_measured_from_what_a_run_reports(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,7 @@ def test_names_of_this_machine_are_found_out_when_they_are_looked_up(url: str) -
     assert answer.status is None
     assert answer.problem is not None
     assert "no address on the internet" in answer.problem
+    assert answer.problem.count("127.0.0.1") == url.count("127.0.0.1")
 
 
 @pytest.mark.parametrize("addresses", [["127.0.0.1"], ["8.8.8.8", "127.0.0.1"], ["::ffff:127.0.0.1"]])
@@ -81,6 +82,7 @@ def test_a_name_that_leads_inside_is_not_connected_to(
     monkeypatch.setattr("app.webhooks.addresses.PORTS", {there.port})
     answer = WebhookSender(private=False, look_up=lambda *_: addresses).send(claim(f"https://{HOST}:{there.port}/"))
     assert "no address on the internet" in (answer.problem or "")
+    assert not [address for address in addresses if address in (answer.problem or "")]  # what names mean inside
     assert there.received == []
 
 

@@ -2,6 +2,7 @@
 import htmx from "htmx.org";
 import { offerCopies } from "./copies.js";
 import { takeNearest } from "./nearest.js";
+import { helpWithPasswords } from "./passwords.js";
 import { localise } from "./times.js";
 import { sendInParts } from "./uploads.js";
 
@@ -17,6 +18,7 @@ document.body.addEventListener("htmx:beforeRequest", (event) => {
 });
 
 offerCopies();
+helpWithPasswords();
 for (const form of document.querySelectorAll("form[data-sends]")) sendInParts(form);
 for (const form of document.querySelectorAll("form:has(#ahead)")) takeNearest(form);
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.api.deps import KeyId, Services, require_scopes
+from app.api.deps import KeyId, Services, require_grantable
 from app.db import now
 from app.errors import Conflict, DomainError, Invalid
 from app.teams.records import NewKey
@@ -58,6 +58,7 @@ def _keys(
         lifetimes=LIFETIMES,
         grace_periods=GRACE_PERIODS,
         created=created,
+        asks_proof=True,
     )
 
 
@@ -76,7 +77,7 @@ def create(
     days: Annotated[str, Form(pattern="^(30|90|365)?$")] = "",
 ) -> Response:
     """Create a key with no more scopes than its creator's; its secret is shown only once."""
-    require_scopes(user.principal, scopes)
+    require_grantable(user.principal, scopes)
     if not name.strip() or not scopes:
         return _keys(request, user, services, Invalid("an API key needs a name and at least one permission"))
     end = now() + timedelta(days=int(days)) if days else None
@@ -93,7 +94,7 @@ def rotate(
     hours: Annotated[float, Form(ge=0, le=720)],
 ) -> Response:
     """Create a key that replaces another one, which stays valid for a grace period."""
-    require_scopes(user.principal, services.keys.get(user.team_id, key_id).scopes)
+    require_grantable(user.principal, services.keys.get(user.team_id, key_id).scopes)
     try:
         created = services.keys.rotate(user.team_id, key_id, hours * 3600, _creator(user))
     except Conflict as error:

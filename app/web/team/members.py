@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.api.deps import InvitationId, Services, UserId, require_scopes
+from app.api.deps import InvitationId, Services, UserId, require_grantable
 from app.api.public_urls import public_url
 from app.errors import Conflict, DomainError, Invalid
+from app.teams.records import Key
 from app.teams.scopes import Role, Scope
 from app.web.labels import may
 from app.web.rendering import HEADERS
@@ -36,6 +38,7 @@ def _members(
     error: DomainError | None = None,
     email: str = "",
     link: str = "",
+    left: Sequence[Key] = (),
 ) -> Response:
     members = services.members.all(user.team_id)
     admins = [member.user_id for member in members if member.role is Role.ADMIN]
@@ -51,6 +54,8 @@ def _members(
         roles=[role for role in Role if role.scopes <= user.principal.scopes],
         email=email,
         link=link,
+        asks_proof=user.may(Scope.TEAM_ADMIN),
+        left=left,
         may={
             "viewer": may(Role.VIEWER),
             "member": may(Role.MEMBER, [Role.VIEWER]),
@@ -68,7 +73,7 @@ def invite(
     role: Annotated[Role, Form()],
 ) -> Response:
     """Create an invitation and show its link, only once."""
-    require_scopes(user.principal, role.scopes)
+    require_grantable(user.principal, role.scopes)
     creator = user.principal.user_id or user.principal.key_id
     try:
         created = services.invitations.invite(user.team_id, email, role, creator)
@@ -89,7 +94,7 @@ def change_role(
     user_id: UserId, request: Request, user: Admin, services: Services, role: Annotated[Role, Form()]
 ) -> Response:
     """Change a member's role; the team keeps an admin."""
-    require_scopes(user.principal, role.scopes)
+    require_grantable(user.principal, role.scopes)
     try:
         services.members.change_role(user.team_id, user_id, role)
     except Conflict as error:
@@ -101,7 +106,9 @@ def change_role(
 def remove(user_id: UserId, request: Request, user: Admin, services: Services) -> Response:
     """Remove a member; the team keeps an admin."""
     try:
-        services.members.remove(user.team_id, user_id)
+        left = services.members.remove(user.team_id, user_id)
     except Conflict as error:
         return _members(request, user, services, error)
+    if left and user_id != user.principal.user_id:
+        return _members(request, user, services, left=left)
     return RedirectResponse(MEMBERS.path, 303, HEADERS)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
-from app.api.deps import FORM_HEADER, SESSION_COOKIE
+from app.api.cookies import SESSION_COOKIE
+from app.api.deps import FORM_HEADER
+from app.db import now
+from app.teams.models import SessionRow
 from app.teams.scopes import Role, Scope
-from app.teams.sessions import form_token
+from app.teams.sessions import PROOF_SECONDS, form_token
 from tests.support.api import Api, problem
 from tests.support.browsing import post
 from tests.support.dashboard import Dashboard
@@ -73,3 +78,36 @@ def test_keys_and_people_do_not_hand_on_more_than_they_have(board: Dashboard) ->
     with problem(Api(board, replace(team, secret=made["secret"])).get("/jobs"), 403, "insufficient_scope"):
         pass
     assert made["secret"] not in str(api.get("/keys").json())
+
+
+def test_a_session_hands_out_keys_and_roles_by_the_api_only_soon_after_its_owner_proved_who_they_are(
+    board: Dashboard,
+) -> None:
+    team = board.team()
+    boss, key = person(board, team, Role.ADMIN), board.services.keys.create(team.id, "a key")
+    api = Api(board, None)
+    api.headers = {"Cookie": f"{SESSION_COOKIE}={boss.session}", FORM_HEADER: form_token(boss.session)}
+    member = joined(board, team.id, Role.VIEWER)
+    asked: tuple[tuple[str, str, dict[str, object]], ...] = (
+        ("POST", "/keys", {"name": "a", "scopes": ["jobs:write"]}),
+        ("POST", f"/keys/{key.id}/rotate", {}),
+        ("POST", "/invitations", {"email": EMAIL, "role": "admin"}),
+        ("PATCH", f"/members/{member}", {"role": "admin"}),
+    )
+    with board.services.database.session() as session:
+        session.execute(update(SessionRow).values(proven_at=now() - timedelta(seconds=PROOF_SECONDS)))
+    for method, path, body in asked:
+        with problem(api(method, "/api/v1" + path, json=body), 403, "proof_needed") as refusal:
+            assert "/account/confirm" in refusal["detail"]
+        assert Api(board, team)(method, "/api/v1" + path, json=body).is_success  # a key proves itself
+    assert api.delete(f"/keys/{key.id}").status_code == 204
+
+
+def test_caches_keep_nothing_of_the_api(board: Dashboard) -> None:
+    team = board.team()
+    job = board.succeeded(team)
+    api = Api(board, team)
+    for path in ("/jobs", f"/jobs/{job.id}", "/keys", "/members", "/plugins", f"/jobs/{job.id}/artifacts/report.json"):
+        assert api.get(path).headers["cache-control"] == "no-store", path
+    for refused in (api.get("/jobs/none"), Api(board, None).get("/jobs"), api.post("/keys", json={})):
+        assert refused.headers["cache-control"] == "no-store"

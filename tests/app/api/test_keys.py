@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from app.teams.scopes import Role
 from tests.support.api import Api, problem
-from tests.support.dashboard import Dashboard
+from tests.support.dashboard import Dashboard, Team
+from tests.support.matrix import joined
 
 
 def test_a_key_may_expire_at_the_end_of_the_calendar(api: Api) -> None:
@@ -25,4 +27,13 @@ def test_a_revoked_key_opens_nothing(board: Dashboard) -> None:
     assert asked.get("/jobs").status_code == 200
     board.services.keys.revoke(team.id, board.services.keys.authenticate(team.secret).key_id or "")
     with problem(asked.get("/jobs"), 401, "invalid_key"):
+        pass
+
+
+def test_keys_of_one_maker_are_listed(board: Dashboard, api: Api, ours: Team) -> None:
+    user = joined(board, ours.id, Role.ADMIN, "maker@example.org")
+    key = board.services.keys.create(ours.id, "theirs", created_by=user)
+    assert [one["id"] for one in api.get("/keys", params={"created_by": user}).json()] == [key.id]
+    assert api.get("/keys", params={"created_by": "usr_01k2v8r5k7m9n1p3q5r7s9t1v3"}).json() == []
+    with problem(api.get("/keys", params={"created_by": "'"}), 422, "invalid_request"):
         pass

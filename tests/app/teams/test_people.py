@@ -7,9 +7,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from app.db import Database, now
@@ -26,12 +27,14 @@ from app.errors import (
 )
 from app.ids import new_id
 from app.teams import people
+from app.teams.devices import device_token, known_device
 from app.teams.invitations import join_all
 from app.teams.members import lock_team
 from app.teams.models import LinkRow, MemberRow, SessionRow, UserRow
-from app.teams.passwords import LONGEST
+from app.teams.passwords import LONGEST_NEW, hash_password
+from app.teams.people import LONGEST_SUBJECT
 from app.teams.scopes import ALL_SCOPES, Role
-from app.teams.sessions import IDLE_SECONDS, LONGEST_SECONDS
+from app.teams.sessions import IDLE_SECONDS, LONGEST_SECONDS, PROOF_SECONDS, needs_proof
 from tests.support.access import OTHER, PASSWORD, Access, in_the_middle
 from tests.support.databases import fresh
 from tests.support.servers import until
@@ -154,7 +157,7 @@ def test_who_is_wrong_and_who_does_not_exist_are_told_the_same(access: Access) -
 
 @pytest.mark.parametrize("letters", ["\u00e9\u00fc\u00f6\u00e4", "\u1f87\u1f97\u1fa7\u1faf"])
 def test_the_longest_password_may_be_typed_in_the_longest_way(access: Access, letters: str) -> None:
-    whole = letters * (LONGEST // len(letters))
+    whole = "".join(letters[n.bit_count() % len(letters)] for n in range(LONGEST_NEW))  # repeats nothing
     typed = unicodedata.normalize("NFD", whole)
     email = f"ann.{access.team}@example.org"
     user = access.join(email, password=typed)
@@ -302,3 +305,155 @@ def somebody_waits(database: Database) -> bool:
 
 def account(email: str, subject: str | None = None) -> UserRow:
     return UserRow(id=new_id("usr"), email=email, name=email, oidc_subject=subject, created_at=now())
+
+
+def test_who_is_removed_takes_their_invitations_along_and_leaves_a_list_of_keys(access: Access) -> None:
+    _, boss = access.joined(Role.ADMIN, "boss")
+    _, ann = access.joined(Role.ADMIN)
+    by_ann = access.invitations.invite(access.team, f"x.{access.team}@example.org", Role.ADMIN, created_by=ann)
+    by_boss = access.invitations.invite(access.team, f"y.{access.team}@example.org", Role.VIEWER, created_by=boss)
+    theirs = access.teams.create_team("theirs").team_id
+    elsewhere = access.invitations.invite(theirs, f"x.{access.team}@example.org", Role.VIEWER, created_by=ann)
+    live = access.keys.create(access.team, "live", created_by=ann)
+    revoked = access.keys.create(access.team, "revoked", created_by=ann)
+    access.keys.revoke(access.team, revoked.id)
+    access.keys.create(access.team, "of the boss", created_by=boss)
+    access.keys.create(theirs, "of another team", created_by=ann)
+    left = access.members.remove(access.team, ann)
+    assert [key.id for key in left] == [live.id]
+    assert [key.id for key in access.keys.all(access.team, created_by=ann)] == [live.id, revoked.id]
+    assert access.keys.authenticate(live.secret).team_id == access.team  # a program may depend on it
+    assert [one.id for one in access.invitations.all(access.team)] == [by_boss.id]
+    with pytest.raises(InvalidLink):
+        access.invitations.use(by_ann.token, PASSWORD)
+    assert access.invitations.look(elsewhere.token).team == "theirs"
+    assert {"member.uninvite", "member.remove"} <= set(access.actions()[-2:])
+
+
+def test_a_wrong_password_at_a_link_is_written_down_for_the_persons_own_team(access: Access) -> None:
+    email, user = access.joined()
+    theirs = access.teams.create_team("theirs").team_id
+    link = access.invitations.invite(theirs, email, Role.ADMIN)
+    with pytest.raises(WrongPassword):
+        access.invitations.use(link.token, OTHER)
+    [entry] = access.log.search(access.team, action="session.refuse").items
+    assert (entry.subject, entry.details) == (user, {"email": email, "link": link.id})
+
+
+def statements_of(database: Database, call: Any) -> list[str]:
+    """What is asked of the database, without the values."""
+    asked: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        asked.append(arguments[2])
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        with pytest.raises(WrongPassword):
+            call()
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
+    return asked
+
+
+def test_an_address_that_nobody_has_costs_the_database_as_much_as_a_wrong_password(access: Access) -> None:
+    email, _ = access.joined()
+    known = statements_of(access.database, lambda: access.people.sign_in(email, OTHER))
+    unknown = statements_of(access.database, lambda: access.people.sign_in("nobody@example.org", OTHER))
+    assert known == unknown
+    assert any(statement.startswith("INSERT INTO audit_log") for statement in unknown)
+    with access.database.session() as session:
+        kept = session.execute(text("SELECT details FROM audit_log WHERE subject = 'nobody'")).scalars().all()
+    assert kept
+    assert "nobody@example.org" not in str(kept)
+
+
+def test_a_browser_is_known_until_the_password_changes(access: Access) -> None:
+    email, user = access.joined()
+    other, _ = access.joined(name="bob")
+    token = access.people.device_token(user)
+    assert token is not None
+    name = access.people.known_device(email.upper(), token)
+    assert name == token.partition(".")[0]
+    for address, guess in ((other, token), (email, "x.y"), (email, f"{name}."), (email, ""), ("no address", token)):
+        assert access.people.known_device(address, guess) is None
+    access.people.change_password(user, PASSWORD, OTHER)
+    assert access.people.known_device(email, token) is None
+    nobody = UserRow(id="usr_1", email="a@example.org", password_hash=None)
+    assert device_token(nobody) is known_device(nobody, token) is None
+
+
+def test_two_that_a_provider_calls_almost_alike_stay_two(access: Access) -> None:
+    begin = "https://id.example.org/" + "x" * LONGEST_SUBJECT
+    found = []
+    for name, end in (("ann", "1"), ("bob", "2")):
+        email = f"{name}.{access.team}@example.org"
+        access.invitations.invite(access.team, email, Role.MEMBER)
+        found.append(access.people.proven(begin + end, email, name).user_id)
+    assert found[0] != found[1]
+    again = [access.people.proven(begin + end, f"{access.team}@example.org", "").user_id for end in "12"]
+    assert again == found
+
+
+def test_a_subject_that_was_cut_is_its_owners_still(access: Access) -> None:
+    email, user = access.joined()
+    subject = "https://id.example.org/" + "y" * LONGEST_SUBJECT
+    access.change(UserRow, UserRow.id == user, oidc_subject=subject[:LONGEST_SUBJECT], password_hash=None)
+    assert access.people.proven(subject, email, "Ann").user_id == user
+    with access.database.session() as session:
+        assert session.get_one(UserRow, user).oidc_subject == people.kept_subject(subject)
+
+
+def test_sessions_are_listed_with_where_they_are_and_ended_one_by_one(access: Access) -> None:
+    email, user = access.joined()
+    who = access.people.sign_in(email, PASSWORD)
+    here, there = access.sessions.open(who, "Firefox\x1b[2J"), access.sessions.open(who, "Chrome")
+    gone = access.sessions.open(who)
+    access.sessions.close(gone)
+    other, other_user = access.joined(name="bob")
+    listed = access.sessions.all(user)
+    assert [one.agent for one in listed] == ["Chrome", "Firefox[2J"]
+    with pytest.raises(NotFound):
+        access.sessions.close_one(other_user, listed[0].id)
+    access.sessions.close_one(user, listed[0].id)
+    with pytest.raises(InvalidKey):
+        access.sessions.resume(there)
+    assert access.sessions.resume(here).session_id == listed[1].id
+    assert [one.id for one in access.sessions.all(user)] == [listed[1].id]
+    assert access.actions()[-1] == "session.close"
+    assert access.people.sign_in(other, PASSWORD)
+
+
+def test_a_session_proves_who_has_it_for_a_while_only(access: Access) -> None:
+    email, _ = access.joined(Role.ADMIN)
+    who = access.people.sign_in(email, PASSWORD)
+    cookie = access.sessions.open(who)
+    session_id = access.sessions.resume(cookie).session_id
+    assert not needs_proof(access.sessions.resume(cookie))
+    long_ago = now() - timedelta(seconds=PROOF_SECONDS)
+    for values in (
+        {"proven_at": long_ago},
+        {"proven_at": None, "created_at": long_ago},
+    ):  # the second of an old process
+        access.change(SessionRow, SessionRow.id == session_id, **values)
+        assert needs_proof(access.sessions.resume(cookie))
+    access.sessions.prove(str(session_id))
+    assert not needs_proof(access.sessions.resume(cookie))
+    assert needs_proof(access.sessions.resume(access.sessions.open(who, is_proven=False)))
+    assert not needs_proof(access.keys.authenticate(access.first.secret))  # every request carries the proof
+
+
+def test_spaces_do_not_make_a_password_long_and_long_ones_of_before_go_on(
+    access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for weak in ("five" + " " * 20 + "green", "x1y2z3 " * 30):
+        with pytest.raises(WeakPassword, match="12 to 128 characters"):
+            hash_password(weak, "ann@example.org")
+    long = "five green boxes fly " * 9
+    monkeypatch.setattr("app.teams.passwords.LONGEST_NEW", 200)
+    email = f"long.{access.team}@example.org"
+    user = access.join(email, password=long)
+    monkeypatch.undo()
+    assert access.people.sign_in(email, long).user_id == user
+    with pytest.raises(WrongPassword):
+        access.people.sign_in(email, long[:-1])

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
+from sqlalchemy import update
 
-from app.api.deps import SESSION_COOKIE
+from app.api.cookies import SESSION_COOKIE
+from app.db import now
+from app.teams.models import SessionRow
 from app.teams.scopes import Role
-from tests.support.browsing import codes, get, post
+from app.teams.sessions import PROOF_SECONDS
+from tests.support.browsing import attributes, codes, get, post, text_of
 from tests.support.dashboard import Dashboard, Team
-from tests.support.matrix import PASSWORD
+from tests.support.matrix import PASSWORD, joined
 from tests.support.people import person, signed_in
 
 EMAIL = "ann@example.org"
@@ -95,3 +100,87 @@ def test_a_key_has_an_account_without_password_and_teams(board: Dashboard) -> No
     assert get(board, team, "/account/teams").status_code == 403
     for address in ("/account/password", "/account/sign-out-everywhere", "/account/teams"):
         assert post(board, team, address, {"team": team.id}).status_code == 403
+
+
+def test_sessions_are_shown_and_ended_one_by_one(board: Dashboard) -> None:
+    team = board.team()
+    ann = person(board, team, Role.VIEWER, EMAIL)
+    agent = {"User-Agent": "Firefox <b>on</b> a shared computer"}
+    there = session_after(post(board, None, "/sign-in", {"email": EMAIL, "password": PASSWORD}, headers=agent), ann)
+    page = get(board, ann, "/account").text
+    assert "Firefox &lt;b&gt;on&lt;/b&gt; a shared computer" in page
+    other_id, own_id = attributes(page, "data-session")  # newest first
+    assert "(this one)" in text_of(page, "data-session", own_id)
+    assert "127.0.0.1" in text_of(page, "data-session", other_id)
+    assert post(board, ann, f"/account/sessions/{other_id}/end", is_ours=False).status_code == 403
+    bob = person(board, team, Role.ADMIN, "bob@example.org")
+    assert post(board, bob, f"/account/sessions/{other_id}/end").status_code == 404
+    assert post(board, ann, f"/account/sessions/{other_id}/end").headers["location"] == "/account"
+    assert get(board, there, "/").status_code == 303
+    assert get(board, ann, "/").status_code == 200
+    assert post(board, ann, f"/account/sessions/{own_id}/end").headers["location"] == "/sign-in"
+    assert get(board, ann, "/").status_code == 303
+
+
+def let_pass(board: Dashboard, seconds: float = PROOF_SECONDS) -> None:
+    """All sessions were begun that much earlier."""
+    with board.services.database.session() as session:
+        session.execute(update(SessionRow).values(proven_at=now() - timedelta(seconds=seconds)))
+
+
+def test_keys_and_roles_are_handed_out_by_who_confirms_who_they_are(board: Dashboard) -> None:
+    team = board.team()
+    ann = person(board, team, Role.ADMIN, EMAIL)
+    member = joined(board, team.id, Role.VIEWER, "other@example.org")
+    key = board.services.keys.create(team.id, "a key")
+    forms = (
+        ("/team/keys", {"name": "new", "scopes": "jobs:read"}),
+        (f"/team/keys/{key.id}/rotate", {"hours": "0"}),
+        ("/team/members/invite", {"email": "new@example.org", "role": "admin"}),
+        (f"/team/members/{member}/role", {"role": "admin"}),
+    )
+    let_pass(board)
+    before = len(board.services.keys.all(team.id))
+    for address, fields in forms:
+        answer = post(board, ann, address, fields, headers={"Referer": "http://server/team/keys"})
+        assert answer.headers["location"] == "/account/confirm?next=%2Fteam%2Fkeys", address
+    assert len(board.services.keys.all(team.id)) == before
+    assert "/account/confirm?next=/team/keys" in get(board, ann, "/team/keys").text
+    assert get(board, ann, "/account/confirm?next=/team/keys").status_code == 200
+    wrong = post(board, ann, "/account/confirm", {"secret": "guess", "next": "/team/keys"})
+    assert (wrong.status_code, codes(wrong.text)) == (422, ["wrong_password"])
+    assert post(board, ann, *forms[0]).status_code == 303
+    confirmed = post(board, ann, "/account/confirm", {"secret": PASSWORD, "next": "/team/keys"})
+    assert confirmed.headers["location"] == "/team/keys"
+    for address, fields in forms:
+        assert post(board, ann, address, fields).headers.get("location", "") in ("", "/team/members"), address
+    assert len(board.services.keys.all(team.id)) == before + 2
+    assert "data-proof" not in get(board, ann, "/team/keys").text
+
+
+def test_what_takes_access_away_needs_no_confirmation(board: Dashboard) -> None:
+    team = board.team()
+    ann = person(board, team, Role.ADMIN, EMAIL)
+    member, key = joined(board, team.id, Role.ADMIN, "other@example.org"), board.services.keys.create(team.id, "a key")
+    let_pass(board)
+    assert post(board, ann, f"/team/keys/{key.id}/revoke").headers["location"] == "/team/keys"
+    assert post(board, ann, f"/team/members/{member}/remove").headers["location"] == "/team/members"
+
+
+def test_the_session_of_a_key_confirms_with_that_key(board: Dashboard) -> None:
+    team = board.team()
+    other = board.services.keys.create(team.id, "another").secret
+    let_pass(board)
+    assert post(board, team, "/team/keys", {"name": "new", "scopes": "jobs:read"}).status_code == 303
+    assert codes(post(board, team, "/account/confirm", {"secret": other}).text) == ["invalid_key"]
+    assert post(board, team, "/account/confirm", {"secret": f" {team.secret} "}).headers["location"] == "/"
+    assert post(board, team, "/team/keys", {"name": "new", "scopes": "jobs:read"}).status_code == 200
+
+
+def test_guesses_at_the_confirmation_are_counted(tmp_path: Path) -> None:
+    board = Dashboard(tmp_path, sign_in_attempts=2)
+    ann = person(board, board.team(), Role.ADMIN, EMAIL)
+    statuses = [post(board, ann, "/account/confirm", {"secret": "guess"}).status_code for _ in range(3)]
+    assert statuses == [422, 422, 429]
+    assert board.services.audit.search(ann.id, action="session.refuse").items
+    board.close()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 
-from app.api.deps import SESSION_COOKIE
+from app.api.cookies import SESSION_COOKIE
 from app.teams.scopes import Role
 from tests.support.browsing import codes, get, post
 from tests.support.dashboard import Dashboard, Team
-from tests.support.matrix import PASSWORD
+from tests.support.matrix import PASSWORD, joined
 
 EMAIL = "ann@example.org"
 
@@ -50,3 +51,15 @@ def test_another_site_can_not_follow_a_link(board: Dashboard) -> None:
     answer = post(board, None, invited(board, team), {"password": PASSWORD}, headers={"Origin": "https://evil.example"})
     assert answer.status_code == 403
     assert board.services.members.all(team.id) == []
+
+
+def test_a_wrong_password_at_a_link_is_in_the_audit_log_and_counted(tmp_path: Path) -> None:
+    board = Dashboard(tmp_path, sign_in_attempts=2)
+    home = board.team("home")
+    joined(board, home.id, Role.MEMBER, EMAIL)
+    links = [invited(board, board.team("theirs")) for _ in range(2)]
+    statuses = [post(board, None, link, {"password": "guess"}).status_code for link in (*links, *links)]
+    assert statuses == [422, 422, 429, 429]  # another link gives no more attempts
+    entries = board.services.audit.search(home.id, action="session.refuse").items
+    assert [(one.details["email"], one.ip) for one in entries] == [(EMAIL, "127.0.0.1")] * 2
+    board.close()

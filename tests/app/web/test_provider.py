@@ -9,13 +9,14 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
-from app.api.deps import SESSION_COOKIE
+from app.api.cookies import SESSION_COOKIE
 from app.errors import ProviderUnreachable
 from app.settings import Settings
 from app.teams import oidc_transport
@@ -69,9 +70,9 @@ class Browser:
     def __init__(self, board: Dashboard, idp: Provider) -> None:
         self.board, self.idp = board, idp
 
-    def begin(self, next_page: str = "/uploads") -> tuple[str, str]:
+    def begin(self, next_page: str = "/uploads", more: str = "") -> tuple[str, str]:
         """The address that the provider sends the browser back to, and the cookie that it kept."""
-        answer = get(self.board, None, f"/sign-in/provider?next={next_page}")
+        answer = get(self.board, None, f"/sign-in/provider?next={next_page}{more}")
         assert answer.status_code == 303
         assert "httponly" in answer.headers["set-cookie"].lower()
         address = urlsplit(answer.headers["location"])
@@ -316,3 +317,20 @@ def test_without_a_provider_there_is_no_such_way_in(tmp_path: Path) -> None:
     for address in ("/sign-in/provider", "/sign-in/provider/callback"):
         assert get(board, None, address).status_code == 404
     board.close()
+
+
+@pytest.mark.parametrize(("age", "is_proven"), [(0, True), (3600, False), (None, False)])
+def test_only_a_sign_in_at_the_provider_just_now_proves_who_one_is(
+    board: Dashboard, idp: Provider, team: Team, browser: Browser, age: float | None, is_proven: bool
+) -> None:
+    """A provider may sign people in from a session of its own, which whoever sits at the browser has, too."""
+    board.services.invitations.invite(team.id, idp.email, Role.ADMIN)
+    signed_in_at = {} if age is None else {"auth_time": int(time.time() - age)}
+    idp.change = lambda claims: claims | signed_in_at
+    answer = browser.come_back(*browser.begin("/team/keys", "&anew=true"))
+    [asked] = idp.seen
+    assert (asked["prompt"], asked["max_age"]) == ("login", "0")
+    ann = replace(team, session=cookie(answer, SESSION_COOKIE))
+    made = post(board, ann, "/team/keys", {"name": "a", "scopes": "jobs:read"}, headers={"Referer": "http://server/x"})
+    assert made.status_code == (200 if is_proven else 303)
+    assert "/sign-in/provider?anew=true" in get(board, ann, "/account/confirm?next=/team/keys").text

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.api.deps import SESSION_COOKIE
+from app.api.cookies import SESSION_COOKIE
 from app.teams.scopes import Role
 from app.web.routing import LARGEST_FORM_BYTES
 from tests.support.api import Api

@@ -6,7 +6,7 @@ import anyio
 import httpx
 import pytest
 
-from app.api.deps import SESSION_COOKIE
+from app.api.cookies import SESSION_COOKIE
 from app.catalog.states import UploadKind
 from app.jobs.states import JobState
 from app.teams.scopes import Role

@@ -8,11 +8,12 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 from argon2.exceptions import VerificationError
 
-from app.api.deps import SESSION_COOKIE
+from app.api.cookies import DEVICE_COOKIE, SESSION_COOKIE
 from app.teams import passwords
 from app.teams.scopes import Role
 from tests.support.browsing import codes, get, post
@@ -84,6 +85,34 @@ def test_attempts_to_sign_in_are_limited_by_person_and_by_place(tmp_path: Path) 
     board.close()
 
 
+def tried(board: Dashboard, address: str, password: str, device: str = "") -> httpx.Response:
+    """An attempt to sign in from an address, by a browser that has perhaps done so before."""
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app=board.app, client=(address, 1))
+        cookies = {DEVICE_COOKIE: device} if device else {}
+        async with httpx.AsyncClient(transport=transport, base_url="http://server", cookies=cookies) as client:
+            return await client.post("/sign-in", data={"email": EMAIL, "password": password})
+
+    return anyio.run(ask)
+
+
+def test_strangers_guesses_do_not_keep_the_owner_out(tmp_path: Path) -> None:
+    board = Dashboard(tmp_path, sign_in_attempts=3)
+    joined(board, board.team().id, Role.MEMBER, EMAIL)
+    device = tried(board, "192.0.2.1", PASSWORD).cookies[DEVICE_COOKIE]
+    assert [tried(board, "198.51.100.1", "guess").status_code for _ in range(4)] == [422, 422, 422, 429]
+    assert tried(board, "192.0.2.2", PASSWORD).status_code == 303  # another network, which nobody guessed from
+    guesses = [tried(board, f"198.51.100.{n}", "guess").status_code for n in range(2, 9)]
+    assert guesses.count(422) == 1  # six of all that have not signed in before, however many networks they have
+    assert tried(board, "192.0.2.3", PASSWORD).status_code == 429
+    assert tried(board, "198.51.100.1", PASSWORD, device).status_code == 303
+    statuses = [tried(board, "192.0.2.1", "mistyped", device).status_code for _ in range(3)]
+    assert statuses == [422, 422, 429]  # who has the browser guesses no more than others
+    assert tried(board, "192.0.2.9", PASSWORD, f"{device[:-1]}x").status_code == 429  # made up
+    board.close()
+
+
 def test_many_who_sign_in_at_once_do_not_take_all_threads(board: Dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
     joined(board, board.team().id, Role.MEMBER, EMAIL)
     monkeypatch.setattr(passwords, "PATIENCE_SECONDS", 0.01)
@@ -94,11 +123,22 @@ def test_many_who_sign_in_at_once_do_not_take_all_threads(board: Dashboard, monk
     assert post(board, None, "/sign-in", {"email": EMAIL, "password": PASSWORD}).status_code == 303
 
 
-def test_behind_tls_the_cookie_goes_nowhere_else(tmp_path: Path) -> None:
+def test_behind_tls_cookies_go_nowhere_else_and_come_from_nowhere_else(tmp_path: Path) -> None:
     for address, is_secure in (("https://primesvt.example.org", True), ("http://primesvt.example.org", False)):
         board = Dashboard(tmp_path / str(is_secure), public_url=address)
-        cookie = post(board, None, "/sign-in", {"key": board.team().secret}).headers["set-cookie"].lower()
-        assert ("; secure" in cookie) is is_secure
+        team = board.team()
+        joined(board, team.id, Role.MEMBER, EMAIL)
+        answer = post(board, None, "/sign-in", {"email": EMAIL, "password": PASSWORD})
+        cookies = answer.headers.get_list("set-cookie")
+        prefix = "__Host-" if is_secure else ""
+        assert {cookie.partition("=")[0] for cookie in cookies} == {prefix + SESSION_COOKIE, prefix + DEVICE_COOKIE}
+        for cookie in cookies:
+            assert ("; Secure" in cookie) is is_secure
+            assert "; Path=/;" in cookie
+            assert "Domain" not in cookie
+        for name in (SESSION_COOKIE, f"__Host-{SESSION_COOKIE}"):
+            page = get(board, None, "/", {"Cookie": f"{name}={team.session}"})
+            assert page.status_code == (200 if name == prefix + SESSION_COOKIE else 303)
         board.close()
 
 
@@ -146,3 +186,20 @@ def test_signing_out_ends_the_session_wherever_its_cookie_is(board: Dashboard) -
     assert get(board, team, "/").status_code == 200
     post(board, team, "/sign-out")
     assert get(board, team, "/").status_code == 303
+
+
+def test_a_password_that_many_use_is_replaced_before_anything_else(
+    board: Dashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team, common = board.team(), "password123456"
+    with monkeypatch.context() as before:
+        before.setattr(passwords, "is_guessable", lambda *_: False)
+        link = board.services.invitations.invite(team.id, EMAIL, Role.MEMBER)
+        board.services.invitations.use(link.token, common)
+    answer = post(board, None, "/sign-in", {"email": EMAIL, "password": common})
+    assert answer.headers["location"].startswith("/join/")
+    assert "set-cookie" not in answer.headers
+    page = post(board, None, answer.headers["location"], {"password": common})
+    assert codes(page.text) == ["weak_password"]
+    assert cookie_of(post(board, None, answer.headers["location"], {"password": PASSWORD}))
+    assert codes(post(board, None, "/sign-in", {"email": EMAIL, "password": common}).text) == ["wrong_password"]

@@ -6,7 +6,7 @@ import pytest
 
 from app.teams.scopes import Role, Scope
 from app.web.labels import SCOPES
-from tests.support.browsing import codes, get, once, post, text_of
+from tests.support.browsing import codes, forms_of, get, once, post, text_of
 from tests.support.dashboard import Dashboard
 from tests.support.matrix import World, joined
 from tests.support.people import person, signed_in
@@ -76,3 +76,16 @@ def test_nobody_hands_on_more_than_they_have(board: Dashboard) -> None:
     ):
         assert post(board, narrow, address, fields).status_code == 403, address
     assert 'value="jobs:write"' not in get(board, narrow, "/team/keys").text
+
+
+def test_keys_of_who_was_removed_are_shown_for_revocation(board: Dashboard) -> None:
+    team = board.team()
+    admin = person(board, team, Role.ADMIN)
+    other = joined(board, team.id, Role.ADMIN, "other@example.org")
+    key = board.services.keys.create(team.id, "nightly <b>", created_by=other)
+    page = post(board, admin, f"/team/members/{other}/remove")
+    assert page.status_code == 200
+    assert "nightly <b>" in text_of(page.text, "data-left-key", key.id)
+    assert f"/team/keys/{key.id}/revoke" in forms_of(page.text)
+    post(board, admin, f"/team/keys/{key.id}/revoke")
+    assert board.services.keys.get(team.id, key.id).revoked_at is not None
