@@ -82,6 +82,11 @@ def insert(session: Session, table: type[Base]) -> Any:
     return dialect.insert(table)
 
 
+def partial(condition: str) -> dict[str, Any]:
+    """The options of an index of those rows alone for which a condition holds."""
+    return {"postgresql_where": text(condition), "sqlite_where": text(condition)}
+
+
 def now() -> datetime:
     """This moment in UTC."""
     return datetime.now(UTC)
