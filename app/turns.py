@@ -12,9 +12,14 @@ from enum import IntEnum
 from typing import Any, TypeVar
 
 from sqlalchemy import CTE, ColumnElement, func, literal_column, select
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import NullType, TypeEngine
 
-T, C = TypeVar("T"), TypeVar("C")
+T = TypeVar("T")
+C = TypeVar("C")
 
 PAUSES = (0.0, 0.0, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.3)
 """Seconds before each further try of a claim that lost a race for every team that waits."""
@@ -31,18 +36,39 @@ class LostRace(Exception):
     """Another claim serves the team at this moment, or has just served it."""
 
 
+class _Likely(FunctionElement[bool]):
+    """A condition that SQLite is to look for in a partial index, rather than in another index that has its column."""
+
+    inherit_cache = True
+    name = "likely"
+    # Of a truth value SQLAlchemy would ask SQLite whether it is 1, which no index answers.
+    type: TypeEngine[bool] = NullType()  # type: ignore[assignment]
+
+
+@compiles(_Likely)
+def _plain(element: _Likely, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(_Likely, "sqlite")
+def _likely(element: _Likely, compiler: SQLCompiler, **options: Any) -> str:
+    return f"likely({compiler.process(element.clauses, **options)})"
+
+
 def is_state(column: Any, state: str) -> ColumnElement[bool]:
     """Whether a row is in the state, written out: a partial index serves no query that leaves its state open."""
-    return column == literal_column(f"'{state}'")  # type: ignore[no-any-return]
+    return _Likely(column == literal_column(f"'{state}'"))
 
 
 def distinct(column: Any, condition: ColumnElement[bool], name: str) -> CTE:
-    """The values of ``column`` where ``condition`` holds, as ``name.c.value``; each costs one look into an index.
+    """The values of ``column`` where ``condition`` holds, as ``name.c.value``, and a NULL.
 
-    Needs an index that begins with the column, of the rows of the condition alone. ``SELECT DISTINCT`` would read all.
+    Each costs one look into an index that begins with the column and has the rows of the condition alone; ``SELECT
+    DISTINCT`` would read all of them.
     """
-    first = select(func.min(column).label("value")).where(condition).cte(name, recursive=True)
-    following = select(func.min(column)).where(condition, column > first.c.value).scalar_subquery()
+    smallest = select(column).where(condition).order_by(column).limit(1)
+    first = select(smallest.scalar_subquery().label("value")).cte(name, recursive=True)
+    following = smallest.where(column > first.c.value).scalar_subquery()
     return first.union_all(select(following).where(first.c.value.is_not(None)))
 
 

@@ -42,6 +42,7 @@ class DeliveryRow(Base):
         Index("ix_webhook_deliveries_state_not_before", "state", "not_before"),
         Index("ix_webhook_deliveries_webhook_id_id", "webhook_id", "id"),
         Index("ix_webhook_deliveries_waiting", "webhook_id", "not_before", **partial("state = 'pending'")),
+        Index("ix_webhook_deliveries_sent", "webhook_id", **partial("lease_expires_at IS NOT NULL")),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)

@@ -14,6 +14,7 @@ INDEXES = (
     ("ix_jobs_waiting", "jobs", ["team_id", sa.text("priority DESC"), "id"], "state = 'queued'"),
     ("ix_uploads_waiting", "uploads", ["team_id", "id"], "state = 'stored'"),
     ("ix_webhook_deliveries_waiting", "webhook_deliveries", ["webhook_id", "not_before"], "state = 'pending'"),
+    ("ix_webhook_deliveries_sent", "webhook_deliveries", ["webhook_id"], "lease_expires_at IS NOT NULL"),
 )
 
 
