@@ -23,7 +23,7 @@ from app.jobs.queue import CPU_ONLY, JobQueue
 from app.jobs.records import Device
 from app.queue import CeleryNotifier, Notifier
 from app.settings import Settings
-from app.storage import BlobStore, store_of
+from app.storage import NOT_SHARED, BlobStore, StorageMarker, store_of
 from app.workers.records import WorkerState
 from app.workers.service import WorkerService
 from worker.cell_helper import CellHelper
@@ -68,7 +68,8 @@ class WorkerLoop:
                 self.notifier.notify_job(job_id, [*forwarded_by, self.owner])
             return
         try:
-            self._run_next()
+            if self._shares_storage():
+                self._run_next()
         finally:
             self.registration.set_state(WorkerState.STOPPING if self.stopping.is_set() else WorkerState.IDLE)
             self._busy.release()
@@ -111,10 +112,24 @@ class WorkerLoop:
 
     def validate_upload(self, upload_id: str) -> None:
         """Answer a notification; jobs may have waited for the upload."""
-        if self.stopping.is_set():
+        if self.stopping.is_set() or not self._shares_storage():
             return
         if UploadRunner(self.database, self.store, self.settings, self.owner, self.stopping).run(upload_id):
             self.notify_next()
+
+    def _shares_storage(self) -> bool:
+        """Whether what is claimed could be found: else every file would look damaged, and the set-up is to blame."""
+        try:
+            if self._marker.is_here():
+                return True
+        except (OSError, DBAPIError):  # away; what is claimed is retried
+            return True
+        log.error("storage_not_shared", extra={"storage": self.settings.storage, "reason": NOT_SHARED})
+        return False
+
+    @cached_property
+    def _marker(self) -> StorageMarker:
+        return StorageMarker(self.database, self.store)
 
     def notify_next(self) -> None:
         """Notify for the job that is next in the queue, or for one that needs help."""

@@ -19,8 +19,10 @@ from app.storage._base import (
     StoreUnavailable,
 )
 from app.storage.local import LocalStore
+from app.storage.marker import NOT_SHARED, StorageMarker
 
 __all__ = [
+    "NOT_SHARED",
     "PRESIGNED_URL_SECONDS",
     "BlobMissing",
     "BlobStore",
@@ -29,6 +31,7 @@ __all__ = [
     "SavedAs",
     "StoreFull",
     "StoreUnavailable",
+    "StorageMarker",
     "StoredBlob",
     "open_store",
     "store_of",

@@ -1,4 +1,7 @@
-"""Whose turn it is, without a look at all that waits: indexes of what waits alone; uploads are served in turns, too."""
+"""Whose turn it is, without a look at all that waits: indexes of what waits alone; uploads are served in turns, too.
+
+What the processes of a service know their storage by.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,12 @@ INDEXES = (
 
 
 def upgrade() -> None:
+    op.create_table(
+        "storage_marks",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("blob_key", sa.String(100), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_storage_marks"),
+    )
     op.add_column("uploads", sa.Column("served_seq", sa.BigInteger(), nullable=True))
     op.create_index("ix_uploads_served_seq", "uploads", ["served_seq"])
     op.create_index("ix_uploads_team_id_served_seq", "uploads", ["team_id", "served_seq"])
@@ -33,3 +42,4 @@ def downgrade() -> None:
     op.drop_index("ix_uploads_team_id_served_seq", "uploads")
     op.drop_index("ix_uploads_served_seq", "uploads")
     op.drop_column("uploads", "served_seq")
+    op.drop_table("storage_marks")

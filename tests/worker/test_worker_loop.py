@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from app.catalog.states import UploadKind, UploadState
+from app.storage import StorageMarker
+from app.storage.local import LocalStore
 from tests.support.databases import fresh
 from tests.support.shop import Shop
 from worker.jobs import JobRunner
@@ -77,4 +80,21 @@ def test_a_job_for_a_gpu_is_left_to_workers_that_have_one(shop: Shop, ran: list[
     WorkerLoop(shop.settings, shop.database, shop.store, notifier).run_job(job.id)
     assert (ran, notifier) == ([], [])
     WorkerLoop(shop.settings, shop.database, shop.store, notifier, ("cpu", "cuda")).run_job(job.id)
+    assert ran == [job.id]
+
+
+def test_a_worker_with_another_storage_claims_nothing_and_blames_the_set_up(
+    shop: Shop, ran: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    job, upload = shop.queued(), shop.upload(UploadKind.DATASET, ready=False)
+    StorageMarker(shop.database, shop.store).place()
+    other = WorkerLoop(shop.settings, shop.database, LocalStore(tmp_path / "other"), RecordingNotifier())
+    other.run_job(job.id)
+    other.validate_upload(upload.id)
+    assert ran == []
+    assert shop.catalog.get(shop.team, upload.id).state is UploadState.STORED
+    reasons = [record.__dict__["reason"] for record in caplog.records if record.message == "storage_not_shared"]
+    assert len(reasons) == 2
+    assert "PRIMESVT_STORAGE_URL" in reasons[0]
+    WorkerLoop(shop.settings, shop.database, shop.store, RecordingNotifier()).run_job(job.id)
     assert ran == [job.id]
