@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Response
 from fastapi.sse import EventSourceResponse
 
 from app.api.deps import JobId, Poller, Services, needs
-from app.api.event_streams import event_stream, is_over
+from app.api.event_streams import STREAMS, event_stream, is_over
 from app.api.problem import responses
 from app.teams.records import Principal
 from app.teams.scopes import Scope
@@ -39,6 +39,7 @@ async def job_events(
 ) -> Response:
     """Stream the job's events, ``state`` and ``progress``, as server-sent events until the job ends."""
     after = last_event_id or 0
+    STREAMS.check(caller.team_id)
     over = await is_over(services.jobs, caller.team_id, job_id, after)
     if over and last_event_id is not None:
         return Response(status_code=204)
