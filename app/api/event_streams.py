@@ -20,7 +20,7 @@ KEEP_ALIVE_SECONDS = 15.0
 """Proxies close connections that are silent for a minute."""
 
 STREAMS = Places("open streams of events", 128, 1024)
-THREADS = TeamThreads(2)
+THREADS = TeamThreads(8)
 """Queries at the same time for a team's streams, which events wake all at once."""
 
 RECONNECT_MS = 1000
