@@ -13,7 +13,6 @@ from app.factory import create_app
 from app.services import Services
 from app.settings import Settings
 
-
 log = logging.getLogger(__name__)
 
 

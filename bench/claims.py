@@ -66,7 +66,9 @@ def claim_by_sorting(shop: Shop) -> None:
     """The claim as it was: all that waits is joined with its team and sorted."""
     waiting, served = aliased(JobRow), aliased(JobRow)
     seq = select(func.max(served.served_seq)).where(served.team_id == waiting.team_id).scalar_subquery()
-    teams = select(waiting.team_id, seq.label("seq")).where(waiting.state == "queued").group_by(waiting.team_id).subquery()
+    teams = (
+        select(waiting.team_id, seq.label("seq")).where(waiting.state == "queued").group_by(waiting.team_id).subquery()
+    )
     held = select(JobRow.team_id, func.count().label("jobs")).where(JobRow.state.in_([*HELD])).group_by(JobRow.team_id)
     running = held.subquery()
     first = (

@@ -1,4 +1,4 @@
-"""Connections that hold a place without using it are closed: uvicorn waits for heads and for readers as long as they like.
+"""Connections that hold a place without using it are closed: uvicorn would wait for heads and readers for ever.
 
 ``uvicorn --http app.api.connections:PatientProtocol``. Bodies have their own time-out (`app.api.body_timeouts`), which
 answers 408.

@@ -55,8 +55,9 @@ def test_a_server_that_does_not_answer_is_away_and_so_is_one_that_shuts_down(tmp
 
 def test_a_full_disk_is_told_from_a_database_that_is_away(tmp_path: Path) -> None:
     database = connect(f"sqlite:///{tmp_path / 'full.sqlite3'}")
-    with pytest.raises(OperationalError) as failure, database.session() as session:
+    with database.session() as session:
         session.execute(text("PRAGMA max_page_count = 2"))
-        session.execute(text("CREATE TABLE large AS SELECT hex(zeroblob(100000)) AS value"))
+        with pytest.raises(OperationalError) as failure:
+            session.execute(text("CREATE TABLE large AS SELECT hex(zeroblob(100000)) AS value"))
     assert (is_full(failure.value), is_away(failure.value)) == (True, False)
     database.engine.dispose()

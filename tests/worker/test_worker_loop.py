@@ -124,9 +124,9 @@ def test_a_worker_that_may_begin_no_upload_passes_the_notification_on(shop: Shop
     notifier = RecordingNotifier()
     worker = WorkerLoop(shop.settings, shop.database, shop.store, notifier)
     upload = shop.upload(UploadKind.DATASET, ready=False).id
-    with worker._validations.begun(lambda _: Mock(team=shop.team)):
-        with worker._validations.begun(lambda _: Mock(team=shop.team)):
-            worker.validate_upload(upload)
-            worker.validate_upload(upload, [worker.owner])
+    begun = worker._validations.begun
+    with begun(lambda _: Mock(team=shop.team)), begun(lambda _: Mock(team=shop.team)):
+        worker.validate_upload(upload)
+        worker.validate_upload(upload, [worker.owner])
     assert notifier == [(upload, [worker.owner])]
     assert shop.catalog.get(shop.team, upload).state is UploadState.STORED
