@@ -32,4 +32,4 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 8000
 CMD ["uvicorn", "--factory", "app.main:create", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", \
-     "--no-proxy-headers", "--timeout-graceful-shutdown", "5"]
+     "--http", "app.api.connections:PatientProtocol", "--no-proxy-headers", "--timeout-graceful-shutdown", "5"]

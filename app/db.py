@@ -18,7 +18,8 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import URL, DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from primesvt_client.errors import ReportedError
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 30
 IDLE_SECONDS = 60
+CONNECT_SECONDS = 10
+"""How long anybody waits for a connection to PostgreSQL, a new one or one that others use."""
+
 PATIENCE_SECONDS = 60.0
 """How long a process that starts waits for its database."""
 
@@ -48,6 +52,36 @@ class DatabaseUnusable(ReportedError):
     def __init__(self, message: str, *, is_input: bool = False) -> None:
         super().__init__(message)
         self.is_input = is_input
+
+
+AWAY_STATES = ("08", "53", "57", "40", "55P03", "25P03")
+"""How codes of PostgreSQL begin: connection lost, no resources, shut down, deadlock, row locked, idle for too long."""
+
+AWAY_FILES = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_READONLY"})
+FULL = frozenset({"SQLITE_FULL", "53100"})
+
+
+def is_full(error: SQLAlchemyError) -> bool:
+    """Whether the database has no room left on its disk."""
+    return _code(error) in FULL
+
+
+def is_away(error: SQLAlchemyError) -> bool:
+    """Whether the database cannot be reached or is locked: the same may work in a moment."""
+    if isinstance(error, PoolTimeout | InterfaceError):
+        return True
+    if not isinstance(error, DBAPIError) or is_full(error):
+        return False
+    code = _code(error)
+    no_answer = isinstance(error, OperationalError) and not code
+    is_locked = any(code.startswith(name) for name in AWAY_FILES)
+    return error.connection_invalidated or no_answer or is_locked or code.startswith(AWAY_STATES)
+
+
+def _code(error: SQLAlchemyError) -> str:
+    """What the database itself calls an error; empty if it never answered."""
+    cause = getattr(error, "orig", None)
+    return str(getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or "")
 
 
 class Base(DeclarativeBase):
@@ -80,6 +114,11 @@ def insert(session: Session, table: type[Base]) -> Any:
     """An INSERT that may say what to do where a row is there already, for the session's database."""
     dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     return dialect.insert(table)
+
+
+def partial(condition: str) -> dict[str, Any]:
+    """The options of an index of those rows alone for which a condition holds."""
+    return {"postgresql_where": text(condition), "sqlite_where": text(condition)}
 
 
 def now() -> datetime:
@@ -209,7 +248,8 @@ def _engine(url: URL) -> Engine:
         return create_engine(url, **QUIET, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
     # A process that is stopped in the middle of a transaction must not keep its rows locked.
     options = f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000}"
-    return create_engine(url, **QUIET, pool_pre_ping=True, connect_args={"options": options})
+    arguments = {"options": options, "connect_timeout": CONNECT_SECONDS}
+    return create_engine(url, **QUIET, pool_pre_ping=True, pool_timeout=CONNECT_SECONDS, connect_args=arguments)
 
 
 def _unusable(url: URL, reason: BaseException, hint: str = "") -> DatabaseUnusable:

@@ -25,8 +25,8 @@ class Notifier(Protocol):
         ``forwarded_by`` are busy workers that have received the notification already.
         """
 
-    def notify_upload(self, upload_id: str) -> None:
-        """Some worker should look at the upload."""
+    def notify_upload(self, upload_id: str, forwarded_by: Sequence[str] = ()) -> None:
+        """Some worker should look for uploads; this one is only the reason."""
 
     def waiting(self) -> int:
         """How many notifications no worker has received yet; 0 where that is unknown."""
@@ -67,8 +67,9 @@ class CeleryNotifier:
     def notify_job(self, job_id: str, forwarded_by: Sequence[str] = ()) -> None:
         self._notify(RUN_JOB, job_id, [*forwarded_by])
 
-    def notify_upload(self, upload_id: str) -> None:
-        self._notify(VALIDATE_UPLOAD, upload_id)
+    def notify_upload(self, upload_id: str, forwarded_by: Sequence[str] = ()) -> None:
+        # Workers of the version before know the id alone.
+        self._notify(VALIDATE_UPLOAD, upload_id, *([[*forwarded_by]] if forwarded_by else []))
 
     def waiting(self) -> int:
         try:

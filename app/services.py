@@ -11,7 +11,7 @@ from app.jobs.service import JobService
 from app.preflight import PreflightService
 from app.queue import CeleryNotifier, Notifier
 from app.settings import Settings
-from app.storage import BlobStore, store_of
+from app.storage import BlobStore, StorageMarker, store_of
 from app.teams.audit import AuditLog
 from app.teams.invitations import InvitationService
 from app.teams.keys import KeyService
@@ -35,6 +35,7 @@ class Services:
     settings: Settings
     database: Database
     store: BlobStore
+    marker: StorageMarker
     notifier: Notifier
     teams: TeamService
     keys: KeyService
@@ -69,6 +70,7 @@ def assemble(settings: Settings, notifier: Notifier | None = None) -> Services:
         settings=settings,
         database=database,
         store=store,
+        marker=StorageMarker(database, store),
         notifier=notifier,
         teams=TeamService(database),
         keys=KeyService(database),

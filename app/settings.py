@@ -124,7 +124,10 @@ class Settings(BaseModel):
     validation_memory_bytes: int = Field(
         default=8 << 30, ge=0, description="Memory of a process that validates an upload; 0 for no limit."
     )
-    validation_cpu_seconds: int = Field(default=600, ge=0, description="Processor time of the same; 0 for no limit.")
+    validation_cpu_seconds: int = Field(default=60, ge=0, description="Processor time of the same; 0 for no limit.")
+    validation_cpu_ms_per_picture: int = Field(
+        default=20, ge=0, description="Processor time that a data set may take beside it for every picture."
+    )
     validation_file_bytes: int = Field(
         default=64 << 30, ge=0, description="Size of any file that the same writes; 0 for no limit."
     )

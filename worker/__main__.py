@@ -13,10 +13,11 @@ from app.queue import RUN_JOB, VALIDATE_UPLOAD, make_celery
 from app.settings import Settings, private_umask, refuse_shared_folders
 from app.workers.records import WorkerState
 from worker.metrics_server import GpuCollector
+from worker.turns import BEGUN
 from worker.worker_loop import WorkerLoop, open_worker_loop
 
-THREADS = 3
-"""One runs the job, one validates uploads, one passes on notifications that this worker cannot answer."""
+THREADS = BEGUN + 2
+"""Most validate uploads, one runs the job, one passes on notifications that this worker cannot answer."""
 
 
 def make_worker(loop: WorkerLoop) -> Celery:

@@ -33,6 +33,7 @@ from worker.protocol import (
     CompressResult,
     Message,
     NextBatchMessage,
+    PicturesMessage,
     ProgressMessage,
     PublishMessage,
     RefusedMessage,
@@ -120,6 +121,7 @@ def carry_out(task: Task, channel: Channel) -> Result:
     from primesvt_core.data import open_data, unclear
 
     data = open_data(task.path)
+    channel.send(PicturesMessage(count=len(data)))
     data.decode(0)
     return DataSetFacts(
         kind=data.kind,

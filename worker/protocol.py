@@ -2,6 +2,7 @@
 
 The child writes ``{"kind": "sandbox", …}`` if its sandbox has gaps, ``{"kind": "progress", …}`` any number of times,
 then one ``{"kind": "result", …}`` or ``{"kind": "refused", …}``. A child that ends without either has died.
+A data set's child says how many ``pictures`` it has found.
 In between it may publish cells that other workers can compute (``publish``) and request its next batch
 (``next_batch``), which is answered with one line on its standard input.
 """
@@ -107,6 +108,13 @@ class ProgressMessage(_Message):
     progress: Progress
 
 
+class PicturesMessage(_Message):
+    """How many pictures a data set has: for each it may use some processor time."""
+
+    kind: Literal["pictures"] = "pictures"
+    count: int = Field(ge=0)
+
+
 class SandboxMessage(_Message):
     """Limits that the child's machine could not give."""
 
@@ -169,5 +177,13 @@ class RefusedMessage(_Message):
         return ProblemFacts(code=self.code, detail=self.detail)
 
 
-Message = PublishMessage | NextBatchMessage | ProgressMessage | SandboxMessage | ResultMessage | RefusedMessage
+Message = (
+    PublishMessage
+    | NextBatchMessage
+    | ProgressMessage
+    | PicturesMessage
+    | SandboxMessage
+    | ResultMessage
+    | RefusedMessage
+)
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])

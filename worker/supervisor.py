@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -16,6 +17,7 @@ from worker.protocol import (
     AssignmentAnswer,
     Message,
     NextBatchMessage,
+    PicturesMessage,
     ProgressMessage,
     PublishMessage,
     RefusedMessage,
@@ -24,6 +26,7 @@ from worker.protocol import (
     ResultMessage,
     SandboxMessage,
 )
+from worker.turns import UNPACED, Pace
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +78,7 @@ def supervise(
     *,
     silence_seconds: float,
     dispatcher: CellDispatcher = NO_CELLS,
+    pace: Pace = UNPACED,
 ) -> R:
     """The result of a request, carried out by a fresh child that is gone afterwards.
 
@@ -85,6 +89,7 @@ def supervise(
         heartbeat: of the claim; gets the progress.
         silence_seconds: a child that reports nothing for this long counts as stuck.
         dispatcher: answers a child that requests cells.
+        pace: suspends the child while others have their turn.
 
     Raises:
         ChildRefused: the inputs are wrong.
@@ -93,13 +98,14 @@ def supervise(
         CancelRequested, ShuttingDown, LostClaim: from the heartbeat.
     """
     is_waiting, active_at, timer = False, time.monotonic(), StepTimer()
-    with start_child(request, log) as child:
+    with start_child(request, log) as child, _paced(child, pace):
         while True:
             heartbeat.renew_if_due()
             dispatcher.poll()
+            is_suspended = pace.poll(child)
             is_waiting = is_waiting and not _answer(child, dispatcher)
             message = child.next_message(min(LONGEST_WAIT_SECONDS, heartbeat.every_seconds))
-            if message is not None or is_waiting:
+            if message is not None or is_waiting or is_suspended:
                 active_at = time.monotonic()
             elif time.monotonic() - active_at > silence_seconds:
                 raise ChildDied(f"the computing process made no progress for {silence_seconds:g} s and was stopped")
@@ -109,7 +115,17 @@ def supervise(
                 timer.end()
                 return _checked(message.result, expected)
             is_waiting = is_waiting or isinstance(message, NextBatchMessage)
+            if isinstance(message, PicturesMessage):
+                pace.found(message.count)
             _handle(message, heartbeat, dispatcher)
+
+
+@contextmanager
+def _paced(child: Child, pace: Pace) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        pace.end(child)
 
 
 def _checked(result: Result, expected: type[R]) -> R:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
@@ -23,8 +24,9 @@ from worker import sandbox
 from worker.heartbeat import LeaseHeartbeat, ShuttingDown
 from worker.inputs import fetch_input, hash_in_thread, run_in_thread, wait_for
 from worker.process import ChildDied, CpuLimitExceeded
-from worker.protocol import Request, ValidateCheckpoint, ValidateData
+from worker.protocol import Request, Sandbox, ValidateCheckpoint, ValidateData
 from worker.supervisor import ChildRefused, supervise
+from worker.turns import CAN_MEASURE, MOST_PICTURES, CpuAllowance, Turns
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ class UploadRunner:
     settings: Settings
     owner: str
     stopping: Event
+    turns: Turns = field(default_factory=Turns)
 
     @property
     def work(self) -> UploadQueue:
@@ -55,6 +58,11 @@ class UploadRunner:
         claim = self.work.claim(upload_id, self.owner)
         if claim is None:
             return False
+        self.run_claimed(claim)
+        return True
+
+    def run_claimed(self, claim: UploadClaim) -> None:
+        """Validate an upload that was claimed; whatever happens is written to the database."""
         folder = self.settings.workspaces / claim.upload_id
         fields = {"upload": claim.upload_id}
         try:
@@ -63,7 +71,6 @@ class UploadRunner:
             log.warning("claim_lost", extra={**fields, "reason": error.message})
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        return True
 
     def _validate(self, claim: UploadClaim, folder: Path, fields: dict[str, str]) -> None:
         try:
@@ -100,12 +107,15 @@ class UploadRunner:
         path = fetch_input(self.store, claim.content, folder / "input", heartbeat)
         is_checkpoint = claim.kind is UploadKind.CHECKPOINT
         task = ValidateCheckpoint(path=path) if is_checkpoint else ValidateData(path=path)
-        request = Request(task=task, sandbox=sandbox.for_validation(self.settings))
+        per_picture = 0.0 if is_checkpoint else self.settings.validation_cpu_ms_per_picture / 1000
+        allowance = CpuAllowance(self.settings.validation_cpu_seconds, per_picture)
+        request = Request(task=task, sandbox=_allowing(sandbox.for_validation(self.settings), allowance))
         expected: type[Inspected] = CheckpointFacts if is_checkpoint else DataSetFacts
         log_file, patience = folder / "child.log", self.settings.validation_seconds
 
         def validate() -> Inspected:
-            return supervise(request, expected, log_file, heartbeat, silence_seconds=patience)
+            with self.turns.joined(claim.team, allowance) as turn:
+                return supervise(request, expected, log_file, heartbeat, silence_seconds=patience, pace=turn)
 
         return validate() if claim.content.sha256 else self._verify_while(validate, claim, path, heartbeat)
 
@@ -137,3 +147,10 @@ class UploadRunner:
         if claim.sha256 not in (None, sha256):
             raise DigestDiffers(f"the file has the sha256 {sha256}, not {claim.sha256}; send it again")
         self.work.verified(claim, sha256)
+
+
+def _allowing(limits: Sandbox, allowance: CpuAllowance) -> Sandbox:
+    """The sandbox whose own limit of processor time ends a child that its worker does not: it knows no pictures."""
+    if not (limits.cpu_seconds and CAN_MEASURE):
+        return limits
+    return limits.model_copy(update={"cpu_seconds": math.ceil(allowance.seconds(MOST_PICTURES)) + 1})

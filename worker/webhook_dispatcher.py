@@ -18,7 +18,9 @@ from worker.webhook_sender import WebhookSender
 
 log = logging.getLogger(__name__)
 
-THREADS = 8
+THREADS = 32
+"""A team may use a quarter of them (`app.webhooks.queue.TEAM_AT_ONCE`); most wait for receivers."""
+
 POLL_SECONDS = 1.0
 
 

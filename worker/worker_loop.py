@@ -23,14 +23,16 @@ from app.jobs.queue import CPU_ONLY, JobQueue
 from app.jobs.records import Device
 from app.queue import CeleryNotifier, Notifier
 from app.settings import Settings
-from app.storage import BlobStore, store_of
+from app.storage import NOT_SHARED, BlobStore, StorageMarker, store_of
 from app.workers.records import WorkerState
 from app.workers.service import WorkerService
 from worker.cell_helper import CellHelper
 from worker.devices import devices
 from worker.jobs import JobRunner
 from worker.registration import WorkerRegistration
+from worker.turns import Turns
 from worker.uploads import UploadRunner
+from worker.validations import Validations
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,8 @@ class WorkerLoop:
     stopping: Event = field(default_factory=Event)
     _busy: threading.Lock = field(default_factory=threading.Lock)
     _failed_jobs: set[str] = field(default_factory=set)
+    _validations: Validations = field(default_factory=Validations)
+    _turns: Turns = field(default_factory=Turns)
 
     def run_job(self, job_id: str, forwarded_by: Sequence[str] = ()) -> None:
         """Answer a notification: run the job that is next in the queue. A worker that has a job passes the notification
@@ -68,7 +72,8 @@ class WorkerLoop:
                 self.notifier.notify_job(job_id, [*forwarded_by, self.owner])
             return
         try:
-            self._run_next()
+            if self._shares_storage():
+                self._run_next()
         finally:
             self.registration.set_state(WorkerState.STOPPING if self.stopping.is_set() else WorkerState.IDLE)
             self._busy.release()
@@ -109,12 +114,37 @@ class WorkerLoop:
         """This worker's entry in the list of workers."""
         return WorkerRegistration(WorkerService(self.database, self.settings), self.owner, self.devices)
 
-    def validate_upload(self, upload_id: str) -> None:
-        """Answer a notification; jobs may have waited for the upload."""
-        if self.stopping.is_set():
+    def validate_upload(self, upload_id: str, forwarded_by: Sequence[str] = ()) -> None:
+        """Answer a notification: look into uploads as long as some wait that this worker may begin with, in turns
+        between teams. A worker that may begin with none passes the notification on; jobs may have waited for an upload.
+        """
+        if self.stopping.is_set() or not self._shares_storage():
             return
-        if UploadRunner(self.database, self.store, self.settings, self.owner, self.stopping).run(upload_id):
+        runner = UploadRunner(self.database, self.store, self.settings, self.owner, self.stopping, self._turns)
+        is_busy = True
+        while not self.stopping.is_set():
+            with self._validations.begun(lambda skip: runner.work.claim_next(self.owner, skip)) as claim:
+                if claim is None:
+                    break
+                is_busy = False
+                runner.run_claimed(claim)
             self.notify_next()
+        if is_busy and self._validations.teams and self.owner not in forwarded_by and len(forwarded_by) < MAX_FORWARDS:
+            self.notifier.notify_upload(upload_id, [*forwarded_by, self.owner])
+
+    def _shares_storage(self) -> bool:
+        """Whether what is claimed could be found: else every file would look damaged, and the set-up is to blame."""
+        try:
+            if self._marker.is_here():
+                return True
+        except (OSError, DBAPIError):  # away; what is claimed is retried
+            return True
+        log.error("storage_not_shared", extra={"storage": self.settings.storage, "reason": NOT_SHARED})
+        return False
+
+    @cached_property
+    def _marker(self) -> StorageMarker:
+        return StorageMarker(self.database, self.store)
 
     def notify_next(self) -> None:
         """Notify for the job that is next in the queue, or for one that needs help."""

@@ -13,9 +13,17 @@ from anyio import CapacityLimiter
 from anyio.lowlevel import RunVar
 from fastapi import Request
 
+from app.api.team_limits import Places, TeamThreads
+
 T = TypeVar("T")
 UPLOAD_THREADS = 64
 """Bodies that are stored at the same time; further ones wait."""
+
+TEAM_THREADS = TeamThreads(UPLOAD_THREADS // 4)
+"""The same of one team."""
+
+PLACES = Places("uploads under way", UPLOAD_THREADS, 8 * UPLOAD_THREADS)
+"""Bodies that are stored or wait, each of them a connection."""
 
 PULLED_BYTES = 1 << 18
 """Passed from the event loop to a thread at a time: the switch costs as much as receiving four pieces."""
@@ -72,14 +80,20 @@ async def body_chunks(request: Request) -> AsyncIterator[Chunks]:
     yield Chunks(filled(), asyncio.get_running_loop())
 
 
-async def store_body(request: Request, store: Callable[[Chunks], T]) -> T:
-    """Pass the body of ``request`` to ``store`` in a thread.
+async def store_body(request: Request, team: str, store: Callable[[Chunks], T]) -> T:
+    """Pass the body of a team's ``request`` to ``store`` in a thread.
 
-    Uploads have threads of their own: a few slow ones would otherwise leave none for other requests.
+    Uploads have threads of their own: a few slow ones would otherwise leave none for other requests. A team has a
+    quarter of them.
+
+    Raises:
+        RateLimited: the team, or all teams, send too many bodies at the same time.
     """
+    PLACES.check(team)
     limiter = _limiter.get(None)
     if limiter is None:
         limiter = CapacityLimiter(UPLOAD_THREADS)
         _limiter.set(limiter)
-    async with body_chunks(request) as chunks:
-        return await anyio.to_thread.run_sync(store, chunks, limiter=limiter)
+    with PLACES.taken(team):
+        async with TEAM_THREADS.turn(team), body_chunks(request) as chunks:
+            return await anyio.to_thread.run_sync(store, chunks, limiter=limiter)

@@ -9,9 +9,9 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from fastapi.sse import format_sse_event
-from starlette.concurrency import run_in_threadpool
 
 from app.api.event_polling import EventPoller
+from app.api.team_limits import Places, TeamThreads
 from app.errors import NotFound
 from app.jobs.records import JobEvent
 from app.jobs.service import JobService
@@ -23,6 +23,10 @@ RECHECKS_PER_SILENCE = 3
 """Proxies close connections that are silent for a minute."""
 
 MayGoOn = Callable[[], Awaitable[bool]]
+STREAMS = Places("open streams of events", 128, 1024)
+THREADS = TeamThreads(8)
+"""Queries at the same time for a team's streams, which events wake all at once."""
+
 RECONNECT_MS = 1000
 EVENTS_PER_QUERY = 500
 
@@ -34,8 +38,8 @@ async def is_over(jobs: JobService, team: str, job_id: str, after: int) -> bool:
         NotFound: the team has no such job.
     """
     # The state first: a job that ends in between still has its last event to send.
-    job = await run_in_threadpool(jobs.get, team, job_id)
-    return job.state.is_terminal and not await run_in_threadpool(jobs.events, team, job_id, after, 1)
+    job = await THREADS.run(team, jobs.get, team, job_id)
+    return job.state.is_terminal and not await THREADS.run(team, jobs.events, team, job_id, after, 1)
 
 
 async def event_stream(
@@ -53,14 +57,15 @@ async def event_stream(
     """
     yield format_sse_event(retry=RECONNECT_MS)
     try:
-        async with poller.subscribed(job_id):
-            while not await is_over(jobs, team, job_id, after) and await may_go_on():
-                events = await run_in_threadpool(jobs.events, team, job_id, after, EVENTS_PER_QUERY)
-                for event in events:
-                    yield _formatted(event)
-                    after = event.id
-                if not events and not await _has_more(poller, job_id, after, may_go_on):
-                    yield format_sse_event(comment="keep-alive")
+        with STREAMS.taken(team):
+            async with poller.subscribed(job_id):
+                while not await is_over(jobs, team, job_id, after) and await may_go_on():
+                    events = await THREADS.run(team, jobs.events, team, job_id, after, EVENTS_PER_QUERY)
+                    for event in events:
+                        yield _formatted(event)
+                        after = event.id
+                    if not events and not await _has_more(poller, job_id, after, may_go_on):
+                        yield format_sse_event(comment="keep-alive")
     except NotFound:
         return
 

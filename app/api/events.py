@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.sse import EventSourceResponse
 
 from app.api.deps import JobId, Poller, Services, is_still_allowed, needs
-from app.api.event_streams import event_stream, is_over
+from app.api.event_streams import STREAMS, event_stream, is_over
 from app.api.problem import responses
 from app.teams.records import Principal
 from app.teams.scopes import Scope
@@ -43,6 +43,7 @@ async def job_events(
     A stream ends, too, when its API key is revoked or expires, or its session ends.
     """
     after = last_event_id or 0
+    STREAMS.check(caller.team_id)
     over = await is_over(services.jobs, caller.team_id, job_id, after)
     if over and last_event_id is not None:
         return Response(status_code=204)

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
@@ -18,6 +19,7 @@ from starlette.routing import Match
 from app import errors
 from app.api.request_metrics import route_of
 from app.api.security_headers import HEADERS
+from app.db import is_away, is_full
 from app.storage import BlobMissing, StoreFull, StoreUnavailable
 from primesvt_client.errors import without_type
 from primesvt_client.schemas.problems import FieldProblem, Problem
@@ -88,6 +90,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PrimeSVTError, _on_library)
     app.add_exception_handler(BlobMissing, _on_missing)
     app.add_exception_handler(StoreUnavailable, _on_storage)
+    app.add_exception_handler(SQLAlchemyError, _on_database)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
@@ -118,6 +121,18 @@ def _on_storage(request: Request, error: Exception) -> Response:
         return answer(request, status_of(error), "storage_full", "the server's storage is full; contact its operator")
     detail = "the server's storage does not answer; try again in a moment"
     return answer(request, status_of(error), "storage_unavailable", detail, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+def _on_database(request: Request, error: Exception) -> Response:
+    assert isinstance(error, SQLAlchemyError)  # noqa: S101
+    if not (is_away(error) or is_full(error)):
+        return _on_anything(request, error)
+    reason = str(getattr(error, "orig", None) or error)
+    log.error("database_failed", extra={"route": route_of(request.scope), "reason": reason})
+    if is_full(error):
+        return answer(request, 507, "storage_full", "the disk of the server's database is full; contact its operator")
+    detail = "the server's database does not answer; try again in a moment"
+    return answer(request, 503, "database_unavailable", detail, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
 def _on_validation(request: Request, error: Exception) -> Response:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from app.db import Database
 from app.queue import CeleryNotifier
 from app.services import Services
-from app.storage import BlobStore
+from app.storage import NOT_SHARED
 
 SECONDS = 3.0
 """A component that takes longer to answer is not ready; longer than a broker's own time limit."""
@@ -86,7 +86,7 @@ def readiness(services: Services) -> Readiness:
         return "" if not isinstance(notifier, CeleryNotifier) or notifier.is_ready() else NO_ANSWER
 
     return Readiness(
-        {"database": lambda: _schema(services.database), "storage": lambda: _storage(services.store), "broker": broker}
+        {"database": lambda: _schema(services.database), "storage": lambda: _storage(services), "broker": broker}
     )
 
 
@@ -97,9 +97,12 @@ def _schema(database: Database) -> str:
     return f"its schema is {current}, this version needs {known[0]}; run the migrations" if is_old else ""
 
 
-def _storage(store: BlobStore) -> str:
+def _storage(services: Services) -> str:
+    store = services.store
     if not store.is_ready():
         return "it does not answer or is full"
+    if not services.marker.is_here():
+        return NOT_SHARED
     key = f"readiness/{secrets.token_hex(8)}"
     try:
         store.put(key, [PROBE])

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from app.api.body_limits import BoundedRoute, declared_length
-from app.api.body_streams import Chunks, digested, store_body
+from app.api.body_streams import PLACES, Chunks, digested, store_body
 from app.api.deps import Services, UploadId, needs
 from app.api.digest_fields import DeclaredDigest
 from app.api.openapi import BINARY_BODY, with_headers
@@ -96,7 +96,7 @@ async def put_part(
     def store(chunks: Chunks) -> Upload:
         return services.catalog.put_part(caller.team_id, upload_id, number, chunks, sha256)
 
-    return UploadView.model_validate(await store_body(request, store))
+    return UploadView.model_validate(await store_body(request, caller.team_id, store))
 
 
 @router.post("/{upload_id}/part-urls", responses=responses(400, 404, 409, 413, 415))
@@ -138,8 +138,9 @@ async def upload_whole(
 ) -> UploadView:
     """Upload a small file in a single request."""
     size = _declared_size(request)
+    PLACES.check(caller.team_id)  # before anything is created
     upload = await run_in_threadpool(_create, services.catalog, caller.team_id, kind, name, size, sha256)
-    stored = await store_body(request, partial(_store_whole, services.catalog, caller.team_id, upload))
+    stored = await store_body(request, caller.team_id, partial(_store_whole, services.catalog, caller.team_id, upload))
     response.headers["Location"] = f"{router.prefix}/{upload.id}"
     return UploadView.model_validate(stored)
 

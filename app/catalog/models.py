@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.db import Base, UtcTime
+from app.db import Base, UtcTime, partial
 
 
 class ContentRow(Base):
@@ -32,6 +32,10 @@ class UploadRow(Base):
     """One upload."""
 
     __tablename__ = "uploads"
+    __table_args__ = (
+        Index("ix_uploads_team_id_served_seq", "team_id", "served_seq"),
+        Index("ix_uploads_waiting", "team_id", "id", **partial("state = 'stored'")),
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     team_id: Mapped[str] = mapped_column(ForeignKey("teams.id"), index=True)
@@ -50,6 +54,9 @@ class UploadRow(Base):
     epoch: Mapped[int] = mapped_column(default=0)
     attempts: Mapped[int] = mapped_column(default=0)
     lease_expires_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    served_seq: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    """Number of the claim, counted over all uploads."""
+
     content_id: Mapped[str | None] = mapped_column(ForeignKey("contents.id"), index=True)
     """None once the upload has expired."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.catalog.contents import find_content
 from app.catalog.models import ContentRow, UploadRow
+from app.catalog.order import IS_STORED, Turn, next_served_seq, served_seq_of, turns
 from app.catalog.records import UploadClaim, content_of, multipart_of, parts_of
 from app.catalog.states import OPEN, UploadKind, UploadState
 from app.db import Database, now
@@ -18,8 +19,12 @@ from app.errors import LostClaim
 from app.leases import LeaseWatch
 from app.metrics import LEASE_EXPIRIES
 from app.settings import Settings
+from app.turns import Kind, LostRace, first_served, lock_turn
 from app.webhooks.outbox import announce
 from primesvt_client.facts import ProblemFacts, UploadFacts
+
+STORED_AT_ONCE = 100
+"""Uploads that a reconciler notifies of: a worker that was notified looks for the next upload by itself."""
 
 
 class UploadQueue:
@@ -28,29 +33,59 @@ class UploadQueue:
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database, self.settings = database, settings
 
+    def claim_next(self, owner: str, skip: Collection[str] = ()) -> UploadClaim | None:
+        """Take the next stored upload, in turns between teams, of teams other than ``skip``; None: there is none."""
+        return first_served(lambda: self._turns(skip), lambda turn: self._serve(turn, owner))
+
     def claim(self, upload_id: str, owner: str) -> UploadClaim | None:
         """Take a stored upload; of many claims at once one wins. None: nothing to do."""
         with self.database.session() as session:
-            taken = session.execute(
-                update(UploadRow)
-                .where(UploadRow.id == upload_id, UploadRow.state == UploadState.STORED.value)
-                .values(
-                    state=UploadState.VALIDATING.value,
-                    owner=owner,
-                    epoch=UploadRow.epoch + 1,
-                    attempts=UploadRow.attempts + 1,
-                    lease_expires_at=self._lease_end(),
-                    updated_at=now(),
-                )
+            return self._take(session, upload_id, owner)
+
+    def waits(self, skip: Collection[str] = ()) -> bool:
+        """Whether an upload waits of teams other than ``skip``."""
+        return bool(self._turns(skip))
+
+    def _turns(self, skip: Collection[str]) -> list[Turn]:
+        with self.database.reading() as session:
+            return turns(session, skip)
+
+    def _serve(self, turn: Turn, owner: str) -> UploadClaim | None:
+        """Claim for a team whose turn it is.
+
+        Raises:
+            LostRace: it was served meanwhile, or is being served.
+        """
+        with self.database.session() as session:
+            lock_turn(session, Kind.UPLOADS, turn.team)
+            if (session.scalar(select(served_seq_of(turn.team))) or 0) != turn.served_seq:
+                raise LostRace
+            first = select(UploadRow.id).where(UploadRow.team_id == turn.team, IS_STORED).order_by(UploadRow.id)
+            upload_id = session.scalar(first.limit(1).with_for_update(skip_locked=True))
+            return None if upload_id is None else self._take(session, upload_id, owner)
+
+    def _take(self, session: Session, upload_id: str, owner: str) -> UploadClaim | None:
+        taken = session.execute(
+            update(UploadRow)
+            .where(UploadRow.id == upload_id, UploadRow.state == UploadState.STORED.value)
+            .values(
+                state=UploadState.VALIDATING.value,
+                owner=owner,
+                epoch=UploadRow.epoch + 1,
+                attempts=UploadRow.attempts + 1,
+                served_seq=next_served_seq(),
+                lease_expires_at=self._lease_end(),
+                updated_at=now(),
             )
-            if taken.rowcount != 1:  # type: ignore[attr-defined]
-                return None
-            row = session.get_one(UploadRow, upload_id)
-            kind = UploadKind(row.kind)
-            return UploadClaim(
-                upload_id=row.id, owner=owner, epoch=row.epoch, kind=kind, content=content_of(row), sha256=row.sha256,
-                multipart=multipart_of(row), parts=parts_of(row),
-            )  # fmt: skip
+            .execution_options(synchronize_session=False)
+        )
+        if taken.rowcount != 1:  # type: ignore[attr-defined]
+            return None
+        row = session.get_one(UploadRow, upload_id)
+        return UploadClaim(
+            upload_id=row.id, team=row.team_id, owner=owner, epoch=row.epoch, kind=UploadKind(row.kind),
+            content=content_of(row), sha256=row.sha256, multipart=multipart_of(row), parts=parts_of(row),
+        )  # fmt: skip
 
     def heartbeat(self, claim: UploadClaim) -> None:
         """Renew the lease.
@@ -118,7 +153,8 @@ class UploadQueue:
                 abandoned.where(UploadRow.updated_at < oldest).values(state=UploadState.EXPIRED.value),
                 execution_options={"synchronize_session": False},
             )
-            return [*session.scalars(select(UploadRow.id).where(UploadRow.state == UploadState.STORED.value))]
+            waiting = select(UploadRow.id).where(IS_STORED).order_by(UploadRow.id).limit(STORED_AT_ONCE)
+            return [*session.scalars(waiting)]
 
     def unfinished(self, upload_ids: Iterable[str]) -> set[str]:
         """Those of the uploads that somebody looks into, or will."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from app.settings import PRIVATE_UMASK
@@ -18,6 +20,12 @@ from app.settings import PRIVATE_UMASK
 log = logging.getLogger(__name__)
 
 PDEATHSIG = Path(__file__).with_name("pdeathsig.py")
+LONGEST_LOG = 10 << 20
+"""Bytes; then a new log is begun."""
+
+LOGS_KEPT = 5
+"""Older logs of a program."""
+
 LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 60.0
 """A process that ran this long is started again at once."""
@@ -35,6 +43,26 @@ class Program:
     inherited: tuple[int, ...] = ()
 
 
+def rotate(path: Path) -> None:
+    """Keep a log short: what is in it moves to ``….1``, what is there to ``….2``, and so on.
+
+    The program keeps the file open, and appends to it: the content is copied, and the file emptied. What is written
+    between the two is lost.
+    """
+    if not path.exists() or path.stat().st_size < LONGEST_LOG:
+        return
+    kept = [path.with_name(f"{path.name}.{number}") for number in range(1, LOGS_KEPT + 1)]
+    try:
+        for newer, older in reversed([*pairwise(kept)]):
+            if newer.exists():
+                newer.replace(older)
+        shutil.copyfile(path, kept[0])
+        kept[0].chmod(path.stat().st_mode & 0o777)
+    except OSError as error:  # a full disk is the reason to keep the log short all the same
+        log.warning("log_not_kept", extra={"log": str(path), "reason": str(error)})
+    os.truncate(path, 0)
+
+
 class Supervisor:
     """One program that is started again whenever it ends."""
 
@@ -44,7 +72,8 @@ class Supervisor:
         self.process = self._start()
 
     def check(self) -> None:
-        """Start the program again if it has ended, later each time."""
+        """Start the program again if it has ended, later each time; begin a new log if the old one is long."""
+        rotate(self.program.log)
         if self.process.poll() is None:
             return
         ran_seconds = time.monotonic() - self.started_at

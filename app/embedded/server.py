@@ -139,6 +139,7 @@ def _programs(settings: Settings, listener: socket.socket) -> Iterator[Program]:
         raise EmbeddedError("no_broker", str(error)) from None
     server = broker.command(program, Path(settings.broker_url.removeprefix("redis+socket://")), data)
     uvicorn = ["uvicorn", "--factory", "app.main:create", "--fd", str(listener.fileno()), "--no-access-log"]
+    uvicorn += ["--http", "app.api.connections:PatientProtocol"]  # slow and idle connections are closed
     uvicorn.append("--no-proxy-headers")  # the settings say which proxies are believed
     uvicorn += ["--timeout-graceful-shutdown", str(DRAIN_SECONDS)]
     yield Program(name="valkey", command=server, env=env, log=logs / "valkey.log", grace_seconds=BROKER_GRACE)

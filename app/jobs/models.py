@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import Base, UtcTime
+from app.db import Base, UtcTime, partial
 from primesvt_client.presets import kept
 
 EVENT_ID = BigInteger().with_variant(Integer, "sqlite")
@@ -81,6 +81,9 @@ class JobRow(Base):
     gpu_seconds: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
     step_seconds: Mapped[dict[str, float] | None] = mapped_column(JSON)
     similarity_key: Mapped[str | None] = mapped_column("likeness", String(80))
+
+
+Index("ix_jobs_waiting", JobRow.team_id, JobRow.priority.desc(), JobRow.id, **partial("state = 'queued'"))
 
 
 def uses(upload_id: Any) -> ColumnElement[bool]:

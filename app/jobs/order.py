@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, FromClause, ScalarSelect, Select, func, select
 from sqlalchemy.orm import Session, aliased
 
 from app.jobs.models import JobRow
 from app.jobs.states import HELD, JobState
+from app.turns import distinct, is_state
+
+IS_WAITING = is_state(JobRow.state, JobState.QUEUED.value)
 
 
 @dataclass(frozen=True)
@@ -26,17 +29,36 @@ class TeamQueue:
     served_seq: int
 
 
-def in_order(waiting: Select[str]) -> Select[str]:
-    """The query on waiting jobs, the next one first."""
-    running, teams = _running().subquery(), _served_seqs().subquery()
-    return (
-        waiting.join(teams, teams.c.team_id == JobRow.team_id)
-        .outerjoin(running, running.c.team_id == JobRow.team_id)
-        .order_by(
-            func.coalesce(running.c.jobs, 0), func.coalesce(teams.c.served_seq, 0), JobRow.team_id,
-            JobRow.priority.desc(), JobRow.id,
-        )
-    )  # fmt: skip
+@dataclass(frozen=True)
+class Turn:
+    """A team with a job that is due, and how it stood when that was found out."""
+
+    team: str
+    running: int
+    served_seq: int
+
+
+def turns(session: Session, is_due: ColumnElement[bool]) -> list[Turn]:
+    """The teams with jobs that are due, the next one first; costs a few looks into indexes a team."""
+    teams = distinct(JobRow.team_id, IS_WAITING, "teams")
+    first = first_due(teams.c.value, is_due).limit(1).correlate(teams).scalar_subquery()
+    found = session.execute(select(teams.c.value, served_seq_of(teams.c.value, teams), first)).all()
+    running = dict(session.execute(_running()).all())
+    with_jobs = [Turn(team, running.get(team, 0), served or 0) for team, served, job_id in found if job_id is not None]
+    return sorted(with_jobs, key=lambda turn: (turn.running, turn.served_seq, turn.team))
+
+
+def first_due(team: Any, is_due: ColumnElement[bool]) -> Select[str]:
+    """The team's waiting jobs that are due, the next one first."""
+    waiting = select(JobRow.id).where(JobRow.team_id == team, IS_WAITING, is_due)
+    return waiting.order_by(JobRow.priority.desc(), JobRow.id)
+
+
+def served_seq_of(team: Any, outer: FromClause | None = None) -> ScalarSelect[int | None]:
+    """The number of a team's last serving; ``outer`` is what ``team`` is a column of."""
+    served = aliased(JobRow)
+    last = select(func.max(served.served_seq)).where(served.team_id == team)
+    return (last if outer is None else last.correlate(outer)).scalar_subquery()
 
 
 def next_served_seq() -> Any:
@@ -48,8 +70,10 @@ def next_served_seq() -> Any:
 def queues(session: Session) -> dict[str, TeamQueue]:
     """The teams that wait."""
     running: dict[str, int] = dict(session.execute(_running()).all())
-    served: dict[str, int | None] = dict(session.execute(_served_seqs()).all())
-    waiting = select(JobRow.team_id, func.count()).where(JobRow.state == JobState.QUEUED.value)
+    teams = distinct(JobRow.team_id, IS_WAITING, "teams")
+    found = session.execute(select(teams.c.value, served_seq_of(teams.c.value, teams))).all()
+    served: dict[str, int | None] = {team: seq for team, seq in found if team is not None}
+    waiting = select(JobRow.team_id, func.count()).where(IS_WAITING)
     rows = session.execute(waiting.group_by(JobRow.team_id))
     return {team: TeamQueue(running.get(team, 0), jobs, served.get(team) or 0) for team, jobs in rows}
 
@@ -58,7 +82,7 @@ def ranks(session: Session, team: str, job_ids: list[str]) -> dict[str, int]:
     """Of a team's waiting jobs, how many of the same team are served before each."""
     number = func.row_number().over(order_by=(JobRow.priority.desc(), JobRow.id)) - 1
     waiting = select(JobRow.id, number.label("rank")).where(JobRow.team_id == team)
-    ranked = waiting.where(JobRow.state == JobState.QUEUED.value).subquery()
+    ranked = waiting.where(IS_WAITING).subquery()
     return dict(session.execute(select(ranked).where(ranked.c.id.in_(job_ids))).all())
 
 
@@ -82,15 +106,3 @@ def _running() -> Select[str, int]:
     held = [state.value for state in HELD]
     jobs = func.count().label("jobs")
     return select(JobRow.team_id, jobs).where(JobRow.state.in_(held)).group_by(JobRow.team_id)
-
-
-def _served_seqs() -> Select[str, int | None]:
-    """Of the teams that wait; looked up team by team, since most jobs of a team are over."""
-    waiting, served = aliased(JobRow), aliased(JobRow)
-    served_seq = (
-        select(func.max(served.served_seq))
-        .where(served.team_id == waiting.team_id)
-        .scalar_subquery()
-        .label("served_seq")
-    )
-    return select(waiting.team_id, served_seq).where(waiting.state == JobState.QUEUED.value).group_by(waiting.team_id)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Select, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from app.catalog.models import UploadRow
@@ -19,13 +19,14 @@ from app.jobs.cells import keep
 from app.jobs.claims import lock_claimed
 from app.jobs.events import RETRY_FACTORS, move, put_back, record_event, requeue
 from app.jobs.models import ArtifactRow, JobRow, uses
-from app.jobs.order import in_order, next_served_seq
+from app.jobs.order import Turn, first_due, next_served_seq, served_seq_of, turns
 from app.jobs.records import Device, HeartbeatReply, JobClaim, StoredArtifact
 from app.jobs.similarity import similarity_key
 from app.jobs.states import ANY_DEVICE, HELD, TERMINAL, JobState
 from app.leases import LeaseWatch
 from app.metrics import LEASE_EXPIRIES
 from app.settings import Settings
+from app.turns import Kind, LostRace, first_served, lock_turn
 from primesvt_client.facts import ProblemFacts, ResultSummary, StepFacts, read_upload
 from primesvt_client.progress import Progress
 
@@ -44,22 +45,41 @@ class JobQueue:
     def claim_next(self, owner: str, devices: Collection[Device] = CPU_ONLY) -> JobClaim | None:
         """Take the next job by fair order that the devices can run; None: there is none.
 
-        Workers that claim at the same moment take different jobs: what another is about to take is skipped.
+        Workers that claim at the same moment take jobs of different teams: who loses the race for one tries the next.
         """
-        with self.database.session() as session:
-            first = in_order(self._due_on(devices)).limit(1).with_for_update(skip_locked=True, of=JobRow)
-            job_id = session.scalar(first)
-            return None if job_id is None else self._take(session, job_id, owner, devices)
+
+        def serve(turn: Turn) -> JobClaim | None:
+            return self._serve(turn, owner, devices)
+
+        return first_served(lambda: self._turns(devices), serve)
 
     def claim(self, job_id: str, owner: str, devices: Collection[Device] = CPU_ONLY) -> JobClaim | None:
         """Take this job, if it is due; of many claims at once one wins. None: there is nothing to do."""
         with self.database.session() as session:
             return self._take(session, job_id, owner, devices)
 
+    def _turns(self, devices: Collection[Device] | None) -> list[Turn]:
+        with self.database.reading() as session:
+            return turns(session, self._is_due(devices))
+
+    def _serve(self, turn: Turn, owner: str, devices: Collection[Device]) -> JobClaim | None:
+        """Claim for a team whose turn it is, unless it was served meanwhile.
+
+        Raises:
+            LostRace: it was, or is being served.
+        """
+        with self.database.session() as session:
+            lock_turn(session, Kind.JOBS, turn.team)
+            if (session.scalar(select(served_seq_of(turn.team))) or 0) != turn.served_seq:
+                raise LostRace
+            first = first_due(turn.team, self._is_due(devices)).limit(1).with_for_update(skip_locked=True)
+            job_id = session.scalar(first)
+            return None if job_id is None else self._take(session, job_id, owner, devices)
+
     def _take(self, session: Session, job_id: str, owner: str, devices: Collection[Device]) -> JobClaim | None:
         taken = session.execute(
             update(JobRow)
-            .where(JobRow.id == job_id, JobRow.id.in_(self._due_on(devices)), JobRow.state == JobState.QUEUED.value)
+            .where(JobRow.id == job_id, JobRow.state == JobState.QUEUED.value, self._is_due(devices))
             .values(
                 state=JobState.RUNNING.value,
                 owner=owner,
@@ -68,6 +88,7 @@ class JobQueue:
                 served_seq=next_served_seq(),
                 lease_expires_at=self._lease_end(),
             )
+            .execution_options(synchronize_session=False)
         )
         if taken.rowcount != 1:  # type: ignore[attr-defined]
             return None
@@ -194,9 +215,13 @@ class JobQueue:
 
     def due(self, limit: int, devices: Collection[Device] | None = None) -> list[str]:
         """Queued jobs that could be claimed now, in fair order; only those for the devices, if any are given."""
-        waiting = self._due() if devices is None else self._due_on(devices)
-        with self.database.session() as session:
-            return [*session.scalars(in_order(waiting).limit(limit))]
+        found: list[str] = []
+        with self.database.reading() as session:
+            for turn in turns(session, is_due := self._is_due(devices)):
+                found += session.scalars(first_due(turn.team, is_due).limit(limit - len(found)))
+                if len(found) >= limit:
+                    break
+        return found
 
     def unfinished(self, job_ids: Iterable[str]) -> set[str]:
         """Those of the jobs that are not over."""
@@ -217,15 +242,13 @@ class JobQueue:
                 row.problem = upload.problem or never.document()
                 move(session, row, JobState.FAILED, problem=row.problem)
 
-    def _due_on(self, devices: Collection[Device]) -> Select[str]:
-        return self._due().where(JobRow.device.in_([*devices, ANY_DEVICE]))
-
-    def _due(self) -> Select[str]:
-        """Queued jobs whose uploads are ready and whose wait between attempts is over."""
+    def _is_due(self, devices: Collection[Device] | None) -> ColumnElement[bool]:
+        """Whether a waiting job could be claimed now, by a worker with the devices if any are given."""
         longest = timedelta(seconds=self.settings.retry_seconds * max(RETRY_FACTORS))
         # No wait is longer than the longest: one that ends later was begun before the wall clock was set back.
         waited = or_(JobRow.not_before <= now(), JobRow.not_before > now() + longest)
-        return select(JobRow.id).where(JobRow.state == JobState.QUEUED.value, waited, _uploads_ready())
+        fits = true() if devices is None else JobRow.device.in_([*devices, ANY_DEVICE])
+        return and_(waited, fits, _uploads_ready())
 
     def _lease_end(self) -> Any:
         return now() + timedelta(seconds=self.settings.lease_seconds)

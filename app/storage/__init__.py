@@ -19,14 +19,17 @@ from app.storage._base import (
     StoreUnavailable,
 )
 from app.storage.local import LocalStore
+from app.storage.marker import NOT_SHARED, StorageMarker
 
 __all__ = [
+    "NOT_SHARED",
     "PRESIGNED_URL_SECONDS",
     "BlobMissing",
     "BlobStore",
     "MultipartUpload",
     "Parts",
     "SavedAs",
+    "StorageMarker",
     "StoreFull",
     "StoreUnavailable",
     "StoredBlob",

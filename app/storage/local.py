@@ -14,7 +14,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from app.storage._base import CHUNK, BlobMissing, MultipartUpload, Parts, SavedAs, StoredBlob, StoreFull, check_key
+from app.storage._base import (
+    CHUNK,
+    BlobMissing,
+    MultipartUpload,
+    Parts,
+    SavedAs,
+    StoredBlob,
+    StoreFull,
+    StoreUnavailable,
+    check_key,
+)
 from app.storage.multipart import MultipartFolder
 
 MULTIPART = "drafts"
@@ -63,7 +73,9 @@ class LocalStore:
             file = path.open("rb")
         except FileNotFoundError:  # deleted since it was asked for
             raise BlobMissing(path.name) from None
-        with file:
+        except OSError as error:
+            raise StoreUnavailable(error.errno, error.strerror, str(path)) from error
+        with file, self._on_disk():
             left = os.fstat(file.fileno()).st_size - start if length is None else length
             file.seek(start)
             while left > 0 and (chunk := file.read(min(CHUNK, left))):
@@ -81,11 +93,12 @@ class LocalStore:
         return Parts(size, part_bytes)
 
     def create_multipart(self, key: str, parts: Parts) -> MultipartUpload:
-        return MultipartUpload(check_key(key), MultipartFolder.make(self.root / MULTIPART, parts.size).token)
+        with self._on_disk():
+            return MultipartUpload(check_key(key), MultipartFolder.make(self.root / MULTIPART, parts.size).token)
 
     def put_part(self, upload: MultipartUpload, parts: Parts, number: int, chunks: Iterable[bytes]) -> None:
         folder = self._folder(upload)
-        with self._roomy(), folder.claimed(number) as is_first:
+        with self._on_disk(), folder.claimed(number) as is_first:
             if is_first:
                 folder.write(number, parts.offset(number), chunks)
                 return
@@ -101,8 +114,9 @@ class LocalStore:
 
     def complete_multipart(self, upload: MultipartUpload, parts: Parts) -> None:
         target = self._path(upload.key)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        self._folder(upload).complete(target, parts)
+        with self._on_disk():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._folder(upload).complete(target, parts)
 
     def abort_multipart(self, upload: MultipartUpload) -> None:
         self._folder(upload).remove()
@@ -131,24 +145,32 @@ class LocalStore:
     @contextmanager
     def _incoming(self) -> Iterator[tuple[BinaryIO, Path]]:
         """A file beside the blobs; gone afterwards, unless it was moved to its place."""
-        descriptor, name = tempfile.mkstemp(dir=self.root / "incoming")
+        with self._on_disk():
+            descriptor, name = tempfile.mkstemp(dir=self.root / "incoming")
         path = Path(name)
         try:
-            with self._roomy(), os.fdopen(descriptor, "w+b") as file:
+            with self._on_disk(), os.fdopen(descriptor, "w+b") as file:
                 yield file, path
         except BaseException:
             path.unlink(missing_ok=True)
             raise
 
     @contextmanager
-    def _roomy(self) -> Iterator[None]:
-        """Tells a full disk from other faults."""
+    def _on_disk(self) -> Iterator[None]:
+        """Tells a full disk from other faults, and names the place: a failed write knows no path.
+
+        Raises:
+            StoreFull: there is no room left.
+            StoreUnavailable: the disk refuses or fails.
+        """
         try:
             yield
         except OSError as error:
+            if isinstance(error, StoreUnavailable) or error.errno is None:  # of whoever sends the bytes
+                raise
             if error.errno in FULL:
                 raise StoreFull(error.errno, f"there is no room left in {self.root}") from error
-            raise
+            raise StoreUnavailable(error.errno, error.strerror, error.filename or str(self.root)) from error
 
     def _clear_incoming(self) -> None:
         """Delete what processes that were killed have left; who still writes has written lately."""

@@ -92,7 +92,7 @@ async def send_part(
     def put(chunks: Chunks) -> Upload:
         return services.catalog.put_part(user.team_id, upload_id, number, chunks, x_content_sha256)
 
-    return UploadView.model_validate(await store_body(request, put))
+    return UploadView.model_validate(await store_body(request, user.team_id, put))
 
 
 @router.post("/{upload_id}/part-urls")

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import Base, UtcTime
+from app.db import Base, UtcTime, partial
 from primesvt_client.schemas.webhooks import LONGEST_URL as LONGEST_URL
 
 LONGEST_EXCERPT = 1000
@@ -41,6 +41,8 @@ class DeliveryRow(Base):
     __table_args__ = (
         Index("ix_webhook_deliveries_state_not_before", "state", "not_before"),
         Index("ix_webhook_deliveries_webhook_id_id", "webhook_id", "id"),
+        Index("ix_webhook_deliveries_waiting", "webhook_id", "not_before", **partial("state = 'pending'")),
+        Index("ix_webhook_deliveries_sent", "webhook_id", **partial("lease_expires_at IS NOT NULL")),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)

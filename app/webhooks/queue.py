@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 
-from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db import Database, now
+from app.turns import distinct, is_state
 from app.webhooks.models import LONGEST_EXCERPT, AttemptRow, DeliveryRow, WebhookRow
 from app.webhooks.records import Answer, DeliveryClaim
 from app.webhooks.states import DeliveryState
@@ -23,6 +27,10 @@ JITTER = 0.2
 AT_ONCE = 2
 """Messages on their way to one webhook; a slow one keeps no other waiting."""
 
+TEAM_AT_ONCE = 8
+"""Messages on their way of one team: slow webhooks, however many, leave most senders to other teams."""
+
+IS_PENDING = is_state(DeliveryRow.state, DeliveryState.PENDING.value)
 LEASE_SECONDS = 120.0
 GIVE_UP = timedelta(days=3)
 KEPT = timedelta(days=30)
@@ -40,11 +48,10 @@ class DeliveryQueue:
         if limit <= 0:
             return []
         with self.database.session() as session:
-            due = select(DeliveryRow).where(DeliveryRow.id.in_(_first_due()), _is_due())
-            taken = session.scalars(
-                due.order_by(DeliveryRow.not_before).limit(limit).with_for_update(skip_locked=True)
-            ).all()
-            return [self._taken(session, row) for row in taken]
+            chosen = _choose(_due_hooks(session), _on_their_way(session), limit)
+            due = select(DeliveryRow).where(DeliveryRow.id.in_(chosen), _is_due()).with_for_update(skip_locked=True)
+            rows = {row.id: row for row in session.scalars(due)}
+            return [self._taken(session, rows[delivery_id]) for delivery_id in chosen if delivery_id in rows]
 
     def record(self, claim: DeliveryClaim, answer: Answer) -> None:
         """Write down an attempt: done, to be tried again later, or given up. What comes too late is not written."""
@@ -136,23 +143,48 @@ def _logged(claim: DeliveryClaim, answer: Answer) -> AttemptRow:
 
 def _is_due() -> ColumnElement[bool]:
     is_free = or_(DeliveryRow.lease_expires_at.is_(None), DeliveryRow.lease_expires_at < now())
-    return (DeliveryRow.state == DeliveryState.PENDING.value) & (DeliveryRow.not_before <= now()) & is_free
+    return and_(IS_PENDING, DeliveryRow.not_before <= now(), is_free)
 
 
-def _first_due() -> Select[str]:
-    """Of every webhook the deliveries that are due first, as many as it may have on their way."""
-    on_their_way = (
-        select(DeliveryRow.webhook_id, func.count().label("messages"))
-        .where(DeliveryRow.state == DeliveryState.PENDING.value, DeliveryRow.lease_expires_at >= now())
-        .group_by(DeliveryRow.webhook_id)
-        .subquery()
-    )
-    place = func.row_number().over(partition_by=DeliveryRow.webhook_id, order_by=DeliveryRow.not_before)
-    ranked = (
-        select(DeliveryRow.id, (place + func.coalesce(on_their_way.c.messages, 0)).label("place"))
-        .join(WebhookRow, WebhookRow.id == DeliveryRow.webhook_id)
-        .outerjoin(on_their_way, on_their_way.c.webhook_id == DeliveryRow.webhook_id)
-        .where(_is_due(), WebhookRow.enabled)
-        .subquery()
-    )
-    return select(ranked.c.id).where(ranked.c.place <= AT_ONCE)
+@dataclass(frozen=True)
+class _DueHook:
+    """A webhook of a team, and its deliveries that are due first: as many as it may have on their way."""
+
+    team: str
+    webhook_id: str
+    delivery_ids: Sequence[str]
+
+
+def _due_hooks(session: Session) -> list[_DueHook]:
+    """Webhooks to which a message is due; each costs a few looks into an index, however many messages wait."""
+    waiting = distinct(DeliveryRow.webhook_id, IS_PENDING, "waiting")
+    due = select(DeliveryRow.id).where(DeliveryRow.webhook_id == waiting.c.value, _is_due())
+    first = due.order_by(DeliveryRow.not_before, DeliveryRow.id).limit(1).correlate(waiting)
+    columns = [first.offset(place).scalar_subquery() for place in range(AT_ONCE)]
+    hooks = select(WebhookRow.team_id, WebhookRow.id, *columns).join(waiting, waiting.c.value == WebhookRow.id)
+    rows = session.execute(hooks.where(WebhookRow.enabled))
+    return [_DueHook(team, hook, [*filter(None, ids)]) for team, hook, *ids in rows if ids[0] is not None]
+
+
+def _on_their_way(session: Session) -> dict[str, list[str]]:
+    """The team of every message that is being sent, by webhook."""
+    is_sent = and_(DeliveryRow.lease_expires_at.is_not(None), DeliveryRow.lease_expires_at >= now(), IS_PENDING)
+    rows = select(DeliveryRow.webhook_id, WebhookRow.team_id).join(WebhookRow).where(is_sent)
+    found: dict[str, list[str]] = defaultdict(list)
+    for hook, team in session.execute(rows):
+        found[hook].append(team)
+    return found
+
+
+def _choose(hooks: Iterable[_DueHook], on_their_way: Mapping[str, Sequence[str]], limit: int) -> list[str]:
+    """Deliveries to send now: of the team with the fewest on their way, of its webhooks the one with the fewest."""
+    of_team = Counter(team for teams in on_their_way.values() for team in teams)
+    queues: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for hook in hooks:
+        sent = len(on_their_way.get(hook.webhook_id, ()))
+        queues[hook.team] += enumerate(hook.delivery_ids[: max(0, AT_ONCE - sent)], sent)
+    turns = []
+    for team, queue in queues.items():
+        room = max(0, TEAM_AT_ONCE - of_team[team])
+        turns += [(of_team[team] + place, rest) for place, rest in enumerate(sorted(queue)[:room])]
+    return [delivery_id for _, (_, delivery_id) in sorted(turns)[:limit]]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from primesvt_client import Client, Unusable
+from primesvt_client import Client, Unusable, connection
 from tests.support.commands import primesvt
 
 KEY = "psvt_key"
@@ -55,3 +55,18 @@ def test_a_proxy_that_cannot_be_is_told(proxy: str, monkeypatch: pytest.MonkeyPa
     done = primesvt("list", "--server", "http://127.0.0.1:9")
     assert (done.returncode, "error [unusable_input]" in done.stderr) == (WRONG_INPUT, True)
     assert "HTTP_PROXY" in done.stderr
+
+
+def test_a_server_whose_database_is_away_is_asked_again_when_it_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(connection.time, "sleep", pauses.append)
+    away = {
+        "type": "about:blank", "title": "Service Unavailable", "status": 503, "instance": "/api/v1/jobs",
+        "detail": "the server's database does not answer", "code": "database_unavailable",
+    }  # fmt: skip
+    answers = [httpx.Response(503, json=away, headers={"Retry-After": "5"})] * 2
+    answers.append(httpx.Response(200, json={"items": [], "next_cursor": None}))
+    with Client("http://server", KEY, transport=httpx.MockTransport(lambda _: answers.pop(0))) as client:
+        assert [*client.jobs()] == []
+    assert pauses == [5.0, 5.0]
+    assert answers == []

@@ -61,7 +61,7 @@ class SilentNotifier:
     def notify_job(self, job_id: str, forwarded_by: Sequence[str] = ()) -> None:
         pass
 
-    def notify_upload(self, upload_id: str) -> None:
+    def notify_upload(self, upload_id: str, forwarded_by: Sequence[str] = ()) -> None:
         pass
 
     def waiting(self) -> int:

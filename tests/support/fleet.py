@@ -92,6 +92,7 @@ class Fleet:
     def api(self, **env: str) -> Part:
         """Start the API and wait until it answers."""
         module = ["uvicorn", "--factory", "app.main:create", "--port", str(self.port), "--no-access-log"]
+        module += ["--http", "app.api.connections:PatientProtocol"]
         part = self._start("api", module, env)
         until(self.answers, f"the API does not start: {part.log}")
         return part

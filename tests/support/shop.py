@@ -51,7 +51,7 @@ class RecordingNotifier:
     def notify_job(self, job_id: str, forwarded_by: Sequence[str] = ()) -> None:
         self.notified.append(job_id)
 
-    def notify_upload(self, upload_id: str) -> None:
+    def notify_upload(self, upload_id: str, forwarded_by: Sequence[str] = ()) -> None:
         self.notified.append(upload_id)
 
     def waiting(self) -> int:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app import errors
 from app.api.problem import STATUS
 from app.logs import formatter
 from app.storage import StoreUnavailable
-from tests.support.api import JSON, Api
+from tests.support.api import JSON, Api, problem
 from tests.support.dashboard import Dashboard
 
 SECRET = "whsec_shown_only_once"
@@ -56,3 +61,50 @@ def test_a_request_that_failed_is_logged_without_the_secret_of_its_address(
     lines = [formatter(as_json=True).format(record) for record in caplog.records if record.name.startswith("app")]
     assert any('"route": "/links/{secret}"' in line and "_failed" in line for line in lines), lines
     assert not [line for line in lines if SECRET in line]
+
+
+LOCKED = OperationalError("SELECT", {}, sqlite3.OperationalError("database is locked"))
+AWAY = OperationalError("SELECT", {}, psycopg.OperationalError("connection refused"))
+FULL = OperationalError("INSERT", {}, psycopg.errors.DiskFull("no room"))
+DEFECT = ProgrammingError("SELECT", {}, psycopg.errors.UndefinedTable("no such table"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [
+        (LOCKED, 503, "database_unavailable"),
+        (AWAY, 503, "database_unavailable"),
+        (PoolTimeout("all connections are in use"), 503, "database_unavailable"),
+        (FULL, 507, "storage_full"),
+        (DEFECT, 500, "internal_error"),
+    ],
+)
+def test_a_database_that_is_away_is_no_defect_and_says_when_to_come_again(
+    fresh: Dashboard, fault: Exception, status: int, code: str
+) -> None:
+    @fresh.app.get("/faulty")
+    def faulty() -> None:
+        raise fault
+
+    with problem(Api(fresh, None)("GET", "/faulty"), status, code):
+        pass
+    page = Api(fresh, None)("GET", "/faulty", headers={"Accept": "text/html"})
+    assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert code in page.text
+    for answer in (page, Api(fresh, None)("GET", "/faulty")):
+        assert answer.headers.get("retry-after") == ("5" if status == 503 else None)
+
+
+def test_pages_and_api_say_that_a_locked_database_is_busy(fresh: Dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    team = fresh.team()
+
+    @event.listens_for(fresh.services.database.engine, "begin")
+    def locked(_connection: object) -> None:
+        raise LOCKED
+
+    assert Api(fresh, team).get("/jobs").status_code == 503
+    headers = {"Accept": "text/html", "Cookie": "primesvt_session=x"}
+    page = Api(fresh, None)("GET", "/", headers=headers)
+    assert (page.status_code, page.headers["retry-after"]) == (503, "5")
+    assert "text/html" in page.headers["content-type"]
+    assert Api(fresh, None)("GET", "/nothing", headers=headers).status_code == 404

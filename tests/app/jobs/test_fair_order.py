@@ -8,14 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from app.db import Database, now
 from app.errors import Conflict, NotFound
 from app.jobs import usage
 from app.jobs.models import JobRow
+from app.jobs.order import IS_WAITING
 from app.jobs.records import Device, Job, JobClaim
 from app.jobs.states import JobState
+from app.turns import Kind, distinct, lock_turn
 from primesvt_client.facts import ProblemFacts, ResultSummary
 from primesvt_client.states import Priority
 from tests.support.shop import MODEL, Shop
@@ -136,6 +138,52 @@ def test_workers_that_claim_at_once_take_different_jobs(shop: Shop) -> None:
     while (claim := shop.queue.claim_next("w")) is not None:
         got.append(claim.job_id)
     assert set(got) == made
+
+
+def test_workers_that_claim_at_once_serve_one_team_after_another(shop: Shop, tmp_path: Path) -> None:
+    """No team waits more than one turn: whenever eight have claimed at once, no team has got two more than another."""
+    teams = [shop, *(Shop(shop.database, tmp_path / f"{number}") for number in range(3))]
+    jobs = {submitted(team).id: team.team for team in teams for _ in range(6)}
+    served = dict.fromkeys([team.team for team in teams], 0)
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(2):
+            claims = [*filter(None, pool.map(lambda number: shop.queue.claim_next(f"w{number}"), range(8)))]
+            for claim in claims:
+                served[jobs[claim.job_id]] += 1
+            assert len(claims) == 8
+            assert max(served.values()) - min(served.values()) <= 1, served
+
+
+def test_a_team_that_is_being_served_keeps_no_worker_from_serving_another(shop: Shop, others: Shop) -> None:
+    first, theirs = submitted(shop), submitted(others)
+    later = submitted(shop)
+
+    def claim_beside() -> None:
+        claim = shop.queue.claim_next("beside")
+        assert claim is not None
+        assert claim.job_id == theirs.id
+
+    if shop.database.engine.dialect.name == "sqlite":  # it has one writer at a time
+        assert [taken(shop).job_id for _ in range(3)] == [first.id, theirs.id, later.id]
+        return
+    with ThreadPoolExecutor(1) as pool, shop.database.session() as session:
+        lock_turn(session, Kind.JOBS, shop.team)
+        pool.submit(claim_beside).result()
+
+
+def test_of_many_waiting_jobs_only_a_few_are_looked_at(shop: Shop) -> None:
+    """The plan of the question that every claim asks begins in the index of what waits."""
+    submitted(shop)
+    statement = select(distinct(JobRow.team_id, IS_WAITING, "teams"))
+    with shop.database.engine.connect() as connection:
+        text_of = str(statement.compile(connection, compile_kwargs={"literal_binds": True}))
+        is_sqlite = shop.database.engine.dialect.name == "sqlite"
+        if not is_sqlite:
+            connection.exec_driver_sql("SET enable_seqscan = off")
+        plan = connection.exec_driver_sql(("EXPLAIN QUERY PLAN " if is_sqlite else "EXPLAIN ") + text_of)
+        lines = " ".join(str(row) for row in plan)
+    assert "ix_jobs_waiting" in lines, lines
+    assert not {"ix_jobs_state_not_before", "ix_jobs_team_id_turn", "Seq Scan", "TEMP B-TREE"} & {*lines.split()}, lines
 
 
 def test_a_wait_from_before_the_clock_was_set_back_is_over(shop: Shop) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from app.settings import Settings
-from app.storage import BlobMissing, BlobStore, open_store, store_of
+from app.storage import BlobMissing, BlobStore, Parts, StoreUnavailable, open_store, store_of
+from app.storage.local import LocalStore
 from tests.support.stores import KINDS, fresh_store, store_url
 from tests.support.swift import Swift
 
@@ -130,3 +134,19 @@ def test_what_was_put_survives_the_death_of_the_server(
     assert not store.is_ready()
     swift.start()
     assert read(store, "a") == LARGE
+
+
+def test_a_fault_of_the_disk_names_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LocalStore(tmp_path / "blobs")
+
+    def broken(_descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))  # as the system calls it: of which file it does not say
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(StoreUnavailable, match=f"Input/output error: '{tmp_path / 'blobs'}'"):
+        store.put("a/b", [b"content"])
+    shutil.rmtree(tmp_path / "blobs")
+    with pytest.raises(StoreUnavailable, match=str(tmp_path / "blobs")):
+        store.put("a/b", [b"content"])
+    with pytest.raises(StoreUnavailable, match=str(tmp_path / "blobs")):
+        store.create_multipart("a/b", Parts(3, 3))

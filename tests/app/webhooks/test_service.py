@@ -25,7 +25,7 @@ from app.paging import encode
 from app.teams.members import lock_team
 from app.teams.service import TeamService
 from app.webhooks.models import DeliveryRow, WebhookRow
-from app.webhooks.queue import AT_ONCE, GIVE_UP, JITTER, KEPT, WAITS, DeliveryQueue
+from app.webhooks.queue import AT_ONCE, GIVE_UP, JITTER, KEPT, TEAM_AT_ONCE, WAITS, DeliveryQueue
 from app.webhooks.records import Answer, Delivery, DeliveryClaim, Webhook
 from app.webhooks.service import MOST, Changes, WebhookService
 from app.webhooks.states import DeliveryState, EventType
@@ -223,6 +223,24 @@ def test_a_busy_webhook_keeps_no_other_waiting(desk: Desk) -> None:
     assert desk.queue.claim(8) == []
     desk.queue.record(next(claim for claim in claims if claim.webhook_id == slow.id), OK)
     assert desk.claim(slow)
+
+
+def test_a_team_with_many_slow_webhooks_leaves_senders_to_others(desk: Desk) -> None:
+    for _ in range(TEAM_AT_ONCE):
+        slow = desk.hook()
+        for _ in range(AT_ONCE + 1):
+            ping(desk, slow)
+    other = TeamService(desk.shop.database).create_team("others").team_id
+    theirs = desk.hooks.create(other, URL, [*EventType]).webhook
+    waiting = desk.hooks.ping(other, theirs.id)
+    first, second = desk.queue.claim(2)
+    assert {first.webhook_id, second.webhook_id} > {theirs.id}  # the newest message of all, and the second to be sent
+    rest = desk.queue.claim(1000)
+    assert len(rest) == TEAM_AT_ONCE - 1
+    assert waiting.id not in {claim.delivery_id for claim in rest}
+    assert desk.queue.claim(1000) == []
+    desk.queue.record(rest[0], OK)
+    assert len(desk.queue.claim(1000)) == 1
 
 
 def test_gone_disables_at_once(desk: Desk) -> None:

@@ -1,0 +1,79 @@
+"""What one team may do at the same time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import anyio
+import pytest
+
+from app.api import body_streams, event_streams
+from app.api.team_limits import Places, TeamThreads
+from app.errors import RateLimited
+from tests.support.api import Api, problem
+from tests.support.dashboard import Dashboard
+
+
+def test_places_are_limited_for_a_team_and_in_all() -> None:
+    places = Places("streams", 2, 3)
+    with places.taken("a"), places.taken("a"):
+        with pytest.raises(RateLimited, match="your team has 2 streams"):
+            places.check("a")
+        places.check("b")
+        with places.taken("b"), pytest.raises(RateLimited, match="this server has 3 streams"):
+            places.check("c")
+        places.check("b")
+    assert not places.held
+
+
+def test_a_teams_threads_leave_those_of_others_alone() -> None:
+    threads, release, log = TeamThreads(2), threading.Event(), list[str]()
+
+    def wait(name: str) -> None:
+        release.wait(20)
+        log.append(name)
+
+    async def ask() -> None:
+        async with anyio.create_task_group() as group:
+            for number in range(5):
+                group.start_soon(threads.run, "a", wait, f"a{number}")
+            await anyio.sleep(0.05)
+            with anyio.fail_after(10):
+                await threads.run("b", log.append, "b")
+            assert log == ["b"]
+            release.set()
+
+    anyio.run(ask)
+    assert len(log) == 6
+    assert not threads._limiters
+
+
+def test_bodies_and_streams_of_a_team_are_limited(dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = dashboard.team("ours"), dashboard.team("theirs")
+    streams, bodies = Places("open streams of events", 1, 9), Places("uploads under way", 1, 9)
+    monkeypatch.setattr("app.api.events.STREAMS", streams)
+    monkeypatch.setattr(event_streams, "STREAMS", streams)
+    monkeypatch.setattr(body_streams, "PLACES", bodies)
+    monkeypatch.setattr("app.api.uploads.PLACES", bodies)
+    jobs = {team.id: dashboard.succeeded(team).id for team in (ours, theirs)}
+    with streams.taken(ours.id), bodies.taken(ours.id):
+        answer = Api(dashboard, ours).get(f"/jobs/{jobs[ours.id]}/events")
+        with problem(answer, 429, "rate_limited"):
+            assert answer.headers["retry-after"] == "5"
+        query = "/uploads/whole?kind=dataset&name=a"
+        with problem(Api(dashboard, ours).post(query, content=b"abc"), 429, "rate_limited"):
+            pass
+        assert len(Api(dashboard, ours).get("/uploads").json()["items"]) == 2  # of the job: none that was refused
+        assert Api(dashboard, theirs).get(f"/jobs/{jobs[theirs.id]}/events").status_code == 200
+        assert Api(dashboard, theirs).post(query, content=b"abc").status_code == 202
+    assert Api(dashboard, ours).get(f"/jobs/{jobs[ours.id]}/events").status_code == 200
+    assert not streams.held
+    assert not bodies.held
+
+
+@pytest.fixture
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    found = Dashboard(tmp_path_factory.mktemp("limits"))
+    yield found
+    found.close()
