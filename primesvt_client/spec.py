@@ -243,9 +243,9 @@ class PreprocessingOverrides(_Frozen):
 class FineTuning(_Frozen):
     """Recovering accuracy with gradients: AdamW, cosine schedule, surrogate gradients."""
 
-    epochs: Annotated[int, Field(ge=0, le=MOST_EPOCHS), Input(option="--fine-tune-epochs", name="fine_tuning_epochs")] = (
-        Field(default=0, title="Fine-tuning epochs", description="Epochs of fine-tuning after the search.")
-    )
+    epochs: Annotated[
+        int, Field(ge=0, le=MOST_EPOCHS), Input(option="--fine-tune-epochs", name="fine_tuning_epochs")
+    ] = Field(default=0, title="Fine-tuning epochs", description="Epochs of fine-tuning after the search.")
     learning_rate: Annotated[float, Field(gt=0, le=LARGEST)] = Field(
         default=5e-4, title="Learning rate", description="Learning rate at the beginning of fine-tuning."
     )
@@ -299,7 +299,9 @@ class CompressionSpec(_Frozen):
         title="Repair",
         description=f"Adapts the remaining weights, without gradients; none leaves them. {described('repair')}",
     )
-    rates: Annotated[Annotated[tuple[Rate, ...], Field(max_length=MOST_RATES)], Input(unit=Unit.PERCENT, by_preset=True)] = Field(
+    rates: Annotated[
+        Annotated[tuple[Rate, ...], Field(max_length=MOST_RATES)], Input(unit=Unit.PERCENT, by_preset=True)
+    ] = Field(
         default=tuple(default_of("rates")),
         title="Pruning rates",
         description="Pruning rates that the profile measures and that a search by accuracy tries.",
@@ -382,9 +384,7 @@ class CompressionSpec(_Frozen):
         title="Accept an unproven result",
         description="Deliver the best model even if the confirmation images cannot prove its accuracy drop.",
     )
-    batch_size: AtOnce = Field(
-        default=50, title="Batch size", description="Images that are evaluated at once."
-    )
+    batch_size: AtOnce = Field(default=50, title="Batch size", description="Images that are evaluated at once.")
     device: Annotated[str, Input(on_form=False)] = Field(
         default="auto", pattern=DEVICES, title="Device", description="auto, cpu, cuda or cuda:N."
     )

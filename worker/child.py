@@ -12,14 +12,16 @@ import queue
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TextIO
 
 from primesvt_client.facts import DataSetFacts
 from primesvt_client.progress import Progress
+from primesvt_client.states import Step
 from primesvt_core.errors import PrimeSVTError
 from primesvt_core.types import Rates
 from primesvt_core.workspace.sharing import Assignment
@@ -39,12 +41,19 @@ from worker.protocol import (
     Request,
     Result,
     ResultMessage,
+    Sandbox,
     SandboxMessage,
     Task,
     ValidateCheckpoint,
+    ValidateData,
 )
 
 DIED = 1
+NO_MEMORY = "DefaultCPUAllocator: can't allocate memory"
+"""How torch says that the machine, or the limit of the sandbox, has no more."""
+
+REPORT_SECONDS = 5.0
+"""Between two reports of a child that decodes samples."""
 
 
 class Channel:
@@ -73,6 +82,19 @@ class Channel:
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
+class Reports:
+    """Tells the worker from time to time that a child that decodes samples is at work."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel, self.told_at = channel, time.monotonic()
+
+    def count(self, done: int, of: int) -> None:
+        """So many samples are decoded."""
+        if time.monotonic() - self.told_at >= REPORT_SECONDS:
+            self.told_at = time.monotonic()
+            self.channel.send(ProgressMessage(progress=Progress(step=Step.INTAKE, done=done, total=of)))
+
+
 def main() -> int:
     """Carry out the request on standard input."""
     channel = _private_output()
@@ -88,18 +110,25 @@ def main() -> int:
     except PrimeSVTError as error:
         channel.send(RefusedMessage(code=error.error_code, detail=error.message))
     except MemoryError:
-        traceback.print_exc()
-        if not request.sandbox.memory_bytes:  # another machine may have more
-            return DIED
-        channel.send(RefusedMessage(code="too_demanding", detail=_too_large(request.sandbox.memory_bytes)))
+        return _out_of_memory(request, channel)
     except OSError:  # a full disk, a store that is away: may be over at the next attempt
         traceback.print_exc()
         return DIED
     except Exception as error:  # noqa: BLE001  # a defect: the next attempt would end the same way
+        if isinstance(error, RuntimeError) and NO_MEMORY in str(error):
+            return _out_of_memory(request, channel)
         traceback.print_exc()
         channel.send(
             RefusedMessage(code="internal_error", detail=f"a defect of PrimeSVT: {type(error).__name__}: {error}")
         )
+    return 0
+
+
+def _out_of_memory(request: Request, channel: Channel) -> int:
+    traceback.print_exc()
+    if not request.sandbox.memory_bytes:  # another machine may have more
+        return DIED
+    channel.send(RefusedMessage(code="too_demanding", detail=_too_large(request.sandbox)))
     return 0
 
 
@@ -117,17 +146,28 @@ def carry_out(task: Task, channel: Channel) -> Result:
         from primesvt_core.intake.inspect import inspect
 
         return inspect(task.path).facts()
-    from primesvt_core.data import open_data, unclear
+    return _look_into(task, channel)
 
-    data = open_data(task.path)
-    data.decode(0)
+
+def _look_into(task: ValidateData, channel: Channel) -> DataSetFacts:
+    """Open a data set and decode all of it: whatever a sample does to a decoder, it does here, where it can do nothing.
+
+    Raises:
+        DataError: it is no data set, or a sample cannot be decoded.
+        ScratchFull: it unpacks to more than there is room for.
+    """
+    from primesvt_core.data import decode_all, limited, open_data, unclear
+
+    with nullcontext() if task.scratch_bytes is None else limited(task.scratch_bytes):
+        data = open_data(task.path)
+        beside = decode_all(task.path, data, Reports(channel).count)
     return DataSetFacts(
         kind=data.kind,
         samples=len(data),
         classes=data.classes,
         plain_classes=data.plain_classes,
         fingerprint=data.fingerprint(),
-        notes=(*data.notes, *unclear(data)) or None,
+        notes=(*data.notes, *unclear(data), *beside) or None,
     )
 
 
@@ -169,8 +209,9 @@ def restore(task: CompressRequest) -> None:
         path.replace(task.workspace / path.name)
 
 
-def _too_large(memory_bytes: int) -> str:
-    return f"this takes more than the {memory_bytes:,} bytes of memory that this server allows; give a smaller file"
+def _too_large(sandbox: Sandbox) -> str:
+    remedy = "give a smaller file, or a smaller batch size" if sandbox.programs else "give a smaller file"
+    return f"this takes more than the {sandbox.memory_bytes:,} bytes of memory that this server allows; {remedy}"
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import mimetypes
 import shutil
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ from worker.inputs import UNSAFE, fetch_input, with_heartbeat
 from worker.persistence import NewCells, SavedFiles, delete_leftovers, fetch_cells
 from worker.process import ChildDied
 from worker.protocol import CompressRequest, CompressResult, Request
-from worker.supervisor import ChildRefused, supervise
+from worker.supervisor import ChildRefused, RunTimeExceeded, supervise
 
 log = logging.getLogger(__name__)
 UNKNOWN_MEDIA = "application/octet-stream"
@@ -90,6 +91,10 @@ class JobRunner:
         except ChildRefused as refusal:
             self.work.fail(claim, refusal.problem)
             log.info("job_refused", extra={"problem": refusal.problem.code})
+        except RunTimeExceeded as error:
+            asked = "ask for less: fewer epochs, fewer rates, fewer images, or a part of the channel groups"
+            self.work.fail(claim, ProblemFacts(code="too_demanding", detail=f"{error}; {asked}"))
+            log.info("job_refused", extra={"problem": "too_demanding"})
         except ShuttingDown:
             self.work.hand_back(claim)
             log.info("job_handed_back")
@@ -135,6 +140,7 @@ class JobRunner:
                 folder / "child.log",
                 heartbeat,
                 silence_seconds=self.settings.stall_seconds,
+                longest_seconds=self.settings.job_seconds or math.inf,
                 dispatcher=dispatcher,
             )
         finally:  # what was computed is stored for the next attempt, however this one ends

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,6 +37,10 @@ class ChildRefused(Exception):
     def __init__(self, refusal: RefusedMessage) -> None:
         super().__init__(refusal.detail)
         self.problem = refusal.problem()
+
+
+class RunTimeExceeded(ChildDied):
+    """The child has run for as long as one may, and would again."""
 
 
 class CellDispatcher(Protocol):
@@ -74,6 +79,7 @@ def supervise(
     heartbeat: LeaseHeartbeat,
     *,
     silence_seconds: float,
+    longest_seconds: float = math.inf,
     dispatcher: CellDispatcher = NO_CELLS,
 ) -> R:
     """The result of a request, carried out by a fresh child that is gone afterwards.
@@ -84,19 +90,24 @@ def supervise(
         log: where the child's standard error goes.
         heartbeat: of the claim; gets the progress.
         silence_seconds: a child that reports nothing for this long counts as stuck.
+        longest_seconds: that a child may run, whatever it reports.
         dispatcher: answers a child that requests cells.
 
     Raises:
         ChildRefused: the inputs are wrong.
         ChildDied: it crashed, was killed, got stuck, or answered with something else.
         CpuLimitExceeded: it has used up its processor time.
+        RunTimeExceeded: it has run for too long.
         CancelRequested, ShuttingDown, LostClaim: from the heartbeat.
     """
     is_waiting, active_at, timer = False, time.monotonic(), StepTimer()
+    ends_at = active_at + longest_seconds
     with start_child(request, log) as child:
         while True:
             heartbeat.renew_if_due()
             dispatcher.poll()
+            if time.monotonic() > ends_at:
+                raise RunTimeExceeded(f"it ran for the {longest_seconds:g} s that this server allows, and was stopped")
             is_waiting = is_waiting and not _answer(child, dispatcher)
             message = child.next_message(min(LONGEST_WAIT_SECONDS, heartbeat.every_seconds))
             if message is not None or is_waiting:

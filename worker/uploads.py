@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
@@ -13,22 +13,39 @@ from app.catalog.queue import UploadQueue
 from app.catalog.records import UploadClaim
 from app.catalog.states import UploadKind
 from app.db import Database
-from app.errors import DigestMismatch, LostClaim
+from app.errors import DigestMismatch, LostClaim, StorageQuotaExceeded
 from app.jobs.records import HeartbeatReply
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
+from app.teams.quotas import server_quotas
+from app.usage.quotas import ASK, QuotaService
 from primesvt_client.facts import CheckpointFacts, DataSetFacts, ProblemFacts
 from primesvt_client.progress import Progress
+from primesvt_core.data.files.scratch import FULL
+from primesvt_core.errors import ScratchFull
 from worker import sandbox
 from worker.heartbeat import LeaseHeartbeat, ShuttingDown
 from worker.inputs import fetch_input, hash_in_thread, run_in_thread, wait_for
+from worker.postponed import Postponed
 from worker.process import ChildDied, CpuLimitExceeded
-from worker.protocol import Request, ValidateCheckpoint, ValidateData
-from worker.supervisor import ChildRefused, supervise
+from worker.protocol import RefusedMessage, Request, ValidateCheckpoint, ValidateData
+from worker.scratch import Grant, NoRoom, ScratchSpace, Wanted
+from worker.supervisor import ChildRefused, NoCellDispatcher, supervise
 
 log = logging.getLogger(__name__)
 
 Inspected = CheckpointFacts | DataSetFacts
+
+
+class Watch(NoCellDispatcher):
+    """Ends a child when somebody has filled the disk, the child itself perhaps, whatever it counts."""
+
+    def __init__(self, space: ScratchSpace) -> None:
+        self.space = space
+
+    def poll(self) -> None:
+        """Raises: NoRoom: too little is free."""
+        self.space.check()
 
 
 class DigestDiffers(Exception):
@@ -44,6 +61,7 @@ class UploadRunner:
     settings: Settings
     owner: str
     stopping: Event
+    postponed: Postponed = field(default_factory=Postponed)
 
     @property
     def work(self) -> UploadQueue:
@@ -52,10 +70,12 @@ class UploadRunner:
 
     def run(self, upload_id: str) -> bool:
         """Validate an upload if it can be claimed; returns whether it could."""
+        if not self.postponed.is_due(upload_id):
+            return False
         claim = self.work.claim(upload_id, self.owner)
         if claim is None:
             return False
-        folder = self.settings.workspaces / claim.upload_id
+        folder = self.settings.scratch / claim.upload_id
         fields = {"upload": claim.upload_id}
         try:
             self._validate(claim, folder, fields)
@@ -67,7 +87,22 @@ class UploadRunner:
 
     def _validate(self, claim: UploadClaim, folder: Path, fields: dict[str, str]) -> None:
         try:
-            self.work.accept(claim, self._inspect(claim, folder))
+            self._settle(claim, folder, fields)
+            self.postponed.remove(claim.upload_id)
+        except NoRoom as error:
+            self.work.postpone(claim, ProblemFacts(code=ScratchFull.code, detail=str(error)))
+            self.postponed.add(claim.upload_id)
+            log.warning("upload_postponed", extra={**fields, "reason": str(error)})
+
+    def _settle(self, claim: UploadClaim, folder: Path, fields: dict[str, str]) -> None:
+        """Give the verdict, or give the upload back.
+
+        Raises:
+            NoRoom: the disk is full, which says nothing of the upload.
+        """
+        try:
+            with self.space.reserved(self._wanted(claim)) as grant:
+                self.work.accept(claim, self._inspect(claim, folder, grant))
             log.info("upload_accepted", extra=fields)
         except ChildRefused as refusal:
             self.work.refuse(claim, refusal.problem)
@@ -82,10 +117,23 @@ class UploadRunner:
         except ShuttingDown:
             self.work.hand_back(claim)
         except (ChildDied, OSError, BlobMissing) as error:
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise NoRoom(f"there is no room: {error}") from None
+            self.space.check()  # a child may also die of a full disk
             self.work.release(claim, ProblemFacts(code="unreadable", detail=f"the file cannot be inspected: {error}"))
             log.warning("upload_released", extra={**fields, "reason": str(error)})
 
-    def _inspect(self, claim: UploadClaim, folder: Path) -> Inspected:
+    @property
+    def space(self) -> ScratchSpace:
+        """What validations of this machine share."""
+        return ScratchSpace.of(self.settings)
+
+    def _wanted(self, claim: UploadClaim) -> Wanted:
+        left = QuotaService(self.database, server_quotas(self.settings)).left_bytes(claim.team_id)
+        copied = 0 if self.store.local_path(claim.content.blob_key) else claim.parts.size
+        return Wanted(name=claim.upload_id, team=claim.team_id, team_bytes=left, copied_bytes=copied)
+
+    def _inspect(self, claim: UploadClaim, folder: Path, grant: Grant) -> Inspected:
         def renew(_reports: Sequence[Progress], _seconds: float) -> HeartbeatReply:
             self.work.heartbeat(claim)
             return HeartbeatReply(cancel_requested=False)
@@ -99,13 +147,19 @@ class UploadRunner:
         self._assemble(claim, heartbeat)
         path = fetch_input(self.store, claim.content, folder / "input", heartbeat)
         is_checkpoint = claim.kind is UploadKind.CHECKPOINT
-        task = ValidateCheckpoint(path=path) if is_checkpoint else ValidateData(path=path)
-        request = Request(task=task, sandbox=sandbox.for_validation(self.settings))
+        most = grant.size_bytes
+        task = ValidateCheckpoint(path=path) if is_checkpoint else ValidateData(path=path, scratch_bytes=most)
+        request = Request(task=task, sandbox=sandbox.for_validation(self.settings, most))
         expected: type[Inspected] = CheckpointFacts if is_checkpoint else DataSetFacts
         log_file, patience = folder / "child.log", self.settings.validation_seconds
 
         def validate() -> Inspected:
-            return supervise(request, expected, log_file, heartbeat, silence_seconds=patience)
+            try:
+                return supervise(
+                    request, expected, log_file, heartbeat, silence_seconds=patience, dispatcher=Watch(self.space)
+                )
+            except ChildRefused as refusal:
+                raise _out_of_room(refusal, grant) from None
 
         return validate() if claim.content.sha256 else self._verify_while(validate, claim, path, heartbeat)
 
@@ -137,3 +191,21 @@ class UploadRunner:
         if claim.sha256 not in (None, sha256):
             raise DigestDiffers(f"the file has the sha256 {sha256}, not {claim.sha256}; send it again")
         self.work.verified(claim, sha256)
+
+
+def _out_of_room(refusal: ChildRefused, grant: Grant) -> Exception:
+    """What a refusal means, where it is for want of room: of the team's, the server's limit, or a disk that is full."""
+    problem = refusal.problem
+    if problem.code != ScratchFull.code:
+        return refusal
+    size = f"{grant.size_bytes:,} bytes"
+    if grant.limited_by == "team":
+        detail = (
+            f"it unpacks to more than the {size} that the team may still store; delete uploads or finished jobs that"
+            f" nobody needs, pack it as a .zip, which is not unpacked, or {ASK}"
+        )
+        return ChildRefused(RefusedMessage(code=StorageQuotaExceeded.code, detail=detail))
+    if grant.limited_by == "server":
+        detail = f"it unpacks to more than the {size} that this server allows; pack it as a .zip, which is not unpacked"
+        return ChildRefused(RefusedMessage(code="too_demanding", detail=detail))
+    return NoRoom(f"it unpacks to more than the {size} that are free for it; {problem.detail}")

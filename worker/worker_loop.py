@@ -29,6 +29,7 @@ from app.workers.service import WorkerService
 from worker.cell_helper import CellHelper
 from worker.devices import devices
 from worker.jobs import JobRunner
+from worker.postponed import Postponed
 from worker.registration import WorkerRegistration
 from worker.uploads import UploadRunner
 
@@ -58,6 +59,7 @@ class WorkerLoop:
     stopping: Event = field(default_factory=Event)
     _busy: threading.Lock = field(default_factory=threading.Lock)
     _failed_jobs: set[str] = field(default_factory=set)
+    _postponed: Postponed = field(default_factory=Postponed)
 
     def run_job(self, job_id: str, forwarded_by: Sequence[str] = ()) -> None:
         """Answer a notification: run the job that is next in the queue. A worker that has a job passes the notification
@@ -113,7 +115,8 @@ class WorkerLoop:
         """Answer a notification; jobs may have waited for the upload."""
         if self.stopping.is_set():
             return
-        if UploadRunner(self.database, self.store, self.settings, self.owner, self.stopping).run(upload_id):
+        runner = UploadRunner(self.database, self.store, self.settings, self.owner, self.stopping, self._postponed)
+        if runner.run(upload_id):
             self.notify_next()
 
     def notify_next(self) -> None:
@@ -133,7 +136,8 @@ class WorkerLoop:
             log.warning("not_swept", extra={"reason": str(error.orig)})
 
     def _sweep(self) -> None:
-        folders = [path for path in self.settings.workspaces.glob("*") if path.is_dir()]
+        places = {self.settings.workspaces, self.settings.scratch}
+        folders = [path for place in places for path in place.glob("*") if path.is_dir()]
         names = [_owner_id(path) for path in folders]
         jobs, uploads = JobQueue(self.database, self.settings), UploadQueue(self.database, self.settings)
         kept = jobs.unfinished(names) | uploads.unfinished(names)

@@ -48,7 +48,8 @@ class UploadQueue:
             row = session.get_one(UploadRow, upload_id)
             kind = UploadKind(row.kind)
             return UploadClaim(
-                upload_id=row.id, owner=owner, epoch=row.epoch, kind=kind, content=content_of(row), sha256=row.sha256,
+                upload_id=row.id, team_id=row.team_id, owner=owner, epoch=row.epoch, kind=kind, content=content_of(row),
+                sha256=row.sha256,
                 multipart=multipart_of(row), parts=parts_of(row),
             )  # fmt: skip
 
@@ -88,6 +89,13 @@ class UploadQueue:
         """The child died: try again, until the attempts are used up."""
         with self.database.session() as session:
             self._requeue(session, self._held(session, claim), problem)
+
+    def postpone(self, claim: UploadClaim, problem: ProblemFacts) -> None:
+        """The server has no room for it now; the attempt does not count, and nothing is said of the file."""
+        with self.database.session() as session:
+            row = self._held(session, claim)
+            row.attempts -= 1
+            self._requeue(session, row, problem)
 
     def hand_back(self, claim: UploadClaim) -> None:
         """The worker is being shut down; the attempt does not count."""

@@ -68,6 +68,7 @@ class UploadClaim:
     """
 
     upload_id: str
+    team_id: str
     owner: str
     epoch: int
     kind: UploadKind

@@ -24,7 +24,14 @@ from primesvt_core.errors import SpecError
 from primesvt_core.families._base import FamilyConfig, Value
 from primesvt_core.families._recipes import overrides_of
 from primesvt_core.intake.assumptions import check_agreement, resolve, unanswered
-from primesvt_core.intake.compatibility import check_args, check_entries, check_extent, check_plan, check_shapes, complete
+from primesvt_core.intake.compatibility import (
+    check_args,
+    check_entries,
+    check_extent,
+    check_plan,
+    check_shapes,
+    complete,
+)
 from primesvt_core.intake.identification import AnyFamily, all_families, find_family, fitting
 from primesvt_core.intake.prefixes import without_prefix
 from primesvt_core.intake.provenance import Provenance, read_provenance
