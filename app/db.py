@@ -76,6 +76,15 @@ class UtcTime(TypeDecorator[datetime]):
         return value if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+DISK_FULL = ("database or disk is full", "No space left on device")
+"""How SQLite and PostgreSQL say so."""
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether a statement has failed since the database's disk is full."""
+    return isinstance(error, DBAPIError) and any(words in str(error.orig) for words in DISK_FULL)
+
+
 def insert(session: Session, table: type[Base]) -> Any:
     """An INSERT that may say what to do where a row is there already, for the session's database."""
     dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite

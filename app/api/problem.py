@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
@@ -18,6 +20,7 @@ from starlette.routing import Match
 from app import errors
 from app.api.request_metrics import route_of
 from app.api.security_headers import HEADERS
+from app.db import is_full
 from app.storage import BlobMissing, StoreFull, StoreUnavailable
 from primesvt_client.errors import without_type
 from primesvt_client.schemas.problems import FieldProblem, Problem
@@ -45,6 +48,8 @@ STATUS: Mapping[type[Exception], int] = {
     StoreFull: 507,
 }
 RETRY_SECONDS = 5
+FULL_RETRY_SECONDS = 60
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -88,6 +93,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PrimeSVTError, _on_library)
     app.add_exception_handler(BlobMissing, _on_missing)
     app.add_exception_handler(StoreUnavailable, _on_storage)
+    app.add_exception_handler(OSError, _on_disk)
+    app.add_exception_handler(OperationalError, _on_disk)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
@@ -115,9 +122,22 @@ def _on_missing(request: Request, error: Exception) -> Response:
 def _on_storage(request: Request, error: Exception) -> Response:
     log.error("storage_failed", extra={"route": route_of(request.scope), "reason": str(error)})
     if isinstance(error, StoreFull):
-        return answer(request, status_of(error), "storage_full", "the server's storage is full; contact its operator")
+        return _full(request)
     detail = "the server's storage does not answer; try again in a moment"
     return answer(request, status_of(error), "storage_unavailable", detail, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+def _on_disk(request: Request, error: Exception) -> Response:
+    """A full disk, wherever it was noticed; other faults of disks and databases stay what they are."""
+    if not (is_full(error) or (isinstance(error, OSError) and error.errno in FULL)):
+        raise error
+    log.error("storage_failed", extra={"route": route_of(request.scope), "reason": str(error)})
+    return _full(request)
+
+
+def _full(request: Request) -> Response:
+    detail = "the server's storage is full; try again later, or contact its operator"
+    return answer(request, 507, "storage_full", detail, headers={"Retry-After": str(FULL_RETRY_SECONDS)})
 
 
 def _on_validation(request: Request, error: Exception) -> Response:

@@ -10,10 +10,12 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from app.api.problem import status_of
 from app.errors import DomainError
+from app.storage import StoreUnavailable
 from app.web.rendering import HEADERS, is_fragment, page
 from app.web.sessions import SignInRequired, identify_user, sign_in_path
 from primesvt_core.errors import PrimeSVTError
@@ -28,6 +30,8 @@ TITLES = {
     413: "Too large",
     429: "Too many requests",
     500: "Internal error",
+    503: "Not available at the moment",
+    507: "No room left",
 }
 FORWARDED = ("Allow", "Retry-After")
 """Header fields of a problem that its page has, too."""
@@ -38,7 +42,10 @@ INTERNAL_ERROR = "An internal error occurred. Try again, or contact the operator
 
 def install(app: FastAPI) -> None:
     """Answer browsers with pages; call it after the API's own handlers are installed."""
-    for kind in (DomainError, PrimeSVTError, RequestValidationError, HTTPException, Exception):
+    for kind in (
+        DomainError, PrimeSVTError, RequestValidationError, HTTPException, StoreUnavailable, OSError, OperationalError,
+        Exception,
+    ):  # fmt: skip
         app.add_exception_handler(kind, _for_browsers(app.exception_handlers[kind]))
     app.add_exception_handler(SignInRequired, _to_sign_in)
 
@@ -67,7 +74,7 @@ def _wants_page(request: Request) -> bool:
 
 
 def _page_of(request: Request, error: Exception, problem: Response) -> Response:
-    status, detail = _status_and_detail(error)
+    status, detail = _status_and_detail(error, problem)
     try:
         user = identify_user(request, request.app.state.services) if status < HTTPStatus.INTERNAL_SERVER_ERROR else None
     except SignInRequired:
@@ -79,7 +86,7 @@ def _page_of(request: Request, error: Exception, problem: Response) -> Response:
     return answer
 
 
-def _status_and_detail(error: Exception) -> tuple[int, str]:
+def _status_and_detail(error: Exception, problem: Response) -> tuple[int, str]:
     if isinstance(error, DomainError | PrimeSVTError):
         return status_of(error), error.message
     if isinstance(error, RequestValidationError):
@@ -90,4 +97,6 @@ def _status_and_detail(error: Exception) -> tuple[int, str]:
             error.status_code,
             UNKNOWN_PAGE if error.status_code == HTTPStatus.NOT_FOUND and is_plain else error.detail,
         )
+    if problem.status_code != HTTPStatus.INTERNAL_SERVER_ERROR:  # of the storage
+        return problem.status_code, json.loads(bytes(problem.body))["detail"]
     return 500, INTERNAL_ERROR

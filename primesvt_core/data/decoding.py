@@ -47,7 +47,7 @@ def decode_all(path: Path, data: DataSet, count: Count = ignore_count) -> tuple[
         count(done, done)
     if not wrong:
         return ()
-    return (f"{len(wrong)} samples of {data.name} that are not read cannot be decoded: {wrong[0]}.",)
+    return (f"Of the samples of {data.name} that are not read, {len(wrong)} cannot be decoded; the first: {wrong[0]}.",)
 
 
 def _others(path: Path, beside: Iterator[Decoder], has_training: bool) -> Iterator[Decoder]:
