@@ -56,6 +56,7 @@ class TokenFirstParser(MultiPartParser):
         if not self.is_ours:
             raise HTTPException(403, CSRF_REFUSAL)
         spool: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(self.spool_max_size, dir=str(self.folder))  # noqa: SIM115
+        self._files_to_close_on_error.pop().close()  # Starlette's own, which would lie elsewhere
         self._files_to_close_on_error.append(spool)
         file: Any = spool  # as Starlette itself has it
         self._current_part.file.file = file

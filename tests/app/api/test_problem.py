@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from app import errors
 from app.api.problem import STATUS
 from app.logs import formatter
-from app.storage import StoreUnavailable
-from tests.support.api import JSON, Api
+from app.storage import StoreFull, StoreUnavailable
+from tests.support.api import JSON, Api, problem
+from tests.support.browsing import get
 from tests.support.dashboard import Dashboard
 
 SECRET = "whsec_shown_only_once"
@@ -56,3 +60,38 @@ def test_a_request_that_failed_is_logged_without_the_secret_of_its_address(
     lines = [formatter(as_json=True).format(record) for record in caplog.records if record.name.startswith("app")]
     assert any('"route": "/links/{secret}"' in line and "_failed" in line for line in lines), lines
     assert not [line for line in lines if SECRET in line]
+
+
+def database_says(text: str) -> OperationalError:
+    return OperationalError("INSERT", {}, sqlite3.OperationalError(text))
+
+
+FULL = [
+    StoreFull(errno.ENOSPC, "full"), OSError(errno.ENOSPC, "full"), OSError(errno.EDQUOT, "full"),
+    database_says("database or disk is full"), database_says("could not extend file: No space left on device"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FULL, ids=repr)
+def test_a_full_disk_is_507_wherever_it_is_noticed(fresh: Dashboard, fault: Exception) -> None:
+    @fresh.app.get("/writing")
+    def write() -> None:
+        raise fault
+
+    answer = Api(fresh, None)("GET", "/writing")
+    with problem(answer, 507, "storage_full"):
+        assert int(answer.headers["retry-after"]) > 0
+    page = get(fresh, None, "/writing")
+    assert (page.status_code, page.headers["retry-after"]) == (507, answer.headers["retry-after"])
+    assert "storage is full" in page.text
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.EIO, "broken"), database_says("no such table")], ids=repr)
+def test_other_faults_of_disks_and_databases_are_not(fresh: Dashboard, fault: Exception) -> None:
+    @fresh.app.get("/writing")
+    def write() -> None:
+        raise fault
+
+    with problem(Api(fresh, None)("GET", "/writing"), 500, "internal_error"):
+        pass
+    assert get(fresh, None, "/writing").status_code == 500
