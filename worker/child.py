@@ -22,7 +22,8 @@ from typing import TextIO
 from primesvt_client.facts import DataSetFacts
 from primesvt_client.progress import Progress
 from primesvt_client.states import Step
-from primesvt_core.errors import PrimeSVTError
+from primesvt_core.data.files.scratch import FULL
+from primesvt_core.errors import PrimeSVTError, ScratchFull
 from primesvt_core.types import Rates
 from primesvt_core.workspace.sharing import Assignment
 from primesvt_core.workspace.store import Workspace
@@ -107,29 +108,29 @@ def main() -> int:
         channel.send(SandboxMessage(missing=missing))
     try:
         channel.send(ResultMessage(result=carry_out(request.task, channel)))
-    except PrimeSVTError as error:
-        channel.send(RefusedMessage(code=error.error_code, detail=error.message))
-    except MemoryError:
-        return _out_of_memory(request, channel)
-    except OSError:  # a full disk, a store that is away: may be over at the next attempt
-        traceback.print_exc()
-        return DIED
-    except Exception as error:  # noqa: BLE001  # a defect: the next attempt would end the same way
-        if isinstance(error, RuntimeError) and NO_MEMORY in str(error):
-            return _out_of_memory(request, channel)
-        traceback.print_exc()
-        channel.send(
-            RefusedMessage(code="internal_error", detail=f"a defect of PrimeSVT: {type(error).__name__}: {error}")
-        )
+    except Exception as error:  # noqa: BLE001  # whatever it is, the worker is told what it means
+        refusal = _refusal(error, request.sandbox)
+        if refusal is None:
+            return DIED
+        channel.send(refusal)
     return 0
 
 
-def _out_of_memory(request: Request, channel: Channel) -> int:
-    traceback.print_exc()
-    if not request.sandbox.memory_bytes:  # another machine may have more
-        return DIED
-    channel.send(RefusedMessage(code="too_demanding", detail=_too_large(request.sandbox)))
-    return 0
+def _refusal(error: Exception, sandbox: Sandbox) -> RefusedMessage | None:
+    """What the worker is told of an error; None where the next attempt may end otherwise."""
+    if isinstance(error, PrimeSVTError):
+        return RefusedMessage(code=error.error_code, detail=error.message)
+    traceback.print_exception(error)
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and NO_MEMORY in str(error)):
+        if not sandbox.memory_bytes:  # another machine may have more
+            return None
+        return RefusedMessage(code="too_demanding", detail=_too_large(sandbox))
+    if isinstance(error, OSError):  # a full disk, a store that is away: may be over at the next attempt
+        if error.errno not in FULL:
+            return None
+        return RefusedMessage(code=ScratchFull.code, detail=f"there is no room on the disk: {error}")
+    # A defect: the next attempt would end the same way.
+    return RefusedMessage(code="internal_error", detail=f"a defect of PrimeSVT: {type(error).__name__}: {error}")
 
 
 def carry_out(task: Task, channel: Channel) -> Result:

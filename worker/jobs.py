@@ -34,6 +34,7 @@ from worker.inputs import UNSAFE, fetch_input, with_heartbeat
 from worker.persistence import NewCells, SavedFiles, delete_leftovers, fetch_cells
 from worker.process import ChildDied
 from worker.protocol import CompressRequest, CompressResult, Request
+from worker.scratch import NoRoom, full_disk_told
 from worker.supervisor import ChildRefused, RunTimeExceeded, supervise
 
 log = logging.getLogger(__name__)
@@ -83,11 +84,16 @@ class JobRunner:
     def _run(self, claim: JobClaim) -> None:
         folder = self.settings.workspaces / claim.job_id
         try:
-            self._carry_out(claim, folder)
+            with full_disk_told():
+                self._carry_out(claim, folder)
             log.info("job_succeeded")
         except CancelRequested:
             self.work.stopped(claim)
             log.info("job_cancelled")
+        except NoRoom as error:
+            self.work.postpone(claim, str(error))
+            log.warning("job_postponed", extra={"reason": str(error)})
+            return
         except ChildRefused as refusal:
             self.work.fail(claim, refusal.problem)
             log.info("job_refused", extra={"problem": refusal.problem.code})

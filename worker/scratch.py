@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import IO, Literal
 
 from app.settings import Settings
+from primesvt_core.data.files.scratch import FULL
+from primesvt_core.errors import ScratchFull
+from worker.supervisor import ChildRefused
 
 SUFFIX = ".reserved"
 LOCK = "reserving"
@@ -26,6 +29,25 @@ SHARE = 2
 
 class NoRoom(Exception):
     """The disk has no room for a validation now; the same may work later. The message says where."""
+
+
+@contextmanager
+def full_disk_told() -> Iterator[None]:
+    """What a full disk makes of the work within the block, in this process or in its child, as what it is.
+
+    Raises:
+        NoRoom: there was no room.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise NoRoom(f"there is no room: {error}") from None
+        raise
+    except ChildRefused as refusal:
+        if refusal.problem.code == ScratchFull.code:
+            raise NoRoom(str(refusal)) from None
+        raise
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from app.teams.quotas import server_quotas
 from app.usage.quotas import ASK, QuotaService
 from primesvt_client.facts import CheckpointFacts, DataSetFacts, ProblemFacts
 from primesvt_client.progress import Progress
-from primesvt_core.data.files.scratch import FULL
 from primesvt_core.errors import ScratchFull
 from worker import sandbox
 from worker.heartbeat import LeaseHeartbeat, ShuttingDown
@@ -29,7 +28,7 @@ from worker.inputs import fetch_input, hash_in_thread, run_in_thread, wait_for
 from worker.postponed import Postponed
 from worker.process import ChildDied, CpuLimitExceeded
 from worker.protocol import RefusedMessage, Request, ValidateCheckpoint, ValidateData
-from worker.scratch import Grant, NoRoom, ScratchSpace, Wanted
+from worker.scratch import Grant, NoRoom, ScratchSpace, Wanted, full_disk_told
 from worker.supervisor import ChildRefused, NoCellDispatcher, supervise
 
 log = logging.getLogger(__name__)
@@ -101,7 +100,7 @@ class UploadRunner:
             NoRoom: the disk is full, which says nothing of the upload.
         """
         try:
-            with self.space.reserved(self._wanted(claim)) as grant:
+            with full_disk_told(), self.space.reserved(self._wanted(claim)) as grant:
                 self.work.accept(claim, self._inspect(claim, folder, grant))
             log.info("upload_accepted", extra=fields)
         except ChildRefused as refusal:
@@ -117,8 +116,6 @@ class UploadRunner:
         except ShuttingDown:
             self.work.hand_back(claim)
         except (ChildDied, OSError, BlobMissing) as error:
-            if isinstance(error, OSError) and error.errno in FULL:
-                raise NoRoom(f"there is no room: {error}") from None
             self.space.check()  # a child may also die of a full disk
             self.work.release(claim, ProblemFacts(code="unreadable", detail=f"the file cannot be inspected: {error}"))
             log.warning("upload_released", extra={**fields, "reason": str(error)})
