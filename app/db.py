@@ -61,9 +61,11 @@ AWAY_FILES = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CANTOPEN", "SQLI
 FULL = frozenset({"SQLITE_FULL", "53100"})
 
 
-def is_full(error: SQLAlchemyError) -> bool:
+def is_full(error: BaseException) -> bool:
     """Whether the database has no room left on its disk."""
-    return _code(error) in FULL
+    if not isinstance(error, DBAPIError):
+        return False
+    return _code(error) in FULL or any(words in str(error.orig) for words in DISK_FULL)
 
 
 def is_away(error: SQLAlchemyError) -> bool:
@@ -108,6 +110,10 @@ class UtcTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return value if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+DISK_FULL = ("database or disk is full", "No space left on device")
+"""How SQLite and PostgreSQL say so."""
 
 
 def insert(session: Session, table: type[Base]) -> Any:

@@ -121,6 +121,12 @@ class StorageQuotaExceeded(QuotaExceeded):
     code = "storage_quota_exceeded"
 
 
+class UploadQuotaExceeded(QuotaExceeded):
+    """Uploads, whatever their size."""
+
+    code = "upload_quota_exceeded"
+
+
 class JobQuotaExceeded(QuotaExceeded):
     """Jobs that are not over."""
 

@@ -27,6 +27,7 @@ from app.api.allowed_hosts import AllowedHostsMiddleware, allowed_names
 from app.api.batching import BatchLoader
 from app.api.body_timeouts import BodyTimeoutMiddleware
 from app.api.event_polling import EventPoller
+from app.api.header_limits import HeaderLimitsMiddleware
 from app.api.job_polling import JobPoller
 from app.api.rate_limit_headers import RateLimitHeadersMiddleware
 from app.api.readiness import readiness
@@ -74,9 +75,10 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app.add_middleware(AllowedHostsMiddleware, names=allowed_names(settings))
     app.add_middleware(RequestMetricsMiddleware, metrics=app.state.metrics)
     app.add_middleware(RequestContextMiddleware)
-    if settings.trusted_proxies:  # outermost: everything else sees the client behind the proxy
+    if settings.trusted_proxies:  # everything below sees the client behind the proxy
         proxies = [entry.strip() for entry in settings.trusted_proxies.split(",")]
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxies)
+    app.add_middleware(HeaderLimitsMiddleware)
     openapi.describe(app)
     return app
 

@@ -95,6 +95,17 @@ class Settings(BaseModel):
     s3_timeout_seconds: float = Field(
         default=20, gt=0, description="A store that is silent this long is asked again; keep it under the lease."
     )
+    scratch_dir: str = Field(
+        default="",
+        description="Folder that uploads are unpacked in while they are looked into, best on a volume of its own; in"
+        " data_dir if empty.",
+    )
+    keep_free_bytes: int = Field(
+        default=128 << 20,
+        ge=0,
+        description="Free space that uploads leave on every disk: below it their parts are refused (507), and looking"
+        " into them waits.",
+    )
     max_upload_bytes: int = Field(default=64 << 30, gt=0, le=LARGEST, description="Largest upload.")
     part_bytes: int = Field(default=16 << 20, gt=0, description="Size of an upload's parts, the last one aside.")
     upload_expiry_seconds: float = Field(
@@ -120,7 +131,15 @@ class Settings(BaseModel):
     webhook_private_network: bool = Field(
         default=False, description="Webhooks may go to private addresses, any port and http, as in a closed network."
     )
-    child_memory_bytes: int = Field(default=0, ge=0, description="Memory of a computing process; 0 for no limit.")
+    child_memory_bytes: int = Field(
+        default=0, ge=0, description="Memory of a computing process; 0 for child_memory_share of the machine's."
+    )
+    child_memory_share: float = Field(
+        default=0.9, ge=0, description="Of this machine's memory, or this container's, as a fraction; 0 for no limit."
+    )
+    job_seconds: float = Field(
+        default=604_800, ge=0, description="A computing process may run this long, then its job fails; 0 for no limit."
+    )
     validation_memory_bytes: int = Field(
         default=8 << 30, ge=0, description="Memory of a process that validates an upload; 0 for no limit."
     )
@@ -130,6 +149,12 @@ class Settings(BaseModel):
     )
     validation_file_bytes: int = Field(
         default=64 << 30, ge=0, description="Size of any file that the same writes; 0 for no limit."
+    )
+    validation_scratch_bytes: int = Field(
+        default=64 << 30,
+        ge=0,
+        description="What an upload may unpack to while it is looked into, beside what its team may store; 0 for no"
+        " limit.",
     )
     public_url: str = Field(default="", description="Address that people reach the service at; the request's if empty.")
     allowed_hosts: str = Field(
@@ -153,6 +178,9 @@ class Settings(BaseModel):
         default=10, ge=0, description="For one person in a quarter of an hour; ten times as many from one address."
     )
     team_storage_bytes: int = Field(default=0, ge=0, le=LARGEST, description="What a team may store; 0 for no limit.")
+    team_uploads: int = Field(
+        default=10_000, ge=0, le=LARGEST, description="Uploads that a team may hold, empty ones too; 0 for no limit."
+    )
     team_unfinished_jobs: int = Field(
         default=0, ge=0, le=LARGEST, description="Jobs of a team that wait or run; 0 for no limit."
     )
@@ -207,6 +235,11 @@ class Settings(BaseModel):
         """Folders of this machine that nobody else may write into."""
         storage = urlsplit(self.storage)
         return (self.data_dir, Path(unquote(storage.path))) if storage.scheme == "file" else (self.data_dir,)
+
+    @property
+    def scratch(self) -> Path:
+        """Where uploads are unpacked while they are looked into."""
+        return Path(self.scratch_dir).expanduser().resolve() if self.scratch_dir else self.workspaces
 
     @property
     def workspaces(self) -> Path:

@@ -17,7 +17,15 @@ from primesvt_client.errors import ClientError
 from primesvt_client.following import events
 from primesvt_client.packing import as_file
 from primesvt_client.parts import OnBytes
-from primesvt_client.schemas.jobs import ArtifactView, EstimateView, EventView, JobPage, JobView, PreflightView
+from primesvt_client.schemas.jobs import (
+    ArtifactView,
+    EstimateView,
+    EventView,
+    JobPage,
+    JobView,
+    ListedJobView,
+    PreflightView,
+)
 from primesvt_client.schemas.uploads import UploadView
 from primesvt_client.states import JobState, Priority, UploadKind, UploadState
 from primesvt_client.team import TeamClient
@@ -117,7 +125,7 @@ class Client:
         """When a job will begin and end."""
         return self._connection.get(EstimateView, f"jobs/{job_id}/estimate")
 
-    def jobs(self, states: Sequence[JobState] = (), query: str = "") -> Iterator[JobView]:
+    def jobs(self, states: Sequence[JobState] = (), query: str = "") -> Iterator[ListedJobView]:
         """Jobs, newest first; ``query`` is part of a name."""
         cursor = ""
         while True:

@@ -41,7 +41,14 @@ Real = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 Count = Annotated[int, Field(ge=1, le=LARGEST)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
-Side = Annotated[int, Field(ge=1, le=4096)]
+MOST_EPOCHS, MOST_RATES, MOST_AT_ONCE = 1000, 100, 1024
+"""Ceilings of what one job may ask for: epochs of fine-tuning, rates of every profile, images at once."""
+
+LARGEST_SIDE = 1024
+"""Pixels of an image that a model takes; the largest public SViT takes 384."""
+
+Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
+AtOnce = Annotated[int, Field(ge=1, le=MOST_AT_ONCE)]
 Deviation = Annotated[float, Field(gt=0.0, le=LARGEST)]
 AssumptionValue = bool | Whole | Real | Text
 ParameterValue = AssumptionValue | tuple[AssumptionValue, ...]
@@ -85,6 +92,9 @@ ClassOrder = Annotated[
     AfterValidator(_each_once),
 ]
 """How class folders are numbered: by a rule, or all classes in the order of their numbers."""
+
+CEILINGS: Mapping[str, int] = {"time_steps": 1024, "num_heads": 1024, "image_size": LARGEST_SIDE}
+"""Of the assumptions that set how much is computed for one image."""
 
 DEVICES = r"^(auto|cpu|cuda(:(0|[1-9][0-9]?))?)$"  # torch reads no other digits, and 128 as -128
 
@@ -233,14 +243,14 @@ class PreprocessingOverrides(_Frozen):
 class FineTuning(_Frozen):
     """Recovering accuracy with gradients: AdamW, cosine schedule, surrogate gradients."""
 
-    epochs: Annotated[int, Field(ge=0, le=LARGEST), Input(option="--fine-tune-epochs", name="fine_tuning_epochs")] = (
-        Field(default=0, title="Fine-tuning epochs", description="Epochs of fine-tuning after the search.")
-    )
+    epochs: Annotated[
+        int, Field(ge=0, le=MOST_EPOCHS), Input(option="--fine-tune-epochs", name="fine_tuning_epochs")
+    ] = Field(default=0, title="Fine-tuning epochs", description="Epochs of fine-tuning after the search.")
     learning_rate: Annotated[float, Field(gt=0, le=LARGEST)] = Field(
         default=5e-4, title="Learning rate", description="Learning rate at the beginning of fine-tuning."
     )
     weight_decay: Annotated[float, Field(ge=0, le=LARGEST), SPEC_ONLY] = 0.01
-    batch_size: Annotated[Count, SPEC_ONLY] = 64
+    batch_size: Annotated[AtOnce, SPEC_ONLY] = 64
     distillation: Annotated[Fraction, SPEC_ONLY] = Field(
         default=0.5, description="Weight of the original model's predictions beside the labels; 0 switches it off."
     )
@@ -289,7 +299,9 @@ class CompressionSpec(_Frozen):
         title="Repair",
         description=f"Adapts the remaining weights, without gradients; none leaves them. {described('repair')}",
     )
-    rates: Annotated[tuple[Rate, ...], Input(unit=Unit.PERCENT, by_preset=True)] = Field(
+    rates: Annotated[
+        Annotated[tuple[Rate, ...], Field(max_length=MOST_RATES)], Input(unit=Unit.PERCENT, by_preset=True)
+    ] = Field(
         default=tuple(default_of("rates")),
         title="Pruning rates",
         description="Pruning rates that the profile measures and that a search by accuracy tries.",
@@ -372,9 +384,7 @@ class CompressionSpec(_Frozen):
         title="Accept an unproven result",
         description="Deliver the best model even if the confirmation images cannot prove its accuracy drop.",
     )
-    batch_size: Annotated[int, Field(ge=1, le=4096)] = Field(
-        default=50, title="Batch size", description="Images that are evaluated at once."
-    )
+    batch_size: AtOnce = Field(default=50, title="Batch size", description="Images that are evaluated at once.")
     device: Annotated[str, Input(on_form=False)] = Field(
         default="auto", pattern=DEVICES, title="Device", description="auto, cpu, cuda or cuda:N."
     )
@@ -398,6 +408,15 @@ class CompressionSpec(_Frozen):
     def pixel_reading(self) -> PixelReading:
         """The fields that say what the values of pixels mean."""
         return PixelReading(preprocessing=self.preprocessing, value_range=self.value_range)
+
+    @field_validator("assumptions")
+    @classmethod
+    def _within_ceilings(cls, assumptions: dict[str, AssumptionValue]) -> dict[str, AssumptionValue]:
+        for name, most in CEILINGS.items():
+            value = assumptions.get(name)
+            if isinstance(value, int | float) and value > most:
+                raise ValueError(f"{name} is at most {most}, not {value:g}")
+        return assumptions
 
     @field_validator("rates")
     @classmethod

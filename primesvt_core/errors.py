@@ -11,6 +11,7 @@ PrimeSVTError
 │   └── CheckpointMismatch    a known family, but tensors are missing or misshapen
 ├── DataError                 the evaluation data set is the problem
 │   └── BaselineNearChance    data, preprocessing or T do not fit the model
+├── ScratchFull               no room on disk for what a data set unpacks to
 ├── PruningError              a plan that cannot be carried out
 ├── ExportError               an artifact could not be written
 ├── WorkspaceMismatch         a run cannot be resumed with other inputs
@@ -80,6 +81,12 @@ class BaselineNearChance(DataError):
     """The original model guesses: the data set, its preprocessing or T do not fit it."""
 
     code = "baseline_near_chance"
+
+
+class ScratchFull(PrimeSVTError):
+    """There is no room on disk, or in the budget, for what a data set unpacks to; nothing is wrong with the file."""
+
+    code = "scratch_full"
 
 
 class PruningError(PrimeSVTError):

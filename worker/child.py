@@ -12,15 +12,18 @@ import queue
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TextIO
 
 from primesvt_client.facts import DataSetFacts
 from primesvt_client.progress import Progress
-from primesvt_core.errors import PrimeSVTError
+from primesvt_client.states import Step
+from primesvt_core.data.files.scratch import FULL
+from primesvt_core.errors import PrimeSVTError, ScratchFull
 from primesvt_core.types import Rates
 from primesvt_core.workspace.sharing import Assignment
 from primesvt_core.workspace.store import Workspace
@@ -40,12 +43,19 @@ from worker.protocol import (
     Request,
     Result,
     ResultMessage,
+    Sandbox,
     SandboxMessage,
     Task,
     ValidateCheckpoint,
+    ValidateData,
 )
 
 DIED = 1
+NO_MEMORY = "DefaultCPUAllocator: can't allocate memory"
+"""How torch says that the machine, or the limit of the sandbox, has no more."""
+
+REPORT_SECONDS = 5.0
+"""Between two reports of a child that decodes samples."""
 
 
 class Channel:
@@ -74,6 +84,19 @@ class Channel:
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
+class Reports:
+    """Tells the worker from time to time that a child that decodes samples is at work."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel, self.told_at = channel, time.monotonic()
+
+    def count(self, done: int, of: int) -> None:
+        """So many samples are decoded."""
+        if time.monotonic() - self.told_at >= REPORT_SECONDS:
+            self.told_at = time.monotonic()
+            self.channel.send(ProgressMessage(progress=Progress(step=Step.INTAKE, done=done, total=of)))
+
+
 def main() -> int:
     """Carry out the request on standard input."""
     channel = _private_output()
@@ -86,22 +109,29 @@ def main() -> int:
         channel.send(SandboxMessage(missing=missing))
     try:
         channel.send(ResultMessage(result=carry_out(request.task, channel)))
-    except PrimeSVTError as error:
-        channel.send(RefusedMessage(code=error.error_code, detail=error.message))
-    except MemoryError:
-        traceback.print_exc()
-        if not request.sandbox.memory_bytes:  # another machine may have more
+    except Exception as error:  # noqa: BLE001  # whatever it is, the worker is told what it means
+        refusal = _refusal(error, request.sandbox)
+        if refusal is None:
             return DIED
-        channel.send(RefusedMessage(code="too_demanding", detail=_too_large(request.sandbox.memory_bytes)))
-    except OSError:  # a full disk, a store that is away: may be over at the next attempt
-        traceback.print_exc()
-        return DIED
-    except Exception as error:  # noqa: BLE001  # a defect: the next attempt would end the same way
-        traceback.print_exc()
-        channel.send(
-            RefusedMessage(code="internal_error", detail=f"a defect of PrimeSVT: {type(error).__name__}: {error}")
-        )
+        channel.send(refusal)
     return 0
+
+
+def _refusal(error: Exception, sandbox: Sandbox) -> RefusedMessage | None:
+    """What the worker is told of an error; None where the next attempt may end otherwise."""
+    if isinstance(error, PrimeSVTError):
+        return RefusedMessage(code=error.error_code, detail=error.message)
+    traceback.print_exception(error)
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and NO_MEMORY in str(error)):
+        if not sandbox.memory_bytes:  # another machine may have more
+            return None
+        return RefusedMessage(code="too_demanding", detail=_too_large(sandbox))
+    if isinstance(error, OSError):  # a full disk, a store that is away: may be over at the next attempt
+        if error.errno not in FULL:
+            return None
+        return RefusedMessage(code=ScratchFull.code, detail=f"there is no room on the disk: {error}")
+    # A defect: the next attempt would end the same way.
+    return RefusedMessage(code="internal_error", detail=f"a defect of PrimeSVT: {type(error).__name__}: {error}")
 
 
 def carry_out(task: Task, channel: Channel) -> Result:
@@ -118,18 +148,29 @@ def carry_out(task: Task, channel: Channel) -> Result:
         from primesvt_core.intake.inspect import inspect
 
         return inspect(task.path).facts()
-    from primesvt_core.data import open_data, unclear
+    return _look_into(task, channel)
 
-    data = open_data(task.path)
-    channel.send(PicturesMessage(count=len(data)))
-    data.decode(0)
+
+def _look_into(task: ValidateData, channel: Channel) -> DataSetFacts:
+    """Open a data set and decode all of it: whatever a sample does to a decoder, it does here, where it can do nothing.
+
+    Raises:
+        DataError: it is no data set, or a sample cannot be decoded.
+        ScratchFull: it unpacks to more than there is room for.
+    """
+    from primesvt_core.data import decode_all, limited, open_data, unclear
+
+    with nullcontext() if task.scratch_bytes is None else limited(task.scratch_bytes):
+        data = open_data(task.path)
+        channel.send(PicturesMessage(count=len(data)))
+        beside = decode_all(task.path, data, Reports(channel).count)
     return DataSetFacts(
         kind=data.kind,
         samples=len(data),
         classes=data.classes,
         plain_classes=data.plain_classes,
         fingerprint=data.fingerprint(),
-        notes=(*data.notes, *unclear(data)) or None,
+        notes=(*data.notes, *unclear(data), *beside) or None,
     )
 
 
@@ -171,8 +212,9 @@ def restore(task: CompressRequest) -> None:
         path.replace(task.workspace / path.name)
 
 
-def _too_large(memory_bytes: int) -> str:
-    return f"this takes more than the {memory_bytes:,} bytes of memory that this server allows; give a smaller file"
+def _too_large(sandbox: Sandbox) -> str:
+    remedy = "give a smaller file, or a smaller batch size" if sandbox.programs else "give a smaller file"
+    return f"this takes more than the {sandbox.memory_bytes:,} bytes of memory that this server allows; {remedy}"
 
 
 @contextmanager

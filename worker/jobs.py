@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import mimetypes
 import shutil
 from collections.abc import Sequence
@@ -33,7 +34,8 @@ from worker.inputs import UNSAFE, fetch_input, with_heartbeat
 from worker.persistence import NewCells, SavedFiles, delete_leftovers, fetch_cells
 from worker.process import ChildDied
 from worker.protocol import CompressRequest, CompressResult, Request
-from worker.supervisor import ChildRefused, supervise
+from worker.scratch import NoRoom, full_disk_told
+from worker.supervisor import ChildRefused, RunTimeExceeded, supervise
 
 log = logging.getLogger(__name__)
 UNKNOWN_MEDIA = "application/octet-stream"
@@ -82,14 +84,23 @@ class JobRunner:
     def _run(self, claim: JobClaim) -> None:
         folder = self.settings.workspaces / claim.job_id
         try:
-            self._carry_out(claim, folder)
+            with full_disk_told():
+                self._carry_out(claim, folder)
             log.info("job_succeeded")
         except CancelRequested:
             self.work.stopped(claim)
             log.info("job_cancelled")
+        except NoRoom as error:
+            self.work.postpone(claim, str(error))
+            log.warning("job_postponed", extra={"reason": str(error)})
+            return
         except ChildRefused as refusal:
             self.work.fail(claim, refusal.problem)
             log.info("job_refused", extra={"problem": refusal.problem.code})
+        except RunTimeExceeded as error:
+            asked = "ask for less: fewer epochs, fewer rates, fewer images, or a part of the channel groups"
+            self.work.fail(claim, ProblemFacts(code="too_demanding", detail=f"{error}; {asked}"))
+            log.info("job_refused", extra={"problem": "too_demanding"})
         except ShuttingDown:
             self.work.hand_back(claim)
             log.info("job_handed_back")
@@ -135,6 +146,7 @@ class JobRunner:
                 folder / "child.log",
                 heartbeat,
                 silence_seconds=self.settings.stall_seconds,
+                longest_seconds=self.settings.job_seconds or math.inf,
                 dispatcher=dispatcher,
             )
         finally:  # what was computed is stored for the next attempt, however this one ends

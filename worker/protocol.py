@@ -62,10 +62,15 @@ class ValidateCheckpoint(_Message):
 
 
 class ValidateData(_Message):
-    """Inspect a data set."""
+    """Inspect a data set, and decode everything in it.
+
+    Attributes:
+        scratch_bytes: that it may unpack to; None for any number.
+    """
 
     task: Literal["validate_data"] = "validate_data"
     path: Path
+    scratch_bytes: int | None = None
 
 
 Task = CompressRequest | AssistRequest | ValidateCheckpoint | ValidateData

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from app.settings import Settings
 from primesvt_core.registry import ATTRIBUTES
-from worker import seccomp
+from worker import memory, seccomp
 from worker.protocol import Sandbox
 
 PASSED_VARIABLES = re.compile(
@@ -20,16 +20,19 @@ PASSED_VARIABLES = re.compile(
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 OPEN_FILES = 256
+SMALLEST_FILE = 1 << 16
+"""Bytes of a file that every child may write: what it says on standard error."""
 GRACE_SECONDS = 5
 """Between the signal that reports the end of the processor time and the one that kills."""
 
 
-def for_validation(settings: Settings) -> Sandbox:
-    """Of a child that opens an upload that is not validated yet."""
+def for_validation(settings: Settings, scratch_bytes: int | None = None) -> Sandbox:
+    """Of a child that opens an upload that is not validated yet, and may unpack it to so many bytes."""
+    limits = [most for most in (settings.validation_file_bytes or None, scratch_bytes) if most is not None]
     return Sandbox(
         memory_bytes=settings.validation_memory_bytes,
         cpu_seconds=settings.validation_cpu_seconds,
-        file_bytes=settings.validation_file_bytes,
+        file_bytes=max(min(limits, default=0), SMALLEST_FILE) if limits else 0,
         open_files=OPEN_FILES,
         programs=False,
     )
@@ -37,7 +40,8 @@ def for_validation(settings: Settings) -> Sandbox:
 
 def for_computing(settings: Settings) -> Sandbox:
     """Of a child that computes with what was validated: frameworks and drivers start programs and map a lot."""
-    return Sandbox(memory_bytes=settings.child_memory_bytes)
+    most = settings.child_memory_bytes or int(settings.child_memory_share * memory.machine_bytes())
+    return Sandbox(memory_bytes=most)
 
 
 def environment(inherited: Mapping[str, str], sandbox: Sandbox, scratch: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -41,6 +42,10 @@ class ChildRefused(Exception):
         self.problem = refusal.problem()
 
 
+class RunTimeExceeded(ChildDied):
+    """The child has run for as long as one may, and would again."""
+
+
 class CellDispatcher(Protocol):
     """Dispatches the cells of a profile to a child."""
 
@@ -77,6 +82,7 @@ def supervise(
     heartbeat: LeaseHeartbeat,
     *,
     silence_seconds: float,
+    longest_seconds: float = math.inf,
     dispatcher: CellDispatcher = NO_CELLS,
     pace: Pace = UNPACED,
 ) -> R:
@@ -88,6 +94,7 @@ def supervise(
         log: where the child's standard error goes.
         heartbeat: of the claim; gets the progress.
         silence_seconds: a child that reports nothing for this long counts as stuck.
+        longest_seconds: that a child may run, whatever it reports.
         dispatcher: answers a child that requests cells.
         pace: suspends the child while others have their turn.
 
@@ -95,13 +102,17 @@ def supervise(
         ChildRefused: the inputs are wrong.
         ChildDied: it crashed, was killed, got stuck, or answered with something else.
         CpuLimitExceeded: it has used up its processor time.
+        RunTimeExceeded: it has run for too long.
         CancelRequested, ShuttingDown, LostClaim: from the heartbeat.
     """
     is_waiting, active_at, timer = False, time.monotonic(), StepTimer()
+    ends_at = active_at + longest_seconds
     with start_child(request, log) as child, _paced(child, pace):
         while True:
             heartbeat.renew_if_due()
             dispatcher.poll()
+            if time.monotonic() > ends_at:
+                raise RunTimeExceeded(f"it ran for the {longest_seconds:g} s that this server allows, and was stopped")
             is_suspended = pace.poll(child)
             is_waiting = is_waiting and not _answer(child, dispatcher)
             message = child.next_message(min(LONGEST_WAIT_SECONDS, heartbeat.every_seconds))

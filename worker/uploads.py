@@ -14,23 +14,39 @@ from app.catalog.queue import UploadQueue
 from app.catalog.records import UploadClaim
 from app.catalog.states import UploadKind
 from app.db import Database
-from app.errors import DigestMismatch, LostClaim
+from app.errors import DigestMismatch, LostClaim, StorageQuotaExceeded
 from app.jobs.records import HeartbeatReply
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
+from app.teams.quotas import server_quotas
+from app.usage.quotas import ASK, QuotaService
 from primesvt_client.facts import CheckpointFacts, DataSetFacts, ProblemFacts
 from primesvt_client.progress import Progress
+from primesvt_core.errors import ScratchFull
 from worker import sandbox
 from worker.heartbeat import LeaseHeartbeat, ShuttingDown
 from worker.inputs import fetch_input, hash_in_thread, run_in_thread, wait_for
+from worker.postponed import Postponed
 from worker.process import ChildDied, CpuLimitExceeded
-from worker.protocol import Request, Sandbox, ValidateCheckpoint, ValidateData
-from worker.supervisor import ChildRefused, supervise
+from worker.protocol import RefusedMessage, Request, Sandbox, ValidateCheckpoint, ValidateData
+from worker.scratch import Grant, NoRoom, ScratchSpace, Wanted, full_disk_told
+from worker.supervisor import ChildRefused, NoCellDispatcher, supervise
 from worker.turns import CAN_MEASURE, MOST_PICTURES, CpuAllowance, Turns
 
 log = logging.getLogger(__name__)
 
 Inspected = CheckpointFacts | DataSetFacts
+
+
+class Watch(NoCellDispatcher):
+    """Ends a child when somebody has filled the disk, the child itself perhaps, whatever it counts."""
+
+    def __init__(self, space: ScratchSpace) -> None:
+        self.space = space
+
+    def poll(self) -> None:
+        """Raises: NoRoom: too little is free."""
+        self.space.check()
 
 
 class DigestDiffers(Exception):
@@ -47,6 +63,7 @@ class UploadRunner:
     owner: str
     stopping: Event
     turns: Turns = field(default_factory=Turns)
+    postponed: Postponed = field(default_factory=Postponed)
 
     @property
     def work(self) -> UploadQueue:
@@ -55,6 +72,8 @@ class UploadRunner:
 
     def run(self, upload_id: str) -> bool:
         """Validate an upload if it can be claimed; returns whether it could."""
+        if not self.postponed.is_due(upload_id):
+            return False
         claim = self.work.claim(upload_id, self.owner)
         if claim is None:
             return False
@@ -63,7 +82,7 @@ class UploadRunner:
 
     def run_claimed(self, claim: UploadClaim) -> None:
         """Validate an upload that was claimed; whatever happens is written to the database."""
-        folder = self.settings.workspaces / claim.upload_id
+        folder = self.settings.scratch / claim.upload_id
         fields = {"upload": claim.upload_id}
         try:
             self._validate(claim, folder, fields)
@@ -74,7 +93,22 @@ class UploadRunner:
 
     def _validate(self, claim: UploadClaim, folder: Path, fields: dict[str, str]) -> None:
         try:
-            self.work.accept(claim, self._inspect(claim, folder))
+            self._settle(claim, folder, fields)
+            self.postponed.remove(claim.upload_id)
+        except NoRoom as error:
+            self.work.postpone(claim, ProblemFacts(code=ScratchFull.code, detail=str(error)))
+            self.postponed.add(claim.upload_id, claim.team)
+            log.warning("upload_postponed", extra={**fields, "reason": str(error)})
+
+    def _settle(self, claim: UploadClaim, folder: Path, fields: dict[str, str]) -> None:
+        """Give the verdict, or give the upload back.
+
+        Raises:
+            NoRoom: the disk is full, which says nothing of the upload.
+        """
+        try:
+            with full_disk_told(), self.space.reserved(self._wanted(claim)) as grant:
+                self.work.accept(claim, self._inspect(claim, folder, grant))
             log.info("upload_accepted", extra=fields)
         except ChildRefused as refusal:
             self.work.refuse(claim, refusal.problem)
@@ -89,10 +123,21 @@ class UploadRunner:
         except ShuttingDown:
             self.work.hand_back(claim)
         except (ChildDied, OSError, BlobMissing) as error:
+            self.space.check()  # a child may also die of a full disk
             self.work.release(claim, ProblemFacts(code="unreadable", detail=f"the file cannot be inspected: {error}"))
             log.warning("upload_released", extra={**fields, "reason": str(error)})
 
-    def _inspect(self, claim: UploadClaim, folder: Path) -> Inspected:
+    @property
+    def space(self) -> ScratchSpace:
+        """What validations of this machine share."""
+        return ScratchSpace.of(self.settings)
+
+    def _wanted(self, claim: UploadClaim) -> Wanted:
+        left = QuotaService(self.database, server_quotas(self.settings)).left_bytes(claim.team)
+        copied = 0 if self.store.local_path(claim.content.blob_key) else claim.parts.size
+        return Wanted(name=claim.upload_id, team=claim.team, team_bytes=left, copied_bytes=copied)
+
+    def _inspect(self, claim: UploadClaim, folder: Path, grant: Grant) -> Inspected:
         def renew(_reports: Sequence[Progress], _seconds: float) -> HeartbeatReply:
             self.work.heartbeat(claim)
             return HeartbeatReply(cancel_requested=False)
@@ -106,16 +151,23 @@ class UploadRunner:
         self._assemble(claim, heartbeat)
         path = fetch_input(self.store, claim.content, folder / "input", heartbeat)
         is_checkpoint = claim.kind is UploadKind.CHECKPOINT
-        task = ValidateCheckpoint(path=path) if is_checkpoint else ValidateData(path=path)
+        most = grant.size_bytes
+        task = ValidateCheckpoint(path=path) if is_checkpoint else ValidateData(path=path, scratch_bytes=most)
         per_picture = 0.0 if is_checkpoint else self.settings.validation_cpu_ms_per_picture / 1000
         allowance = CpuAllowance(self.settings.validation_cpu_seconds, per_picture)
-        request = Request(task=task, sandbox=_allowing(sandbox.for_validation(self.settings), allowance))
+        request = Request(task=task, sandbox=_allowing(sandbox.for_validation(self.settings, most), allowance))
         expected: type[Inspected] = CheckpointFacts if is_checkpoint else DataSetFacts
         log_file, patience = folder / "child.log", self.settings.validation_seconds
 
         def validate() -> Inspected:
-            with self.turns.joined(claim.team, allowance) as turn:
-                return supervise(request, expected, log_file, heartbeat, silence_seconds=patience, pace=turn)
+            try:
+                with self.turns.joined(claim.team, allowance) as turn:
+                    return supervise(
+                        request, expected, log_file, heartbeat, silence_seconds=patience, dispatcher=Watch(self.space),
+                        pace=turn,
+                    )  # fmt: skip
+            except ChildRefused as refusal:
+                raise _out_of_room(refusal, grant) from None
 
         return validate() if claim.content.sha256 else self._verify_while(validate, claim, path, heartbeat)
 
@@ -154,3 +206,21 @@ def _allowing(limits: Sandbox, allowance: CpuAllowance) -> Sandbox:
     if not (limits.cpu_seconds and CAN_MEASURE):
         return limits
     return limits.model_copy(update={"cpu_seconds": math.ceil(allowance.seconds(MOST_PICTURES)) + 1})
+
+
+def _out_of_room(refusal: ChildRefused, grant: Grant) -> Exception:
+    """What a refusal means, where it is for want of room: of the team's, the server's limit, or a disk that is full."""
+    problem = refusal.problem
+    if problem.code != ScratchFull.code:
+        return refusal
+    size = f"{grant.size_bytes:,} bytes"
+    if grant.limited_by == "team":
+        detail = (
+            f"it unpacks to more than the {size} that the team may still store; delete uploads or finished jobs that"
+            f" nobody needs, pack it as a .zip, which is not unpacked, or {ASK}"
+        )
+        return ChildRefused(RefusedMessage(code=StorageQuotaExceeded.code, detail=detail))
+    if grant.limited_by == "server":
+        detail = f"it unpacks to more than the {size} that this server allows; pack it as a .zip, which is not unpacked"
+        return ChildRefused(RefusedMessage(code="too_demanding", detail=detail))
+    return NoRoom(f"it unpacks to more than the {size} that are free for it; {problem.detail}")

@@ -29,10 +29,11 @@ from app.workers.service import WorkerService
 from worker.cell_helper import CellHelper
 from worker.devices import devices
 from worker.jobs import JobRunner
+from worker.postponed import Postponed
 from worker.registration import WorkerRegistration
 from worker.turns import Turns
 from worker.uploads import UploadRunner
-from worker.validations import Validations
+from worker.validations import ClaimNext, Validations
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class WorkerLoop:
     _failed_jobs: set[str] = field(default_factory=set)
     _validations: Validations = field(default_factory=Validations)
     _turns: Turns = field(default_factory=Turns)
+    _postponed: Postponed = field(default_factory=Postponed)
 
     def run_job(self, job_id: str, forwarded_by: Sequence[str] = ()) -> None:
         """Answer a notification: run the job that is next in the queue. A worker that has a job passes the notification
@@ -120,10 +122,12 @@ class WorkerLoop:
         """
         if self.stopping.is_set() or not self._shares_storage():
             return
-        runner = UploadRunner(self.database, self.store, self.settings, self.owner, self.stopping, self._turns)
+        runner = UploadRunner(
+            self.database, self.store, self.settings, self.owner, self.stopping, self._turns, self._postponed
+        )
         is_busy = True
         while not self.stopping.is_set():
-            with self._validations.begun(lambda skip: runner.work.claim_next(self.owner, skip)) as claim:
+            with self._validations.begun(self._claim_next(runner)) as claim:
                 if claim is None:
                     break
                 is_busy = False
@@ -131,6 +135,9 @@ class WorkerLoop:
             self.notify_next()
         if is_busy and self._validations.teams and self.owner not in forwarded_by and len(forwarded_by) < MAX_FORWARDS:
             self.notifier.notify_upload(upload_id, [*forwarded_by, self.owner])
+
+    def _claim_next(self, runner: UploadRunner) -> ClaimNext:
+        return lambda skip: runner.work.claim_next(self.owner, {*skip, *self._postponed.teams()})
 
     def _shares_storage(self) -> bool:
         """Whether what is claimed could be found: else every file would look damaged, and the set-up is to blame."""
@@ -163,7 +170,8 @@ class WorkerLoop:
             log.warning("not_swept", extra={"reason": str(error.orig)})
 
     def _sweep(self) -> None:
-        folders = [path for path in self.settings.workspaces.glob("*") if path.is_dir()]
+        places = {self.settings.workspaces, self.settings.scratch}
+        folders = [path for place in places for path in place.glob("*") if path.is_dir()]
         names = [_owner_id(path) for path in folders]
         jobs, uploads = JobQueue(self.database, self.settings), UploadQueue(self.database, self.settings)
         kept = jobs.unfinished(names) | uploads.unfinished(names)

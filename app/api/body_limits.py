@@ -13,8 +13,8 @@ from starlette.types import Message as AsgiMessage
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
-LARGEST_JSON_BYTES = 1 << 20
-"""A spec names groups and rates, a thousand bytes or so; a thousand times that is more than enough."""
+LARGEST_JSON_BYTES = 256 << 10
+"""The largest, a new job's, has a spec of at most 64 KiB, which may be indented or escaped."""
 
 TOO_LARGE = f"the JSON body exceeds {LARGEST_JSON_BYTES:,} bytes; send files as parts of an upload"
 NOT_JSON = "the body must be JSON; send it with 'Content-Type: application/json'"

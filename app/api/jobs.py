@@ -18,7 +18,15 @@ from app.jobs.states import JobState
 from app.paging import LARGEST_PAGE
 from app.teams.records import Principal
 from app.teams.scopes import Scope
-from primesvt_client.schemas.jobs import EstimateView, JobChange, JobPage, JobView, NewJobBody, PreflightView
+from primesvt_client.schemas.jobs import (
+    EstimateView,
+    JobChange,
+    JobPage,
+    JobView,
+    ListedJobView,
+    NewJobBody,
+    PreflightView,
+)
 from primesvt_client.spec import TEXT
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=responses(401, 422), route_class=BoundedRoute)
@@ -72,9 +80,9 @@ def list_jobs(
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
 ) -> JobPage:
-    """List jobs, newest first."""
+    """List jobs, newest first, without their specs."""
     page = services.jobs.search(caller.team_id, state or (), q, cursor, limit)
-    return JobPage(items=[JobView.model_validate(job) for job in page.items], next_cursor=page.next_cursor)
+    return JobPage(items=[ListedJobView.model_validate(job) for job in page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/{job_id}", response_model=JobView, responses={**FETCHED, **responses(404)})

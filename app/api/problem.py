@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 from collections.abc import Mapping
@@ -47,6 +48,8 @@ STATUS: Mapping[type[Exception], int] = {
     StoreFull: 507,
 }
 RETRY_SECONDS = 5
+FULL_RETRY_SECONDS = 60
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -91,6 +94,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BlobMissing, _on_missing)
     app.add_exception_handler(StoreUnavailable, _on_storage)
     app.add_exception_handler(SQLAlchemyError, _on_database)
+    app.add_exception_handler(OSError, _on_disk)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
@@ -118,7 +122,7 @@ def _on_missing(request: Request, error: Exception) -> Response:
 def _on_storage(request: Request, error: Exception) -> Response:
     log.error("storage_failed", extra={"route": route_of(request.scope), "reason": str(error)})
     if isinstance(error, StoreFull):
-        return answer(request, status_of(error), "storage_full", "the server's storage is full; contact its operator")
+        return _full(request)
     detail = "the server's storage does not answer; try again in a moment"
     return answer(request, status_of(error), "storage_unavailable", detail, headers={"Retry-After": str(RETRY_SECONDS)})
 
@@ -130,9 +134,23 @@ def _on_database(request: Request, error: Exception) -> Response:
     reason = str(getattr(error, "orig", None) or error)
     log.error("database_failed", extra={"route": route_of(request.scope), "reason": reason})
     if is_full(error):
-        return answer(request, 507, "storage_full", "the disk of the server's database is full; contact its operator")
+        return _full(request)
     detail = "the server's database does not answer; try again in a moment"
     return answer(request, 503, "database_unavailable", detail, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+def _on_disk(request: Request, error: Exception) -> Response:
+    """A full disk, wherever it was noticed; other faults of disks stay what they are."""
+    assert isinstance(error, OSError)  # noqa: S101
+    if error.errno not in FULL:
+        raise error
+    log.error("storage_failed", extra={"route": route_of(request.scope), "reason": str(error)})
+    return _full(request)
+
+
+def _full(request: Request) -> Response:
+    detail = "the server's storage is full; try again later, or contact its operator"
+    return answer(request, 507, "storage_full", detail, headers={"Retry-After": str(FULL_RETRY_SECONDS)})
 
 
 def _on_validation(request: Request, error: Exception) -> Response:

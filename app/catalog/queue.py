@@ -124,6 +124,13 @@ class UploadQueue:
         with self.database.session() as session:
             self._requeue(session, self._held(session, claim), problem)
 
+    def postpone(self, claim: UploadClaim, problem: ProblemFacts) -> None:
+        """The server has no room for it now; the attempt does not count, and nothing is said of the file."""
+        with self.database.session() as session:
+            row = self._held(session, claim)
+            row.attempts -= 1
+            self._requeue(session, row, problem)
+
     def hand_back(self, claim: UploadClaim) -> None:
         """The worker is being shut down; the attempt does not count."""
         with self.database.session() as session:

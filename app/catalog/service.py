@@ -56,6 +56,7 @@ class CatalogService:
         Raises:
             TooLarge: beyond this server's or the team's limit.
             StorageQuotaExceeded: the team stores as much as it may.
+            UploadQuotaExceeded: the team has as many uploads as it may.
         """
         parts = self.store.plan_parts(size_bytes, self.settings.part_bytes)
         row = UploadRow(
@@ -66,10 +67,12 @@ class CatalogService:
         if share and self._add_shared(row):
             return self.get(team, row.id)
         with self.database.session() as session:  # before anything is created for what will be refused
+            self.admission.admit_row(session, team)
             self.admission.admit_upload(session, team, size_bytes)
         # The multipart upload first: one without a row is found and aborted, a row without it would be of no use.
         content = contents.new_content(team, self.store.create_multipart(blob_key(row.id), parts), size_bytes)
         with self.database.session() as session:
+            self.admission.admit_row(session, team)
             self.admission.admit_upload(session, team, size_bytes)
             session.add(content)
             session.flush()
@@ -86,6 +89,7 @@ class CatalogService:
             same = contents.find_content(session, row.team_id, row.sha256, row.size_bytes)
             if same is None:
                 return False
+            self.admission.admit_row(session, row.team_id)
             row.content_id, row.state = same.id, UploadState.STORED.value
             # Under the same name it would be looked into in the same way.
             twin = select(UploadRow).where(UploadRow.content_id == same.id, UploadRow.team_id == row.team_id)

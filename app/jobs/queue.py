@@ -36,6 +36,10 @@ DUE_AT_ONCE = 100
 """Jobs that a reconciler notifies of: a worker that was notified looks for the next job by itself."""
 
 
+SHARE_OF_AGE = 0.1
+"""How long a job waits that found no room on a disk, as a share of its age, between the waits after other failures."""
+
+
 class JobQueue:
     """What workers and the reconciler do to jobs."""
 
@@ -181,12 +185,23 @@ class JobQueue:
     def hand_back(self, claim: JobClaim) -> None:
         """The worker is being shut down: back to the queue at once; the attempt does not count."""
         with self.database.session() as session:
+            self._uncounted(session, lock_claimed(session, claim), "the worker was shut down", 0.0)
+
+    def postpone(self, claim: JobClaim, reason: str) -> None:
+        """The disk is full: back to the queue, for longer the older the job is; the attempt does not count."""
+        with self.database.session() as session:
             row = lock_claimed(session, claim)
-            row.attempts -= 1
-            if row.state == JobState.CANCELLING.value:
-                move(session, row, JobState.CANCELLED)
-            else:
-                put_back(session, row, "the worker was shut down", 0.0)
+            age_seconds = (now() - row.created_at).total_seconds()
+            shortest, longest = (self.settings.retry_seconds * factor for factor in (1, RETRY_FACTORS[-1]))
+            self._uncounted(session, row, reason, min(max(shortest, age_seconds * SHARE_OF_AGE), longest))
+
+    @staticmethod
+    def _uncounted(session: Session, row: JobRow, reason: str, wait_seconds: float) -> None:
+        row.attempts -= 1
+        if row.state == JobState.CANCELLING.value:
+            move(session, row, JobState.CANCELLED)
+        else:
+            put_back(session, row, reason, wait_seconds)
 
     def reconcile(self, watch: LeaseWatch) -> list[str]:
         """Put right what nobody looks after; returns the queued jobs that could be claimed now, in fair order.

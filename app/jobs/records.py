@@ -30,11 +30,10 @@ class NewJob:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """One compression.
+class ListedJob:
+    """One compression, as lists have it: all but its spec.
 
     Attributes:
-        spec: the constraint spec as asked, with what its preset sets.
         progress: last report of the running step.
         verdict: of a succeeded job: ``met``, ``accuracy_floor_reached``, ``not_proven`` or ``nothing_prunable``.
         summary: of a succeeded job.
@@ -55,7 +54,6 @@ class Job:
     dataset_id: str
     train_dataset_id: str | None
     retry_of: str | None
-    spec: dict[str, Any]
     progress: Progress | None
     verdict: str | None
     summary: ResultSummary | None
@@ -70,6 +68,17 @@ class Job:
     worker: str | None = None
     runs_on: str | None = None
     queue_position: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(ListedJob):
+    """One compression.
+
+    Attributes:
+        spec: the constraint spec as asked, with what its preset sets.
+    """
+
+    spec: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,27 +177,35 @@ class HeartbeatReply:
 
 def record(row: JobRow, queue_position: int | None = None) -> Job:
     """The record of a row."""
-    return Job(
-        id=row.id,
-        name=row.name,
-        state=JobState(row.state),
-        checkpoint_id=row.checkpoint_id,
-        dataset_id=row.dataset_id,
-        train_dataset_id=row.train_dataset_id,
-        retry_of=row.retry_of,
-        spec=row.spec,
-        progress=read(Progress, row.progress),
-        verdict=row.verdict,
-        summary=read(ResultSummary, row.summary),
-        problem=read(ProblemFacts, row.problem),
-        attempts=row.attempts,
-        priority=Priority.of_rank(row.priority),
-        run_seconds=row.run_seconds,
-        gpu_seconds=row.gpu_seconds,
-        worker=row.owner,
-        runs_on=row.runs_on,
-        created_at=row.created_at,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        queue_position=queue_position,
-    )
+    return Job(**_listed(row, queue_position), spec=row.spec)
+
+
+def listed(row: JobRow, queue_position: int | None = None) -> ListedJob:
+    """The record of a row, of which the spec need not be loaded."""
+    return ListedJob(**_listed(row, queue_position))
+
+
+def _listed(row: JobRow, queue_position: int | None) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "state": JobState(row.state),
+        "checkpoint_id": row.checkpoint_id,
+        "dataset_id": row.dataset_id,
+        "train_dataset_id": row.train_dataset_id,
+        "retry_of": row.retry_of,
+        "progress": read(Progress, row.progress),
+        "verdict": row.verdict,
+        "summary": read(ResultSummary, row.summary),
+        "problem": read(ProblemFacts, row.problem),
+        "attempts": row.attempts,
+        "priority": Priority.of_rank(row.priority),
+        "run_seconds": row.run_seconds,
+        "gpu_seconds": row.gpu_seconds,
+        "worker": row.owner,
+        "runs_on": row.runs_on,
+        "created_at": row.created_at,
+        "started_at": row.started_at,
+        "finished_at": row.finished_at,
+        "queue_position": queue_position,
+    }

@@ -9,13 +9,13 @@ from dataclasses import asdict
 
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from app.catalog.models import UploadRow
 from app.catalog.recency import touch_uploads
 from app.catalog.states import DEAD, UploadKind, UploadState
 from app.db import Database, now
-from app.errors import Conflict, IdempotencyConflict, Invalid, JobFinished, NotFound, UploadNotReady
+from app.errors import Conflict, IdempotencyConflict, Invalid, JobFinished, NotFound, TooLarge, UploadNotReady
 from app.ids import new_id
 from app.jobs import files
 from app.jobs.events import move, record_event
@@ -23,7 +23,7 @@ from app.jobs.models import ArtifactRow, EventRow, IdempotencyRow, JobRow
 from app.jobs.order import position, queues, ranks
 from app.jobs.places import Places
 from app.jobs.recency import touch_job
-from app.jobs.records import Artifact, Job, JobEvent, NewJob, StoredArtifact, record
+from app.jobs.records import Artifact, Job, JobEvent, ListedJob, NewJob, StoredArtifact, listed, record
 from app.jobs.states import JobState
 from app.names import printable
 from app.paging import Page, decode, page
@@ -37,6 +37,8 @@ from primesvt_core import spec as specs
 from primesvt_core.preflight import Inputs, Preflight, preflight
 
 JOB_PREFIX = "job"
+LARGEST_SPEC_BYTES = 64 << 10
+"""Of a spec as JSON. One names groups, rates and perhaps a thousand classes: some 20,000 bytes."""
 
 
 class JobService:
@@ -51,12 +53,13 @@ class JobService:
 
         Raises:
             PrimeSVTError: the constraint spec is wrong, or the run would refuse it for these uploads (`preflight`).
+            TooLarge: it is larger than specs may be.
             NotFound: the team has no such upload.
             UploadNotReady: an upload was rejected or has expired.
             IdempotencyConflict: the key was used for another request.
             QuotaExceeded: the team has as many jobs, or used as much, as it may.
         """
-        spec = specs.parse(new.spec)
+        spec = _spec(new)
         try:
             job_id, is_new = self._submit(team, new, spec, idempotency_key, retry_of)
         except IntegrityError:  # two requests with one key at the same time: the other one made the job
@@ -93,10 +96,11 @@ class JobService:
 
         Raises:
             SpecError: the constraint spec is wrong.
+            TooLarge: it is larger than specs may be.
             NotFound: the team has no such upload.
             UploadNotReady: an upload was rejected or has expired.
         """
-        spec = specs.parse(new.spec)
+        spec = _spec(new)
         with self.database.reading() as session:
             return preflight(spec, _inputs(*_uploads(session, team, new)))
 
@@ -129,8 +133,8 @@ class JobService:
         query: str = "",
         cursor: str | None = None,
         limit: int = 50,
-    ) -> Page[Job]:
-        """Jobs, newest first; ``query`` is part of a name."""
+    ) -> Page[ListedJob]:
+        """Jobs without their specs, newest first; ``query`` is part of a name."""
         rows = select(JobRow).where(JobRow.team_id == team).order_by(JobRow.id.desc()).limit(limit + 1)
         if states:
             rows = rows.where(JobRow.state.in_([state.value for state in states]))
@@ -139,9 +143,9 @@ class JobService:
         if cursor is not None:
             rows = rows.where(JobRow.id < decode(cursor, JOB_PREFIX))
         with self.database.session() as session:
-            found = [*session.scalars(rows)]
+            found = [*session.scalars(rows.options(defer(JobRow.spec, raiseload=True)))]
             positions = _positions(session, team, found)
-            jobs = [record(row, positions.get(row.id)) for row in found]
+            jobs = [listed(row, positions.get(row.id)) for row in found]
         return page(jobs, limit, [job.id for job in jobs])
 
     def cancel(self, team: str, job_id: str) -> Job:
@@ -285,6 +289,17 @@ class JobService:
             state=JobState.QUEUED.value, created_at=now(), not_before=now(), epoch=0, attempts=0,
             priority=new.priority.rank, device=spec.device.partition(":")[0],
         )  # fmt: skip
+
+
+def _spec(new: NewJob) -> specs.CompressionSpec:
+    """The spec of a new job, checked; every worker, every report and every page of the job has it again."""
+    size = len(json.dumps(new.spec, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    if size > LARGEST_SPEC_BYTES:
+        raise TooLarge(
+            f"the constraint spec has {size:,} bytes of JSON and may have {LARGEST_SPEC_BYTES:,}; name groups by"
+            " patterns (*, ?), and the order of classes by a rule or a list in the data set"
+        )
+    return specs.parse(new.spec)
 
 
 def _digest(new: NewJob) -> str:

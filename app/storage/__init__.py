@@ -45,11 +45,17 @@ def store_of(settings: Settings) -> BlobStore:
         ValueError: for a URL of another kind.
     """
     return open_store(
-        settings.storage, settings.s3_endpoint, settings.s3_public_endpoint, timeout_seconds=settings.s3_timeout_seconds
+        settings.storage,
+        settings.s3_endpoint,
+        settings.s3_public_endpoint,
+        timeout_seconds=settings.s3_timeout_seconds,
+        keep_free_bytes=settings.keep_free_bytes,
     )
 
 
-def open_store(url: str, endpoint: str = "", public_endpoint: str = "", *, timeout_seconds: float = 20) -> BlobStore:
+def open_store(
+    url: str, endpoint: str = "", public_endpoint: str = "", *, timeout_seconds: float = 20, keep_free_bytes: int = 0
+) -> BlobStore:
     """The store of a ``file:///…`` or ``s3://bucket/prefix`` URL.
 
     Raises:
@@ -57,7 +63,8 @@ def open_store(url: str, endpoint: str = "", public_endpoint: str = "", *, timeo
     """
     parts = urlsplit(url)
     if parts.scheme == "file":
-        return LocalStore(Path(os.fsdecode(unquote_to_bytes(parts.path))))  # names on disk are bytes
+        # Names on disk are bytes.
+        return LocalStore(Path(os.fsdecode(unquote_to_bytes(parts.path))), keep_free_bytes)
     if parts.scheme == "s3":
         from app.storage.s3 import S3Store  # boto3 takes a while to import
 

@@ -31,7 +31,7 @@ MULTIPART = "drafts"
 """Folder of multipart uploads; processes of earlier versions use it, too."""
 
 ROOM_TO_LEAVE = 64 << 20
-"""Free space below which the store calls itself not ready, bytes."""
+"""Free space below which the store calls itself not ready, bytes: not even the database may find room then."""
 
 ABANDONED_SECONDS = 86_400.0
 """A blob that nobody has written to for so long was left by a process that is gone."""
@@ -42,8 +42,9 @@ FULL = {errno.ENOSPC, errno.EDQUOT}
 class LocalStore:
     """Every blob a file; written beside its place and renamed, so that it is there whole or not at all."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, keep_free_bytes: int = 0) -> None:
+        """Keep blobs below ``root``, and ``keep_free_bytes`` of its disk free for everything else."""
+        self.root, self.keep_free_bytes = root, keep_free_bytes
         for name in ("incoming", MULTIPART):
             (root / name).mkdir(parents=True, exist_ok=True)
         self._clear_incoming()
@@ -52,7 +53,7 @@ class LocalStore:
         target = self._path(key)
         digest, size = hashlib.sha256(), 0
         with self._incoming() as (file, path):
-            for chunk in chunks:
+            for chunk in self._bounded(chunks):
                 file.write(chunk)
                 digest.update(chunk)
                 size += len(chunk)
@@ -94,16 +95,17 @@ class LocalStore:
 
     def create_multipart(self, key: str, parts: Parts) -> MultipartUpload:
         with self._on_disk():
+            self._check_room()
             return MultipartUpload(check_key(key), MultipartFolder.make(self.root / MULTIPART, parts.size).token)
 
     def put_part(self, upload: MultipartUpload, parts: Parts, number: int, chunks: Iterable[bytes]) -> None:
         folder = self._folder(upload)
         with self._on_disk(), folder.claimed(number) as is_first:
             if is_first:
-                folder.write(number, parts.offset(number), chunks)
+                folder.write(number, parts.offset(number), self._bounded(chunks))
                 return
         with self._incoming() as (file, path):  # only what has arrived whole replaces what is there
-            for chunk in chunks:
+            for chunk in self._bounded(chunks):
                 file.write(chunk)
             file.flush()
             folder.place(file, number, parts.offset(number))
@@ -155,6 +157,19 @@ class LocalStore:
             path.unlink(missing_ok=True)
             raise
 
+    def _bounded(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """The same chunks, as long as there is more room than is kept free."""
+        for chunk in chunks:
+            self._check_room()
+            yield chunk
+
+    def _check_room(self) -> None:
+        """Raises: StoreFull: less is free than is kept free."""
+        if shutil.disk_usage(self.root).free < self.keep_free_bytes:
+            raise StoreFull(
+                errno.ENOSPC, f"{self.root} has less than the {self.keep_free_bytes:,} bytes free that are kept free"
+            )
+
     @contextmanager
     def _on_disk(self) -> Iterator[None]:
         """Tells a full disk from other faults, and names the place: a failed write knows no path.
@@ -166,7 +181,7 @@ class LocalStore:
         try:
             yield
         except OSError as error:
-            if isinstance(error, StoreUnavailable) or error.errno is None:  # of whoever sends the bytes
+            if isinstance(error, StoreFull | StoreUnavailable) or error.errno is None:  # of whoever sends the bytes
                 raise
             if error.errno in FULL:
                 raise StoreFull(error.errno, f"there is no room left in {self.root}") from error

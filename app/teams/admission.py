@@ -18,6 +18,13 @@ class Admission(Protocol):
             StorageQuotaExceeded: with what the team has stored.
         """
 
+    def admit_row(self, session: Session, team: str) -> None:
+        """Make sure that a team may hold one more upload, whatever its size and wherever its bytes are.
+
+        Raises:
+            UploadQuotaExceeded: it has as many as it may.
+        """
+
     def admit_job(self, session: Session, team: str) -> None:
         """Make sure that a team may have one more job.
 

@@ -8,9 +8,10 @@ from datetime import date, datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.catalog.models import ContentRow
+from app.catalog.models import ContentRow, UploadRow
+from app.catalog.states import UploadState
 from app.db import Database, now
-from app.errors import GpuQuotaExceeded, Invalid, JobQuotaExceeded, StorageQuotaExceeded, TooLarge
+from app.errors import GpuQuotaExceeded, Invalid, JobQuotaExceeded, StorageQuotaExceeded, TooLarge, UploadQuotaExceeded
 from app.jobs.models import ArtifactRow, JobRow
 from app.jobs.states import TERMINAL
 from app.jobs.usage import Day, by_day, gpu_seconds
@@ -52,6 +53,12 @@ class QuotaService:
                 gpu_minutes=gpu_minutes(session, team), since=month_begin(now()),
             )  # fmt: skip
 
+    def left_bytes(self, team: str) -> int | None:
+        """What a team may still store; None for any number."""
+        with self.database.session() as session:
+            most = quotas_of(session.get_one(TeamRow, team), self.defaults).storage_bytes
+            return None if most is None else max(0, most - stored_bytes(session, team))
+
     def days(self, team: str, since: date) -> list[Day]:
         """What a team has used from that day on, by day."""
         with self.database.session() as session:
@@ -85,9 +92,20 @@ class QuotaAdmission:
     So the second of two requests at once counts what the first one adds.
     """
 
-    def __init__(self, defaults: Quotas) -> None:
-        """``defaults`` are the quotas of teams that have none of their own."""
-        self.defaults = defaults
+    def __init__(self, defaults: Quotas, most_uploads: int | None = None) -> None:
+        """Admit by the ``defaults`` what is of teams that have no quotas of their own, and ``most_uploads`` of any."""
+        self.defaults, self.most_uploads = defaults, most_uploads
+
+    def admit_row(self, session: Session, team: str) -> None:
+        if self.most_uploads is None:
+            return
+        lock_team(session, team)
+        held = held_uploads(session, team)
+        if held >= self.most_uploads:
+            raise UploadQuotaExceeded(
+                f"the team has {held:,} uploads, as many as it may; delete some that nobody needs, or wait until those"
+                f" that were never completed expire, or {ASK}"
+            )
 
     def admit_upload(self, session: Session, team: str, size_bytes: int) -> None:
         quotas = self._locked(session, team)
@@ -129,6 +147,12 @@ def stored_bytes(session: Session, team: str) -> int:
     uploads = select(func.coalesce(func.sum(ContentRow.size_bytes), 0)).where(ContentRow.team_id == team)
     artifacts = select(func.coalesce(func.sum(ArtifactRow.size_bytes), 0)).join(JobRow, JobRow.id == ArtifactRow.job_id)
     return int(session.scalar(uploads) or 0) + int(session.scalar(artifacts.where(JobRow.team_id == team)) or 0)
+
+
+def held_uploads(session: Session, team: str) -> int:
+    """A team's uploads, empty and unfinished ones too; those that have expired are not held."""
+    query = select(func.count()).select_from(UploadRow).where(UploadRow.team_id == team)
+    return session.scalar(query.where(UploadRow.state != UploadState.EXPIRED.value)) or 0
 
 
 def unfinished_jobs(session: Session, team: str) -> int:

@@ -38,7 +38,8 @@ FORWARDED = ("Allow", "Retry-After")
 """Header fields of a problem that its page has, too."""
 
 KINDS = (
-    DomainError, PrimeSVTError, RequestValidationError, HTTPException, SQLAlchemyError, StoreUnavailable, Exception,
+    DomainError, PrimeSVTError, RequestValidationError, HTTPException, SQLAlchemyError, StoreUnavailable, OSError,
+    Exception,
 )  # fmt: skip
 UNKNOWN_PAGE = "This page does not exist."
 INTERNAL_ERROR = "An internal error occurred. Try again, or contact the operator; the server's log has the details."

@@ -12,7 +12,7 @@ from app.api.deps import Services
 from app.catalog.records import Upload
 from app.db import now
 from app.errors import NotFound
-from app.jobs.records import Job
+from app.jobs.records import ListedJob
 from app.jobs.results import Result
 from app.jobs.states import TERMINAL, JobState
 from app.teams.scopes import Scope
@@ -70,7 +70,7 @@ def _url(query: Mapping[str, str], cursor: str) -> str:
     return f"/?{encoded}" if encoded else "/"
 
 
-def uploads_of(services: Services, team: str, jobs: Iterable[Job]) -> dict[str, Upload]:
+def uploads_of(services: Services, team: str, jobs: Iterable[ListedJob]) -> dict[str, Upload]:
     """The checkpoints and data sets of some jobs, by id."""
     return _uploads(
         services, team, (x for job in jobs for x in (job.checkpoint_id, job.dataset_id, job.train_dataset_id))

@@ -22,11 +22,12 @@ from app.jobs.records import NewJob
 from app.paging import LARGEST_PAGE
 from app.teams.scopes import Scope
 from app.web import form_fields, form_preflight, forms
+from app.web.form_files import page_form
 from app.web.form_job import job_of, priority_of
 from app.web.form_uploads import chosen_file, store, text_fields
 from app.web.rendering import HEADERS, page
 from app.web.routing import PageRouter
-from app.web.sessions import PageUser, check_token, page_access
+from app.web.sessions import PageUser, page_access
 from primesvt_client.states import Priority
 from primesvt_core.errors import PrimeSVTError
 
@@ -100,17 +101,15 @@ def show_form(
 @router.file_route("POST", "/new")
 async def submit(request: Request, user: Submitter, services: Services) -> Response:
     """Queue the job, or show the form again with its errors."""
-    async with request.form() as form:
-        check_token(request, user, text_fields(form).get("form_token", ""))
+    async with page_form(request, user, services) as form:
         return await run_in_threadpool(_submit, request, user, services, form)
 
 
 @router.post("/new/preflight")
 async def show_preflight(request: Request, user: Submitter, services: Services) -> Response:
     """What is known of the job that the form asks for; part of its page. Nothing is queued."""
-    async with request.form() as form:
+    async with page_form(request, user, services) as form:
         values = text_fields(form)
-    check_token(request, user, values.get("form_token", ""))
     preview = await run_in_threadpool(form_preflight.preview, services, user.team_id, values)
     return page(request, "_preflight.html", preview=preview, is_fragment=True)
 

@@ -13,10 +13,11 @@ from app.api.deps import Services, UploadId
 from app.catalog.records import Upload
 from app.catalog.states import UploadKind, UploadState
 from app.teams.scopes import Scope
+from app.web.form_files import page_form
 from app.web.form_uploads import chosen_file, store, text_fields
 from app.web.rendering import HEADERS, is_fragment, page
 from app.web.routing import PageRouter
-from app.web.sessions import PageUser, check_token, form_access, page_access, script_access
+from app.web.sessions import PageUser, form_access, page_access, script_access
 from primesvt_client.schemas.base import SHA256
 from primesvt_client.schemas.uploads import NewUpload, PartAddresses, PartAddressView, PartNumbers, UploadView
 
@@ -60,9 +61,8 @@ def _list(
 @router.file_route("POST", "")
 async def send_file(request: Request, user: Uploader, services: Services) -> Response:
     """Store a whole file of a plain form."""
-    async with request.form() as form:
+    async with page_form(request, user, services) as form:
         values = text_fields(form)
-        check_token(request, user, values.get("form_token", ""))
         file, kind = chosen_file(form, "file"), values.get("kind", "")
         if file is None or kind not in set(UploadKind):
             problem = "Choose a file and its kind."

@@ -65,8 +65,8 @@ class JobChange(Body):
     priority: Priority
 
 
-class JobView(View):
-    """A job."""
+class ListedJobView(View):
+    """A job, as lists have it: all but its spec."""
 
     id: str
     name: str
@@ -75,7 +75,6 @@ class JobView(View):
     dataset_id: str
     train_dataset_id: str | None
     retry_of: str | None
-    spec: dict[str, Any] = Field(description="As asked, with its preset and what that sets.")
     progress: Progress | None = Field(description="Last report of the running step.")
     verdict: str | None
     summary: ResultSummary | None = Field(description="Of a job that has succeeded.")
@@ -88,6 +87,12 @@ class JobView(View):
     started_at: datetime | None
     finished_at: datetime | None
     queue_position: int | None = Field(description="Of a job that waits, from 1: fair between teams, then by priority.")
+
+
+class JobView(ListedJobView):
+    """A job."""
+
+    spec: dict[str, Any] = Field(description="As asked, with its preset and what that sets.")
 
 
 class EstimateView(View):
@@ -145,9 +150,9 @@ class PreflightView(View):
 
 
 class JobPage(BaseModel):
-    """Some jobs, newest first."""
+    """Some jobs, newest first, without their specs."""
 
-    items: list[JobView]
+    items: list[ListedJobView]
     next_cursor: str | None
 
 

@@ -23,15 +23,18 @@ def check_graph(root: Any, limits: Limits) -> None:
     stack: list[tuple[Any, bool]] = [(root, False)]
     while stack:
         node, leaving = stack.pop()
-        inside = children(node)
         if leaving:
             path.discard(id(node))
-            measured[id(node)] = _measure(inside, measured, limits)
+            measured[id(node)] = _measure(node, measured, limits)
             continue
-        if not inside or id(node) in measured:
+        # Asked before it is looked into: the same list may be met a hundred thousand times.
+        if id(node) in measured:
             continue
         if id(node) in path:
             raise refuse(Refusal.UNSAFE_PICKLE, "the pickle contains itself")
+        inside = children(node)
+        if not inside:
+            continue
         if len(path) > limits.depth:
             raise refuse(Refusal.TOO_LARGE, "the pickle is nested far deeper than a checkpoint is")
         path.add(id(node))
@@ -39,8 +42,8 @@ def check_graph(root: Any, limits: Limits) -> None:
         stack.extend((child, False) for child in inside if type(child) not in _LEAVES)
 
 
-def _measure(inside: list[Any], measured: dict[int, tuple[int, int]], limits: Limits) -> tuple[int, int]:
-    known = [measured.get(id(child), _LEAF) for child in inside]
+def _measure(node: Any, measured: dict[int, tuple[int, int]], limits: Limits) -> tuple[int, int]:
+    known = [measured.get(id(child), _LEAF) for child in children(node)]
     nodes, depth = 1 + sum(nodes for nodes, _ in known), 1 + max((depth for _, depth in known))
     if nodes > limits.nodes or depth > limits.depth:
         raise refuse(Refusal.TOO_LARGE, "the pickle nests or repeats its values far beyond what a checkpoint does")

@@ -55,13 +55,17 @@ def mapping(value: Any) -> list[tuple[Any, Any]] | None:
 
 
 def children(node: Any) -> list[Any]:
-    """The values directly inside ``node``."""
+    """The values directly inside ``node``.
+
+    Of a call its arguments and its items as one value each: they may be shared, and whoever walks the values meets
+    what is shared once. So no file has more of them in all than its pickle has opcodes.
+    """
     if isinstance(node, list | tuple):
         return list(node)
     if isinstance(node, Pairs):
         return [part for pair in node.items for part in pair]
     if isinstance(node, Call):
-        return [*node.args, node.state, *children(node.pairs)]
+        return [node.args, node.state, node.pairs]
     if isinstance(node, PersistentId):
         return [node.value]
     return []

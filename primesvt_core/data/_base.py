@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from primesvt_core.errors import DataError
 
 Kind = Literal["images", "frames"]
 Part = Literal["train", "test"]
+Decoder = Callable[[], NDArray[Any]]
 LARGEST_BYTE = 255
 
 
@@ -55,6 +56,9 @@ class DataSet:
         values: of all samples of an array; None where the files themselves state what black and white are.
         plain_classes: the classes as plain order finds them in folders, where natural order has found others; else
             empty.
+        others: decoders of the samples that lie beside these in the same files: of other parts, or of folders that are
+            not read unless classes are named otherwise.
+        other_part: the part that is there beside this one and has to be opened by itself.
     """
 
     name: str
@@ -66,6 +70,8 @@ class DataSet:
     notes: tuple[str, ...] = ()
     values: Values | None = None
     plain_classes: tuple[str, ...] = ()
+    others: Callable[[], Iterator[Decoder]] = field(default=lambda: iter(()))
+    other_part: Part | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

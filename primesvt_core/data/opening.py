@@ -19,6 +19,7 @@ from primesvt_core.data.classes.class_order import ClassOrder, renumbered
 from primesvt_core.data.files import carried
 from primesvt_core.data.files.archives import is_zip, members
 from primesvt_core.data.files.listing import MAX_FILE_BYTES, Listing, is_image, list_folder, list_tar, list_zip, visited
+from primesvt_core.data.files.scratch import told_full
 from primesvt_core.data.formats import frames
 from primesvt_core.data.formats.array_files import ArrayFile
 from primesvt_core.data.formats.cifar import from_cifar, is_cifar
@@ -27,6 +28,7 @@ from primesvt_core.data.formats.idx import from_idx
 from primesvt_core.data.formats.image_sets import image_set
 from primesvt_core.data.formats.npz import from_npz
 from primesvt_core.data.formats.parquet import from_parquet, is_parquet
+from primesvt_core.errors import ScratchFull
 
 DEEPEST = 2
 """Archives within archives that are opened; a folder that holds one and is packed to be sent makes two."""
@@ -54,6 +56,7 @@ def open_data(
 
     Raises:
         DataError: with a stable ``error_code``, naming the file and what is wrong with it.
+        ScratchFull: there is no room for what it unpacks to.
     """
     if isinstance(source, DataSet):
         return renumbered(source, order.names)
@@ -66,7 +69,10 @@ def _open_path(path: Path, part: Part | None, order: ClassOrder) -> DataSet:
     if not (path.is_file() or path.is_dir()):
         raise refuse("data_format", f"{path} is neither a file nor a folder")
     try:
-        return _bounded(renumbered(_open(path, part, order), order.names))
+        with told_full():
+            return _bounded(renumbered(_open(path, part, order), order.names))
+    except ScratchFull as error:
+        raise ScratchFull(f"{readable(path.name)}: {error.message}") from None
     except (
         OSError,
         EOFError,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+
+from pydantic import JsonValue
 
 from primesvt_core.checkpoints import Checkpoint, is_counter, with_counters
 from primesvt_core.errors import CheckpointMismatch, UnknownFamily
@@ -14,6 +17,12 @@ from primesvt_core.types import Shapes, TensorSpec
 
 SHOWN = 5
 """Tensors that an error names of each kind."""
+
+FREE_ENTRIES = 64
+"""Of a config that are no layer's."""
+
+MOST_NAMED = 2
+"""Tensors of a config's layers for each one that the file has; files may lack the counters of BatchNorms."""
 
 
 def complete(checkpoint: Checkpoint, family: AnyFamily, config: FamilyConfig) -> Checkpoint:
@@ -33,6 +42,42 @@ def _model_shapes(path: Path, family: AnyFamily, config: FamilyConfig) -> Shapes
     except (RuntimeError, ValueError, ArithmeticError) as error:  # torch's, of widths that no tensor has
         raise CheckpointMismatch(f"{path.name} describes a model that cannot be built ({error})") from None
     return wanted
+
+
+def check_entries(path: Path, config: Mapping[str, JsonValue], shapes: Shapes) -> None:
+    """Refuse a stored config that says more of a model than a file of so few tensors can hold, before it is read.
+
+    A config has a number or two for every layer, and a layer has several tensors.
+
+    Raises:
+        CheckpointMismatch: with both numbers.
+    """
+    most, entries = len(shapes) + FREE_ENTRIES, 0
+    waiting: list[JsonValue] = [*config.values()]
+    while waiting:
+        entry = waiting.pop()
+        entries += 1
+        if entries > most:
+            raise CheckpointMismatch(
+                f"the metadata of {path.name} is damaged: its config has more than {most} entries, for"
+                f" {len(shapes)} tensors; compress the original again"
+            )
+        if isinstance(entry, list | dict):
+            waiting.extend(entry if isinstance(entry, list) else entry.values())
+
+
+def check_extent(path: Path, family: AnyFamily, config: FamilyConfig, shapes: Shapes) -> None:
+    """Refuse a config of many more layers than the file has tensors for, before its model is built.
+
+    Raises:
+        CheckpointMismatch: with both numbers.
+    """
+    named = sum(len(layer.tensors) for layer in family.layers(config))
+    if named > MOST_NAMED * len(shapes) + FREE_ENTRIES:
+        raise CheckpointMismatch(
+            f"{path.name} looks like {family.title} ({config.variant}), but its tensors do not fit: the layers of its"
+            f" config have {named}, the file has {len(shapes)}. The file is not complete; save the whole state_dict()"
+        )
 
 
 def check_shapes(path: Path, family: AnyFamily, config: FamilyConfig, shapes: Shapes) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
@@ -23,7 +24,14 @@ from primesvt_core.errors import SpecError
 from primesvt_core.families._base import FamilyConfig, Value
 from primesvt_core.families._recipes import overrides_of
 from primesvt_core.intake.assumptions import check_agreement, resolve, unanswered
-from primesvt_core.intake.compatibility import check_args, check_plan, check_shapes, complete
+from primesvt_core.intake.compatibility import (
+    check_args,
+    check_entries,
+    check_extent,
+    check_plan,
+    check_shapes,
+    complete,
+)
 from primesvt_core.intake.identification import AnyFamily, all_families, find_family, fitting
 from primesvt_core.intake.prefixes import without_prefix
 from primesvt_core.intake.provenance import Provenance, read_provenance
@@ -32,6 +40,9 @@ from primesvt_core.pruning.groups import memory_bytes, parameter_count
 from primesvt_core.pruning.sizes import sort_groups, sort_layers
 from primesvt_core.spec import PreprocessingOverrides
 from primesvt_core.types import Assumption, Shapes
+
+SHOWN = 5
+"""Fields that an error names."""
 
 SMALL_BYTES = 64 << 20
 """Read within a tenth of a second."""
@@ -169,11 +180,14 @@ def identify(checkpoint: Checkpoint, assumptions: Mapping[str, Value]) -> Inspec
     """Identify a checkpoint that was read; see `inspect`."""
     provenance = read_provenance(checkpoint)
     checkpoint = checkpoint if provenance else without_prefix(checkpoint)
+    if provenance is not None:
+        check_entries(checkpoint.path, provenance.config, checkpoint.tensors)
     key, family, variant = find_family(checkpoint, provenance)
     with fitting(checkpoint.path, f"{family.title} ({variant})"):
         assumed = resolve(family, variant, checkpoint, assumptions, provenance.config if provenance else None)
         config = _infer(family, variant, checkpoint, assumed, provenance)
     check_agreement(checkpoint.path, config, assumed, assumptions)
+    check_extent(checkpoint.path, family, config, checkpoint.tensors)
     checkpoint = checkpoint if provenance else complete(checkpoint, family, config)
     check_shapes(checkpoint.path, family, config, checkpoint.tensors)
     check_args(checkpoint, family, config)
@@ -211,6 +225,6 @@ def _infer(
 
 
 def _details(error: ValidationError) -> str:
-    """What is wrong with which field of a config."""
+    """What is wrong with which field of a config, the first ones."""
     parts = ((".".join(map(str, e["loc"])), without_type(e["msg"])) for e in error.errors())
-    return "; ".join(": ".join(filter(None, pair)) for pair in parts)
+    return "; ".join(": ".join(filter(None, pair)) for pair in islice(parts, SHOWN))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, JsonValue, ValidationError
 
 from primesvt_client.spec import ClassOrder, ValueRange
 from primesvt_core.checkpoints import Checkpoint
@@ -12,6 +12,8 @@ from primesvt_core.errors import CheckpointMismatch
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes
 
 METADATA_KEY = "primesvt"
+SHOWN = 5
+"""Fields that an error names."""
 
 
 class Provenance(BaseModel):
@@ -32,7 +34,7 @@ class Provenance(BaseModel):
     allow_fewer_classes: Annotated[bool, Field(exclude_if=lambda given: not given)] = False
     value_range: Annotated[ValueRange | None, Field(exclude_if=lambda given: given is None)] = None
     """Of that data set, where it was given."""
-    plan: dict[str, tuple[int, ...]]
+    plan: dict[str, Annotated[tuple[int, ...], FailFast()]]
     """For every pruned group of the original, the channels kept; of a model pruned more than once, of the first one."""
 
 
@@ -53,7 +55,7 @@ def read_provenance(checkpoint: Checkpoint) -> Provenance | None:
     try:
         return Provenance.model_validate_json(text)
     except ValidationError as error:
-        fields = ", ".join(".".join(map(str, e["loc"])) or "all of it" for e in error.errors())
+        fields = ", ".join(".".join(map(str, e["loc"])) or "all of it" for e in error.errors()[:SHOWN])
         raise CheckpointMismatch(
             f"{checkpoint.path.name} claims that PrimeSVT wrote it, but its metadata is damaged or of another version"
             f" ({fields}); compress the original again"

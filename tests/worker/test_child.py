@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from pathlib import Path
 
+import pytest
+
 from primesvt_client.facts import CheckpointFacts
+from primesvt_core.errors import DataError, ScratchFull
+from worker import child
 from worker.child import Channel, carry_out
-from worker.protocol import ValidateCheckpoint
+from worker.protocol import Sandbox, ValidateCheckpoint
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -21,3 +26,38 @@ def test_an_uploads_facts_say_what_was_assumed_from_where() -> None:
     assert assumed.keys() >= {"time_steps", "num_heads", "image_size"}
     assert set(assumed.values()) <= {"checkpoint", "tensors", "default"}
     assert facts.container in (facts.containers or ())
+
+
+LIMITED = Sandbox(memory_bytes=1 << 20)
+
+
+@pytest.mark.parametrize(
+    ("error", "sandbox", "code"),
+    [
+        (MemoryError(), LIMITED, "too_demanding"),
+        (MemoryError(), Sandbox(), None),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+            LIMITED,
+            "too_demanding",
+        ),
+        (RuntimeError("shape mismatch"), LIMITED, "internal_error"),
+        (OSError(errno.ENOSPC, "full"), LIMITED, "scratch_full"),
+        (OSError(errno.EFBIG, "beyond the limit of files"), LIMITED, "scratch_full"),
+        (OSError(errno.EIO, "broken"), LIMITED, None),
+        (ScratchFull("full"), LIMITED, "scratch_full"),
+        (DataError("damaged", code="data_undecodable"), LIMITED, "data_undecodable"),
+    ],
+    ids=repr,
+)
+def test_what_a_child_tells_of_an_error(error: Exception, sandbox: Sandbox, code: str | None) -> None:
+    refusal = child._refusal(error, sandbox)
+    assert (refusal.code if refusal else None) == code
+
+
+def test_a_computing_child_is_advised_to_compute_less() -> None:
+    for programs, advice in ((True, "a smaller batch size"), (False, "give a smaller file")):
+        refusal = child._refusal(MemoryError(), Sandbox(memory_bytes=7, programs=programs))
+        assert refusal is not None
+        assert refusal.detail.endswith(advice)
+        assert "the 7 bytes of memory" in refusal.detail

@@ -12,6 +12,7 @@ from typing import IO
 from primesvt_client import folders
 from primesvt_core.data._base import DataSet, refuse
 from primesvt_core.data.files.archives import members
+from primesvt_core.data.files.scratch import Room, told_full
 
 IDX = re.compile(r"[-.]idx[13]-ubyte(\.gz)?$")
 """How the names of the MNIST family's files end; some copies have a dot before ``idx``."""
@@ -88,8 +89,12 @@ def from_carrier(path: Path, open_inner: Callable[[Path], DataSet]) -> DataSet:
     Args:
         path: a tar or zip archive.
         open_inner: opens the one data set that was in it, a file or a folder with IDX files.
+
+    Raises:
+        ScratchFull: there is no room for them.
     """
-    with TemporaryDirectory(prefix="primesvt-data-") as scratch:
+    room = Room()
+    with told_full(), TemporaryDirectory(prefix="primesvt-data-") as scratch:
         folder, left = Path(scratch) / path.name, MAX_BYTES
         folder.mkdir()
         files: list[Path] = []
@@ -101,12 +106,14 @@ def from_carrier(path: Path, open_inner: Callable[[Path], DataSet]) -> DataSet:
                 raise refuse("data_format", f"{path.name} carries too many data sets; pack one of them alone")
             target.parent.mkdir(parents=True, exist_ok=True)
             with member.open() as source:
-                left -= _copy(source, target, left)
+                left -= _copy(source, target, left, room)
             files.append(target)
         inner = the_only(path.name, files)
         if inner is None:
             raise refuse("data_unsafe", f"what {path.name} carries is no plain file")
-        return open_inner(inner)
+        data = open_inner(inner)
+    room.give_back()
+    return data
 
 
 def _harmless(name: str) -> Path:
@@ -115,12 +122,13 @@ def _harmless(name: str) -> Path:
     return Path(*[*filter(None, parts)][-DEEPEST:])
 
 
-def _copy(source: IO[bytes], target: Path, at_most: int) -> int:
+def _copy(source: IO[bytes], target: Path, at_most: int, room: Room) -> int:
     size = 0
     with target.open("wb") as file:
         while chunk := source.read(CHUNK):
             size += len(chunk)
             if size > at_most:
                 raise refuse("data_unsafe", f"{target.name} in the archive grows beyond {MAX_BYTES:,} bytes")
+            room.take(len(chunk))
             file.write(chunk)
     return size

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from primesvt_client.spec import Rule
-from primesvt_core.data._base import DataSet, Part, refuse
+from primesvt_core.data._base import DataSet, Decoder, Part, refuse
 from primesvt_core.data.classes.class_folders import class_folders
 from primesvt_core.data.classes.class_notes import OTHER, other_rule_note, suffixes, unread_notes
 from primesvt_core.data.classes.class_numbers import class_numbers
@@ -146,7 +147,15 @@ def image_set(listing: Listing, part: Part, order: ClassOrder) -> DataSet:
             *unread_notes(listing, choice.group.base, labels.empty, read),
         ),
         plain_classes=_plain_classes(listing, labels, other) if other and order.rule == "natural" else (),
+        others=lambda: _decoders(listing, {*used}),
     )
+
+
+def _decoders(listing: Listing, used: Collection[str]) -> Iterator[Decoder]:
+    """Of the pictures of a listing that are not used."""
+    for name in listing.pictures:
+        if name not in used:
+            yield partial(decoded, name, listing.read, listing.form.decode)
 
 
 def _by_other_rule(reader: _Reader, choice: Choice, order: ClassOrder) -> _Labels | None:

@@ -22,6 +22,7 @@ from primesvt_core.data.files.spool import Spool
 from primesvt_core.data.formats.arrays import beginning_notes, label_numbers, some
 from primesvt_core.data.parts.parts import chosen, instead, part_of
 from primesvt_core.data.pixels.images import decode_image
+from primesvt_core.errors import DataError
 
 SUFFIX = ".parquet"
 MAGIC = b"PAR1"
@@ -113,7 +114,18 @@ def from_parquet(path: Path, part: Part | None) -> DataSet:
         ),
         digest=lambda: hashlib.sha256("\n".join(pictures.digests).encode()).hexdigest(),
         notes=notes,
+        other_part="train" if part is None and _has_training_beside(path, read) else None,
     )
+
+
+def _has_training_beside(path: Path, read: str) -> bool:
+    """Whether a folder has training data beside the part that was read, which can be opened."""
+    if path.is_file() or read == "train":
+        return False
+    try:
+        return _files_of_part(path, "train")[1] == "train"
+    except DataError:  # as it will be for whoever wants them
+        return False
 
 
 def _check_reader(path: Path) -> None:

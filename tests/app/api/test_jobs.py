@@ -52,6 +52,26 @@ def test_the_same_request_with_the_same_key_makes_one_job(api: Api, asked: dict[
     assert api.post("/jobs", json=asked).json()["id"] != first.json()["id"]
 
 
+@pytest.mark.parametrize("path", ["/jobs", "/jobs/preflight"])
+def test_a_spec_has_at_most_64_kib(api: Api, asked: dict[str, Any], path: str) -> None:
+    largest = {"budget": BUDGET, "groups": ["*", "x" * ((64 << 10) - 100)]}
+    assert len(json.dumps(largest)) < 64 << 10
+    assert api.post(path, content=json.dumps({**asked, "spec": largest}, indent=8), headers=JSON).is_success
+    beyond = {"budget": BUDGET, "groups": ["*", "é" * (32 << 10)]}
+    with problem(api.post(path, json={**asked, "spec": beyond}), 413, "too_large") as refusal:
+        assert "65,536" in refusal["detail"]
+    enormous = {"budget": BUDGET, "groups": ["x" * (900 << 10)]}
+    with problem(api.post(path, json={**asked, "spec": enormous}), 413, "request_entity_too_large"):
+        pass
+
+
+def test_lists_have_no_specs(api: Api, asked: dict[str, Any]) -> None:
+    job = api.post("/jobs", json=asked).json()
+    [first, *others] = api.get("/jobs").json()["items"]
+    assert first == {name: value for name, value in job.items() if name != "spec"}
+    assert not any("spec" in other for other in others)
+
+
 @pytest.mark.parametrize(
     ("spec", "code", "named"),
     [

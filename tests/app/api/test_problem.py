@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sqlite3
 from collections.abc import Iterator
@@ -16,8 +17,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from app import errors
 from app.api.problem import STATUS
 from app.logs import formatter
-from app.storage import StoreUnavailable
+from app.storage import StoreFull, StoreUnavailable
 from tests.support.api import JSON, Api, problem
+from tests.support.browsing import get
 from tests.support.dashboard import Dashboard
 
 SECRET = "whsec_shown_only_once"
@@ -108,3 +110,40 @@ def test_pages_and_api_say_that_a_locked_database_is_busy(fresh: Dashboard, monk
     assert (page.status_code, page.headers["retry-after"]) == (503, "5")
     assert "text/html" in page.headers["content-type"]
     assert Api(fresh, None)("GET", "/nothing", headers=headers).status_code == 404
+
+
+def database_says(text: str) -> OperationalError:
+    error = sqlite3.OperationalError(text)
+    error.sqlite_errorname = "SQLITE_ERROR"
+    return OperationalError("INSERT", {}, error)
+
+
+FULL_DISKS = [
+    StoreFull(errno.ENOSPC, "full"), OSError(errno.ENOSPC, "full"), OSError(errno.EDQUOT, "full"),
+    database_says("database or disk is full"), database_says("could not extend file: No space left on device"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FULL_DISKS, ids=repr)
+def test_a_full_disk_is_507_wherever_it_is_noticed(fresh: Dashboard, fault: Exception) -> None:
+    @fresh.app.get("/writing")
+    def write() -> None:
+        raise fault
+
+    answer = Api(fresh, None)("GET", "/writing")
+    with problem(answer, 507, "storage_full"):
+        assert int(answer.headers["retry-after"]) > 0
+    page = get(fresh, None, "/writing")
+    assert (page.status_code, page.headers["retry-after"]) == (507, answer.headers["retry-after"])
+    assert "storage is full" in page.text
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.EIO, "broken"), database_says("no such table")], ids=repr)
+def test_other_faults_of_disks_and_databases_are_not(fresh: Dashboard, fault: Exception) -> None:
+    @fresh.app.get("/writing")
+    def write() -> None:
+        raise fault
+
+    with problem(Api(fresh, None)("GET", "/writing"), 500, "internal_error"):
+        pass
+    assert get(fresh, None, "/writing").status_code == 500

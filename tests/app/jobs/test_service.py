@@ -103,6 +103,7 @@ WRITES: dict[str, Callable[[Shop, JobClaim], object]] = {
     "stopped": lambda shop, claim: shop.queue.stopped(claim),
     "release": lambda shop, claim: shop.queue.release(claim, PROBLEM),
     "hand_back": lambda shop, claim: shop.queue.hand_back(claim),
+    "postpone": lambda shop, claim: shop.queue.postpone(claim, "full"),
 }
 
 
@@ -141,6 +142,22 @@ def test_a_worker_that_is_not_heard_of_loses_its_job(shop: Shop) -> None:
     shop.forget_workers()
     assert claim.job_id in shop.reconcile()
     assert shop.claimed(shop.job(claim)).epoch == claim.epoch + 1
+
+
+def test_a_full_disk_is_waited_for_however_long_and_costs_no_attempt(shop: Shop) -> None:
+    job = shop.queued()
+    for hours in (0, 0, 1, 24, 24):
+        claim, began = shop.claimed(job), now()
+        shop.set(job.id, created_at=began - timedelta(hours=hours))
+        shop.queue.postpone(claim, "the disk is full")
+        found = shop.job(job)
+        assert (found.state, found.attempts, found.problem) == (JobState.QUEUED, 0, None)
+        assert shop.queue.claim(job.id, "w") is None
+        shop.make_due(job.id)
+    claim = shop.claimed(job)
+    shop.jobs.cancel(shop.team, job.id)
+    shop.queue.postpone(claim, "the disk is full")
+    assert shop.job(job).state is JobState.CANCELLED
 
 
 def test_a_crash_is_tried_again_later_each_time_and_not_for_ever(shop: Shop) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from app.settings import Settings
-from app.storage import BlobMissing, BlobStore, Parts, StoreUnavailable, open_store, store_of
+from app.storage import BlobMissing, BlobStore, Parts, StoreFull, StoreUnavailable, open_store, store_of
 from app.storage.local import LocalStore
 from tests.support.stores import KINDS, fresh_store, store_url
 from tests.support.swift import Swift
@@ -150,3 +150,31 @@ def test_a_fault_of_the_disk_names_its_path(tmp_path: Path, monkeypatch: pytest.
         store.put("a/b", [b"content"])
     with pytest.raises(StoreUnavailable, match=str(tmp_path / "blobs")):
         store.create_multipart("a/b", Parts(3, 3))
+
+
+def test_a_folder_leaves_room_for_everything_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of a part, too: nothing of it stays, and what was there before does."""
+    store = store_of(Settings(data_dir=tmp_path, keep_free_bytes=100 * MIB))
+    parts = Parts(2 * MIB, MIB)
+    upload = store.create_multipart("a", parts)
+    store.put_part(upload, parts, 1, [b"1" * MIB])
+    free = iter([101 * MIB, 99 * MIB] + [99 * MIB] * 9)
+
+    class Disk:
+        @property
+        def free(self) -> int:
+            return next(free)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("app.storage.local.shutil.disk_usage", lambda _: Disk())
+        with pytest.raises(StoreFull, match="kept free"):
+            store.put_part(upload, parts, 2, in_pieces(b"2" * MIB, MIB // 2))
+        for write in (lambda: store.put("b", [b"b"]), lambda: store.create_multipart("c", parts)):
+            with pytest.raises(StoreFull):
+                write()
+        with pytest.raises(StoreFull):
+            store.put_part(upload, parts, 1, [b"3" * MIB])
+    assert (store.list_parts(upload, parts), store.size("b")) == ({1}, None)
+    store.put_part(upload, parts, 2, [b"2" * MIB])
+    store.complete_multipart(upload, parts)
+    assert read(store, "a") == b"1" * MIB + b"2" * MIB

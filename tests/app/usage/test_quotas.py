@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -20,6 +22,7 @@ from app.errors import (
     NotFound,
     StorageQuotaExceeded,
     TooLarge,
+    UploadQuotaExceeded,
 )
 from app.jobs.models import UsageRow
 from app.jobs.records import NewJob
@@ -155,3 +158,44 @@ def test_the_servers_quotas_hold_where_a_team_has_none(access: Access) -> None:
     assert quotas.of(access.team) == Quotas(storage_bytes=7, unfinished_jobs=3)
     with pytest.raises(NotFound):
         quotas.change("team_none", {})
+
+
+def test_uploads_are_counted_empty_and_shared_ones_too(access: Access, shop: Shop) -> None:
+    catalog = CatalogService(shop.database, shop.store, shop.notifier, shop.settings, QuotaAdmission(Quotas(), 3))
+
+    def create(size: int, sha256: str | None = None) -> str:
+        return catalog.create(access.team, UploadKind.CHECKPOINT, "a.pth", size, sha256).id
+
+    digest = hashlib.sha256(b"a").hexdigest()
+    first = create(1, digest)
+    catalog.put_part(access.team, first, 1, [b"a"], digest)
+    catalog.complete(access.team, first)
+    claim = shop.uploads.claim(first, "worker")
+    assert claim is not None
+    shop.uploads.verified(claim, digest)
+    create(0)
+    create(0)
+    for size, sha256 in ((0, None), (1, None), (1, digest)):
+        with pytest.raises(UploadQuotaExceeded, match="has 3 uploads, as many as it may; delete some"):
+            create(size, sha256)
+    assert access.quotas.usage(access.team).storage_bytes == 1
+    catalog.delete(access.team, catalog.search(access.team).items[0].id)
+    with ThreadPoolExecutor(4) as pool:
+        made = [*pool.map(lambda _: attempt(lambda: create(0)), range(4))]
+    assert sum(map(bool, made)) == 1
+
+
+def attempt(create: Callable[[], str]) -> str | None:
+    try:
+        return create()
+    except UploadQuotaExceeded:
+        return None
+
+
+def test_what_a_team_may_still_store(access: Access, catalog: CatalogService) -> None:
+    assert access.quotas.left_bytes(access.team) is None
+    access.quotas.change(access.team, {"storage_bytes": 1000})
+    assert announce(catalog, access.team, 400)
+    assert access.quotas.left_bytes(access.team) == 600
+    access.quotas.change(access.team, {"storage_bytes": 100})
+    assert access.quotas.left_bytes(access.team) == 0

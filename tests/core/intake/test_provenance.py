@@ -118,3 +118,34 @@ def test_a_plan_of_another_number_of_channels_is_refused(
     file = written(tmp_path / "m.safetensors", state, {**document, "plan": {**document["plan"], group: other}})
     with pytest.raises(CheckpointMismatch, match=rf"keeps {len(other)} channels of {group}, which has {len(kept)}"):
         inspect(file)
+
+
+@pytest.mark.parametrize("entries", ["many entries", "many layers"])
+def test_a_config_of_more_than_its_tensors_is_refused_before_a_model_is_built(
+    entries: str,
+    pruned: tuple[dict[str, torch.Tensor], dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A file of 4 MB could describe a hundred thousand blocks: two minutes and three gigabytes."""
+    state, document = pruned
+    block, count = document["config"]["blocks"][0], 2 * len(state) if entries == "many entries" else 20
+    config = {**document["config"], "blocks": [block] * count}
+
+    def build(*_: object) -> None:
+        pytest.fail("its model is built")
+
+    monkeypatch.setattr("primesvt_core.pruning.surgery.full_shapes", build)
+    with pytest.raises(CheckpointMismatch, match=rf"m\.safetensors .* {len(state)}"):
+        inspect(written(tmp_path / "m.safetensors", state, {**document, "config": config}))
+
+
+def test_errors_name_the_first_wrong_fields_alone(
+    pruned: tuple[dict[str, torch.Tensor], dict[str, Any]], tmp_path: Path
+) -> None:
+    state, document = pruned
+    wrong = {**document["config"], **{f"field{number}": 1 for number in range(40)}}
+    with pytest.raises(PrimeSVTError) as refused:
+        inspect(written(tmp_path / "m.safetensors", state, {**document, "config": wrong}))
+    assert "field4" in refused.value.message
+    assert "field5" not in refused.value.message
