@@ -9,11 +9,13 @@ from fastapi import FastAPI
 
 from app import logs
 from app.factory import create_app
+from app.hardening import hide_memory
 from app.settings import Settings
 
 
 def create() -> FastAPI:
     """The application of this process's environment; the schema is brought up to date first."""
+    hide_memory()
     settings = Settings.from_env(os.environ)
     logs.configure(settings.log_level, as_json=settings.log_json)
     app = create_app(settings)

@@ -33,6 +33,7 @@ from worker.protocol import (
     CompressResult,
     Message,
     NextBatchMessage,
+    ProbeSandbox,
     ProgressMessage,
     PublishMessage,
     RefusedMessage,
@@ -42,6 +43,7 @@ from worker.protocol import (
     SandboxMessage,
     Task,
     ValidateCheckpoint,
+    ValidateData,
 )
 
 DIED = 1
@@ -77,12 +79,15 @@ def main() -> int:
     """Carry out the request on standard input."""
     channel = _private_output()
     request = Request.model_validate_json(sys.stdin.readline())
-    missing = sandbox.enter(request.sandbox)
-    threading.Thread(target=channel.listen, daemon=True).start()
+    missing = sandbox.enter(request)
     if request.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch is loaded
-    if missing:
+    threading.Thread(target=channel.listen, daemon=True).start()
+    is_probe = isinstance(request.task, ProbeSandbox)
+    if missing or is_probe:
         channel.send(SandboxMessage(missing=missing))
+    if is_probe:
+        return 0
     try:
         channel.send(ResultMessage(result=carry_out(request.task, channel)))
     except PrimeSVTError as error:
@@ -117,6 +122,7 @@ def carry_out(task: Task, channel: Channel) -> Result:
         from primesvt_core.intake.inspect import inspect
 
         return inspect(task.path).facts()
+    assert isinstance(task, ValidateData)  # noqa: S101  # a probe has nothing to carry out
     from primesvt_core.data import open_data, unclear
 
     data = open_data(task.path)
