@@ -16,7 +16,10 @@ from pathlib import Path
 USERS = range(61184, 65520)
 """The numbers that systemd keeps for users of this kind: no account has one, and containers have them, too."""
 
-PR_SET_KEEPCAPS = 8
+PR_SET_KEEPCAPS, PR_SET_SECUREBITS = 8, 28
+SECBIT_NO_SETUID_FIXUP = 1 << 2
+"""Capabilities stay as they were set when the user changes, and `os.access` counts them: libraries ask it first."""
+
 CAPABILITIES_VERSION = 0x20080522
 READING = (2, 1)
 """CAP_DAC_READ_SEARCH and, where root does not have it, as in most containers, CAP_DAC_OVERRIDE."""
@@ -83,18 +86,19 @@ def become(user: int, needed: Sequence[Path]) -> bool:
     try:
         os.setgroups([])
         os.setresgid(user, user, user)
+        libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
         libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
         os.setresuid(user, user, user)
     except OSError:
         return False
-    # Asked as the new user: `os.access` counts no capabilities of others than root.
+    kept = next((1 << capability for capability in READING if _keep(libc, 0, 1 << capability)), 0)
     is_closed = not all(os.access(path, os.R_OK) for path in there)
-    return any(_keep(libc, 1 << capability) for capability in (READING if is_closed else ())) or _keep(libc, 0)
+    return _keep(libc, kept, kept) if is_closed else _keep(libc, 0, 0)
 
 
-def _keep(libc: ctypes.CDLL, capabilities: int) -> bool:
+def _keep(libc: ctypes.CDLL, effective: int, permitted: int) -> bool:
     header = struct.pack("=Ii", CAPABILITIES_VERSION, 0)
-    both = (_Capabilities * 2)(_Capabilities(capabilities, capabilities, 0))
+    both = (_Capabilities * 2)(_Capabilities(effective, permitted, 0))
     return bool(libc.capset(header, both) == 0)
 
 

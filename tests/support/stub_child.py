@@ -36,8 +36,8 @@ from worker.protocol import (
 
 CELLS = int(os.environ.get("PYTHON_STUB_CELLS", "5"))
 CELL_SECONDS = float(os.environ.get("PYTHON_STUB_CELL_SECONDS", "0.02"))
-COMPUTED = os.environ.get("PYTHON_STUB_COMPUTED", os.devnull)
-"""File to which the number of every computed cell is added."""
+COMPUTED = Path(os.environ.get("PYTHON_STUB_COMPUTED", os.devnull)).open("a")  # noqa: SIM115  # as long as the process
+"""File to which the number of every computed cell is added; opened before the sandbox closes it."""
 
 
 def carry_out(task: Task, channel: child.Channel) -> Result:
@@ -107,8 +107,8 @@ def _value(seed: str, number: int) -> str:
 
 def _cell(seed: str, number: int) -> str:
     time.sleep(CELL_SECONDS)
-    with Path(COMPUTED).open("a") as file:
-        file.write(f"{number}\n")
+    COMPUTED.write(f"{number}\n")
+    COMPUTED.flush()
     return _value(seed, number)
 
 
