@@ -16,7 +16,7 @@ from app.metrics import REGISTRY
 from app.queue import RUN_JOB, VALIDATE_UPLOAD, make_celery
 from app.settings import Settings
 from app.workers.records import WorkerState
-from worker.caches import compile_kernels
+from worker import caches
 from worker.metrics_server import GpuCollector, serve_metrics
 from worker.probing import missing_promises
 from worker.worker_loop import WorkerLoop, open_worker_loop
@@ -42,7 +42,7 @@ def make_worker(loop: WorkerLoop) -> Celery:
 def prepare(loop: WorkerLoop) -> None:
     """What takes seconds and nobody waits for: find out which promises hold here, compile kernels for all children."""
     loop.registration.set_missing(missing_promises(loop.settings, loop.devices))
-    compile_kernels()
+    caches.fill()
 
 
 def with_password(settings: Settings, environment: Mapping[str, str]) -> Settings:

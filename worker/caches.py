@@ -16,7 +16,8 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 COMPILE = "primesvt_core.engines.compiling"
-COMPILE_SECONDS = 900.0
+LIST_FONTS = "import matplotlib.font_manager"
+LONGEST_SECONDS = 900.0
 INDEX, KERNELS, FONTS = "*.nbi", "*.nb[ic]", "fontlist-*.json"
 
 
@@ -35,20 +36,26 @@ def lend(home: Path) -> None:
     _link(_fonts(), FONTS, home / ".cache" / "matplotlib")
 
 
-def compile_kernels() -> None:
-    """Compile the kernels into the cache of this user, unless it has those of this version already."""
+def fill() -> None:
+    """Compile the kernels, and list the fonts, into the caches of this user, unless they are there already."""
     newest = max((path.stat().st_mtime for path in _engines().glob("native*.py")), default=0.0)
     indices = [path.stat().st_mtime for folder in _kernels() for path in folder.glob(INDEX)]
-    if any(at >= newest for at in indices) or find_spec("numba") is None:
-        return
-    command = [sys.executable, "-P", "-m", COMPILE]
+    if find_spec("numba") is not None and not any(at >= newest for at in indices):
+        _run("-m", COMPILE)
+    if not any(_fonts().glob(FONTS)):
+        _run("-c", LIST_FONTS)
+
+
+def _run(*arguments: str) -> None:
     try:
-        done = subprocess.run(command, timeout=COMPILE_SECONDS, check=False, capture_output=True)  # noqa: S603
+        done = subprocess.run(  # noqa: S603  # our own module
+            [sys.executable, "-P", *arguments], timeout=LONGEST_SECONDS, check=False, capture_output=True
+        )
     except subprocess.TimeoutExpired:
-        log.warning("kernels_not_compiled", extra={"reason": f"it took longer than {COMPILE_SECONDS:g} s"})
+        log.warning("caches_not_filled", extra={"reason": f"it took longer than {LONGEST_SECONDS:g} s"})
         return
     if done.returncode:
-        log.warning("kernels_not_compiled", extra={"reason": done.stderr.decode("utf-8", "replace")[-500:]})
+        log.warning("caches_not_filled", extra={"reason": done.stderr.decode("utf-8", "replace")[-500:]})
 
 
 def _engines() -> Path:

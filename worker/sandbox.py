@@ -174,7 +174,7 @@ def not_held(means: Means, sandbox: Sandbox) -> list[Promise]:
         Promise.PROCESSES: own or (filtered and version > 0),
         Promise.SIGNALS: own or (filtered and not sandbox.programs) or version >= landlock.SCOPES,
         Promise.FILES: version > 0,
-        Promise.WRITING: version >= landlock.TRUNCATES or (version > 0 and own),
+        Promise.WRITING: (own and version > 0) or (filtered and version >= landlock.TRUNCATES),
         Promise.SOCKETS: filtered and (own or not sandbox.sockets),
         Promise.ROOT: own or not users.is_root(),
     }

@@ -44,6 +44,7 @@ class Machine:
     kill: int
     tgkill: int
     of_process: tuple[int, ...]  # prlimit64, sched_setaffinity, sched_setscheduler, sched_setparam, sched_setattr
+    attributes: tuple[int, ...]  # chmod, chown, utime and setxattr, all their forms; watches of inotify and fanotify
     programs: tuple[int, ...]  # execve, execveat, fork, vfork
     never: tuple[int, ...]
 
@@ -52,6 +53,8 @@ MACHINES: Mapping[str, Machine] = {
     "x86_64": Machine(
         audit=0xC000003E, socket=41, clone=56, clone3=435, kill=62, tgkill=234,
         of_process=(302, 203, 144, 142, 314),
+        attributes=(90, 91, 268, 452, 92, 93, 94, 260, 132, 235, 261, 280, 188, 189, 190, 197, 198, 199, 463, 466, 469,
+                    254, 301),
         programs=(59, 322, 57, 58),
         # ptrace, process_vm_readv, process_vm_writev, pidfd_open, pidfd_getfd, pidfd_send_signal, tkill,
         # rt_sigqueueinfo, rt_tgsigqueueinfo, io_uring_setup, bpf, perf_event_open, userfaultfd, add_key, request_key,
@@ -64,6 +67,7 @@ MACHINES: Mapping[str, Machine] = {
     "aarch64": Machine(
         audit=0xC00000B7, socket=198, clone=220, clone3=435, kill=129, tgkill=131,
         of_process=(261, 122, 119, 118, 274),
+        attributes=(52, 53, 452, 54, 55, 88, 5, 6, 7, 14, 15, 16, 463, 466, 469, 27, 263),
         programs=(221, 281),
         never=(117, 270, 271, 434, 438, 424, 130, 138, 240, 425, 280, 241, 282, 217, 218, 219, 97, 268, 40, 39, 41, 51,
                265, 140, 30, 238, 239, 272, 440, 448, 157, 154, 428, 429, 430, 431, 432, 433, 442),
@@ -105,7 +109,8 @@ def _filter(machine: Machine, *, programs: bool, sockets: bool) -> Iterator[byte
     """The instructions, in the kernel's order of questions."""
     yield from (_step(LOAD, MACHINE), _step(EQUAL, machine.audit, met=1), _step(RETURN, KILL))
     yield from (_step(LOAD, NUMBER), _step(AT_LEAST, X32, unmet=1), _step(RETURN, REFUSE | EPERM))
-    for number in (*machine.never, *(() if programs else machine.programs)):
+    # Landlock leaves the attributes of files to their owner, who may be this process's user.
+    for number in (*machine.never, *machine.attributes, *(() if programs else machine.programs)):
         yield from (_step(EQUAL, number, unmet=1), _step(RETURN, REFUSE | EPERM))
     yield from _unless(machine.socket, (AF_UNIX, AF_NETLINK) if sockets else ())
     for number in machine.of_process:  # its own limits and processors alone

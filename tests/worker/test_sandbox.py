@@ -188,7 +188,7 @@ def test_what_a_machine_cannot_give_is_logged(
 def test_both_processors_have_every_call() -> None:
     for machine in seccomp.MACHINES.values():
         numbers = [machine.socket, machine.clone, machine.clone3, machine.kill, machine.tgkill, *machine.of_process,
-                   *machine.programs, *machine.never]  # fmt: skip
+                   *machine.attributes, *machine.programs, *machine.never]  # fmt: skip
         assert len(numbers) == len(set(numbers))
     x86, arm = seccomp.MACHINES["x86_64"], seccomp.MACHINES["aarch64"]
     assert len(x86.never) == len(arm.never)
