@@ -1,7 +1,7 @@
 """``python -m tests.support.subverted_service FOLDER validating|computing USER``: a service one of whose children attacks.
 
 It has a settings file, a database, blobs, an upload and a job of other teams, and a child at work for one of them. USER 0
-is root. Prints what the child reports.
+is root; only root can name another than its own. Prints what the child reports.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PR_CAP_AMBIENT, RAISE = 47, 2
 
 def become(user: int) -> None:
     """An ordinary user, who may read the interpreter and packages even where they lie in root's home."""
-    if user == 0:
+    if user == os.geteuid():
         return
     assert users.become(user, [Path("/root")])
     libc, header = ctypes.CDLL(None, use_errno=True), (ctypes.c_uint32 * 2)(users.CAPABILITIES_VERSION, 0)
