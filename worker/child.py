@@ -86,8 +86,11 @@ def main() -> int:
     is_probe = isinstance(request.task, ProbeSandbox)
     if missing or is_probe:
         channel.send(SandboxMessage(missing=missing))
-    if is_probe:
-        return 0
+    return 0 if is_probe else _answer(request, channel)
+
+
+def _answer(request: Request, channel: Channel) -> int:
+    """Carry out the request, and say what came of it; returns the exit status."""
     try:
         channel.send(ResultMessage(result=carry_out(request.task, channel)))
     except PrimeSVTError as error:

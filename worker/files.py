@@ -6,13 +6,13 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 CHUNK = 1 << 20
 
 
-def open_plain(path: Path) -> BinaryIO:
+def open_plain(path: Path) -> BufferedReader:
     """Open a file to read that is one itself, rather than a link to what its writer may not read, a pipe or a device.
 
     Raises:

@@ -121,9 +121,10 @@ class JobRunner:
             lease_seconds=self.settings.lease_seconds,
         )  # fmt: skip
         request = Request(
-            task=self._task(claim, folder, workspace, saved, heartbeat), sandbox=sandbox.for_computing(self.settings, claim.device),
+            task=self._task(claim, folder, workspace, saved, heartbeat),
+            sandbox=sandbox.for_computing(self.settings, claim.device),
             device=claim.device,
-        )  # fmt: skip
+        )
         dispatcher = OwnCellDispatcher(
             self.steps, claim, cells, self.settings.share_seconds, lambda: self.notifier.notify_job(claim.job_id),
             lambda: saved.save(heartbeat),

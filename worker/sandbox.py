@@ -114,9 +114,7 @@ def _users(settings: Settings) -> Path | None:
 def environment(inherited: Mapping[str, str], sandbox: Sandbox, scratch: str) -> dict[str, str]:
     """A child's variables; ``scratch`` is its home, and where its temporary files go."""
     passed = {
-        name: value
-        for name, value in inherited.items()
-        if PASSED_VARIABLES.fullmatch(name) and name not in PINNING
+        name: value for name, value in inherited.items() if PASSED_VARIABLES.fullmatch(name) and name not in PINNING
     }
     threads = {} if sandbox.programs else ONE_THREAD
     return {**passed, **threads, "OMP_WAIT_POLICY": "PASSIVE", "TMPDIR": scratch, "HOME": scratch}

@@ -25,7 +25,12 @@ print(before.count(b"very-secret"), after.count(b"very-secret"), subtle.count("v
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_secrets_leave_the_environment_and_the_memory_that_the_kernel_shows() -> None:
-    given = {"PGPASSWORD": "very-secret", "PRIMESVT_DATABASE_URL": "very-secret", "PLAIN": "kept", "PATH": "/usr/bin:/bin"}
+    given = {
+        "PGPASSWORD": "very-secret",
+        "PRIMESVT_DATABASE_URL": "very-secret",
+        "PLAIN": "kept",
+        "PATH": "/usr/bin:/bin",
+    }
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], env={**given, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
         check=True,

@@ -32,6 +32,7 @@ from worker.protocol import (
     Result,
     Task,
     ValidateCheckpoint,
+    ValidateData,
 )
 
 CELLS = int(os.environ.get("PYTHON_STUB_CELLS", "5"))
@@ -47,11 +48,12 @@ def carry_out(task: Task, channel: child.Channel) -> Result:
         return AssistResult(
             cells=sharing.assist(lambda cells: [*map(compute, cells.values())], Workspace(task.workspace), channel)
         )
-    if not isinstance(task, CompressRequest):
+    if isinstance(task, ValidateCheckpoint | ValidateData):
         sha256 = hashlib.sha256(task.path.read_bytes()).hexdigest()
         if isinstance(task, ValidateCheckpoint):
             return CheckpointFacts(family="stub", sha256=sha256)
         return DataSetFacts(samples=0, fingerprint=sha256)
+    assert isinstance(task, CompressRequest)
     with child.lock_workspace(task.workspace):
         child.restore(task)
         cells = _profile(task, channel)

@@ -184,7 +184,7 @@ def _call(name: str, *arguments: Any) -> None:
 if __name__ == "__main__":
     child.carry_out = carry_out
     if "PYTHON_UNCONFINED" in os.environ:  # what the attempts come to without a sandbox
-        sandbox.enter = lambda _request: []
+        sandbox.enter = lambda request: []
     if "PYTHON_NO_LANDLOCK" in os.environ:
         landlock.version = lambda: 0
     if "PYTHON_UNKNOWN_MACHINE" in os.environ:

@@ -1,7 +1,8 @@
-"""``python -m tests.support.subverted_service FOLDER validating|computing USER``: a service one of whose children attacks.
+"""A service one of whose children attacks: ``python -m tests.support.subverted_service FOLDER KIND USER``.
 
-It has a settings file, a database, blobs, an upload and a job of other teams, and a child at work for one of them. USER 0
-is root; only root can name another than its own. Prints what the child reports.
+It has a settings file, a database, blobs, an upload and a job of other teams, and a child at work for one of them. KIND
+is ``validating`` or ``computing``; USER 0 is root, and only root can name another than its own. Prints what the child
+reports.
 """
 
 from __future__ import annotations
@@ -20,7 +21,16 @@ from app.hardening import SECRETS, forget, hide_memory
 from app.settings import Settings
 from worker import process, sandbox, users
 from worker.process import Child, start_child
-from worker.protocol import CompressRequest, Message, NextBatchMessage, Request, ResultMessage, SandboxMessage, ValidateData
+from worker.protocol import (
+    CompressRequest,
+    Message,
+    NextBatchMessage,
+    Request,
+    ResultMessage,
+    Sandbox,
+    SandboxMessage,
+    ValidateData,
+)
 
 PATIENCE_SECONDS = 100.0
 PR_CAP_AMBIENT, RAISE = 47, 2
@@ -49,7 +59,7 @@ def furnish(data: Path) -> dict[str, Any]:
         path.write_text("secret")
     (own_upload / "input").mkdir(parents=True)
     folders = sorted({data, data / "workspaces", *(path.parent for path in files)})
-    closed = [own_upload, own_upload / "input", *map(Path, ("/tmp", "/var/tmp", "/dev/shm"))]  # noqa: S108
+    closed = [own_upload, own_upload / "input", *map(Path, ("/tmp", "/var/tmp", "/dev/shm"))]
     return {
         "files": [*map(str, files)],
         "folders": [*map(str, folders)],
@@ -58,7 +68,7 @@ def furnish(data: Path) -> dict[str, Any]:
     }
 
 
-def request(data: Path, name: str, content: object, kind: str, limits: sandbox.Sandbox) -> tuple[Request, Path]:
+def request(data: Path, name: str, content: object, kind: str, limits: Sandbox) -> tuple[Request, Path]:
     """For a child whose input is a link to what is stored, as in the service; and where its log goes."""
     folder, blob = data / "workspaces" / name, data / "blobs" / name
     blob.write_text(json.dumps(content))
@@ -112,7 +122,7 @@ def main(data: Path, kind: str, user: int) -> None:
         "before": sum(name.encode() in environment for name in SECRETS),
         "left": sum(name in os.environ for name in SECRETS) + forgotten.count(b"hidden-"),
     }
-    print(json.dumps({**found, "missing": sorted({*missing}), "secrets": secrets}))
+    sys.stdout.write(json.dumps({**found, "missing": sorted({*missing}), "secrets": secrets}))
 
 
 if __name__ == "__main__":

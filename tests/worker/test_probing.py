@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.settings import Settings
-from worker import landlock, process, probing
+from worker import landlock, probing, process
 
 ROOT = Path(__file__).resolve().parents[2]
 
