@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from app import logs
 from app.factory import create_app
+from app.hardening import hide_memory
 from app.services import Services
 from app.settings import Settings, private_umask, refuse_shared_folders
 
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 
 def create() -> FastAPI:
     """The application of this process's environment; the schema is brought up to date first."""
+    hide_memory()
     settings = Settings.from_env(os.environ)
     private_umask()
     refuse_shared_folders(settings)

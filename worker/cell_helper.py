@@ -88,7 +88,7 @@ class CellHelper:
             spec=claim.spec,
             workspace=workspace,
         )
-        request = Request(task=task, sandbox=sandbox.for_computing(self.settings), device=claim.device)
+        request = Request(task=task, sandbox=sandbox.for_computing(self.settings, claim.device), device=claim.device)
         try:
             supervise(
                 request, AssistResult, folder / "child.log", heartbeat, silence_seconds=self.settings.stall_seconds,

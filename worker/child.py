@@ -37,6 +37,7 @@ from worker.protocol import (
     Message,
     NextBatchMessage,
     PicturesMessage,
+    ProbeSandbox,
     ProgressMessage,
     PublishMessage,
     RefusedMessage,
@@ -101,12 +102,18 @@ def main() -> int:
     """Carry out the request on standard input."""
     channel = _private_output()
     request = Request.model_validate_json(sys.stdin.readline())
-    missing = sandbox.enter(request.sandbox)
-    threading.Thread(target=channel.listen, daemon=True).start()
+    missing = sandbox.enter(request)
     if request.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch is loaded
-    if missing:
+    threading.Thread(target=channel.listen, daemon=True).start()
+    is_probe = isinstance(request.task, ProbeSandbox)
+    if missing or is_probe:
         channel.send(SandboxMessage(missing=missing))
+    return 0 if is_probe else _answer(request, channel)
+
+
+def _answer(request: Request, channel: Channel) -> int:
+    """Carry out the request, and say what came of it; returns the exit status."""
     try:
         channel.send(ResultMessage(result=carry_out(request.task, channel)))
     except Exception as error:  # noqa: BLE001  # whatever it is, the worker is told what it means
@@ -148,6 +155,7 @@ def carry_out(task: Task, channel: Channel) -> Result:
         from primesvt_core.intake.inspect import inspect
 
         return inspect(task.path).facts()
+    assert isinstance(task, ValidateData)  # noqa: S101  # a probe has nothing to carry out
     return _look_into(task, channel)
 
 

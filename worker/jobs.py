@@ -28,7 +28,7 @@ from primesvt_client.facts import ProblemFacts
 from primesvt_client.progress import Progress
 from worker import sandbox
 from worker.cell_dispatcher import OwnCellDispatcher
-from worker.files import chunks
+from worker.files import chunks, plain_files
 from worker.heartbeat import CancelRequested, LeaseHeartbeat, ShuttingDown
 from worker.inputs import UNSAFE, fetch_input, with_heartbeat
 from worker.persistence import NewCells, SavedFiles, delete_leftovers, fetch_cells
@@ -132,9 +132,10 @@ class JobRunner:
             lease_seconds=self.settings.lease_seconds,
         )  # fmt: skip
         request = Request(
-            task=self._task(claim, folder, workspace, saved, heartbeat), sandbox=sandbox.for_computing(self.settings),
+            task=self._task(claim, folder, workspace, saved, heartbeat),
+            sandbox=sandbox.for_computing(self.settings, claim.device),
             device=claim.device,
-        )  # fmt: skip
+        )
         dispatcher = OwnCellDispatcher(
             self.steps, claim, cells, self.settings.share_seconds, lambda: self.notifier.notify_job(claim.job_id),
             lambda: saved.save(heartbeat),
@@ -175,7 +176,7 @@ class JobRunner:
 
     def _store_artifacts(self, claim: JobClaim, out: Path, result: CompressResult, heartbeat: LeaseHeartbeat) -> None:
         """Store the artifacts, then list them in the transaction that ends the job: nobody sees half of them."""
-        names = {path: path.relative_to(out).as_posix() for path in sorted(out.rglob("*")) if path.is_file()}
+        names = {path: path.relative_to(out).as_posix() for path in plain_files(out)}
         self.files.announce(claim, {_key(claim, name): name for name in names.values()})
         stored: list[StoredArtifact] = []
         try:

@@ -19,7 +19,7 @@ from app.jobs.records import JobClaim
 from app.storage import BlobMissing, BlobStore
 from primesvt_core.workspace import reuse
 from primesvt_core.workspace.store import CELLS, snapshots
-from worker.files import chunks
+from worker.files import chunks, open_plain
 from worker.heartbeat import LeaseHeartbeat
 from worker.inputs import with_heartbeat
 
@@ -42,7 +42,7 @@ class NewCells:
             return {}
         cells: dict[str, JsonValue] = {}
         self._read_bytes = self._saved_bytes
-        with self.path.open("rb") as file:
+        with open_plain(self.path) as file:
             file.seek(self._saved_bytes)
             for line in file:
                 try:
@@ -72,7 +72,7 @@ class SavedFiles:
         folder.mkdir(parents=True)
         for saved in self.work.all(self.claim):
             here = self.workspace / saved.name
-            if not here.is_file() or _sha256(here) != saved.sha256:
+            if here.is_symlink() or not here.is_file() or _sha256(here) != saved.sha256:
                 _download(self.store, saved.blob_key, saved.sha256, folder / saved.name, heartbeat)
         return folder
 
@@ -138,5 +138,5 @@ def delete_leftovers(work: JobFileStore, store: BlobStore) -> None:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,13 +11,13 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from worker import sandbox
-from worker.protocol import MESSAGE, AssignmentAnswer, Message, Request
+from worker import caches, sandbox, users
+from worker.protocol import MESSAGE, AssignmentAnswer, Message, Request, Sandbox
 
 GRACE_SECONDS = 2.0
 """Between asking a child to stop and killing its group."""
@@ -114,10 +114,31 @@ def start_child(request: Request, log: Path) -> Iterator[Child]:
     Args:
         request: written to its standard input, which stays open: it ends when the worker does.
         log: where its standard error goes; the folder lies beside it.
+
+    Raises:
+        OSError: the folder cannot be made, or no user is free.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="scratch-", dir=log.parent, ignore_cleanup_errors=True) as scratch:
-        yield from _running(request, log, scratch)
+    with (
+        tempfile.TemporaryDirectory(prefix="scratch-", dir=log.parent, ignore_cleanup_errors=True) as scratch,
+        _user_for(request.sandbox) as user,
+    ):
+        yield from _running(_prepared(request, Path(scratch), user), log, scratch)
+
+
+def _user_for(limits: Sandbox) -> AbstractContextManager[int | None]:
+    return users.own_user(limits.users) if limits.users else contextlib.nullcontext()
+
+
+def _prepared(request: Request, scratch: Path, user: int | None) -> Request:
+    """The request of a child whose folders are there, and its own."""
+    if request.sandbox.programs:
+        caches.lend(scratch)
+    for folder in request.task.writes:
+        folder.mkdir(parents=True, exist_ok=True)
+    owned = user is not None and users.give([scratch, *request.task.writes], user)
+    limits = request.sandbox.model_copy(update={"user": user if owned else None})
+    return request.model_copy(update={"sandbox": limits})
 
 
 def _running(request: Request, log: Path, scratch: str) -> Iterator[Child]:

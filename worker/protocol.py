@@ -42,6 +42,16 @@ class CompressRequest(_Message):
     fetched: Path | None = None
     cells: tuple[Path, ...] = ()
 
+    @property
+    def reads(self) -> tuple[Path, ...]:
+        """Files that the child may read."""
+        return _given(self.checkpoint, self.data, self.train_data, *self.cells)
+
+    @property
+    def writes(self) -> tuple[Path, ...]:
+        """Folders that the child may write in."""
+        return _given(self.workspace, self.out, self.fetched)
+
 
 class AssistRequest(_Message):
     """Compute cells of the profile of another worker's compression, as long as there are any."""
@@ -53,15 +63,40 @@ class AssistRequest(_Message):
     spec: dict[str, JsonValue]
     workspace: Path
 
+    @property
+    def reads(self) -> tuple[Path, ...]:
+        """Files that the child may read."""
+        return _given(self.checkpoint, self.data, self.train_data)
 
-class ValidateCheckpoint(_Message):
+    @property
+    def writes(self) -> tuple[Path, ...]:
+        """Folders that the child may write in."""
+        return (self.workspace,)
+
+
+class _Validation(_Message):
+    """Of an upload; nothing is written but temporary files."""
+
+    path: Path
+
+    @property
+    def reads(self) -> tuple[Path, ...]:
+        """Files that the child may read."""
+        return (self.path,)
+
+    @property
+    def writes(self) -> tuple[Path, ...]:
+        """Folders that the child may write in."""
+        return ()
+
+
+class ValidateCheckpoint(_Validation):
     """Inspect a checkpoint."""
 
     task: Literal["validate_checkpoint"] = "validate_checkpoint"
-    path: Path
 
 
-class ValidateData(_Message):
+class ValidateData(_Validation):
     """Inspect a data set, and decode everything in it.
 
     Attributes:
@@ -69,11 +104,22 @@ class ValidateData(_Message):
     """
 
     task: Literal["validate_data"] = "validate_data"
-    path: Path
     scratch_bytes: int | None = None
 
 
-Task = CompressRequest | AssistRequest | ValidateCheckpoint | ValidateData
+class ProbeSandbox(_Message):
+    """Enter the sandbox, and answer with a `SandboxMessage`."""
+
+    task: Literal["probe_sandbox"] = "probe_sandbox"
+    reads: tuple[Path, ...] = ()
+    writes: tuple[Path, ...] = ()
+
+
+Task = CompressRequest | AssistRequest | ValidateCheckpoint | ValidateData | ProbeSandbox
+
+
+def _given(*paths: Path | None) -> tuple[Path, ...]:
+    return tuple(path for path in paths if path is not None)
 
 
 class Sandbox(_Message):
@@ -84,7 +130,12 @@ class Sandbox(_Message):
         cpu_seconds: of all its threads together.
         file_bytes: of each file that it writes.
         open_files: at the same time.
-        programs: whether it may start programs and use sockets of this machine, as computing needs to.
+        programs: whether it may start programs, as computing needs to.
+        sockets: whether it may use sockets of this machine, as drivers of GPUs do.
+        hidden: where the service keeps its things; they stay closed even where they lie in a folder that is open.
+        lent: folders with what is kept compiled on this machine, to be read.
+        users: where users for children are locked; children keep the service's own if there is none.
+        user: number of the user that it becomes.
     """
 
     memory_bytes: int = 0
@@ -92,6 +143,11 @@ class Sandbox(_Message):
     file_bytes: int = 0
     open_files: int = 0
     programs: bool = True
+    sockets: bool = False
+    hidden: tuple[Path, ...] = ()
+    lent: tuple[Path, ...] = ()
+    users: Path | None = None
+    user: int | None = None
 
 
 class Request(_Message):
@@ -121,7 +177,7 @@ class PicturesMessage(_Message):
 
 
 class SandboxMessage(_Message):
-    """Limits that the child's machine could not give."""
+    """Limits and promises (`worker.sandbox.Promise`) that the child's machine could not give."""
 
     kind: Literal["sandbox"] = "sandbox"
     missing: list[str]

@@ -19,6 +19,7 @@ from app import logs
 from app.catalog.contents import Contents
 from app.catalog.queue import UploadQueue
 from app.db import Database, connect
+from app.hardening import hide_memory
 from app.jobs.cells import CellStore
 from app.jobs.files import JobFileStore
 from app.jobs.queue import JobQueue
@@ -69,6 +70,7 @@ class Reconciler:
 
 def main() -> None:
     """Reconcile until SIGTERM."""
+    hide_memory()
     settings = Settings.from_env(os.environ)
     private_umask()
     refuse_shared_folders(settings)

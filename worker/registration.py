@@ -24,6 +24,7 @@ class WorkerRegistration:
     def __init__(self, workers: WorkerService, worker_id: str, devices: tuple[str, ...]) -> None:
         self.workers, self.worker_id, self.devices = workers, worker_id, devices
         self._state: tuple[WorkerState, str | None] = (WorkerState.IDLE, None)
+        self._missing: tuple[str, ...] | None = None
         self._changed, self._over = Event(), False
 
     @contextmanager
@@ -43,6 +44,11 @@ class WorkerRegistration:
         self._state = (state, job_id)
         self._changed.set()
 
+    def set_missing(self, promises: tuple[str, ...] | None) -> None:
+        """Report from now on that these promises of the sandbox do not hold here; None: it is not known."""
+        self._missing = promises
+        self._changed.set()
+
     def _report_until_over(self) -> None:
         while not self._over:
             self._report()
@@ -56,6 +62,8 @@ class WorkerRegistration:
     def _report(self) -> None:
         state, job_id = self._state
         try:
-            self.workers.report(self.worker_id, socket.gethostname(), self.devices, __version__, state, job_id)
+            self.workers.report(
+                self.worker_id, socket.gethostname(), self.devices, __version__, state, job_id, self._missing
+            )
         except DBAPIError as error:
             log.warning("presence_not_told", extra={"reason": str(error.orig)})

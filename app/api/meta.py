@@ -54,11 +54,13 @@ async def livez() -> Health:
     responses={503: {"model": Health, "description": "A component that the server needs is not ready."}},
 )
 def readyz(request: Request, response: Response) -> Health:
-    """Readiness: the database answers and has this version's schema, the storage accepts writes, the broker answers."""
+    """Readiness: the database answers and has this version's schema, the storage accepts writes, the broker answers.
+    `missing` names promises of the sandbox that do not hold on a worker's machine; the server works all the same.
+    """
     report: ReadinessReport = request.app.state.readiness.check()
     checks = {name: not problem for name, problem in report.problems.items()}
     if report.is_ready:
-        return Health(status="ok", checks=checks)
+        return Health(status="ok", checks=checks, missing=list(report.missing))
     response.status_code = 503
     problems = {name: problem for name, problem in report.problems.items() if problem}
     return Health(status="not ready", checks=checks, problems=problems)

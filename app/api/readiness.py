@@ -5,9 +5,12 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
+
+from sqlalchemy.exc import DBAPIError
 
 from app.db import Database
 from app.queue import CeleryNotifier
@@ -27,9 +30,15 @@ Check = Callable[[], str]
 
 @dataclass(frozen=True)
 class ReadinessReport:
-    """The outcome of all checks: of every component its problem, or an empty text."""
+    """The outcome of all checks.
+
+    Attributes:
+        problems: of every component its problem, or an empty text.
+        missing: promises of the sandbox that do not hold on a worker's machine.
+    """
 
     problems: Mapping[str, str]
+    missing: Sequence[str] = ()
     at: float = field(default_factory=time.monotonic)
 
     @property
@@ -41,8 +50,8 @@ class ReadinessReport:
 class Readiness:
     """Runs all checks at once. One that hangs is not run again until it has ended."""
 
-    def __init__(self, checks: Mapping[str, Check]) -> None:
-        self.checks = checks
+    def __init__(self, checks: Mapping[str, Check], missing: Callable[[], Sequence[str]] = tuple) -> None:
+        self.checks, self.missing = checks, missing
         self._running: dict[str, Future[str]] = {}
         self._lock = threading.Lock()
         self._last: ReadinessReport | None = None
@@ -51,7 +60,9 @@ class Readiness:
         """The outcome of all checks, of this moment or of the last second."""
         with self._lock:
             if self._last is None or time.monotonic() - self._last.at > CACHE_SECONDS:
-                self._last = ReadinessReport(self._run())
+                problems = self._run()
+                # Asked of the database, where the workers report it: only once that has answered.
+                self._last = ReadinessReport(problems, () if any(problems.values()) else self.missing())
             return self._last
 
     def _run(self) -> dict[str, str]:
@@ -85,8 +96,14 @@ def readiness(services: Services) -> Readiness:
     def broker() -> str:
         return "" if not isinstance(notifier, CeleryNotifier) or notifier.is_ready() else NO_ANSWER
 
+    def missing() -> Sequence[str]:
+        with suppress(DBAPIError):  # it went away since it was checked
+            return services.workers.missing_promises()
+        return ()
+
     return Readiness(
-        {"database": lambda: _schema(services.database), "storage": lambda: _storage(services), "broker": broker}
+        {"database": lambda: _schema(services.database), "storage": lambda: _storage(services), "broker": broker},
+        missing,
     )
 
 

@@ -31,7 +31,9 @@ def serve(
     """
     from app import logs  # imports what --help does without
     from app.embedded import Place, running
+    from app.hardening import hide_memory
 
+    hide_memory()  # it holds the settings of all parts
     logs.configure("WARNING", as_json=False)
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background processes ignore the first otherwise
         signal.signal(number, _interrupt)

@@ -27,6 +27,9 @@ POLL_SECONDS = 0.2
 DRAIN_SECONDS = 5
 """How long open requests, followers of jobs among them, may go on once the API is asked to stop."""
 
+BROKER_VARIABLES = ("PATH", "LANG", "TZ", "LD_LIBRARY_PATH")
+"""All that the broker gets of the environment: what it does not need, it cannot lose."""
+
 API_GRACE, WORKER_GRACE, BROKER_GRACE = 10.0, 30.0, 10.0
 
 
@@ -142,7 +145,8 @@ def _programs(settings: Settings, listener: socket.socket) -> Iterator[Program]:
     uvicorn += ["--http", "app.api.connections:PatientProtocol"]  # slow and idle connections are closed
     uvicorn.append("--no-proxy-headers")  # the settings say which proxies are believed
     uvicorn += ["--timeout-graceful-shutdown", str(DRAIN_SECONDS)]
-    yield Program(name="valkey", command=server, env=env, log=logs / "valkey.log", grace_seconds=BROKER_GRACE)
+    plain = {name: value for name, value in os.environ.items() if name in BROKER_VARIABLES}
+    yield Program(name="valkey", command=server, env=plain, log=logs / "valkey.log", grace_seconds=BROKER_GRACE)
     yield Program(
         name="api", command=[*python, *uvicorn], env=env, log=logs / "api.log", grace_seconds=API_GRACE,
         inherited=(listener.fileno(),),

@@ -23,3 +23,4 @@ class WorkerRow(Base):
     job_id: Mapped[str | None] = mapped_column(String(40))
     started_at: Mapped[datetime] = mapped_column(UtcTime)
     seen_at: Mapped[datetime] = mapped_column(UtcTime)
+    missing_promises: Mapped[list[str] | None] = mapped_column(JSON)

@@ -33,9 +33,13 @@ class WorkerService:
         return self.settings.lease_seconds / REPORTS_PER_LEASE
 
     def report(
-        self, worker_id: str, host: str, devices: Collection[str], version: str, state: WorkerState, job_id: str | None
-    ) -> None:
-        """Keep a worker's report of itself: at its start, when what it does changes, and now and then."""
+        self, worker_id: str, host: str, devices: Collection[str], version: str, state: WorkerState,
+        job_id: str | None, missing: Collection[str] | None = None,
+    ) -> None:  # fmt: skip
+        """Keep a worker's report of itself: at its start, when what it does changes, and now and then.
+
+        ``missing`` are promises of the sandbox that its machine cannot hold; None as long as it does not know.
+        """
         with self.database.session() as session:
             row = session.get(WorkerRow, worker_id)
             if row is None:
@@ -44,6 +48,7 @@ class WorkerService:
                 )
                 session.add(row)
             row.state, row.job_id, row.seen_at = state.value, job_id, now()
+            row.missing_promises = None if missing is None else sorted(missing)
 
     def leave(self, worker_id: str) -> None:
         """A worker has ended in order."""
@@ -75,6 +80,13 @@ class WorkerService:
         away = (WorkerState.LOST, WorkerState.STOPPING)
         found = [worker for worker in self.all() if worker.state not in away]
         return [worker for worker in found if device is None or device in worker.devices]
+
+    def missing_promises(self) -> list[str]:
+        """Promises of the sandbox that do not hold on the machine of a worker that is there."""
+        oldest = now() - timedelta(seconds=self.settings.lease_seconds)
+        with self.database.reading() as session:
+            found = session.scalars(select(WorkerRow.missing_promises).where(WorkerRow.seen_at >= oldest)).all()
+        return sorted({promise for promises in found for promise in promises or ()})
 
     def _record(self, row: WorkerRow) -> Worker:
         is_lost = now() - row.seen_at > timedelta(seconds=self.settings.lease_seconds)

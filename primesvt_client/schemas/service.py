@@ -48,3 +48,6 @@ class Health(BaseModel):
     status: str
     checks: dict[str, bool] = {}
     problems: dict[str, str] = Field(default={}, description="Of the parts that do not: what is wrong.")
+    missing: list[str] = Field(
+        default=[], description="Promises of the sandbox that do not hold on the machine of a worker that is there."
+    )

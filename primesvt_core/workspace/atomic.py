@@ -44,4 +44,5 @@ def tensor_file(path: Path) -> Iterator[Path]:
             yield temporary
         except (SafetensorError, RuntimeError) as error:
             raise OSError(f"{path} cannot be written: {str(error).splitlines()[0]}") from error
-        temporary.chmod(mode)
+        if temporary.stat().st_mode != mode:  # a process that may change no modes makes files for itself alone anyway
+            temporary.chmod(mode)

@@ -32,12 +32,13 @@ from worker.protocol import (
     Result,
     Task,
     ValidateCheckpoint,
+    ValidateData,
 )
 
 CELLS = int(os.environ.get("PYTHON_STUB_CELLS", "5"))
 CELL_SECONDS = float(os.environ.get("PYTHON_STUB_CELL_SECONDS", "0.02"))
-COMPUTED = os.environ.get("PYTHON_STUB_COMPUTED", os.devnull)
-"""File to which the number of every computed cell is added."""
+COMPUTED = Path(os.environ.get("PYTHON_STUB_COMPUTED", os.devnull)).open("a")  # noqa: SIM115  # as long as the process
+"""File to which the number of every computed cell is added; opened before the sandbox closes it."""
 
 
 def carry_out(task: Task, channel: child.Channel) -> Result:
@@ -47,11 +48,12 @@ def carry_out(task: Task, channel: child.Channel) -> Result:
         return AssistResult(
             cells=sharing.assist(lambda cells: [*map(compute, cells.values())], Workspace(task.workspace), channel)
         )
-    if not isinstance(task, CompressRequest):
+    if isinstance(task, ValidateCheckpoint | ValidateData):
         sha256 = hashlib.sha256(task.path.read_bytes()).hexdigest()
         if isinstance(task, ValidateCheckpoint):
             return CheckpointFacts(family="stub", sha256=sha256)
         return DataSetFacts(samples=0, fingerprint=sha256)
+    assert isinstance(task, CompressRequest)
     with child.lock_workspace(task.workspace):
         child.restore(task)
         cells = _profile(task, channel)
@@ -107,8 +109,8 @@ def _value(seed: str, number: int) -> str:
 
 def _cell(seed: str, number: int) -> str:
     time.sleep(CELL_SECONDS)
-    with Path(COMPUTED).open("a") as file:
-        file.write(f"{number}\n")
+    COMPUTED.write(f"{number}\n")
+    COMPUTED.flush()
     return _value(seed, number)
 
 

@@ -16,6 +16,7 @@ from app.api.readiness import Readiness
 from app.db import Database
 from app.queue import CeleryNotifier
 from app.services import assemble
+from app.workers.records import WorkerState
 from tests.support.api import Api
 from tests.support.dashboard import Dashboard
 
@@ -107,3 +108,15 @@ def test_a_server_whose_storage_is_gone_is_not_ready(tmp_path: Path, monkeypatch
     (tmp_path / "data" / "blobs").rename(tmp_path / "gone")
     assert Api(board, None)("GET", "/readyz").status_code == 503
     board.close()
+
+
+def test_promises_that_do_not_hold_on_a_workers_machine_are_named(board: Dashboard) -> None:
+    workers = board.services.workers
+    assert Api(board, None)("GET", "/readyz").json()["missing"] == []
+    for name, missing in (("a", None), ("b", ["files", "writing"]), ("c", ["files"])):
+        workers.report(name, "host", ("cpu",), "1", WorkerState.IDLE, None, missing)
+    assert workers.missing_promises() == ["files", "writing"]
+    report = readiness.readiness(board.services).check()
+    assert (report.is_ready, list(report.missing)) == (True, ["files", "writing"])
+    workers.leave("b")
+    assert workers.missing_promises() == ["files"]
