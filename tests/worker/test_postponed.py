@@ -26,3 +26,16 @@ def test_it_waits_twice_as_long_each_time_up_to_a_limit(monkeypatch: pytest.Monk
     waiting.add("a")
     waiting.remove("a")
     assert waiting.is_due("a")
+
+
+def test_a_team_waits_whose_work_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = 1000.0
+    monkeypatch.setattr(postponed.time, "monotonic", lambda: at)
+    waiting = Postponed()
+    waiting.add("a", "team")
+    assert waiting.teams() == {"team"}
+    at += FIRST_SECONDS
+    assert waiting.teams() == set()
+    waiting.add("a", "team")
+    waiting.remove("a")
+    assert waiting.teams() == set()

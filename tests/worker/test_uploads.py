@@ -128,7 +128,7 @@ def test_a_full_disk_postpones_and_says_nothing_of_the_file(
     board = Dashboard(tmp_path)
     services, team, postponed = board.services, board.team(), Postponed()
     upload = board.upload(team, UploadKind.DATASET, "set.tar.gz", flat())
-    runner = UploadRunner(services.database, services.store, board.settings, "worker", Event(), postponed)
+    runner = UploadRunner(services.database, services.store, board.settings, "worker", Event(), postponed=postponed)
     with monkeypatch.context() as patch:
         free = board.settings.keep_free_bytes + (0 if limit == "nothing is free" else 1 << 20)
         patch.setattr(scratch.shutil, "disk_usage", lambda _: Usage(free))
