@@ -98,11 +98,13 @@ class Measured:
         """Seconds that each took, one after another."""
         acts = {"upload verdict": self.verdict, "webhook": self.webhook, "page": self.page, "poll": self.poll}
         found: dict[str, list[float]] = {name: [] for name in acts}
-        for _ in range(count):
+        for number in range(count):
             for name, act in acts.items():
                 began = time.perf_counter()
                 act()
                 found[name].append(time.perf_counter() - began)
+            last = ", ".join(f"{name} {1000 * found[name][-1]:.0f} ms" for name in acts)
+            print(f"{number + 1} of {count}: {last}", file=sys.stderr, flush=True)
         return found
 
     @staticmethod
@@ -145,7 +147,7 @@ def job_of(site: Fleet, services: Services, team: str) -> str:
 
 @contextmanager
 def at_its_worst(site: Fleet, services: Services, share: float) -> Iterator[None]:
-    """Another team does all that while the block runs, which begins when its files are sent."""
+    """Another team does all that while the block runs, which begins when its first files are sent."""
     other: NewKey = services.teams.create_team("worst")
     with receiver() as slow:
         slow.hold.clear()
@@ -190,6 +192,7 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--share", type=float, default=1.0, help="of what the other team does; for a try")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is stopped all the same
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         postgres = stack.enter_context(own_postgres())

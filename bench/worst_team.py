@@ -24,8 +24,12 @@ import httpx
 from tests.support.hostile_data import HOSTILE
 
 IDLE_UPLOADS, FILES, STREAMS, POSTERS = 64, 300, 600, 4
+FIRST_FILES = 10
+"""Once so many are sent, the other team is measured."""
+
 LARGE_SPEC_BYTES = 900_000
-PAUSE_SECONDS = 1.0
+PAUSE_SECONDS = 5.0
+"""After a refusal or a lost connection, as `Retry-After` says: a flood of requests is what rate limits are for."""
 
 counted: Counter[str] = Counter()
 """What has become of what was sent; written to standard error at the end."""
@@ -38,6 +42,7 @@ class Worst:
         self.port, self.key, self.job = port, key, job
         self.base = f"http://127.0.0.1:{port}/api/v1"
         limits = httpx.Limits(max_connections=POSTERS + 2)
+        self.made = [(hostile.name, hostile.make()) for hostile in HOSTILE.values()]
         self.http = httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=60, limits=limits)
 
     async def head(self, method: str, path: str, *fields: str) -> None:
@@ -72,16 +77,16 @@ class Worst:
 
     async def files(self, number: int) -> None:
         """Send hostile files, so many, then watch over none of them."""
-        made: dict[str, bytes] = {}
-        for what in itertools.islice(itertools.cycle(HOSTILE), number):
-            if what not in made:
-                made[what] = await asyncio.to_thread(HOSTILE[what].make)
-            query: dict[str, Any] = {"kind": "dataset", "name": HOSTILE[what].name}
+        for place, (name, content) in enumerate(itertools.islice(itertools.cycle(self.made), number)):
+            query: dict[str, Any] = {"kind": "dataset", "name": name}
             with contextlib.suppress(httpx.HTTPError):
-                answer = await self.http.post(f"{self.base}/uploads/whole", params=query, content=made[what])
+                answer = await self.http.post(f"{self.base}/uploads/whole", params=query, content=content)
                 counted[f"file {answer.status_code}"] += 1
                 if answer.status_code == 429:
                     await asyncio.sleep(PAUSE_SECONDS)
+            if place == min(number, FIRST_FILES) - 1:
+                sys.stdout.write("under way\n")
+                sys.stdout.flush()
 
 
 async def again_and_again(act: Callable[[], Awaitable[None]]) -> None:
@@ -99,8 +104,6 @@ async def at_worst(worst: Worst, share: float) -> None:
             for _ in range(max(1, round(share * times))):
                 group.create_task(again_and_again(act))
         await worst.files(max(1, round(share * FILES)))
-        sys.stdout.write("files sent\n")
-        sys.stdout.flush()
 
 
 def main() -> None:

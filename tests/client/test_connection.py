@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from primesvt_client import Client, Unusable, connection
+from primesvt_client import Client, Unusable
 from tests.support.commands import primesvt
 
 KEY = "psvt_key"
@@ -59,7 +60,7 @@ def test_a_proxy_that_cannot_be_is_told(proxy: str, monkeypatch: pytest.MonkeyPa
 
 def test_a_server_whose_database_is_away_is_asked_again_when_it_said(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(connection.time, "sleep", pauses.append)
+    monkeypatch.setattr(time, "sleep", pauses.append)
     away = {
         "type": "about:blank", "title": "Service Unavailable", "status": 503, "instance": "/api/v1/jobs",
         "detail": "the server's database does not answer", "code": "database_unavailable",

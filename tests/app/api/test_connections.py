@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -57,8 +58,7 @@ def application() -> FastAPI:
     return app
 
 
-Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
-Connect = Callable[[], Awaitable[tuple[Reader, Writer]]]
+Connect = Callable[[], Awaitable[tuple[StreamReader, StreamWriter]]]
 
 
 @asynccontextmanager
@@ -69,12 +69,12 @@ async def serving() -> AsyncIterator[Connect]:
         timeout_graceful_shutdown=0,
     )  # fmt: skip
     server = uvicorn.Server(config)
-    running, writers = asyncio.create_task(server._serve()), list[Writer]()
+    running, writers = asyncio.create_task(server._serve()), list[StreamWriter]()
     while not server.started:
         await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
 
-    async def connect() -> tuple[Reader, Writer]:
+    async def connect() -> tuple[StreamReader, StreamWriter]:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writers.append(writer)
         return reader, writer

@@ -26,5 +26,5 @@ def test_uploads_are_looked_into_in_turns_between_teams(shop: Shop, tmp_path: Pa
     for claim in (*claims, third):
         shop.uploads.refuse(claim, PROBLEM)
     again = others.upload(UploadKind.DATASET, ready=False).id
-    order = [claim.upload_id for _ in range(3) if (claim := shop.uploads.claim_next("w")) is not None]
+    order = [found.upload_id for _ in range(3) if (found := shop.uploads.claim_next("w")) is not None]
     assert order == [again, *ours[2:]]
