@@ -128,6 +128,10 @@ class Settings(BaseModel):
     validation_file_bytes: int = Field(
         default=64 << 30, ge=0, description="Size of any file that the same writes; 0 for no limit."
     )
+    signing_key_file: str = Field(
+        default="",
+        description="Key that signs results (Ed25519, PEM), the same for all workers; one in data_dir if empty.",
+    )
     public_url: str = Field(default="", description="Address that people reach the service at; the request's if empty.")
     allowed_hosts: str = Field(
         default="",
@@ -204,6 +208,11 @@ class Settings(BaseModel):
         """Folders of this machine that nobody else may write into."""
         storage = urlsplit(self.storage)
         return (self.data_dir, Path(unquote(storage.path))) if storage.scheme == "file" else (self.data_dir,)
+
+    @property
+    def signing_key(self) -> Path:
+        """Where the key lies that signs results."""
+        return Path(self.signing_key_file) if self.signing_key_file else self.data_dir.resolve() / "signing-key.pem"
 
     @property
     def workspaces(self) -> Path:
