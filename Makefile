@@ -10,7 +10,7 @@ export OMP_WAIT_POLICY := PASSIVE
 PROCESSES ?= 2
 TOGETHER := -n $(PROCESSES) --dist=loadscope --no-loadscope-reorder
 
-.PHONY: help setup demo serve check study test test-thorough test-contract test-cases test-inputs test-faults test-release release-check lint format docs clean \
+.PHONY: help setup demo serve check study test test-thorough test-contract test-cases test-inputs test-faults test-release release-check lint format docs clean lock pin-images \
 	check-tests lint-code lint-types lint-published
 
 help: ## what there is
@@ -96,19 +96,32 @@ lint-code:
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 
+# .env.example has no passwords: as it is, nothing starts with it.
+PLACEHOLDERS := POSTGRES_PASSWORD=x REDIS_PASSWORD=x S3_ACCESS_KEY=x S3_SECRET_KEY=x
+
 lint-published:
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/bandit --quiet --severity-level medium --recursive app worker primesvt_core primesvt_client migrations docs/generate.py hatch_build.py release
 	@$(AUDIT)
-	@if docker compose version >/dev/null 2>&1; then docker compose --env-file .env.example config --quiet; \
+	@if docker compose version >/dev/null 2>&1; then $(PLACEHOLDERS) docker compose --env-file .env.example config --quiet; \
 	else echo "docker compose is not on this machine: docker-compose.yml is not validated"; fi
 
 docs: setup ## write what is published of the code: JSON Schemas, commands
 	$(BIN)/python docs/generate.py
+
+# uv asks the index for the digests of all files; pip knows those of the files that it has fetched.
+LOCKER := .venv-lock
+lock: setup ## write requirements.lock: what images and releases install, by digest
+	test -x $(LOCKER)/bin/python || $(PYTHON) -m venv $(LOCKER)
+	$(LOCKER)/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(BIN)/python -m release.lock $(LOCKER)/bin/uv
+
+pin-images: setup ## pin the images in docker-compose.yml and Dockerfile by digest, where their registry answers
+	$(BIN)/python -m release.images
 
 format: setup ## what can be repaired by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean: ## remove what make made
-	rm -rf $(VENV) $(SWIFT) node_modules app/web/static/vendor
+	rm -rf $(VENV) $(SWIFT) $(LOCKER) node_modules app/web/static/vendor

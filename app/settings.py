@@ -156,6 +156,10 @@ class Settings(BaseModel):
         description="What an upload may unpack to while it is looked into, beside what its team may store; 0 for no"
         " limit.",
     )
+    signing_key_file: str = Field(
+        default="",
+        description="Key that signs results (Ed25519, PEM), the same for all workers; one in data_dir if empty.",
+    )
     public_url: str = Field(default="", description="Address that people reach the service at; the request's if empty.")
     allowed_hosts: str = Field(
         default="",
@@ -240,6 +244,11 @@ class Settings(BaseModel):
     def scratch(self) -> Path:
         """Where uploads are unpacked while they are looked into."""
         return Path(self.scratch_dir).expanduser().resolve() if self.scratch_dir else self.workspaces
+
+    @property
+    def signing_key(self) -> Path:
+        """Where the key lies that signs results."""
+        return Path(self.signing_key_file) if self.signing_key_file else self.data_dir.resolve() / "signing-key.pem"
 
     @property
     def workspaces(self) -> Path:

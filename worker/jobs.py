@@ -23,9 +23,11 @@ from app.jobs.queue import JobQueue
 from app.jobs.records import HeartbeatReply, JobClaim, StoredArtifact
 from app.queue import Notifier
 from app.settings import Settings
+from app.signing import SigningKeyUnusable, signing_key
 from app.storage import BlobMissing, BlobStore
 from primesvt_client.facts import ProblemFacts
 from primesvt_client.progress import Progress
+from primesvt_client.provenance import FILE as PROVENANCE
 from worker import sandbox
 from worker.cell_dispatcher import OwnCellDispatcher
 from worker.files import chunks, plain_files
@@ -35,6 +37,7 @@ from worker.persistence import NewCells, SavedFiles, delete_leftovers, fetch_cel
 from worker.process import ChildDied
 from worker.protocol import CompressRequest, CompressResult, Request
 from worker.scratch import NoRoom, full_disk_told
+from worker.statements import statement
 from worker.supervisor import ChildRefused, RunTimeExceeded, supervise
 
 log = logging.getLogger(__name__)
@@ -177,16 +180,31 @@ class JobRunner:
     def _store_artifacts(self, claim: JobClaim, out: Path, result: CompressResult, heartbeat: LeaseHeartbeat) -> None:
         """Store the artifacts, then list them in the transaction that ends the job: nobody sees half of them."""
         names = {path: path.relative_to(out).as_posix() for path in plain_files(out)}
-        self.files.announce(claim, {_key(claim, name): name for name in names.values()})
+        names.pop(out / PROVENANCE, None)  # the statement is the worker's, not the child's
+        self.files.announce(claim, {_key(claim, name): name for name in (*names.values(), PROVENANCE)})
         stored: list[StoredArtifact] = []
         try:
             for path, name in names.items():
                 stored.append(self._store(claim, path, name, heartbeat))
+            (out / PROVENANCE).write_bytes(self._signed(claim, stored))
+            stored.append(self._store(claim, out / PROVENANCE, PROVENANCE, heartbeat))
             self.work.succeed(claim, stored, result.verdict, result.summary)
         except (CancelRequested, ShuttingDown, LostClaim, OSError):  # after other errors it is unknown what was written
             for artifact in stored:
                 self.store.delete(artifact.blob_key)
             raise
+
+    def _signed(self, claim: JobClaim, stored: Sequence[StoredArtifact]) -> bytes:
+        """What the artifacts are and what they were made from, signed.
+
+        Raises:
+            OSError: the key cannot be used; another worker may have it.
+        """
+        try:
+            key = signing_key(self.settings.signing_key)
+        except SigningKeyUnusable as error:
+            raise OSError(error.message) from None
+        return key.sign(statement(claim, stored, key.id))
 
     def _store(self, claim: JobClaim, path: Path, name: str, heartbeat: LeaseHeartbeat) -> StoredArtifact:
         key = _key(claim, name)

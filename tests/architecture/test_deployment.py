@@ -53,6 +53,14 @@ def test_the_example_environment_has_every_variable() -> None:
     assert {name for name in asked if name.startswith(PREFIX)} <= SETTINGS.keys() | OF_COMPOSE
 
 
+def test_the_example_environment_starts_nothing_unchanged() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text()
+    values = dict(re.findall(r"^([A-Z0-9_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    needed = set(re.findall(r"\$\{([A-Z0-9_]+):\?", compose))
+    assert needed == {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY"}
+    assert {name: values[name] for name in needed} == dict.fromkeys(needed, "")  # :? refuses what is empty, too
+
+
 def test_nothing_is_set_twice() -> None:
     # YAML forbids it, and Compose refuses the file; PyYAML would take the last one.
     class Strict(yaml.SafeLoader):
@@ -136,7 +144,8 @@ def test_the_image_is_built_of_all_that_the_wheels_are_built_of() -> None:
     assert {"distributions", "primesvt_client", "primesvt_core", "app", "worker", "migrations", "examples"} <= copied
     assert {"constraints.txt", "pyproject.toml", "hatch_build.py", "README.md", "LICENSE"} <= copied
     assert all((ROOT / name).exists() for name in copied)
-    installed = re.findall(r"^RUN pip install -c constraints\.txt (\S.*)$", build, re.MULTILINE)[-1].split()
-    assert installed == ["./distributions/primesvt-client", "'./distributions/primesvt[fast,parquet]'", "."]
+    commands = re.findall(r"^RUN pip install --no-deps (\S.*)$", build, re.MULTILINE)
+    assert commands[0] == "--require-hashes -r requirements.lock"
+    assert commands[1].split(" && ")[0].split() == ["./distributions/primesvt-client", "./distributions/primesvt", "."]
     ignored = (ROOT / ".dockerignore").read_text().split()
     assert not copied & {*ignored}
