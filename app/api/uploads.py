@@ -35,7 +35,7 @@ from primesvt_client.schemas.uploads import (
 from primesvt_client.spec import LARGEST
 
 router = APIRouter(
-    prefix="/api/v1/uploads", tags=["uploads"], responses=responses(401, 422, 503), route_class=BoundedRoute
+    prefix="/api/v1/uploads", tags=["uploads"], responses=responses(401, 422, 503, 507), route_class=BoundedRoute
 )
 
 Reader = Annotated[Principal, needs(Scope.UPLOADS_READ)]
@@ -82,7 +82,7 @@ def announce_digest(upload_id: UploadId, body: NewDigest, caller: Writer, servic
     return UploadView.model_validate(services.catalog.announce_digest(caller.team_id, upload_id, body.sha256))
 
 
-@router.put("/{upload_id}/parts/{number}", responses=responses(404, 409, 507), openapi_extra=BINARY_BODY)
+@router.put("/{upload_id}/parts/{number}", responses=responses(404, 409), openapi_extra=BINARY_BODY)
 async def put_part(
     upload_id: UploadId,
     number: Annotated[int, Path(ge=1, le=1_000_000)],
@@ -124,7 +124,7 @@ def complete_upload(upload_id: UploadId, caller: Writer, services: Services, res
 @router.post(
     "/whole",
     status_code=202,
-    responses={**with_headers(202, Location=LOCATION), **responses(411, 413, 415, 507)},
+    responses={**with_headers(202, Location=LOCATION), **responses(409, 411, 413, 415)},
     openapi_extra=BINARY_BODY,
 )
 async def upload_whole(

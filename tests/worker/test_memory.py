@@ -30,7 +30,7 @@ def test_a_computing_child_has_a_limit_by_default(
     settings: dict[str, float], expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "machine_bytes", lambda: 1000)
-    assert sandbox.for_computing(Settings(**settings)).memory_bytes == expected  # type: ignore[arg-type]
+    assert sandbox.for_computing(Settings(**settings)).memory_bytes == expected
 
 
 def test_files_of_a_validation_are_bounded_by_its_scratch_space() -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from worker import postponed
 from worker.postponed import FIRST_SECONDS, LONGEST_SECONDS, Postponed
 
 
 def test_it_waits_twice_as_long_each_time_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     at = 1000.0
-    monkeypatch.setattr(postponed.time, "monotonic", lambda: at)
+    monkeypatch.setattr("worker.postponed.time.monotonic", lambda: at)
     waiting = Postponed()
     assert waiting.is_due("a")
     expected = FIRST_SECONDS

@@ -19,7 +19,7 @@ def test_the_form_of_a_new_job_submits_what_was_typed(board: Dashboard) -> None:
     answer = post(board, team, "/new", fields)
     assert answer.status_code == 303
     assert post(board, team, "/new", fields).headers["location"] == answer.headers["location"]
-    job = board.services.jobs.search(team.id).items[0]
+    job = board.services.jobs.get(team.id, board.services.jobs.search(team.id).items[0].id)
     assert job.name == "My job"
     assert job.spec["budget"] == {"max_accuracy_drop": 0.025, "min_memory_saving": 0.3}
     assert job.spec["rates"] == [0.1, 0.5]
@@ -39,14 +39,15 @@ def test_a_drop_that_cannot_be_proven_is_refused_in_the_form_unless_it_is_accept
     assert (refused.status_code, "4,000 confirmation images cannot prove" in refused.text) == (422, True)
     accepted = post(board, team, "/new", {**fields, "max_accuracy_drop": "0.05", "accept_unproven": "true"})
     assert accepted.status_code == 303
-    job = board.services.jobs.search(team.id).items[0]
+    job = board.services.jobs.get(team.id, board.services.jobs.search(team.id).items[0].id)
     assert (job.spec["budget"], job.spec["accept_unproven"]) == ({"max_accuracy_drop": 0.0005}, True)
     assert "<option selected>true<" in get(board, team, f"/new?like={job.id}").text
 
 
 def test_the_largest_numbers_are_shown_and_can_be_asked_for_again(board: Dashboard) -> None:
     team = board.team()
-    job = board.queued(team, spec={"budget": {"max_parameter_bytes": LARGEST}, "fine_tuning": {"epochs": LARGEST}})
+    splits = {"search_images": LARGEST}
+    job = board.queued(team, spec={"budget": {"max_parameter_bytes": LARGEST}, "splits": splits})
     assert get(board, team, f"/jobs/{job.id}").status_code == 200
     like = get(board, team, f"/new?like={job.id}").text
     assert f'value="{LARGEST >> 20}"' in like
