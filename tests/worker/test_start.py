@@ -35,7 +35,9 @@ start()
         ("worker.reconciler", "main", "connect"),
     ],
 )
-def test_a_process_hides_its_memory_before_it_opens_anything(module: str, name: str, opens: str, tmp_path: Path) -> None:
+def test_a_process_hides_its_memory_before_it_opens_anything(
+    module: str, name: str, opens: str, tmp_path: Path
+) -> None:
     given = {**os.environ, "PYTHONPATH": str(ROOT), "PRIMESVT_DATA_DIR": str(tmp_path)}
     code = PROGRAM.format(module=module, name=name, opens=opens)
     done = subprocess.run([sys.executable, "-c", code], env=given, capture_output=True, text=True, check=False)
