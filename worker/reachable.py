@@ -13,7 +13,7 @@ from worker.protocol import Request
 
 SYSTEM = (
     "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d",
-    "/etc/localtime", "/etc/mime.types", "/etc/fonts",
+    "/etc/localtime", "/etc/mime.types", "/etc/fonts", "/nix/store",
 )  # fmt: skip
 """Programs and libraries, and what the dynamic linker and the C library read."""
 

@@ -16,7 +16,8 @@ from pathlib import Path
 USERS = range(61184, 65520)
 """The numbers that systemd keeps for users of this kind: no account has one, and containers have them, too."""
 
-PR_SET_KEEPCAPS, PR_SET_SECUREBITS = 8, 28
+PR_SET_KEEPCAPS, PR_SET_SECUREBITS, PR_CAP_AMBIENT = 8, 28, 47
+AMBIENT_RAISE = 2
 SECBIT_NO_SETUID_FIXUP = 1 << 2
 """Capabilities stay as they were set when the user changes, and `os.access` counts them: libraries ask it first."""
 
@@ -91,14 +92,17 @@ def become(user: int, needed: Sequence[Path]) -> bool:
         os.setresuid(user, user, user)
     except OSError:
         return False
-    kept = next((1 << capability for capability in READING if _keep(libc, 0, 1 << capability)), 0)
-    is_closed = not all(os.access(path, os.R_OK) for path in there)
-    return _keep(libc, kept, kept) if is_closed else _keep(libc, 0, 0)
+    kept = next((capability for capability in READING if _keep(libc, permitted=1 << capability)), None)
+    if kept is None or all(os.access(path, os.R_OK) for path in there):
+        return _keep(libc)
+    is_kept = _keep(libc, effective=1 << kept, permitted=1 << kept, inheritable=1 << kept)
+    libc.prctl(PR_CAP_AMBIENT, AMBIENT_RAISE, kept, 0, 0)  # programs that it starts, as compilers, work in its folders
+    return is_kept
 
 
-def _keep(libc: ctypes.CDLL, effective: int, permitted: int) -> bool:
+def _keep(libc: ctypes.CDLL, *, effective: int = 0, permitted: int = 0, inheritable: int = 0) -> bool:
     header = struct.pack("=Ii", CAPABILITIES_VERSION, 0)
-    both = (_Capabilities * 2)(_Capabilities(effective, permitted, 0))
+    both = (_Capabilities * 2)(_Capabilities(effective, permitted, inheritable))
     return bool(libc.capset(header, both) == 0)
 
 

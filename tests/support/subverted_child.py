@@ -171,6 +171,8 @@ def carry_out(task: Task, channel: child.Channel) -> Result:
         time.sleep(600)
     tried = {f"{promise}: {name}": outcome(act) for promise, name, act in attempts(targets)}
     honest = [outcome(partial(create, str(folder))) for folder in (Path.cwd(), *task.writes)]
+    if is_computing:
+        honest.append(outcome(partial(read_by_program, str(own))))
     found = {"tried": tried, "honest": honest, "identity": identity(), "computing": is_computing}
     return DataSetFacts.model_validate({"samples": 0, "attempt": found})
 

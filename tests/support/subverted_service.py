@@ -7,7 +7,6 @@ reports.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import socket
@@ -33,7 +32,6 @@ from worker.protocol import (
 )
 
 PATIENCE_SECONDS = 100.0
-PR_CAP_AMBIENT, RAISE = 47, 2
 
 
 def become(user: int) -> None:
@@ -41,10 +39,6 @@ def become(user: int) -> None:
     if user == os.geteuid():
         return
     assert users.become(user, [Path("/root")])
-    libc, header = ctypes.CDLL(None, use_errno=True), (ctypes.c_uint32 * 2)(users.CAPABILITIES_VERSION, 0)
-    held = 1 << users.READING[0]
-    if libc.capset(header, (ctypes.c_uint32 * 6)(held, held, held, 0, 0, 0)) == 0:
-        libc.prctl(PR_CAP_AMBIENT, RAISE, users.READING[0], 0, 0)
 
 
 def furnish(data: Path) -> dict[str, Any]:

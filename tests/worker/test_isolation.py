@@ -60,7 +60,7 @@ def test_a_subverted_child_reaches_nothing_and_what_the_kernel_cannot_hold_is_na
     assert broken(found) <= set(found["missing"]), succeeded(found)
     if landlock.version() >= landlock.SCOPES:  # a kernel that has all
         assert (found["missing"], succeeded(found)) == ([], set())
-    assert found["honest"] == [DONE] * (4 if kind == "computing" else 1)
+    assert found["honest"] == [DONE] * (5 if kind == "computing" else 1)
     assert found["identity"]["no_new_privileges"] == 1
     assert not {*SECRETS} & {*found["identity"]["environment"]}
     assert found["secrets"]["left"] == 0
