@@ -29,7 +29,7 @@ def test_it_waits_twice_as_long_each_time_up_to_a_limit(monkeypatch: pytest.Monk
 
 def test_a_team_waits_whose_work_does(monkeypatch: pytest.MonkeyPatch) -> None:
     at = 1000.0
-    monkeypatch.setattr(postponed.time, "monotonic", lambda: at)
+    monkeypatch.setattr("worker.postponed.time.monotonic", lambda: at)
     waiting = Postponed()
     waiting.add("a", "team")
     assert waiting.teams() == {"team"}
