@@ -44,15 +44,14 @@ async def event_stream(
     """Events after ``after`` in the format of server-sent events, until the job is over or was deleted."""
     yield format_sse_event(retry=RECONNECT_MS)
     try:
-        with STREAMS.taken(team):
-            async with poller.subscribed(job_id):
-                while not await is_over(jobs, team, job_id, after):
-                    events = await THREADS.run(team, jobs.events, team, job_id, after, EVENTS_PER_QUERY)
-                    for event in events:
-                        yield _formatted(event)
-                        after = event.id
-                    if not events and await poller.wait_for_event(job_id, after, KEEP_ALIVE_SECONDS) is None:
-                        yield format_sse_event(comment="keep-alive")
+        async with poller.subscribed(job_id):
+            while not await is_over(jobs, team, job_id, after):
+                events = await THREADS.run(team, jobs.events, team, job_id, after, EVENTS_PER_QUERY)
+                for event in events:
+                    yield _formatted(event)
+                    after = event.id
+                if not events and await poller.wait_for_event(job_id, after, KEEP_ALIVE_SECONDS) is None:
+                    yield format_sse_event(comment="keep-alive")
     except NotFound:
         return
 
