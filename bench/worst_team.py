@@ -24,8 +24,8 @@ import httpx
 from tests.support.hostile_data import HOSTILE
 
 IDLE_UPLOADS, FILES, STREAMS, POSTERS = 64, 300, 600, 4
-FIRST_FILES = 10
-"""Once so many are sent, the other team is measured."""
+FIRST_FILES = 60
+"""Sent before the rest begins: afterwards a team's files wait for its own idle uploads."""
 
 LARGE_SPEC_BYTES = 900_000
 PAUSE_SECONDS = 5.0
@@ -75,18 +75,15 @@ class Worst:
         answer = await self.http.post(f"{self.base}/jobs", json=body)
         counted[f"spec {answer.status_code}"] += 1
 
-    async def files(self, number: int) -> None:
-        """Send hostile files, so many, then watch over none of them."""
-        for place, (name, content) in enumerate(itertools.islice(itertools.cycle(self.made), number)):
+    async def files(self, first: int, end: int) -> None:
+        """Send those of the hostile files, over and over, then watch over none of them."""
+        for name, content in itertools.islice(itertools.cycle(self.made), first, end):
             query: dict[str, Any] = {"kind": "dataset", "name": name}
             with contextlib.suppress(httpx.HTTPError):
                 answer = await self.http.post(f"{self.base}/uploads/whole", params=query, content=content)
                 counted[f"file {answer.status_code}"] += 1
                 if answer.status_code == 429:
                     await asyncio.sleep(PAUSE_SECONDS)
-            if place == min(number, FIRST_FILES) - 1:
-                sys.stdout.write("under way\n")
-                sys.stdout.flush()
 
 
 async def again_and_again(act: Callable[[], Awaitable[None]]) -> None:
@@ -99,11 +96,17 @@ async def again_and_again(act: Callable[[], Awaitable[None]]) -> None:
 
 async def at_worst(worst: Worst, share: float) -> None:
     """Everything at the same time."""
+    number = max(1, round(share * FILES))
+    first = min(number, FIRST_FILES)
+    await worst.files(0, first)
     async with asyncio.TaskGroup() as group:
         for act, times in ((worst.stream, STREAMS), (worst.idle_upload, IDLE_UPLOADS), (worst.large_spec, POSTERS)):
             for _ in range(max(1, round(share * times))):
                 group.create_task(again_and_again(act))
-        await worst.files(max(1, round(share * FILES)))
+        group.create_task(worst.files(first, number))
+        await asyncio.sleep(PAUSE_SECONDS)
+        sys.stdout.write("under way\n")
+        sys.stdout.flush()
 
 
 def main() -> None:

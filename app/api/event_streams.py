@@ -57,15 +57,14 @@ async def event_stream(
     """
     yield format_sse_event(retry=RECONNECT_MS)
     try:
-        with STREAMS.taken(team):
-            async with poller.subscribed(job_id):
-                while not await is_over(jobs, team, job_id, after) and await may_go_on():
-                    events = await THREADS.run(team, jobs.events, team, job_id, after, EVENTS_PER_QUERY)
-                    for event in events:
-                        yield _formatted(event)
-                        after = event.id
-                    if not events and not await _has_more(poller, job_id, after, may_go_on):
-                        yield format_sse_event(comment="keep-alive")
+        async with poller.subscribed(job_id):
+            while not await is_over(jobs, team, job_id, after) and await may_go_on():
+                events = await THREADS.run(team, jobs.events, team, job_id, after, EVENTS_PER_QUERY)
+                for event in events:
+                    yield _formatted(event)
+                    after = event.id
+                if not events and not await _has_more(poller, job_id, after, may_go_on):
+                    yield format_sse_event(comment="keep-alive")
     except NotFound:
         return
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.sse import EventSourceResponse
+from starlette import types
 
 from app.api.deps import JobId, Poller, Services, is_still_allowed, needs
 from app.api.event_streams import STREAMS, event_stream, is_over
@@ -43,13 +46,26 @@ async def job_events(
     A stream ends, too, when its API key is revoked or expires, or its session ends.
     """
     after = last_event_id or 0
-    STREAMS.check(caller.team_id)
-    over = await is_over(services.jobs, caller.team_id, job_id, after)
-    if over and last_event_id is not None:
-        return Response(status_code=204)
 
     async def may_go_on() -> bool:
         return await is_still_allowed(request, services, caller, Scope.JOBS_READ)
 
-    stream = event_stream(services.jobs, poller, caller.team_id, job_id, after, may_go_on)
-    return EventSourceResponse(stream, headers=HEADERS)
+    with ExitStack() as place:
+        place.enter_context(STREAMS.taken(caller.team_id))
+        over = await is_over(services.jobs, caller.team_id, job_id, after)
+        if over and last_event_id is not None:
+            return Response(status_code=204)
+        stream = event_stream(services.jobs, poller, caller.team_id, job_id, after, may_go_on)
+        return EventStreamResponse(stream, place.pop_all())
+
+
+class EventStreamResponse(EventSourceResponse):
+    """A stream that holds its team's place until it ends, however it ends."""
+
+    def __init__(self, content: AsyncIterator[bytes], place: ExitStack) -> None:
+        super().__init__(content, headers=HEADERS)
+        self.place = place
+
+    async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
+        with self.place:
+            await super().__call__(scope, receive, send)

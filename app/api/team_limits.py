@@ -38,7 +38,12 @@ class Places:
 
     @contextmanager
     def taken(self, team: str) -> Iterator[None]:
-        """One place, while the block runs."""
+        """One place, while the block runs.
+
+        Raises:
+            RateLimited: there is none for the team.
+        """
+        self.check(team)
         self.held[team] += 1
         try:
             yield

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 
 import anyio
+import httpx
 import pytest
 
-from app.api import body_streams, event_streams
+from app.api import body_streams
 from app.api.team_limits import Places, TeamThreads
 from app.errors import RateLimited
 from tests.support.api import Api, problem
@@ -53,7 +55,6 @@ def test_bodies_and_streams_of_a_team_are_limited(dashboard: Dashboard, monkeypa
     ours, theirs = dashboard.team("ours"), dashboard.team("theirs")
     streams, bodies = Places("open streams of events", 1, 9), Places("uploads under way", 1, 9)
     monkeypatch.setattr("app.api.events.STREAMS", streams)
-    monkeypatch.setattr(event_streams, "STREAMS", streams)
     monkeypatch.setattr(body_streams, "PLACES", bodies)
     monkeypatch.setattr("app.api.uploads.PLACES", bodies)
     jobs = {team.id: dashboard.succeeded(team).id for team in (ours, theirs)}
@@ -77,3 +78,22 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     found = Dashboard(tmp_path_factory.mktemp("limits"))
     yield found
     found.close()
+
+
+def test_streams_that_come_at_once_are_counted_before_they_begin(
+    dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = Places("open streams of events", 2, 9)
+    monkeypatch.setattr("app.api.events.STREAMS", streams)
+    team = dashboard.team("many")
+    path = f"/api/v1/jobs/{dashboard.succeeded(team).id}/events"
+
+    async def ask() -> list[int]:
+        transport = httpx.ASGITransport(app=dashboard.app)
+        headers = {"Authorization": f"Bearer {team.secret}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://server", headers=headers) as client:
+            answers = await asyncio.gather(*(client.get(path) for _ in range(6)))
+        return sorted(answer.status_code for answer in answers)
+
+    assert anyio.run(ask) == [200, 200, 429, 429, 429, 429]
+    assert not streams.held
