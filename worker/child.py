@@ -15,7 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -128,7 +128,8 @@ def _refusal(error: Exception, sandbox: Sandbox) -> RefusedMessage | None:
     """What the worker is told of an error; None where the next attempt may end otherwise."""
     if isinstance(error, PrimeSVTError):
         return RefusedMessage(code=error.error_code, detail=error.message)
-    traceback.print_exception(error)
+    with suppress(OSError):  # what cannot be printed on a full disk is told all the same
+        traceback.print_exception(error)
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and NO_MEMORY in str(error)):
         if not sandbox.memory_bytes:  # another machine may have more
             return None

@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.support.servers import missing
 
 FILL = "filling"
+CHUNK = 1 << 20
 
 
 class SmallDisk:
@@ -23,9 +24,11 @@ class SmallDisk:
     def fill(self, leave_bytes: int = 0) -> None:
         """Leave only so much room."""
         status = os.statvfs(self.folder)
-        room = status.f_bavail * status.f_frsize - leave_bytes
-        with (self.folder / FILL).open("wb") as file:
-            file.write(b"\0" * max(0, room))
+        left = status.f_bavail * status.f_frsize - leave_bytes
+        with (self.folder / FILL).open("wb", buffering=0) as file:
+            with contextlib.suppress(OSError):  # somebody else has taken the rest meanwhile
+                while left > 0:
+                    left -= file.write(bytes(min(left, CHUNK)))
 
     def clear(self) -> None:
         """Make room again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,14 @@ def test_a_computing_child_is_advised_to_compute_less() -> None:
         assert refusal is not None
         assert refusal.detail.endswith(advice)
         assert "the 7 bytes of memory" in refusal.detail
+
+
+def test_a_full_disk_is_told_even_if_nothing_can_be_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w", buffering=1) as full:
+        monkeypatch.setattr("sys.stderr", full)
+        refusal = child._refusal(OSError(errno.ENOSPC, "full"), LIMITED)
+        monkeypatch.undo()
+        with suppress(OSError):
+            full.close()
+    assert refusal is not None
+    assert refusal.code == "scratch_full"
