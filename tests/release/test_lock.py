@@ -8,6 +8,7 @@ import pytest
 
 from release import lock
 from release.lock import LOCK, OF_THE_HARDWARE, ROOT, is_of, kept_lines, needed, pinned
+from release.stages import ReleaseError
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def test_the_lock_has_all_that_the_distributions_need_but_what_comes_with_the_ha
 
 def test_an_index_without_digests_writes_no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "call", lambda *_: "a==1 \\\n    --hash=sha256:00\nb==2\n")
-    with pytest.raises(lock.ReleaseError, match="no digest of b"):
+    with pytest.raises(ReleaseError, match="no digest of b"):
         lock.compiled(ROOT)
 
 
