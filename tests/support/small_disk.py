@@ -25,10 +25,10 @@ class SmallDisk:
         """Leave only so much room."""
         status = os.statvfs(self.folder)
         left = status.f_bavail * status.f_frsize - leave_bytes
-        with (self.folder / FILL).open("wb", buffering=0) as file:
-            with contextlib.suppress(OSError):  # somebody else has taken the rest meanwhile
-                while left > 0:
-                    left -= file.write(bytes(min(left, CHUNK)))
+        # Somebody else may take the rest meanwhile.
+        with (self.folder / FILL).open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while left > 0:
+                left -= file.write(bytes(min(left, CHUNK)))
 
     def clear(self) -> None:
         """Make room again."""

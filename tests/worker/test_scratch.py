@@ -24,7 +24,7 @@ class Disk:
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     found = Disk(1100 * MIB)
-    monkeypatch.setattr(scratch.shutil, "disk_usage", lambda _: found)
+    monkeypatch.setattr("worker.scratch.shutil.disk_usage", lambda _: found)
     return found
 
 

@@ -131,7 +131,7 @@ def test_a_full_disk_postpones_and_says_nothing_of_the_file(
     runner = UploadRunner(services.database, services.store, board.settings, "worker", Event(), postponed=postponed)
     with monkeypatch.context() as patch:
         free = board.settings.keep_free_bytes + (0 if limit == "nothing is free" else 1 << 20)
-        patch.setattr(scratch.shutil, "disk_usage", lambda _: Usage(free))
+        patch.setattr("worker.scratch.shutil.disk_usage", lambda _: Usage(free))
         for _ in range(2 * board.settings.max_attempts):
             assert runner.run(upload.id)
             assert not runner.run(upload.id)

@@ -174,7 +174,8 @@ def test_a_folder_leaves_room_for_everything_else(tmp_path: Path, monkeypatch: p
                 write()
         with pytest.raises(StoreFull):
             store.put_part(upload, parts, 1, [b"3" * MIB])
-    assert (store.list_parts(upload, parts), store.size("b")) == ({1}, None)
+    assert store.list_parts(upload, parts) == frozenset({1})
+    assert store.size("b") is None
     store.put_part(upload, parts, 2, [b"2" * MIB])
     store.complete_multipart(upload, parts)
     assert read(store, "a") == b"1" * MIB + b"2" * MIB

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ import anyio
 import httpx
 import pytest
 
-from app.web import form_files
 from app.web.form_files import MOST_FIELDS
 from app.web.routing import LARGEST_FORM_BYTES
 from tests.support.browsing import browser, post
@@ -24,13 +24,13 @@ CONTENT = b"x" * (3 << 20)
 def kept(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The folders of files that forms had."""
     found: list[str] = []
-    spool = form_files.SpooledTemporaryFile
+    spool: Any = tempfile.SpooledTemporaryFile
 
     def noting(max_size: int, dir: str) -> Any:
         found.append(dir)
         return spool(max_size, dir=dir)
 
-    monkeypatch.setattr(form_files, "SpooledTemporaryFile", noting)
+    monkeypatch.setattr("app.web.form_files.SpooledTemporaryFile", noting)
     return found
 
 
