@@ -29,7 +29,7 @@ from pathlib import Path
 import httpx
 from PIL import Image
 
-from app.api.deps import SESSION_COOKIE
+from app.api.cookies import SESSION_COOKIE
 from app.catalog.states import UploadKind
 from app.services import Services, assemble
 from app.teams.records import NewKey
