@@ -2,7 +2,7 @@
 
 ``constraints.txt`` says which versions; uv asks the package index for the digests of their files. torch, torchvision
 and torchaudio are left out, with what only they need: an image takes them from the index of its hardware, whose files
-differ (docs/decisions/0039).
+differ (docs/decisions/0040).
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from tests.support.servers import OwnPostgres, OwnRedis, until
 from tests.support.small_disk import SmallDisk, small_disk
 
 MIB = 1 << 20
-CELLS = {"PYTHON_STUB_CELLS": "20", "PYTHON_STUB_CELL_SECONDS": "0.05"}
+CELLS = {"PYTHON_STUB_CELLS": "20", "PYTHON_STUB_CELL_SECONDS": "0.3"}
 
 
 @pytest.fixture
