@@ -1,4 +1,4 @@
-"""Sessions say where they were opened and when their owner last proved who they are; signing keys of results."""
+"""Sessions say where they were opened, and when their owner last proved who they are."""
 
 from __future__ import annotations
 
