@@ -79,10 +79,7 @@ arXiv 2602.23795): L2, closed form, one rate for all groups."""
 
 PARTS: Mapping[str, Mapping[str, Any]] = {
     **{f"criterion {key}": {"criterion": key} for key in ("l1", "l2", "random", "activity", "variance", "taylor")},
-    **{
-        f"repair {key}": {"repair": key}
-        for key in ("none", "batch_norm", "merge", "merge_refit", "closed_form", "local")
-    },
+    **{f"repair {key}": {"repair": key} for key in ("none", "batch_norm", "closed_form", "local")},
 }
 """The deep preset with one part exchanged; with the first seed, on the models of `PARTED`."""
 

@@ -44,13 +44,31 @@ def write(runs: Path, docs: Path) -> None:
 def study(found: Sequence[Run]) -> str:
     """The study's part of the page."""
     parts = ["![savings, and drops on images of no split where there are enough](study.png)\n"]
+    found = with_versions(found)
     for model, runs in groupby(sorted(found, key=lambda run: str(run["model"])), lambda run: str(run["model"])):
         every = [*runs]
-        parts += [f"### {model}\n", _ways([run for run in every if run["way"] in ORDER])]
-        changed = [run for run in every if run["way"] not in ORDER]
+        parts += [f"### {model}\n", _ways([run for run in every if _plain(run["way"]) in ORDER])]
+        changed = [run for run in every if _plain(run["way"]) not in ORDER]
         if changed:
             parts += ["One part of the deep preset exchanged, one seed:\n", _ways(changed)]
     return "\n".join(parts)
+
+
+def with_versions(runs: Sequence[Run]) -> list[Run]:
+    """The same, with the version in the names of those ways of which the preset has a newer one."""
+    newest: dict[str, str] = {}
+    for run in runs:
+        preset = run["key"]["spec"]["preset"]
+        newest[preset] = max(newest.get(preset, ""), run["key"]["method"])
+    return [
+        run if run["key"]["method"] == newest[run["key"]["spec"]["preset"]]
+        else {**run, "way": f"{run['way']}, version {run['key']['method']}"}
+        for run in runs
+    ]  # fmt: skip
+
+
+def _plain(way: object) -> str:
+    return str(way).partition(", version")[0]
 
 
 def _ways(runs: Sequence[Run]) -> str:
@@ -59,7 +77,7 @@ def _ways(runs: Sequence[Run]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     order = {way: place for place, way in enumerate(ORDER)}
-    ways = sorted({str(run["way"]) for run in runs}, key=lambda way: (order.get(way, len(order)), way))
+    ways = sorted({str(run["way"]) for run in runs}, key=lambda way: (order.get(_plain(way), len(order)), way))
     for way in ways:
         own = [run for run in runs if run["way"] == way]
         rest = [found for run in own if (found := _rest(run))]
