@@ -10,8 +10,6 @@ import typer
 from primesvt_client.console import out, print_json
 from primesvt_client.errors import Unusable
 from primesvt_client.options import Json
-from primesvt_client.provenance import public_key
-from primesvt_client.provenance import verify as check
 
 
 def verify(
@@ -23,6 +21,8 @@ def verify(
     json: Json = False,
 ) -> None:
     """Verify downloaded results: that a service with that key signed what they are and what they were made from."""
+    from primesvt_client.provenance import verify as check  # loads the HTTP client, which help needs not
+
     statement = check(folder, {raw for one in key for raw in _keys(one)})
     if json:
         print_json(
@@ -34,6 +34,8 @@ def verify(
 
 
 def _keys(text: str) -> list[bytes]:
+    from primesvt_client.provenance import public_key
+
     path = Path(text)
     try:
         lines = path.read_text("utf-8").split() if path.is_file() else [text]

@@ -94,7 +94,7 @@ def test_a_database_that_is_away_is_no_defect_and_says_when_to_come_again(
     assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
     assert code in page.text
     for answer in (page, Api(fresh, None)("GET", "/faulty")):
-        assert answer.headers.get("retry-after") == ("5" if status == 503 else None)
+        assert answer.headers.get("retry-after") == {503: "5", 507: "60"}.get(status)
 
 
 def test_pages_and_api_say_that_a_locked_database_is_busy(fresh: Dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
