@@ -11,9 +11,9 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, TypeVar
 
-from sqlalchemy import CTE, ColumnElement, func, literal_column, select
+from sqlalchemy import CTE, ColumnElement, FromClause, ScalarSelect, func, literal_column, select
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import NullType, TypeEngine
@@ -70,6 +70,18 @@ def distinct(column: Any, condition: ColumnElement[bool], name: str) -> CTE:
     first = select(smallest.scalar_subquery().label("value")).cte(name, recursive=True)
     following = smallest.where(column > first.c.value).scalar_subquery()
     return first.union_all(select(following).where(first.c.value.is_not(None)))
+
+
+def served_seq_of(table: Any, team: Any, outer: FromClause | None = None) -> ScalarSelect[int | None]:
+    """The number of a team's last serving among the rows of ``table``; ``outer`` is what ``team`` is a column of."""
+    served = aliased(table)
+    last = select(func.max(served.served_seq)).where(served.team_id == team)
+    return (last if outer is None else last.correlate(outer)).scalar_subquery()
+
+
+def next_served_seq(table: Any) -> ScalarSelect[int]:
+    """The number of the serving that happens now."""
+    return select(func.coalesce(func.max(aliased(table).served_seq), 0) + 1).scalar_subquery()
 
 
 def lock_turn(session: Session, kind: Kind, team: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ from app import errors
 from app.api.request_metrics import route_of
 from app.api.security_headers import HEADERS
 from app.db import is_away, is_full
-from app.storage import BlobMissing, StoreFull, StoreUnavailable
+from app.storage import FULL, BlobMissing, StoreFull, StoreUnavailable
 from primesvt_client.errors import without_type
 from primesvt_client.schemas.problems import FieldProblem, Problem
 from primesvt_core.errors import PrimeSVTError
@@ -49,7 +48,6 @@ STATUS: Mapping[type[Exception], int] = {
 }
 RETRY_SECONDS = 5
 FULL_RETRY_SECONDS = 60
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import FromClause, ScalarSelect, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from app.catalog.models import UploadRow
 from app.catalog.states import UploadState
-from app.turns import distinct, is_state
+from app.turns import distinct, is_state, served_seq_of
 
 IS_STORED = is_state(UploadRow.state, UploadState.STORED.value)
 
@@ -28,21 +27,8 @@ class Turn:
 def turns(session: Session, skip: Collection[str] = ()) -> list[Turn]:
     """The teams with uploads to look into, the next one first, without those to skip."""
     teams = distinct(UploadRow.team_id, IS_STORED, "teams")
-    found = session.execute(select(teams.c.value, served_seq_of(teams.c.value, teams))).all()
+    found = session.execute(select(teams.c.value, served_seq_of(UploadRow, teams.c.value, teams))).all()
     held = select(UploadRow.team_id, func.count()).where(UploadRow.state == UploadState.VALIDATING.value)
     validating: dict[str, int] = dict(session.execute(held.group_by(UploadRow.team_id)).all())
     waiting = [Turn(team, validating.get(team, 0), seq or 0) for team, seq in found if team and team not in skip]
     return sorted(waiting, key=lambda turn: (turn.validating, turn.served_seq, turn.team))
-
-
-def served_seq_of(team: Any, outer: FromClause | None = None) -> ScalarSelect[int | None]:
-    """The number of a team's last serving; ``outer`` is what ``team`` is a column of."""
-    served = aliased(UploadRow)
-    last = select(func.max(served.served_seq)).where(served.team_id == team)
-    return (last if outer is None else last.correlate(outer)).scalar_subquery()
-
-
-def next_served_seq() -> Any:
-    """The number of the serving that happens now."""
-    taken = aliased(UploadRow)
-    return select(func.coalesce(func.max(taken.served_seq), 0) + 1).scalar_subquery()

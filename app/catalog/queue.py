@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.catalog.contents import find_content
 from app.catalog.models import ContentRow, UploadRow
-from app.catalog.order import IS_STORED, Turn, next_served_seq, served_seq_of, turns
+from app.catalog.order import IS_STORED, Turn, turns
 from app.catalog.records import UploadClaim, content_of, multipart_of, parts_of
 from app.catalog.states import OPEN, UploadKind, UploadState
 from app.db import Database, now
@@ -19,7 +19,7 @@ from app.errors import LostClaim
 from app.leases import LeaseWatch
 from app.metrics import LEASE_EXPIRIES
 from app.settings import Settings
-from app.turns import Kind, LostRace, first_served, lock_turn
+from app.turns import Kind, LostRace, first_served, lock_turn, next_served_seq, served_seq_of
 from app.webhooks.outbox import announce
 from primesvt_client.facts import ProblemFacts, UploadFacts
 
@@ -58,7 +58,7 @@ class UploadQueue:
         """
         with self.database.session() as session:
             lock_turn(session, Kind.UPLOADS, turn.team)
-            if (session.scalar(select(served_seq_of(turn.team))) or 0) != turn.served_seq:
+            if (session.scalar(select(served_seq_of(UploadRow, turn.team))) or 0) != turn.served_seq:
                 raise LostRace
             first = select(UploadRow.id).where(UploadRow.team_id == turn.team, IS_STORED).order_by(UploadRow.id)
             upload_id = session.scalar(first.limit(1).with_for_update(skip_locked=True))
@@ -73,7 +73,7 @@ class UploadQueue:
                 owner=owner,
                 epoch=UploadRow.epoch + 1,
                 attempts=UploadRow.attempts + 1,
-                served_seq=next_served_seq(),
+                served_seq=next_served_seq(UploadRow),
                 lease_expires_at=self._lease_end(),
                 updated_at=now(),
             )

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, ScalarSelect, Select, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import Session
 
 from app.jobs.models import JobRow
 from app.jobs.states import HELD, JobState
-from app.turns import distinct, is_state
+from app.turns import distinct, is_state, served_seq_of
 
 IS_WAITING = is_state(JobRow.state, JobState.QUEUED.value)
 
@@ -42,7 +42,7 @@ def turns(session: Session, is_due: ColumnElement[bool]) -> list[Turn]:
     """The teams with jobs that are due, the next one first; costs a few looks into indexes a team."""
     teams = distinct(JobRow.team_id, IS_WAITING, "teams")
     first = first_due(teams.c.value, is_due).limit(1).correlate(teams).scalar_subquery()
-    found = session.execute(select(teams.c.value, served_seq_of(teams.c.value, teams), first)).all()
+    found = session.execute(select(teams.c.value, served_seq_of(JobRow, teams.c.value, teams), first)).all()
     running = dict(session.execute(_running()).all())
     with_jobs = [Turn(team, running.get(team, 0), served or 0) for team, served, job_id in found if job_id is not None]
     return sorted(with_jobs, key=lambda turn: (turn.running, turn.served_seq, turn.team))
@@ -54,24 +54,11 @@ def first_due(team: Any, is_due: ColumnElement[bool]) -> Select[str]:
     return waiting.order_by(JobRow.priority.desc(), JobRow.id)
 
 
-def served_seq_of(team: Any, outer: FromClause | None = None) -> ScalarSelect[int | None]:
-    """The number of a team's last serving; ``outer`` is what ``team`` is a column of."""
-    served = aliased(JobRow)
-    last = select(func.max(served.served_seq)).where(served.team_id == team)
-    return (last if outer is None else last.correlate(outer)).scalar_subquery()
-
-
-def next_served_seq() -> Any:
-    """The number of the serving that happens now."""
-    taken = aliased(JobRow)
-    return select(func.coalesce(func.max(taken.served_seq), 0) + 1).scalar_subquery()
-
-
 def queues(session: Session) -> dict[str, TeamQueue]:
     """The teams that wait."""
     running: dict[str, int] = dict(session.execute(_running()).all())
     teams = distinct(JobRow.team_id, IS_WAITING, "teams")
-    found = session.execute(select(teams.c.value, served_seq_of(teams.c.value, teams))).all()
+    found = session.execute(select(teams.c.value, served_seq_of(JobRow, teams.c.value, teams))).all()
     served: dict[str, int | None] = {team: seq for team, seq in found if team is not None}
     waiting = select(JobRow.team_id, func.count()).where(IS_WAITING)
     rows = session.execute(waiting.group_by(JobRow.team_id))

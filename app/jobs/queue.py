@@ -19,14 +19,14 @@ from app.jobs.cells import keep
 from app.jobs.claims import lock_claimed
 from app.jobs.events import RETRY_FACTORS, move, put_back, record_event, requeue
 from app.jobs.models import ArtifactRow, JobRow, uses
-from app.jobs.order import Turn, first_due, next_served_seq, served_seq_of, turns
+from app.jobs.order import Turn, first_due, turns
 from app.jobs.records import Device, HeartbeatReply, JobClaim, StoredArtifact
 from app.jobs.similarity import similarity_key
 from app.jobs.states import ANY_DEVICE, HELD, TERMINAL, JobState
 from app.leases import LeaseWatch
 from app.metrics import LEASE_EXPIRIES
 from app.settings import Settings
-from app.turns import Kind, LostRace, first_served, lock_turn
+from app.turns import Kind, LostRace, first_served, lock_turn, next_served_seq, served_seq_of
 from primesvt_client.facts import ProblemFacts, ResultSummary, StepFacts, read_upload
 from primesvt_client.progress import Progress
 
@@ -74,7 +74,7 @@ class JobQueue:
         """
         with self.database.session() as session:
             lock_turn(session, Kind.JOBS, turn.team)
-            if (session.scalar(select(served_seq_of(turn.team))) or 0) != turn.served_seq:
+            if (session.scalar(select(served_seq_of(JobRow, turn.team))) or 0) != turn.served_seq:
                 raise LostRace
             first = first_due(turn.team, self._is_due(devices)).limit(1).with_for_update(skip_locked=True)
             job_id = session.scalar(first)
@@ -89,7 +89,7 @@ class JobQueue:
                 owner=owner,
                 epoch=JobRow.epoch + 1,
                 attempts=JobRow.attempts + 1,
-                served_seq=next_served_seq(),
+                served_seq=next_served_seq(JobRow),
                 lease_expires_at=self._lease_end(),
             )
             .execution_options(synchronize_session=False)

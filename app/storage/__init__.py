@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from app.settings import Settings
 from app.storage._base import (
+    FULL,
     PRESIGNED_URL_SECONDS,
     BlobMissing,
     BlobStore,
@@ -22,6 +23,7 @@ from app.storage.local import LocalStore
 from app.storage.marker import NOT_SHARED, StorageMarker
 
 __all__ = [
+    "FULL",
     "NOT_SHARED",
     "PRESIGNED_URL_SECONDS",
     "BlobMissing",

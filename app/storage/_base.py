@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -48,6 +49,10 @@ class BlobMissing(KeyError):
 
 class StoreUnavailable(OSError):
     """The store does not answer, or refuses this server; the same may work in a moment."""
+
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Errors of a disk without room."""
 
 
 class StoreFull(StoreUnavailable):

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from app.storage._base import (
     CHUNK,
+    FULL,
     BlobMissing,
     MultipartUpload,
     Parts,
@@ -35,8 +36,6 @@ ROOM_TO_LEAVE = 64 << 20
 
 ABANDONED_SECONDS = 86_400.0
 """A blob that nobody has written to for so long was left by a process that is gone."""
-
-FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class LocalStore:

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from primesvt_client.progress import Progress, Reporter, silent
 from primesvt_core.data import DataSet, ValueRange, numbering
 from primesvt_core.errors import DataError
-from primesvt_core.evaluation.accuracy import Answers, answers, pick_device
+from primesvt_core.evaluation.accuracy import Answers, Tick, answers, pick_device
 from primesvt_core.evaluation.chance import chance_notes
 from primesvt_core.evaluation.misnumbering import misnumbering_notes
 from primesvt_core.evaluation.splits import BY_FAMILY, SplitImages, SplitName, open_splits
@@ -94,11 +94,7 @@ def evaluate(
     split_name = _split(split_name, images, own)
     chosen = _indices(images, split_name)
     network = load(model, assumptions, container=container)
-
-    def tick(done: int) -> None:
-        report(Progress(step=Step.BASELINE, done=done, total=len(chosen), note=f"{split_name} images"))
-
-    said = answers(network.to(place), images.blocks(chosen), tick)
+    said = answers(network.to(place), images.blocks(chosen), _counting(report, len(chosen), f"{split_name} images"))
     correct, samples = sum(said.right), len(said.right)
     return Evaluation(
         accuracy=correct / samples,
@@ -113,6 +109,10 @@ def evaluate(
         preprocessing=images.preprocessing.model_dump(mode="json"),
         notes=(*inspection.notes, *_notes(images.data, chosen, said, inspection.config.num_classes)),
     )
+
+
+def _counting(report: Reporter, total: int, note: str) -> Tick:
+    return lambda done: report(Progress(step=Step.BASELINE, done=done, total=total, note=note))
 
 
 def _notes(data: DataSet, chosen: Sequence[int], said: Answers, outputs: int) -> Iterator[str]:

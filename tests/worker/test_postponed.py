@@ -14,7 +14,7 @@ def test_it_waits_twice_as_long_each_time_up_to_a_limit(monkeypatch: pytest.Monk
     assert waiting.is_due("a")
     expected = FIRST_SECONDS
     for _ in range(12):
-        waiting.add("a")
+        waiting.add("a", "team")
         at += expected - 0.5
         assert not waiting.is_due("a")
         assert waiting.is_due("b")
@@ -22,7 +22,7 @@ def test_it_waits_twice_as_long_each_time_up_to_a_limit(monkeypatch: pytest.Monk
         assert waiting.is_due("a")
         expected = min(2 * expected, LONGEST_SECONDS)
     assert expected == LONGEST_SECONDS
-    waiting.add("a")
+    waiting.add("a", "team")
     waiting.remove("a")
     assert waiting.is_due("a")
 
