@@ -147,6 +147,19 @@ def test_near_the_threshold_the_reference_decides(make: Callable[[str], SearchSp
         assert wrong.decide(asked, allowed) == right.decide(asked, allowed)
 
 
+def test_accepted_steps_are_checked_until_the_margin_is_one_image(make: Callable[[str], SearchSplit]) -> None:
+    """65 images that never differed leave a margin of 3, 130 of 2 and 195 of 1."""
+    split, truth = make("w"), make("truth")
+    split.start()
+    group, other = [*grid(split)][:2]
+    chain: list[Rates] = [{group: 0.5}, {group: 0.9}, {group: 0.9, other: 0.5}, {group: 0.9, other: 0.9}]
+    found = [split.accept(rates) for rates in chain]
+    assert found == [truth.evaluate(rates) for rates in chain]
+    assert split.agreement.compared == 3 * IMAGES
+    with_check = [rates for rates in chain if any("reference" in key for key in split.remembered([rates]))]
+    assert with_check == chain[:2]
+
+
 class Loopback:
     """A queue between two splits: every other part is computed by the helper."""
 
