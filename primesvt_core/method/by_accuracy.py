@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from primesvt_client.facts import CandidateFacts, CellFacts
 from primesvt_core.method import profiling
-from primesvt_core.method.search import Found, Goal, run_rounds
+from primesvt_core.method.search import Found, Goal, Search, run_rounds
 from primesvt_core.method.search_split import SearchSplit
 from primesvt_core.method.shared_profile import compute_with_others, explore_with_others
 from primesvt_core.method.steps import StepProgress
@@ -55,13 +55,10 @@ class ByAccuracy:
         self.split.measure_agreement([{group: rate} for group, every in self.rates.items() for rate in every])
 
     def search(self, progress: StepProgress) -> Found:
-        """Let the policy search, round by round."""
-        candidates = self.split.candidates
-        is_within, evaluate = _observed(self.split, progress)
-        found = run_rounds(
-            self.goal, self.rates, self.start, candidates.memory, candidates.macs, is_within, self.policy, evaluate,
-            recovers=candidates.spec.fine_tuning.epochs > 0, known=self.split.known_answer,
-        )  # fmt: skip
+        """Let the policy search, round by round, and the reference compute what it has found."""
+        found = self._rounds(progress)
+        while not self.split.check([point.rates for point in found.curve[1:]]):
+            found = self._rounds(progress)  # which is remembered, but for what has become too close to call
         return Found(
             search=found,
             cells=self.split.profile_cells(self.rates),
@@ -69,6 +66,14 @@ class ByAccuracy:
             agreement=self.split.agreement,
             images=self.split.total,
         )
+
+    def _rounds(self, progress: StepProgress) -> Search:
+        candidates = self.split.candidates
+        is_within, evaluate = _observed(self.split, progress)
+        return run_rounds(
+            self.goal, self.rates, self.start, candidates.memory, candidates.macs, is_within, self.policy, evaluate,
+            recovers=candidates.spec.fine_tuning.epochs > 0, known=self.split.known_answer,
+        )  # fmt: skip
 
     def _whole_profile(self, observe: Callable[[str], None]) -> None:
         if self.queue:

@@ -2,7 +2,8 @@
 
 The engine computes them, each only until the images left cannot change an answer. Where it might have rounded otherwise
 than the reference, every module as it is, the reference decides. The two are compared on the first steps that a policy
-accepts, until they agree on so many images that a candidate's count may differ by one.
+accepts, until they agree on so many images that a candidate's count may differ by one, and on every step of the curve that
+a search has found.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import cast
 
 from pydantic import JsonValue
 
 from primesvt_core.decisions import Answer, Tally, answer, margin_of
-from primesvt_core.engines import open_engine
+from primesvt_core.engines import Images, open_engine
 from primesvt_core.method.candidates import Candidates, fingerprint
 from primesvt_core.method.repairing import Repairing
 from primesvt_core.method.search import Agreement
@@ -25,6 +27,9 @@ from primesvt_core.pruning.patches import Patch
 from primesvt_core.types import CurvePoint, Outcome, ProfileCell, Rates
 from primesvt_core.workspace.store import ORDER
 
+
+BLOCK = 32
+"""Images of a block on a CPU, at the most: two pieces of the engine."""
 
 SMALLEST_MARGIN = 1
 """Images: further comparisons do not make the margin smaller."""
@@ -41,6 +46,13 @@ class SearchSplit:
         self._checked: dict[str, Rates] = {}
         self._agreed: Agreement | None = None
 
+    @property
+    def at_a_time(self) -> int:
+        """Images of a block: fewer on a CPU than a spec allows, since candidates are rejected between blocks."""
+        size = self.candidates.images.batch_size
+        is_free = self.candidates.device.type == "cpu" and not self.candidates.original.depends_on_batch
+        return min(size, BLOCK) if is_free else size
+
     @cached_property
     def order(self) -> tuple[int, ...]:
         """Places of the images in the search split, in the order in which candidates see them.
@@ -53,7 +65,7 @@ class SearchSplit:
         return tuple(cast("list[int]", self.candidates.workspace.recall(ORDER, self._hardest_first)))
 
     def _hardest_first(self) -> list[JsonValue]:
-        images = self.candidates.images.blocks(self.candidates.images.splits.search)
+        images = self._blocks(self.candidates.images.splits.search)
         engine = open_engine(self.candidates.original, images, kept_bytes=0)
         margins: list[float] = []
         for block in range(len(images)):
@@ -112,18 +124,30 @@ class SearchSplit:
     def accept(self, rates: Rates) -> Outcome:
         """The same of a step that a policy takes: candidates will follow that are pruned further.
 
-        The reference computes it where the engine was not compared with it often enough; otherwise the engine does.
+        Once the engine was compared with the reference often enough it is the engine's, until `check`.
         """
         name, patch = self._name(rates)
-        is_checked = self._margin > SMALLEST_MARGIN or name in self._checked
-        if is_checked:
+        if self._margin > SMALLEST_MARGIN or name in self._checked:
             outcome = self.evaluate(rates)
             self.measure_agreement(())
             self.checks.engine.rebase(patch)
         else:
-            outcome = self._outcome(rates, self._complete(rates))
+            outcome = self._outcome(rates, Tally.of([self.predictions(rates).right], self.total))
         self.cells.engine.rebase(patch)
         return outcome
+
+    def check(self, steps: Sequence[Rates]) -> bool:
+        """Have the reference compute accepted steps, each with one group more; whether it agrees with the engine.
+
+        Where it does not, they count from now on as the reference has them, and a search has to look again.
+        """
+        before = self.agreement.differing
+        self.checks.engine.rebase(Patch())
+        for rates in steps:
+            self._checks_of(rates)
+            self.checks.engine.rebase(self._name(rates)[1])
+        self.measure_agreement(())
+        return self.agreement.differing == before
 
     def known(self, rates: Rates) -> Outcome:
         """The same as far as the engine has computed it."""
@@ -227,7 +251,7 @@ class SearchSplit:
 
     def _cells(self, prefix: str, *, as_written: bool) -> SearchCells:
         search = self.candidates.images.splits.search
-        images = self.candidates.images.blocks([search[place] for place in self.order])
+        images = self._blocks([search[place] for place in self.order])
         return SearchCells(
             engine=open_engine(self.candidates.original, images, as_written=as_written),
             blocks=len(images),
@@ -236,13 +260,16 @@ class SearchSplit:
             prefix=self.repairing.prefix(f"{prefix}-{self._name_of_order}"),
         )
 
+    def _blocks(self, indices: Sequence[int]) -> Images:
+        return replace(self.candidates.images, batch_size=self.at_a_time).blocks(indices)
+
     @cached_property
     def _name_of_order(self) -> str:
         """Cells of blocks with other images have other names."""
-        return hashlib.sha256(json.dumps(self.order).encode()).hexdigest()[:8]
+        return hashlib.sha256(json.dumps([self.at_a_time, *self.order]).encode()).hexdigest()[:8]
 
     def _tick(self, blocks: int) -> None:
-        self.candidates.counting(self.total)(min(blocks * self.candidates.images.batch_size, self.total))
+        self.candidates.counting(self.total)(min(blocks * self.at_a_time, self.total))
 
     def _name(self, rates: Rates) -> tuple[str, Patch]:
         key = tuple(sorted(rates.items()))
@@ -260,11 +287,6 @@ class SearchSplit:
         name, patch = self._asking(rates)
         self._checked[name] = rates
         return self.checks.predictions(name, patch)
-
-    def _complete(self, rates: Rates) -> Tally:
-        """What the engine counts on all the images."""
-        right = self.predictions(rates).right
-        return Tally.of([right], self.total)
 
     def _outcome(self, rates: Rates, tally: Tally) -> Outcome:
         size = self.candidates.memory(rates)

@@ -25,8 +25,9 @@ def test_a_failed_statement_does_not_tell_what_it_would_have_written(kind: str, 
         database.engine.dispose()
 
 
-def test_a_locked_file_is_away_and_a_missing_table_is_not(tmp_path: Path) -> None:
-    database, other = (connect(f"sqlite:///{tmp_path / 'one.sqlite3'}?timeout=0.1") for _ in range(2))
+def test_a_locked_file_is_away_and_a_missing_table_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.db.BUSY_SECONDS", 0.1)
+    database, other = (connect(f"sqlite:///{tmp_path / 'one.sqlite3'}") for _ in range(2))
     with database.session() as session:
         session.execute(text("SELECT 1"))  # a transaction begins with its first statement
         with pytest.raises(OperationalError) as locked, other.session() as waiting:

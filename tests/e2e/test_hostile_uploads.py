@@ -1,6 +1,6 @@
 """Hostile files through the real service, on one machine's stores and on a fleet's: the verdict wanted, nothing run,
-no worker lost, no server error, and little spent. One file for each verdict on one machine, and every file on both with
-`make test-faults`; what the readers make of every file, without a service around them, is tested in `tests/core`.
+no worker lost, no server error, and little spent. One file for each verdict on one machine with `make test-thorough`, and
+every file on both with `make test-faults`; what the readers make of every file, without a service around them, is tested in `tests/core`.
 """
 
 from __future__ import annotations
@@ -79,7 +79,10 @@ def files_of(profile: str) -> Files:
 
 @pytest.fixture(
     scope="module",
-    params=["one machine", *(pytest.param(f"{EVERY_FILE}{name}", marks=pytest.mark.faults) for name in PROFILES)],
+    params=[
+        pytest.param("one machine", marks=pytest.mark.thorough),
+        *(pytest.param(f"{EVERY_FILE}{name}", marks=pytest.mark.faults) for name in PROFILES),
+    ],
 )
 def trial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     folder = tmp_path_factory.mktemp("hostile")

@@ -32,31 +32,31 @@ class Restarted:
     report: dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def restarted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restarted]:
-    folder = tmp_path_factory.mktemp("service")
-    with service(folder / "data") as first:
+@pytest.fixture
+def restarted(tmp_path: Path) -> Iterator[Restarted]:
+    with service(tmp_path / "data") as first:
         job = first.submit()
         first.until_computing(job)
-    with service(folder / "data", first.key) as second:
+    with service(tmp_path / "data", first.key) as second:
         second.ready = first.ready
         job = second.until_over(job)
-        yield Restarted(second, job, second.last_report(job, folder / "report"))
-
-
-@pytest.fixture
-def here(restarted: Restarted) -> Service:
-    return restarted.service
+        yield Restarted(second, job, second.last_report(job, tmp_path / "report"))
 
 
 @pytest.fixture(scope="module")
-def undisturbed(restarted: Restarted, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    here = restarted.service
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with service(tmp_path_factory.mktemp("here") / "data") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def undisturbed(here: Service, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     job = here.until_over(here.submit())
     assert (job.state, job.attempts) == (JobState.SUCCEEDED, 1)
     return here.last_report(job, tmp_path_factory.mktemp("undisturbed"))
 
 
+@pytest.mark.faults
 def test_a_service_that_is_stopped_goes_on_at_the_next_start(restarted: Restarted, undisturbed: dict[str, Any]) -> None:
     assert restarted.service.found.first_key is None
     assert (restarted.job.state, restarted.job.attempts) == (JobState.SUCCEEDED, 1)

@@ -93,6 +93,7 @@ def test_helpers_that_are_killed_leave_their_cells_to_others(team: Fleet) -> Non
     assert first.process is not None
 
 
+@pytest.mark.faults
 def test_a_job_whose_worker_is_killed_goes_on_on_another_machine(team: Fleet) -> None:
     first = machine(team, 0)
     job = submitted(team)
@@ -107,6 +108,7 @@ def test_a_job_whose_worker_is_killed_goes_on_on_another_machine(team: Fleet) ->
     assert len(computed) < 1.75 * CELLS  # less than twice: it did not begin anew
 
 
+@pytest.mark.thorough
 def test_helpers_stop_when_the_job_is_cancelled(team: Fleet) -> None:
     for number in range(2):
         machine(team, number)

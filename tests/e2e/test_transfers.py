@@ -158,6 +158,7 @@ def test_content_that_is_not_what_was_announced_is_rejected(direct: Fleet, large
     assert (found.state, found.problem and found.problem.code) == (UploadState.REJECTED, "digest_mismatch")
 
 
+@pytest.mark.thorough
 def test_storage_that_the_client_cannot_reach_is_gone_around(
     swift: Swift, large: Path, traffic: Traffic, tmp_path: Path
 ) -> None:

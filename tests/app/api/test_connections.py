@@ -136,10 +136,11 @@ def test_a_body_that_does_not_come_is_answered_and_the_connection_closed(dripped
 
             dripping = asyncio.create_task(drip() if dripped else asyncio.sleep(0))
             async with asyncio.timeout(20 * SHORT):
-                answer = await reader.read()  # to the end of the connection
+                answer = await reader.readuntil(b"the body did not arrive")
+                with contextlib.suppress(ConnectionError):  # a reset, where bytes of the body were on their way
+                    await reader.read()  # to the end of the connection
             dripping.cancel()
             assert b" 408 " in answer
-            assert b"the body did not arrive" in answer
 
     anyio.run(ask)
 

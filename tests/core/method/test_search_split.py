@@ -158,6 +158,43 @@ def test_accepted_steps_are_checked_until_the_margin_is_one_image(make: Callable
     assert split.agreement.compared == 3 * IMAGES
     with_check = [rates for rates in chain if any("reference" in key for key in split.remembered([rates]))]
     assert with_check == chain[:2]
+    assert split.check(chain)
+    assert split.agreement.compared == 5 * IMAGES
+
+
+class Other:
+    """An engine that predicts other classes of the first images of a block for what touches many tensors."""
+
+    def __init__(self, engine: Engine, touched: int) -> None:
+        self.engine, self.touched = engine, touched
+
+    def evaluate(self, block: int, patches: Sequence[Patch]) -> list[Predictions]:
+        found = self.engine.evaluate(block, patches)
+        return [
+            replace(each, classes=(each.classes[0] + 1, *each.classes[1:]), right=(not each.right[0], *each.right[1:]))
+            if len(patch.touched) > self.touched
+            else each
+            for patch, each in zip(patches, found, strict=True)
+        ]
+
+    def rebase(self, patch: Patch) -> None:
+        self.engine.rebase(patch)
+
+
+def test_a_step_that_the_reference_sees_otherwise_counts_as_it_has_it(make: Callable[[str], SearchSplit]) -> None:
+    split, truth = make("w"), make("truth")
+    split.start()
+    group, other = [*grid(split)][:2]
+    chain: list[Rates] = [{group: 0.5}, {group: 0.9}, {group: 0.9, other: 0.9}]
+    _, alone = split._name(chain[1])
+    sound = split.cells
+    split.__dict__["cells"] = replace(sound, engine=Other(sound.engine, len(alone.touched)))
+    wanted = [truth.evaluate(rates) for rates in chain]
+    assert [split.accept(rates) for rates in chain] != wanted
+    assert not split.check(chain)
+    assert split.agreement.differing == -(-IMAGES // BATCH)
+    assert [split.accept(rates) for rates in chain] == wanted
+    assert split.check(chain)
 
 
 class Loopback:
