@@ -22,6 +22,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    StrictBool,
     ValidationError,
     field_validator,
     model_validator,
@@ -362,7 +363,7 @@ class CompressionSpec(_Frozen):
         " ImageFolder does, a list has all classes in order; as the model's public training code if not given.",
         examples=[["cat", "dog"]],
     )
-    allow_fewer_classes: Annotated[bool, Input()] = Field(
+    allow_fewer_classes: Annotated[StrictBool, Input()] = Field(
         default=False,
         exclude_if=lambda given: not given,
         title="Allow fewer classes",
@@ -378,7 +379,7 @@ class CompressionSpec(_Frozen):
         title="Confidence",
         description="Confidence with which the accuracy floor must hold on held-out data.",
     )
-    accept_unproven: Annotated[bool, Input()] = Field(
+    accept_unproven: Annotated[StrictBool, Input()] = Field(
         default=False,
         exclude_if=lambda given: not given,
         title="Accept an unproven result",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from primesvt_client.schemas.base import Moment
 from primesvt_client.spec import TEXT
@@ -45,7 +45,7 @@ class WebhookChanges(_Body):
     url: Url | None = None
     events: Events | None = None
     description: Description | None = None
-    enabled: bool | None = Field(default=None, description="Enabling forgets what went wrong before.")
+    enabled: StrictBool | None = Field(default=None, description="Enabling forgets what went wrong before.")
 
 
 class ReplaySince(_Body):

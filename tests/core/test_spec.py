@@ -34,6 +34,8 @@ def test_a_spec_survives_json() -> None:
 @pytest.mark.parametrize(
     ("document", "named"),
     [
+        ({"accept_unproven": 1.0}, "accept_unproven"),
+        ({"allow_fewer_classes": "yes"}, "allow_fewer_classes"),
         ({}, "budget"),
         ({"budget": {}}, "at least one of"),
         ({"budget": {"max_accuracy_drop": 1.5}}, "max_accuracy_drop"),

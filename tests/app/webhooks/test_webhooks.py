@@ -74,6 +74,9 @@ def test_a_webhook_is_changed_and_deleted(api: Api) -> None:
     assert (changed["events"], changed["enabled"], changed["description"]) == (["upload.ready"], False, "ours")
     with problem(api.post(f"/webhooks/{made['id']}/ping"), 409, "conflict"):
         pass
+    for no_switch in (0.0, 1, "true"):
+        with problem(api("PATCH", address, json={"enabled": no_switch}), 422, "invalid_request"):
+            pass
     assert api("PATCH", address, json={"enabled": True}).json()["enabled"]
     assert api.delete(f"/webhooks/{made['id']}").status_code == 204
     with problem(api.get(f"/webhooks/{made['id']}"), 404, "not_found"):
