@@ -2,8 +2,8 @@
 
 The engine computes them, each only until the images left cannot change an answer. Where it might have rounded otherwise
 than the reference, every module as it is, the reference decides. The two are compared on the first steps that a policy
-accepts, until they agree on so many images that a candidate's count may differ by one, and on every step of the curve that
-a search has found.
+accepts, until they agree on so many images that a candidate's count may differ by one, and at the end of a search on
+every step of the curve that it has found.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from primesvt_core.method.search_cells import Remembered, SearchCells
 from primesvt_core.pruning.patches import Patch
 from primesvt_core.types import CurvePoint, Outcome, ProfileCell, Rates
 from primesvt_core.workspace.store import ORDER
-
 
 BLOCK = 32
 """Images of a block on a CPU, at the most: two pieces of the engine."""

@@ -64,5 +64,5 @@ class TestFamilies(SlicingSuite):
 
         Most structures are in several references, so that both rates are met; `test_random_plans` meets every group.
         """
-        for index, alike in enumerate(structures(model)):
-            yield alike[-(self.number % 2)], RATES[(self.number + index) % 2]
+        for index, same in enumerate(structures(model)):
+            yield same[-(self.number % 2)], RATES[(self.number + index) % 2]

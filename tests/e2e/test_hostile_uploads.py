@@ -1,6 +1,7 @@
 """Hostile files through the real service, on one machine's stores and on a fleet's: the verdict wanted, nothing run,
-no worker lost, no server error, and little spent. One file for each verdict on one machine with `make test-thorough`, and
-every file on both with `make test-faults`; what the readers make of every file, without a service around them, is tested in `tests/core`.
+no worker lost, no server error, and little spent. One file for each verdict on one machine with `make test-thorough`,
+every file on both with `make test-faults`; what the readers make of every file, without a service around them, is
+tested in `tests/core`.
 """
 
 from __future__ import annotations
