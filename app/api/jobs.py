@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -12,6 +13,7 @@ from app.api.deps import JobId, Services, is_still_allowed, needs
 from app.api.job_polling import LONGEST_WAIT, JobPoller
 from app.api.openapi import with_headers
 from app.api.problem import responses
+from app.api.team_limits import Places
 from app.errors import InvalidKey
 from app.jobs.records import NewJob
 from app.jobs.states import JobState
@@ -36,6 +38,9 @@ Writer = Annotated[Principal, needs(Scope.JOBS_WRITE)]
 
 RETRY_AFTER = "2"
 WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})\b")
+
+WAITS = Places("requests that wait", 256, 512)
+"""Each of them keeps a connection."""
 
 LATER = "Seconds until the next request is useful."
 QUEUED = with_headers(202, Location="URL of the job.", Retry_After=LATER)
@@ -95,11 +100,15 @@ async def get_job(
         str, Header(max_length=200, description=f"wait=N with N up to {LONGEST_WAIT} seconds (RFC 7240).")
     ] = "",
 ) -> Response:
-    """Get one job. With ``Prefer: wait=N`` the response comes when its state changes, after N seconds at the most."""
+    """Get one job. With ``Prefer: wait=N`` the response comes when its state changes, after N seconds at the most.
+
+    Where as many requests of the team wait as may, it comes at once, without ``Preference-Applied``.
+    """
     poller: JobPoller = request.app.state.job_poller
-    preferred = WAIT.search(prefer)
+    preferred = WAIT.search(prefer) if WAITS.has_room(caller.team_id) else None
     seconds = min(int(preferred.group(1)), LONGEST_WAIT) if preferred else 0
-    job = await poller.wait_for_change(caller.team_id, job_id, seconds)
+    with WAITS.taken(caller.team_id) if seconds else nullcontext():
+        job = await poller.wait_for_change(caller.team_id, job_id, seconds)
     if seconds and not await is_still_allowed(request, services, caller, Scope.JOBS_READ):
         raise InvalidKey("the API key was revoked, or the session ended, while the request waited")
     headers = {"Preference-Applied": f"wait={seconds}"} if preferred else {}

@@ -36,6 +36,10 @@ class Places:
         if self.held.total() >= self.in_all:
             raise RateLimited(f"this server has {self.in_all} {self.what}, and can have no more", RETRY_SECONDS)
 
+    def has_room(self, team: str) -> bool:
+        """Whether the team may have one more."""
+        return self.held[team] < self.of_team and self.held.total() < self.in_all
+
     @contextmanager
     def taken(self, team: str) -> Iterator[None]:
         """One place, while the block runs.

@@ -73,6 +73,21 @@ def test_bodies_and_streams_of_a_team_are_limited(dashboard: Dashboard, monkeypa
     assert not bodies.held
 
 
+def test_where_as_many_wait_as_may_the_answer_comes_at_once(
+    dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team, waits = dashboard.team("waiting"), Places("requests that wait", 1, 9)
+    monkeypatch.setattr("app.api.jobs.WAITS", waits)
+    path, asked = f"/jobs/{dashboard.queued(team).id}", {"Prefer": "wait=1"}
+    api = Api(dashboard, team)
+    with waits.taken(team.id):
+        at_once = api.get(path, headers=asked)
+    assert (at_once.status_code, "preference-applied" in at_once.headers) == (200, False)
+    assert at_once.headers["retry-after"] == "2"
+    assert api.get(path, headers=asked).headers["preference-applied"] == "wait=1"
+    assert not waits.held
+
+
 @pytest.fixture
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     found = Dashboard(tmp_path_factory.mktemp("limits"))
