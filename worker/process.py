@@ -26,7 +26,7 @@ CHILD = "worker.child"
 """Module that a child runs."""
 
 NICENESS = 10
-"""Beside the service's own processes a child gets a tenth of a core that both want: pages and polls do not wait for it."""
+"""Beside the service's own processes a child gets a tenth of a core that both want: pages and polls wait for none."""
 
 STDERR_TAIL_BYTES = 4000
 LONGEST_MESSAGE = 16 << 20
