@@ -138,7 +138,10 @@ def _fine_tune(candidates: Candidates, best: CurvePoint, steps: Steps) -> None:
 def _goal(candidates: Candidates, start: CurvePoint) -> search.Goal:
     """The budget in the terms of this model, if the images can prove it."""
     accuracy = candidates.original_accuracy()
-    goal = search.goal(candidates.spec.budget, baseline_accuracy=accuracy, parameter_bytes=start.parameter_bytes)
+    goal = search.goal(
+        candidates.spec.budget, baseline_accuracy=accuracy, parameter_bytes=start.parameter_bytes,
+        limits=candidates.limits,
+    )  # fmt: skip
     check_promise(candidates, goal.allowed_drop)  # which a least accuracy leaves, known only now
     return goal
 
@@ -200,6 +203,8 @@ def prepare(request: Request) -> Candidates:
             limits=limits.described(spec),
         ),
     )
+    for limit in candidates.limits:
+        search.check_limit(limit, deepest, limits.described(spec))
     check_promise(candidates, spec.budget.max_accuracy_drop)
     candidates.training = training
     return candidates

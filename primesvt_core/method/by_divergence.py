@@ -6,7 +6,7 @@ the candidate that is nearest to the original. A few of its points are put to th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -83,8 +83,9 @@ class ByDivergence:
                 shared=frozenset(name for name, scope in scopes.items() if scope == "global"),
                 targets=self._targets(),
                 memory=candidates.memory,
-                is_allowed=lambda rates: self.goal.max_macs is None or candidates.macs(rates) <= self.goal.max_macs,
+                is_allowed=self._is_allowed,
                 measure=measure,
+                limited=self._limited,
             )
         )
 
@@ -115,6 +116,17 @@ class ByDivergence:
         """The drop by which candidates are chosen; fine-tuning gets some of it back."""
         recovers = self.candidates.spec.fine_tuning.epochs > 0
         return None if self.goal.allowed_drop is None else self.goal.allowed_drop * (RECOVERED if recovers else 1.0)
+
+    def _is_allowed(self, rates: Rates) -> bool:
+        """Whether limits beside memory are kept."""
+        macs, goal = self.candidates.macs, self.goal
+        return (goal.max_macs is None or macs(rates) <= goal.max_macs) and goal.keeps_limits(rates)
+
+    @property
+    def _limited(self) -> tuple[Callable[[Rates], float], ...]:
+        """What these limits bound."""
+        of_limits = tuple(limit.cost for limit in self.goal.limits)
+        return of_limits if self.goal.max_macs is None else (self.candidates.macs, *of_limits)
 
     def _steps(self, group: str, measured: Sequence[float]) -> tuple[float, ...]:
         """Rates that a policy may give a group: each removes another number of channels; measured ones come first."""
@@ -207,7 +219,7 @@ class ByDivergence:
         reached = (
             place
             for place, rates in enumerate(self._curve)
-            if self.goal.is_reached(self.candidates.memory(rates), self.candidates.macs(rates))
+            if self.goal.is_reached(self.candidates.memory(rates), self.candidates.macs(rates), rates)
         )
         return next(reached, None)
 

@@ -19,20 +19,23 @@ from pydantic import JsonValue
 from torch import Tensor
 
 from primesvt_core.calibration import Calibration
-from primesvt_core.costs import Network, bytes, macs
+from primesvt_core.costs import Network, bytes, inference, macs
 from primesvt_core.criteria import Scoring
 from primesvt_core.criteria._base import CRITERIA, check_needs, scores_of
 from primesvt_core.data import in_proportion
 from primesvt_core.engines import Images
+from primesvt_core.errors import SpecError
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.splits import SplitImages
 from primesvt_core.families._base import FamilyConfig
 from primesvt_core.intake.geometry import geometry
 from primesvt_core.intake.inspect import Inspection
+from primesvt_core.intake.lifetimes import recording
 from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.finetuning import TrainingSet, fine_tune
 from primesvt_core.method.limits import chosen_groups
+from primesvt_core.method.search import Limit
 from primesvt_core.promise.bounds import Paired, paired
 from primesvt_core.promise.looks import look_counts
 from primesvt_core.pruning.groups import kept_count, plan_for
@@ -73,7 +76,7 @@ class Candidates:
         self.groups = chosen_groups(self.family.groups(self.config), spec)
         self.criterion = CRITERIA.load(spec.criterion)
         self.unused = self.family.unused(self.config)
-        network = Network(
+        self.network = network = Network(
             shapes=inspection.shapes,
             groups=self.family.groups(self.config),
             geometry=geometry(self.family, self.config),
@@ -111,6 +114,11 @@ class Candidates:
     def calibration(self) -> Calibration:
         """What the original's layers see of the calibration images; gathered where it is asked for, and once."""
         return Calibration(self.original, self.calibration_images, self.spec.seed)
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether every time step has an image of its own."""
+        return self.images.data.kind == "frames"
 
     def check_criterion(self) -> None:
         """Refuse a criterion that this run has not enough for.
@@ -159,6 +167,38 @@ class Candidates:
     def macs(self, rates: Rates) -> int:
         """Multiply-accumulates of one image over all time steps, at the given rates."""
         return self._macs(self._sizes(rates))
+
+    @cached_property
+    def inference(self) -> inference.InferenceCost:
+        """Peak memory of computing one image, at any channels left.
+
+        Raises:
+            SpecError: if it does not follow from them.
+        """
+        record = recording(self.family, self.config, frames=self.has_frames)
+        try:
+            return inference.of(self.network, record)
+        except ValueError as error:
+            raise SpecError(
+                f"inference memory cannot be limited for models of the family {self.inspection.family_key}: {error}"
+            ) from None
+
+    def inference_bytes(self, rates: Rates) -> inference.InferenceBytes:
+        """Peak memory of computing one image with the model pruned at the given rates, parameters included."""
+        return self.inference.at(self._sizes(rates))
+
+    @cached_property
+    def limits(self) -> tuple[Limit, ...]:
+        """Those of the budget that are neither of parameter memory nor of multiply-accumulates."""
+        most = self.spec.budget.max_inference_bytes
+        if most is None:
+            return ()
+        return (
+            Limit(
+                name="inference_bytes", unit="bytes of inference memory", most=most,
+                cost=lambda rates: self.inference_bytes(rates).least,
+            ),
+        )  # fmt: skip
 
     @property
     def deepest(self) -> Rates:

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
+from primesvt_core.costs.inference import InferenceBytes
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.activity import Activity, measure
+from primesvt_core.families._base import FamilyConfig
 from primesvt_core.intake.inspect import inspect
+from primesvt_core.intake.lifetimes import inference_bytes
 from primesvt_core.intake.loading import build
 from primesvt_core.intake.provenance import Provenance, metadata
 from primesvt_core.method.candidates import Candidates, Pruned
@@ -33,6 +36,7 @@ class Measurement:
         parameters: trained ones that the forward pass uses.
         parameter_bytes: of parameters and BatchNorm buffers that the forward pass uses.
         macs: multiply-accumulates of one image over all time steps.
+        inference_memory_bytes: peak memory of computing one image, parameters included, by schedule.
         file_bytes: of its safetensors file.
         peak_activation_bytes: largest input plus output of one layer, for one image.
         spikes_per_image: summed over neurons and time steps.
@@ -45,6 +49,7 @@ class Measurement:
     parameters: int
     parameter_bytes: int
     macs: int
+    inference_memory_bytes: InferenceBytes
     file_bytes: int
     peak_activation_bytes: int
     spikes_per_image: float
@@ -94,15 +99,17 @@ def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedMode
         "before": measure(candidates.original, images.batches(images.splits.calibration)),
         "after": measure(model, images.batches(images.splits.calibration)),
     }
-    original_bytes = _file_bytes(candidates)
+    original, original_bytes = candidates.inspection, _file_bytes(candidates)
     return ExportedModel(
         path=path,
         sha256=_digest(path),
         pruned=pruned,
         shapes=reread.shapes,
-        before=_measurement(candidates, {}, candidates.inspection.shapes, before, activity["before"], original_bytes),
+        before=_measurement(
+            candidates, {}, original.config, original.shapes, before, activity["before"], original_bytes
+        ),
         after=_measurement(
-            candidates, result.point.rates, reread.shapes, after, activity["after"], path.stat().st_size
+            candidates, result.point.rates, reread.config, reread.shapes, after, activity["after"], path.stat().st_size
         ),
         pair=paired(before, after),
         latencies={f"latency_{name}": measured.latency_seconds for name, measured in activity.items()},
@@ -143,7 +150,13 @@ def _file_bytes(candidates: Candidates) -> int:
 
 
 def _measurement(
-    candidates: Candidates, rates: Rates, shapes: Shapes, right: Sequence[bool], activity: Activity, file_bytes: int
+    candidates: Candidates,
+    rates: Rates,
+    config: FamilyConfig,
+    shapes: Shapes,
+    right: Sequence[bool],
+    activity: Activity,
+    file_bytes: int,
 ) -> Measurement:
     return Measurement(
         accuracy=sum(right) / len(right),
@@ -152,6 +165,9 @@ def _measurement(
         parameters=parameter_count(shapes, candidates.unused),
         parameter_bytes=memory_bytes(shapes, candidates.unused),
         macs=candidates.macs(rates),
+        inference_memory_bytes=inference_bytes(
+            candidates.family, config, memory_bytes(shapes, candidates.unused), frames=candidates.has_frames
+        ),
         file_bytes=file_bytes,
         peak_activation_bytes=activity.peak_activation_bytes,
         spikes_per_image=activity.spikes_per_image,

@@ -75,7 +75,8 @@ class RunResult:
     def _is_met(self) -> bool:
         if not self.goal.has_target:
             return self.kept is not None and bool(self.point.rates)
-        is_reached = self.goal.is_reached(self.point.parameter_bytes, self.macs(self.point.rates))
+        rates = self.point.rates
+        is_reached = self.goal.is_reached(self.point.parameter_bytes, self.macs(rates), rates)
         return self.kept is not None and is_reached
 
     @property

@@ -21,6 +21,7 @@ from primesvt_core.method.search import Found
 from primesvt_core.promise.bounds import Paired, drop_upper_bound
 from primesvt_core.promise.provable import images_to_prove
 from primesvt_core.pruning.sizes import layer_size
+from primesvt_core.report.limit_notes import limit_notes
 from primesvt_core.report.schema import (
     AgreementFigures,
     AssumptionFigures,
@@ -70,7 +71,7 @@ def build_report(
         profile=tuple(ProfileFigures(**asdict(cell)) for cell in result.cells),
         curve=_curve(result),
         fine_tuning=_fine_tuning(candidates, exported),
-        notes=(*inspection.notes, *result.doubts, *_notes(candidates, result)),
+        notes=(*inspection.notes, *result.doubts, *_notes(candidates, result, exported)),
         evaluations=found.evaluations,
         compared_images=found.images,
         agreement=AgreementFigures(**asdict(found.agreement)),
@@ -195,8 +196,8 @@ def _fine_tuning(candidates: Candidates, exported: ExportedModel) -> FineTuningF
     )
 
 
-def _notes(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
-    notes = [*_proof(candidates, result)]
+def _notes(candidates: Candidates, result: RunResult, exported: ExportedModel) -> tuple[str, ...]:
+    notes = [*_proof(candidates, result), *limit_notes(result.goal, exported)]
     if result.verdict is Verdict.ACCURACY_FLOOR_REACHED and result.kept is None:
         notes.append("No candidate kept the accuracy floor on the confirmation split: the model is the original.")
     if whole := left_whole(candidates.groups):

@@ -29,6 +29,24 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class InferenceMemory(_Frozen):
+    """Peak memory of computing one image, parameters included; neurons' membranes beside what layers give."""
+
+    layerwise: int = Field(
+        description="All time steps of a layer, then those of the next, as torch and an ONNX file compute: the largest"
+        " sum of tensors alive at once, and the membranes of the layer that fires with what updates them."
+    )
+    stepwise: int = Field(
+        description="One time step through the network, then the next, as a microcontroller computes: the largest sum"
+        " of activations alive in one step, and all membranes."
+    )
+
+    @property
+    def better(self) -> Literal["layerwise", "stepwise"]:
+        """The schedule that needs less, which a limit binds."""
+        return "layerwise" if self.layerwise <= self.stepwise else "stepwise"
+
+
 class ModelFigures(_Frozen):
     """One model, measured on the confirmation split."""
 
@@ -40,6 +58,9 @@ class ModelFigures(_Frozen):
     macs: int | None = Field(
         default=None,
         description="Dense multiply-accumulates of one image over all time steps, zeros counted; new in 2.",
+    )
+    inference_memory_bytes: InferenceMemory | None = Field(
+        default=None, description="Peak memory of computing one image, in bytes, by schedule; null in older reports."
     )
     file_bytes: int = Field(description="Size of the model's safetensors file, unused tensors and metadata included.")
     peak_activation_bytes: int = Field(description="Largest input plus output of one layer, batch of one image.")
