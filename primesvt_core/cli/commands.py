@@ -292,11 +292,15 @@ def print_result(report: Report, out_dir: Path) -> None:
 
 
 def _add_inference(table: Table, report: Report) -> None:
-    """Peak inference memory, by the schedule that the pruned model needs less with."""
+    """Peak memory by the schedule with which the pruned model needs less, and what spikes make it compute."""
     before, after = report.baseline.inference_memory_bytes, report.pruned.inference_memory_bytes
     if before and after:
         old, new = (getattr(one, after.better) for one in (before, after))
         table.add_row(f"inference memory ({after.better})", f"{old:,}", f"{new:,}", f"{change(new / old - 1)}%")
+    spikes_before, spikes_after = report.baseline.synaptic_operations, report.pruned.synaptic_operations
+    if spikes_before and spikes_after is not None:
+        counts = (f"{round(spikes_before):,}", f"{round(spikes_after):,}")
+        table.add_row("synaptic operations", *counts, f"{change(spikes_after / spikes_before - 1)}%")
 
 
 def change(share: float) -> str:

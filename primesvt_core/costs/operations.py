@@ -19,6 +19,8 @@ JOULES_PER_MAC = 4.6e-12
 JOULES_PER_AC = 0.9e-12
 """An accumulate in float32, 45 nm (likewise)."""
 
+ENERGY_SOURCE = "45 nm CMOS, float32 (Horowitz, ISSCC 2014); arithmetic alone, without memory"
+
 PARTS = 1_000_000
 """Of an operation, in which estimates are counted: costs are whole numbers."""
 

@@ -13,7 +13,7 @@ from itertools import groupby
 from primesvt_client.facts import CandidateFacts, CellFacts
 from primesvt_core.method import profiling, shortlist
 from primesvt_core.method.divergence import Compared, Divergences
-from primesvt_core.method.search import Found, Goal, Search
+from primesvt_core.method.search import Found, Goal, Search, first_kept
 from primesvt_core.method.shortlist import Forecast, Measured
 from primesvt_core.method.steps import StepProgress
 from primesvt_core.policies import CurveProblem, CurveSearch
@@ -216,12 +216,13 @@ class ByDivergence:
         """The first point of the curve that reaches every target; None: there is none, or no target."""
         if not self.goal.has_target:
             return None
-        reached = (
+        reached = [
             place
             for place, rates in enumerate(self._curve)
             if self.goal.is_reached(self.candidates.memory(rates), self.candidates.macs(rates), rates)
-        )
-        return next(reached, None)
+        ]
+        first = first_kept((self._curve[place] for place in reached), self.goal.limits)
+        return None if first is None else reached[first]
 
     def _shortlisted(self, target: int | None) -> Search:
         curve = (self.divergences.start(), *(one.point for one in self._points))

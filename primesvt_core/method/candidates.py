@@ -19,18 +19,16 @@ from pydantic import JsonValue
 from torch import Tensor
 
 from primesvt_core.calibration import Calibration
-from primesvt_core.costs import Network, bytes, inference, macs
+from primesvt_core.costs import Network, bytes, macs
 from primesvt_core.criteria import Scoring
 from primesvt_core.criteria._base import CRITERIA, check_needs, scores_of
 from primesvt_core.data import in_proportion
 from primesvt_core.engines import Images
-from primesvt_core.errors import SpecError
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.splits import SplitImages
 from primesvt_core.families._base import FamilyConfig
 from primesvt_core.intake.geometry import geometry
 from primesvt_core.intake.inspect import Inspection
-from primesvt_core.intake.lifetimes import recording
 from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.finetuning import TrainingSet, fine_tune
@@ -86,6 +84,8 @@ class Candidates:
         self.memory_before, self.macs_before = self._bytes({}), self._macs({})
         self.training: TrainingSet | None = None
         """What fine-tuning learns from; None without fine-tuning."""
+        self.limits: tuple[Limit, ...] = ()
+        """Those of the budget that are neither of parameter memory nor of multiply-accumulates."""
         self._last: tuple[str, SpikingModel] | None = None
         self.note: Callable[[str], None] = lambda _: None
         """Receives messages on what goes on within an evaluation."""
@@ -162,50 +162,19 @@ class Candidates:
 
     def memory(self, rates: Rates) -> int:
         """Parameter memory in bytes at the given rates."""
-        return self._bytes(self._sizes(rates))
+        return self._bytes(self.sizes(rates))
 
     def macs(self, rates: Rates) -> int:
         """Multiply-accumulates of one image over all time steps, at the given rates."""
-        return self._macs(self._sizes(rates))
-
-    @cached_property
-    def inference(self) -> inference.InferenceCost:
-        """Peak memory of computing one image, at any channels left.
-
-        Raises:
-            SpecError: if it does not follow from them.
-        """
-        record = recording(self.family, self.config, frames=self.has_frames)
-        try:
-            return inference.of(self.network, record)
-        except ValueError as error:
-            raise SpecError(
-                f"inference memory cannot be limited for models of the family {self.inspection.family_key}: {error}"
-            ) from None
-
-    def inference_bytes(self, rates: Rates) -> inference.InferenceBytes:
-        """Peak memory of computing one image with the model pruned at the given rates, parameters included."""
-        return self.inference.at(self._sizes(rates))
-
-    @cached_property
-    def limits(self) -> tuple[Limit, ...]:
-        """Those of the budget that are neither of parameter memory nor of multiply-accumulates."""
-        most = self.spec.budget.max_inference_bytes
-        if most is None:
-            return ()
-        return (
-            Limit(
-                name="inference_bytes", unit="bytes of inference memory", most=most,
-                cost=lambda rates: self.inference_bytes(rates).least,
-            ),
-        )  # fmt: skip
+        return self._macs(self.sizes(rates))
 
     @property
     def deepest(self) -> Rates:
         """Every group at its deepest rate; limits make it less."""
         return {group.name: self.spec.rates[-1] for group in self.groups}
 
-    def _sizes(self, rates: Rates) -> dict[str, int]:
+    def sizes(self, rates: Rates) -> dict[str, int]:
+        """Channels left of every group that is pruned at the given rates."""
         return {group.name: kept_count(group, rates[group.name]) for group in self.groups if group.name in rates}
 
     def saving(self, parameter_bytes: int) -> float:

@@ -40,12 +40,14 @@ class Limit:
         unit: the same for people.
         most: that the pruned model may have.
         cost: what it has at the given rates; costs little.
+        measure: the same as measured, where the cost is an estimate; None where it is exact.
     """
 
     name: str
     unit: str
     most: int
     cost: Callable[[Rates], float]
+    measure: Callable[[Rates], float] | None = None
 
     def is_kept(self, rates: Rates) -> bool:
         """Whether the model pruned at the given rates has no more."""
@@ -84,6 +86,30 @@ class Goal:
     def keeps_limits(self, rates: Rates) -> bool:
         """Whether the model pruned at the given rates keeps the limits beside memory and multiply-accumulates."""
         return all(limit.is_kept(rates) for limit in self.limits)
+
+
+def first_kept(candidates: Iterable[Rates], limits: Sequence[Limit]) -> int | None:
+    """The place of the first candidate that keeps all limits as measured; None if none does.
+
+    Estimates that turned out too low are raised in proportion before the next candidate is measured.
+
+    Args:
+        candidates: that keep them as estimated, those that have the most first.
+        limits: of the goal.
+    """
+    estimated = [limit for limit in limits if limit.measure is not None]
+    factors = dict.fromkeys((limit.name for limit in estimated), 1.0)
+    for place, rates in enumerate(candidates):
+        for limit in estimated:
+            if limit.cost(rates) * factors[limit.name] > limit.most:
+                break
+            found = limit.measure(rates) if limit.measure else 0.0
+            factors[limit.name] = max(1.0, found / max(limit.cost(rates), 1.0))
+            if found > limit.most:
+                break
+        else:
+            return place
+    return None
 
 
 def goal(budget: Budget, *, baseline_accuracy: float, parameter_bytes: int, limits: Sequence[Limit] = ()) -> Goal:
@@ -158,7 +184,7 @@ def check_reachable(budget: Budget, reach: Reach) -> None:
 
 
 def check_limit(limit: Limit, deepest: Rates, limits: str) -> None:
-    """Refuse a limit that is out of reach even with every group at its deepest rate.
+    """Refuse a limit that is out of reach even with every group at its deepest rate; none whose cost is an estimate.
 
     Args:
         limit: whose cost does not grow with the rates.
@@ -168,7 +194,7 @@ def check_limit(limit: Limit, deepest: Rates, limits: str) -> None:
     Raises:
         ImpossibleBudget: with the smallest that is possible, and the limits that stand in the way.
     """
-    if not limit.is_kept(deepest):
+    if limit.measure is None and not limit.is_kept(deepest):
         whole, smallest = int(limit.cost({})), int(limit.cost(deepest))
         raise _out_of_reach(limit.unit, limit.most, whole, smallest, limit.name, limits)
 

@@ -119,3 +119,5 @@ def _told_later(spec: CompressionSpec) -> Iterator[str]:
         yield "Whether so few multiply-accumulates can be reached is found when the job runs."
     if spec.budget.max_inference_bytes is not None:
         yield "Whether so little inference memory can be reached is found when the job runs."
+    if spec.budget.max_synaptic_operations is not None:
+        yield "Whether so few synaptic operations can be reached is found when the job runs; the search estimates them."

@@ -11,11 +11,13 @@ import torch
 
 from primesvt_client.shares import percent_text, points_text
 from primesvt_core import __version__
+from primesvt_core.costs.operations import ENERGY_SOURCE, JOULES_PER_AC, JOULES_PER_MAC
 from primesvt_core.data import numbering
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.confirmation import Trial
 from primesvt_core.method.export import ExportedModel
 from primesvt_core.method.limits import described, left_whole
+from primesvt_core.method.operating import operation_images
 from primesvt_core.method.result import RunResult
 from primesvt_core.method.search import Found
 from primesvt_core.promise.bounds import Paired, drop_upper_bound
@@ -28,6 +30,7 @@ from primesvt_core.report.schema import (
     Confirmation,
     CurveFigures,
     DataFigures,
+    EnergyFigures,
     FineTuningFigures,
     GroupFigures,
     LayerFigures,
@@ -75,6 +78,12 @@ def build_report(
         evaluations=found.evaluations,
         compared_images=found.images,
         agreement=AgreementFigures(**asdict(found.agreement)),
+        energy=EnergyFigures(
+            joules_per_mac=JOULES_PER_MAC,
+            joules_per_ac=JOULES_PER_AC,
+            source=ENERGY_SOURCE,
+            images=len(operation_images(candidates)),
+        ),
         config=exported.pruned.config.model_dump(mode="json"),
         plan=dict(candidates.plan(result.point.rates).kept),
         checkpoint_sha256=inspection.checkpoint.sha256,
@@ -197,7 +206,7 @@ def _fine_tuning(candidates: Candidates, exported: ExportedModel) -> FineTuningF
 
 
 def _notes(candidates: Candidates, result: RunResult, exported: ExportedModel) -> tuple[str, ...]:
-    notes = [*_proof(candidates, result), *limit_notes(result.goal, exported)]
+    notes = [*_proof(candidates, result), *limit_notes(result.goal, result.point.rates, exported)]
     if result.verdict is Verdict.ACCURACY_FLOOR_REACHED and result.kept is None:
         notes.append("No candidate kept the accuracy floor on the confirmation split: the model is the original.")
     if whole := left_whole(candidates.groups):

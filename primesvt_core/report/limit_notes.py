@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from primesvt_core.method.export import ExportedModel
     from primesvt_core.method.search import Goal
+    from primesvt_core.types import Rates
 
 
-def limit_notes(goal: Goal, exported: ExportedModel) -> Iterator[str]:
+def limit_notes(goal: Goal, rates: Rates, exported: ExportedModel) -> Iterator[str]:
     """Of every such limit what it binds, and what the delivered model has of it."""
     for limit in goal.limits:
         if limit.name == "inference_bytes":
@@ -20,4 +21,12 @@ def limit_notes(goal: Goal, exported: ExportedModel) -> Iterator[str]:
                 f"The limit of inference memory binds the schedule that needs less, which is {found.better}:"
                 f" {found.least:,} bytes, where {limit.most:,} are allowed; {other} needs"
                 f" {max(found.layerwise, found.stepwise):,}."
+            )
+        elif limit.name == "synaptic_operations":
+            measured = exported.after.synaptic_operations
+            exceeds = " The search estimated fewer." if measured > limit.most >= limit.cost(rates) else ""
+            yield (
+                f"The delivered model was measured to need {round(measured):,} synaptic operations for one image, the"
+                f" mean over search images, where {limit.most:,} are allowed; {round(limit.cost(rates)):,} were"
+                f" estimated from the original's.{exceeds}"
             )

@@ -22,7 +22,7 @@ FAMILIES_TRIED = [*{reference.family: reference for reference in references(*sor
 
 
 def allocated_at_once(model: SpikingModel, image: Tensor) -> int:
-    """The most that torch's allocator has handed out while a forward pass computes, each neuron reset as it has fired."""
+    """The most that torch's allocator has handed out during a forward pass, each neuron reset as it has fired."""
 
     def forget(module: nn.Module, _inputs: object, _output: object) -> None:
         if not isinstance(module, MultiLevelNeuron):
