@@ -74,7 +74,12 @@ def build_report(
         profile=tuple(ProfileFigures(**asdict(cell)) for cell in result.cells),
         curve=_curve(result),
         fine_tuning=_fine_tuning(candidates, exported),
-        notes=(*inspection.notes, *result.doubts, *_notes(candidates, result, exported)),
+        notes=(
+            *inspection.notes,
+            *result.doubts,
+            *limit_notes(result.goal, result.point.rates, exported),
+            *_notes(candidates, result),
+        ),
         evaluations=found.evaluations,
         compared_images=found.images,
         agreement=AgreementFigures(**asdict(found.agreement)),
@@ -205,8 +210,8 @@ def _fine_tuning(candidates: Candidates, exported: ExportedModel) -> FineTuningF
     )
 
 
-def _notes(candidates: Candidates, result: RunResult, exported: ExportedModel) -> tuple[str, ...]:
-    notes = [*_proof(candidates, result), *limit_notes(result.goal, result.point.rates, exported)]
+def _notes(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
+    notes = [*_proof(candidates, result)]
     if result.verdict is Verdict.ACCURACY_FLOOR_REACHED and result.kept is None:
         notes.append("No candidate kept the accuracy floor on the confirmation split: the model is the original.")
     if whole := left_whole(candidates.groups):
