@@ -17,8 +17,10 @@ from primesvt_core.layers.neurons import MultiLevelNeuron, neurons
 from primesvt_core.testing.models import TINY
 from tests.support.references import Reference, references
 
-SOME = {"spikformer", "sdtv1", "sdtv2", "sdtv3", "qkformer", "spikingformer"}
-FAMILIES_TRIED = [*{reference.family: reference for reference in references(*sorted(SOME))}.values()]
+SOME = {"qkformer-step_cifar-T4", "sdtv1-step_imagenet-T4", "spikformer-step_cifar-T4", "spikingformer-step_cifar-T4"}
+"""Of several families; sdtv3's kernels take scratch memory of their own, which no tensor of the forward pass is."""
+
+FAMILIES_TRIED = [reference for reference in references() if reference.name in SOME]
 
 
 def allocated_at_once(model: SpikingModel, image: Tensor) -> int:
@@ -29,7 +31,7 @@ def allocated_at_once(model: SpikingModel, image: Tensor) -> int:
             module.reset()  # type: ignore[operator]
 
     hooks = [module.register_forward_hook(forget) for _, module in neurons(model)]
-    with torch.no_grad(), torch.backends.mkldnn.flags(enabled=False):
+    with torch.no_grad():
         encoded = model.encode(image)
         model.graph.run(encoded)
         with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:

@@ -99,7 +99,7 @@ def test_inference_is_told_in_a_table_of_its_own(report: Report) -> None:
     page = html(with_budget(report, max_inference_bytes=3 << 20, max_synaptic_operations=50_000_000), {})
     assert "Max. inference memory: 3.00 MiB, by the better schedule, which is stepwise" in page
     assert "<li>Max. synaptic operations: 50,000,000.</li>" in page
-    assert '(microcontroller)</td><td class="n">37.4 MiB</td><td class="n">27.4 MiB</td>' in page
+    assert '(microcontroller)</td><td class="n">37.4 MiB</td><td class="n">27.9 MiB</td>' in page
     assert '<td class="n">60,000,000</td><td class="n">45,000,000</td>' in page
     assert '<td class="n">58.6 µJ</td><td class="n">45.1 µJ</td>' in page
     assert "4.6 pJ a multiply-accumulate, 0.9 pJ a synaptic operation" in page
