@@ -138,9 +138,9 @@ def _extents(network: Network) -> list[Kept]:
     for (tensor, dim), times in removed.items():
         rest = network.shapes[tensor].shape[dim] - sum(sizes[name] * count for name, count in times.items())
         if (rest > 0 or len(times) > 1 or max(times.values()) > 1) and rest >= 0:
-            extent = {(name,): Fraction(count) for name, count in times.items()} | (
-                {(): Fraction(rest)} if rest else {}
-            )
+            extent: dict[tuple[str, ...], Fraction] = {(name,): Fraction(count) for name, count in times.items()}
+            if rest:
+                extent[()] = Fraction(rest)
             if extent not in found:
                 found.append(extent)
     return found
