@@ -149,13 +149,27 @@ class Budget(_Frozen):
         title="Max. multiply-accumulates",
         description="Most multiply-accumulates of the pruned model for one image over all time steps, zeros counted.",
     )
+    max_inference_bytes: Annotated[Count | None, Input(unit=Unit.BYTES, name="max_inference_mebibytes")] = Field(
+        default=None,
+        exclude_if=lambda given: given is None,
+        title="Max. inference memory",
+        description="Largest peak memory of computing one image with the pruned model, parameters included, by the"
+        " schedule that needs less: layer by layer, or time step by time step.",
+    )
+    max_synaptic_operations: Count | None = Field(
+        default=None,
+        exclude_if=lambda given: given is None,
+        title="Max. synaptic operations",
+        description="Most accumulates that spikes cause in the pruned model for one image over all time steps, the mean"
+        " over search images.",
+    )
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Budget:
         if all(value is None for value in self.model_dump().values()):
             raise ValueError(
                 "a budget needs at least one of max_accuracy_drop, min_accuracy, min_memory_saving,"
-                " max_parameter_bytes, max_macs"
+                " max_parameter_bytes, max_macs, max_inference_bytes, max_synaptic_operations"
             )
         return self
 
@@ -166,8 +180,9 @@ class Budget(_Frozen):
 
     @property
     def has_target(self) -> bool:
-        """Whether the pruned model has to become so small, in memory or in multiply-accumulates."""
-        return self.has_memory_target or self.max_macs is not None
+        """Whether the pruned model has to become so small, in memory or in what it computes."""
+        others = (self.max_macs, self.max_inference_bytes, self.max_synaptic_operations)
+        return self.has_memory_target or any(limit is not None for limit in others)
 
     @property
     def has_accuracy_floor(self) -> bool:

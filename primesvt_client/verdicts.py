@@ -48,6 +48,10 @@ ORIGINAL_IS_DELIVERED: Mapping[str, str] = {
 """What a verdict means where no smaller model is delivered."""
 
 ACCURACY_IS_FREE = "The pruned model meets every limit of the budget, which sets none for the accuracy."
+TOO_MANY_OPERATIONS = (
+    "The pruned model was measured to need more synaptic operations than the budget allows. It is the nearest one to"
+    " the target that was confirmed."
+)
 LESS_IS_DELIVERED = (
     "A model that reaches the target was measured to stay within the allowed accuracy drop, but the confirmation images"
     " are too few to prove that. This is a model that saves less, and is confirmed."

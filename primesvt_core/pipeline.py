@@ -7,7 +7,7 @@ unseen data, export, report.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from primesvt_client.facts import TrialFacts
@@ -23,6 +23,7 @@ from primesvt_core.method.baseline import baseline_notes, check_above_chance
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.cell_inputs import cell_inputs
 from primesvt_core.method.export import export
+from primesvt_core.method.other_limits import limits_of, measured
 from primesvt_core.method.result import RunResult
 from primesvt_core.method.run import begin
 from primesvt_core.method.shared_profile import EXPLORED, computing
@@ -120,6 +121,7 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
     with steps.step(Step.EXPORT) as progress:
         candidates.note = progress.note
         exported = export(candidates, result, request.out)
+        result = replace(result, measured=measured(exported.after))
 
     with steps.step(Step.REPORT):
         report = build_report(candidates, found, result, exported, steps.seconds)
@@ -138,7 +140,10 @@ def _fine_tune(candidates: Candidates, best: CurvePoint, steps: Steps) -> None:
 def _goal(candidates: Candidates, start: CurvePoint) -> search.Goal:
     """The budget in the terms of this model, if the images can prove it."""
     accuracy = candidates.original_accuracy()
-    goal = search.goal(candidates.spec.budget, baseline_accuracy=accuracy, parameter_bytes=start.parameter_bytes)
+    goal = search.goal(
+        candidates.spec.budget, baseline_accuracy=accuracy, parameter_bytes=start.parameter_bytes,
+        limits=candidates.limits,
+    )  # fmt: skip
     check_promise(candidates, goal.allowed_drop)  # which a least accuracy leaves, known only now
     return goal
 
@@ -200,6 +205,9 @@ def prepare(request: Request) -> Candidates:
             limits=limits.described(spec),
         ),
     )
+    candidates.limits = limits_of(candidates)
+    for limit in candidates.limits:
+        search.check_limit(limit, deepest, limits.described(spec))
     check_promise(candidates, spec.budget.max_accuracy_drop)
     candidates.training = training
     return candidates

@@ -274,6 +274,7 @@ def print_result(report: Report, out_dir: Path) -> None:
         table.add_row(
             "multiply-accumulates", f"{before.macs:,}", f"{after.macs:,}", f"{change(after.macs / before.macs - 1)}%"
         )
+    _add_inference(table, report)
     table.add_row(
         "file",
         f"{before.file_bytes:,}",
@@ -288,6 +289,18 @@ def print_result(report: Report, out_dir: Path) -> None:
             soft_wrap=True,
         )
     out.print(f"report: {out_dir / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def _add_inference(table: Table, report: Report) -> None:
+    """Peak memory by the schedule with which the pruned model needs less, and what spikes make it compute."""
+    before, after = report.baseline.inference_memory_bytes, report.pruned.inference_memory_bytes
+    if before and after:
+        old, new = (getattr(one, after.better) for one in (before, after))
+        table.add_row(f"inference memory ({after.better})", f"{old:,}", f"{new:,}", f"{change(new / old - 1)}%")
+    spikes_before, spikes_after = report.baseline.synaptic_operations, report.pruned.synaptic_operations
+    if spikes_before and spikes_after is not None:
+        counts = (f"{round(spikes_before):,}", f"{round(spikes_after):,}")
+        table.add_row("synaptic operations", *counts, f"{change(spikes_after / spikes_before - 1)}%")
 
 
 def change(share: float) -> str:

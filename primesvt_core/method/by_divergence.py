@@ -6,14 +6,14 @@ the candidate that is nearest to the original. A few of its points are put to th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
 from primesvt_client.facts import CandidateFacts, CellFacts
 from primesvt_core.method import profiling, shortlist
 from primesvt_core.method.divergence import Compared, Divergences
-from primesvt_core.method.search import Found, Goal, Search
+from primesvt_core.method.search import Found, Goal, Search, first_kept
 from primesvt_core.method.shortlist import Forecast, Measured
 from primesvt_core.method.steps import StepProgress
 from primesvt_core.policies import CurveProblem, CurveSearch
@@ -83,8 +83,9 @@ class ByDivergence:
                 shared=frozenset(name for name, scope in scopes.items() if scope == "global"),
                 targets=self._targets(),
                 memory=candidates.memory,
-                is_allowed=lambda rates: self.goal.max_macs is None or candidates.macs(rates) <= self.goal.max_macs,
+                is_allowed=self._is_allowed,
                 measure=measure,
+                limited=self._limited,
             )
         )
 
@@ -115,6 +116,17 @@ class ByDivergence:
         """The drop by which candidates are chosen; fine-tuning gets some of it back."""
         recovers = self.candidates.spec.fine_tuning.epochs > 0
         return None if self.goal.allowed_drop is None else self.goal.allowed_drop * (RECOVERED if recovers else 1.0)
+
+    def _is_allowed(self, rates: Rates) -> bool:
+        """Whether limits beside memory are kept."""
+        macs, goal = self.candidates.macs, self.goal
+        return (goal.max_macs is None or macs(rates) <= goal.max_macs) and goal.keeps_limits(rates)
+
+    @property
+    def _limited(self) -> tuple[Callable[[Rates], float], ...]:
+        """What these limits bound."""
+        of_limits = tuple(limit.cost for limit in self.goal.limits)
+        return of_limits if self.goal.max_macs is None else (self.candidates.macs, *of_limits)
 
     def _steps(self, group: str, measured: Sequence[float]) -> tuple[float, ...]:
         """Rates that a policy may give a group: each removes another number of channels; measured ones come first."""
@@ -204,12 +216,13 @@ class ByDivergence:
         """The first point of the curve that reaches every target; None: there is none, or no target."""
         if not self.goal.has_target:
             return None
-        reached = (
+        reached = [
             place
             for place, rates in enumerate(self._curve)
-            if self.goal.is_reached(self.candidates.memory(rates), self.candidates.macs(rates))
-        )
-        return next(reached, None)
+            if self.goal.is_reached(self.candidates.memory(rates), self.candidates.macs(rates), rates)
+        ]
+        first = first_kept((self._curve[place] for place in reached), self.goal.limits)
+        return None if first is None else reached[first]
 
     def _shortlisted(self, target: int | None) -> Search:
         curve = (self.divergences.start(), *(one.point for one in self._points))

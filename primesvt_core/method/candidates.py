@@ -33,6 +33,7 @@ from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.finetuning import TrainingSet, fine_tune
 from primesvt_core.method.limits import chosen_groups
+from primesvt_core.method.search import Limit
 from primesvt_core.promise.bounds import Paired, paired
 from primesvt_core.promise.looks import look_counts
 from primesvt_core.pruning.groups import kept_count, plan_for
@@ -73,7 +74,7 @@ class Candidates:
         self.groups = chosen_groups(self.family.groups(self.config), spec)
         self.criterion = CRITERIA.load(spec.criterion)
         self.unused = self.family.unused(self.config)
-        network = Network(
+        self.network = network = Network(
             shapes=inspection.shapes,
             groups=self.family.groups(self.config),
             geometry=geometry(self.family, self.config),
@@ -83,6 +84,8 @@ class Candidates:
         self.memory_before, self.macs_before = self._bytes({}), self._macs({})
         self.training: TrainingSet | None = None
         """What fine-tuning learns from; None without fine-tuning."""
+        self.limits: tuple[Limit, ...] = ()
+        """Those of the budget that are neither of parameter memory nor of multiply-accumulates."""
         self._last: tuple[str, SpikingModel] | None = None
         self.note: Callable[[str], None] = lambda _: None
         """Receives messages on what goes on within an evaluation."""
@@ -111,6 +114,11 @@ class Candidates:
     def calibration(self) -> Calibration:
         """What the original's layers see of the calibration images; gathered where it is asked for, and once."""
         return Calibration(self.original, self.calibration_images, self.spec.seed)
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether every time step has an image of its own."""
+        return self.images.data.kind == "frames"
 
     def check_criterion(self) -> None:
         """Refuse a criterion that this run has not enough for.
@@ -154,18 +162,19 @@ class Candidates:
 
     def memory(self, rates: Rates) -> int:
         """Parameter memory in bytes at the given rates."""
-        return self._bytes(self._sizes(rates))
+        return self._bytes(self.sizes(rates))
 
     def macs(self, rates: Rates) -> int:
         """Multiply-accumulates of one image over all time steps, at the given rates."""
-        return self._macs(self._sizes(rates))
+        return self._macs(self.sizes(rates))
 
     @property
     def deepest(self) -> Rates:
         """Every group at its deepest rate; limits make it less."""
         return {group.name: self.spec.rates[-1] for group in self.groups}
 
-    def _sizes(self, rates: Rates) -> dict[str, int]:
+    def sizes(self, rates: Rates) -> dict[str, int]:
+        """Channels left of every group that is pruned at the given rates."""
         return {group.name: kept_count(group, rates[group.name]) for group in self.groups if group.name in rates}
 
     def saving(self, parameter_bytes: int) -> float:

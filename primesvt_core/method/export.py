@@ -9,12 +9,18 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
+from primesvt_core.costs.inference import InferenceBytes
+from primesvt_core.costs.operations import Operations
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.activity import Activity, measure
+from primesvt_core.families._base import FamilyConfig
 from primesvt_core.intake.inspect import inspect
+from primesvt_core.intake.lifetimes import inference_bytes
 from primesvt_core.intake.loading import build
 from primesvt_core.intake.provenance import Provenance, metadata
+from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.candidates import Candidates, Pruned
+from primesvt_core.method.operating import operations_of
 from primesvt_core.method.result import RunResult
 from primesvt_core.promise.bounds import Paired, paired
 from primesvt_core.pruning.groups import composed, memory_bytes, parameter_count
@@ -33,6 +39,11 @@ class Measurement:
         parameters: trained ones that the forward pass uses.
         parameter_bytes: of parameters and BatchNorm buffers that the forward pass uses.
         macs: multiply-accumulates of one image over all time steps.
+        inference_memory_bytes: peak memory of computing one image, parameters included, by schedule.
+        synaptic_operations: accumulates that spikes cause, for one image; the mean over some search images.
+        multiply_accumulates: of layers whose input is no spikes, zeros counted; likewise.
+        attention_operations: products of values with each other, zeros counted; likewise.
+        energy_joules: of these operations, for one image.
         file_bytes: of its safetensors file.
         peak_activation_bytes: largest input plus output of one layer, for one image.
         spikes_per_image: summed over neurons and time steps.
@@ -45,6 +56,11 @@ class Measurement:
     parameters: int
     parameter_bytes: int
     macs: int
+    inference_memory_bytes: InferenceBytes
+    synaptic_operations: float
+    multiply_accumulates: float
+    attention_operations: float
+    energy_joules: float
     file_bytes: int
     peak_activation_bytes: int
     spikes_per_image: float
@@ -90,22 +106,38 @@ def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedMode
     before = candidates.confirmed_correct({})
     confirmation = images.splits.confirmation
     after = correct(model, images.blocks(confirmation), candidates.counting(len(confirmation)))
-    activity = {
-        "before": measure(candidates.original, images.batches(images.splits.calibration)),
-        "after": measure(model, images.batches(images.splits.calibration)),
+    looks = {
+        "before": _look(candidates, candidates.original, {}),
+        "after": _look(candidates, model, result.point.rates),
     }
-    original_bytes = _file_bytes(candidates)
+    original, original_bytes = candidates.inspection, _file_bytes(candidates)
     return ExportedModel(
         path=path,
         sha256=_digest(path),
         pruned=pruned,
         shapes=reread.shapes,
-        before=_measurement(candidates, {}, candidates.inspection.shapes, before, activity["before"], original_bytes),
+        before=_measurement(candidates, {}, original.config, original.shapes, before, looks["before"], original_bytes),
         after=_measurement(
-            candidates, result.point.rates, reread.shapes, after, activity["after"], path.stat().st_size
+            candidates, result.point.rates, reread.config, reread.shapes, after, looks["after"], path.stat().st_size
         ),
         pair=paired(before, after),
-        latencies={f"latency_{name}": measured.latency_seconds for name, measured in activity.items()},
+        latencies={f"latency_{name}": look.activity.latency_seconds for name, look in looks.items()},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Look:
+    """How a model behaves on images, and what it computes for them."""
+
+    activity: Activity
+    operations: Operations
+
+
+def _look(candidates: Candidates, model: SpikingModel, rates: Rates) -> _Look:
+    images = candidates.images
+    return _Look(
+        activity=measure(model, images.batches(images.splits.calibration)),
+        operations=operations_of(candidates, model, rates),
     )
 
 
@@ -143,8 +175,15 @@ def _file_bytes(candidates: Candidates) -> int:
 
 
 def _measurement(
-    candidates: Candidates, rates: Rates, shapes: Shapes, right: Sequence[bool], activity: Activity, file_bytes: int
+    candidates: Candidates,
+    rates: Rates,
+    config: FamilyConfig,
+    shapes: Shapes,
+    right: Sequence[bool],
+    look: _Look,
+    file_bytes: int,
 ) -> Measurement:
+    activity, operations = look.activity, look.operations
     return Measurement(
         accuracy=sum(right) / len(right),
         correct=sum(right),
@@ -152,6 +191,13 @@ def _measurement(
         parameters=parameter_count(shapes, candidates.unused),
         parameter_bytes=memory_bytes(shapes, candidates.unused),
         macs=candidates.macs(rates),
+        inference_memory_bytes=inference_bytes(
+            candidates.family, config, memory_bytes(shapes, candidates.unused), frames=candidates.has_frames
+        ),
+        synaptic_operations=operations.synaptic,
+        multiply_accumulates=operations.multiply_accumulates,
+        attention_operations=operations.attention,
+        energy_joules=operations.joules,
         file_bytes=file_bytes,
         peak_activation_bytes=activity.peak_activation_bytes,
         spikes_per_image=activity.spikes_per_image,

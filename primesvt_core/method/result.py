@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from primesvt_core.method.confirmation import Trial, chosen, is_within
 from primesvt_core.method.profiling import targeted
@@ -27,6 +27,7 @@ class RunResult:
         unproven: the candidate that is exported although it is not confirmed, as the spec accepts; None if it does not,
             or a confirmed one is exported.
         doubts: about the original and the budget, for people.
+        measured: of limits whose cost is an estimate, what the delivered model was measured to have, by their names.
     """
 
     goal: Goal
@@ -39,6 +40,7 @@ class RunResult:
     trials: tuple[Trial, ...]
     unproven: Trial | None = None
     doubts: tuple[str, ...] = ()
+    measured: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def kept(self) -> Trial | None:
@@ -75,8 +77,10 @@ class RunResult:
     def _is_met(self) -> bool:
         if not self.goal.has_target:
             return self.kept is not None and bool(self.point.rates)
-        is_reached = self.goal.is_reached(self.point.parameter_bytes, self.macs(self.point.rates))
-        return self.kept is not None and is_reached
+        rates = self.point.rates
+        is_reached = self.goal.is_reached(self.point.parameter_bytes, self.macs(rates), rates)
+        is_kept = all(self.measured.get(limit.name, 0.0) <= limit.most for limit in self.goal.limits)
+        return self.kept is not None and is_reached and is_kept
 
     @property
     def short_of_proof(self) -> Trial | None:

@@ -32,27 +32,94 @@ UNBOUNDED_DROPS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Limit:
+    """A limit of a budget beside parameter memory and multiply-accumulates, in the terms of one model.
+
+    Attributes:
+        name: of what it limits, as refusals name it among their facts.
+        unit: the same for people.
+        most: that the pruned model may have.
+        cost: what it has at the given rates; costs little.
+        measure: the same as measured, where the cost is an estimate; None where it is exact.
+    """
+
+    name: str
+    unit: str
+    most: int
+    cost: Callable[[Rates], float]
+    measure: Callable[[Rates], float] | None = None
+
+    def is_kept(self, rates: Rates) -> bool:
+        """Whether the model pruned at the given rates has no more."""
+        return self.cost(rates) <= self.most
+
+
+@dataclass(frozen=True, kw_only=True)
 class Goal:
-    """A budget in the terms of one model: what may be lost, and the bytes and multiply-accumulates to reach."""
+    """A budget in the terms of one model: what may be lost, and what is to be reached.
+
+    Attributes:
+        allowed_drop: loss of accuracy; None without a limit.
+        target_bytes: parameter memory; likewise.
+        max_macs: multiply-accumulates of one image; likewise.
+        limits: the others.
+    """
 
     allowed_drop: float | None
     target_bytes: int | None
     max_macs: int | None = None
+    limits: tuple[Limit, ...] = ()
 
     @property
     def has_target(self) -> bool:
         """Whether the model has to become so small; otherwise as much as possible is saved."""
-        return self.target_bytes is not None or self.max_macs is not None
+        return self.target_bytes is not None or self.max_macs is not None or bool(self.limits)
 
-    def is_reached(self, parameter_bytes: int, macs: int) -> bool:
-        """Whether a model of that size meets every target, if there are any."""
-        return (self.target_bytes is None or parameter_bytes <= self.target_bytes) and (
-            self.max_macs is None or macs <= self.max_macs
+    def is_reached(self, parameter_bytes: int, macs: int, rates: Rates) -> bool:
+        """Whether the model of that size, pruned at the given rates, meets every target, if there are any."""
+        return (
+            (self.target_bytes is None or parameter_bytes <= self.target_bytes)
+            and (self.max_macs is None or macs <= self.max_macs)
+            and self.keeps_limits(rates)
         )
 
+    def keeps_limits(self, rates: Rates) -> bool:
+        """Whether the model pruned at the given rates keeps the limits beside memory and multiply-accumulates."""
+        return all(limit.is_kept(rates) for limit in self.limits)
 
-def goal(budget: Budget, *, baseline_accuracy: float, parameter_bytes: int) -> Goal:
+
+def first_kept(candidates: Iterable[Rates], limits: Sequence[Limit]) -> int | None:
+    """The place of the first candidate that keeps all limits as measured; None if none does.
+
+    Estimates that turned out too low are raised in proportion before the next candidate is measured.
+
+    Args:
+        candidates: that keep them as estimated, those that have the most first.
+        limits: of the goal.
+    """
+    estimated = [limit for limit in limits if limit.measure is not None]
+    factors = dict.fromkeys((limit.name for limit in estimated), 1.0)
+    for place, rates in enumerate(candidates):
+        for limit in estimated:
+            if limit.cost(rates) * factors[limit.name] > limit.most:
+                break
+            found = limit.measure(rates) if limit.measure else 0.0
+            factors[limit.name] = max(1.0, found / max(limit.cost(rates), 1.0))
+            if found > limit.most:
+                break
+        else:
+            return place
+    return None
+
+
+def goal(budget: Budget, *, baseline_accuracy: float, parameter_bytes: int, limits: Sequence[Limit] = ()) -> Goal:
     """Turn a budget into a goal; if two limits conflict, the stricter one applies.
+
+    Args:
+        budget: of the spec.
+        baseline_accuracy: of the original.
+        parameter_bytes: likewise.
+        limits: those of the budget that are neither of memory nor of multiply-accumulates.
 
     Raises:
         ImpossibleBudget: if the original is already below the accuracy floor.
@@ -69,6 +136,7 @@ def goal(budget: Budget, *, baseline_accuracy: float, parameter_bytes: int) -> G
         allowed_drop=min(drops, default=None),
         target_bytes=target_bytes(budget, parameter_bytes),
         max_macs=budget.max_macs,
+        limits=tuple(limits),
     )
 
 
@@ -113,6 +181,22 @@ def check_reachable(budget: Budget, reach: Reach) -> None:
         raise _out_of_reach(
             "multiply-accumulates", budget.max_macs, reach.macs, reach.smallest_macs, "macs", reach.limits
         )
+
+
+def check_limit(limit: Limit, deepest: Rates, limits: str) -> None:
+    """Refuse a limit that is out of reach even with every group at its deepest rate; none whose cost is an estimate.
+
+    Args:
+        limit: whose cost does not grow with the rates.
+        deepest: every group's deepest rate.
+        limits: what the spec's limits are called; empty without any.
+
+    Raises:
+        ImpossibleBudget: with the smallest that is possible, and the limits that stand in the way.
+    """
+    if limit.measure is None and not limit.is_kept(deepest):
+        whole, smallest = int(limit.cost({})), int(limit.cost(deepest))
+        raise _out_of_reach(limit.unit, limit.most, whole, smallest, limit.name, limits)
 
 
 def check_memory_target(target: int, whole: int, smallest: int, limits: str) -> None:
@@ -247,6 +331,7 @@ def run_rounds(
             max_macs=goal.max_macs,
             memory=memory,
             macs=macs,
+            keeps_limits=goal.keeps_limits if goal.limits else None,
             is_within=partial(_with_drop, is_within, allowed_drop),
             known=partial(_with_drop, known, allowed_drop),
         )
@@ -255,7 +340,7 @@ def run_rounds(
             break
 
     def reaches(point: CurvePoint) -> bool:
-        return goal.is_reached(point.parameter_bytes, macs(point.rates))
+        return goal.is_reached(point.parameter_bytes, macs(point.rates), point.rates)
 
     # Fewer bytes may come with more multiply-accumulates: what reaches the target goes before what is smaller.
     curve = min(curves, key=lambda c: (not reaches(c[-1]), c[-1].parameter_bytes, c[-1].accuracy_drop))

@@ -41,6 +41,7 @@ class Problem:
         max_macs: of these, how many may be left; None without a limit. A target is reached where all limits are met.
         is_within: whether the model pruned at the given rates stays within ``allowed_drop``. Ask it before evaluating:
             it looks at as many images as the answer takes, and remembers them.
+        keeps_limits: whether the limits beside these are kept at the given rates; costs little. None without any.
         known: the same where the answer costs nothing.
     """
 
@@ -52,12 +53,13 @@ class Problem:
     macs: Callable[[Rates], int]
     is_within: IsWithin
     max_macs: int | None = None
+    keeps_limits: Callable[[Rates], bool] | None = None
     known: Known = nothing_is_known
 
     @property
     def has_target(self) -> bool:
         """Whether the model has to become so small; otherwise as much as the allowed drop lets is saved."""
-        return self.target_bytes is not None or self.max_macs is not None
+        return self.target_bytes is not None or self.max_macs is not None or self.keeps_limits is not None
 
     def is_robust(self, group: str, rate: float) -> bool:
         """Whether ``group`` alone stays within the allowed drop at ``rate``: a cell of the profile."""
@@ -73,6 +75,7 @@ class Problem:
             self.has_target
             and (self.target_bytes is None or self.memory(rates) <= self.target_bytes)
             and (self.max_macs is None or self.macs(rates) <= self.max_macs)
+            and (self.keeps_limits is None or self.keeps_limits(rates))
         )
 
 
@@ -99,6 +102,8 @@ class CurveProblem:
         memory: parameter memory in bytes at the given rates; costs little.
         is_allowed: whether limits beside memory are kept at the given rates; costs little.
         measure: how far candidates are from the original; costs much, and less for several at once.
+        limited: what limits beside memory bound, at the given rates: a policy that weighs what a channel costs weighs
+            these, too.
     """
 
     steps: Mapping[str, tuple[float, ...]]
@@ -108,6 +113,7 @@ class CurveProblem:
     memory: Callable[[Rates], int]
     is_allowed: Callable[[Rates], bool]
     measure: Measure
+    limited: tuple[Callable[[Rates], float], ...] = ()
 
 
 CurveSearch = Callable[[CurveProblem], tuple[Rates, ...]]

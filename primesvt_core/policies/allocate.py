@@ -3,12 +3,13 @@
 Divergences of groups that are repaired nearly add up, costs do not: what a channel of one block costs depends on the
 residual stream that it reads. So the rates of the streams are gone through, and for each the local groups are a
 knapsack, which a price of a byte solves: every group takes the rate at which what it loses, less what it saves at that
-price, is least. The price is bisected until the target is met.
+price, is least. The price is bisected until the target is met. Where other costs are limited, a channel is priced by
+what it saves of them as well: the better of both ways is taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import islice
@@ -56,11 +57,13 @@ class Knapsack:
         problem: of which.
         lost: divergence of every group by its rates.
         streams: their rates.
+        limited: costs beside memory that are priced, too.
     """
 
     problem: CurveProblem
     lost: Sensitivities
     streams: Rates
+    limited: tuple[Callable[[Rates], float], ...] = ()
 
     @cached_property
     def begun(self) -> int:
@@ -76,10 +79,27 @@ class Knapsack:
             if group not in self.problem.shared
         }
 
+    @cached_property
+    def priced(self) -> Mapping[str, Mapping[float, float]]:
+        """The same with what they save of the limited costs, a share of one of which counts as that of the memory."""
+        if not self.limited:
+            return self.saved
+        whole = self.problem.memory({})
+        scales = [(cost, cost(self.streams), whole / max(cost({}), 1.0)) for cost in self.limited]
+
+        def others(group: str, rate: float) -> float:
+            rates = {**self.streams, group: rate}
+            return sum(scale * (begun - cost(rates)) for cost, begun, scale in scales)
+
+        return {
+            group: {rate: byte + others(group, rate) for rate, byte in saved.items()}
+            for group, saved in self.saved.items()
+        }
+
     def at_price(self, price: float) -> Rates:
         """What every group takes if a byte is worth ``price`` nats; of equals the gentler."""
         rates = dict(self.streams)
-        for group, saved in self.saved.items():
+        for group, saved in self.priced.items():
             worth = {rate: price * saved[rate] - self.lost[group][rate] for rate in saved}
             best = max(worth, key=lambda rate: (worth[rate], -rate), default=None)
             if best is not None and worth[best] > 0.0:
@@ -132,7 +152,7 @@ class Knapsack:
     def _highest(self) -> float:
         """A price at which every group takes its deepest rate."""
         prices = [0.0]
-        for group, saved in self.saved.items():
+        for group, saved in self.priced.items():
             most, lost = max(saved.values(), default=0), max(self.lost[group].values(), default=0.0)
             prices += [lost / max(1, most - less) for less in (0, *saved.values())]
         return 2 * max(prices) + 1e-12
@@ -150,27 +170,34 @@ class Streams:
         shared = [group for group in problem.steps if group in problem.shared]
         self.usual = {group: (0.0, *(rate for rate in lost[group] if rate <= deepest)) for group in shared}
         self.deeper = {group: (0.0, *lost[group]) for group in shared}
-        self._knapsacks: dict[tuple[tuple[str, float], ...], Knapsack] = {}
+        self._knapsacks: dict[tuple[tuple[str, float], ...], tuple[Knapsack, ...]] = {}
 
     def reaching(self, target: int) -> Allocated | None:
         """The best rates for a target: with streams no deeper than they may be, unless it is out of reach with them."""
         return self._best(target, self.usual) or self._best(target, self.deeper)
 
     def _best(self, target: int, tried: Mapping[str, tuple[float, ...]]) -> Allocated | None:
-        best = self._knapsack(self.rates).reaching(target)
+        best = self._filled(self.rates, target)
         for _ in range(min(ROUNDS, len(tried))):
             for group, rates in tried.items():
                 others = {name: rate for name, rate in self.rates.items() if name != group}
                 for streams in [{**others, group: rate} if rate else others for rate in rates]:
-                    found = self._knapsack(streams).reaching(target)
+                    found = self._filled(streams, target)
                     if found and (best is None or found.divergence < best.divergence):
                         best, self.rates = found, streams
         return best
 
-    def _knapsack(self, streams: Rates) -> Knapsack:
+    def _filled(self, streams: Rates, target: int) -> Allocated | None:
+        found = [filled for knapsack in self._of(streams) if (filled := knapsack.reaching(target))]
+        return min(found, key=lambda one: one.divergence, default=None)
+
+    def _of(self, streams: Rates) -> tuple[Knapsack, ...]:
         key = tuple(sorted(streams.items()))
         if key not in self._knapsacks:
-            self._knapsacks[key] = Knapsack(self.problem, self.lost, streams)
+            ways = {(), self.problem.limited}  # what is priced beside memory
+            self._knapsacks[key] = tuple(
+                Knapsack(self.problem, self.lost, streams, limited) for limited in sorted(ways, key=len)
+            )
         return self._knapsacks[key]
 
 

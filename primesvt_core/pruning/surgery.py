@@ -64,7 +64,7 @@ def prune(family: Family[C], config: C, state: State, plan: Plan) -> tuple[C, di
         keep = [index for index in range(state[name].shape[dim]) if index not in dropped]
         sliced[name] = sliced[name].index_select(dim, torch.tensor(keep, device=state[name].device))
     widths = {group.width: len(plan.kept[group.name]) for group in planned}
-    return _with_widths(config, widths), sliced
+    return with_widths(config, widths), sliced
 
 
 def masked(family: Family[C], config: C, state: State, plan: Plan, shapes: Shapes) -> dict[str, Tensor]:
@@ -135,7 +135,7 @@ def _slice_shared(tensor: Tensor, piece: TensorSlice, group: ChannelGroup, kept:
     )
 
 
-def _with_widths(config: C, widths: Mapping[str, int]) -> C:
+def with_widths(config: C, widths: Mapping[str, int]) -> C:
     """The config with the fields at the dotted paths replaced."""
     document = config.model_dump(mode="json")
     for path, width in widths.items():

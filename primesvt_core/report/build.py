@@ -11,22 +11,26 @@ import torch
 
 from primesvt_client.shares import percent_text, points_text
 from primesvt_core import __version__
+from primesvt_core.costs.operations import ENERGY_SOURCE, JOULES_PER_AC, JOULES_PER_MAC
 from primesvt_core.data import numbering
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.confirmation import Trial
 from primesvt_core.method.export import ExportedModel
 from primesvt_core.method.limits import described, left_whole
+from primesvt_core.method.operating import operation_images
 from primesvt_core.method.result import RunResult
 from primesvt_core.method.search import Found
 from primesvt_core.promise.bounds import Paired, drop_upper_bound
 from primesvt_core.promise.provable import images_to_prove
 from primesvt_core.pruning.sizes import layer_size
+from primesvt_core.report.limit_notes import limit_notes
 from primesvt_core.report.schema import (
     AgreementFigures,
     AssumptionFigures,
     Confirmation,
     CurveFigures,
     DataFigures,
+    EnergyFigures,
     FineTuningFigures,
     GroupFigures,
     LayerFigures,
@@ -70,10 +74,21 @@ def build_report(
         profile=tuple(ProfileFigures(**asdict(cell)) for cell in result.cells),
         curve=_curve(result),
         fine_tuning=_fine_tuning(candidates, exported),
-        notes=(*inspection.notes, *result.doubts, *_notes(candidates, result)),
+        notes=(
+            *inspection.notes,
+            *result.doubts,
+            *limit_notes(result.goal, result.point.rates, exported),
+            *_notes(candidates, result),
+        ),
         evaluations=found.evaluations,
         compared_images=found.images,
         agreement=AgreementFigures(**asdict(found.agreement)),
+        energy=EnergyFigures(
+            joules_per_mac=JOULES_PER_MAC,
+            joules_per_ac=JOULES_PER_AC,
+            source=ENERGY_SOURCE,
+            images=len(operation_images(candidates)),
+        ),
         config=exported.pruned.config.model_dump(mode="json"),
         plan=dict(candidates.plan(result.point.rates).kept),
         checkpoint_sha256=inspection.checkpoint.sha256,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 from primesvt_client.facts import ResultSummary
 from primesvt_client.presets import Preset, kept
 from primesvt_client.spec import CompressionSpec  # a report is read where its plug-ins may be gone
-from primesvt_client.verdicts import meaning
+from primesvt_client.verdicts import TOO_MANY_OPERATIONS, meaning
 from primesvt_core.types import FLOAT_SLACK, Verdict
 
 Outcome = Literal["not tested", "confirmed", "not proven", "not confirmed"]
@@ -29,6 +29,24 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class InferenceMemory(_Frozen):
+    """Peak memory of computing one image, parameters included; neurons' membranes beside what layers give."""
+
+    layerwise: int = Field(
+        description="All time steps of a layer, then those of the next, as torch and an ONNX file compute: the largest"
+        " sum of tensors alive at once, and the membranes of the layer that fires with what updates them."
+    )
+    stepwise: int = Field(
+        description="One time step through the network, then the next, as a microcontroller computes: the largest sum"
+        " of activations alive in one step, and all membranes."
+    )
+
+    @property
+    def better(self) -> Literal["layerwise", "stepwise"]:
+        """The schedule that needs less, which a limit binds."""
+        return "layerwise" if self.layerwise <= self.stepwise else "stepwise"
+
+
 class ModelFigures(_Frozen):
     """One model, measured on the confirmation split."""
 
@@ -41,10 +59,37 @@ class ModelFigures(_Frozen):
         default=None,
         description="Dense multiply-accumulates of one image over all time steps, zeros counted; new in 2.",
     )
+    inference_memory_bytes: InferenceMemory | None = Field(
+        default=None, description="Peak memory of computing one image, in bytes, by schedule; null in older reports."
+    )
+    synaptic_operations: float | None = Field(
+        default=None,
+        description="Accumulates that spikes cause in layers with weights, for one image over all time steps: over"
+        " their inputs the level times the outputs that it reaches. The mean over some search images; null in older"
+        " reports, as are the next three.",
+    )
+    multiply_accumulates: float | None = Field(
+        default=None, description="Of layers with weights whose input is no spikes, zeros counted; likewise."
+    )
+    attention_operations: float | None = Field(
+        default=None, description="Products of values with each other, as in attention, zeros counted; likewise."
+    )
+    energy_joules: float | None = Field(
+        default=None, description="Of these operations, for one image, by the report's `energy`."
+    )
     file_bytes: int = Field(description="Size of the model's safetensors file, unused tensors and metadata included.")
     peak_activation_bytes: int = Field(description="Largest input plus output of one layer, batch of one image.")
     spikes_per_image: float
     firing_rates: dict[str, float] = Field(description="Mean spikes per neuron and time step, by neuron layer.")
+
+
+class EnergyFigures(_Frozen):
+    """What energies are computed from: those of the arithmetic alone, as the field quotes them."""
+
+    joules_per_mac: float = Field(description="Of a multiply-accumulate.")
+    joules_per_ac: float = Field(description="Of a synaptic operation, and of a product of attention.")
+    source: str
+    images: int = Field(description="Of the search split, over which operations are averaged.")
 
 
 class LayerFigures(_Frozen):
@@ -204,6 +249,7 @@ class Report(_Frozen):
         description="Images of the search split that candidates were compared on; all if not given.",
     )
     agreement: AgreementFigures | None = None
+    energy: EnergyFigures | None = Field(default=None, description="Assumptions; null in older reports.")
     config: dict[str, JsonValue] = Field(description="The pruned model's config.")
     plan: dict[str, tuple[int, ...]] = Field(description="For every pruned group, the channels kept.")
     checkpoint_sha256: str
@@ -226,8 +272,16 @@ class Report(_Frozen):
         return self.pruned.parameter_bytes == self.baseline.parameter_bytes
 
     @property
+    def exceeds_operations(self) -> bool:
+        """Whether the delivered model was measured to need more synaptic operations than the budget allows."""
+        most, found = self.spec.budget.max_synaptic_operations, self.pruned.synaptic_operations
+        return most is not None and found is not None and found > most
+
+    @property
     def meaning(self) -> str:
         """What the verdict means for the delivered model, in words."""
+        if self.exceeds_operations and self.verdict is Verdict.ACCURACY_FLOOR_REACHED and not self.is_original:
+            return TOO_MANY_OPERATIONS
         return meaning(
             self.verdict,
             is_original=self.is_original,

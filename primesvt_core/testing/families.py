@@ -21,10 +21,11 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 
-from primesvt_core.costs import Network, bytes, macs
+from primesvt_core.costs import Network, bytes, inference, macs
 from primesvt_core.families import FamilyConfig
 from primesvt_core.intake.geometry import geometry
 from primesvt_core.intake.inspect import inspect
+from primesvt_core.intake.lifetimes import inference_bytes, recording
 from primesvt_core.intake.loading import build, load
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.pruning.groups import (
@@ -225,6 +226,17 @@ class SlicingSuite(FamilyModels):
         assert before.geometry == after.geometry
         for cost in (bytes.COST, macs.COST):
             assert cost.of(before)(sizes) == cost.of(after)({}) < cost.of(before)({})
+
+    def test_inference_memory_follows_from_the_channels_left(self, model: FamilyModel) -> None:
+        """What a pruned model has alive at once, by either schedule, is known from the original."""
+        network = Network(shapes=shapes_of(model.state), groups=model.family.groups(model.config), unused=model.unused)
+        cost = inference.of(network, recording(model.family, model.config))
+        for rate in (0.0, 0.5):
+            plan = model.plan(rate)
+            config, state = prune(model.family, model.config, model.state, plan)
+            parameters = memory_bytes(shapes_of(state), model.unused)
+            sizes = {name: len(kept) for name, kept in plan.kept.items()}
+            assert cost.at(sizes) == inference_bytes(model.family, config, parameters)
 
     def test_a_pruned_model_goes_back_to_the_originals_shapes(self, model: FamilyModel) -> None:
         plan = model.plan(0.5)

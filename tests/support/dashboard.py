@@ -38,7 +38,9 @@ from primesvt_core.report.schema import (
     Confirmation,
     CurveFigures,
     DataFigures,
+    EnergyFigures,
     GroupFigures,
+    InferenceMemory,
     LayerFigures,
     ModelFigures,
     ProfileFigures,
@@ -287,7 +289,7 @@ def curve() -> list[CurveFigures]:
     return points
 
 
-def _figures(accuracy: float, parameter_bytes: int) -> ModelFigures:
+def _figures(accuracy: float, parameter_bytes: int, operations: float) -> ModelFigures:
     return ModelFigures(
         accuracy=accuracy,
         correct=round(4000 * accuracy),
@@ -295,6 +297,13 @@ def _figures(accuracy: float, parameter_bytes: int) -> ModelFigures:
         parameters=parameter_bytes // FLOAT_BYTES,
         parameter_bytes=parameter_bytes,
         macs=100 * parameter_bytes,
+        inference_memory_bytes=InferenceMemory(
+            layerwise=parameter_bytes + 2_500_000, stepwise=parameter_bytes + 1_900_000
+        ),
+        synaptic_operations=operations,
+        multiply_accumulates=1e6,
+        attention_operations=0.0,
+        energy_joules=4.6e-12 * 1e6 + 0.9e-12 * operations,
         file_bytes=parameter_bytes + 9_000,
         peak_activation_bytes=2_400_000,
         spikes_per_image=41_000.0,
@@ -310,8 +319,8 @@ def sample_report(verdict: Verdict = Verdict.MET, class_name: str = "airplane", 
         preset="paper",
         family="spikformer",
         variant="cifar",
-        baseline=_figures(BASELINE, 37_300_000),
-        pruned=_figures(BASELINE - 0.0189, 27_350_000),
+        baseline=_figures(BASELINE, 37_300_000, 6e7),
+        pruned=_figures(BASELINE - 0.0189, 27_350_000, 4.5e7),
         accuracy_drop=0.0189,
         memory_saving=0.2668,
         confirmation=Confirmation(
@@ -337,6 +346,7 @@ def sample_report(verdict: Verdict = Verdict.MET, class_name: str = "airplane", 
         curve=tuple(curve()),
         notes=notes,
         evaluations=91,
+        energy=EnergyFigures(joules_per_mac=4.6e-12, joules_per_ac=0.9e-12, source="45 nm", images=64),
         config={},
         plan={},
         checkpoint_sha256="a" * 64,

@@ -7,10 +7,14 @@ from typing import Any
 
 from primesvt_core.report.schema import Report
 
+SINCE = (
+    "inference_memory_bytes", "synaptic_operations", "multiply_accumulates", "attention_operations", "energy_joules",
+)  # fmt: skip
+
 NEW_IN_2 = {
-    "": ("preset",),
-    "baseline": ("macs",),
-    "pruned": ("macs",),
+    "": ("preset", "energy"),
+    "baseline": ("macs", *SINCE),
+    "pruned": ("macs", *SINCE),
     "curve": ("divergence", "drop_upper_bound"),
     "spec": ("preset", "repair", "max_rates", "channel_multiple"),
 }

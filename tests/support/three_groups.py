@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from primesvt_core.method.search import Search, goal, run_rounds
+from collections.abc import Sequence
+
+from primesvt_core.method.search import Limit, Search, goal, run_rounds
 from primesvt_core.policies.prioritized import POLICY
 from primesvt_core.spec import Budget
 from primesvt_core.types import FLOAT_SLACK, CurvePoint, Outcome, Rates
@@ -36,8 +38,9 @@ class Model:
     def is_within(self, rates: Rates, allowed_drop: float) -> bool:
         return START.accuracy - self.evaluate(rates).accuracy <= allowed_drop + FLOAT_SLACK
 
-    def search(self, budget: Budget, *, recovers: bool = False) -> Search:
-        wanted, rates = goal(budget, baseline_accuracy=0.9, parameter_bytes=1000), dict.fromkeys(SIZES, RATES)
+    def search(self, budget: Budget, *, recovers: bool = False, limits: Sequence[Limit] = ()) -> Search:
+        wanted = goal(budget, baseline_accuracy=0.9, parameter_bytes=1000, limits=limits)
+        rates = dict.fromkeys(SIZES, RATES)
         policy = POLICY.with_params({})
         return run_rounds(
             wanted, rates, START, memory, macs, self.is_within, policy, self.evaluate, recovers=recovers,

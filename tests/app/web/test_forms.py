@@ -88,6 +88,16 @@ def test_limits_are_typed_in_percent() -> None:
     assert forms.read(typed | {"max_rates": "embedding=100"}).errors.keys() == {"max_rates"}
 
 
+def test_inference_memory_is_typed_in_mebibytes_and_operations_as_they_are() -> None:
+    typed = {"max_inference_mebibytes": "1.5", "max_synaptic_operations": "2000000", "preset": "deep"}
+    reading = forms.read(typed)
+    parsed = spec.parse(reading.spec)
+    assert (parsed.budget.max_inference_bytes, parsed.budget.max_synaptic_operations) == (3 << 19, 2_000_000)
+    assert forms.values_of(reading.spec) == typed
+    before = spec.parse({"budget": {"min_accuracy": 0.5}}).budget.model_dump()
+    assert not {"max_inference_bytes", "max_synaptic_operations"} & before.keys()
+
+
 def test_how_pixels_are_read_is_typed_as_on_the_command_line() -> None:
     typed = {"min_accuracy": "50", "preset": "paper", "value_range": "-1.0:1.0", "mean": "0.5, 0.4", "resize": "36"}
     reading = forms.read(typed)

@@ -11,7 +11,9 @@ from pydantic import JsonValue
 
 from primesvt_client.facts import CandidateFacts, CellFacts
 from primesvt_client.progress import Progress
+from primesvt_core.intake.lifetimes import inference_bytes
 from primesvt_core.method.by_divergence import ByDivergence
+from primesvt_core.method.operating import candidate_operations
 from primesvt_core.method.run import Run, begin
 from primesvt_core.method.search import Found, Goal, goal
 from primesvt_core.method.steps import Steps
@@ -58,7 +60,11 @@ def method_of(run: Run, queue: CellQueue | None = None) -> ByDivergence:
 
 
 def goal_of(run: Run) -> Goal:
-    return goal(run.candidates.spec.budget, baseline_accuracy=0.98, parameter_bytes=run.candidates.memory_before)
+    candidates = run.candidates
+    return goal(
+        candidates.spec.budget, baseline_accuracy=0.98, parameter_bytes=candidates.memory_before,
+        limits=candidates.limits,
+    )  # fmt: skip
 
 
 def carried_out(method: ByDivergence) -> tuple[Found, list[Progress]]:
@@ -111,6 +117,28 @@ def test_a_target_of_multiply_accumulates_is_reached(make: Make) -> None:
     found, _ = carried_out(method_of(run))
     assert found.search.reached
     assert run.candidates.macs(found.search.best.rates) <= 0.8 * macs
+
+
+def test_a_target_of_inference_memory_is_reached_by_the_better_schedule(make: Make) -> None:
+    candidates = make("whole").candidates
+    config, parameters = candidates.config, candidates.memory_before
+    whole = inference_bytes(candidates.family, config, parameters)
+    run = make("inference", max_accuracy_drop=0.5, max_inference_bytes=int(0.85 * whole.least))
+    found, _ = carried_out(method_of(run))
+    assert found.search.reached
+    pruned = run.candidates.build_pruned(found.search.best.rates)
+    left = run.candidates.memory(found.search.best.rates)
+    assert inference_bytes(candidates.family, pruned.config, left).least <= 0.85 * whole.least
+
+
+def test_a_target_of_synaptic_operations_is_reached_as_measured(make: Make) -> None:
+    whole = candidate_operations(make("whole").candidates, {}).synaptic
+    run = make("synaptic", max_accuracy_drop=0.5, max_synaptic_operations=int(0.7 * whole))
+    found, _ = carried_out(method_of(run))
+    assert found.search.reached
+    (limit,) = run.candidates.limits
+    assert limit.cost({}) == pytest.approx(whole, rel=1e-3)
+    assert candidate_operations(run.candidates, found.search.best.rates).synaptic <= 0.7 * whole
 
 
 class Halves:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
 from primesvt_core.errors import ImpossibleBudget
-from primesvt_core.method.search import Reach, allowances, check_reachable, goal
+from primesvt_core.method.search import Limit, Reach, allowances, check_limit, check_reachable, first_kept, goal
 from primesvt_core.spec import Budget
-from primesvt_core.types import CurvePoint
+from primesvt_core.types import CurvePoint, Rates
 from tests.support.three_groups import START, Model
 
 
@@ -98,10 +98,57 @@ def test_a_target_is_reached_only_where_every_limit_is_met() -> None:
 def test_multiply_accumulates_alone_are_a_target() -> None:
     wanted = goal(Budget(max_macs=5500), baseline_accuracy=0.9, parameter_bytes=1000)
     assert (wanted.allowed_drop, wanted.target_bytes, wanted.max_macs, wanted.has_target) == (None, None, 5500, True)
-    assert [wanted.is_reached(1000, macs) for macs in (5500, 5501)] == [True, False]
+    assert [wanted.is_reached(1000, macs, {}) for macs in (5500, 5501)] == [True, False]
     found = Model(big=0.3, small=0.01, stream=0.01).search(Budget(max_macs=5750))
     assert found.reached
     assert found.best.rates == {"small": 0.75}
+
+
+def limit(most: int, measure: Callable[[Rates], float] | None = None) -> Limit:
+    """One of the small group's and the stream's bytes alone."""
+
+    def cost(rates: Rates) -> float:
+        return 500 - 300 * rates.get("small", 0.0) - 200 * rates.get("stream", 0.0)
+
+    return Limit(name="inference_bytes", unit="bytes of inference memory", most=most, cost=cost, measure=measure)
+
+
+def test_other_limits_are_targets() -> None:
+    budget = Budget(max_accuracy_drop=0.04, max_inference_bytes=280)
+    wanted = goal(budget, baseline_accuracy=0.9, parameter_bytes=1000, limits=(limit(280),))
+    assert (wanted.target_bytes, wanted.max_macs, wanted.has_target) == (None, None, True)
+    assert [wanted.is_reached(1000, 8000, {"small": rate}) for rate in (0.7, 0.75)] == [False, True]
+    free = Model(big=0.0, small=0.0, stream=9.0)
+    found = free.search(Budget(max_inference_bytes=280), limits=(limit(280),))
+    assert found.reached
+    assert found.best.rates == {"big": 0.75, "small": 0.75}
+    assert not free.search(Budget(max_accuracy_drop=0.01, max_inference_bytes=270), limits=(limit(270),)).reached
+
+
+def test_a_limit_out_of_reach_is_refused_unless_its_cost_is_an_estimate() -> None:
+    deepest = {"small": 0.75, "stream": 0.75}
+    check_limit(limit(125), deepest, "")
+    with pytest.raises(ImpossibleBudget, match=r"124 bytes of inference memory .* 125 .* 75\.0%") as refusal:
+        check_limit(limit(124), deepest, "")
+    assert refusal.value.facts == {"smallest_inference_bytes": 125, "inference_bytes": 500}
+    check_limit(limit(124, measure=lambda _: 500.0), deepest, "")
+
+
+def test_what_was_estimated_is_measured_and_estimates_that_were_too_low_are_raised() -> None:
+    """Every candidate has a quarter more than its estimate: of 400, 350, 320, 260 the last one keeps 330."""
+    asked: list[float] = []
+
+    def measure(rates: Rates) -> float:
+        asked.append(rates["small"])
+        return 1.25 * bound.cost(rates)
+
+    bound = limit(330, measure)
+    candidates = [{"small": (500 - cost) / 300} for cost in (328, 300, 270, 260, 200)]
+    assert first_kept(candidates, (bound, limit(9999))) == 3
+    assert asked == [candidates[0]["small"], candidates[3]["small"]]
+    assert first_kept(candidates[:3], (bound,)) is None
+    assert first_kept(candidates, ()) == 0
+    assert first_kept([], ()) is None
 
 
 def test_without_a_target_as_much_is_saved_as_the_floor_lets() -> None:

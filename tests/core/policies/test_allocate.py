@@ -64,6 +64,21 @@ def test_a_stream_is_pruned_where_that_is_cheapest_and_no_deeper_than_allowed() 
     assert found[STREAM] > 0.5
 
 
+def test_what_else_is_limited_is_priced() -> None:
+    """Of two groups of one size one has nearly all the operations: where these are limited, it is the one to prune."""
+    network = Network(sizes=[100, 100, 100], losses=[1.0, 1.0, 1.0, 9.0])
+
+    def operations(rates: Rates) -> float:
+        return 100 - 94 * rates.get("g1", 0.0) - 3 * rates.get("g0", 0.0) - 3 * rates.get("g2", 0.0)
+
+    problem = replace(network.problem([0.05]), is_allowed=lambda rates: operations(rates) <= 55)
+    (blind,) = POLICY.curve(problem, Params())
+    (priced,) = POLICY.curve(replace(problem, limited=(operations,)), Params())
+    assert max(operations(blind), operations(priced)) <= 55
+    assert network.divergence(priced) < 0.6 * network.divergence(blind)
+    assert max(priced, key=lambda group: priced[group]) == "g1"
+
+
 def test_several_streams_are_tried_with_each_other() -> None:
     """Two networks side by side, each with a stream of its own."""
     sizes = {"a": 100, "b": 100}

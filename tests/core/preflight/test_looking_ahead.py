@@ -47,6 +47,14 @@ def test_what_is_not_known_yet_is_said() -> None:
     assert len(told.notes) == 3
 
 
+def test_limits_of_what_is_computed_are_left_to_the_run() -> None:
+    budget = {"max_accuracy_drop": 0.1, "max_inference_bytes": 5, "max_synaptic_operations": 5}
+    told = found(asked(budget=budget))
+    assert told.problems == ()
+    assert [note for note in told.notes if "inference memory" in note]
+    assert [note for note in told.notes if "synaptic operations" in note]
+
+
 def test_where_the_run_numbers_classes_otherwise_than_validation_noted_that_is_said() -> None:
     noted = data(notes=("numbered in natural order",))
     assert found(asked(), images=noted).notes == noted.notes

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
+from primesvt_core.costs.inference import InferenceBytes
 from primesvt_core.method.confirmation import Trial
 from primesvt_core.method.limits import chosen_groups
 from primesvt_core.method.result import RunResult
-from primesvt_core.method.search import Goal, Search
+from primesvt_core.method.search import Goal, Limit, Search
 from primesvt_core.promise.bounds import Paired, drop_upper_bound
 from primesvt_core.promise.score import score_upper_bound
 from primesvt_core.report.build import _confirmation, _curve, _notes
+from primesvt_core.report.limit_notes import limit_notes
 from primesvt_core.spec import parse
 from primesvt_core.types import ChannelGroup, CurvePoint, ProfileCell, Verdict
 
@@ -41,6 +43,12 @@ def trial(candidate: CurvePoint, *, confirmed: bool, lost: int = 2) -> Trial:
     return Trial(candidate=candidate, pair=pair, upper_bound=0.08, confirmed=confirmed, confidence=0.95)
 
 
+LIMIT = Limit(
+    name="synaptic_operations", unit="synaptic operations", most=700,
+    cost=lambda rates: 1000 * (1 - sum(rates.values())), measure=lambda _: 0.0,
+)  # fmt: skip
+
+
 def run_result(
     target: int | None,
     trials: tuple[Trial, ...],
@@ -50,12 +58,16 @@ def run_result(
     reached: bool = True,
     unproven: Trial | None = None,
     max_macs: int | None = None,
+    measured: float | None = None,
 ) -> RunResult:
     cell = ProfileCell(
         group="g", rate=0.4, kept=6, accuracy=0.9, accuracy_drop=cost, memory_saving=0.2, samples=10, is_bound=False
     )
     return RunResult(
-        goal=Goal(allowed_drop=drop, target_bytes=target, max_macs=max_macs), start=START, layers=(), groups=(),
+        goal=Goal(
+            allowed_drop=drop, target_bytes=target, max_macs=max_macs, limits=() if measured is None else (LIMIT,)
+        ),
+        measured={} if measured is None else {"synaptic_operations": measured}, start=START, layers=(), groups=(),
         cells=(cell,),
         search=Search(curve=(START, GENTLE, DEEP), best=DEEP, fallbacks=(GENTLE,), reached=reached), trials=trials,
         macs=lambda rates: round(5000 * (1 - sum(rates.values()))), unproven=unproven,
@@ -109,6 +121,9 @@ def run_result(
         (run_result(600, (trial(DEEP, confirmed=True),), max_macs=999), Verdict.ACCURACY_FLOOR_REACHED, DEEP),
         (run_result(None, (trial(GENTLE, confirmed=True),), max_macs=3000), Verdict.MET, GENTLE),
         (run_result(None, (trial(GENTLE, confirmed=True),), max_macs=2999), Verdict.ACCURACY_FLOOR_REACHED, GENTLE),
+        (run_result(None, (trial(GENTLE, confirmed=True),), measured=700.0), Verdict.MET, GENTLE),
+        (run_result(None, (trial(GENTLE, confirmed=True),), measured=701.0), Verdict.ACCURACY_FLOOR_REACHED, GENTLE),
+        (run_result(600, (trial(START, confirmed=True),), measured=600.0), Verdict.ACCURACY_FLOOR_REACHED, START),
         (run_result(600, (trial(START, confirmed=True),), cost=0.5), Verdict.NOTHING_PRUNABLE, START),
         (run_result(SIZE, (trial(START, confirmed=True),), cost=0.5), Verdict.MET, START),  # nothing was to be done
         (run_result(600, (trial(DEEP, confirmed=True),), cost=0.5), Verdict.MET, DEEP),  # a policy that asks of no cell
@@ -214,3 +229,17 @@ def test_an_early_look_that_confirmed_is_not_taken_back_by_all_images() -> None:
     early = replace(trial(DEEP, confirmed=True), upper_bound=0.001)
     found = _confirmation(candidates(("a", "b", "c")), run_result(600, (early,)), SimpleNamespace(pair=PAIR))  # type: ignore[arg-type]
     assert found.drop_upper_bound == 0.001
+
+
+def test_how_the_delivered_model_stands_to_other_limits_is_told() -> None:
+    memory = replace(LIMIT, name="inference_bytes", most=80, measure=None)
+    after: Any = SimpleNamespace(
+        inference_memory_bytes=InferenceBytes(layerwise=90, stepwise=70), synaptic_operations=710.0
+    )
+    exported: Any = SimpleNamespace(after=after)
+    goal = Goal(allowed_drop=None, target_bytes=None, limits=(memory, LIMIT))
+    of_memory, of_operations = limit_notes(goal, {"g": 0.4}, exported)
+    assert "which is stepwise: 70 bytes, where 80 are allowed; layerwise needs 90" in of_memory
+    assert "710 synaptic operations" in of_operations
+    assert "700 are allowed; 600 were estimated" in of_operations
+    assert of_operations.endswith("The search estimated fewer.")

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from primesvt_client.shares import points_text
-from primesvt_client.verdicts import ORIGINAL_IS_DELIVERED, VERDICTS
+from primesvt_client.verdicts import ORIGINAL_IS_DELIVERED, TOO_MANY_OPERATIONS, VERDICTS
 from primesvt_core.report import schema as reports
 from primesvt_core.report.figures import draw
 from primesvt_core.report.publishing import html, layers_csv, write_report
@@ -95,6 +95,23 @@ def test_computing_is_told_beside_memory(report: Report) -> None:
     assert "Preset <code>paper</code>" in page
 
 
+def test_inference_is_told_in_a_table_of_its_own(report: Report) -> None:
+    page = html(with_budget(report, max_inference_bytes=3 << 20, max_synaptic_operations=50_000_000), {})
+    assert "Max. inference memory: 3.00 MiB, by the better schedule, which is stepwise" in page
+    assert "<li>Max. synaptic operations: 50,000,000.</li>" in page
+    assert '(microcontroller)</td><td class="n">37.4 MiB</td><td class="n">27.9 MiB</td>' in page
+    assert '<td class="n">60,000,000</td><td class="n">45,000,000</td>' in page
+    assert '<td class="n">58.6 µJ</td><td class="n">45.1 µJ</td>' in page
+    assert "4.6 pJ a multiply-accumulate, 0.9 pJ a synaptic operation" in page
+    assert "the mean over 64 search images" in page
+
+
+def test_what_was_measured_above_the_limit_is_the_first_thing_said(report: Report) -> None:
+    verdict = report.model_copy(update={"verdict": Verdict.ACCURACY_FLOOR_REACHED})
+    assert with_budget(verdict, max_synaptic_operations=44_999_999).meaning == TOO_MANY_OPERATIONS
+    assert with_budget(verdict, max_synaptic_operations=45_000_000).meaning == verdict.meaning != TOO_MANY_OPERATIONS
+
+
 def test_a_report_of_version_1_is_read_and_shown(report: Report) -> None:
     old = Report.model_validate_json(json.dumps(version_1(report)))
     assert (old.schema_version, old.preset, old.pruned.macs) == (1, None, None)
@@ -103,6 +120,7 @@ def test_a_report_of_version_1_is_read_and_shown(report: Report) -> None:
     page = html(old, draw(old))
     assert points_text(old.accuracy_drop) in page
     assert "multiply-accumulates" not in page
+    assert "Inference of one image" not in page
     assert json.loads(old.model_dump_json())["schema_version"] == 1
 
 
