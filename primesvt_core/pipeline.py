@@ -115,7 +115,7 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
 
     result = RunResult(
         goal=goal, start=start, layers=layers, groups=groups, cells=found.cells, search=found.search,
-        macs=candidates.macs, trials=trials, unproven=unproven, doubts=doubts,
+        macs=candidates.macs, stored_bytes=candidates.stored_bytes, trials=trials, unproven=unproven, doubts=doubts,
     )  # fmt: skip
     with steps.step(Step.EXPORT) as progress:
         candidates.note = progress.note
@@ -197,6 +197,7 @@ def prepare(request: Request) -> Candidates:
             smallest_bytes=candidates.memory(deepest),
             macs=candidates.macs_before,
             smallest_macs=candidates.macs(deepest),
+            smallest_stored_bytes=candidates.stored_bytes(deepest),
             limits=limits.described(spec),
         ),
     )

@@ -274,6 +274,11 @@ def print_result(report: Report, out_dir: Path) -> None:
         table.add_row(
             "multiply-accumulates", f"{before.macs:,}", f"{after.macs:,}", f"{change(after.macs / before.macs - 1)}%"
         )
+    if report.stored_bytes is not None and report.stored_saving is not None:
+        table.add_row(
+            "stored parameters", f"{before.parameter_bytes:,}", f"{report.stored_bytes:,}",
+            f"{change(-report.stored_saving)}%",
+        )  # fmt: skip
     table.add_row(
         "file",
         f"{before.file_bytes:,}",

@@ -83,7 +83,7 @@ class ByDivergence:
                 shared=frozenset(name for name, scope in scopes.items() if scope == "global"),
                 targets=self._targets(),
                 memory=candidates.memory,
-                is_allowed=lambda rates: self.goal.max_macs is None or candidates.macs(rates) <= self.goal.max_macs,
+                is_allowed=self._is_allowed,
                 measure=measure,
             )
         )
@@ -115,6 +115,13 @@ class ByDivergence:
         """The drop by which candidates are chosen; fine-tuning gets some of it back."""
         recovers = self.candidates.spec.fine_tuning.epochs > 0
         return None if self.goal.allowed_drop is None else self.goal.allowed_drop * (RECOVERED if recovers else 1.0)
+
+    def _is_allowed(self, rates: Rates) -> bool:
+        """Whether limits beside memory are kept."""
+        goal, candidates = self.goal, self.candidates
+        return (goal.max_macs is None or candidates.macs(rates) <= goal.max_macs) and (
+            goal.max_stored_bytes is None or candidates.stored_bytes(rates) <= goal.max_stored_bytes
+        )
 
     def _steps(self, group: str, measured: Sequence[float]) -> tuple[float, ...]:
         """Rates that a policy may give a group: each removes another number of channels; measured ones come first."""
@@ -204,10 +211,11 @@ class ByDivergence:
         """The first point of the curve that reaches every target; None: there is none, or no target."""
         if not self.goal.has_target:
             return None
+        candidates = self.candidates
         reached = (
             place
             for place, rates in enumerate(self._curve)
-            if self.goal.is_reached(self.candidates.memory(rates), self.candidates.macs(rates))
+            if self.goal.is_reached(candidates.memory(rates), candidates.macs(rates), candidates.stored_bytes(rates))
         )
         return next(reached, None)
 

@@ -23,6 +23,7 @@ class RunResult:
         cells: of the profile, as far as they were asked for.
         search: what the rounds of the policy found.
         macs: multiply-accumulates of one image at the given rates.
+        stored_bytes: of the file at the given rates.
         trials: candidates that were tested on the confirmation split, one trial each.
         unproven: the candidate that is exported although it is not confirmed, as the spec accepts; None if it does not,
             or a confirmed one is exported.
@@ -36,6 +37,7 @@ class RunResult:
     cells: tuple[ProfileCell, ...]
     search: Search
     macs: Callable[[Rates], int]
+    stored_bytes: Callable[[Rates], int]
     trials: tuple[Trial, ...]
     unproven: Trial | None = None
     doubts: tuple[str, ...] = ()
@@ -75,7 +77,8 @@ class RunResult:
     def _is_met(self) -> bool:
         if not self.goal.has_target:
             return self.kept is not None and bool(self.point.rates)
-        is_reached = self.goal.is_reached(self.point.parameter_bytes, self.macs(self.point.rates))
+        rates = self.point.rates
+        is_reached = self.goal.is_reached(self.point.parameter_bytes, self.macs(rates), self.stored_bytes(rates))
         return self.kept is not None and is_reached
 
     @property

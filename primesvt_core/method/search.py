@@ -33,21 +33,29 @@ UNBOUNDED_DROPS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """A budget in the terms of one model: what may be lost, and the bytes and multiply-accumulates to reach."""
+    """A budget in the terms of one model: what may be lost, and the bytes and multiply-accumulates to reach.
+
+    Attributes:
+        target_bytes: of the parameter memory.
+        max_stored_bytes: of the parameters and buffers in the file.
+    """
 
     allowed_drop: float | None
     target_bytes: int | None
     max_macs: int | None = None
+    max_stored_bytes: int | None = None
 
     @property
     def has_target(self) -> bool:
         """Whether the model has to become so small; otherwise as much as possible is saved."""
-        return self.target_bytes is not None or self.max_macs is not None
+        return any(limit is not None for limit in (self.target_bytes, self.max_macs, self.max_stored_bytes))
 
-    def is_reached(self, parameter_bytes: int, macs: int) -> bool:
+    def is_reached(self, parameter_bytes: int, macs: int, stored_bytes: int) -> bool:
         """Whether a model of that size meets every target, if there are any."""
-        return (self.target_bytes is None or parameter_bytes <= self.target_bytes) and (
-            self.max_macs is None or macs <= self.max_macs
+        return (
+            (self.target_bytes is None or parameter_bytes <= self.target_bytes)
+            and (self.max_macs is None or macs <= self.max_macs)
+            and (self.max_stored_bytes is None or stored_bytes <= self.max_stored_bytes)
         )
 
 
@@ -69,6 +77,7 @@ def goal(budget: Budget, *, baseline_accuracy: float, parameter_bytes: int) -> G
         allowed_drop=min(drops, default=None),
         target_bytes=target_bytes(budget, parameter_bytes),
         max_macs=budget.max_macs,
+        max_stored_bytes=budget.max_stored_bytes,
     )
 
 
@@ -97,6 +106,7 @@ class Reach:
     smallest_bytes: int
     macs: int
     smallest_macs: int
+    smallest_stored_bytes: int
     limits: str = ""
 
 
@@ -113,6 +123,11 @@ def check_reachable(budget: Budget, reach: Reach) -> None:
         raise _out_of_reach(
             "multiply-accumulates", budget.max_macs, reach.macs, reach.smallest_macs, "macs", reach.limits
         )
+    if budget.max_stored_bytes is not None and budget.max_stored_bytes < reach.smallest_stored_bytes:
+        raise _out_of_reach(
+            "stored bytes", budget.max_stored_bytes, reach.parameter_bytes, reach.smallest_stored_bytes,
+            "stored_bytes", reach.limits,
+        )  # fmt: skip
 
 
 def check_memory_target(target: int, whole: int, smallest: int, limits: str) -> None:
@@ -216,6 +231,7 @@ def run_rounds(
     start: CurvePoint,
     memory: Callable[[Rates], int],
     macs: Callable[[Rates], int],
+    stored_bytes: Callable[[Rates], int],
     is_within: Callable[[Rates, float], bool],
     policy: PolicySearch,
     evaluate: Evaluate,
@@ -231,6 +247,7 @@ def run_rounds(
         start: the unpruned model.
         memory: parameter memory in bytes at the given rates.
         macs: multiply-accumulates of one image at the given rates.
+        stored_bytes: of the file at the given rates.
         is_within: whether the model pruned at the given rates loses at most so much on the search split.
         policy: chooses the rates.
         evaluate: scores a candidate on the search split.
@@ -245,6 +262,7 @@ def run_rounds(
             allowed_drop=allowed_drop,
             target_bytes=goal.target_bytes,
             max_macs=goal.max_macs,
+            is_stored_small=_stored_limit(goal, stored_bytes),
             memory=memory,
             macs=macs,
             is_within=partial(_with_drop, is_within, allowed_drop),
@@ -255,12 +273,17 @@ def run_rounds(
             break
 
     def reaches(point: CurvePoint) -> bool:
-        return goal.is_reached(point.parameter_bytes, macs(point.rates))
+        return goal.is_reached(point.parameter_bytes, macs(point.rates), stored_bytes(point.rates))
 
     # Fewer bytes may come with more multiply-accumulates: what reaches the target goes before what is smaller.
     curve = min(curves, key=lambda c: (not reaches(c[-1]), c[-1].parameter_bytes, c[-1].accuracy_drop))
     best = curve[-1]
     return Search(curve=curve, best=best, fallbacks=gentler(curves, best), reached=reaches(best))
+
+
+def _stored_limit(goal: Goal, stored_bytes: Callable[[Rates], int]) -> Callable[[Rates], bool] | None:
+    most = goal.max_stored_bytes
+    return None if most is None else lambda rates: stored_bytes(rates) <= most
 
 
 def _with_drop(ask: Callable[[Rates, float], A], allowed_drop: float, rates: Rates) -> A:

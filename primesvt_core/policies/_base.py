@@ -39,6 +39,7 @@ class Problem:
         memory: parameter memory in bytes at the given rates; costs nothing.
         macs: multiply-accumulates of one image over all time steps at the given rates; costs nothing.
         max_macs: of these, how many may be left; None without a limit. A target is reached where all limits are met.
+        is_stored_small: whether the file is small enough at the given rates; None without such a limit.
         is_within: whether the model pruned at the given rates stays within ``allowed_drop``. Ask it before evaluating:
             it looks at as many images as the answer takes, and remembers them.
         known: the same where the answer costs nothing.
@@ -52,12 +53,13 @@ class Problem:
     macs: Callable[[Rates], int]
     is_within: IsWithin
     max_macs: int | None = None
+    is_stored_small: Callable[[Rates], bool] | None = None
     known: Known = nothing_is_known
 
     @property
     def has_target(self) -> bool:
         """Whether the model has to become so small; otherwise as much as the allowed drop lets is saved."""
-        return self.target_bytes is not None or self.max_macs is not None
+        return any(limit is not None for limit in (self.target_bytes, self.max_macs, self.is_stored_small))
 
     def is_robust(self, group: str, rate: float) -> bool:
         """Whether ``group`` alone stays within the allowed drop at ``rate``: a cell of the profile."""
@@ -73,6 +75,7 @@ class Problem:
             self.has_target
             and (self.target_bytes is None or self.memory(rates) <= self.target_bytes)
             and (self.max_macs is None or self.macs(rates) <= self.max_macs)
+            and (self.is_stored_small is None or self.is_stored_small(rates))
         )
 
 

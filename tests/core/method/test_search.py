@@ -33,7 +33,7 @@ def test_all_kinds_of_budget_and_their_combinations(
     assert found.target_bytes == target
 
 
-REACH = Reach(parameter_bytes=1000, smallest_bytes=300, macs=8000, smallest_macs=2000)
+REACH = Reach(parameter_bytes=1000, smallest_bytes=300, macs=8000, smallest_macs=2000, smallest_stored_bytes=75)
 
 
 def test_budgets_that_cannot_be_met_are_refused() -> None:
@@ -98,10 +98,31 @@ def test_a_target_is_reached_only_where_every_limit_is_met() -> None:
 def test_multiply_accumulates_alone_are_a_target() -> None:
     wanted = goal(Budget(max_macs=5500), baseline_accuracy=0.9, parameter_bytes=1000)
     assert (wanted.allowed_drop, wanted.target_bytes, wanted.max_macs, wanted.has_target) == (None, None, 5500, True)
-    assert [wanted.is_reached(1000, macs) for macs in (5500, 5501)] == [True, False]
+    assert [wanted.is_reached(1000, macs, 1000) for macs in (5500, 5501)] == [True, False]
     found = Model(big=0.3, small=0.01, stream=0.01).search(Budget(max_macs=5750))
     assert found.reached
     assert found.best.rates == {"small": 0.75}
+
+
+def test_stored_bytes_alone_are_a_target() -> None:
+    """Which the original does not reach, as it is stored; the gentlest candidate that does is enough."""
+    wanted = goal(Budget(max_stored_bytes=200), baseline_accuracy=0.9, parameter_bytes=1000)
+    assert (wanted.target_bytes, wanted.max_stored_bytes, wanted.has_target) == (None, 200, True)
+    assert [wanted.is_reached(1000, 8000, stored) for stored in (200, 201)] == [True, False]
+    model = Model(big=0.3, small=0.01, stream=0.01)
+    found = model.search(Budget(max_stored_bytes=200))
+    assert found.reached
+    assert found.best.parameter_bytes <= 803
+    nearly = model.search(Budget(max_stored_bytes=249, max_accuracy_drop=0.02))
+    assert (nearly.reached, nearly.best.rates) == (True, {"small": 0.75})
+    assert not Model(big=9.0, small=9.0, stream=9.0).search(Budget(max_stored_bytes=249, max_accuracy_drop=0.02)).reached
+
+
+def test_stored_bytes_out_of_reach_are_refused() -> None:
+    check_reachable(Budget(max_stored_bytes=75), REACH)
+    with pytest.raises(ImpossibleBudget, match=r"74 stored bytes of the model's 1,000 .* 75 stored bytes") as refusal:
+        check_reachable(Budget(max_stored_bytes=74), REACH)
+    assert refusal.value.facts == {"smallest_stored_bytes": 75, "stored_bytes": 1000}
 
 
 def test_without_a_target_as_much_is_saved_as_the_floor_lets() -> None:

@@ -50,15 +50,17 @@ def run_result(
     reached: bool = True,
     unproven: Trial | None = None,
     max_macs: int | None = None,
+    max_stored_bytes: int | None = None,
 ) -> RunResult:
     cell = ProfileCell(
         group="g", rate=0.4, kept=6, accuracy=0.9, accuracy_drop=cost, memory_saving=0.2, samples=10, is_bound=False
     )
     return RunResult(
-        goal=Goal(allowed_drop=drop, target_bytes=target, max_macs=max_macs), start=START, layers=(), groups=(),
-        cells=(cell,),
+        goal=Goal(allowed_drop=drop, target_bytes=target, max_macs=max_macs, max_stored_bytes=max_stored_bytes),
+        start=START, layers=(), groups=(), cells=(cell,),
         search=Search(curve=(START, GENTLE, DEEP), best=DEEP, fallbacks=(GENTLE,), reached=reached), trials=trials,
-        macs=lambda rates: round(5000 * (1 - sum(rates.values()))), unproven=unproven,
+        macs=lambda rates: round(5000 * (1 - sum(rates.values()))),
+        stored_bytes=lambda rates: round(300 * (1 - sum(rates.values()))) if rates else SIZE, unproven=unproven,
     )  # fmt: skip
 
 
@@ -109,6 +111,18 @@ def run_result(
         (run_result(600, (trial(DEEP, confirmed=True),), max_macs=999), Verdict.ACCURACY_FLOOR_REACHED, DEEP),
         (run_result(None, (trial(GENTLE, confirmed=True),), max_macs=3000), Verdict.MET, GENTLE),
         (run_result(None, (trial(GENTLE, confirmed=True),), max_macs=2999), Verdict.ACCURACY_FLOOR_REACHED, GENTLE),
+        (run_result(None, (trial(GENTLE, confirmed=True),), max_stored_bytes=180), Verdict.MET, GENTLE),
+        (
+            run_result(None, (trial(GENTLE, confirmed=True),), max_stored_bytes=179),
+            Verdict.ACCURACY_FLOOR_REACHED,
+            GENTLE,
+        ),
+        (
+            run_result(None, (trial(START, confirmed=True),), max_stored_bytes=999),
+            Verdict.ACCURACY_FLOOR_REACHED,
+            START,
+        ),
+        (run_result(None, (trial(START, confirmed=True),), max_stored_bytes=SIZE), Verdict.MET, START),
         (run_result(600, (trial(START, confirmed=True),), cost=0.5), Verdict.NOTHING_PRUNABLE, START),
         (run_result(SIZE, (trial(START, confirmed=True),), cost=0.5), Verdict.MET, START),  # nothing was to be done
         (run_result(600, (trial(DEEP, confirmed=True),), cost=0.5), Verdict.MET, DEEP),  # a policy that asks of no cell
