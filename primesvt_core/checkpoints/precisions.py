@@ -26,7 +26,7 @@ LEVELS = 127
 
 @dataclass(frozen=True)
 class Encoded:
-    """What is stored of a weight: values of its shape, and a scale ``(C_out,)`` float32 where the precision has them."""
+    """What is stored of a weight: values of its shape, and scales ``(C_out,)`` float32 where the precision has them."""
 
     values: NDArray[Any]
     scales: NDArray[np.float32] | None = None

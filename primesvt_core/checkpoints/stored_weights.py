@@ -81,8 +81,8 @@ def stored_precision(metadata: Mapping[str, str]) -> str | None:
     if known is None or type(version) is not int or version != known.version:
         raise refuse(
             Refusal.UNSUPPORTED_TENSOR,
-            f"its weights are stored as {quote(name)}, version {quote(version)}, which this version of PrimeSVT does not"
-            f" read; it reads {', '.join(f'{key} (version {one.version})' for key, one in PRECISIONS.items())}",
+            f"its weights are stored as {quote(name)}, version {quote(version)}, which this version of PrimeSVT does"
+            f" not read; it reads {', '.join(f'{key} (version {one.version})' for key, one in PRECISIONS.items())}",
         )
     return str(name)
 

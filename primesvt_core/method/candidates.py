@@ -173,7 +173,8 @@ class Candidates:
 
     def stored_bytes(self, rates: Rates) -> int:
         """Bytes of parameters and buffers in the file of the model pruned at the given rates; the original's are its
-        own, whatever pruned ones are stored as."""
+        own, whatever pruned ones are stored as.
+        """
         sizes = self._sizes(rates)
         is_pruned = any(sizes.get(group.name, group.size) < group.size for group in self.groups)
         return self._stored_bytes(sizes) if is_pruned else self.memory_before

@@ -110,9 +110,7 @@ def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedMode
         shapes=shapes,
         stored_bytes=stored_bytes(pruned.stored.written, candidates.unused),
         before=_measurement(candidates, {}, candidates.inspection.shapes, before, activity["before"], original_bytes),
-        after=_measurement(
-            candidates, result.point.rates, shapes, after, activity["after"], path.stat().st_size
-        ),
+        after=_measurement(candidates, result.point.rates, shapes, after, activity["after"], path.stat().st_size),
         pair=paired(before, after),
         latencies={f"latency_{name}": measured.latency_seconds for name, measured in activity.items()},
     )

@@ -218,7 +218,7 @@ def _storing(candidates: Candidates, result: RunResult) -> Iterator[str]:
     if precision is None:
         return
     if not candidates.plan(result.point.rates).kept:
-        yield f"Nothing was removed: the original's weights are delivered as they were read, not rounded to {precision}."
+        yield f"Nothing was removed: the original's weights are delivered as they were, not rounded to {precision}."
     elif candidates.spec.weights is None:
         yield f"The weights are stored as {precision}, as the original's are; --weights chooses another precision."
 

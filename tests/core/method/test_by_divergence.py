@@ -112,6 +112,14 @@ def test_a_target_of_multiply_accumulates_is_reached(make: Make) -> None:
     assert run.candidates.macs(found.search.best.rates) <= 0.8 * macs
 
 
+def test_a_target_of_stored_bytes_is_reached(make: Make) -> None:
+    whole = make("whole").candidates.memory_before
+    run = make("stored", max_accuracy_drop=0.05, max_stored_bytes=int(0.8 * whole))
+    found, _ = carried_out(method_of(run))
+    assert found.search.reached
+    assert run.candidates.stored_bytes(found.search.best.rates) <= 0.8 * whole
+
+
 class Halves:
     """Gives every second cell to somebody else."""
 
