@@ -43,8 +43,9 @@ class Delivered(NamedTuple):
 def request(out: Path, checkpoint: Path = CHECKPOINT, **asked: str) -> Request:
     spec = parse(
         {
-            "budget": {"max_accuracy_drop": 0.05}, "rates": [0.25, 0.75], "groups": ["block.*.mlp.*", "embedding"],
-            "splits": {"search_images": 60, "confirmation_images": 300, "calibration_images": 60}, **asked,
+            "budget": {"max_accuracy_drop": 0.05}, "rates": [0.75], "groups": ["block.*.mlp.*"],
+            "criterion": "l2", "repair": "closed_form",
+            "splits": {"search_images": 40, "confirmation_images": 200, "calibration_images": 40}, **asked,
         }
     )  # fmt: skip
     return Request(checkpoint=checkpoint, data=DATA, spec=spec, out=out, workspace=out / "workspace")
@@ -89,12 +90,12 @@ def test_what_was_confirmed_is_what_the_file_gives(delivered: Delivered) -> None
     report = delivered.report
     assert report.confirmation.held
     found = evaluate(delivered.model, DATA)
-    assert (found.split, found.correct, found.samples) == ("confirmation", report.pruned.correct, 300)
+    assert (found.split, found.correct, found.samples) == ("confirmation", report.pruned.correct, 200)
     lines = (delivered.out / "workspace" / "cells.jsonl").read_text().splitlines()
     cells = {cell["key"]: cell["value"] for cell in map(json.loads, lines)}
-    name = f"confirmation-sequential-stored-int8/{fingerprint(Plan(report.plan))}"
+    name = f"confirmation-closed_form-stored-int8/{fingerprint(Plan(report.plan))}"
     bits = "".join(value for key, value in cells.items() if key == name or key.startswith(f"{name}/"))
-    assert len(bits) == 300
+    assert len(bits) == 200
     assert bits.count("1") == found.correct
 
 
