@@ -68,6 +68,7 @@ def test_the_file_holds_int8_and_has_the_size_of_the_report(delivered: Delivered
     assert {tensors[name].dtype for name in weights} == {np.dtype(np.int8)}
     assert {name + SCALES for name in weights} == {name for name in tensors if name.endswith(SCALES)}
     counted = {name: tensor for name, tensor in tensors.items() if name.removesuffix(SCALES) not in unused}
+    assert report.stored_bytes is not None
     assert report.stored_bytes == sum(tensor.nbytes for tensor in counted.values())
     assert report.stored_saving == 1 - report.stored_bytes / report.baseline.parameter_bytes
     header = int.from_bytes(delivered.model.read_bytes()[:8], "little")
