@@ -274,7 +274,7 @@ def print_result(report: Report, out_dir: Path) -> None:
         table.add_row(
             "multiply-accumulates", f"{before.macs:,}", f"{after.macs:,}", f"{change(after.macs / before.macs - 1)}%"
         )
-    if report.stored_bytes is not None and report.stored_saving is not None:
+    if report.stored_bytes not in (None, after.parameter_bytes) and report.stored_saving is not None:
         table.add_row(
             "stored parameters", f"{before.parameter_bytes:,}", f"{report.stored_bytes:,}",
             f"{change(-report.stored_saving)}%",
