@@ -274,11 +274,9 @@ def print_result(report: Report, out_dir: Path) -> None:
         table.add_row(
             "multiply-accumulates", f"{before.macs:,}", f"{after.macs:,}", f"{change(after.macs / before.macs - 1)}%"
         )
-    if report.stored_bytes not in (None, after.parameter_bytes) and report.stored_saving is not None:
-        table.add_row(
-            "stored parameters", f"{before.parameter_bytes:,}", f"{report.stored_bytes:,}",
-            f"{change(-report.stored_saving)}%",
-        )  # fmt: skip
+    stored, saved = report.stored_bytes, report.stored_saving
+    if stored is not None and saved is not None and stored != after.parameter_bytes:
+        table.add_row("stored parameters", f"{before.parameter_bytes:,}", f"{stored:,}", f"{change(-saved)}%")
     table.add_row(
         "file",
         f"{before.file_bytes:,}",
