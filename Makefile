@@ -26,7 +26,9 @@ $(STAMP): pyproject.toml $(wildcard distributions/*/pyproject.toml) constraints.
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@# A clone from before there were three: the old one's removal would take the command with it, later.
 	if test -d primesvt.egg-info; then $(BIN)/python -m pip uninstall --quiet --yes primesvt; rm -r primesvt.egg-info; fi
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(DISTRIBUTIONS) -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt $(DISTRIBUTIONS) -e '.[dev]'
+	@# On all cores, where pip uses one; files that are no Python of today are left as they are.
+	-$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1
 	-$(BIN)/python -m app.web.build
 	-$(BIN)/python -m primesvt_core.engines.compiling
 	touch $@
@@ -67,7 +69,7 @@ test-cases: setup ## what people have as data and checkpoints, each with its rig
 test-inputs: setup ## hundreds of forms of the same images, each with what comes of it: a few minutes
 	$(BIN)/python -m tests.inputs.report
 
-test-faults: setup $(SWIFT)/.ready ## hurt every part of the real service; at most fifteen minutes
+test-faults: setup $(SWIFT)/.ready ## hurt every part of the real service; half an hour
 	$(BIN)/python -m pytest -q -m faults tests/faults tests/app/jobs/test_machine.py tests/e2e
 
 study: setup ## run what is missing of the study, and write docs/results.md: hours; with QUICK=--quick ten minutes

@@ -27,6 +27,7 @@ from app.api.allowed_hosts import AllowedHostsMiddleware, allowed_names
 from app.api.batching import BatchLoader
 from app.api.body_timeouts import BodyTimeoutMiddleware
 from app.api.event_polling import EventPoller
+from app.api.fair_requests import FairRequestsMiddleware
 from app.api.header_limits import HeaderLimitsMiddleware
 from app.api.job_polling import JobPoller
 from app.api.rate_limit_headers import RateLimitHeadersMiddleware
@@ -69,6 +70,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     for noun in (jobs, uploads, events, artifacts, webhooks, teams, members, keys, audit, workers, meta):
         app.include_router(noun.router)
     mount(app)
+    app.add_middleware(FairRequestsMiddleware)
     app.add_middleware(BodyTimeoutMiddleware)
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(RateLimitHeadersMiddleware)

@@ -25,6 +25,9 @@ GRACE_SECONDS = 2.0
 CHILD = "worker.child"
 """Module that a child runs."""
 
+NICENESS = 10
+"""Beside the service's own processes a child gets a tenth of a core that both want: pages and polls wait for none."""
+
 STDERR_TAIL_BYTES = 4000
 LONGEST_MESSAGE = 16 << 20
 """Bytes; the facts of the largest honest upload need a hundredth of that."""
@@ -153,6 +156,7 @@ def _running(request: Request, log: Path, scratch: str) -> Iterator[Child]:
             env=sandbox.environment(os.environ, request.sandbox, scratch),
         )
     with process:
+        _give_way(process.pid)
         child = Child(process, log)
         try:
             assert process.stdin is not None  # noqa: S101  # it was opened as a pipe
@@ -162,6 +166,14 @@ def _running(request: Request, log: Path, scratch: str) -> Iterator[Child]:
             yield child
         finally:
             child.stop()
+
+
+def _give_way(pid: int) -> None:
+    """Lower the priority of a child, within its session and, where Linux shares cores by session, of its session."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, min(19, os.getpriority(os.PRIO_PROCESS, pid) + NICENESS))
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS))
 
 
 def stderr_tail(log: Path) -> str:

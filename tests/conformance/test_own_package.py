@@ -81,6 +81,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return made
 
 
+@pytest.mark.thorough
 def test_the_suites_pass_there(environment: Environment) -> None:
     output = environment.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "tests")
     passed = re.search(r"(\d+) passed", output)

@@ -106,7 +106,8 @@ def test_the_teams_pages_fit_the_window_and_name_what_they_ask_for(
     site.board.succeeded(team, long)
     chrome.add_cookie({"name": SESSION_COOKIE, "value": team.session, "path": "/", "sameSite": "Strict"})
     look(chrome, size, scheme)
-    pages = [f"/team/{page}" for page in TEAM_PAGES] + ["/results", "/workers", "/account", f"/team/webhooks/{hook.id}"]
+    pages = [f"/team/{page}" for page in TEAM_PAGES] + ["/results", "/workers", "/account"]
+    pages += ["/account/confirm?next=/team/keys", f"/team/webhooks/{hook.id}"]
     for address in (*pages, f"/team/webhooks/{hook.id}/deliveries/{message.id}"):
         chrome.get(site.address + address)
         chrome.execute_script("document.querySelectorAll('details').forEach((part) => (part.open = true))")

@@ -264,7 +264,8 @@ def test_keys_are_made_listed_and_revoked(served: Served) -> None:
 
 
 @needs_proc
-@pytest.mark.parametrize("how", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.faults)])
+@pytest.mark.faults
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_service_that_ends_leaves_nothing_behind(tmp_path: Path, how: signal.Signals) -> None:
     """By Ctrl-C ends the one that all the other tests use."""
     served = serve(tmp_path / "data")

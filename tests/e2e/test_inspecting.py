@@ -12,7 +12,6 @@ import pytest
 from tests.support.full_size import FILES, save_as_trained
 
 MEBIBYTES = 300
-LARGE = "spikformer-8-512.pth.tar"
 # Of the process as it is: what it was before, a copy of this one, does not count.
 PEAK = (
     "import atexit, sys; from pathlib import Path; from primesvt_client.commands.main import main;"
@@ -22,9 +21,8 @@ PEAK = (
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc")
-@pytest.mark.parametrize(
-    "name", [LARGE, *(pytest.param(name, marks=pytest.mark.thorough) for name in FILES if name != LARGE)]
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", FILES)
 def test_a_checkpoint_of_full_size_is_inspected_in_little_memory(name: str, tmp_path: Path) -> None:
     path = save_as_trained(name, tmp_path)
     command = [sys.executable, "-c", PEAK, "inspect", "--json", str(path)]

@@ -143,6 +143,7 @@ def test_another_budget_computes_nothing_again(
     assert computed.take() == needed - before
 
 
+@pytest.mark.thorough
 def test_cells_of_other_images_are_not_taken(
     quick: tuple[Report, Path, set[Cell]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +171,7 @@ def test_what_so_few_images_cannot_prove_is_refused_before_any_candidate(
     assert refusal.value.facts["smallest_provable_drop"] == pytest.approx(1 - 0.05 ** (1 / 200))
 
 
+@pytest.mark.thorough
 def test_a_result_without_proof_is_delivered_where_it_is_accepted(tmp_path: Path) -> None:
     asked = {"budget": {"max_accuracy_drop": 0.01}, "splits": FEW, "accept_unproven": True}
     report = compress(request(tmp_path, **asked))

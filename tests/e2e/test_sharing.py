@@ -66,6 +66,7 @@ def helpers(team: Fleet) -> list[str]:
     return [worker.id for worker in workers.all() if worker.state is WorkerState.HELPING]
 
 
+@pytest.mark.thorough
 def test_idle_workers_help_with_a_profile_and_leave_when_it_is_over(team: Fleet) -> None:
     parts = [machine(team, number) for number in range(3)]
     job = submitted(team)

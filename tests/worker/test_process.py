@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -62,6 +63,21 @@ def test_a_child_is_asked_answers_and_is_answered(children: Children, tmp_path: 
     request, answered = (tmp_path / "told").read_text().splitlines()
     assert Request.model_validate_json(request) == ASKED
     assert AssignmentAnswer.model_validate_json(answered) == answer
+
+
+def test_a_child_and_what_it_starts_give_way_to_the_service(children: Children, tmp_path: Path) -> None:
+    child = children.start(
+        f"""
+        import os, pathlib, subprocess, sys
+        sys.stdin.readline()
+        own = "import os; print(os.getpriority(os.PRIO_PROCESS, 0))"
+        pathlib.Path(r"{tmp_path}", "told").write_text(subprocess.check_output([sys.executable, "-c", own], text=True))
+        {NEXT_BATCH}
+        sys.stdin.readline()
+        """
+    )
+    assert child.next_message(PATIENCE_SECONDS) == NextBatchMessage()
+    assert int((tmp_path / "told").read_text()) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + process.NICENESS)
 
 
 def test_a_silent_child_is_waited_for_and_everything_it_started_ends_with_the_block(

@@ -125,7 +125,7 @@ def test_a_full_disk_postpones_and_says_nothing_of_the_file(
     limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It costs no attempt, is tried again later each time, and is ready once there is room."""
-    board = Dashboard(tmp_path)
+    board = Dashboard(tmp_path, max_attempts=1)
     services, team, postponed = board.services, board.team(), Postponed()
     upload = board.upload(team, UploadKind.DATASET, "set.tar.gz", flat())
     runner = UploadRunner(services.database, services.store, board.settings, "worker", Event(), postponed=postponed)

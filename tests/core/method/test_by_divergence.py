@@ -92,6 +92,7 @@ def test_every_group_is_measured_and_the_curve_ascends(make: Make, alone: tuple[
     assert any(isinstance(progress.facts, CandidateFacts) for progress in seen)
 
 
+@pytest.mark.thorough
 def test_with_a_target_the_first_point_that_reaches_it_is_the_best(make: Make) -> None:
     run = make("both", max_accuracy_drop=0.05, min_memory_saving=0.3)
     found, _ = carried_out(method_of(run))
