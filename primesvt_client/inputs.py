@@ -61,6 +61,7 @@ class Input:
         on_form: whether it is in the form.
         entries: the keys of a mapping that have options and inputs of their own, as a model.
         has_lists: whether commas separate several values of one key of a mapping.
+        nothing: what no choice is called, where that is one, too.
         or_list: whether a list of names may stand in place of its choices; on the command line as a text file.
     """
 
@@ -75,6 +76,7 @@ class Input:
     entries: type[BaseModel] | None = None
     has_lists: bool = False
     or_list: bool = False
+    nothing: str = ""
 
 
 SPEC_ONLY = Input(on_command=False, on_form=False)

@@ -87,6 +87,9 @@ def _rule_or_list(order: object) -> object:
     return order
 
 
+StoredPrecision = Literal["float32", "float16", "int8"]
+"""Of the weights of layers in a delivered file; the library declares what each is."""
+
 ClassOrder = Annotated[
     Rule | Annotated[tuple[Text, ...], Field(min_length=1, max_length=MOST_CLASSES)],
     BeforeValidator(_rule_or_list),
@@ -163,13 +166,19 @@ class Budget(_Frozen):
         description="Most accumulates that spikes cause in the pruned model for one image over all time steps, the mean"
         " over search images.",
     )
+    max_stored_bytes: Annotated[Count | None, Input(unit=Unit.BYTES, name="max_stored_mebibytes")] = Field(
+        default=None,
+        exclude_if=lambda given: given is None,
+        title="Max. stored size",
+        description="Most bytes of parameters in the pruned model's file, at the precision of the stored weights.",
+    )
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Budget:
         if all(value is None for value in self.model_dump().values()):
             raise ValueError(
                 "a budget needs at least one of max_accuracy_drop, min_accuracy, min_memory_saving,"
-                " max_parameter_bytes, max_macs, max_inference_bytes, max_synaptic_operations"
+                " max_parameter_bytes, max_macs, max_inference_bytes, max_synaptic_operations, max_stored_bytes"
             )
         return self
 
@@ -180,8 +189,8 @@ class Budget(_Frozen):
 
     @property
     def has_target(self) -> bool:
-        """Whether the pruned model has to become so small, in memory or in what it computes."""
-        others = (self.max_macs, self.max_inference_bytes, self.max_synaptic_operations)
+        """Whether the pruned model has to become so small, in memory, in its file or in what it computes."""
+        others = (self.max_macs, self.max_inference_bytes, self.max_synaptic_operations, self.max_stored_bytes)
         return self.has_memory_target or any(limit is not None for limit in others)
 
     @property
@@ -361,6 +370,13 @@ class CompressionSpec(_Frozen):
         examples=[(-1.0, 1.0)],
     )
     fine_tuning: FineTuning = FineTuning()
+    weights: Annotated[StoredPrecision | None, Input(nothing="As the original's")] = Field(
+        default=None,
+        exclude_if=lambda given: given is None,
+        title="Stored weights",
+        description="Precision of the layers' weights in the pruned model's file, with which it is confirmed, too; as"
+        " the original's if not given. int8 has a scale for every output channel.",
+    )
     assumptions: Annotated[
         dict[Text, AssumptionValue],
         Input(option="--assume", entries=KnownAssumptions),

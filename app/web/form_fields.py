@@ -107,6 +107,11 @@ class FormField:
         """Whether nothing chosen means what the preset chooses."""
         return self.source.how.by_preset
 
+    @property
+    def nothing(self) -> str:
+        """What no choice is called; empty where there is always one."""
+        return "Of the preset" if self.by_preset else self.source.how.nothing
+
 
 WRITTEN: Mapping[Kind, str] = {
     Kind.NUMBERS: "Separated by commas.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
@@ -15,9 +15,11 @@ from primesvt_core.checkpoints.containers import PlainValue, checked_name, unpac
 from primesvt_core.checkpoints.counters import as_counts, is_count
 from primesvt_core.checkpoints.limits import Limits
 from primesvt_core.checkpoints.masks import with_masks
+from primesvt_core.checkpoints.precisions import PRECISIONS
 from primesvt_core.checkpoints.refusals import Refusal, quote, refuse
-from primesvt_core.checkpoints.regions import Located, Region, check_variance, verify
+from primesvt_core.checkpoints.regions import FLOATS, Located, Region, check_variance, verify
 from primesvt_core.checkpoints.safetensors_files import read_safetensors
+from primesvt_core.checkpoints.stored_weights import restored, stored_precision
 from primesvt_core.checkpoints.tensors import ITEMSIZES, Tensor
 from primesvt_core.checkpoints.torch_files import Structure, is_legacy, read_legacy, read_zip
 from primesvt_core.checkpoints.wrappers import unwrap
@@ -26,7 +28,6 @@ from primesvt_core.errors import CheckpointRefused
 from primesvt_core.types import TensorSpec
 
 Format = Literal["torch_zip", "torch_legacy", "safetensors"]
-FLOATS = ("float16", "bfloat16", "float32", "float64")
 VARIANCE = "running_var"
 SMALL_FILE = 1 << 20
 HEAD = 512
@@ -49,6 +50,8 @@ class Checkpoint:
         notes: what was ignored or changed.
         sha256: of the file.
         located: where each tensor lies.
+        weights: key of the precision in which a file of our own stores its weights, which ``tensors`` have as they are
+            read back; None where nothing is said of it.
     """
 
     path: Path
@@ -61,6 +64,7 @@ class Checkpoint:
     notes: tuple[str, ...]
     sha256: str
     located: Mapping[str, Located]
+    weights: str | None = None
 
 
 def read(path: Path, limits: Limits = DEFAULT_LIMITS, *, container: str | None = None) -> Checkpoint:
@@ -108,7 +112,9 @@ def _read(path: Path, limits: Limits, container: str | None) -> Checkpoint:
         notes = (*changed, *notes)
     for name in located:
         checked_name(name, limits)
-    _check(path, located, limits)
+    weights = stored_precision(metadata)
+    _check(path, located, limits, (*FLOATS, PRECISIONS[weights].dtype) if weights else FLOATS)
+    located, stored = restored(located, weights)
     located, masked = with_masks(located)
     located, counted = as_counts(located)
     with path.open("rb") as file:
@@ -121,9 +127,10 @@ def _read(path: Path, limits: Limits, container: str | None) -> Checkpoint:
         tensors=MappingProxyType({name: spec(tensor) for name, tensor in located.items()}),
         args=MappingProxyType(dict(args)),
         metadata=MappingProxyType(dict(metadata)),
-        notes=(*notes, *masked, *counted),
+        notes=(*notes, *stored, *masked, *counted),
         sha256=digest,
         located=MappingProxyType(located),
+        weights=weights,
     )
 
 
@@ -192,12 +199,12 @@ def _locate(structure: Structure, tensors: Mapping[str, Tensor]) -> dict[str, Lo
     return {name: structure.locate(tensor) for name, tensor in tensors.items()}
 
 
-def _check(path: Path, located: Mapping[str, Located], limits: Limits) -> None:
-    """Refuse what no state dict has: other dtypes, more data than the file, damaged or infinite values."""
+def _check(path: Path, located: Mapping[str, Located], limits: Limits, dtypes: Collection[str]) -> None:
+    """Refuse what no state dict has: other ``dtypes``, more data than the file, damaged or infinite values."""
     if not located:
         raise refuse(Refusal.NO_STATE_DICT, "the file holds no tensors; save model.state_dict()")
     for name, tensor in located.items():
-        if tensor.dtype not in FLOATS and not is_count(name, tensor):
+        if tensor.dtype not in dtypes and not is_count(name, tensor):
             raise refuse(
                 Refusal.UNSUPPORTED_TENSOR,
                 f"{name} has the dtype {tensor.dtype}; weights are floating-point. If it is a counter or a metric, save"

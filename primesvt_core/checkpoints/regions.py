@@ -16,6 +16,8 @@ from primesvt_core.checkpoints.refusals import Refusal, refuse
 from primesvt_core.checkpoints.tensors import ITEMSIZES
 
 CHUNK = 1 << 20
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+"""What weights are of."""
 
 NUMPY_TYPES = {
     name: ("u2" if name == "bfloat16" else "u1" if name == "bool" else np.dtype(name).str[1:]) for name in ITEMSIZES

@@ -275,6 +275,9 @@ def print_result(report: Report, out_dir: Path) -> None:
             "multiply-accumulates", f"{before.macs:,}", f"{after.macs:,}", f"{change(after.macs / before.macs - 1)}%"
         )
     _add_inference(table, report)
+    stored, saved = report.stored_bytes, report.stored_saving
+    if stored is not None and saved is not None and stored != after.parameter_bytes:
+        table.add_row("stored parameters", f"{before.parameter_bytes:,}", f"{stored:,}", f"{change(-saved)}%")
     table.add_row(
         "file",
         f"{before.file_bytes:,}",

@@ -92,14 +92,19 @@ def scaled(terms: Terms, factor: int) -> Terms:
 
 def elements(network: Network) -> dict[str, Terms]:
     """How many elements every tensor of the state dict has, as polynomials."""
-    extents: dict[str, list[dict[tuple[str, ...], int]]] = {
+    return {name: _product(dims) for name, dims in extents(network).items()}
+
+
+def extents(network: Network) -> dict[str, list[dict[tuple[str, ...], int]]]:
+    """How far every tensor of the state dict extends in each of its dimensions, as polynomials."""
+    found: dict[str, list[dict[tuple[str, ...], int]]] = {
         name: [{(): extent} for extent in spec.shape] for name, spec in network.shapes.items()
     }
     for group in network.groups:
         for piece in group.slices:
-            extent = extents[piece.tensor][piece.dim]
+            extent = found[piece.tensor][piece.dim]
             extent[(group.name,)] = extent.get((group.name,), 0) - (1 if piece.shared else group.parts)
-    return {name: _product(dims) for name, dims in extents.items()}
+    return found
 
 
 def _product(factors: Iterable[Terms]) -> Terms:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
+from torch import Tensor
 
 from primesvt_core.errors import CheckpointMismatch, PruningError, SpecError
 from primesvt_core.exporters._base import Exporter
 from primesvt_core.intake.inspect import Inspection, inspect
+from primesvt_core.intake.loading import load_state
 from primesvt_core.pruning.surgery import masked
 from primesvt_core.types import Plan
 from primesvt_core.workspace.atomic import tensor_file
@@ -37,7 +40,7 @@ def export(model: Path, original: Path, out: Path, container: str | None = None)
         raise CheckpointMismatch(f"{original.name} is a {source.family.title}, {model.name} a {pruned.family.title}")
     plan = Plan(pruned.provenance.plan)
     try:
-        state = masked(source.family, source.config, load_file(model), plan, source.shapes)
+        state = masked(source.family, source.config, _state(pruned), plan, source.shapes)
     except (PruningError, RuntimeError, IndexError) as error:
         raise CheckpointMismatch(f"{model.name} was not pruned from {original.name}: {error}") from None
     if {name: tuple(tensor.shape) for name, tensor in state.items()} != {n: s.shape for n, s in source.shapes.items()}:
@@ -47,6 +50,12 @@ def export(model: Path, original: Path, out: Path, container: str | None = None)
             save_file(state, temporary)
         else:
             torch.save(state, temporary)
+
+
+def _state(pruned: Inspection) -> dict[str, Tensor]:
+    """The pruned model's weights as they are read back, whatever they are stored as."""
+    with TemporaryDirectory() as folder:
+        return load_state(pruned, Path(folder) / "model.safetensors")
 
 
 def _source(pruned: Inspection, original: Path, container: str | None) -> Inspection:

@@ -71,8 +71,8 @@ class ByAccuracy:
         candidates = self.split.candidates
         is_within, evaluate = _observed(self.split, progress)
         return run_rounds(
-            self.goal, self.rates, self.start, candidates.memory, candidates.macs, is_within, self.policy, evaluate,
-            recovers=candidates.spec.fine_tuning.epochs > 0, known=self.split.known_answer,
+            self.goal, self.rates, self.start, candidates.memory, candidates.macs, is_within,
+            self.policy, evaluate, recovers=candidates.spec.fine_tuning.epochs > 0, known=self.split.known_answer,
         )  # fmt: skip
 
     def _whole_profile(self, observe: Callable[[str], None]) -> None:

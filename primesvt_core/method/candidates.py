@@ -19,7 +19,7 @@ from pydantic import JsonValue
 from torch import Tensor
 
 from primesvt_core.calibration import Calibration
-from primesvt_core.costs import Network, bytes, macs
+from primesvt_core.costs import Network, bytes, macs, stored
 from primesvt_core.criteria import Scoring
 from primesvt_core.criteria._base import CRITERIA, check_needs, scores_of
 from primesvt_core.data import in_proportion
@@ -34,6 +34,8 @@ from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.finetuning import TrainingSet, fine_tune
 from primesvt_core.method.limits import chosen_groups
 from primesvt_core.method.search import Limit
+from primesvt_core.method.storing import StoredState, check_range
+from primesvt_core.method.storing import stored as as_stored
 from primesvt_core.promise.bounds import Paired, paired
 from primesvt_core.promise.looks import look_counts
 from primesvt_core.pruning.groups import kept_count, plan_for
@@ -49,11 +51,16 @@ LONG_SECONDS = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Pruned:
-    """A sliced model: its config and its state dict at the stored dtype."""
+    """A sliced model: its config and its state dict, as it is stored and read back."""
 
     config: FamilyConfig
-    state: Mapping[str, Tensor]
+    stored: StoredState
     losses: tuple[float, ...] = ()
+
+    @property
+    def state(self) -> Mapping[str, Tensor]:
+        """The state dict, as it is read back from the file."""
+        return self.stored.state
 
 
 class Candidates:
@@ -82,6 +89,10 @@ class Candidates:
         )
         self._bytes, self._macs = bytes.COST.of(network), macs.COST.of(network)
         self.memory_before, self.macs_before = self._bytes({}), self._macs({})
+        self.precision = spec.weights or inspection.checkpoint.weights
+        """In which weights of pruned models are stored; None where they keep their dtype."""
+        self._stored_bytes = stored.of(network, self.precision)
+        check_range(state, self.precision)
         self.training: TrainingSet | None = None
         """What fine-tuning learns from; None without fine-tuning."""
         self.limits: tuple[Limit, ...] = ()
@@ -168,6 +179,14 @@ class Candidates:
         """Multiply-accumulates of one image over all time steps, at the given rates."""
         return self._macs(self.sizes(rates))
 
+    def stored_bytes(self, rates: Rates) -> int:
+        """Bytes of parameters and buffers in the file of the model pruned at the given rates; the original's are its
+        own, whatever pruned ones are stored as.
+        """
+        sizes = self.sizes(rates)
+        is_pruned = any(sizes.get(group.name, group.size) < group.size for group in self.groups)
+        return self._stored_bytes(sizes) if is_pruned else self.memory_before
+
     @property
     def deepest(self) -> Rates:
         """Every group at its deepest rate; limits make it less."""
@@ -236,6 +255,8 @@ class Candidates:
     def _confirmation(self) -> str:
         """What the names of the cells of the confirmation begin with: models that learn otherwise have other cells."""
         name = "confirmation" if self.spec.repair == "none" else f"confirmation-{self.spec.repair}"
+        if self.precision is not None:
+            name = f"{name}-stored-{self.precision}"
         if self.training is None:
             return name
         learned = (self.spec.fine_tuning.model_dump(mode="json"), self.training.data.fingerprint(), self.spec.seed)
@@ -256,11 +277,17 @@ class Candidates:
         return paired(self._first_correct({}, samples), self._first_correct(point.rates, samples))
 
     def build_pruned(self, rates: Rates) -> Pruned:
-        """Slice the original, repaired, and fine-tune the result if the spec says so."""
+        """Slice the original, repaired, fine-tune the result if the spec says so, and round it as it will be stored.
+
+        The original itself stays as it is: a promise that nothing is lost needs no test.
+
+        Raises:
+            SpecError: if the precision of the stored weights cannot hold one.
+        """
         plan = self.plan(rates)
         config, state = prune(self.family, self.config, {**self.state, **self.repaired(rates)}, plan)
         if not plan.kept or not self.spec.fine_tuning.epochs or self.training is None:
-            return Pruned(config=config, state=state)
+            return Pruned(config=config, stored=as_stored(state, self.precision if plan.kept else None))
         model = build(self.family, config, state).to(self.device)
         snapshot = self.workspace.path(SNAPSHOT.format(fingerprint(plan)))
         losses = fine_tune(
@@ -268,7 +295,7 @@ class Candidates:
             lambda done, total: self.note(f"fine-tuning, batch {done:,} of {total:,}"),
         )  # fmt: skip
         tuned = {name: value.detach().cpu().to(state[name].dtype) for name, value in model.state_dict().items()}
-        return Pruned(config=config, state=tuned, losses=losses)
+        return Pruned(config=config, stored=as_stored(tuned, self.precision), losses=losses)
 
     def counting(self, total: int) -> Callable[[int], None]:
         """A callback that notes how many of ``total`` images are done, and how long the others will take."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import file_digest
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from primesvt_core.costs.inference import InferenceBytes
 from primesvt_core.costs.operations import Operations
@@ -16,12 +16,13 @@ from primesvt_core.evaluation.activity import Activity, measure
 from primesvt_core.families._base import FamilyConfig
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.lifetimes import inference_bytes
-from primesvt_core.intake.loading import build
+from primesvt_core.intake.loading import build, load_state
 from primesvt_core.intake.provenance import Provenance, metadata
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.candidates import Candidates, Pruned
 from primesvt_core.method.operating import operations_of
 from primesvt_core.method.result import RunResult
+from primesvt_core.method.storing import stored_bytes
 from primesvt_core.promise.bounds import Paired, paired
 from primesvt_core.pruning.groups import composed, memory_bytes, parameter_count
 from primesvt_core.types import Plan, Rates, Shapes
@@ -75,7 +76,8 @@ class ExportedModel:
         path: the safetensors file.
         sha256: of the file.
         pruned: what was written.
-        shapes: of the file's tensors.
+        shapes: of the tensors that are read back, at the original's dtypes: pruning alone.
+        stored_bytes: of the file's tensors that the forward pass uses, scales of weights included.
         before: the original, measured.
         after: the exported model, measured.
         pair: both on the confirmation split.
@@ -86,6 +88,7 @@ class ExportedModel:
     sha256: str
     pruned: Pruned
     shapes: Shapes
+    stored_bytes: int
     before: Measurement
     after: Measurement
     pair: Paired
@@ -98,11 +101,15 @@ def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedMode
     path = out / MODEL_NAME
     pruned = candidates.build_pruned(result.point.rates)
     with tensor_file(path) as temporary:
-        save_file(dict(pruned.state), temporary, metadata(_provenance(candidates, pruned, result.point.rates)))
+        described = metadata(_provenance(candidates, pruned.config, result.point.rates))
+        save_file(dict(pruned.stored.written), temporary, {**described, **pruned.stored.metadata})
 
     images = candidates.images
     reread = inspect(path)
-    model = build(reread.family, reread.config, load_file(path)).to(candidates.device)
+    shapes = _at_dtypes_of(candidates.inspection.shapes, reread.shapes)
+    scratch = candidates.workspace.path("delivered.safetensors")
+    model = build(reread.family, reread.config, load_state(reread, scratch)).to(candidates.device)
+    scratch.unlink()
     before = candidates.confirmed_correct({})
     confirmation = images.splits.confirmation
     after = correct(model, images.blocks(confirmation), candidates.counting(len(confirmation)))
@@ -115,10 +122,11 @@ def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedMode
         path=path,
         sha256=_digest(path),
         pruned=pruned,
-        shapes=reread.shapes,
+        shapes=shapes,
+        stored_bytes=stored_bytes(pruned.stored.written, candidates.unused),
         before=_measurement(candidates, {}, original.config, original.shapes, before, looks["before"], original_bytes),
         after=_measurement(
-            candidates, result.point.rates, reread.config, reread.shapes, after, looks["after"], path.stat().st_size
+            candidates, result.point.rates, reread.config, shapes, after, looks["after"], path.stat().st_size
         ),
         pair=paired(before, after),
         latencies={f"latency_{name}": look.activity.latency_seconds for name, look in looks.items()},
@@ -141,11 +149,17 @@ def _look(candidates: Candidates, model: SpikingModel, rates: Rates) -> _Look:
     )
 
 
-def _provenance(candidates: Candidates, pruned: Pruned, rates: Rates) -> Provenance:
+def _at_dtypes_of(original: Shapes, found: Shapes) -> Shapes:
+    return {
+        name: replace(original[name], shape=spec.shape) if name in original else spec for name, spec in found.items()
+    }
+
+
+def _provenance(candidates: Candidates, config: FamilyConfig, rates: Rates) -> Provenance:
     spec, before, plan = candidates.spec, candidates.inspection.provenance, candidates.plan(rates)
     return Provenance(
         family=candidates.inspection.family_key,
-        config=pruned.config.model_dump(mode="json"),
+        config=config.model_dump(mode="json"),
         data_fingerprint=candidates.images.data.fingerprint(),
         splits=spec.splits,
         seed=spec.seed,
@@ -167,8 +181,7 @@ def _file_bytes(candidates: Candidates) -> int:
     """Size of the original as our own file, so that both sizes are of the same format and without optimizer state."""
     path = candidates.workspace.path("original.safetensors")
     if not path.exists():
-        config = candidates.config
-        described = metadata(_provenance(candidates, Pruned(config=config, state={}), {}))
+        described = metadata(_provenance(candidates, candidates.config, {}))
         with tensor_file(path) as temporary:
             save_file(dict(candidates.state), temporary, described)
     return path.stat().st_size

@@ -18,6 +18,7 @@ from primesvt_core.method.search import Limit
 
 INFERENCE = "inference_bytes"
 SYNAPTIC = "synaptic_operations"
+STORED = "stored_bytes"
 
 
 def limits_of(candidates: Candidates) -> tuple[Limit, ...]:
@@ -31,6 +32,8 @@ def limits_of(candidates: Candidates) -> tuple[Limit, ...]:
 
 def _limits(candidates: Candidates) -> Iterator[Limit]:
     budget, sizes = candidates.spec.budget, candidates.sizes
+    if budget.max_stored_bytes is not None:
+        yield Limit(name=STORED, unit="stored bytes", most=budget.max_stored_bytes, cost=candidates.stored_bytes)
     if budget.max_inference_bytes is not None:
         cost = _inference(candidates)
         yield Limit(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import version
 
@@ -64,6 +64,8 @@ def build_report(
         pruned=ModelFigures(**asdict(exported.after)),
         accuracy_drop=exported.pair.drop,
         memory_saving=candidates.saving(exported.after.parameter_bytes),
+        stored_bytes=exported.stored_bytes,
+        stored_saving=candidates.saving(exported.stored_bytes),
         confirmation=_confirmation(candidates, result, exported),
         search_accuracy_drop=result.point.accuracy_drop,
         spec=candidates.spec,
@@ -216,12 +218,24 @@ def _notes(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
         notes.append("No candidate kept the accuracy floor on the confirmation split: the model is the original.")
     if whole := left_whole(candidates.groups):
         notes.append(f"No smaller size of {', '.join(whole)} fits {described(candidates.spec)}: left whole.")
+    notes += _storing(candidates, result)
     data = candidates.images.data
     notes += [*data.notes, *numbering(data, candidates.config.num_classes)]
     notes += [f"Training data: {note}" for note in candidates.training_notes]
     if candidates.spec.fine_tuning.epochs and candidates.learns_from_search:
         notes.append("No training data was given: the model was fine-tuned on the search split.")
     return tuple(notes)
+
+
+def _storing(candidates: Candidates, result: RunResult) -> Iterator[str]:
+    """What else is to be said of the precision of the stored weights."""
+    precision = candidates.precision
+    if precision is None:
+        return
+    if not candidates.plan(result.point.rates).kept:
+        yield f"Nothing was removed: the original's weights are delivered as they were, not rounded to {precision}."
+    elif candidates.spec.weights is None:
+        yield f"The weights are stored as {precision}, as the original's are; --weights chooses another precision."
 
 
 def _proof(candidates: Candidates, result: RunResult) -> tuple[str, ...]:

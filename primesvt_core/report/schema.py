@@ -232,6 +232,14 @@ class Report(_Frozen):
     pruned: ModelFigures
     accuracy_drop: float = Field(description="On the confirmation split; negative if the pruned model is better.")
     memory_saving: float
+    stored_bytes: int | None = Field(
+        default=None,
+        description="Bytes that the delivered file has for the parameters and BatchNorm buffers that the forward pass"
+        " uses, at the precision of the stored weights and with their scales.",
+    )
+    stored_saving: float | None = Field(
+        default=None, description="Of these bytes, against the original's parameter memory."
+    )
     confirmation: Confirmation
     search_accuracy_drop: float = Field(description="The delivered candidate's drop on the search split.")
     spec: CompressionSpec

@@ -18,16 +18,19 @@ import pytest
 import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
-from primesvt_core.costs import Network, bytes, inference, macs
+from primesvt_core.checkpoints.precisions import is_weight
+from primesvt_core.costs import Network, bytes, inference, macs, stored
 from primesvt_core.families import FamilyConfig
 from primesvt_core.intake.geometry import geometry
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.lifetimes import inference_bytes, recording
 from primesvt_core.intake.loading import build, load
 from primesvt_core.layers.model import SpikingModel
+from primesvt_core.method.storing import stored as as_stored
+from primesvt_core.method.storing import stored_bytes
 from primesvt_core.pruning.groups import (
     is_buffer,
     kept_count,
@@ -226,6 +229,9 @@ class SlicingSuite(FamilyModels):
         assert before.geometry == after.geometry
         for cost in (bytes.COST, macs.COST):
             assert cost.of(before)(sizes) == cost.of(after)({}) < cost.of(before)({})
+        assert stored.of(before, None)(sizes) == bytes.COST.of(before)(sizes)
+        written = as_stored(state, "int8").written
+        assert stored.of(before, "int8")(sizes) == stored_bytes(written, model.unused)
 
     def test_inference_memory_follows_from_the_channels_left(self, model: FamilyModel) -> None:
         """What a pruned model has alive at once, by either schedule, is known from the original."""
@@ -257,6 +263,25 @@ class SlicingSuite(FamilyModels):
         with torch.inference_mode():
             before = build(model.family, config, state)(model.input)
             assert torch.equal(load(tmp_path / "model.safetensors")(model.input), before)
+
+    def test_the_weights_that_may_be_rounded_are_those_of_layers(self, model: FamilyModel) -> None:
+        layers = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
+        built = build(model.family, model.config, model.state)
+        weights = {f"{name}.weight" for name, module in built.named_modules() if isinstance(module, layers)}
+        assert {name for name, tensor in model.state.items() if is_weight(name, tuple(tensor.shape))} == weights
+
+    def test_what_is_stored_as_int8_is_what_is_loaded(self, model: FamilyModel, tmp_path: Path) -> None:
+        plan, path = model.plan(0.5), tmp_path / "model.safetensors"
+        config, state = prune(model.family, model.config, model.state, plan)
+        rounded = as_stored(state, "int8")
+        save_pruned(model.key, config, rounded.written, plan, path, rounded.metadata)
+        assert inspect(path).checkpoint.weights == "int8"
+        assert {name: tensor.dtype for name, tensor in load_file(path).items()} == {
+            name: tensor.dtype for name, tensor in rounded.written.items()
+        }
+        with torch.inference_mode():
+            before = build(model.family, config, rounded.state)(model.input)
+            assert torch.equal(load(path)(model.input), before)
 
 
 class RandomPlanSuite(FamilyModels):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -93,13 +93,20 @@ class FamilyModel:
         return config
 
 
-def save_pruned(key: str, config: FamilyConfig, state: dict[str, Tensor], plan: Plan, path: Path) -> None:
-    """Write a pruned model with what says how it was pruned, from which it is loaded again."""
+def save_pruned(
+    key: str,
+    config: FamilyConfig,
+    state: Mapping[str, Tensor],
+    plan: Plan,
+    path: Path,
+    others: Mapping[str, str] | None = None,
+) -> None:
+    """Write a pruned model with what says how it was pruned, from which it is loaded again, and ``others`` beside."""
     provenance = Provenance(
         family=key, config=config.model_dump(mode="json"), data_fingerprint="none", splits=SplitSizes(), seed=0,
         preprocessing=PreprocessingOverrides(), batch_size=1, plan=dict(plan.kept),
     )  # fmt: skip
-    save_file(state, path, metadata(provenance))
+    save_file(dict(state), path, {**metadata(provenance), **(others or {})})
 
 
 @cache

@@ -136,6 +136,12 @@ class PolicySuite(AnyPolicySuite):
 
         holds()
 
+    def test_a_file_that_is_small_enough_is_a_target(self, policy: PolicySearch) -> None:
+        model = Arithmetic(sizes=[10, 20], costs=[0.0, 0.0], interplay=0.0)
+        limited = replace(problem(model, 0.0, None), keeps_limits=lambda rates: model.memory(rates) <= 25)
+        assert not limited.reaches_target({})
+        assert limited.reaches_target(policy(limited, model.evaluate)[-1].rates)
+
     def test_without_candidates_nothing_is_evaluated(self, policy: PolicySearch) -> None:
         def never(_: Rates) -> Never:
             raise AssertionError("there was nothing to try")

@@ -25,6 +25,20 @@ def test_what_is_not_said_has_a_default() -> None:
     assert not found.budget.has_memory_target
 
 
+def test_a_spec_that_says_nothing_of_stored_weights_is_written_as_before_there_were_any() -> None:
+    found = spec.parse({"budget": FLOOR})
+    assert found.weights is None
+    document = found.model_dump(mode="json")
+    assert "weights" not in document
+    assert "max_stored_bytes" not in document["budget"]
+    stored = spec.parse({"budget": {"max_stored_bytes": 1000}, "weights": "int8"})
+    assert (stored.weights, stored.budget.has_target, stored.budget.has_memory_target) == ("int8", True, False)
+    assert spec.parse(json.loads(stored.model_dump_json())) == stored
+    assert spec_document(weights="float16", max_stored_bytes=7) == {
+        "budget": {"max_stored_bytes": 7}, "weights": "float16"
+    }  # fmt: skip
+
+
 def test_a_spec_survives_json() -> None:
     found = spec.parse({"budget": {"max_parameter_bytes": 1000}, "rates": [0.5, 0.1, 0.5], "assumptions": {"x": True}})
     assert found.rates == (0.1, 0.5)
@@ -41,6 +55,8 @@ def test_a_spec_survives_json() -> None:
         ({"budget": {"max_accuracy_drop": 1.5}}, "max_accuracy_drop"),
         ({"budget": {"min_memory_saving": -0.1}}, "min_memory_saving"),
         ({"budget": {"max_parameter_bytes": 0}}, "max_parameter_bytes"),
+        ({"budget": {"max_stored_bytes": 0}}, "max_stored_bytes"),
+        ({"budget": FLOOR, "weights": "int4"}, "weights"),
         ({"budget": FLOOR, "rates": []}, "rates"),
         ({"budget": FLOOR, "rates": [0.0]}, "rates"),
         ({"budget": FLOOR, "polcy": "x"}, "polcy"),
@@ -174,7 +190,9 @@ def test_every_field_that_is_wrong_is_named() -> None:
     assert {problem.split(":")[0] for problem in problems} == {"budget.max_accuracy_drop", "seed", "colour"}
 
 
-@pytest.mark.parametrize("field", ["max_accuracy_drop", "min_accuracy", "min_memory_saving", "max_parameter_bytes"])
+@pytest.mark.parametrize(
+    "field", ["max_accuracy_drop", "min_accuracy", "min_memory_saving", "max_parameter_bytes", "max_stored_bytes"]
+)
 def test_the_published_schema_describes_every_budget(field: str) -> None:
     schema = json.loads((DOCS / "spec.schema.json").read_text())
     assert schema["$defs"]["Budget"]["properties"][field]["description"]

@@ -23,6 +23,11 @@ def macs(rates: Rates) -> int:
     return round(8000 - 10 * sum(SIZES[name] * rate for name, rate in rates.items() if name != "stream"))
 
 
+def stored_bytes(rates: Rates) -> int:
+    """A quarter of the memory; the original is stored as it is."""
+    return memory(rates) // 4 if rates else memory(rates)
+
+
 class Model:
     """Loses ``cost`` points of accuracy for a whole group, in proportion; counts the evaluations."""
 
@@ -43,6 +48,6 @@ class Model:
         rates = dict.fromkeys(SIZES, RATES)
         policy = POLICY.with_params({})
         return run_rounds(
-            wanted, rates, START, memory, macs, self.is_within, policy, self.evaluate, recovers=recovers,
-            known=lambda _rates, _drop: None,
+            wanted, rates, START, memory, macs, stored_bytes, self.is_within, policy, self.evaluate,
+            recovers=recovers, known=lambda _rates, _drop: None,
         )  # fmt: skip

@@ -42,6 +42,14 @@ def test_what_is_left_empty_is_the_presets() -> None:
             assert entry.name == "rates" or f"{preset[entry.name]} ({name})" in entry.hint
 
 
+def test_weights_that_nobody_chose_are_stored_as_the_originals_are() -> None:
+    [entry] = [entry for entry in form_fields.FIELDS if entry.name == "weights"]
+    assert (entry.nothing, entry.placeholder) == ("As the original's", "")
+    assert entry.choices == ("float32", "float16", "int8")
+    reading = forms.read({"min_accuracy": "50", "preset": "paper", "weights": ""})
+    assert "weights" not in reading.spec
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_similar_job_leaves_to_its_preset_what_that_set(preset: str) -> None:
     """So that another preset can be chosen, and changes all of it."""
@@ -77,11 +85,13 @@ def test_an_order_of_classes_that_is_none_is_refused_in_its_place(typed: str) ->
 
 def test_limits_are_typed_in_percent() -> None:
     typed = {"min_accuracy": "50", "preset": "paper", "max_rates": "embedding=25; block.0.*=12.5; stem.*=0",
-             "channel_multiple": "8", "max_macs": "1000000"}  # fmt: skip
+             "channel_multiple": "8", "max_macs": "1000000", "max_stored_mebibytes": "1.5",
+             "weights": "int8"}  # fmt: skip
     reading = forms.read(typed)
     parsed = spec.parse(reading.spec)
     assert parsed.max_rates == {"embedding": 0.25, "block.0.*": 0.125, "stem.*": 0.0}
     assert (parsed.channel_multiple, parsed.budget.max_macs) == (8, 1_000_000)
+    assert (parsed.weights, parsed.budget.max_stored_bytes) == ("int8", 1_572_864)
     assert forms.values_of(reading.spec) == typed
     wrong = forms.read(typed | {"max_rates": "embedding"})
     assert "NAME=VALUE with numbers of percent" in wrong.errors["max_rates"]

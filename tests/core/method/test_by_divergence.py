@@ -111,12 +111,14 @@ def test_with_a_target_the_first_point_that_reaches_it_is_the_best(make: Make) -
     assert drop_is_free.search.fallbacks == ()
 
 
-def test_a_target_of_multiply_accumulates_is_reached(make: Make) -> None:
-    macs = make("whole").candidates.macs_before
-    run = make("macs", max_accuracy_drop=0.05, max_macs=int(0.8 * macs))
+def test_targets_of_multiply_accumulates_and_of_stored_bytes_are_reached(make: Make) -> None:
+    whole = make("whole").candidates
+    macs, size = whole.macs_before, whole.memory_before
+    run = make("macs", max_accuracy_drop=0.05, max_macs=int(0.8 * macs), max_stored_bytes=int(0.72 * size))
     found, _ = carried_out(method_of(run))
     assert found.search.reached
     assert run.candidates.macs(found.search.best.rates) <= 0.8 * macs
+    assert run.candidates.stored_bytes(found.search.best.rates) <= 0.72 * size
 
 
 def test_a_target_of_inference_memory_is_reached_by_the_better_schedule(make: Make) -> None:

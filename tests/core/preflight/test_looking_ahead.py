@@ -41,10 +41,11 @@ def test_what_was_asked_and_answered_is_no_problem() -> None:
 
 
 def test_what_is_not_known_yet_is_said() -> None:
-    told = preflight(asked(budget={"min_accuracy": 0.9, "max_macs": 5}), inputs(model(), None))
+    told = preflight(asked(budget={"min_accuracy": 0.9, "max_macs": 5, "max_stored_bytes": 5}), inputs(model(), None))
     assert [told.samples, told.provable_drop, told.classes_match] == [None, None, None]
     assert [note for note in told.notes if "d.zip is not validated yet" in note]
-    assert len(told.notes) == 3
+    assert len(told.notes) == 4
+    assert "Whether so few stored bytes can be reached is found when the job runs." in told.notes
 
 
 def test_limits_of_what_is_computed_are_left_to_the_run() -> None:

@@ -18,7 +18,7 @@ from primesvt_core.promise.score import score_upper_bound
 from primesvt_core.report.build import _confirmation, _curve, _notes
 from primesvt_core.report.limit_notes import limit_notes
 from primesvt_core.spec import parse
-from primesvt_core.types import ChannelGroup, CurvePoint, ProfileCell, Verdict
+from primesvt_core.types import ChannelGroup, CurvePoint, Plan, ProfileCell, Verdict
 
 SIZE = 1000
 
@@ -70,7 +70,8 @@ def run_result(
         measured={} if measured is None else {"synaptic_operations": measured}, start=START, layers=(), groups=(),
         cells=(cell,),
         search=Search(curve=(START, GENTLE, DEEP), best=DEEP, fallbacks=(GENTLE,), reached=reached), trials=trials,
-        macs=lambda rates: round(5000 * (1 - sum(rates.values()))), unproven=unproven,
+        macs=lambda rates: round(5000 * (1 - sum(rates.values()))),
+        unproven=unproven,
     )  # fmt: skip
 
 
@@ -152,7 +153,12 @@ def test_what_is_delivered_without_proof_is_on_the_curve_with_its_test() -> None
 
 
 def candidates(
-    classes: tuple[str, ...], *, told: tuple[str, ...] = (), learned: tuple[str, ...] = (), **spec: Any
+    classes: tuple[str, ...],
+    *,
+    told: tuple[str, ...] = (),
+    learned: tuple[str, ...] = (),
+    stored: str | None = None,
+    **spec: Any,
 ) -> Any:
     """As much of them as notes are made from."""
     parsed = parse({"budget": {"max_accuracy_drop": 0.03}, **spec})
@@ -160,8 +166,19 @@ def candidates(
     config = SimpleNamespace(num_classes=3)
     groups = chosen_groups((WHOLE, LARGE), parsed)
     return SimpleNamespace(
-        spec=parsed, images=images, config=config, learns_from_search=True, groups=groups, training_notes=learned
-    )
+        spec=parsed, images=images, config=config, learns_from_search=True, groups=groups, training_notes=learned,
+        precision=parsed.weights or stored, plan=lambda rates: Plan(dict.fromkeys(rates, (0,))),
+    )  # fmt: skip
+
+
+def test_notes_say_in_which_precision_weights_are_stored_where_nobody_asked_for_it() -> None:
+    classes, pruned = ("a", "b", "c"), run_result(None, (trial(DEEP, confirmed=True),))
+    whole = run_result(SIZE, (trial(START, confirmed=True),))
+    assert _notes(candidates(classes, weights="int8"), pruned) == ()
+    [inherited] = _notes(candidates(classes, stored="int8"), pruned)
+    assert "stored as int8, as the original's are" in inherited
+    [kept] = _notes(candidates(classes, weights="float16"), whole)
+    assert "delivered as they were, not rounded to float16" in kept
 
 
 def test_notes_name_what_a_reader_could_not_guess() -> None:
