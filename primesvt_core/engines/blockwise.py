@@ -28,6 +28,7 @@ from primesvt_core.engines.predictions import predictions
 from primesvt_core.engines.recordings import RECORDED_BYTES, Recordings
 from primesvt_core.engines.stacks import STACK_BYTES, Stack, alike, only_silences
 from primesvt_core.engines.threads import in_parallel
+from primesvt_core.layers.causality import logits_by_step, output_node
 from primesvt_core.layers.graph import INPUT, Attend, Channels, Fire, Node, Planes, Signal, Stateless
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import LIF, reset
@@ -208,6 +209,22 @@ class BlockEngine:
         with torch.inference_mode():
             values = self._values(level, piece, frozenset(names), {})
             return [whole(values[name], level.without(name)) for name in names]
+
+    def by_step(self, block: int) -> tuple[Tensor, Tensor]:
+        """Logits ``(T, B, num_classes)`` of the model itself after every number of time steps, and labels ``(B,)``.
+
+        The model is one of which `layers.causality.noncausal` finds nothing. Its last logits are what `evaluate` has.
+        """
+        pieces = self._pieces(block)
+        found = in_parallel([partial(self._by_step, Piece(block, number, pieces)) for number in range(pieces)])
+        self.loaded = None
+        return torch.cat(found, 1), self._labels(block)
+
+    def _by_step(self, piece: Piece) -> Tensor:
+        with torch.inference_mode():
+            values = self._values(self.original, piece, frozenset(output_node(self.model).inputs), {})
+            with self.by_modules:
+                return logits_by_step(self.model, values)
 
     def rebase(self, patch: Patch) -> None:
         """Keep values of a candidate as well: those that follow change it further."""

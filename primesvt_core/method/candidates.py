@@ -26,6 +26,7 @@ from primesvt_core.data import in_proportion
 from primesvt_core.engines import Images
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.splits import SplitImages
+from primesvt_core.evaluation.time_steps import correct_by_step, why_not_fewer
 from primesvt_core.families._base import FamilyConfig
 from primesvt_core.intake.geometry import geometry
 from primesvt_core.intake.inspect import Inspection
@@ -212,8 +213,37 @@ class Candidates:
         return found
 
     def _correct(self, rates: Rates, start: int, end: int) -> list[bool]:
-        images = [self.images.splits.confirmation[place] for place in self.confirmation_order[start:end]]
-        return correct(self._sliced(rates), self.images.blocks(images), self.counting(len(images)))
+        if not rates and self.no_fewer_steps is None:
+            return self._original_by_step(start, end)[-1]
+        images = self._images_at(start, end)
+        return correct(self._sliced(rates), images, self.counting(end - start))
+
+    def _images_at(self, start: int, end: int) -> Images:
+        return self.images.blocks([self.images.splits.confirmation[i] for i in self.confirmation_order[start:end]])
+
+    @cached_property
+    def no_fewer_steps(self) -> str | None:
+        """Why the accuracy after fewer time steps is not known from a run over all of them; None where it is."""
+        config, data = self.config, self.images.data
+        steps = data.decode(0).shape[0] if data.kind == "frames" else config.time_steps
+        image = (config.in_channels, config.image_size, config.image_size)
+        return why_not_fewer(self.original, self.inspection.family_key, image, steps)
+
+    def original_by_step(self) -> tuple[int, ...]:
+        """Images of the confirmation split that the original gets right after every number of time steps, from one on.
+
+        To be asked where `no_fewer_steps` is None.
+        """
+        parts = [self._original_by_step(start, end) for start, end in pairwise((0, *self._looks))]
+        return tuple(sum(map(sum, of_step)) for of_step in zip(*parts, strict=True))
+
+    def _original_by_step(self, start: int, end: int) -> list[list[bool]]:
+        def compute() -> list[JsonValue]:
+            found = correct_by_step(self.original, self._images_at(start, end), self.counting(end - start))
+            return ["".join("01"[right] for right in of_step) for of_step in found]
+
+        remembered = cast("list[str]", self.workspace.recall(f"time-steps/{start}-{end}", compute))
+        return [[bit == "1" for bit in of_step] for of_step in remembered]
 
     def _sliced(self, rates: Rates) -> SpikingModel:
         """The pruned model; the last one is kept for the next look at it."""

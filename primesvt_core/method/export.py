@@ -11,12 +11,15 @@ from safetensors.torch import load_file, save_file
 
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.activity import Activity, measure
+from primesvt_core.evaluation.time_steps import correct_by_step
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import build
 from primesvt_core.intake.provenance import Provenance, metadata
+from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.candidates import Candidates, Pruned
 from primesvt_core.method.result import RunResult
 from primesvt_core.promise.bounds import Paired, paired
+from primesvt_core.promise.classes import OfClass, by_class
 from primesvt_core.pruning.groups import composed, memory_bytes, parameter_count
 from primesvt_core.types import Plan, Rates, Shapes
 from primesvt_core.workspace.atomic import tensor_file
@@ -64,6 +67,8 @@ class ExportedModel:
         after: the exported model, measured.
         pair: both on the confirmation split.
         latencies: seconds of one image, ``latency_before`` and ``latency_after``.
+        classes: both by class.
+        by_step: accuracies of both after every number of time steps, from one on; empty where they are not known.
     """
 
     path: Path
@@ -74,6 +79,8 @@ class ExportedModel:
     after: Measurement
     pair: Paired
     latencies: Mapping[str, float]
+    classes: tuple[OfClass, ...]
+    by_step: tuple[tuple[float, float], ...]
 
 
 def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedModel:
@@ -88,8 +95,7 @@ def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedMode
     reread = inspect(path)
     model = build(reread.family, reread.config, load_file(path)).to(candidates.device)
     before = candidates.confirmed_correct({})
-    confirmation = images.splits.confirmation
-    after = correct(model, images.blocks(confirmation), candidates.counting(len(confirmation)))
+    after, by_step = _right(candidates, model)
     activity = {
         "before": measure(candidates.original, images.batches(images.splits.calibration)),
         "after": measure(model, images.batches(images.splits.calibration)),
@@ -106,7 +112,20 @@ def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedMode
         ),
         pair=paired(before, after),
         latencies={f"latency_{name}": measured.latency_seconds for name, measured in activity.items()},
+        classes=by_class(images.data.labels[[*images.splits.confirmation]].tolist(), before, after),
+        by_step=by_step,
     )
+
+
+def _right(candidates: Candidates, model: SpikingModel) -> tuple[list[bool], tuple[tuple[float, float], ...]]:
+    """On which confirmation images a model is right, and the accuracies of the original and of it by time steps."""
+    confirmation = candidates.images.splits.confirmation
+    images, tick = candidates.images.blocks(confirmation), candidates.counting(len(confirmation))
+    if candidates.no_fewer_steps is not None:
+        return correct(model, images, tick), ()
+    found, samples = correct_by_step(model, images, tick), len(confirmation)
+    accuracies = zip(candidates.original_by_step(), map(sum, found), strict=True)
+    return found[-1], tuple((before / samples, after / samples) for before, after in accuracies)
 
 
 def _provenance(candidates: Candidates, pruned: Pruned, rates: Rates) -> Provenance:

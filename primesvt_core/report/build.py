@@ -21,6 +21,7 @@ from primesvt_core.method.search import Found
 from primesvt_core.promise.bounds import Paired, drop_upper_bound
 from primesvt_core.promise.provable import images_to_prove
 from primesvt_core.pruning.sizes import layer_size
+from primesvt_core.report.by_class import class_figures, class_notes
 from primesvt_core.report.schema import (
     AgreementFigures,
     AssumptionFigures,
@@ -33,6 +34,7 @@ from primesvt_core.report.schema import (
     ModelFigures,
     ProfileFigures,
     Report,
+    TimeStepFigures,
 )
 from primesvt_core.types import CurvePoint, Layer, LayerSize, Shapes, Verdict
 
@@ -70,7 +72,12 @@ def build_report(
         profile=tuple(ProfileFigures(**asdict(cell)) for cell in result.cells),
         curve=_curve(result),
         fine_tuning=_fine_tuning(candidates, exported),
-        notes=(*inspection.notes, *result.doubts, *_notes(candidates, result)),
+        notes=(*inspection.notes, *result.doubts, *_notes(candidates, result), *_about(candidates, exported)),
+        classes=class_figures(exported.classes, candidates.images.data.classes),
+        time_steps=tuple(
+            TimeStepFigures(time_steps=steps, accuracy_before=before, accuracy_after=after)
+            for steps, (before, after) in enumerate(exported.by_step, 1)
+        ),
         evaluations=found.evaluations,
         compared_images=found.images,
         agreement=AgreementFigures(**asdict(found.agreement)),
@@ -207,6 +214,14 @@ def _notes(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
     if candidates.spec.fine_tuning.epochs and candidates.learns_from_search:
         notes.append("No training data was given: the model was fine-tuned on the search split.")
     return tuple(notes)
+
+
+def _about(candidates: Candidates, exported: ExportedModel) -> tuple[str, ...]:
+    """What the delivered model loses where nobody would look, and what is not told of it."""
+    notes = class_notes(exported.classes, candidates.images.data.classes)
+    if candidates.no_fewer_steps is None:
+        return notes
+    return (*notes, f"The accuracy after fewer time steps is not reported: {candidates.no_fewer_steps}.")
 
 
 def _proof(candidates: Candidates, result: RunResult) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from primesvt_core.report.schema import Report
 
 NEW_IN_2 = {
-    "": ("preset",),
+    "": ("preset", "classes", "time_steps"),
     "baseline": ("macs",),
     "pruned": ("macs",),
     "curve": ("divergence", "drop_upper_bound"),

@@ -1,0 +1,53 @@
+"""Accuracies after fewer time steps, from one pass."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from primesvt_core.evaluation.accuracy import correct
+from primesvt_core.evaluation.time_steps import correct_by_step, why_not_fewer
+from primesvt_core.intake.loading import build
+from primesvt_core.testing.models import tiny
+
+DRAWN, STEPS = tiny(), 5
+
+
+class Few:
+    """Two blocks of images, the second one shorter, of which half the labels are what a model says."""
+
+    def __init__(self, labels: Tensor) -> None:
+        self.labels, self.asked = labels, list[int]()
+
+    def __len__(self) -> int:
+        return 2
+
+    def block(self, index: int) -> tuple[Tensor, Tensor]:
+        self.asked.append(index)
+        chance = torch.Generator().manual_seed(index)
+        size = DRAWN.config.image_size
+        x = 2 * torch.randn(8, DRAWN.config.in_channels, size, size, generator=chance)
+        return (x, self.labels[:8]) if index == 0 else (x[:3], self.labels[8:])
+
+
+def test_they_are_those_of_models_with_so_many_time_steps_from_one_pass() -> None:
+    config = DRAWN.config.model_copy(update={"time_steps": STEPS})
+    images, told = Few(torch.arange(11) % 3), list[int]()
+    found = correct_by_step(build(DRAWN.family, config, DRAWN.state), images, told.append)
+    assert images.asked == [0, 1]
+    assert told == [8, 11]
+    assert len(found) == STEPS
+    for steps, right in enumerate(found, 1):
+        shorter = DRAWN.config.model_copy(update={"time_steps": steps})
+        assert right == correct(build(DRAWN.family, shorter, DRAWN.state), Few(images.labels))
+    assert len({tuple(right) for right in found}) > 1  # or time would not matter
+
+
+def test_a_model_of_one_step_is_its_own_beginning() -> None:
+    model = build(DRAWN.family, DRAWN.config, DRAWN.state)
+    model.depends_on_batch = True
+    image = (DRAWN.config.in_channels, DRAWN.config.image_size, DRAWN.config.image_size)
+    assert why_not_fewer(model, "spikformer", image, 1) is None
+    why = why_not_fewer(model, "spikformer", image, 2)
+    assert why is not None
+    assert "spikformer" in why
