@@ -149,10 +149,17 @@ class Budget(_Frozen):
         title="Max. multiply-accumulates",
         description="Most multiply-accumulates of the pruned model for one image over all time steps, zeros counted.",
     )
+    max_time_steps: Count | None = Field(
+        default=None,
+        exclude_if=lambda given: given is None,
+        title="Max. time steps",
+        description="Most time steps that the pruned model runs for; its accuracy drop is against the original over all"
+        " of its own. Beside another limit.",
+    )
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Budget:
-        if all(value is None for value in self.model_dump().values()):
+        if all(value is None for name, value in self.model_dump().items() if name != "max_time_steps"):
             raise ValueError(
                 "a budget needs at least one of max_accuracy_drop, min_accuracy, min_memory_saving,"
                 " max_parameter_bytes, max_macs"

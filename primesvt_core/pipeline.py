@@ -7,7 +7,7 @@ unseen data, export, report.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from primesvt_client.facts import TrialFacts
@@ -139,6 +139,9 @@ def _goal(candidates: Candidates, start: CurvePoint) -> search.Goal:
     """The budget in the terms of this model, if the images can prove it."""
     accuracy = candidates.original_accuracy()
     goal = search.goal(candidates.spec.budget, baseline_accuracy=accuracy, parameter_bytes=start.parameter_bytes)
+    if candidates.is_shortened and goal.has_target:
+        # The original itself, over all its time steps, reaches no target, whatever its memory is.
+        goal = replace(goal, max_macs=min(goal.max_macs or candidates.macs_before, candidates.macs_before - 1))
     check_promise(candidates, goal.allowed_drop)  # which a least accuracy leaves, known only now
     return goal
 
@@ -184,6 +187,7 @@ def prepare(request: Request) -> Candidates:
     )
     state = load_state(inspection, workspace.path("checkpoint.safetensors"))
     candidates = Candidates(inspection, state, images, spec, workspace, device)
+    candidates.check_time_steps()
     check_training_data(candidates, request.train_data)
     candidates.calibration_images = candidates.labelled_images = calibration.images
     candidates.calibration_source = calibration.source

@@ -140,6 +140,11 @@ class BlockEngine:
 
     def evaluate(self, block: int, patches: Sequence[Patch]) -> list[Predictions]:
         """What each candidate predicts on the images of a block."""
+        original, candidates = self.logits(block, patches)
+        return [predictions(original, each, self._labels(block)) for each in candidates]
+
+    def logits(self, block: int, patches: Sequence[Patch]) -> tuple[Tensor, list[Tensor]]:
+        """Logits ``(B, num_classes)`` of the original and of each candidate on the images of a block."""
         room = self.kept_bytes // 3 if len(patches) == 1 else 0  # for one alone, which may become the base
         self.levels = {id(patch): self.levels.get(id(patch)) or self._level(patch, room) for patch in patches}
         labels = self._labels(block)
@@ -149,7 +154,7 @@ class BlockEngine:
         self.loaded = None
         original, *candidates = (torch.cat(parts) for parts in zip(*found, strict=True))
         by_place = dict(zip(places, candidates, strict=True))
-        return [predictions(original, by_place[place], labels) for place in range(len(patches))]
+        return original, [by_place[place] for place in range(len(patches))]
 
     def _side_by_side(self, levels: Sequence[Level], images: int) -> tuple[Sequence[Level], Sequence[int]]:
         """The levels to compute, where several may have become one, and the places of the candidates that they give."""

@@ -12,19 +12,15 @@ TRIED = 4
 """Time steps for which a model is tried: one that is causal for so many is for more."""
 
 
-def why_not_fewer(model: SpikingModel, key: str, image: tuple[int, ...], steps: int) -> str | None:
+def why_not_fewer(model: SpikingModel, image: tuple[int, ...], steps: int) -> str | None:
     """Why a model's output after fewer time steps is not known from a run over all of them; None where it is.
 
     Args:
         model: on its device, in eval mode.
-        key: of its family, for people.
         image: ``(C, H, W)``.
         steps: over which it is run.
     """
-    if steps == 1:
-        return None
-    why = noncausal(model, image, min(steps, TRIED))
-    return None if why is None else f"of this model of the family {key}, {why}"
+    return noncausal(model, image, min(steps, TRIED)) if steps > 1 else None
 
 
 def correct_by_step(model: SpikingModel, images: Images, tick: Tick = lambda _: None) -> list[list[bool]]:

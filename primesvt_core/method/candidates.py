@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import pairwise
 from typing import cast
@@ -23,7 +23,8 @@ from primesvt_core.costs import Network, bytes, macs
 from primesvt_core.criteria import Scoring
 from primesvt_core.criteria._base import CRITERIA, check_needs, scores_of
 from primesvt_core.data import in_proportion
-from primesvt_core.engines import Images
+from primesvt_core.engines import Engine, Images, open_engine
+from primesvt_core.errors import SpecError
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.splits import SplitImages
 from primesvt_core.evaluation.time_steps import correct_by_step, why_not_fewer
@@ -71,6 +72,8 @@ class Candidates:
         self.inspection, self.state, self.images, self.spec = inspection, state, images, spec
         self.workspace, self.device = workspace, device
         self.family, self.config = inspection.family, inspection.config
+        self.shorter_config = self._shorter()
+        """The original's, for as many time steps as candidates run."""
         self.groups = chosen_groups(self.family.groups(self.config), spec)
         self.criterion = CRITERIA.load(spec.criterion)
         self.unused = self.family.unused(self.config)
@@ -82,6 +85,8 @@ class Candidates:
         )
         self._bytes, self._macs = bytes.COST.of(network), macs.COST.of(network)
         self.memory_before, self.macs_before = self._bytes({}), self._macs({})
+        if self.is_shortened:
+            self._macs = macs.COST.of(replace(network, geometry=geometry(self.family, self.shorter_config)))
         self.training: TrainingSet | None = None
         """What fine-tuning learns from; None without fine-tuning."""
         self._last: tuple[str, SpikingModel] | None = None
@@ -108,10 +113,56 @@ class Candidates:
         """The unpruned model on the run's device."""
         return build(self.family, self.config, self.state).to(self.device)
 
+    def _shorter(self) -> FamilyConfig:
+        most = self.spec.budget.max_time_steps
+        if most is None or most >= self.time_steps:
+            return self.config
+        return self.config.model_copy(update={"time_steps": most})
+
+    @property
+    def time_steps(self) -> int:
+        """For which the original is run: frames bring their own."""
+        data = self.images.data
+        return int(data.decode(0).shape[0]) if data.kind == "frames" else self.config.time_steps
+
+    @property
+    def is_shortened(self) -> bool:
+        """Whether candidates run for fewer time steps than the original, as the budget asks."""
+        return self.shorter_config is not self.config
+
+    def check_time_steps(self) -> None:
+        """Refuse fewer time steps of a model, or of data, that knows none.
+
+        Raises:
+            SpecError: naming the family and the reason.
+        """
+        if not self.is_shortened:
+            return
+        is_frames = self.images.data.kind == "frames"
+        own = f"{self.images.data.name} holds frames, which bring {self.time_steps} time steps of their own"
+        why = own if is_frames else self.no_fewer_steps
+        if why is not None:
+            raise SpecError(
+                f"max_time_steps is {self.spec.budget.max_time_steps}, but a model of the family"
+                f" {self.inspection.family_key} cannot be run for fewer time steps here: {why}; leave it out"
+            )
+
+    @cached_property
+    def unpruned(self) -> SpikingModel:
+        """What candidates are made of: the original, or the same weights for fewer time steps."""
+        if not self.is_shortened:
+            return self.original
+        return build(self.family, self.shorter_config, self.state).to(self.device)
+
+    def open_engine(self, images: Images, *, as_written: bool = False) -> Engine:
+        """Compares candidates with the original, which is the candidate without changes."""
+        shorter = self.unpruned if self.is_shortened else None
+        return open_engine(self.original, images, as_written=as_written, shorter=shorter)
+
     @cached_property
     def calibration(self) -> Calibration:
-        """What the original's layers see of the calibration images; gathered where it is asked for, and once."""
-        return Calibration(self.original, self.calibration_images, self.spec.seed)
+        """What the layers of the unpruned model see of the calibration images; gathered where it is asked for, once."""
+        return Calibration(self.unpruned, self.calibration_images, self.spec.seed)
 
     def check_criterion(self) -> None:
         """Refuse a criterion that this run has not enough for.
@@ -137,7 +188,7 @@ class Candidates:
         needs = self.criterion.needs
         return Scoring(
             state=self.state,
-            model=self.original,
+            model=self.unpruned,
             groups=self.groups,
             seed=self.spec.seed,
             calibration=self.calibration if Need.ACTIVATIONS in needs else None,
@@ -158,8 +209,8 @@ class Candidates:
         return self._bytes(self._sizes(rates))
 
     def macs(self, rates: Rates) -> int:
-        """Multiply-accumulates of one image over all time steps, at the given rates."""
-        return self._macs(self._sizes(rates))
+        """Multiply-accumulates of one image over all time steps, at the given rates; without any the original's."""
+        return self._macs(self._sizes(rates)) if rates else self.macs_before
 
     @property
     def deepest(self) -> Rates:
@@ -224,10 +275,8 @@ class Candidates:
     @cached_property
     def no_fewer_steps(self) -> str | None:
         """Why the accuracy after fewer time steps is not known from a run over all of them; None where it is."""
-        config, data = self.config, self.images.data
-        steps = data.decode(0).shape[0] if data.kind == "frames" else config.time_steps
-        image = (config.in_channels, config.image_size, config.image_size)
-        return why_not_fewer(self.original, self.inspection.family_key, image, steps)
+        image = (self.config.in_channels, self.config.image_size, self.config.image_size)
+        return why_not_fewer(self.original, image, self.time_steps)
 
     def original_by_step(self) -> tuple[int, ...]:
         """Images of the confirmation split that the original gets right after every number of time steps, from one on.
@@ -277,9 +326,13 @@ class Candidates:
         return paired(self._first_correct({}, samples), self._first_correct(point.rates, samples))
 
     def build_pruned(self, rates: Rates) -> Pruned:
-        """Slice the original, repaired, and fine-tune the result if the spec says so."""
+        """Slice the original, repaired, and fine-tune the result if the spec says so.
+
+        Without anything to slice it is the original, over all its time steps.
+        """
         plan = self.plan(rates)
-        config, state = prune(self.family, self.config, {**self.state, **self.repaired(rates)}, plan)
+        whole = self.shorter_config if plan.kept else self.config
+        config, state = prune(self.family, whole, {**self.state, **self.repaired(rates)}, plan)
         if not plan.kept or not self.spec.fine_tuning.epochs or self.training is None:
             return Pruned(config=config, state=state)
         model = build(self.family, config, state).to(self.device)

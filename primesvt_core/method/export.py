@@ -68,7 +68,8 @@ class ExportedModel:
         pair: both on the confirmation split.
         latencies: seconds of one image, ``latency_before`` and ``latency_after``.
         classes: both by class.
-        by_step: accuracies of both after every number of time steps, from one on; empty where they are not known.
+        by_step: accuracies of both after every number of time steps, from one on; of the exported model None beyond
+            those that it runs for; empty where they are not known.
     """
 
     path: Path
@@ -80,7 +81,7 @@ class ExportedModel:
     pair: Paired
     latencies: Mapping[str, float]
     classes: tuple[OfClass, ...]
-    by_step: tuple[tuple[float, float], ...]
+    by_step: tuple[tuple[float, float | None], ...]
 
 
 def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedModel:
@@ -117,15 +118,16 @@ def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedMode
     )
 
 
-def _right(candidates: Candidates, model: SpikingModel) -> tuple[list[bool], tuple[tuple[float, float], ...]]:
+def _right(candidates: Candidates, model: SpikingModel) -> tuple[list[bool], tuple[tuple[float, float | None], ...]]:
     """On which confirmation images a model is right, and the accuracies of the original and of it by time steps."""
     confirmation = candidates.images.splits.confirmation
     images, tick = candidates.images.blocks(confirmation), candidates.counting(len(confirmation))
     if candidates.no_fewer_steps is not None:
         return correct(model, images, tick), ()
     found, samples = correct_by_step(model, images, tick), len(confirmation)
-    accuracies = zip(candidates.original_by_step(), map(sum, found), strict=True)
-    return found[-1], tuple((before / samples, after / samples) for before, after in accuracies)
+    before = [right / samples for right in candidates.original_by_step()]
+    after = [sum(right) / samples for right in found]
+    return found[-1], tuple((was, after[step] if step < len(after) else None) for step, was in enumerate(before))
 
 
 def _provenance(candidates: Candidates, pruned: Pruned, rates: Rates) -> Provenance:

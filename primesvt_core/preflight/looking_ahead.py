@@ -117,3 +117,5 @@ def _told_later(spec: CompressionSpec) -> Iterator[str]:
         yield "What the lowest accuracy leaves to lose is known once the job has measured the original model."
     if spec.budget.max_macs is not None:
         yield "Whether so few multiply-accumulates can be reached is found when the job runs."
+    if spec.budget.max_time_steps is not None:
+        yield "Whether the model can be run for fewer time steps is found when the job runs."

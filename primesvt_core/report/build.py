@@ -219,9 +219,20 @@ def _notes(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
 def _about(candidates: Candidates, exported: ExportedModel) -> tuple[str, ...]:
     """What the delivered model loses where nobody would look, and what is not told of it."""
     notes = class_notes(exported.classes, candidates.images.data.classes)
+    if candidates.is_shortened:
+        notes = (*notes, _steps_note(candidates.time_steps, exported.pruned.config.time_steps))
     if candidates.no_fewer_steps is None:
         return notes
     return (*notes, f"The accuracy after fewer time steps is not reported: {candidates.no_fewer_steps}.")
+
+
+def _steps_note(before: int, after: int) -> str:
+    if after == before:
+        return f"The delivered model is the original, which runs for {before:,} time steps: more than max_time_steps."
+    return (
+        f"The delivered model runs for {after:,} time steps and the original for {before:,}: the accuracy drop is"
+        " between the two."
+    )
 
 
 def _proof(candidates: Candidates, result: RunResult) -> tuple[str, ...]:

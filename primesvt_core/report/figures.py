@@ -183,8 +183,8 @@ def _time_steps(report: Report) -> bytes:
     steps = [each.time_steps for each in report.time_steps]
     before = [100 * each.accuracy_before for each in report.time_steps]
     axes.plot(steps, before, color=BEFORE, marker="s", label="original")
-    after = [100 * each.accuracy_after for each in report.time_steps]
-    axes.plot(steps, after, color=AFTER, marker="o", label="pruned")
+    after = [100 * each.accuracy_after for each in report.time_steps if each.accuracy_after is not None]
+    axes.plot(steps[: len(after)], after, color=AFTER, marker="o", label="pruned")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("time steps")
     axes.set_ylabel("accuracy, %")

@@ -157,7 +157,7 @@ class TimeStepFigures(_Frozen):
 
     time_steps: int = Field(description="From one to all; of frames the first so many.")
     accuracy_before: float
-    accuracy_after: float
+    accuracy_after: float | None = Field(description="Null beyond the time steps that the delivered model runs for.")
 
 
 class DataFigures(_Frozen):

@@ -47,7 +47,5 @@ def test_a_model_of_one_step_is_its_own_beginning() -> None:
     model = build(DRAWN.family, DRAWN.config, DRAWN.state)
     model.depends_on_batch = True
     image = (DRAWN.config.in_channels, DRAWN.config.image_size, DRAWN.config.image_size)
-    assert why_not_fewer(model, "spikformer", image, 1) is None
-    why = why_not_fewer(model, "spikformer", image, 2)
-    assert why is not None
-    assert "spikformer" in why
+    assert why_not_fewer(model, image, 1) is None
+    assert why_not_fewer(model, image, 2) is not None
