@@ -24,7 +24,6 @@ from primesvt_core.criteria import Scoring
 from primesvt_core.criteria._base import CRITERIA, check_needs, scores_of
 from primesvt_core.data import in_proportion
 from primesvt_core.engines import Engine, Images, open_engine
-from primesvt_core.errors import SpecError
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.splits import SplitImages
 from primesvt_core.evaluation.time_steps import correct_by_step, why_not_fewer
@@ -35,6 +34,7 @@ from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.finetuning import TrainingSet, fine_tune
 from primesvt_core.method.limits import chosen_groups
+from primesvt_core.method.time_steps import time_steps
 from primesvt_core.promise.bounds import Paired, paired
 from primesvt_core.promise.looks import look_counts
 from primesvt_core.pruning.groups import kept_count, plan_for
@@ -72,8 +72,8 @@ class Candidates:
         self.inspection, self.state, self.images, self.spec = inspection, state, images, spec
         self.workspace, self.device = workspace, device
         self.family, self.config = inspection.family, inspection.config
-        self.shorter_config = self._shorter()
-        """The original's, for as many time steps as candidates run."""
+        self.time_steps = time_steps(self.config, images.data, spec.budget.max_time_steps)
+        self.shorter_config = self.time_steps.shorter(self.config)
         self.groups = chosen_groups(self.family.groups(self.config), spec)
         self.criterion = CRITERIA.load(spec.criterion)
         self.unused = self.family.unused(self.config)
@@ -85,7 +85,7 @@ class Candidates:
         )
         self._bytes, self._macs = bytes.COST.of(network), macs.COST.of(network)
         self.memory_before, self.macs_before = self._bytes({}), self._macs({})
-        if self.is_shortened:
+        if self.time_steps.is_shortened:
             self._macs = macs.COST.of(replace(network, geometry=geometry(self.family, self.shorter_config)))
         self.training: TrainingSet | None = None
         """What fine-tuning learns from; None without fine-tuning."""
@@ -113,50 +113,25 @@ class Candidates:
         """The unpruned model on the run's device."""
         return build(self.family, self.config, self.state).to(self.device)
 
-    def _shorter(self) -> FamilyConfig:
-        most = self.spec.budget.max_time_steps
-        if most is None or most >= self.time_steps:
-            return self.config
-        return self.config.model_copy(update={"time_steps": most})
-
-    @property
-    def time_steps(self) -> int:
-        """For which the original is run: frames bring their own."""
-        data = self.images.data
-        return int(data.decode(0).shape[0]) if data.kind == "frames" else self.config.time_steps
-
-    @property
-    def is_shortened(self) -> bool:
-        """Whether candidates run for fewer time steps than the original, as the budget asks."""
-        return self.shorter_config is not self.config
-
     def check_time_steps(self) -> None:
-        """Refuse fewer time steps of a model, or of data, that knows none.
+        """Refuse a budget of fewer time steps where there are none.
 
         Raises:
             SpecError: naming the family and the reason.
         """
-        if not self.is_shortened:
-            return
-        is_frames = self.images.data.kind == "frames"
-        own = f"{self.images.data.name} holds frames, which bring {self.time_steps} time steps of their own"
-        why = own if is_frames else self.no_fewer_steps
-        if why is not None:
-            raise SpecError(
-                f"max_time_steps is {self.spec.budget.max_time_steps}, but a model of the family"
-                f" {self.inspection.family_key} cannot be run for fewer time steps here: {why}; leave it out"
-            )
+        if self.time_steps.is_shortened:
+            self.time_steps.check(self.inspection.family_key, self.no_fewer_steps)
 
     @cached_property
     def unpruned(self) -> SpikingModel:
         """What candidates are made of: the original, or the same weights for fewer time steps."""
-        if not self.is_shortened:
+        if not self.time_steps.is_shortened:
             return self.original
         return build(self.family, self.shorter_config, self.state).to(self.device)
 
     def open_engine(self, images: Images, *, as_written: bool = False) -> Engine:
         """Compares candidates with the original, which is the candidate without changes."""
-        shorter = self.unpruned if self.is_shortened else None
+        shorter = self.unpruned if self.time_steps.is_shortened else None
         return open_engine(self.original, images, as_written=as_written, shorter=shorter)
 
     @cached_property
@@ -276,7 +251,7 @@ class Candidates:
     def no_fewer_steps(self) -> str | None:
         """Why the accuracy after fewer time steps is not known from a run over all of them; None where it is."""
         image = (self.config.in_channels, self.config.image_size, self.config.image_size)
-        return why_not_fewer(self.original, image, self.time_steps)
+        return why_not_fewer(self.original, image, self.time_steps.original)
 
     def original_by_step(self) -> tuple[int, ...]:
         """Images of the confirmation split that the original gets right after every number of time steps, from one on.

@@ -86,7 +86,7 @@ class Divergences:
     @cached_property
     def of_fewer_steps(self) -> float:
         """What is between the original and the unpruned model over as many time steps as candidates run, in nats."""
-        if not self.candidates.is_shortened:
+        if not self.candidates.time_steps.is_shortened:
             return 0.0
         name = self.candidates.groups[0].producers[0]
         same = Patch(tensors={name: self.candidates.state[name]})  # what changes nothing is a candidate all the same

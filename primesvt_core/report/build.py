@@ -219,8 +219,8 @@ def _notes(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
 def _about(candidates: Candidates, exported: ExportedModel) -> tuple[str, ...]:
     """What the delivered model loses where nobody would look, and what is not told of it."""
     notes = class_notes(exported.classes, candidates.images.data.classes)
-    if candidates.is_shortened:
-        notes = (*notes, _steps_note(candidates.time_steps, exported.pruned.config.time_steps))
+    if candidates.time_steps.is_shortened:
+        notes = (*notes, _steps_note(candidates.time_steps.original, exported.pruned.config.time_steps))
     if candidates.no_fewer_steps is None:
         return notes
     return (*notes, f"The accuracy after fewer time steps is not reported: {candidates.no_fewer_steps}.")

@@ -67,7 +67,7 @@ def test_it_meets_the_budget_and_writes_every_file(undisturbed: tuple[Report, Pa
 
 
 def test_classes_and_time_steps_are_those_of_the_accuracies(undisturbed: tuple[Report, Path]) -> None:
-    report, folder = undisturbed
+    report, _ = undisturbed
     assert sum(each.images for each in report.classes) == report.confirmation.samples
     assert sum(each.right_before for each in report.classes) == report.baseline.correct
     assert sum(each.right_after for each in report.classes) == report.pruned.correct

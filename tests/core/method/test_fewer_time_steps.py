@@ -19,10 +19,12 @@ from primesvt_core.intake.loading import build
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.cell_inputs import cell_inputs
 from primesvt_core.method.run import begin
+from primesvt_core.method.time_steps import time_steps
 from primesvt_core.pipeline import Request, _goal, compress, prepare
 from primesvt_core.promise.bounds import paired
 from primesvt_core.report.schema import Report
 from primesvt_core.spec import parse
+from primesvt_core.testing.models import TINY
 from tests.support.embedded import EXAMPLES
 
 CHECKPOINT, DATA = EXAMPLES / "spikformer-digits.pth.tar", EXAMPLES / "digits.npz"
@@ -125,7 +127,7 @@ def test_the_original_reaches_no_target_over_all_its_time_steps(candidates: Cand
 
 def test_as_many_time_steps_as_the_model_has_are_no_limit(tmp_path: Path) -> None:
     asked = prepare(request(tmp_path, budget={"max_accuracy_drop": 0.2, "max_time_steps": 4}))
-    assert not asked.is_shortened
+    assert not asked.time_steps.is_shortened
     assert asked.unpruned is asked.original
 
 
@@ -137,15 +139,31 @@ def test_a_model_that_knows_no_fewer_time_steps_is_refused_by_name(
         prepare(request(tmp_path))
 
 
-def test_frames_bring_time_steps_of_their_own(candidates: Candidates) -> None:
-    frames = DataSet(
-        name="events", kind="frames", classes=("a",), labels=np.zeros(1, np.int64),
-        decode=lambda _: np.zeros((8, 1, 8, 8), np.float32), digest=lambda: "",
-    )  # fmt: skip
-    candidates.images = replace(candidates.images, data=frames)
-    assert candidates.time_steps == 8
-    with pytest.raises(SpecError, match="events holds frames, which bring 8 time steps"):
-        candidates.check_time_steps()
+FRAMES = DataSet(
+    name="events", kind="frames", classes=("a",), labels=np.zeros(1, np.int64),
+    decode=lambda _: np.zeros((8, 1, 8, 8), np.float32), digest=lambda: "",
+)  # fmt: skip
+PICTURES = replace(FRAMES, kind="images")
+
+
+@pytest.mark.parametrize(
+    ("data", "most", "original", "of_candidates"),
+    [(PICTURES, None, 2, 2), (PICTURES, 2, 2, 2), (PICTURES, 9, 2, 2), (PICTURES, 1, 2, 1), (FRAMES, None, 8, 8)],
+)
+def test_candidates_run_for_as_many_as_the_budget_allows(
+    data: DataSet, most: int | None, original: int, of_candidates: int
+) -> None:
+    found = time_steps(TINY, data, most)
+    assert (found.original, found.candidates) == (original, of_candidates)
+    assert found.is_shortened is (of_candidates < original)
+    assert found.shorter(TINY).time_steps == (of_candidates if found.is_shortened else TINY.time_steps)
+    found.check("spikformer", None)
+
+
+def test_frames_bring_time_steps_of_their_own() -> None:
+    time_steps(TINY, FRAMES, 8).check("spikformer", "whatever")
+    with pytest.raises(SpecError, match="events holds frames, which bring 8 time steps of their own"):
+        time_steps(TINY, FRAMES, 7).check("spikformer", None)
 
 
 def test_time_steps_alone_are_no_budget() -> None:
