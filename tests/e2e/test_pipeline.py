@@ -75,7 +75,7 @@ def test_classes_and_time_steps_are_those_of_the_accuracies(undisturbed: tuple[R
     assert [each.time_steps for each in report.time_steps] == [*range(1, int(str(steps)) + 1)]
     last = report.time_steps[-1]
     assert (last.accuracy_before, last.accuracy_after) == (report.baseline.accuracy, report.pruned.accuracy)
-    assert report.time_steps[0].accuracy_after < last.accuracy_after
+    assert len({each.accuracy_after for each in report.time_steps}) > 1
 
 
 def test_evaluate_gives_the_reports_accuracy_exactly(undisturbed: tuple[Report, Path]) -> None:
