@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from primesvt_core.engines.blockwise import BlockEngine
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.time_steps import correct_by_step, why_not_fewer
 from primesvt_core.intake.loading import build
+from primesvt_core.testing.engines import OneBlock
 from primesvt_core.testing.models import tiny
 
 DRAWN, STEPS = tiny(), 5
@@ -49,6 +51,19 @@ def test_they_are_those_of_models_with_so_many_time_steps_from_one_pass() -> Non
         shorter = DRAWN.config.model_copy(update={"time_steps": steps})
         assert right == correct(build(DRAWN.family, shorter, state), Few(images.labels))
     assert len({tuple(right) for right in found}) > 1  # or time would not matter
+
+
+def test_of_frames_the_first_ones_are_seen() -> None:
+    chance = torch.Generator().manual_seed(0)
+    x = 2 * torch.randn(4, STEPS, DRAWN.config.in_channels, 16, 16, generator=chance)
+    model = build(DRAWN.family, DRAWN.config, DRAWN.state)
+    found, labels = BlockEngine(model, OneBlock(x), kept_bytes=0).by_step(0)
+    assert labels.tolist() == [0] * 4
+    with torch.no_grad():
+        wanted = [model(x[:, :steps]) for steps in range(1, STEPS + 1)]
+    for one, other in zip(found, wanted, strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
+    assert not torch.allclose(found[0], found[-1], atol=1e-2)
 
 
 def test_a_model_of_one_step_is_its_own_beginning() -> None:
