@@ -172,10 +172,17 @@ class Budget(_Frozen):
         title="Max. stored size",
         description="Most bytes of parameters in the pruned model's file, at the precision of the stored weights.",
     )
+    max_time_steps: Count | None = Field(
+        default=None,
+        exclude_if=lambda given: given is None,
+        title="Max. time steps",
+        description="Most time steps that the pruned model runs for; its accuracy drop is against the original over all"
+        " of its own. Beside another limit.",
+    )
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Budget:
-        if all(value is None for value in self.model_dump().values()):
+        if all(value is None for name, value in self.model_dump().items() if name != "max_time_steps"):
             raise ValueError(
                 "a budget needs at least one of max_accuracy_drop, min_accuracy, min_memory_saving,"
                 " max_parameter_bytes, max_macs, max_inference_bytes, max_synaptic_operations, max_stored_bytes"

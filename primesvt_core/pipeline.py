@@ -144,6 +144,9 @@ def _goal(candidates: Candidates, start: CurvePoint) -> search.Goal:
         candidates.spec.budget, baseline_accuracy=accuracy, parameter_bytes=start.parameter_bytes,
         limits=candidates.limits,
     )  # fmt: skip
+    if candidates.time_steps.is_shortened and goal.has_target:
+        # The original itself, over all its time steps, reaches no target, whatever its memory is.
+        goal = replace(goal, max_macs=min(goal.max_macs or candidates.macs_before, candidates.macs_before - 1))
     check_promise(candidates, goal.allowed_drop)  # which a least accuracy leaves, known only now
     return goal
 
@@ -189,6 +192,7 @@ def prepare(request: Request) -> Candidates:
     )
     state = load_state(inspection, workspace.path("checkpoint.safetensors"))
     candidates = Candidates(inspection, state, images, spec, workspace, device)
+    candidates.check_time_steps()
     check_training_data(candidates, request.train_data)
     candidates.calibration_images = candidates.labelled_images = calibration.images
     candidates.calibration_source = calibration.source

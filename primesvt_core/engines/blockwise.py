@@ -28,6 +28,7 @@ from primesvt_core.engines.predictions import predictions
 from primesvt_core.engines.recordings import RECORDED_BYTES, Recordings
 from primesvt_core.engines.stacks import STACK_BYTES, Stack, alike, only_silences
 from primesvt_core.engines.threads import in_parallel
+from primesvt_core.layers.causality import logits_by_step, output_node
 from primesvt_core.layers.graph import INPUT, Attend, Channels, Fire, Node, Planes, Signal, Stateless
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import LIF, reset
@@ -139,6 +140,11 @@ class BlockEngine:
 
     def evaluate(self, block: int, patches: Sequence[Patch]) -> list[Predictions]:
         """What each candidate predicts on the images of a block."""
+        original, candidates = self.logits(block, patches)
+        return [predictions(original, each, self._labels(block)) for each in candidates]
+
+    def logits(self, block: int, patches: Sequence[Patch]) -> tuple[Tensor, list[Tensor]]:
+        """Logits ``(B, num_classes)`` of the original and of each candidate on the images of a block."""
         room = self.kept_bytes // 3 if len(patches) == 1 else 0  # for one alone, which may become the base
         self.levels = {id(patch): self.levels.get(id(patch)) or self._level(patch, room) for patch in patches}
         labels = self._labels(block)
@@ -148,7 +154,7 @@ class BlockEngine:
         self.loaded = None
         original, *candidates = (torch.cat(parts) for parts in zip(*found, strict=True))
         by_place = dict(zip(places, candidates, strict=True))
-        return [predictions(original, by_place[place], labels) for place in range(len(patches))]
+        return original, [by_place[place] for place in range(len(patches))]
 
     def _side_by_side(self, levels: Sequence[Level], images: int) -> tuple[Sequence[Level], Sequence[int]]:
         """The levels to compute, where several may have become one, and the places of the candidates that they give."""
@@ -208,6 +214,22 @@ class BlockEngine:
         with torch.inference_mode():
             values = self._values(level, piece, frozenset(names), {})
             return [whole(values[name], level.without(name)) for name in names]
+
+    def by_step(self, block: int) -> tuple[Tensor, Tensor]:
+        """Logits ``(T, B, num_classes)`` of the model itself after every number of time steps, and labels ``(B,)``.
+
+        The model is one of which `layers.causality.noncausal` finds nothing. Its last logits are what `evaluate` has.
+        """
+        pieces = self._pieces(block)
+        found = in_parallel([partial(self._by_step, Piece(block, number, pieces)) for number in range(pieces)])
+        self.loaded = None
+        return torch.cat(found, 1), self._labels(block)
+
+    def _by_step(self, piece: Piece) -> Tensor:
+        with torch.inference_mode():
+            values = self._values(self.original, piece, frozenset(output_node(self.model).inputs), {})
+            with self.by_modules:
+                return logits_by_step(self.model, values)
 
     def rebase(self, patch: Patch) -> None:
         """Keep values of a candidate as well: those that follow change it further."""

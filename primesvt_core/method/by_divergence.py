@@ -73,7 +73,9 @@ class ByDivergence:
 
         def measure(every: Sequence[Rates]) -> list[float]:
             self._share(every)
-            return [each.divergence for each in self._measure_groups(every, progress)]
+            # What fewer time steps cost is lost once, however many groups are pruned.
+            once = self.divergences.of_fewer_steps
+            return [max(0.0, each.divergence - once) for each in self._measure_groups(every, progress)]
 
         candidates, scopes = self.candidates, {group.name: group.scope for group in self.candidates.groups}
         self._curve = self.policy(

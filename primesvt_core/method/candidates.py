@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import pairwise
 from typing import cast
@@ -23,9 +23,10 @@ from primesvt_core.costs import Network, bytes, macs, stored
 from primesvt_core.criteria import Scoring
 from primesvt_core.criteria._base import CRITERIA, check_needs, scores_of
 from primesvt_core.data import in_proportion
-from primesvt_core.engines import Images
+from primesvt_core.engines import Engine, Images, open_engine
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.splits import SplitImages
+from primesvt_core.evaluation.time_steps import correct_by_step, why_not_fewer
 from primesvt_core.families._base import FamilyConfig
 from primesvt_core.intake.geometry import geometry
 from primesvt_core.intake.inspect import Inspection
@@ -36,6 +37,7 @@ from primesvt_core.method.limits import chosen_groups
 from primesvt_core.method.search import Limit
 from primesvt_core.method.storing import StoredState, check_range
 from primesvt_core.method.storing import stored as as_stored
+from primesvt_core.method.time_steps import time_steps
 from primesvt_core.promise.bounds import Paired, paired
 from primesvt_core.promise.looks import look_counts
 from primesvt_core.pruning.groups import kept_count, plan_for
@@ -78,6 +80,8 @@ class Candidates:
         self.inspection, self.state, self.images, self.spec = inspection, state, images, spec
         self.workspace, self.device = workspace, device
         self.family, self.config = inspection.family, inspection.config
+        self.time_steps = time_steps(self.config, images.data, spec.budget.max_time_steps)
+        self.shorter_config = self.time_steps.shorter(self.config)
         self.groups = chosen_groups(self.family.groups(self.config), spec)
         self.criterion = CRITERIA.load(spec.criterion)
         self.unused = self.family.unused(self.config)
@@ -93,6 +97,9 @@ class Candidates:
         """In which weights of pruned models are stored; None where they keep their dtype."""
         self._stored_bytes = stored.of(network, self.precision)
         check_range(state, self.precision)
+        self.shorter_network = replace(network, geometry=geometry(self.family, self.shorter_config))
+        """Of candidates, which may run for fewer time steps."""
+        self._macs = macs.COST.of(self.shorter_network)
         self.training: TrainingSet | None = None
         """What fine-tuning learns from; None without fine-tuning."""
         self.limits: tuple[Limit, ...] = ()
@@ -121,10 +128,31 @@ class Candidates:
         """The unpruned model on the run's device."""
         return build(self.family, self.config, self.state).to(self.device)
 
+    def check_time_steps(self) -> None:
+        """Refuse a budget of fewer time steps where there are none.
+
+        Raises:
+            SpecError: naming the family and the reason.
+        """
+        if self.time_steps.is_shortened:
+            self.time_steps.check(self.inspection.family_key, self.no_fewer_steps)
+
+    @cached_property
+    def unpruned(self) -> SpikingModel:
+        """What candidates are made of: the original, or the same weights for fewer time steps."""
+        if not self.time_steps.is_shortened:
+            return self.original
+        return build(self.family, self.shorter_config, self.state).to(self.device)
+
+    def open_engine(self, images: Images, *, as_written: bool = False) -> Engine:
+        """Compares candidates with the original, which is the candidate without changes."""
+        shorter = self.unpruned if self.time_steps.is_shortened else None
+        return open_engine(self.original, images, as_written=as_written, shorter=shorter)
+
     @cached_property
     def calibration(self) -> Calibration:
-        """What the original's layers see of the calibration images; gathered where it is asked for, and once."""
-        return Calibration(self.original, self.calibration_images, self.spec.seed)
+        """What the layers of the unpruned model see of the calibration images; gathered where it is asked for, once."""
+        return Calibration(self.unpruned, self.calibration_images, self.spec.seed)
 
     @property
     def has_frames(self) -> bool:
@@ -155,7 +183,7 @@ class Candidates:
         needs = self.criterion.needs
         return Scoring(
             state=self.state,
-            model=self.original,
+            model=self.unpruned,
             groups=self.groups,
             seed=self.spec.seed,
             calibration=self.calibration if Need.ACTIVATIONS in needs else None,
@@ -176,8 +204,8 @@ class Candidates:
         return self._bytes(self.sizes(rates))
 
     def macs(self, rates: Rates) -> int:
-        """Multiply-accumulates of one image over all time steps, at the given rates."""
-        return self._macs(self.sizes(rates))
+        """Multiply-accumulates of one image over all time steps, at the given rates; without any the original's."""
+        return self._macs(self.sizes(rates)) if rates else self.macs_before
 
     def stored_bytes(self, rates: Rates) -> int:
         """Bytes of parameters and buffers in the file of the model pruned at the given rates; the original's are its
@@ -240,8 +268,35 @@ class Candidates:
         return found
 
     def _correct(self, rates: Rates, start: int, end: int) -> list[bool]:
-        images = [self.images.splits.confirmation[place] for place in self.confirmation_order[start:end]]
-        return correct(self._sliced(rates), self.images.blocks(images), self.counting(len(images)))
+        if not rates and self.no_fewer_steps is None:
+            return self._original_by_step(start, end)[-1]
+        images = self._images_at(start, end)
+        return correct(self._sliced(rates), images, self.counting(end - start))
+
+    def _images_at(self, start: int, end: int) -> Images:
+        return self.images.blocks([self.images.splits.confirmation[i] for i in self.confirmation_order[start:end]])
+
+    @cached_property
+    def no_fewer_steps(self) -> str | None:
+        """Why the accuracy after fewer time steps is not known from a run over all of them; None where it is."""
+        image = (self.config.in_channels, self.config.image_size, self.config.image_size)
+        return why_not_fewer(self.original, image, self.time_steps.original)
+
+    def original_by_step(self) -> tuple[int, ...]:
+        """Images of the confirmation split that the original gets right after every number of time steps, from one on.
+
+        To be asked where `no_fewer_steps` is None.
+        """
+        parts = [self._original_by_step(start, end) for start, end in pairwise((0, *self._looks))]
+        return tuple(sum(map(sum, of_step)) for of_step in zip(*parts, strict=True))
+
+    def _original_by_step(self, start: int, end: int) -> list[list[bool]]:
+        def compute() -> list[JsonValue]:
+            found = correct_by_step(self.original, self._images_at(start, end), self.counting(end - start))
+            return ["".join("01"[right] for right in of_step) for of_step in found]
+
+        remembered = cast("list[str]", self.workspace.recall(f"time-steps/{start}-{end}", compute))
+        return [[bit == "1" for bit in of_step] for of_step in remembered]
 
     def _sliced(self, rates: Rates) -> SpikingModel:
         """The pruned model; the last one is kept for the next look at it."""
@@ -279,13 +334,15 @@ class Candidates:
     def build_pruned(self, rates: Rates) -> Pruned:
         """Slice the original, repaired, fine-tune the result if the spec says so, and round it as it will be stored.
 
-        The original itself stays as it is: a promise that nothing is lost needs no test.
+        Without anything to slice it is the original, over all its time steps, as it is: a promise that nothing is lost
+        needs no test.
 
         Raises:
             SpecError: if the precision of the stored weights cannot hold one.
         """
         plan = self.plan(rates)
-        config, state = prune(self.family, self.config, {**self.state, **self.repaired(rates)}, plan)
+        whole = self.shorter_config if plan.kept else self.config
+        config, state = prune(self.family, whole, {**self.state, **self.repaired(rates)}, plan)
         if not plan.kept or not self.spec.fine_tuning.epochs or self.training is None:
             return Pruned(config=config, stored=as_stored(state, self.precision if plan.kept else None))
         model = build(self.family, config, state).to(self.device)

@@ -16,7 +16,10 @@ from primesvt_core.method.candidates import Candidates
 def cell_inputs(candidates: Candidates) -> dict[str, JsonValue]:
     """Everything that a cell depends on beside its name: two runs that agree in it may share their cells."""
     inspection, images, spec = candidates.inspection, candidates.images, candidates.spec
+    # A key of its own, so that cells of runs without the limit are those of runs before there was one.
+    shorter = {"time steps": candidates.time_steps.candidates} if candidates.time_steps.is_shortened else {}
     return {
+        **shorter,
         "checkpoint": inspection.checkpoint.sha256,
         "container": spec.container,
         "config": inspection.config.model_dump(mode="json"),

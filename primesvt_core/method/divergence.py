@@ -13,7 +13,6 @@ from functools import cached_property
 
 from torch import Tensor
 
-from primesvt_core.engines import open_engine
 from primesvt_core.method.candidates import Candidates, fingerprint
 from primesvt_core.method.repairing import NONE, Repairing
 from primesvt_core.method.search import Agreement
@@ -23,6 +22,10 @@ from primesvt_core.types import CurvePoint, Rates
 
 IMAGES = 256
 """Images of the search split, the first ones, by which candidates are compared."""
+
+
+UNPRUNED = "unpruned"
+"""Name of the unpruned model as a candidate, which differs from the original where that runs for more time steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +82,16 @@ class Divergences:
     def start(self) -> CurvePoint:
         """The unpruned model."""
         return self.point({}, self.measure([{}], NONE)[0])
+
+    @cached_property
+    def of_fewer_steps(self) -> float:
+        """What is between the original and the unpruned model over as many time steps as candidates run, in nats."""
+        if not self.candidates.time_steps.is_shortened:
+            return 0.0
+        name = self.candidates.groups[0].producers[0]
+        same = Patch(tensors={name: self.candidates.state[name]})  # what changes nothing is a candidate all the same
+        found = self.cells(NONE).predictions(UNPRUNED, same).divergence
+        return math.fsum(found) / len(found)
 
     def point(self, rates: Rates, one: Compared) -> CurvePoint:
         """A candidate, measured, as a point of the accuracy-memory curve."""
@@ -140,7 +153,7 @@ class Divergences:
         if (prefix, form) not in self._cells:
             images = self.candidates.images.blocks(self.images)
             self._cells[prefix, form] = SearchCells(
-                engine=open_engine(self.candidates.original, images, as_written=as_written),
+                engine=self.candidates.open_engine(images, as_written=as_written),
                 blocks=len(images),
                 workspace=self.candidates.workspace,
                 tick=self._tick,

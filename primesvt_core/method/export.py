@@ -13,6 +13,7 @@ from primesvt_core.costs.inference import InferenceBytes
 from primesvt_core.costs.operations import Operations
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.activity import Activity, measure
+from primesvt_core.evaluation.time_steps import correct_by_step
 from primesvt_core.families._base import FamilyConfig
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.lifetimes import inference_bytes
@@ -24,6 +25,7 @@ from primesvt_core.method.operating import operations_of
 from primesvt_core.method.result import RunResult
 from primesvt_core.method.storing import stored_bytes
 from primesvt_core.promise.bounds import Paired, paired
+from primesvt_core.promise.classes import OfClass, by_class
 from primesvt_core.pruning.groups import composed, memory_bytes, parameter_count
 from primesvt_core.types import Plan, Rates, Shapes
 from primesvt_core.workspace.atomic import tensor_file
@@ -82,6 +84,9 @@ class ExportedModel:
         after: the exported model, measured.
         pair: both on the confirmation split.
         latencies: seconds of one image, ``latency_before`` and ``latency_after``.
+        classes: both by class.
+        by_step: accuracies of both after every number of time steps, from one on; of the exported model None beyond
+            those that it runs for; empty where they are not known.
     """
 
     path: Path
@@ -93,6 +98,8 @@ class ExportedModel:
     after: Measurement
     pair: Paired
     latencies: Mapping[str, float]
+    classes: tuple[OfClass, ...]
+    by_step: tuple[tuple[float, float | None], ...]
 
 
 def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedModel:
@@ -111,8 +118,7 @@ def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedMode
     model = build(reread.family, reread.config, load_state(reread, scratch)).to(candidates.device)
     scratch.unlink()
     before = candidates.confirmed_correct({})
-    confirmation = images.splits.confirmation
-    after = correct(model, images.blocks(confirmation), candidates.counting(len(confirmation)))
+    after, by_step = _right(candidates, model)
     looks = {
         "before": _look(candidates, candidates.original, {}),
         "after": _look(candidates, model, result.point.rates),
@@ -130,6 +136,8 @@ def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedMode
         ),
         pair=paired(before, after),
         latencies={f"latency_{name}": look.activity.latency_seconds for name, look in looks.items()},
+        classes=by_class(images.data.labels[[*images.splits.confirmation]].tolist(), before, after),
+        by_step=by_step,
     )
 
 
@@ -153,6 +161,18 @@ def _at_dtypes_of(original: Shapes, found: Shapes) -> Shapes:
     return {
         name: replace(original[name], shape=spec.shape) if name in original else spec for name, spec in found.items()
     }
+
+
+def _right(candidates: Candidates, model: SpikingModel) -> tuple[list[bool], tuple[tuple[float, float | None], ...]]:
+    """On which confirmation images a model is right, and the accuracies of the original and of it by time steps."""
+    confirmation = candidates.images.splits.confirmation
+    images, tick = candidates.images.blocks(confirmation), candidates.counting(len(confirmation))
+    if candidates.no_fewer_steps is not None:
+        return correct(model, images, tick), ()
+    found, samples = correct_by_step(model, images, tick), len(confirmation)
+    before = [right / samples for right in candidates.original_by_step()]
+    after = [sum(right) / samples for right in found]
+    return found[-1], tuple((was, after[step] if step < len(after) else None) for step, was in enumerate(before))
 
 
 def _provenance(candidates: Candidates, config: FamilyConfig, rates: Rates) -> Provenance:

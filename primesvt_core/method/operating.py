@@ -23,7 +23,9 @@ def operation_images(candidates: Candidates) -> Sequence[int]:
 
 def operations_of(candidates: Candidates, model: SpikingModel, rates: Rates) -> Operations:
     """What a model, pruned at the given rates, computes for one image."""
-    products = attention(candidates.network)(candidates.sizes(rates))
+    is_original = model.time_steps == candidates.config.time_steps
+    network = candidates.network if is_original else candidates.shorter_network
+    products = attention(network)(candidates.sizes(rates))
     return operations(model, candidates.images.batches(operation_images(candidates)), products)
 
 
@@ -33,7 +35,7 @@ def candidate_operations(candidates: Candidates, rates: Rates) -> Operations:
 
     def compute() -> JsonValue:
         state = {**candidates.state, **candidates.repaired(rates)}
-        config, pruned = prune(candidates.family, candidates.config, state, plan)
+        config, pruned = prune(candidates.family, candidates.shorter_config, state, plan)
         model = build(candidates.family, config, pruned).to(candidates.device)
         found = operations_of(candidates, model, rates)
         return {"by_spikes": dict(found.by_spikes), "multiplied": dict(found.multiplied), "attention": found.attention}

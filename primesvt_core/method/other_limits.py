@@ -59,7 +59,7 @@ def measured(after: Measurement) -> Mapping[str, float]:
 
 
 def _inference(candidates: Candidates) -> InferenceCost:
-    record = recording(candidates.family, candidates.config, frames=candidates.has_frames)
+    record = recording(candidates.family, candidates.shorter_config, frames=candidates.has_frames)
     try:
         return inference.of(candidates.network, record)
     except ValueError as error:

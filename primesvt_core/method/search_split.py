@@ -252,7 +252,7 @@ class SearchSplit:
         search = self.candidates.images.splits.search
         images = self._blocks([search[place] for place in self.order])
         return SearchCells(
-            engine=open_engine(self.candidates.original, images, as_written=as_written),
+            engine=self.candidates.open_engine(images, as_written=as_written),
             blocks=len(images),
             workspace=self.candidates.workspace,
             tick=self._tick,

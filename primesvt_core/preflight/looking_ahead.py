@@ -123,3 +123,5 @@ def _told_later(spec: CompressionSpec) -> Iterator[str]:
         yield "Whether so few synaptic operations can be reached is found when the job runs; the search estimates them."
     if spec.budget.max_stored_bytes is not None:
         yield "Whether so few stored bytes can be reached is found when the job runs."
+    if spec.budget.max_time_steps is not None:
+        yield "Whether the model can be run for fewer time steps is found when the job runs."

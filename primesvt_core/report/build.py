@@ -23,6 +23,7 @@ from primesvt_core.method.search import Found
 from primesvt_core.promise.bounds import Paired, drop_upper_bound
 from primesvt_core.promise.provable import images_to_prove
 from primesvt_core.pruning.sizes import layer_size
+from primesvt_core.report.by_class import class_figures, class_notes
 from primesvt_core.report.limit_notes import limit_notes
 from primesvt_core.report.schema import (
     AgreementFigures,
@@ -37,6 +38,7 @@ from primesvt_core.report.schema import (
     ModelFigures,
     ProfileFigures,
     Report,
+    TimeStepFigures,
 )
 from primesvt_core.types import CurvePoint, Layer, LayerSize, Shapes, Verdict
 
@@ -81,6 +83,12 @@ def build_report(
             *result.doubts,
             *limit_notes(result.goal, result.point.rates, exported),
             *_notes(candidates, result),
+            *_about(candidates, exported),
+        ),
+        classes=class_figures(exported.classes, candidates.images.data.classes),
+        time_steps=tuple(
+            TimeStepFigures(time_steps=steps, accuracy_before=before, accuracy_after=after)
+            for steps, (before, after) in enumerate(exported.by_step, 1)
         ),
         evaluations=found.evaluations,
         compared_images=found.images,
@@ -236,6 +244,25 @@ def _storing(candidates: Candidates, result: RunResult) -> Iterator[str]:
         yield f"Nothing was removed: the original's weights are delivered as they were, not rounded to {precision}."
     elif candidates.spec.weights is None:
         yield f"The weights are stored as {precision}, as the original's are; --weights chooses another precision."
+
+
+def _about(candidates: Candidates, exported: ExportedModel) -> tuple[str, ...]:
+    """What the delivered model loses where nobody would look, and what is not told of it."""
+    notes = class_notes(exported.classes, candidates.images.data.classes)
+    if candidates.time_steps.is_shortened:
+        notes = (*notes, _steps_note(candidates.time_steps.original, exported.pruned.config.time_steps))
+    if candidates.no_fewer_steps is None:
+        return notes
+    return (*notes, f"The accuracy after fewer time steps is not reported: {candidates.no_fewer_steps}.")
+
+
+def _steps_note(before: int, after: int) -> str:
+    if after == before:
+        return f"The delivered model is the original, which runs for {before:,} time steps: more than max_time_steps."
+    return (
+        f"The delivered model runs for {after:,} time steps and the original for {before:,}: the accuracy drop is"
+        " between the two."
+    )
 
 
 def _proof(candidates: Candidates, result: RunResult) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The report's pictures, as PNG: layers before and after, robustness curves, the accuracy-memory curve."""
+"""The report's pictures, as PNG: layers before and after, robustness curves, accuracy by memory and by time steps."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import groupby
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from primesvt_core.method.search import target_bytes
 from primesvt_core.report.schema import Outcome, ProfileFigures, Report
@@ -36,8 +37,9 @@ MOST_CURVES = 12
 
 
 def draw(report: Report) -> dict[str, bytes]:
-    """All pictures, by name."""
-    return {"layers": _layers(report), "robustness": _robustness(report), "accuracy_memory": _accuracy_memory(report)}
+    """All pictures, by name; one of time steps where accuracies are known of several."""
+    found = {"layers": _layers(report), "robustness": _robustness(report), "accuracy_memory": _accuracy_memory(report)}
+    return {**found, "time_steps": _time_steps(report)} if len(report.time_steps) > 1 else found
 
 
 def _canvas(height: float) -> tuple[Figure, Axes]:
@@ -174,3 +176,18 @@ def _tested(axes: Axes, report: Report) -> None:
         bounds = [-100 * (point.drop_upper_bound or 0.0) for point in bounded]
         drops = [-100 * (point.confirmed_drop or 0.0) for point in bounded]
         axes.vlines(savings, bounds, drops, color=MUTED, linewidth=1.4, label="down to its bound")
+
+
+def _time_steps(report: Report) -> bytes:
+    figure, axes = _canvas(3.0)
+    steps = [each.time_steps for each in report.time_steps]
+    before = [100 * each.accuracy_before for each in report.time_steps]
+    axes.plot(steps, before, color=BEFORE, marker="s", label="original")
+    after = [100 * each.accuracy_after for each in report.time_steps if each.accuracy_after is not None]
+    axes.plot(steps[: len(after)], after, color=AFTER, marker="o", label="pruned")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("time steps")
+    axes.set_ylabel("accuracy, %")
+    axes.set_title("Accuracy after fewer time steps (confirmation split)", loc="left", fontweight="bold")
+    axes.legend(frameon=False, fontsize=8)
+    return _png(figure)

@@ -183,6 +183,28 @@ class Confirmation(_Frozen):
     held: bool = Field(description="Whether that is so; false if the delivered model is not proven.")
 
 
+class ClassFigures(_Frozen):
+    """One class of the confirmation split."""
+
+    name: str = Field(description="Of the class; its number where the data set does not name it.")
+    images: int
+    right_before: int = Field(description="Images that the original gets right.")
+    right_after: int = Field(description="Images that the delivered model gets right.")
+
+    @property
+    def accuracy_drop(self) -> float:
+        """Accuracy of the original on the class less that of the delivered model."""
+        return (self.right_before - self.right_after) / self.images
+
+
+class TimeStepFigures(_Frozen):
+    """Both models after so many time steps, on the confirmation split."""
+
+    time_steps: int = Field(description="From one to all; of frames the first so many.")
+    accuracy_before: float
+    accuracy_after: float | None = Field(description="Null beyond the time steps that the delivered model runs for.")
+
+
 class DataFigures(_Frozen):
     """The data set and its splits."""
 
@@ -260,6 +282,13 @@ class Report(_Frozen):
     energy: EnergyFigures | None = Field(default=None, description="Assumptions; null in older reports.")
     config: dict[str, JsonValue] = Field(description="The pruned model's config.")
     plan: dict[str, tuple[int, ...]] = Field(description="For every pruned group, the channels kept.")
+    classes: tuple[ClassFigures, ...] = Field(
+        default=(), description="Classes that have images in the confirmation split, by number."
+    )
+    time_steps: tuple[TimeStepFigures, ...] = Field(
+        default=(),
+        description="For every number of time steps, from one pass over the images; none where a note says why.",
+    )
     checkpoint_sha256: str
     model_sha256: str
     environment: dict[str, str]
@@ -273,6 +302,11 @@ class Report(_Frozen):
         """A spec as one that knows no plug-ins, which is what a report is read as; an old one with its preset."""
         document = spec.model_dump() if isinstance(spec, CompressionSpec) else spec
         return kept(document) if isinstance(document, dict) else document
+
+    def worst_classes(self, most: int = 5) -> tuple[ClassFigures, ...]:
+        """Classes of whose images the delivered model gets fewer right, those that lose the largest share first."""
+        losing = [each for each in self.classes if each.right_after < each.right_before]
+        return tuple(sorted(losing, key=lambda each: (-each.accuracy_drop, -each.images))[:most])
 
     @property
     def is_original(self) -> bool:

@@ -11,6 +11,7 @@ from primesvt_core.engines.blockwise import BlockEngine
 from primesvt_core.engines.predictions import predictions
 from primesvt_core.engines.reference import ReferenceEngine
 from primesvt_core.intake.loading import build
+from primesvt_core.layers.causality import noncausal
 from primesvt_core.pruning.groups import select
 from primesvt_core.pruning.patches import Patch, silencing
 from primesvt_core.pruning.surgery import prune
@@ -24,6 +25,13 @@ CHANGE = 0.05
 
 RATES = (0.2, 0.4, 0.6, 0.8)
 """Of one group, for candidates that are computed side by side."""
+
+
+FRAMES = 5
+"""Dimensions of frames ``(B, T, C, H, W)``."""
+
+STEPS = 3
+"""Time steps of a run, of which shorter ones are its beginnings."""
 
 
 class OneBlock:
@@ -128,3 +136,20 @@ class EngineSuite(FamilyModels):
                 small = build(short.family, config, sliced).double()(x)
             (found,) = BlockEngine(short.double, images).evaluate(0, [patch])
             assert differ(found, predictions(original, small, images.block(0)[1])) <= TOLERANCE
+
+    def test_logits_after_fewer_time_steps_are_those_of_shorter_runs(self, model: FamilyModel) -> None:
+        """Of a pruned model, for every number of time steps; a model of which that is not so is refused by name."""
+        long = shortened(model, STEPS)
+        config, state = prune(long.family, long.config, long.state, random_plan(long, [*long.groups], 0.3))
+        x, pruned = long.input[:1].double(), build(long.family, config, state).double()
+        steps = len(pruned.encode(x))
+        if noncausal(pruned, tuple(x.shape[-3:]), steps) is not None:
+            return  # which `method.candidates` asks before it believes any of them
+        found, _ = BlockEngine(pruned, OneBlock(x)).by_step(0)
+        assert len(found) == steps
+        for count in range(1, steps + 1):
+            shorter = build(long.family, config.model_copy(update={"time_steps": count}), state).double()
+            with torch.inference_mode():
+                wanted = shorter(x[:, :count] if x.dim() == FRAMES else x)
+            assert (found[count - 1] - wanted).abs().max() <= TOLERANCE
+        assert steps == 1 or not torch.equal(found[0], found[-1])

@@ -59,11 +59,23 @@ def test_it_meets_the_budget_and_writes_every_file(undisturbed: tuple[Report, Pa
     assert report.memory_saving >= 0.15
     assert report.confirmation.drop_upper_bound <= 0.05
     names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and "workspace" not in p.parts}
-    figures = {f"figures/{name}.png" for name in ("layers", "robustness", "accuracy_memory")}
+    figures = {f"figures/{name}.png" for name in ("layers", "robustness", "accuracy_memory", "time_steps")}
     assert names == {"model.safetensors", "report.json", "report.html", "layers.csv", "cells.jsonl.gz"} | figures
     (folder.parent / "any new file").touch()
     usual = (folder.parent / "any new file").stat().st_mode
     assert {name: mode for name in names if (mode := (folder / name).stat().st_mode) != usual} == {}
+
+
+def test_classes_and_time_steps_are_those_of_the_accuracies(undisturbed: tuple[Report, Path]) -> None:
+    report, _ = undisturbed
+    assert sum(each.images for each in report.classes) == report.confirmation.samples
+    assert sum(each.right_before for each in report.classes) == report.baseline.correct
+    assert sum(each.right_after for each in report.classes) == report.pruned.correct
+    steps = report.config["time_steps"]
+    assert [each.time_steps for each in report.time_steps] == [*range(1, int(str(steps)) + 1)]
+    last = report.time_steps[-1]
+    assert (last.accuracy_before, last.accuracy_after) == (report.baseline.accuracy, report.pruned.accuracy)
+    assert len({each.accuracy_after for each in report.time_steps}) > 1
 
 
 def test_evaluate_gives_the_reports_accuracy_exactly(undisturbed: tuple[Report, Path]) -> None:

@@ -35,6 +35,7 @@ from primesvt_client.progress import Progress
 from primesvt_core import spec as specs
 from primesvt_core.report.schema import (
     AssumptionFigures,
+    ClassFigures,
     Confirmation,
     CurveFigures,
     DataFigures,
@@ -45,6 +46,7 @@ from primesvt_core.report.schema import (
     ModelFigures,
     ProfileFigures,
     Report,
+    TimeStepFigures,
 )
 from primesvt_core.types import Step, Verdict
 from tests.support.databases import lay_schema
@@ -311,6 +313,15 @@ def _figures(accuracy: float, parameter_bytes: int, operations: float) -> ModelF
     )
 
 
+def class_figures(first: str) -> tuple[ClassFigures, ...]:
+    """Ten classes of four hundred images, of which the first loses most and the last two lose none."""
+    names = (first, *(f"class {number}" for number in range(1, 10)))
+    return tuple(
+        ClassFigures(name=name, images=400, right_before=380, right_after=380 - max(0, 32 - 4 * number))
+        for number, name in enumerate(names)
+    )
+
+
 def sample_report(verdict: Verdict = Verdict.MET, class_name: str = "airplane", notes: tuple[str, ...] = ()) -> Report:
     """A report as a run on CIFAR-10 might write it."""
     return Report(
@@ -349,6 +360,14 @@ def sample_report(verdict: Verdict = Verdict.MET, class_name: str = "airplane", 
         energy=EnergyFigures(joules_per_mac=4.6e-12, joules_per_ac=0.9e-12, source="45 nm", images=64),
         config={},
         plan={},
+        classes=class_figures(class_name),
+        time_steps=tuple(
+            TimeStepFigures(
+                time_steps=steps, accuracy_before=BASELINE - 0.1 * (4 - steps),
+                accuracy_after=BASELINE - 0.0189 - 0.11 * (4 - steps),
+            )
+            for steps in range(1, 5)
+        ),
         checkpoint_sha256="a" * 64,
         model_sha256="b" * 64,
         environment={"python": "3.11"},

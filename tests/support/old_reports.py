@@ -12,7 +12,7 @@ SINCE = (
 )  # fmt: skip
 
 NEW_IN_2 = {
-    "": ("preset", "energy", "stored_bytes", "stored_saving"),
+    "": ("preset", "energy", "stored_bytes", "stored_saving", "classes", "time_steps"),
     "baseline": ("macs", *SINCE),
     "pruned": ("macs", *SINCE),
     "curve": ("divergence", "drop_upper_bound"),

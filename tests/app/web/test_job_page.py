@@ -80,6 +80,17 @@ def test_what_the_model_was_taken_for_and_the_numbers_of_its_classes_are_shown(b
     assert "0&nbsp;airplane, 1&nbsp;automobile" in text
 
 
+def test_the_five_classes_that_lose_most_are_shown(board: Dashboard) -> None:
+    team = board.team()
+    rows = cells(get(board, team, f"/jobs/{board.succeeded(team).id}").text, "classes-table")
+    assert [row[0] for row in rows] == ["airplane", "class 1", "class 2", "class 3", "class 4"]
+    assert rows[0] == ["airplane", "400", "380", "348", "8.00 points"]
+    spared = sample_report().model_copy(update={"classes": sample_report().classes[-2:]})
+    assert "None of 2 classes" in get(board, team, f"/jobs/{board.succeeded(team, report=spared).id}").text
+    older = sample_report().model_copy(update={"classes": ()})
+    assert 'id="classes"' not in get(board, team, f"/jobs/{board.succeeded(team, report=older).id}").text
+
+
 @pytest.mark.parametrize("verdict", [*Verdict])
 def test_every_verdict_is_explained(board: Dashboard, verdict: Verdict) -> None:
     team = board.team()

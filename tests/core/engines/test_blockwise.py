@@ -8,6 +8,7 @@ from torch import Tensor
 
 from primesvt_core.engines import Engine, open_engine, pieces
 from primesvt_core.engines.blockwise import BlockEngine, _cuts
+from primesvt_core.engines.predictions import predictions
 from primesvt_core.engines.reference import ReferenceEngine
 from primesvt_core.intake.loading import build
 from primesvt_core.layers.graph import INPUT, Signal
@@ -132,6 +133,18 @@ def test_large_pictures_have_smaller_pieces(model: SpikingModel, monkeypatch: py
     other = BlockEngine(model, Counting())
     assert [one.classes for one in other.evaluate(0, PATCHES)] == [one.classes for one in whole]
     assert other._pieces(0) == pieces.piece_count(len(x), 2)
+
+
+def test_the_last_of_several_time_steps_is_what_candidates_are_compared_with(
+    model: SpikingModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "PIECE", 1)  # sums of other pieces may be rounded otherwise
+    images = Counting()
+    logits, labels = BlockEngine(model, images, kept_bytes=0).by_step(1)
+    assert (images.asked, labels.tolist()) == ([1], [0, 1, 2])
+    assert logits.shape == (DRAWN.config.time_steps, 3, DRAWN.config.num_classes)
+    (found,) = BlockEngine(model, Counting()).evaluate(1, [Patch()])
+    assert found == predictions(logits[-1], logits[-1], labels)
 
 
 def test_streams_are_where_a_network_can_be_cut(model: SpikingModel) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -47,13 +48,37 @@ class Reader(HTMLParser):
 
 def test_every_file_is_written_and_the_json_reads_back(report: Report, tmp_path: Path) -> None:
     written = {path.relative_to(tmp_path).as_posix() for path in write_report(report, tmp_path)}
-    pictures = {f"figures/{name}.png" for name in ("layers", "robustness", "accuracy_memory")}
+    pictures = {f"figures/{name}.png" for name in ("layers", "robustness", "accuracy_memory", "time_steps")}
     assert written == {"report.json", "report.html", "layers.csv"} | pictures
     assert Report.model_validate_json((tmp_path / "report.json").read_text()) == report
     for name in pictures:
         with Image.open(BytesIO((tmp_path / name).read_bytes())) as picture:
             picture.verify()
             assert picture.width > 800
+
+
+def test_the_page_shows_the_five_classes_that_lose_most_and_every_number_of_time_steps(report: Report) -> None:
+    page = html(report, {})
+    by_class = page.split("Accuracy by class")[1].split("</table>")[0]
+    rows = re.findall(r"<tr><td>(.*?)</td>.*?(\d+)</td><td class=\"n\">([\d.]+ points)</td></tr>", by_class)
+    assert rows == [
+        ("airplane", "348", "8.00 points"), ("class 1", "352", "7.00 points"), ("class 2", "356", "6.00 points"),
+        ("class 3", "360", "5.00 points"), ("class 4", "364", "4.00 points"),
+    ]  # fmt: skip
+    by_step = page.split("Accuracy after fewer time steps")[1].split("</table>")[0]
+    cells = re.findall(r"<tr>" + 4 * r"<td class=\"n\">(.*?)</td>" + "</tr>", by_step)
+    assert [row[0] for row in cells] == ["1", "2", "3", "4"]
+    assert cells[-1][1:] == ("93.12 %", "91.23 %", "1.89 points")
+
+
+def test_a_report_without_classes_or_with_one_time_step_has_no_such_parts(report: Report) -> None:
+    plain = report.model_copy(update={"classes": (), "time_steps": report.time_steps[-1:]})
+    page = html(plain, {})
+    assert "Accuracy by class" not in page
+    assert "fewer time steps" not in page
+    assert "time_steps" not in draw(plain)
+    spared = report.model_copy(update={"classes": report.classes[-2:]})
+    assert "None of 2 classes loses images." in html(spared, {})
 
 
 def test_the_json_has_what_scripts_rely_on(report: Report) -> None:
