@@ -141,9 +141,14 @@ def best_unproven(
     for candidate in (first,) if confirmed else reversed(_tested((*fallbacks, first), is_shortlist=is_shortlist)):
         pair = judge(candidate, samples)
         if is_within(pair, allowed_drop):
-            bound = drop_upper_bound(pair, confidence)
-            return Trial(candidate=candidate, pair=pair, upper_bound=bound, confirmed=False, confidence=confidence)
+            return without_proof(candidate, pair, confidence)
     return None
+
+
+def without_proof(candidate: CurvePoint, pair: Paired, confidence: float) -> Trial:
+    """The trial, on the whole split, of a candidate that is delivered although it is not confirmed."""
+    bound = drop_upper_bound(pair, confidence)
+    return Trial(candidate=candidate, pair=pair, upper_bound=bound, confirmed=False, confidence=confidence)
 
 
 def is_within(pair: Paired, allowed_drop: float) -> bool:

@@ -11,13 +11,15 @@ from safetensors.torch import load_file, save_file
 
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.activity import Activity, measure
-from primesvt_core.intake.inspect import inspect
+from primesvt_core.families._base import FamilyConfig
+from primesvt_core.intake.inspect import Inspection, inspect
 from primesvt_core.intake.loading import build
 from primesvt_core.intake.provenance import Provenance, metadata
 from primesvt_core.method.candidates import Candidates, Pruned
 from primesvt_core.method.result import RunResult
 from primesvt_core.promise.bounds import Paired, paired
 from primesvt_core.pruning.groups import composed, memory_bytes, parameter_count
+from primesvt_core.spec import CompressionSpec
 from primesvt_core.types import Plan, Rates, Shapes
 from primesvt_core.workspace.atomic import tensor_file
 
@@ -97,7 +99,7 @@ def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedMode
     original_bytes = _file_bytes(candidates)
     return ExportedModel(
         path=path,
-        sha256=_digest(path),
+        sha256=digest(path),
         pruned=pruned,
         shapes=reread.shapes,
         before=_measurement(candidates, {}, candidates.inspection.shapes, before, activity["before"], original_bytes),
@@ -110,14 +112,30 @@ def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedMode
 
 
 def _provenance(candidates: Candidates, pruned: Pruned, rates: Rates) -> Provenance:
-    spec, before, plan = candidates.spec, candidates.inspection.provenance, candidates.plan(rates)
+    fingerprint = candidates.images.data.fingerprint()
+    return provenance_of(candidates.inspection, candidates.spec, pruned.config, candidates.plan(rates), fingerprint)
+
+
+def provenance_of(
+    inspection: Inspection, spec: CompressionSpec, config: FamilyConfig, plan: Plan, data_fingerprint: str
+) -> Provenance:
+    """What the file of a pruned model says of it.
+
+    Args:
+        inspection: of the original.
+        spec: by which it was pruned.
+        config: of the pruned model.
+        plan: by which it was pruned.
+        data_fingerprint: of the data set that confirmed it; empty if none did.
+    """
+    before = inspection.provenance
     return Provenance(
-        family=candidates.inspection.family_key,
-        config=pruned.config.model_dump(mode="json"),
-        data_fingerprint=candidates.images.data.fingerprint(),
+        family=inspection.family_key,
+        config=config.model_dump(mode="json"),
+        data_fingerprint=data_fingerprint,
         splits=spec.splits,
         seed=spec.seed,
-        preprocessing=spec.preprocessing.over(candidates.inspection.overrides),
+        preprocessing=spec.preprocessing.over(inspection.overrides),
         batch_size=spec.batch_size,
         class_order=spec.class_order,
         allow_fewer_classes=spec.allow_fewer_classes,
@@ -126,7 +144,8 @@ def _provenance(candidates: Candidates, pruned: Pruned, rates: Rates) -> Provena
     )
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
 

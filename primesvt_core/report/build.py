@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib.metadata import version
 
 import torch
@@ -20,7 +20,7 @@ from primesvt_core.method.result import RunResult
 from primesvt_core.method.search import Found
 from primesvt_core.promise.bounds import Paired, drop_upper_bound
 from primesvt_core.promise.provable import images_to_prove
-from primesvt_core.pruning.sizes import layer_size
+from primesvt_core.report.layer_figures import layer_figures
 from primesvt_core.report.schema import (
     AgreementFigures,
     AssumptionFigures,
@@ -34,7 +34,7 @@ from primesvt_core.report.schema import (
     ProfileFigures,
     Report,
 )
-from primesvt_core.types import CurvePoint, Layer, LayerSize, Shapes, Verdict
+from primesvt_core.types import CurvePoint, Shapes, Verdict
 
 
 def build_report(
@@ -70,10 +70,11 @@ def build_report(
         profile=tuple(ProfileFigures(**asdict(cell)) for cell in result.cells),
         curve=_curve(result),
         fine_tuning=_fine_tuning(candidates, exported),
-        notes=(*inspection.notes, *result.doubts, *_notes(candidates, result)),
+        notes=(*inspection.notes, *given_notes(candidates), *result.doubts, *_notes(candidates, result)),
         evaluations=found.evaluations,
         compared_images=found.images,
         agreement=AgreementFigures(**asdict(found.agreement)),
+        given_rates=None if candidates.given is None else dict(candidates.given.rates),
         config=exported.pruned.config.model_dump(mode="json"),
         plan=dict(candidates.plan(result.point.rates).kept),
         checkpoint_sha256=inspection.checkpoint.sha256,
@@ -121,28 +122,8 @@ def _data(candidates: Candidates) -> DataFigures:
 
 
 def _layers(candidates: Candidates, result: RunResult, after: Shapes) -> tuple[LayerFigures, ...]:
-    rates = result.point.rates
-
-    def pruned(layer: Layer) -> LayerSize:
-        if layer.rows is not None and layer.group is not None and layer.group in rates:
-            layer = replace(layer, rows=candidates.kept(layer.group, rates[layer.group]))
-        return layer_size(layer, after)
-
-    sizes = {layer.name: pruned(layer) for layer in candidates.family.layers(candidates.config)}
-    return tuple(
-        LayerFigures(
-            name=layer.name,
-            group=layer.group,
-            shape_before=layer.shape,
-            shape_after=sizes[layer.name].shape,
-            parameters_before=layer.parameters,
-            parameters_after=sizes[layer.name].parameters,
-            parameter_bytes_before=layer.parameter_bytes,
-            parameter_bytes_after=sizes[layer.name].parameter_bytes,
-            rate=rates.get(layer.group or "", 0.0),
-        )
-        for layer in result.layers
-    )
+    layers = candidates.family.layers(candidates.config)
+    return layer_figures(result.layers, layers, result.point.rates, candidates.kept, after)
 
 
 def _groups(candidates: Candidates, result: RunResult) -> tuple[GroupFigures, ...]:
@@ -209,6 +190,13 @@ def _notes(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def given_notes(candidates: Candidates) -> tuple[str, ...]:
+    """That nothing was searched for, where a plan was given, and what of it was not carried out."""
+    if candidates.given is None:
+        return ()
+    return ("A given plan was carried out: nothing was profiled or searched for.", *candidates.given.notes)
+
+
 def _proof(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
     """What was measured of the candidate for want of whose proof the budget is not met, and what would prove it."""
     trial, allowed = result.short_of_proof, result.goal.allowed_drop
@@ -218,7 +206,7 @@ def _proof(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
     needed = images_to_prove(pair.samples, pair.lost, pair.won, allowed, trial.confidence)
     enough = "no number of images would prove it" if needed is None else f"about {needed:,} would prove it"
     delivered = {
-        True: "it is delivered without proof, as the spec accepts",
+        True: f"it is delivered without proof, as {'the spec accepts' if candidates.given is None else 'it was given'}",
         False: "the model is the original" if result.kept is None else "a candidate that saves less is delivered",
     }[result.unproven is not None]
     return (

@@ -204,6 +204,11 @@ class Report(_Frozen):
         description="Images of the search split that candidates were compared on; all if not given.",
     )
     agreement: AgreementFigures | None = None
+    given_rates: dict[str, float] | None = Field(
+        default=None,
+        description="By channel group, of a plan that was given: nothing was profiled or searched, and policy and rates"
+        " of the spec were not asked; new in 2.",
+    )
     config: dict[str, JsonValue] = Field(description="The pruned model's config.")
     plan: dict[str, tuple[int, ...]] = Field(description="For every pruned group, the channels kept.")
     checkpoint_sha256: str
