@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,8 +55,8 @@ def prune(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Labelled evaluation data, in any form that compress takes: repairs the model, measures what it loses,"
-            " and tells whether the limits of accuracy are met. Without it the preset is paper, and nothing is measured.",
+            help="Labelled evaluation data, in any form that compress takes: the model is repaired, what it loses is"
+            " measured, and limits of accuracy are confirmed. Without it the preset is paper, and nothing is measured.",
             show_default=False,
         ),
     ] = None,
@@ -76,7 +77,8 @@ def prune(
         checkpoint=checkpoint, plan=given, spec=specs.parse(document), out=out_dir, data=data, workspace=workspace,
         train_data=train_data, cells=cells,
     )  # fmt: skip
-    with clearing(workspace, with_parent=is_new, resume=resume), progress_bars(search="comparing") as report_to:
+    cleared = nullcontext() if data is None else clearing(workspace, with_parent=is_new, resume=resume)
+    with cleared, progress_bars(search="comparing") as report_to:
         report: Report | SlicedReport = planned.prune(request, report_to)
     if json:
         print_json(report.model_dump(mode="json"))

@@ -1,7 +1,7 @@
 """A plan that is given instead of searched for: the rates of channel groups, and whether they fit a checkpoint.
 
-It comes from the report of a finished run, or from a file of rates. What comes from a report knows which architecture it
-is of, and how many channels each rate left there. Free of torch.
+It comes from the report of a finished run, or from a file of rates. What comes from a report knows which architecture
+it is of, and how many channels each rate left there. Free of torch.
 """
 
 from __future__ import annotations
@@ -230,9 +230,7 @@ def _of_report(name: str, report: _Report) -> GivenPlan:
     return GivenPlan(name=name, rates={group.name: group.rate for group in report.groups}, origin=origin)
 
 
-def _check_architecture(
-    name: str, origin: Origin, family: str, variant: str, groups: Iterable[ChannelGroup]
-) -> None:
+def _check_architecture(name: str, origin: Origin, family: str, variant: str, groups: Iterable[ChannelGroup]) -> None:
     if (origin.family, origin.variant) != (family, variant):
         raise PlanMismatch(
             f"the plan {name} is of a model of the family {origin.family} ({origin.variant}), but the checkpoint is of"
@@ -248,7 +246,7 @@ def _check_architecture(
     ]
     if other:
         raise PlanMismatch(
-            f"the plan {name} is of a model of other sizes: {_listed(other, '; ')}; give a plan of the same architecture"
+            f"the plan {name} is of a model of other sizes: {_listed(other, '; ')}; give one of the same architecture"
         )
 
 
@@ -280,7 +278,9 @@ def _check_limits(name: str, rates: Rates, chosen: Mapping[str, ChannelGroup], s
     if excluded := [group for group in rates if group not in chosen]:
         raise PlanMismatch(f"the plan {name} prunes {_listed(excluded, ', ')}, which the constraint spec excludes")
     if deeper := [f"{g} at {r:g}, not {max_rate(g, spec):g}" for g, r in rates.items() if r > max_rate(g, spec)]:
-        raise PlanMismatch(f"the plan {name} prunes deeper than max_rates of the constraint spec: {_listed(deeper, '; ')}")
+        raise PlanMismatch(
+            f"the plan {name} prunes deeper than max_rates of the constraint spec: {_listed(deeper, '; ')}"
+        )
 
 
 def _check_channels(name: str, origin: Origin, kept: Mapping[str, int], rates: Rates) -> None:
@@ -292,8 +292,8 @@ def _check_channels(name: str, origin: Origin, kept: Mapping[str, int], rates: R
     ]
     if other:
         raise PlanMismatch(
-            f"the rates of the plan {name} remove something else here: {_listed(other, '; ')}; give the limits of the run"
-            f" that found them (channel_multiple {origin.channel_multiple})"
+            f"the rates of the plan {name} remove something else here: {_listed(other, '; ')}; give the limits of the"
+            f" run that found them (channel_multiple {origin.channel_multiple})"
         )
 
 
