@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from primesvt_client.facts import CandidateFacts
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.divergence import Divergences
-from primesvt_core.method.given_plan import FittedPlan, GivenPlan, check_targets, fitted
+from primesvt_core.method.given_plan import FittedPlan, GivenPlan, check_targets, fitted, seen_before
 from primesvt_core.method.search import Found, Goal, Search, target_bytes
 from primesvt_core.method.steps import StepProgress
 
@@ -26,7 +28,8 @@ def take_plan(candidates: Candidates, plan: GivenPlan) -> None:
         allowed_drop=None, target_bytes=target_bytes(budget, candidates.memory_before), max_macs=budget.max_macs
     )
     check_targets(plan.name, targets, candidates.memory(found.rates), candidates.macs(found.rates))
-    candidates.given = found
+    told = seen_before(plan, candidates.images.data.fingerprint())
+    candidates.given = replace(found, notes=(*found.notes, *told))
 
 
 class ByPlan:

@@ -44,12 +44,14 @@ class Origin:
         variant: likewise.
         channel_multiple: that kept channels were multiples of.
         sizes: of every group that it might prune, the channels before and after.
+        data_fingerprint: of the data set that it was found on; None if on none.
     """
 
     family: str
     variant: str
     channel_multiple: int
     sizes: Mapping[str, tuple[int, int]]
+    data_fingerprint: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +99,17 @@ class _Spec(_Read):
     channel_multiple: Channels = 1
 
 
+class _Data(_Read):
+    fingerprint: str
+
+
 class _Report(_Read):
     schema_version: Literal[1, 2]
     family: str
     variant: str
     groups: tuple[_Group, ...]
     spec: _Spec = _Spec()
+    data: _Data | None = None
 
 
 def read_plan(path: Path) -> GivenPlan:
@@ -153,6 +160,22 @@ def fitted(
         raise PlanMismatch(f"the plan {plan.name} removes no channel of any group; there is nothing to prune")
     told = f"The rates of {_listed(whole, ', ')} are too small to remove a channel: left whole."
     return FittedPlan(rates=found, notes=(told,) if whole else ())
+
+
+def seen_before(plan: GivenPlan, data_fingerprint: str) -> tuple[str, ...]:
+    """A note where a plan was found on the data set that is to confirm it.
+
+    Args:
+        plan: given.
+        data_fingerprint: of that data set.
+    """
+    if plan.origin is None or plan.origin.data_fingerprint != data_fingerprint:
+        return ()
+    return (
+        f"The plan {plan.name} was found on this very data set: its bound does not count that the plan was chosen there,"
+        " and what was confirmed of one model may not be so independent of what is of another. Images that no run has"
+        " seen promise more.",
+    )
 
 
 def check_targets(name: str, goal: Goal, parameter_bytes: int, macs: int) -> None:
@@ -226,6 +249,7 @@ def _of_report(name: str, report: _Report) -> GivenPlan:
         variant=report.variant,
         channel_multiple=report.spec.channel_multiple,
         sizes={group.name: (group.size_before, group.size_after) for group in report.groups},
+        data_fingerprint=None if report.data is None else report.data.fingerprint,
     )
     return GivenPlan(name=name, rates={group.name: group.rate for group in report.groups}, origin=origin)
 

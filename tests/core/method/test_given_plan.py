@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from primesvt_core.errors import ImpossibleBudget, PlanMismatch, SpecError
-from primesvt_core.method.given_plan import FittedPlan, GivenPlan, Origin, check_targets, fitted, read_plan
+from primesvt_core.method.given_plan import FittedPlan, GivenPlan, Origin, check_targets, fitted, read_plan, seen_before
 from primesvt_core.method.search import Goal
 from primesvt_core.spec import parse
 from primesvt_core.types import ChannelGroup
@@ -78,8 +78,14 @@ def test_a_report_is_a_plan_that_knows_where_it_was_found(tmp_path: Path) -> Non
     plan = read_plan(tmp_path / "report.json")
     assert plan.rates == {"a": 0.25, "b": 0.0}
     assert plan.origin == Origin(
-        family="spikformer", variant="cifar", channel_multiple=2, sizes={"a": (8, 6), "b": (4, 4)}
+        family="spikformer",
+        variant="cifar",
+        channel_multiple=2,
+        sizes={"a": (8, 6), "b": (4, 4)},
+        data_fingerprint="f" * 64,
     )
+    assert "was found on this very data set" in seen_before(plan, "f" * 64)[0]
+    assert seen_before(plan, "e" * 64) == seen_before(given(a=0.5), "f" * 64) == ()
 
 
 @pytest.mark.parametrize(
