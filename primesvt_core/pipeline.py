@@ -20,10 +20,12 @@ from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import load_state
 from primesvt_core.method import confirmation, limits, profiling, search
 from primesvt_core.method.baseline import baseline_notes, check_above_chance
+from primesvt_core.method.by_curve import take_curve
 from primesvt_core.method.by_plan import take_plan
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.cell_inputs import cell_inputs
 from primesvt_core.method.export import export
+from primesvt_core.method.finished_curve import FinishedCurve, check_same_inputs
 from primesvt_core.method.given_plan import GivenPlan
 from primesvt_core.method.result import RunResult
 from primesvt_core.method.run import begin
@@ -58,6 +60,7 @@ class Request:
         cells: files of cells that earlier runs have left; of those that the same inputs determined none is computed
             again. The result does not depend on them.
         plan: rates to carry out instead of profiling and searching; the result is delivered whatever it loses.
+        curve: of a finished run, whose points are tested instead of searching; its ``cells`` must be of the same inputs.
     """
 
     checkpoint: Path
@@ -68,6 +71,12 @@ class Request:
     train_data: Path | DataSet | None = None
     cells: tuple[Path, ...] = ()
     plan: GivenPlan | None = None
+    curve: FinishedCurve | None = None
+
+    @property
+    def is_search(self) -> bool:
+        """Whether rates are searched for."""
+        return self.plan is None and self.curve is None
 
 
 def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | None = None) -> Report:
@@ -102,7 +111,7 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         layers, groups, rates = sort(candidates)
 
     method = run.method(groups, rates, start, goal, queue)
-    if request.plan is None:
+    if request.is_search:
         with steps.step(Step.PROFILE, total=len(rates)) as progress:
             candidates.note = progress.note
             method.profile(progress)
@@ -185,6 +194,7 @@ def prepare(request: Request) -> Candidates:
             # As runs before have it.
             "calibration images": None if request.train_data is None else [*calibration.source],
             "plan": None if request.plan is None else dict(request.plan.rates),
+            "curve": None if request.curve is None else [dict(point.rates) for point in request.curve.points],
             "version of PrimeSVT": __version__,
         }
     )
@@ -197,6 +207,8 @@ def prepare(request: Request) -> Candidates:
     candidates.check_criterion()
     if request.plan is not None:
         take_plan(candidates, request.plan)
+    elif request.curve is not None:
+        take_curve(candidates, request.curve)
     else:
         check_reachable(candidates)
     check_promise(candidates, spec.budget.max_accuracy_drop)
@@ -229,6 +241,9 @@ def reuse_cells(candidates: Candidates, files: Sequence[Path], note: Callable[[s
     for file in files:
         cells = reuse.read_cells(file, inputs)
         candidates.workspace.reuse(cells)
+        if candidates.finished is not None:
+            check_same_inputs(candidates.finished.name, reuse.differing(file, inputs))
+            candidates.workspace.take_over(cells)
         note(f"{len(cells):,} results of an earlier run are at hand" if cells else "an earlier run had other inputs")
 
 
@@ -274,6 +289,9 @@ def confirm(
     That is what the spec accepts, or a plan that was given.
     """
     samples, confidence = len(candidates.images.splits.confirmation), candidates.spec.confidence
+    if candidates.finished is not None and goal.allowed_drop is not None:
+        curve, drop = candidates.finished, goal.allowed_drop
+        return confirmation.confirm_of_finished(curve, judge, drop, confidence, samples=samples), None
     reaches_target = goal.has_target and found.reached
     trials = confirmation.confirm(
         found.best, found.fallbacks, judge, goal.allowed_drop, confidence,

@@ -1,4 +1,4 @@
-"""The library's commands: inspect, evaluate, compress, export; `pruning` has prune.
+"""The library's commands: inspect, evaluate, compress, export; other modules have prune and retarget.
 
 The distribution adds them to ``primesvt`` through the entry-point group ``primesvt.commands``. What computes is
 imported when a command runs, by name: so ``--help`` answers at once, without torch.
@@ -40,6 +40,7 @@ from primesvt_core.errors import SpecError
 from primesvt_core.exporters import EXPORTERS
 from primesvt_core.types import Step
 from primesvt_core.workspace import reuse
+from primesvt_core.workspace.sources import Sources, keep_sources
 from primesvt_core.workspace.store import kept_preset
 
 if TYPE_CHECKING:
@@ -217,6 +218,7 @@ def compress(
     )  # fmt: skip
     with clearing(workspace, with_parent=is_new, resume=resume), progress_bars() as report_to:
         report: Report = pipeline.compress(request, report_to)
+        keep_sources(workspace, Sources(checkpoint=checkpoint, data=data, train_data=train_data))
     if json:
         print_json(report.model_dump(mode="json"))
         return

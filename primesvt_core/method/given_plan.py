@@ -172,8 +172,8 @@ def seen_before(plan: GivenPlan, data_fingerprint: str) -> tuple[str, ...]:
     if plan.origin is None or plan.origin.data_fingerprint != data_fingerprint:
         return ()
     return (
-        f"The plan {plan.name} was found on this very data set: its bound does not count that the plan was chosen there,"
-        " and what was confirmed of one model may not be so independent of what is of another. Images that no run has"
+        f"The plan {plan.name} was found on this very data set: its bound does not count that the plan was chosen on"
+        " it, and what was confirmed of one model may not be so independent of what is of another. Images that no run has"
         " seen promise more.",
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 from primesvt_core.errors import SpecError
 from primesvt_core.method.baseline import Seen
 from primesvt_core.method.by_accuracy import ByAccuracy
+from primesvt_core.method.by_curve import ByCurve
 from primesvt_core.method.by_divergence import ByDivergence
 from primesvt_core.method.by_plan import ByPlan
 from primesvt_core.method.candidates import Candidates
@@ -58,8 +59,10 @@ class Run:
         start: CurvePoint,
         goal: Goal,
         queue: CellQueue | None,
-    ) -> ByAccuracy | ByDivergence | ByPlan:
+    ) -> ByAccuracy | ByCurve | ByDivergence | ByPlan:
         """How the run profiles and searches."""
+        if self.candidates.finished is not None:
+            return ByCurve(self.divergences, self.candidates.finished)
         if self.candidates.given is not None:
             return ByPlan(self.divergences, self.candidates.given)
         params = self.candidates.spec.policy_params

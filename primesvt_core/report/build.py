@@ -19,6 +19,7 @@ from primesvt_core.method.limits import described, left_whole
 from primesvt_core.method.result import RunResult
 from primesvt_core.method.search import Found
 from primesvt_core.promise.bounds import Paired, drop_upper_bound
+from primesvt_core.promise.family import joint_confidence
 from primesvt_core.promise.provable import images_to_prove
 from primesvt_core.report.layer_figures import layer_figures
 from primesvt_core.report.schema import (
@@ -27,6 +28,7 @@ from primesvt_core.report.schema import (
     Confirmation,
     CurveFigures,
     DataFigures,
+    FamilyFigures,
     FineTuningFigures,
     GroupFigures,
     LayerFigures,
@@ -70,10 +72,17 @@ def build_report(
         profile=tuple(ProfileFigures(**asdict(cell)) for cell in result.cells),
         curve=_curve(result),
         fine_tuning=_fine_tuning(candidates, exported),
-        notes=(*inspection.notes, *given_notes(candidates), *result.doubts, *_notes(candidates, result)),
+        notes=(
+            *inspection.notes,
+            *given_notes(candidates),
+            *_family_notes(candidates),
+            *result.doubts,
+            *_notes(candidates, result),
+        ),
         evaluations=found.evaluations,
         compared_images=found.images,
         agreement=AgreementFigures(**asdict(found.agreement)),
+        family_of_budgets=_family(candidates, result),
         given_rates=None if candidates.given is None else dict(candidates.given.rates),
         config=exported.pruned.config.model_dump(mode="json"),
         plan=dict(candidates.plan(result.point.rates).kept),
@@ -195,6 +204,36 @@ def given_notes(candidates: Candidates) -> tuple[str, ...]:
     if candidates.given is None:
         return ()
     return ("A given plan was carried out: nothing was profiled or searched for.", *candidates.given.notes)
+
+
+def _family(candidates: Candidates, result: RunResult) -> FamilyFigures | None:
+    curve, confidence, asked = candidates.finished, candidates.spec.confidence, result.goal.allowed_drop
+    if curve is None or asked is None:
+        return None
+    own_error = 0.0 if curve.first_budget is None else 1 - confidence
+    return FamilyFigures(
+        candidates=len(curve.points),
+        confidence=confidence,
+        candidate_confidence=joint_confidence(confidence, len(curve.points)),
+        budgets=(*curve.budgets, asked),
+        first_budget=curve.first_budget,
+        error_spent=own_error + 1 - confidence,
+    )
+
+
+def _family_notes(candidates: Candidates) -> tuple[str, ...]:
+    """What the promise of another budget is, where a finished run was asked for it."""
+    curve, confidence = candidates.finished, candidates.spec.confidence
+    if curve is None:
+        return ()
+    beside = (
+        "" if curve.first_budget is None else "; the promise of the run itself stands beside it, with its own error"
+    )
+    return (
+        f"Another budget for the run in {curve.name}: nothing was profiled or searched for. With"
+        f" {100 * confidence:g} % confidence no budget, however many are asked for, delivers a point of its curve that"
+        f" drops by more: the bounds of all {len(curve.points)} points hold together{beside}.",
+    )
 
 
 def _proof(candidates: Candidates, result: RunResult) -> tuple[str, ...]:

@@ -138,6 +138,23 @@ class Confirmation(_Frozen):
     held: bool = Field(description="Whether that is so; false if the delivered model is not proven.")
 
 
+class FamilyFigures(_Frozen):
+    """Budgets that were asked for of one finished curve on one confirmation split, and the promise that all share."""
+
+    candidates: int = Field(description="Points of the curve; the bounds of all of them hold together.")
+    confidence: float = Field(
+        description="That no delivery for any of `budgets`, nor for any other of this curve, drops by more than it allows."
+    )
+    candidate_confidence: float = Field(description="Of the bound of each point, so that all hold together.")
+    budgets: tuple[float, ...] = Field(
+        description="Drops that were asked for since the curve was found, in their order."
+    )
+    first_budget: float | None = Field(
+        description="Drop that the run that found the curve was allowed; its promise is its own, beside this one."
+    )
+    error_spent: float = Field(description="Probability that its promise or any of the family's is broken, at most.")
+
+
 class DataFigures(_Frozen):
     """The data set and its splits."""
 
@@ -204,6 +221,9 @@ class Report(_Frozen):
         description="Images of the search split that candidates were compared on; all if not given.",
     )
     agreement: AgreementFigures | None = None
+    family_of_budgets: FamilyFigures | None = Field(
+        default=None, description="Of another budget for a finished run; new in 2."
+    )
     given_rates: dict[str, float] | None = Field(
         default=None,
         description="By channel group, of a plan that was given: nothing was profiled or searched, and policy and rates"
