@@ -60,7 +60,7 @@ class Request:
         cells: files of cells that earlier runs have left; of those that the same inputs determined none is computed
             again. The result does not depend on them.
         plan: rates to carry out instead of profiling and searching; the result is delivered whatever it loses.
-        curve: of a finished run, whose points are tested instead of searching; its ``cells`` must be of the same inputs.
+        curve: of a finished run, whose points are tested instead of searching; ``cells`` must be its own.
     """
 
     checkpoint: Path

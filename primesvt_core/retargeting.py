@@ -1,8 +1,8 @@
 """Another budget for a finished run: another point of its curve, without profiling or searching again.
 
 Nothing that the run has computed is computed again. What several budgets on one confirmation split do to the error is
-counted (`promise.family`): the bounds of all points of the curve hold together, so that no budget, however it was chosen
-and however many there are, delivers what drops by more, with the confidence of the run.
+counted (`promise.family`): the bounds of all points of the curve hold together, so that no budget, however it was
+chosen and however many there are, delivers what drops by more, with the confidence of the run.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def _curve_of(run: Path, report: Report) -> FinishedCurve:
 
 
 def _hand_over(earlier: Path, workspace: Path) -> None:
-    """Copy the repairs that the earlier run has fitted: fitted again they may be rounded otherwise, and take minutes."""
+    """Copy the repairs that the earlier run has fitted: fitted anew they may round otherwise, and take minutes."""
     if not earlier.is_dir() or earlier == workspace:
         return
     workspace.mkdir(parents=True, exist_ok=True)

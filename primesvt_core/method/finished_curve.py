@@ -1,4 +1,4 @@
-"""The curve of a finished run, from which another budget takes another point: nothing is profiled or searched for again.
+"""The curve of a finished run, from which another budget takes another point: nothing is searched for again.
 
 Its points were found before one of them saw a confirmation image, so that bounds of all of them can hold together
 (`promise.family`). Free of torch.

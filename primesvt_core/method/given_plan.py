@@ -173,8 +173,8 @@ def seen_before(plan: GivenPlan, data_fingerprint: str) -> tuple[str, ...]:
         return ()
     return (
         f"The plan {plan.name} was found on this very data set: its bound does not count that the plan was chosen on"
-        " it, and what was confirmed of one model may not be so independent of what is of another. Images that no run has"
-        " seen promise more.",
+        " it, and what was confirmed of one model may not be so independent of what is of another. Images that no run"
+        " has seen promise more.",
     )
 
 

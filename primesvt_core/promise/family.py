@@ -1,12 +1,12 @@
 """Several budgets on one confirmation split: bounds that hold together, whichever budgets are asked for, and when.
 
-Who has seen a result asks for another budget because of what he has seen. A level for each budget, however small, is then
-no level of what is promised: the budget decides which candidates are tested, and was itself chosen by these images.
+Who has seen a result asks for another budget because of what he has seen. A level for each budget, however small, is
+then no level of what is promised: the budget decides which candidates are tested, and was chosen by these very images.
 
 What holds is a bound of every candidate of a finite list, all at once. Let the list be fixed before the first of its
-candidates sees these images, and let each have the error over their number, ``error / candidates``. Then all bounds hold
-together with probability ``1 - error`` (union bound), and where they do, a candidate whose bound is within a budget drops
-by no more than that: whatever the budget is, however many there are, and in which order candidates are looked at.
+candidates sees these images, and let each have the error over their number, ``error / candidates``. Then all bounds
+hold together with probability ``1 - error`` (union bound), and where they do, what has a bound within a budget drops by
+no more than that: whatever the budget is, however many there are, in whichever order candidates are looked at.
 """
 
 from __future__ import annotations

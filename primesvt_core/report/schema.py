@@ -143,7 +143,7 @@ class FamilyFigures(_Frozen):
 
     candidates: int = Field(description="Points of the curve; the bounds of all of them hold together.")
     confidence: float = Field(
-        description="That no delivery for any of `budgets`, nor for any other of this curve, drops by more than it allows."
+        description="That nothing delivered for any budget of this curve, these or others, drops by more than that."
     )
     candidate_confidence: float = Field(description="Of the bound of each point, so that all hold together.")
     budgets: tuple[float, ...] = Field(

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from primesvt_core.promise.bounds import Paired, drop_upper_bound
 from primesvt_core.promise.family import deepest_within, joint_confidence
-from primesvt_core.promise.sequences import Claim, fixed_sequence
 from primesvt_core.promise.looks import Look
+from primesvt_core.promise.sequences import Claim, fixed_sequence
 from tests.support.thorough import times
 
 SAMPLES, CONFIDENCE, WON = 1000, 0.95, 0.02
@@ -66,8 +66,8 @@ def test_no_budget_breaks_the_family_of_promises_more_often_than_stated(
 ) -> None:
     """Somebody who sees everything asks for as many budgets as there are candidates, each chosen by these images.
 
-    A run is broken if of any budget anything is confirmed that truly drops by more. 5 % are allowed; four standard errors
-    of the share that is counted are granted, of which one is 1.1 % with 400 runs and 0.22 % with 10,000.
+    A run is broken if of any budget anything is confirmed that truly drops by more. 5 % are allowed; four standard
+    errors of the share that is counted are granted, of which one is 1.1 % with 400 runs and 0.22 % with 10,000.
     """
     level = joint_confidence(CONFIDENCE, len(drops))
     broken = 0
