@@ -29,6 +29,12 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def as_declared(spec: object) -> object:
+    """A spec as one that knows no plug-ins, which is what a report is read as; an old one with its preset."""
+    document = spec.model_dump() if isinstance(spec, CompressionSpec) else spec
+    return kept(document) if isinstance(document, dict) else document
+
+
 class ModelFigures(_Frozen):
     """One model, measured on the confirmation split."""
 
@@ -241,9 +247,7 @@ class Report(_Frozen):
     @field_validator("spec", mode="before")
     @classmethod
     def _as_declared(cls, spec: object) -> object:
-        """A spec as one that knows no plug-ins, which is what a report is read as; an old one with its preset."""
-        document = spec.model_dump() if isinstance(spec, CompressionSpec) else spec
-        return kept(document) if isinstance(document, dict) else document
+        return as_declared(spec)
 
     @property
     def is_original(self) -> bool:

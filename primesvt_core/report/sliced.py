@@ -10,12 +10,12 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from primesvt_client.spec import CompressionSpec  # a report is read where its plug-ins may be gone
 from primesvt_client.verdicts import VERDICTS
 from primesvt_core.report.publishing import layers_csv
-from primesvt_core.report.schema import AssumptionFigures, LayerFigures
+from primesvt_core.report.schema import AssumptionFigures, LayerFigures, as_declared
 from primesvt_core.types import Verdict
 from primesvt_core.workspace.atomic import write_atomically
 
@@ -71,6 +71,11 @@ class SlicedReport(_Frozen):
     model_sha256: str
     environment: dict[str, str]
     timings: dict[str, float] = Field(description="Seconds per step; the one part that differs between runs.")
+
+    @field_validator("spec", mode="before")
+    @classmethod
+    def _as_declared(cls, spec: object) -> object:
+        return as_declared(spec)
 
     @property
     def meaning(self) -> str:

@@ -145,7 +145,14 @@ def candidates(
     config = SimpleNamespace(num_classes=3)
     groups = chosen_groups((WHOLE, LARGE), parsed)
     return SimpleNamespace(
-        spec=parsed, images=images, config=config, learns_from_search=True, groups=groups, training_notes=learned
+        spec=parsed,
+        images=images,
+        config=config,
+        learns_from_search=True,
+        groups=groups,
+        training_notes=learned,
+        given=None,
+        finished=None,
     )
 
 
