@@ -23,7 +23,7 @@ from primesvt_core.report.schema import Report
 from primesvt_core.spec import parse
 from primesvt_core.types import CurvePoint
 from primesvt_core.workspace import reuse
-from primesvt_core.workspace.sources import kept_sources
+from primesvt_core.workspace.sources import Sources, keep_sources, kept_sources
 from primesvt_core.workspace.store import snapshots
 
 WORKSPACE = "workspace"
@@ -75,19 +75,23 @@ def retarget(request: RetargetRequest, report_to: Reporter = silent) -> Report:
         raise SpecError(f"{request.run} has no {reuse.FILE}; give the --out folder of a finished run")
     known = kept_sources(request.run / WORKSPACE)
     checkpoint, data = request.checkpoint or known.checkpoint, request.data or known.data
+    train_data = request.train_data or known.train_data
     if checkpoint is None or data is None:
         raise SpecError(f"the run in {request.run} does not say where its checkpoint and its data lie; give both")
     document: dict[str, Any] = report.spec.model_dump(mode="json")
     document.pop("accept_unproven", None)
     spec = parse({**document, "budget": {"max_accuracy_drop": request.max_accuracy_drop}})
     _hand_over(request.run / WORKSPACE, request.workspace)
-    return compress(
+    found = compress(
         Request(
             checkpoint=checkpoint, data=data, spec=spec, out=request.out, workspace=request.workspace,
-            train_data=request.train_data or known.train_data, cells=(cells,), curve=curve,
+            train_data=train_data, cells=(cells,), curve=curve,
         ),
         report_to,
     )  # fmt: skip
+    paths = (source if isinstance(source, Path) else None for source in (data, train_data))
+    keep_sources(request.workspace, Sources(checkpoint, *paths))
+    return found
 
 
 def _report_of(run: Path) -> Report:

@@ -11,7 +11,6 @@ import typer
 from primesvt_client.console import print_json, progress_bars
 from primesvt_client.options import Json
 from primesvt_core.cli.commands import Resume, clearing, print_result, workspace_below
-from primesvt_core.workspace.sources import Sources, keep_sources, kept_sources
 
 if TYPE_CHECKING:
     from primesvt_core.report.schema import Report
@@ -45,19 +44,12 @@ def retarget(
     """Deliver another point of a finished run's curve, for another budget; nothing is computed twice."""
     workspace, is_new = workspace_below(out_dir, resume), not out_dir.exists()
     retargeting = import_module("primesvt_core.retargeting")
-    known = kept_sources(run / retargeting.WORKSPACE)
-    sources = Sources(
-        checkpoint=checkpoint or known.checkpoint,
-        data=data or known.data,
-        train_data=train_data or known.train_data,
-    )
     request = retargeting.RetargetRequest(
-        run=run, max_accuracy_drop=max_accuracy_drop, out=out_dir, workspace=workspace, checkpoint=sources.checkpoint,
-        data=sources.data, train_data=sources.train_data,
+        run=run, max_accuracy_drop=max_accuracy_drop, out=out_dir, workspace=workspace, checkpoint=checkpoint,
+        data=data, train_data=train_data,
     )  # fmt: skip
     with clearing(workspace, with_parent=is_new, resume=resume), progress_bars(search="taking the curve") as report_to:
         report: Report = retargeting.retarget(request, report_to)
-        keep_sources(workspace, sources)
     if json:
         print_json(report.model_dump(mode="json"))
         return

@@ -14,7 +14,7 @@ from primesvt_core.workspace.atomic import write_atomically
 FILE = "sources.json"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Sources:
     """Paths of a run's inputs; None where they are not known, or there was none."""
 
