@@ -67,7 +67,7 @@ def second(first: Path) -> tuple[Path, list[int]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(candidates_module, "correct", counting)
-        ask(first, 0.2, "second")
+        ask(first, 0.04, "second")
     return first.parent / "second", computed
 
 
@@ -79,14 +79,14 @@ def test_another_budget_takes_a_point_of_the_curve_by_its_joint_bound(
     assert rates_of(report, tested=False) == points
     family = report.family_of_budgets
     assert family is not None
-    assert (family.candidates, family.first_budget, family.budgets) == (len(points), 0.03, (0.2,))
+    assert (family.candidates, family.first_budget, family.budgets) == (len(points), 0.03, (0.04,))
     assert family.candidate_confidence == joint_confidence(0.95, len(points))
     assert family.error_spent == pytest.approx(0.1)
     assert report.verdict is Verdict.MET
     assert report.confirmation.held
-    assert report.accuracy_drop <= report.confirmation.drop_upper_bound <= 0.2
+    assert report.accuracy_drop <= report.confirmation.drop_upper_bound <= 0.04
     for point in report.curve:
-        assert point.confirmed is None or point.confirmed == ((point.drop_upper_bound or 0.0) <= 0.2)
+        assert point.confirmed is None or point.confirmed == ((point.drop_upper_bound or 0.0) <= 0.04)
     assert report.profile == ()
     assert "the bounds of all" in " ".join(report.notes)
     assert f"all {len(points)} points hold together" in " ".join(report.notes)
@@ -107,7 +107,7 @@ def test_a_budget_after_that_one_belongs_to_the_same_family(second: tuple[Path, 
     document = json.loads(done.stdout)
     family, before = document["family_of_budgets"], report_in(second[0]).family_of_budgets
     assert before is not None
-    assert family == {**before.model_dump(mode="json"), "budgets": [0.2, 0.06]}
+    assert family == {**before.model_dump(mode="json"), "budgets": [0.04, 0.06]}
     assert "profiling" not in done.stderr
     again = primesvt("retarget", second[0], "--max-accuracy-drop", "0.06", "--out", second[0].parent / "third")
     assert (again.returncode, "is not empty" in again.stderr) == (2, True)
