@@ -99,7 +99,7 @@ def test_what_is_written_without_data_is_a_plan_for_the_next_checkpoint(tmp_path
         ({"preset": "deep"}, "the repair 'sequential' is fitted on; the criterion 'reconstruction' looks at"),
     ],
 )
-def test_without_data_what_needs_images_is_refused(spec: dict[str, JsonValue], told: str, tmp_path: Path) -> None:
+def test_without_data_what_needs_images_is_refused(spec: dict[str, Any], told: str, tmp_path: Path) -> None:
     with pytest.raises(SpecError) as refused:
         sliced(tmp_path, RATES, **spec)
     assert told in refused.value.message

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from primesvt_core.errors import BudgetUnprovable, SpecError
-from primesvt_core.method import candidates as candidates_module
+from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.promise.family import joint_confidence
 from primesvt_core.report.schema import Report
 from primesvt_core.retargeting import RetargetRequest, retarget
@@ -59,14 +59,13 @@ def ask(run: Path, drop: float, out: str, **others: Any) -> Report:
 def second(first: Path) -> tuple[Path, list[int]]:
     """Another budget, and how many images were computed for its tests, test by test."""
     computed: list[int] = []
-    original = candidates_module.correct
 
     def counting(model: Any, images: Any, tick: Any) -> Sequence[bool]:
         computed.append(len(images.indices))
-        return original(model, images, tick)
+        return correct(model, images, tick)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(candidates_module, "correct", counting)
+        patch.setattr("primesvt_core.method.candidates.correct", counting)
         ask(first, 0.04, "second")
     return first.parent / "second", computed
 
