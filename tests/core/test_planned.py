@@ -125,7 +125,7 @@ def measured(out: Path, rates: dict[str, float], seen: Seen, **spec: Any) -> Rep
     asked = parse(
         {
             "repair": "closed_form", "criterion": "l2", "batch_size": 50,
-            "splits": {"search_images": 60, "confirmation_images": 200, "calibration_images": 60}, **spec,
+            "splits": {"search_images": 50, "confirmation_images": 200, "calibration_images": 50}, **spec,
         }
     )  # fmt: skip
     earlier = (out.parent / "kept" / "cells.jsonl.gz",)

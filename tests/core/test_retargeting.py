@@ -24,7 +24,7 @@ CHECKPOINT, DATA = EXAMPLES / "spikformer-digits.pth.tar", EXAMPLES / "digits.np
 SPEC = {
     "budget": {"max_accuracy_drop": 0.03}, "rates": [0.5, 0.9], "repair": "closed_form", "criterion": "l2",
     "groups": ["block.*"], "batch_size": 50,
-    "splits": {"search_images": 60, "confirmation_images": 200, "calibration_images": 60},
+    "splits": {"search_images": 50, "confirmation_images": 200, "calibration_images": 50},
 }  # fmt: skip
 
 
@@ -110,6 +110,17 @@ def test_a_budget_after_that_one_belongs_to_the_same_family(second: tuple[Path, 
     assert "profiling" not in done.stderr
     again = primesvt("retarget", second[0], "--max-accuracy-drop", "0.06", "--out", second[0].parent / "third")
     assert (again.returncode, "is not empty" in again.stderr) == (2, True)
+
+
+def test_the_report_of_a_finished_run_is_a_plan(first: Path) -> None:
+    done = primesvt("prune", CHECKPOINT, "--plan", first / "report.json", "--out", first.parent / "pruned", "--json")
+    assert done.returncode == 0, done.stderr
+    document, report = json.loads(done.stdout), report_in(first)
+    assert {group["name"]: group["size_after"] for group in document["groups"] if group["rate"]} == {
+        group.name: group.size_after for group in report.groups if group.rate
+    }
+    assert document["pruned"]["parameter_bytes"] == report.pruned.parameter_bytes
+    assert document["pruned"]["macs"] == report.pruned.macs
 
 
 def test_what_the_images_cannot_prove_beside_all_the_other_points_is_refused(first: Path) -> None:

@@ -92,11 +92,11 @@ def test_with_data_and_without_a_limit_what_is_lost_is_measured(tmp_path: Path) 
     (tmp_path / "rates.json").write_text('{"block.*.mlp.*": 0.5}')
     done = primesvt(
         "prune", EXAMPLES / "spikformer-digits.pth.tar", "--plan", tmp_path / "rates.json", "--out", tmp_path / "out",
-        "--data", DATA, "--repair", "closed_form", "--criterion", "l2", "--search-images", "60",
-        "--confirmation-images", "200",
+        "--data", DATA, "--repair", "closed_form", "--criterion", "l2", "--search-images", "50",
+        "--confirmation-images", "100",
     )  # fmt: skip
     assert done.returncode == 0
-    for told in ("verdict: met", "sets none for the accuracy", "on 200 images", "report.html"):
+    for told in ("verdict: met", "sets none for the accuracy", "on 100 images", "report.html"):
         assert told in done.stdout
     assert "profiling" not in done.stderr
     document = json.loads((tmp_path / "out" / "report.json").read_text())

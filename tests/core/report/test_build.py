@@ -104,6 +104,11 @@ def run_result(
             Verdict.NOT_PROVEN,
             DEEP,
         ),
+        (
+            run_result(None, (trial(DEEP, confirmed=False, lost=9),), unproven=trial(DEEP, confirmed=False, lost=9)),
+            Verdict.FLOOR_MISSED,
+            DEEP,
+        ),
         (run_result(None, (trial(START, confirmed=True),)), Verdict.ACCURACY_FLOOR_REACHED, START),
         (run_result(600, (trial(DEEP, confirmed=True),), max_macs=1000), Verdict.MET, DEEP),
         (run_result(600, (trial(DEEP, confirmed=True),), max_macs=999), Verdict.ACCURACY_FLOOR_REACHED, DEEP),
