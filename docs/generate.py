@@ -11,7 +11,7 @@ from typer.core import TyperArgument, TyperGroup
 
 from primesvt_client.commands.command_line import command_line
 from primesvt_core import spec
-from primesvt_core.report import schema
+from primesvt_core.report import schema, sliced
 
 HEAD = """# Commands
 
@@ -47,7 +47,10 @@ def _default(parameter: object) -> str:
     return f" Default: `{default}`." if is_told else ""
 
 
-DOCUMENTS = {"spec.schema.json": spec.json_schema, "report.schema.json": schema.json_schema, "commands.md": commands}
+DOCUMENTS = {
+    "spec.schema.json": spec.json_schema, "report.schema.json": schema.json_schema,
+    "sliced-report.schema.json": sliced.json_schema, "commands.md": commands,
+}  # fmt: skip
 
 
 def main() -> int:

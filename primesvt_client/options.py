@@ -114,10 +114,31 @@ READING = {*specs.PixelReading.model_fields, *specs.ClassReading.model_fields, "
 """The fields of a constraint spec that say how its inputs are read."""
 
 
+SEARCHING = frozenset(
+    {
+        "budget.min_memory_saving", "budget.max_parameter_bytes", "budget.max_macs", "policy", "policy_params", "rates",
+        "profile", "excluded_groups", "max_rates",
+    }
+)  # fmt: skip
+"""Fields, by their places, that say what is searched for, and how far."""
+
+NO_LIMIT: Mapping[str, JsonValue] = {"min_memory_saving": 0.0}
+"""A budget that every model meets."""
+
+
 def takes_spec(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of a constraint spec; it gets the document as ``document``."""
     options = [*map(_parameter_of, FIELDS.values()), _parameter("spec", SpecFile)]
     return _with_options(command, options, SPEC_DOCUMENT, spec_document)
+
+
+def takes_pruning_spec(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a constraint spec but those of a search; it gets the document as ``document``.
+
+    A spec that limits nothing is one whose model may lose whatever it does.
+    """
+    options = [_parameter_of(field) for place, field in FIELDS.items() if place not in SEARCHING]
+    return _with_options(command, [*options, _parameter("spec", SpecFile)], SPEC_DOCUMENT, pruning_document)
 
 
 def takes_reading(command: Callable[..., None]) -> Callable[..., None]:
@@ -166,6 +187,19 @@ def spec_document(spec: Path | None = None, **given: Any) -> dict[str, JsonValue
     _lay_all_over(document, given)
     document.setdefault("budget", {})
     specs.parse_as(specs.CompressionSpec, document)  # before anything is read or sent
+    return document
+
+
+def pruning_document(spec: Path | None = None, **given: Any) -> dict[str, JsonValue]:
+    """The same where nothing is searched for: the budget may be left out.
+
+    Raises:
+        SpecError: if it is wrong.
+    """
+    document: dict[str, JsonValue] = specs.read_document(spec) if spec else {}
+    _lay_all_over(document, given)
+    document["budget"] = document.get("budget") or dict(NO_LIMIT)
+    specs.parse_as(specs.CompressionSpec, document)
     return document
 
 

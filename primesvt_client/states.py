@@ -26,6 +26,8 @@ class Verdict(StrEnum):
     ACCURACY_FLOOR_REACHED = "accuracy_floor_reached"
     NOT_PROVEN = "not_proven"
     NOTHING_PRUNABLE = "nothing_prunable"
+    FLOOR_MISSED = "floor_missed"
+    NOT_MEASURED = "not_measured"
 
 
 class JobState(StrEnum):

@@ -33,7 +33,19 @@ VERDICTS: Mapping[str, VerdictText] = {
         "No channel group can be pruned at any of the rates without breaking the accuracy floor on the search images."
         " This is the original model.",
     ),
+    Verdict.FLOOR_MISSED: VerdictText(
+        "Accuracy floor missed",
+        "The model was pruned by a given plan, and loses more accuracy on the confirmation images than the budget"
+        " allows.",
+    ),
+    Verdict.NOT_MEASURED: VerdictText(
+        "Not measured",
+        "The model was pruned by a given plan without data: what it loses of the accuracy is not known.",
+    ),
 }
+
+GIVEN_ALONE = frozenset({Verdict.FLOOR_MISSED, Verdict.NOT_MEASURED})
+"""Verdicts of plans that are given: the pruned model is delivered, whatever it loses."""
 
 ORIGINAL_IS_DELIVERED: Mapping[str, str] = {
     Verdict.MET: "The original model meets every limit of the budget already: nothing was removed.",

@@ -4,7 +4,8 @@ PrimeSVTError
 ├── SpecError                 the constraint spec is wrong
 │   ├── UnknownPlugin         no family, policy, criterion ... of that name
 │   ├── ImpossibleBudget      contradictory, or out of reach whatever is pruned
-│   └── BudgetUnprovable      an accuracy drop that so few confirmation images cannot prove
+│   ├── BudgetUnprovable      an accuracy drop that so few confirmation images cannot prove
+│   └── PlanMismatch          given rates are of another model, or beyond the spec's limits
 ├── CheckpointError           the checkpoint file is the problem
 │   ├── CheckpointRefused     damaged, unsafe or not a checkpoint at all
 │   ├── UnknownFamily         readable, but no architecture we know
@@ -43,6 +44,12 @@ class BudgetUnprovable(SpecError):
     """The confirmation images cannot prove the allowed drop even if nothing is lost; ``facts`` say what they can."""
 
     code = "budget_unprovable"
+
+
+class PlanMismatch(SpecError):
+    """A plan that was given does not fit the checkpoint, or what the spec lets be pruned."""
+
+    code = "plan_mismatch"
 
 
 class CheckpointError(PrimeSVTError):

@@ -20,9 +20,13 @@ from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import load_state
 from primesvt_core.method import confirmation, limits, profiling, search
 from primesvt_core.method.baseline import baseline_notes, check_above_chance
+from primesvt_core.method.by_curve import take_curve
+from primesvt_core.method.by_plan import take_plan
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.cell_inputs import cell_inputs
 from primesvt_core.method.export import export
+from primesvt_core.method.finished_curve import FinishedCurve, check_same_inputs
+from primesvt_core.method.given_plan import GivenPlan
 from primesvt_core.method.other_limits import limits_of, measured
 from primesvt_core.method.result import RunResult
 from primesvt_core.method.run import begin
@@ -56,6 +60,8 @@ class Request:
             the calibration split and the search split serve.
         cells: files of cells that earlier runs have left; of those that the same inputs determined none is computed
             again. The result does not depend on them.
+        plan: rates to carry out instead of profiling and searching; the result is delivered whatever it loses.
+        curve: of a finished run, whose points are tested instead of searching; ``cells`` must be its own.
     """
 
     checkpoint: Path
@@ -65,6 +71,13 @@ class Request:
     workspace: Path
     train_data: Path | DataSet | None = None
     cells: tuple[Path, ...] = ()
+    plan: GivenPlan | None = None
+    curve: FinishedCurve | None = None
+
+    @property
+    def is_search(self) -> bool:
+        """Whether rates are searched for."""
+        return self.plan is None and self.curve is None
 
 
 def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | None = None) -> Report:
@@ -98,10 +111,11 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
     with steps.step(Step.SORT):
         layers, groups, rates = sort(candidates)
 
-    with steps.step(Step.PROFILE, total=len(rates)) as progress:
-        candidates.note = progress.note
-        method = run.method(groups, rates, start, goal, queue)
-        method.profile(progress)
+    method = run.method(groups, rates, start, goal, queue)
+    if request.is_search:
+        with steps.step(Step.PROFILE, total=len(rates)) as progress:
+            candidates.note = progress.note
+            method.profile(progress)
 
     with steps.step(Step.SEARCH) as progress:
         candidates.note = progress.note
@@ -187,6 +201,8 @@ def prepare(request: Request) -> Candidates:
             "training data": training.data.fingerprint() if training else None,
             # As runs before have it.
             "calibration images": None if request.train_data is None else [*calibration.source],
+            "plan": None if request.plan is None else dict(request.plan.rates),
+            "curve": None if request.curve is None else [dict(point.rates) for point in request.curve.points],
             "version of PrimeSVT": __version__,
         }
     )
@@ -198,23 +214,37 @@ def prepare(request: Request) -> Candidates:
     candidates.calibration_source = calibration.source
     candidates.training_notes = calibration.notes
     candidates.check_criterion()
+    candidates.limits = limits_of(candidates)
+    if request.plan is not None:
+        take_plan(candidates, request.plan)
+    elif request.curve is not None:
+        take_curve(candidates, request.curve)
+    else:
+        check_reachable(candidates)
+    check_promise(candidates, spec.budget.max_accuracy_drop)
+    candidates.training = training
+    return candidates
+
+
+def check_reachable(candidates: Candidates) -> None:
+    """Refuse, before any candidate is evaluated, a target that is out of reach whatever is pruned.
+
+    Raises:
+        ImpossibleBudget: with the smallest that is possible.
+    """
     deepest = candidates.deepest
     search.check_reachable(
-        spec.budget,
+        candidates.spec.budget,
         search.Reach(
             parameter_bytes=candidates.memory_before,
             smallest_bytes=candidates.memory(deepest),
             macs=candidates.macs_before,
             smallest_macs=candidates.macs(deepest),
-            limits=limits.described(spec),
+            limits=limits.described(candidates.spec),
         ),
     )
-    candidates.limits = limits_of(candidates)
     for limit in candidates.limits:
-        search.check_limit(limit, deepest, limits.described(spec))
-    check_promise(candidates, spec.budget.max_accuracy_drop)
-    candidates.training = training
-    return candidates
+        search.check_limit(limit, deepest, limits.described(candidates.spec))
 
 
 def reuse_cells(candidates: Candidates, files: Sequence[Path], note: Callable[[str], None]) -> None:
@@ -223,6 +253,9 @@ def reuse_cells(candidates: Candidates, files: Sequence[Path], note: Callable[[s
     for file in files:
         cells = reuse.read_cells(file, inputs)
         candidates.workspace.reuse(cells)
+        if candidates.finished is not None:
+            check_same_inputs(candidates.finished.name, reuse.differing(file, inputs))
+            candidates.workspace.take_over(cells)
         note(f"{len(cells):,} results of an earlier run are at hand" if cells else "an earlier run had other inputs")
 
 
@@ -263,15 +296,23 @@ def sort(
 def confirm(
     candidates: Candidates, found: search.Search, goal: search.Goal, judge: confirmation.Judge
 ) -> tuple[tuple[confirmation.Trial, ...], confirmation.Trial | None]:
-    """Test what the search found; beside the trials, what is delivered without a proof if the spec accepts that."""
+    """Test what the search found; beside the trials, what is delivered without a proof.
+
+    That is what the spec accepts, or a plan that was given.
+    """
     samples, confidence = len(candidates.images.splits.confirmation), candidates.spec.confidence
+    if candidates.finished is not None and goal.allowed_drop is not None:
+        curve, drop = candidates.finished, goal.allowed_drop
+        return confirmation.confirm_of_finished(curve, judge, drop, confidence, samples=samples), None
     reaches_target = goal.has_target and found.reached
     trials = confirmation.confirm(
         found.best, found.fallbacks, judge, goal.allowed_drop, confidence,
         samples=samples, reaches_target=reaches_target, is_shortlist=found.is_shortlist,
         step=candidates.confirmation_step,
     )  # fmt: skip
-    if goal.allowed_drop is None or not candidates.spec.accept_unproven:
+    if candidates.given is not None and confirmation.chosen(trials) is None:
+        return trials, confirmation.without_proof(found.best, judge(found.best, samples), trials[0].confidence)
+    if goal.allowed_drop is None or candidates.given is not None or not candidates.spec.accept_unproven:
         return trials, None
     return trials, confirmation.best_unproven(
         found.best, found.fallbacks, judge, goal.allowed_drop, confidence,

@@ -1,4 +1,4 @@
-"""The library's commands: inspect, evaluate, compress, export.
+"""The library's commands: inspect, evaluate, compress, export; other modules have prune and retarget.
 
 The distribution adds them to ``primesvt`` through the entry-point group ``primesvt.commands``. What computes is
 imported when a command runs, by name: so ``--help`` answers at once, without torch.
@@ -7,8 +7,8 @@ imported when a command runs, by name: so ``--help`` answers at once, without to
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,11 +40,24 @@ from primesvt_core.errors import SpecError
 from primesvt_core.exporters import EXPORTERS
 from primesvt_core.types import Step
 from primesvt_core.workspace import reuse
+from primesvt_core.workspace.sources import Sources, keep_sources
 from primesvt_core.workspace.store import kept_preset
 
 if TYPE_CHECKING:
     from primesvt_core.evaluation.evaluate import Evaluation
     from primesvt_core.report.schema import Report
+
+
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")]
+Earlier = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--reuse",
+        help="Results folder of an earlier run: nothing that it computed of the same model on the same images is"
+        " computed again.",
+        show_default=False,
+    ),
+]
 
 
 @takes_reading
@@ -69,7 +82,7 @@ def inspect(
     out.print(f"[bold]{document['title']}[/]", end="")
     out.print(f" ({document['variant']}), {document['num_classes']} classes", markup=False)
     out.print(f"{document['parameters']:,} parameters, {document['parameter_bytes']:,} bytes of parameter memory")
-    _print_assumptions(document["assumptions"])
+    print_assumptions(document["assumptions"])
     for note in document["notes"]:
         out.print(f"  {note}", markup=False, soft_wrap=True)
     if "fits" in document:
@@ -104,7 +117,7 @@ def _check_has_images(data: Path | None, reading: Reading) -> None:
         )
 
 
-def _print_assumptions(assumptions: Iterable[Mapping[str, JsonValue]]) -> None:
+def print_assumptions(assumptions: Iterable[Mapping[str, JsonValue]]) -> None:
     """What weights alone do not determine; what the tensors tell after all is no assumption."""
     for assumption in assumptions:
         if assumption["source"] != "tensors":
@@ -171,7 +184,7 @@ def evaluate(
         print_json(found.to_json())
         return
     out.print(f"[bold]{found.accuracy:.2%}[/] ({found.correct:,} of {found.samples:,}, {_split_words(found.split)})")
-    _print_assumptions(found.assumptions)
+    print_assumptions(found.assumptions)
     _print_data(found.classes, found.notes)
 
 
@@ -188,21 +201,13 @@ def compress(
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.", show_default=False)],
     document: dict[str, JsonValue],
     train_data: TrainData = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
-    earlier: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--reuse",
-            help="Results folder of an earlier run: nothing that it computed of the same model on the same images is"
-            " computed again.",
-            show_default=False,
-        ),
-    ] = None,
+    resume: Resume = False,
+    earlier: Earlier = None,
     json: Json = False,
 ) -> None:
     """Shrink a model within a budget; writes the model, the report and the figures to --out."""
-    cells = _cells_of(earlier or [])
-    workspace, is_new = _workspace(out_dir, resume), not out_dir.exists()
+    cells = cells_of(earlier or [])
+    workspace, is_new = workspace_below(out_dir, resume), not out_dir.exists()
     if resume and (preset := kept_preset(workspace)) is not None:
         document = {"preset": preset, **document}  # what ran, whatever the default is now
     parsed = specs.parse(document)
@@ -211,16 +216,9 @@ def compress(
         checkpoint=checkpoint, data=data, spec=parsed, out=out_dir, workspace=workspace, train_data=train_data,
         cells=cells,
     )  # fmt: skip
-    try:
-        with progress_bars() as report_to:
-            report: Report = pipeline.compress(request, report_to)
-    except KeyboardInterrupt:
-        err.print("\nrun the same command again with --resume to go on")
-        raise
-    except ReportedError as error:
-        if error.is_input and not resume:
-            _clear(workspace, with_parent=is_new)
-        raise
+    with clearing(workspace, with_parent=is_new, resume=resume), progress_bars() as report_to:
+        report: Report = pipeline.compress(request, report_to)
+        keep_sources(workspace, Sources(checkpoint=checkpoint, data=data, train_data=train_data))
     if json:
         print_json(report.model_dump(mode="json"))
         return
@@ -257,7 +255,7 @@ def print_result(report: Report, out_dir: Path) -> None:
     held = report.confirmation
     out.print(f"\n[bold]verdict: {report.verdict.value}[/]")
     out.print(report.meaning, markup=False, soft_wrap=True)
-    _print_assumptions([assumption.model_dump() for assumption in report.assumptions])
+    print_assumptions([assumption.model_dump() for assumption in report.assumptions])
     _print_data(report.data.classes, report.notes)
     table = Table("", "original", "pruned", "change")
     before, after = report.baseline, report.pruned
@@ -311,7 +309,21 @@ def change(share: float) -> str:
     return f"{round(100 * share, 2) + 0.0:+.2f}"
 
 
-def _workspace(out_dir: Path, resume: bool) -> Path:
+@contextmanager
+def clearing(workspace: Path, *, with_parent: bool, resume: bool) -> Iterator[None]:
+    """Say how to go on after Ctrl-C, and remove what a refused run left, unless it was to be resumed."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        err.print("\nrun the same command again with --resume to go on")
+        raise
+    except ReportedError as error:
+        if error.is_input and not resume:
+            clear(workspace, with_parent=with_parent)
+        raise
+
+
+def workspace_below(out_dir: Path, resume: bool) -> Path:
     """The workspace below the results; an older run's is not touched unless it is to be resumed."""
     try:
         str(out_dir).encode()
@@ -326,7 +338,7 @@ def _workspace(out_dir: Path, resume: bool) -> Path:
     return out_dir / "workspace"
 
 
-def _cells_of(folders: Sequence[Path]) -> tuple[Path, ...]:
+def cells_of(folders: Sequence[Path]) -> tuple[Path, ...]:
     """The files of cells in results folders of earlier runs."""
     for folder in folders:
         if not (folder / reuse.FILE).is_file():
@@ -334,7 +346,7 @@ def _cells_of(folders: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(folder / reuse.FILE for folder in folders)
 
 
-def _clear(workspace: Path, *, with_parent: bool) -> None:
+def clear(workspace: Path, *, with_parent: bool) -> None:
     """Remove what a refused run left, so that the same folder does when the input is right."""
     shutil.rmtree(workspace, ignore_errors=True)
     if with_parent:

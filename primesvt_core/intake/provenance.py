@@ -25,7 +25,7 @@ class Provenance(BaseModel):
     family: str
     config: dict[str, JsonValue]
     data_fingerprint: str
-    """Of the data set on which the result was confirmed."""
+    """Of the data set on which the result was confirmed; empty if none was there."""
     splits: SplitSizes
     seed: int
     preprocessing: PreprocessingOverrides

@@ -33,6 +33,8 @@ from primesvt_core.intake.inspect import Inspection
 from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.finetuning import TrainingSet, fine_tune
+from primesvt_core.method.finished_curve import FinishedCurve
+from primesvt_core.method.given_plan import FittedPlan
 from primesvt_core.method.limits import chosen_groups
 from primesvt_core.method.search import Limit
 from primesvt_core.method.storing import StoredState, check_range
@@ -117,6 +119,10 @@ class Candidates:
         """What the repair changes of the original for the model pruned at the given rates, at the original's shapes."""
         self.labelled_images: Images | None = self.calibration_images
         """What criteria look at that need labels; None where there are none."""
+        self.given: FittedPlan | None = None
+        """The rates of a run that searches for none."""
+        self.finished: FinishedCurve | None = None
+        """The curve of a run that takes a point of a finished one."""
 
     @property
     def learns_from_search(self) -> bool:

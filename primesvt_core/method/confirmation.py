@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from primesvt_core.method.finished_curve import FinishedCurve, likely
 from primesvt_core.promise import sequences
 from primesvt_core.promise.bounds import Paired, drop_upper_bound
+from primesvt_core.promise.family import deepest_within
 from primesvt_core.promise.looks import plan_looks
 from primesvt_core.promise.provable import smallest_provable_drop
 from primesvt_core.promise.sequences import TARGET_SHARE, Claim, fixed_sequence, gate
@@ -68,6 +70,22 @@ def confirm(
     if smallest_provable_drop(samples, 1 - error_of_chain) > allowed_drop:
         chain = []  # nothing could be confirmed with so little error, which the target rather has
     return gate(last, chain, judge, claim, error)
+
+
+def confirm_of_finished(
+    curve: FinishedCurve, judge: Judge, allowed_drop: float, confidence: float, *, samples: int
+) -> tuple[Trial, ...]:
+    """Test points of a finished curve against another budget, with ``confidence`` for all such budgets together.
+
+    Args:
+        curve: of the finished run.
+        judge: compares a candidate with the original on the first images of the confirmation split.
+        allowed_drop: of the other budget.
+        confidence: joint, over all points and budgets.
+        samples: images of the confirmation split.
+    """
+    begin = likely(curve, allowed_drop, confidence=confidence, samples=samples)
+    return deepest_within(curve.points, judge, allowed_drop, confidence=confidence, samples=samples, begin=begin)
 
 
 def _unquestioned(candidate: CurvePoint, pair: Paired, confidence: float) -> Trial:
@@ -141,9 +159,14 @@ def best_unproven(
     for candidate in (first,) if confirmed else reversed(_tested((*fallbacks, first), is_shortlist=is_shortlist)):
         pair = judge(candidate, samples)
         if is_within(pair, allowed_drop):
-            bound = drop_upper_bound(pair, confidence)
-            return Trial(candidate=candidate, pair=pair, upper_bound=bound, confirmed=False, confidence=confidence)
+            return without_proof(candidate, pair, confidence)
     return None
+
+
+def without_proof(candidate: CurvePoint, pair: Paired, confidence: float) -> Trial:
+    """The trial, on the whole split, of a candidate that is delivered although it is not confirmed."""
+    bound = drop_upper_bound(pair, confidence)
+    return Trial(candidate=candidate, pair=pair, upper_bound=bound, confirmed=False, confidence=confidence)
 
 
 def is_within(pair: Paired, allowed_drop: float) -> bool:

@@ -15,7 +15,7 @@ from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.activity import Activity, measure
 from primesvt_core.evaluation.time_steps import correct_by_step
 from primesvt_core.families._base import FamilyConfig
-from primesvt_core.intake.inspect import inspect
+from primesvt_core.intake.inspect import Inspection, inspect
 from primesvt_core.intake.lifetimes import inference_bytes
 from primesvt_core.intake.loading import build, load_state
 from primesvt_core.intake.provenance import Provenance, metadata
@@ -27,6 +27,7 @@ from primesvt_core.method.storing import stored_bytes
 from primesvt_core.promise.bounds import Paired, paired
 from primesvt_core.promise.classes import OfClass, by_class
 from primesvt_core.pruning.groups import composed, memory_bytes, parameter_count
+from primesvt_core.spec import CompressionSpec
 from primesvt_core.types import Plan, Rates, Shapes
 from primesvt_core.workspace.atomic import tensor_file
 
@@ -126,7 +127,7 @@ def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedMode
     original, original_bytes = candidates.inspection, _file_bytes(candidates)
     return ExportedModel(
         path=path,
-        sha256=_digest(path),
+        sha256=digest(path),
         pruned=pruned,
         shapes=shapes,
         stored_bytes=stored_bytes(pruned.stored.written, candidates.unused),
@@ -176,14 +177,30 @@ def _right(candidates: Candidates, model: SpikingModel) -> tuple[list[bool], tup
 
 
 def _provenance(candidates: Candidates, config: FamilyConfig, rates: Rates) -> Provenance:
-    spec, before, plan = candidates.spec, candidates.inspection.provenance, candidates.plan(rates)
+    fingerprint = candidates.images.data.fingerprint()
+    return provenance_of(candidates.inspection, candidates.spec, config, candidates.plan(rates), fingerprint)
+
+
+def provenance_of(
+    inspection: Inspection, spec: CompressionSpec, config: FamilyConfig, plan: Plan, data_fingerprint: str
+) -> Provenance:
+    """What the file of a pruned model says of it.
+
+    Args:
+        inspection: of the original.
+        spec: by which it was pruned.
+        config: of the pruned model.
+        plan: by which it was pruned.
+        data_fingerprint: of the data set that confirmed it; empty if none did.
+    """
+    before = inspection.provenance
     return Provenance(
-        family=candidates.inspection.family_key,
+        family=inspection.family_key,
         config=config.model_dump(mode="json"),
-        data_fingerprint=candidates.images.data.fingerprint(),
+        data_fingerprint=data_fingerprint,
         splits=spec.splits,
         seed=spec.seed,
-        preprocessing=spec.preprocessing.over(candidates.inspection.overrides),
+        preprocessing=spec.preprocessing.over(inspection.overrides),
         batch_size=spec.batch_size,
         class_order=spec.class_order,
         allow_fewer_classes=spec.allow_fewer_classes,
@@ -192,7 +209,8 @@ def _provenance(candidates: Candidates, config: FamilyConfig, rates: Rates) -> P
     )
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
 

@@ -24,8 +24,8 @@ class RunResult:
         search: what the rounds of the policy found.
         macs: multiply-accumulates of one image at the given rates.
         trials: candidates that were tested on the confirmation split, one trial each.
-        unproven: the candidate that is exported although it is not confirmed, as the spec accepts; None if it does not,
-            or a confirmed one is exported.
+        unproven: the candidate that is exported although it is not confirmed, as the spec accepts, or as it was given;
+            None if a confirmed one is exported, or the original.
         doubts: about the original and the budget, for people.
         measured: of limits whose cost is an estimate, what the delivered model was measured to have, by their names.
     """
@@ -69,6 +69,8 @@ class RunResult:
         """How the run ended."""
         if self.unproven is None and self._is_met:
             return Verdict.MET
+        if self.unproven is not None and not self._is_allowed(self.unproven):
+            return Verdict.FLOOR_MISSED
         if not self.targeted and not any(trial.candidate.rates for trial in self.trials):
             return Verdict.NOTHING_PRUNABLE
         return Verdict.NOT_PROVEN if self.short_of_proof is not None else Verdict.ACCURACY_FLOOR_REACHED
@@ -90,7 +92,7 @@ class RunResult:
         the first that was tested, if none was confirmed.
         """
         if self.unproven is not None:
-            return self.unproven
+            return self.unproven if self._is_allowed(self.unproven) else None
         if self.goal.has_target and self.search.reached:
             decisive = [trial for trial in self.trials if trial.candidate == self.search.best]
         else:

@@ -10,7 +10,9 @@ import numpy as np
 from primesvt_core.errors import SpecError
 from primesvt_core.method.baseline import Seen
 from primesvt_core.method.by_accuracy import ByAccuracy
+from primesvt_core.method.by_curve import ByCurve
 from primesvt_core.method.by_divergence import ByDivergence
+from primesvt_core.method.by_plan import ByPlan
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.divergence import Divergences
 from primesvt_core.method.repairing import NONE, Repairing
@@ -32,8 +34,8 @@ class Run:
 
     @property
     def goes_by_divergence(self) -> bool:
-        """Whether the policy does."""
-        return isinstance(self.policy, CurvePolicy)
+        """Whether the policy does; a given plan, which needs none, is measured so."""
+        return self.candidates.given is not None or isinstance(self.policy, CurvePolicy)
 
     @property
     def compared_images(self) -> int:
@@ -57,8 +59,12 @@ class Run:
         start: CurvePoint,
         goal: Goal,
         queue: CellQueue | None,
-    ) -> ByAccuracy | ByDivergence:
+    ) -> ByAccuracy | ByCurve | ByDivergence | ByPlan:
         """How the run profiles and searches."""
+        if self.candidates.finished is not None:
+            return ByCurve(self.divergences, self.candidates.finished)
+        if self.candidates.given is not None:
+            return ByPlan(self.divergences, self.candidates.given)
         params = self.candidates.spec.policy_params
         if isinstance(self.policy, CurvePolicy):
             return ByDivergence(self.divergences, groups, rates, goal, self.policy.with_params(params), queue)

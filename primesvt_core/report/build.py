@@ -21,9 +21,10 @@ from primesvt_core.method.operating import operation_images
 from primesvt_core.method.result import RunResult
 from primesvt_core.method.search import Found
 from primesvt_core.promise.bounds import Paired, drop_upper_bound
+from primesvt_core.promise.family import joint_confidence
 from primesvt_core.promise.provable import images_to_prove
-from primesvt_core.pruning.sizes import layer_size
 from primesvt_core.report.by_class import class_figures, class_notes
+from primesvt_core.report.layer_figures import layer_figures
 from primesvt_core.report.limit_notes import limit_notes
 from primesvt_core.report.schema import (
     AgreementFigures,
@@ -32,6 +33,7 @@ from primesvt_core.report.schema import (
     CurveFigures,
     DataFigures,
     EnergyFigures,
+    FamilyFigures,
     FineTuningFigures,
     GroupFigures,
     LayerFigures,
@@ -40,7 +42,7 @@ from primesvt_core.report.schema import (
     Report,
     TimeStepFigures,
 )
-from primesvt_core.types import CurvePoint, Layer, LayerSize, Shapes, Verdict
+from primesvt_core.types import CurvePoint, Shapes, Verdict
 
 
 def build_report(
@@ -80,6 +82,8 @@ def build_report(
         fine_tuning=_fine_tuning(candidates, exported),
         notes=(
             *inspection.notes,
+            *given_notes(candidates),
+            *_family_notes(candidates),
             *result.doubts,
             *limit_notes(result.goal, result.point.rates, exported),
             *_notes(candidates, result),
@@ -99,6 +103,8 @@ def build_report(
             source=ENERGY_SOURCE,
             images=len(operation_images(candidates)),
         ),
+        family_of_budgets=_family(candidates, result),
+        given_rates=None if candidates.given is None else dict(candidates.given.rates),
         config=exported.pruned.config.model_dump(mode="json"),
         plan=dict(candidates.plan(result.point.rates).kept),
         checkpoint_sha256=inspection.checkpoint.sha256,
@@ -146,28 +152,8 @@ def _data(candidates: Candidates) -> DataFigures:
 
 
 def _layers(candidates: Candidates, result: RunResult, after: Shapes) -> tuple[LayerFigures, ...]:
-    rates = result.point.rates
-
-    def pruned(layer: Layer) -> LayerSize:
-        if layer.rows is not None and layer.group is not None and layer.group in rates:
-            layer = replace(layer, rows=candidates.kept(layer.group, rates[layer.group]))
-        return layer_size(layer, after)
-
-    sizes = {layer.name: pruned(layer) for layer in candidates.family.layers(candidates.config)}
-    return tuple(
-        LayerFigures(
-            name=layer.name,
-            group=layer.group,
-            shape_before=layer.shape,
-            shape_after=sizes[layer.name].shape,
-            parameters_before=layer.parameters,
-            parameters_after=sizes[layer.name].parameters,
-            parameter_bytes_before=layer.parameter_bytes,
-            parameter_bytes_after=sizes[layer.name].parameter_bytes,
-            rate=rates.get(layer.group or "", 0.0),
-        )
-        for layer in result.layers
-    )
+    layers = candidates.family.layers(candidates.config)
+    return layer_figures(result.layers, layers, result.point.rates, candidates.kept, after)
 
 
 def _groups(candidates: Candidates, result: RunResult) -> tuple[GroupFigures, ...]:
@@ -265,6 +251,43 @@ def _steps_note(before: int, after: int) -> str:
     )
 
 
+def given_notes(candidates: Candidates) -> tuple[str, ...]:
+    """That nothing was searched for, where a plan was given, and what of it was not carried out."""
+    if candidates.given is None:
+        return ()
+    return ("A given plan was carried out: nothing was profiled or searched for.", *candidates.given.notes)
+
+
+def _family(candidates: Candidates, result: RunResult) -> FamilyFigures | None:
+    curve, confidence, asked = candidates.finished, candidates.spec.confidence, result.goal.allowed_drop
+    if curve is None or asked is None:
+        return None
+    own_error = 0.0 if curve.first_budget is None else 1 - confidence
+    return FamilyFigures(
+        candidates=len(curve.points),
+        confidence=confidence,
+        candidate_confidence=joint_confidence(confidence, len(curve.points)),
+        budgets=(*curve.budgets, asked),
+        first_budget=curve.first_budget,
+        error_spent=own_error + 1 - confidence,
+    )
+
+
+def _family_notes(candidates: Candidates) -> tuple[str, ...]:
+    """What the promise of another budget is, where a finished run was asked for it."""
+    curve, confidence = candidates.finished, candidates.spec.confidence
+    if curve is None:
+        return ()
+    beside = (
+        "" if curve.first_budget is None else "; the promise of the run itself stands beside it, with its own error"
+    )
+    return (
+        f"Another budget for the run in {curve.name}: nothing was profiled or searched for. With"
+        f" {100 * confidence:g} % confidence no budget, however many are asked for, delivers a point of its curve that"
+        f" drops by more: the bounds of all {len(curve.points)} points hold together{beside}.",
+    )
+
+
 def _proof(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
     """What was measured of the candidate for want of whose proof the budget is not met, and what would prove it."""
     trial, allowed = result.short_of_proof, result.goal.allowed_drop
@@ -274,7 +297,7 @@ def _proof(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
     needed = images_to_prove(pair.samples, pair.lost, pair.won, allowed, trial.confidence)
     enough = "no number of images would prove it" if needed is None else f"about {needed:,} would prove it"
     delivered = {
-        True: "it is delivered without proof, as the spec accepts",
+        True: f"it is delivered without proof, as {'the spec accepts' if candidates.given is None else 'it was given'}",
         False: "the model is the original" if result.kept is None else "a candidate that saves less is delivered",
     }[result.unproven is not None]
     return (

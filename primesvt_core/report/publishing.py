@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
+from typing import Protocol
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
@@ -30,7 +31,15 @@ def write_report(report: Report, out: Path) -> tuple[Path, ...]:
     return tuple(out / name for name in contents)
 
 
-def layers_csv(report: Report) -> str:
+class WithLayers(Protocol):
+    """Any report."""
+
+    @property
+    def layers(self) -> tuple[LayerFigures, ...]:
+        """Largest first."""
+
+
+def layers_csv(report: WithLayers) -> str:
     """One row a layer, largest first; texts that a spreadsheet would take for formulas are quoted."""
     fields = LayerFigures.model_fields
     rows = ([_cell(getattr(layer, field)) for field in fields] for layer in report.layers)

@@ -47,6 +47,12 @@ class InferenceMemory(_Frozen):
         return "layerwise" if self.layerwise <= self.stepwise else "stepwise"
 
 
+def as_declared(spec: object) -> object:
+    """A spec as one that knows no plug-ins, which is what a report is read as; an old one with its preset."""
+    document = spec.model_dump() if isinstance(spec, CompressionSpec) else spec
+    return kept(document) if isinstance(document, dict) else document
+
+
 class ModelFigures(_Frozen):
     """One model, measured on the confirmation split."""
 
@@ -205,6 +211,23 @@ class TimeStepFigures(_Frozen):
     accuracy_after: float | None = Field(description="Null beyond the time steps that the delivered model runs for.")
 
 
+class FamilyFigures(_Frozen):
+    """Budgets that were asked for of one finished curve on one confirmation split, and the promise that all share."""
+
+    candidates: int = Field(description="Points of the curve; the bounds of all of them hold together.")
+    confidence: float = Field(
+        description="That nothing delivered for any budget of this curve, these or others, drops by more than that."
+    )
+    candidate_confidence: float = Field(description="Of the bound of each point, so that all hold together.")
+    budgets: tuple[float, ...] = Field(
+        description="Drops that were asked for since the curve was found, in their order."
+    )
+    first_budget: float | None = Field(
+        description="Drop that the run that found the curve was allowed; its promise is its own, beside this one."
+    )
+    error_spent: float = Field(description="Probability that its promise or any of the family's is broken, at most.")
+
+
 class DataFigures(_Frozen):
     """The data set and its splits."""
 
@@ -280,6 +303,14 @@ class Report(_Frozen):
     )
     agreement: AgreementFigures | None = None
     energy: EnergyFigures | None = Field(default=None, description="Assumptions; null in older reports.")
+    family_of_budgets: FamilyFigures | None = Field(
+        default=None, description="Of another budget for a finished run; new in 2."
+    )
+    given_rates: dict[str, float] | None = Field(
+        default=None,
+        description="By channel group, of a plan that was given: nothing was profiled or searched, and policy and rates"
+        " of the spec were not asked; new in 2.",
+    )
     config: dict[str, JsonValue] = Field(description="The pruned model's config.")
     plan: dict[str, tuple[int, ...]] = Field(description="For every pruned group, the channels kept.")
     classes: tuple[ClassFigures, ...] = Field(
@@ -299,9 +330,7 @@ class Report(_Frozen):
     @field_validator("spec", mode="before")
     @classmethod
     def _as_declared(cls, spec: object) -> object:
-        """A spec as one that knows no plug-ins, which is what a report is read as; an old one with its preset."""
-        document = spec.model_dump() if isinstance(spec, CompressionSpec) else spec
-        return kept(document) if isinstance(document, dict) else document
+        return as_declared(spec)
 
     def worst_classes(self, most: int = 5) -> tuple[ClassFigures, ...]:
         """Classes of whose images the delivered model gets fewer right, those that lose the largest share first."""

@@ -54,6 +54,17 @@ def read_cells(path: Path, inputs: Mapping[str, JsonValue]) -> dict[str, JsonVal
         return {}
 
 
+def differing(path: Path, inputs: Mapping[str, JsonValue]) -> tuple[str, ...]:
+    """Names of the inputs that determined the cells of a file and are others than these; of a damaged file all."""
+    try:
+        found = json.loads(next(iter(_text(path).splitlines()), "{}"))["inputs"]
+        known = dict(found)
+    except (OSError, EOFError, ValueError, KeyError, TypeError):
+        known = {}
+    wanted = json.loads(json.dumps(inputs))
+    return tuple(sorted(name for name in {*wanted, *known} if wanted.get(name) != known.get(name)))
+
+
 def _text(path: Path) -> str:
     with gzip.open(path) as file:
         chunks = iter(lambda: file.read(CHUNK), b"")

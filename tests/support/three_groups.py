@@ -48,6 +48,6 @@ class Model:
         rates = dict.fromkeys(SIZES, RATES)
         policy = POLICY.with_params({})
         return run_rounds(
-            wanted, rates, START, memory, macs, stored_bytes, self.is_within, policy, self.evaluate,
+            wanted, rates, START, memory, macs, self.is_within, policy, self.evaluate,
             recovers=recovers, known=lambda _rates, _drop: None,
         )  # fmt: skip

@@ -120,8 +120,8 @@ def test_the_original_reaches_no_target_over_all_its_time_steps(candidates: Cand
     easy = {"max_accuracy_drop": 0.2, "min_memory_saving": 0.0, "max_time_steps": FEWER}
     asked = prepare(request(tmp_path / "easy", budget=easy))
     goal = _goal(asked, begin(asked).start())
-    assert not goal.is_reached(asked.memory({}), asked.macs({}))
-    assert goal.is_reached(asked.memory(RATES), asked.macs(RATES))
+    assert not goal.is_reached(asked.memory({}), asked.macs({}), {})
+    assert goal.is_reached(asked.memory(RATES), asked.macs(RATES), RATES)
     assert not _goal(candidates, begin(candidates).start()).has_target
 
 

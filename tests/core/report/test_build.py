@@ -117,6 +117,11 @@ def run_result(
             Verdict.NOT_PROVEN,
             DEEP,
         ),
+        (
+            run_result(None, (trial(DEEP, confirmed=False, lost=9),), unproven=trial(DEEP, confirmed=False, lost=9)),
+            Verdict.FLOOR_MISSED,
+            DEEP,
+        ),
         (run_result(None, (trial(START, confirmed=True),)), Verdict.ACCURACY_FLOOR_REACHED, START),
         (run_result(600, (trial(DEEP, confirmed=True),), max_macs=1000), Verdict.MET, DEEP),
         (run_result(600, (trial(DEEP, confirmed=True),), max_macs=999), Verdict.ACCURACY_FLOOR_REACHED, DEEP),
@@ -168,6 +173,7 @@ def candidates(
     return SimpleNamespace(
         spec=parsed, images=images, config=config, learns_from_search=True, groups=groups, training_notes=learned,
         precision=parsed.weights or stored, plan=lambda rates: Plan(dict.fromkeys(rates, (0,))),
+        given=None, finished=None,
     )  # fmt: skip
 
 

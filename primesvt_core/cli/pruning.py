@@ -1,0 +1,111 @@
+"""The command ``prune``: a plan that is given, carried out without a search."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import JsonValue
+from rich.table import Table
+
+from primesvt_client.console import out, print_json, progress_bars
+from primesvt_client.options import Checkpoint, Json, TrainData, takes_pruning_spec
+from primesvt_core import spec as specs
+from primesvt_core.cli.choices import lists_choices
+from primesvt_core.cli.commands import (
+    Earlier,
+    Resume,
+    cells_of,
+    change,
+    clearing,
+    print_assumptions,
+    print_result,
+    workspace_below,
+)
+from primesvt_core.errors import SpecError
+from primesvt_core.method.given_plan import GivenPlan, read_plan
+from primesvt_core.workspace.store import kept_preset
+
+if TYPE_CHECKING:
+    from primesvt_core.report.schema import Report
+    from primesvt_core.report.sliced import SlicedReport
+
+WITHOUT_DATA = "paper"
+"""The preset that needs no images: its criterion looks at weights alone, and it repairs nothing."""
+
+
+@lists_choices
+@takes_pruning_spec
+def prune(
+    checkpoint: Checkpoint,
+    plan: Annotated[
+        Path,
+        typer.Option(
+            "--plan",
+            help="Rates to prune at: report.json of a finished run, or a YAML or JSON file of rates by channel group or"
+            " pattern (*, ?).",
+            show_default=False,
+        ),
+    ],
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.", show_default=False)],
+    document: dict[str, JsonValue],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labelled evaluation data, in any form that compress takes: the model is repaired, what it loses is"
+            " measured, and limits of accuracy are confirmed. Without it the preset is paper, and nothing is measured.",
+            show_default=False,
+        ),
+    ] = None,
+    train_data: TrainData = None,
+    resume: Resume = False,
+    earlier: Earlier = None,
+    json: Json = False,
+) -> None:
+    """Prune a checkpoint by a given plan, without a search; writes the model and the report to --out."""
+    given, cells = read_plan(plan), cells_of(earlier or [])
+    workspace, is_new = workspace_below(out_dir, resume), not out_dir.exists()
+    if data is None and resume:
+        raise SpecError("without --data nothing takes long enough to be resumed; leave out --resume")
+    preset = kept_preset(workspace) if resume else WITHOUT_DATA if data is None else None
+    document = {**_limits_of(given), **({} if preset is None else {"preset": preset}), **document}
+    planned = import_module("primesvt_core.planned")
+    request = planned.PruneRequest(
+        checkpoint=checkpoint, plan=given, spec=specs.parse(document), out=out_dir, data=data, workspace=workspace,
+        train_data=train_data, cells=cells,
+    )  # fmt: skip
+    cleared = nullcontext() if data is None else clearing(workspace, with_parent=is_new, resume=resume)
+    with cleared, progress_bars(search="comparing") as report_to:
+        report: Report | SlicedReport = planned.prune(request, report_to)
+    if json:
+        print_json(report.model_dump(mode="json"))
+    elif report.confirmation is None:
+        _print_sliced(report, out_dir)
+    else:
+        print_result(report, out_dir)
+
+
+def _limits_of(plan: GivenPlan) -> dict[str, JsonValue]:
+    """What a plan's rates meant where they were found."""
+    return {} if plan.origin is None else {"channel_multiple": plan.origin.channel_multiple}
+
+
+def _print_sliced(report: SlicedReport, out_dir: Path) -> None:
+    """What is known without data, in a few lines."""
+    before, after = report.baseline, report.pruned
+    out.print(f"\n[bold]verdict: {report.verdict.value}[/]")
+    out.print(report.meaning, markup=False, soft_wrap=True)
+    print_assumptions([assumption.model_dump() for assumption in report.assumptions])
+    for note in report.notes:
+        out.print(f"  {note}", markup=False, soft_wrap=True)
+    table = Table("", "original", "pruned", "change")
+    for title, one, other in (
+        ("parameter memory", before.parameter_bytes, after.parameter_bytes),
+        ("multiply-accumulates", before.macs, after.macs),
+    ):
+        table.add_row(title, f"{one:,}", f"{other:,}", f"{change(other / one - 1)}%")
+    out.print(table)
+    out.print(f"report: {out_dir / 'report.json'}", markup=False, soft_wrap=True)

@@ -1,0 +1,64 @@
+"""A plan that is given: nothing is profiled or searched, one candidate is measured and put to the test."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from primesvt_client.facts import CandidateFacts
+from primesvt_core.method.candidates import Candidates
+from primesvt_core.method.divergence import Divergences
+from primesvt_core.method.given_plan import FittedPlan, GivenPlan, check_targets, fitted, seen_before
+from primesvt_core.method.search import Found, Goal, Search, target_bytes
+from primesvt_core.method.steps import StepProgress
+
+
+def take_plan(candidates: Candidates, plan: GivenPlan) -> None:
+    """Have a run carry out a plan instead of searching for one.
+
+    Raises:
+        PlanMismatch: it does not fit the checkpoint, or what the spec lets be pruned.
+        ImpossibleBudget: it does not reach a target of the budget.
+    """
+    budget, inspection = candidates.spec.budget, candidates.inspection
+    found = fitted(
+        plan, family=inspection.family_key, variant=str(candidates.config.variant),
+        groups=tuple(candidates.family.groups(candidates.config)), spec=candidates.spec,
+    )  # fmt: skip
+    targets = Goal(
+        allowed_drop=None, target_bytes=target_bytes(budget, candidates.memory_before), max_macs=budget.max_macs
+    )
+    check_targets(plan.name, targets, candidates.memory(found.rates), candidates.macs(found.rates))
+    told = seen_before(plan, candidates.images.data.fingerprint())
+    candidates.given = replace(found, notes=(*found.notes, *told))
+
+
+class ByPlan:
+    """The steps of one run whose rates are given.
+
+    Args:
+        divergences: candidates beside the original.
+        given: the plan.
+    """
+
+    def __init__(self, divergences: Divergences, given: FittedPlan) -> None:
+        self.divergences, self.given = divergences, given
+
+    def profile(self, progress: StepProgress) -> None:
+        """Measure nothing of groups alone."""
+
+    def search(self, progress: StepProgress) -> Found:
+        """Measure the candidate as searches measure theirs, which tells the engine from the modules."""
+        divergences, rates = self.divergences, self.given.rates
+        form = divergences.repairing.searching
+        (one,) = divergences.measure([rates], form)
+        start, point = divergences.start(), divergences.point(rates, one)
+        progress.update(
+            CandidateFacts(accuracy=one.accuracy, memory_saving=point.memory_saving, divergence=point.divergence)
+        )
+        return Found(
+            search=Search(curve=(start, point), best=point, fallbacks=(), reached=True, is_shortlist=True),
+            cells=(),
+            evaluations=divergences.evaluations,
+            agreement=divergences.agreement([{}, rates], form),
+            images=len(divergences.images),
+        )
