@@ -23,7 +23,7 @@ from primesvt_core.types import ChannelGroup
 Schedule = Literal["layerwise", "stepwise"]
 SCHEDULES: tuple[Schedule, ...] = ("layerwise", "stepwise")
 
-PROBES = 4
+PROBES = 3
 """Networks of other widths that are looked at to find on which widths a tensor depends."""
 
 PROBED_RUNS = range(24, 1000)
@@ -138,11 +138,11 @@ def _extents(network: Network) -> list[Kept]:
     for (tensor, dim), times in removed.items():
         rest = network.shapes[tensor].shape[dim] - sum(sizes[name] * count for name, count in times.items())
         if (rest > 0 or len(times) > 1 or max(times.values()) > 1) and rest >= 0:
-            extent: dict[tuple[str, ...], Fraction] = {(name,): Fraction(count) for name, count in times.items()}
+            terms: dict[tuple[str, ...], Fraction] = {(name,): Fraction(count) for name, count in times.items()}
             if rest:
-                extent[()] = Fraction(rest)
-            if extent not in found:
-                found.append(extent)
+                terms[()] = Fraction(rest)
+            if terms not in found:
+                found.append(terms)
     return found
 
 
@@ -151,7 +151,9 @@ def _worst(probes: Sequence[Mapping[str, int]], records: Sequence[Lifetimes], ex
     first = records[0]
     if any(other.moments != first.moments for other in records):
         raise ValueError("what is alive when depends on the widths of the network")
-    forms = [*_forms(probes, extents)]
+    forms: dict[tuple[Fraction, ...], tuple[Kept, int]] = {}
+    for form, values in _forms(probes, extents):
+        forms.setdefault(_ratios(values), (form, values[0]))  # the simplest that explains it
     tensors = [_found(found, forms) for found in zip(*(record.sizes for record in records), strict=True)]
     distinct = {(moment.tensors, moment.membranes): moment for moment in first.moments}
     return _undominated(_sum(tensors[one] for one in (*m.tensors, *m.membranes)) for m in distinct.values())
@@ -169,11 +171,19 @@ def _forms(probes: Sequence[Mapping[str, int]], extents: Iterable[Kept]) -> Iter
         yield {tuple(sorted(pair)): Fraction(1)}, [sizes[pair[0]] * sizes[pair[1]] for sizes in probes]
 
 
-def _found(sizes: Sequence[int], forms: Iterable[tuple[Kept, list[int]]]) -> Kept:
-    for form, values in forms:
-        if all(size * values[0] == sizes[0] * value for size, value in zip(sizes, values, strict=True)):
-            return {names: factor * Fraction(sizes[0], values[0]) for names, factor in form.items()}
-    raise ValueError("a tensor's size follows from no widths of the network")
+def _ratios(values: Sequence[int]) -> tuple[Fraction, ...]:
+    """From probe to probe."""
+    return tuple(Fraction(value, values[0]) for value in values[1:])
+
+
+def _found(sizes: Sequence[int], forms: Mapping[tuple[Fraction, ...], tuple[Kept, int]]) -> Kept:
+    if not any(sizes):
+        return {}
+    known = forms.get(_ratios(sizes)) if sizes[0] else None
+    if known is None:
+        raise ValueError("a tensor's size follows from no widths of the network")
+    form, value = known
+    return {names: factor * Fraction(sizes[0], value) for names, factor in form.items()}
 
 
 def _sum(every: Iterable[Kept]) -> Kept:

@@ -85,7 +85,7 @@ def accumulates(module: nn.Linear | _ConvNd, levels: Tensor) -> float:
     outputs = module.weight.shape[0]
     if isinstance(module, nn.Conv2d) and levels.dim() == 4:
         groups = module.groups
-        summed = levels.unflatten(1, (groups, -1)).sum(2)
+        summed = levels.reshape(len(levels), groups, -1, *levels.shape[2:]).sum(2)
         kernel = torch.ones(groups, 1, *module.kernel_size, dtype=levels.dtype, device=levels.device)
         reached = conv2d(
             summed, kernel, stride=module.stride, padding=module.padding, dilation=module.dilation, groups=groups

@@ -24,7 +24,7 @@ from primesvt_core.layers.neurons import MultiLevelNeuron, neurons
 from primesvt_core.pruning.surgery import with_widths
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes, while it is entered, every tensor that an operation gives, and which of them are alive whenever one does.
 
     Args:
@@ -32,7 +32,7 @@ class Recorder(TorchDispatchMode):
     """
 
     def __init__(self, ignored: Iterable[Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.sizes: list[int] = []
         self.moments: list[Moment] = []
         self._ignored = {_place(tensor) for tensor in ignored}
@@ -175,4 +175,5 @@ def recording(family: Family[FamilyConfig], config: FamilyConfig, *, frames: boo
 
 
 def _place(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+    place: int = tensor.untyped_storage()._cdata
+    return place

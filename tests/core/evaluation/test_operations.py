@@ -105,7 +105,7 @@ def test_images_in_several_batches_are_averaged() -> None:
     model = tiny()
     built = build(model.family, model.config, model.state)
     whole = operations(built, batch(model.input), attention=0.0)
-    parts = [one for image in model.input.split(1) for one in batch(image)]
+    parts = [one for image in torch.split(model.input, 1) for one in batch(image)]
     assert operations(built, parts, attention=0.0).synaptic == pytest.approx(whole.synaptic)
 
 

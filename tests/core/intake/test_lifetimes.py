@@ -38,8 +38,8 @@ def allocated_at_once(model: SpikingModel, image: Tensor) -> int:
             model.graph.run(encoded)
     for hook in hooks:
         hook.remove()
-    events = [event for event in profiled.profiler.kineto_results.events() if event.name() == "[memory]"]  # type: ignore[union-attr]
-    changes = [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]
+    events = [event for event in profiled.profiler.kineto_results.events() if event.name() == "[memory]"]
+    changes: list[int] = [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]
     return max(accumulate(changes)) + image.nbytes
 
 
