@@ -33,7 +33,7 @@ from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.finetuning import TrainingSet, fine_tune
 from primesvt_core.method.limits import chosen_groups
-from primesvt_core.method.storing import StoredState, check_range
+from primesvt_core.method.storing import StoredState, as_it_was, check_range
 from primesvt_core.method.storing import stored as as_stored
 from primesvt_core.promise.bounds import Paired, paired
 from primesvt_core.promise.looks import look_counts
@@ -91,6 +91,7 @@ class Candidates:
         self.precision = spec.weights or inspection.checkpoint.weights
         """In which weights of pruned models are stored; None where they keep their dtype."""
         self._stored_bytes = stored.of(network, self.precision)
+        self.stored_before = stored.of(network, inspection.checkpoint.weights)({})
         check_range(state, self.precision)
         self.training: TrainingSet | None = None
         """What fine-tuning learns from; None without fine-tuning."""
@@ -177,7 +178,12 @@ class Candidates:
         """
         sizes = self._sizes(rates)
         is_pruned = any(sizes.get(group.name, group.size) < group.size for group in self.groups)
-        return self._stored_bytes(sizes) if is_pruned else self.memory_before
+        return self._stored_bytes(sizes) if is_pruned else self.stored_before
+
+    @cached_property
+    def stored_original(self) -> StoredState:
+        """The unpruned model, as its own file has it."""
+        return as_it_was(self.inspection.checkpoint, self.state)
 
     @property
     def deepest(self) -> Rates:
@@ -276,9 +282,11 @@ class Candidates:
             SpecError: if the precision of the stored weights cannot hold one.
         """
         plan = self.plan(rates)
+        if not plan.kept:
+            return Pruned(config=self.config, stored=self.stored_original)
         config, state = prune(self.family, self.config, {**self.state, **self.repaired(rates)}, plan)
-        if not plan.kept or not self.spec.fine_tuning.epochs or self.training is None:
-            return Pruned(config=config, stored=as_stored(state, self.precision if plan.kept else None))
+        if not self.spec.fine_tuning.epochs or self.training is None:
+            return Pruned(config=config, stored=as_stored(state, self.precision))
         model = build(self.family, config, state).to(self.device)
         snapshot = self.workspace.path(SNAPSHOT.format(fingerprint(plan)))
         losses = fine_tune(
