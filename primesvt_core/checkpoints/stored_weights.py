@@ -48,12 +48,15 @@ class Restored(Located):
         Raises:
             CheckpointRefused: if it is not finite, of scales that no weight has.
         """
-        scales = None if self.scales is None else self.scales.array()
-        weight = self.precision.decode(Encoded(self.values.array(), scales))
+        weight = self.precision.decode(self.encoded())
         if not np.isfinite(weight).all():
             raise refuse(Refusal.NOT_FINITE, "a stored weight is read back as NaN or infinite; compress it again")
         weight.flags.writeable = False
         return weight
+
+    def encoded(self) -> Encoded:
+        """What lies in the file."""
+        return Encoded(self.values.array(), None if self.scales is None else self.scales.array())
 
 
 def stored_metadata(precision: str) -> dict[str, str]:

@@ -37,7 +37,7 @@ from primesvt_core.method.finished_curve import FinishedCurve
 from primesvt_core.method.given_plan import FittedPlan
 from primesvt_core.method.limits import chosen_groups
 from primesvt_core.method.search import Limit
-from primesvt_core.method.storing import StoredState, check_range
+from primesvt_core.method.storing import StoredState, as_it_was, check_range
 from primesvt_core.method.storing import stored as as_stored
 from primesvt_core.method.time_steps import time_steps
 from primesvt_core.promise.bounds import Paired, paired
@@ -98,6 +98,7 @@ class Candidates:
         self.precision = spec.weights or inspection.checkpoint.weights
         """In which weights of pruned models are stored; None where they keep their dtype."""
         self._stored_bytes = stored.of(network, self.precision)
+        self.stored_before = stored.of(network, inspection.checkpoint.weights)({})
         check_range(state, self.precision)
         self.shorter_network = replace(network, geometry=geometry(self.family, self.shorter_config))
         """Of candidates, which may run for fewer time steps."""
@@ -219,7 +220,12 @@ class Candidates:
         """
         sizes = self.sizes(rates)
         is_pruned = any(sizes.get(group.name, group.size) < group.size for group in self.groups)
-        return self._stored_bytes(sizes) if is_pruned else self.memory_before
+        return self._stored_bytes(sizes) if is_pruned else self.stored_before
+
+    @cached_property
+    def stored_original(self) -> StoredState:
+        """The unpruned model, as its own file has it."""
+        return as_it_was(self.inspection.checkpoint, self.state)
 
     @property
     def deepest(self) -> Rates:
@@ -347,10 +353,11 @@ class Candidates:
             SpecError: if the precision of the stored weights cannot hold one.
         """
         plan = self.plan(rates)
-        whole = self.shorter_config if plan.kept else self.config
-        config, state = prune(self.family, whole, {**self.state, **self.repaired(rates)}, plan)
-        if not plan.kept or not self.spec.fine_tuning.epochs or self.training is None:
-            return Pruned(config=config, stored=as_stored(state, self.precision if plan.kept else None))
+        if not plan.kept:
+            return Pruned(config=self.config, stored=self.stored_original)
+        config, state = prune(self.family, self.shorter_config, {**self.state, **self.repaired(rates)}, plan)
+        if not self.spec.fine_tuning.epochs or self.training is None:
+            return Pruned(config=config, stored=as_stored(state, self.precision))
         model = build(self.family, config, state).to(self.device)
         snapshot = self.workspace.path(SNAPSHOT.format(fingerprint(plan)))
         losses = fine_tune(

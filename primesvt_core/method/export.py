@@ -221,7 +221,8 @@ def _file_bytes(candidates: Candidates) -> int:
     if not path.exists():
         described = metadata(_provenance(candidates, candidates.config, {}))
         with tensor_file(path) as temporary:
-            save_file(dict(candidates.state), temporary, described)
+            original = candidates.stored_original
+            save_file(dict(original.written), temporary, {**described, **original.metadata})
     return path.stat().st_size
 
 

@@ -9,8 +9,9 @@ from math import inf
 import torch
 from torch import Tensor
 
+from primesvt_core.checkpoints import Checkpoint
 from primesvt_core.checkpoints.precisions import PRECISIONS, Encoded, is_weight
-from primesvt_core.checkpoints.stored_weights import SCALES, stored_metadata
+from primesvt_core.checkpoints.stored_weights import SCALES, Restored, stored_metadata
 from primesvt_core.errors import SpecError
 
 
@@ -51,9 +52,28 @@ def stored(state: Mapping[str, Tensor], precision: str | None) -> StoredState:
     return StoredState(state=read, written=written, metadata=stored_metadata(precision))
 
 
+def as_it_was(checkpoint: Checkpoint, state: Mapping[str, Tensor]) -> StoredState:
+    """An original's state dict and the tensors of its file, whose rounded weights are taken over bit for bit.
+
+    Args:
+        checkpoint: the original's.
+        state: as it was read of it.
+
+    Raises:
+        CheckpointRefused: if the file has been cut short since.
+    """
+    if checkpoint.weights is None:
+        return StoredState(state=state, written=state, metadata={})
+    written = dict(state)
+    for name, located in checkpoint.located.items():
+        if isinstance(located, Restored):
+            written |= _tensors(name, located.encoded())
+    return StoredState(state=state, written=written, metadata=stored_metadata(checkpoint.weights))
+
+
 def _tensors(name: str, encoded: Encoded) -> dict[str, Tensor]:
-    scales = {} if encoded.scales is None else {name + SCALES: torch.from_numpy(encoded.scales)}
-    return {name: torch.from_numpy(encoded.values), **scales}
+    scales = {} if encoded.scales is None else {name + SCALES: torch.tensor(encoded.scales)}
+    return {name: torch.tensor(encoded.values), **scales}
 
 
 def check_range(state: Mapping[str, Tensor], precision: str | None) -> None:

@@ -138,7 +138,9 @@ class PolicySuite(AnyPolicySuite):
 
     def test_a_file_that_is_small_enough_is_a_target(self, policy: PolicySearch) -> None:
         model = Arithmetic(sizes=[10, 20], costs=[0.0, 0.0], interplay=0.0)
-        limited = replace(problem(model, 0.0, None), keeps_limits=lambda rates: model.memory(rates) <= 25)
+        limited = replace(
+            problem(model, 0.0, None), keeps_limits=lambda rates: model.memory(rates) <= 0.8 * model.total
+        )
         assert not limited.reaches_target({})
         assert limited.reaches_target(policy(limited, model.evaluate)[-1].rates)
 

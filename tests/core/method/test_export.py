@@ -118,6 +118,16 @@ def test_it_is_pruned_again_in_the_precision_that_it_has(delivered: Delivered, t
     assert prepare(request(tmp_path / "other", delivered.model, weights="float32")).precision == "float32"
 
 
+def test_where_nothing_more_is_removed_it_is_delivered_bit_for_bit(delivered: Delivered, tmp_path: Path) -> None:
+    again = prepare(request(tmp_path, delivered.model, weights="float16"))
+    kept, had = again.build_pruned({}).stored, load_file(delivered.model)
+    assert kept.written.keys() == had.keys()
+    assert all(torch.equal(kept.written[name], tensor) for name, tensor in had.items())
+    assert json.loads(kept.metadata[KEY])["precision"] == "int8"
+    assert again.stored_bytes({}) == delivered.report.stored_bytes
+    assert again.stored_bytes(again.deepest) < again.memory(again.deepest)
+
+
 def test_it_is_exported_for_other_software(delivered: Delivered, tmp_path: Path) -> None:
     masked.export(delivered.model, CHECKPOINT, tmp_path / "full.safetensors")
     config = inspect(CHECKPOINT).config
