@@ -6,26 +6,22 @@ it is of, and how many channels each rate left there. Free of torch.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from primesvt_client.errors import without_type
+from primesvt_client.plan_files import check_once, read_plan_file
 from primesvt_core.errors import ImpossibleBudget, PlanMismatch, SpecError
 from primesvt_core.method.limits import chosen_groups, max_rate
 from primesvt_core.method.search import Goal
 from primesvt_core.pruning.groups import kept_count
 from primesvt_core.spec import CompressionSpec
 from primesvt_core.types import ChannelGroup, Rates
-
-LARGEST_BYTES = 64 << 20
-"""Of a plan: reports of the largest models are a few megabytes."""
 
 SHOWN = 5
 """What an error lists of what does not fit."""
@@ -118,7 +114,7 @@ def read_plan(path: Path) -> GivenPlan:
     Raises:
         SpecError: if it is neither, or names a rate that is none, or a group twice.
     """
-    document = _document(path)
+    document = read_plan_file(path)
     try:
         if isinstance(document.get("groups"), list):
             return _of_report(path.name, _Report.model_validate(document))
@@ -201,49 +197,8 @@ def check_targets(name: str, goal: Goal, parameter_bytes: int, macs: int) -> Non
     )
 
 
-class _EachOnce(yaml.SafeLoader):
-    """Refuses mappings that give a key twice, of which only the last would count."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        _check_once([str(key.value) for key, _ in node.value])
-        found: dict[Any, Any] = super().construct_mapping(node, deep)
-        return found
-
-
-def _document(path: Path) -> Mapping[str, Any]:
-    """A file as a mapping: JSON, which is read fast, or YAML."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_BYTES + 1)
-        if len(content) > LARGEST_BYTES:
-            raise SpecError(f"the plan {path} is larger than {LARGEST_BYTES >> 20} MiB")
-        document = _parsed(content.decode("utf-8-sig"))
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        raise SpecError(f"cannot read the plan {path}: {error}") from None
-    if not isinstance(document, dict) or not document:
-        raise SpecError(f"the plan {path} is neither a report nor a mapping of channel groups to rates")
-    return document
-
-
-def _parsed(text: str) -> object:
-    try:
-        return json.loads(text, object_pairs_hook=_mapping)
-    except json.JSONDecodeError:
-        return yaml.load(text, _EachOnce)  # noqa: S506  # a SafeLoader
-
-
-def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    _check_once([key for key, _ in pairs])
-    return dict(pairs)
-
-
-def _check_once(keys: Sequence[str]) -> None:
-    if twice := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
-        raise SpecError(f"the plan gives {_listed(twice, ', ')} more than once")
-
-
 def _of_report(name: str, report: _Report) -> GivenPlan:
-    _check_once([group.name for group in report.groups])
+    check_once([group.name for group in report.groups])
     origin = Origin(
         family=report.family,
         variant=report.variant,
