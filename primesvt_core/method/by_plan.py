@@ -25,9 +25,10 @@ def take_plan(candidates: Candidates, plan: GivenPlan) -> None:
         groups=tuple(candidates.family.groups(candidates.config)), spec=candidates.spec,
     )  # fmt: skip
     targets = Goal(
-        allowed_drop=None, target_bytes=target_bytes(budget, candidates.memory_before), max_macs=budget.max_macs
-    )
-    check_targets(plan.name, targets, candidates.memory(found.rates), candidates.macs(found.rates))
+        allowed_drop=None, target_bytes=target_bytes(budget, candidates.memory_before), max_macs=budget.max_macs,
+        limits=tuple(limit for limit in candidates.limits if limit.measure is None),
+    )  # fmt: skip
+    check_targets(plan.name, targets, candidates.memory(found.rates), candidates.macs(found.rates), found.rates)
     told = seen_before(plan, candidates.images.data.fingerprint())
     candidates.given = replace(found, notes=(*found.notes, *told))
 

@@ -174,7 +174,7 @@ def seen_before(plan: GivenPlan, data_fingerprint: str) -> tuple[str, ...]:
     )
 
 
-def check_targets(name: str, goal: Goal, parameter_bytes: int, macs: int) -> None:
+def check_targets(name: str, goal: Goal, parameter_bytes: int, macs: int, rates: Rates) -> None:
     """Refuse, before any evaluation, a target that a plan does not reach: nothing else is looked for.
 
     Args:
@@ -182,17 +182,21 @@ def check_targets(name: str, goal: Goal, parameter_bytes: int, macs: int) -> Non
         goal: the limits of size.
         parameter_bytes: of the model pruned by the plan.
         macs: of one image over all time steps, likewise.
+        rates: of the plan.
 
     Raises:
         ImpossibleBudget: with what remains.
     """
-    if goal.is_reached(parameter_bytes, macs):
+    if goal.is_reached(parameter_bytes, macs, rates):
         return
     wanted = [f"{goal.target_bytes:,} bytes"] if goal.target_bytes is not None else []
     wanted += [f"{goal.max_macs:,} multiply-accumulates"] if goal.max_macs is not None else []
+    wanted += [f"{limit.most:,} {limit.unit}" for limit in goal.limits]
+    left = [f"{parameter_bytes:,} bytes", f"{macs:,} multiply-accumulates"]
+    left += [f"{round(limit.cost(rates)):,} {limit.unit}" for limit in goal.limits]
     raise ImpossibleBudget(
-        f"the budget leaves {' and '.join(wanted)}, but the plan {name} leaves {parameter_bytes:,} bytes and {macs:,}"
-        " multiply-accumulates, and no other is looked for; give another plan, or relax the budget",
+        f"the budget leaves {' and '.join(wanted)}, but the plan {name} leaves {', '.join(left)}, and no other is looked"
+        " for; give another plan, or relax the budget",
         facts={"parameter_bytes": parameter_bytes, "macs": macs},
     )
 

@@ -94,8 +94,14 @@ def check_needs_no_data(spec: CompressionSpec) -> None:
         SpecError: with what does.
     """
     budget, classes, pixels = spec.budget, spec.class_reading, spec.pixel_reading
+    others = (
+        budget.max_inference_bytes, budget.max_synaptic_operations, budget.max_stored_bytes, budget.max_time_steps,
+    )  # fmt: skip
     needy = {
         "max_accuracy_drop and min_accuracy are confirmed on": budget.has_accuracy_floor,
+        "limits of inference, operations, stored bytes and time steps are checked, and stored weights confirmed, on": (
+            any(limit is not None for limit in others) or spec.weights is not None
+        ),
         f"the repair {spec.repair!r} is fitted on": spec.repair != NONE,
         "fine-tuning learns from": spec.fine_tuning.epochs > 0,
         f"the criterion {spec.criterion!r} looks at": bool(CRITERIA.load(spec.criterion).needs),
@@ -125,7 +131,7 @@ def fit(inspection: Inspection, plan: GivenPlan, spec: CompressionSpec) -> Slici
     sizes = _sizes(given.rates, groups)
     (before, after), (macs_before, macs_after) = ((count({}), count(sizes)) for count in counts)
     targets = Goal(allowed_drop=None, target_bytes=target_bytes(spec.budget, before), max_macs=spec.budget.max_macs)
-    check_targets(plan.name, targets, after, macs_after)
+    check_targets(plan.name, targets, after, macs_after, given.rates)
     return Slicing(inspection=inspection, spec=spec, given=given, groups=groups, macs=(macs_before, macs_after))
 
 

@@ -182,11 +182,11 @@ def test_a_plan_of_the_same_architecture_leaves_as_many_channels() -> None:
 
 
 def test_a_target_that_the_plan_does_not_reach_is_refused_with_what_it_leaves() -> None:
-    check_targets("p", Goal(allowed_drop=0.0, target_bytes=100, max_macs=10), 100, 10)
-    check_targets("p", Goal(allowed_drop=None, target_bytes=None), 10**9, 10**9)
+    check_targets("p", Goal(allowed_drop=0.0, target_bytes=100, max_macs=10), 100, 10, {})
+    check_targets("p", Goal(allowed_drop=None, target_bytes=None), 10**9, 10**9, {})
     for goal in (
         Goal(allowed_drop=None, target_bytes=99),
         Goal(allowed_drop=None, target_bytes=None, max_macs=9),
     ):
-        with pytest.raises(ImpossibleBudget, match="the plan p leaves 100 bytes and 10 multiply-accumulates"):
-            check_targets("p", goal, 100, 10)
+        with pytest.raises(ImpossibleBudget, match="the plan p leaves 100 bytes, 10 multiply-accumulates"):
+            check_targets("p", goal, 100, 10, {})
