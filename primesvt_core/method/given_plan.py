@@ -195,8 +195,8 @@ def check_targets(name: str, goal: Goal, parameter_bytes: int, macs: int, rates:
     left = [f"{parameter_bytes:,} bytes", f"{macs:,} multiply-accumulates"]
     left += [f"{round(limit.cost(rates)):,} {limit.unit}" for limit in goal.limits]
     raise ImpossibleBudget(
-        f"the budget leaves {' and '.join(wanted)}, but the plan {name} leaves {', '.join(left)}, and no other is looked"
-        " for; give another plan, or relax the budget",
+        f"the budget leaves {' and '.join(wanted)}, but the plan {name} leaves {', '.join(left)}, and no other is"
+        " looked for; give another plan, or relax the budget",
         facts={"parameter_bytes": parameter_bytes, "macs": macs},
     )
 
