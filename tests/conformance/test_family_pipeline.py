@@ -83,8 +83,14 @@ def labelled(golden: Golden, path: Path, folder: Path, count: int = IMAGES, *, b
     return target
 
 
+QUICK = ("spikformer", "qkformer", "sdtv3", "maxformer", "spikingresformer")
+"""Families of which each computes otherwise; the others with `make test-thorough`."""
+
+
 @pytest.mark.usefixtures("no_pictures")
-@pytest.mark.parametrize("family", FAMILY_KEYS)
+@pytest.mark.parametrize(
+    "family", [key if key in QUICK else pytest.param(key, marks=pytest.mark.thorough) for key in FAMILY_KEYS]
+)
 def test_the_whole_pipeline(family: str, tmp_path: Path) -> None:
     golden = smallest(family)
     path = checkpoint(golden, tmp_path)

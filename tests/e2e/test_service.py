@@ -112,6 +112,7 @@ def test_a_killed_broker_loses_no_job_and_many_notifications_start_one_attempt(h
     here.client.delete(job.id)
 
 
+@pytest.mark.thorough
 def test_jobs_stop_when_cancelled_a_queued_one_at_once_and_can_be_tried_again(here: Service) -> None:
     job, queued = here.submit(), here.submit()
     here.until_computing(job)
