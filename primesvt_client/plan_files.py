@@ -61,7 +61,7 @@ def _parsed(text: str) -> object:
     try:
         return json.loads(text, object_pairs_hook=_mapping)
     except json.JSONDecodeError:
-        return yaml.load(text, _EachOnce)  # noqa: S506  # a SafeLoader
+        return yaml.load(text, _EachOnce)  # noqa: S506  # nosec B506  # a SafeLoader
 
 
 def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
