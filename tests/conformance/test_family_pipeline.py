@@ -179,7 +179,7 @@ def own_statistics(path: Path, known: Mapping[str, Value]) -> PixelReading:
         pytest.param("spikformer-imagenet-T2", marks=needs_shared),
         pytest.param("sdtv2-imagenet-T1", marks=[needs_shared, pytest.mark.thorough]),
         "sj_sdt-cifar",  # three time steps, and no heads
-        "sj_qkformer-uneven",  # heads that differ from stage to stage
+        pytest.param("sj_qkformer-uneven", marks=pytest.mark.thorough),  # heads that differ from stage to stage
     ],
 )
 def test_the_heads_and_time_steps_that_a_model_was_trained_with_fit_best(name: str, tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ def test_its_plug_ins_are_offered(environment: Environment) -> None:
     assert "gentle" in told
 
 
+@pytest.mark.thorough
 def test_the_commands_use_them(environment: Environment, tmp_path: Path) -> None:
     checkpoint, data, out = tmp_path / "model.pth", tmp_path / "data.npz", tmp_path / "out"
     write_checkpoint(checkpoint, data)

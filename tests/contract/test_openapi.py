@@ -14,7 +14,7 @@ from tests.support.api import Api
 from tests.support.contract import Exempt, Served, explore, furnish, key_id, served, settings
 from tests.support.dashboard import Dashboard
 
-CASES = int(os.environ.get("PRIMESVT_CONTRACT_CASES", "4"))
+CASES = int(os.environ.get("PRIMESVT_CONTRACT_CASES", "2"))
 """Of every operation, in each phase that makes any."""
 
 A_CURSOR = "a cursor is opaque: only this server can tell whether it made it"

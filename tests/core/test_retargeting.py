@@ -98,6 +98,7 @@ def test_nothing_is_computed_twice(first: Path, second: tuple[Path, list[int]]) 
     assert second[1] == [200] * len(new)
 
 
+@pytest.mark.thorough
 def test_a_budget_after_that_one_belongs_to_the_same_family(second: tuple[Path, list[int]]) -> None:
     done = primesvt(
         "retarget", second[0], "--max-accuracy-drop", "0.06", "--out", second[0].parent / "third", "--json"
@@ -112,6 +113,7 @@ def test_a_budget_after_that_one_belongs_to_the_same_family(second: tuple[Path, 
     assert (again.returncode, "is not empty" in again.stderr) == (2, True)
 
 
+@pytest.mark.thorough
 def test_the_report_of_a_finished_run_is_a_plan(first: Path) -> None:
     done = primesvt("prune", CHECKPOINT, "--plan", first / "report.json", "--out", first.parent / "pruned", "--json")
     assert done.returncode == 0, done.stderr

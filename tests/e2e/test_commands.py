@@ -273,6 +273,7 @@ def test_a_service_that_ends_leaves_nothing_behind(tmp_path: Path, how: signal.S
     leaves_nothing_behind(served, how)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("finished")
 def test_ctrl_c_stops_the_watching_and_not_the_job(served: Served, spec: Path) -> None:
     job = served.document("submit", CHECKPOINT, "--data", DATA, "--spec", spec, "--seed", "8")  # it takes over no cells

@@ -130,6 +130,7 @@ def test_jobs_stop_when_cancelled_a_queued_one_at_once_and_can_be_tried_again(he
     assert here.until_over(again).state is JobState.CANCELLED
 
 
+@pytest.mark.thorough
 def test_wrong_inputs_fail_a_job_with_a_code_and_without_another_attempt(here: Service) -> None:
     job = here.until_over(here.submit(budget={"min_accuracy": 0.9999, "max_accuracy_drop": 0.9}))
     assert (job.state, job.attempts) == (JobState.FAILED, 1)

@@ -51,7 +51,7 @@ async def may() -> bool:
     return True
 
 
-FOLLOWERS = 300
+FOLLOWERS = 120
 
 
 async def ids_of(stream: AsyncIterator[bytes]) -> list[int]:

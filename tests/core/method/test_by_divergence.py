@@ -121,6 +121,7 @@ def test_targets_of_multiply_accumulates_and_of_stored_bytes_are_reached(make: M
     assert run.candidates.stored_bytes(found.search.best.rates) <= 0.72 * size
 
 
+@pytest.mark.thorough
 def test_a_target_of_inference_memory_is_reached_by_the_better_schedule(make: Make) -> None:
     candidates = make("whole").candidates
     config, parameters = candidates.config, candidates.memory_before
