@@ -20,7 +20,7 @@ from primesvt_core.errors import SpecError
 from primesvt_core.method.finished_curve import FinishedCurve, check_finished
 from primesvt_core.pipeline import Request, compress
 from primesvt_core.report.schema import Report
-from primesvt_core.spec import parse
+from primesvt_core.spec import Budget, parse
 from primesvt_core.types import CurvePoint
 from primesvt_core.workspace import reuse
 from primesvt_core.workspace.sources import Sources, keep_sources, kept_sources
@@ -80,7 +80,8 @@ def retarget(request: RetargetRequest, report_to: Reporter = silent) -> Report:
         raise SpecError(f"the run in {request.run} does not say where its checkpoint and its data lie; give both")
     document: dict[str, Any] = report.spec.model_dump(mode="json")
     document.pop("accept_unproven", None)
-    spec = parse({**document, "budget": {"max_accuracy_drop": request.max_accuracy_drop}})
+    budget = another_budget(report.spec.budget, request.max_accuracy_drop)
+    spec = parse({**document, "budget": budget.model_dump(mode="json", exclude_none=True)})
     _hand_over(request.run / WORKSPACE, request.workspace)
     found = compress(
         Request(
@@ -92,6 +93,11 @@ def retarget(request: RetargetRequest, report_to: Reporter = silent) -> Report:
     paths = (source if isinstance(source, Path) else None for source in (data, train_data))
     keep_sources(request.workspace, Sources(checkpoint, *paths))
     return found
+
+
+def another_budget(first: Budget, max_accuracy_drop: float) -> Budget:
+    """What a finished run is asked for: another drop, of models for the time steps that its points run for."""
+    return Budget(max_accuracy_drop=max_accuracy_drop, max_time_steps=first.max_time_steps)
 
 
 def _report_of(run: Path) -> Report:

@@ -15,7 +15,8 @@ from primesvt_core.errors import BudgetUnprovable, SpecError
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.promise.family import joint_confidence
 from primesvt_core.report.schema import Report
-from primesvt_core.retargeting import RetargetRequest, retarget
+from primesvt_core.retargeting import RetargetRequest, another_budget, retarget
+from primesvt_core.spec import Budget
 from primesvt_core.types import Verdict
 from tests.support.commands import primesvt
 from tests.support.embedded import EXAMPLES
@@ -123,6 +124,11 @@ def test_the_report_of_a_finished_run_is_a_plan(first: Path) -> None:
     }
     assert document["pruned"]["parameter_bytes"] == report.pruned.parameter_bytes
     assert document["pruned"]["macs"] == report.pruned.macs
+
+
+def test_another_budget_keeps_the_time_steps_of_the_points_and_no_limit_of_size() -> None:
+    first = Budget(max_accuracy_drop=0.03, max_time_steps=2, max_parameter_bytes=5000)
+    assert another_budget(first, 0.02) == Budget(max_accuracy_drop=0.02, max_time_steps=2)
 
 
 def test_what_the_images_cannot_prove_beside_all_the_other_points_is_refused(first: Path) -> None:
