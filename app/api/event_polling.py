@@ -34,8 +34,8 @@ class EventPoller:
     async def subscribed(self, job_id: str) -> AsyncIterator[None]:
         """Inside, the job's last event is read; `wait_for_event` needs it."""
         self._subscribers[job_id] += 1
-        if self._polling is None:
-            self._polling = asyncio.create_task(self._poll_forever())
+        if self._polling is None:  # nobody waits for the last one's event, which belongs to the loop of that time
+            self._polled, self._polling = asyncio.Event(), asyncio.create_task(self._poll_forever())
         try:
             yield
         finally:

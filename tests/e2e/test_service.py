@@ -165,7 +165,8 @@ def test_what_was_damaged_on_its_way_is_told_from_what_is_no_checkpoint(here: Se
 
 
 def test_facts_of_uploads_say_what_they_are(here: Service) -> None:
-    model, images = (here.client.get_upload(here.ready[name]) for name in ("spikformer-digits.pth.tar", "digits.npz"))
+    examples = (("spikformer-digits.pth.tar", UploadKind.CHECKPOINT), ("digits.npz", UploadKind.DATASET))
+    model, images = (here.client.get_upload(here.example(name, kind)) for name, kind in examples)
     assert isinstance(model.facts, CheckpointFacts)
     assert model.facts.family == "spikformer"
     assert isinstance(images.facts, DataSetFacts)

@@ -50,11 +50,12 @@ class Service:
         return self.client.wait_upload(self.client.upload(path, kind).id)
 
     def submit(self, **changes: Any) -> JobView:
-        model = self._example("spikformer-digits.pth.tar", UploadKind.CHECKPOINT)
-        images = self._example("digits.npz", UploadKind.DATASET)
+        model = self.example("spikformer-digits.pth.tar", UploadKind.CHECKPOINT)
+        images = self.example("digits.npz", UploadKind.DATASET)
         return self.client.submit(model, images, {**QUICK, **changes})
 
-    def _example(self, name: str, kind: UploadKind) -> str:
+    def example(self, name: str, kind: UploadKind) -> str:
+        """Id of an example's upload, which is ready."""
         if name not in self.ready:
             self.ready[name] = self.upload(EXAMPLES / name, kind).id
         return self.ready[name]

@@ -33,3 +33,15 @@ def test_a_query_that_fails_is_repeated(error: Exception) -> None:
         assert poller._polling is None
 
     asyncio.run(follow())
+
+
+def test_whoever_follows_in_another_event_loop_is_told_as_well() -> None:
+    """The last one may have waited, in vain, for the event that is there now."""
+    poller = EventPoller(lambda job_ids: dict.fromkeys(job_ids, 7))
+
+    async def follow(after: int, seconds: float) -> int | None:
+        async with poller.subscribed("job_1"):
+            return await poller.wait_for_event("job_1", after, seconds)
+
+    assert asyncio.run(follow(7, 0.01)) is None
+    assert asyncio.run(follow(6, 10)) == 7
