@@ -116,8 +116,9 @@ READING = {*specs.PixelReading.model_fields, *specs.ClassReading.model_fields, "
 
 SEARCHING = frozenset(
     {
-        "budget.min_memory_saving", "budget.max_parameter_bytes", "budget.max_macs", "policy", "policy_params", "rates",
-        "profile", "excluded_groups", "max_rates",
+        "budget.min_memory_saving", "budget.max_parameter_bytes", "budget.max_macs", "budget.max_inference_bytes",
+        "budget.max_synaptic_operations", "budget.max_stored_bytes", "policy", "policy_params", "rates", "profile",
+        "excluded_groups", "max_rates",
     }
 )  # fmt: skip
 """Fields, by their places, that say what is searched for, and how far."""

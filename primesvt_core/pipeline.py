@@ -29,7 +29,7 @@ from primesvt_core.method.finished_curve import FinishedCurve, check_same_inputs
 from primesvt_core.method.given_plan import GivenPlan
 from primesvt_core.method.other_limits import limits_of, measured
 from primesvt_core.method.result import RunResult
-from primesvt_core.method.run import begin
+from primesvt_core.method.run import Method, begin
 from primesvt_core.method.shared_profile import EXPLORED, computing
 from primesvt_core.method.steps import StepProgress, Steps
 from primesvt_core.method.training_data import calibration_set, check_training_data, training_set
@@ -111,15 +111,7 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
     with steps.step(Step.SORT):
         layers, groups, rates = sort(candidates)
 
-    method = run.method(groups, rates, start, goal, queue)
-    if request.is_search:
-        with steps.step(Step.PROFILE, total=len(rates)) as progress:
-            candidates.note = progress.note
-            method.profile(progress)
-
-    with steps.step(Step.SEARCH) as progress:
-        candidates.note = progress.note
-        found = method.search(progress)
+    found = _search(run.method(groups, rates, start, goal, queue), request, candidates, len(rates), steps)
 
     if request.spec.fine_tuning.epochs > 0:
         _fine_tune(candidates, found.search.best, steps)
@@ -142,6 +134,17 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         write_report(report, request.out)
         keep_cells(candidates, request.out)
     return report
+
+
+def _search(method: Method, request: Request, candidates: Candidates, groups: int, steps: Steps) -> search.Found:
+    """Profile as many groups, unless the rates are given, and let the method search."""
+    if request.is_search:
+        with steps.step(Step.PROFILE, total=groups) as progress:
+            candidates.note = progress.note
+            method.profile(progress)
+    with steps.step(Step.SEARCH) as progress:
+        candidates.note = progress.note
+        return method.search(progress)
 
 
 def _fine_tune(candidates: Candidates, best: CurvePoint, steps: Steps) -> None:

@@ -25,7 +25,6 @@ AT_ONCE = 4
 LONGEST_SECONDS = 0.25
 """How long one that is not answered yet keeps others of its sender waiting."""
 
-
 MOST_SECONDS = 5.0
 """How long a refusal counts for the same requests that wait behind it."""
 

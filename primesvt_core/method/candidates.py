@@ -93,8 +93,8 @@ class Candidates:
             geometry=geometry(self.family, self.config),
             unused=self.unused,
         )
-        self._bytes, self._macs = bytes.COST.of(network), macs.COST.of(network)
-        self.memory_before, self.macs_before = self._bytes({}), self._macs({})
+        self._bytes = bytes.COST.of(network)
+        self.memory_before, self.macs_before = self._bytes({}), macs.COST.of(network)({})
         self.precision = spec.weights or inspection.checkpoint.weights
         """In which weights of pruned models are stored; None where they keep their dtype."""
         self._stored_bytes = stored.of(network, self.precision)

@@ -22,6 +22,9 @@ from primesvt_core.policies import POLICIES, AnyPolicy, CurvePolicy, Policy, Pol
 from primesvt_core.types import CurvePoint, GroupSize
 from primesvt_core.workspace.sharing import CellQueue
 
+Method = ByAccuracy | ByCurve | ByDivergence | ByPlan
+"""How a run profiles and searches."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -59,7 +62,7 @@ class Run:
         start: CurvePoint,
         goal: Goal,
         queue: CellQueue | None,
-    ) -> ByAccuracy | ByCurve | ByDivergence | ByPlan:
+    ) -> Method:
         """How the run profiles and searches."""
         if self.candidates.finished is not None:
             return ByCurve(self.divergences, self.candidates.finished)

@@ -111,17 +111,20 @@ def _of_data(spec: CompressionSpec, inputs: Inputs) -> Iterator[str]:
         yield "The job numbers class folders in plain order, as the model's public training code does."
 
 
+FOUND_LATER = {
+    "max_macs": "so few multiply-accumulates can be reached",
+    "max_inference_bytes": "so little inference memory can be reached",
+    "max_synaptic_operations": "so few synaptic operations can be reached, which the search estimates,",
+    "max_stored_bytes": "so few stored bytes can be reached",
+    "max_time_steps": "the model can be run for fewer time steps",
+}
+"""By the budget's limit, what nobody knows before."""
+
+
 def _told_later(spec: CompressionSpec) -> Iterator[str]:
     """Limits that only the run can compare with the model."""
     if spec.budget.min_accuracy is not None:
         yield "What the lowest accuracy leaves to lose is known once the job has measured the original model."
-    if spec.budget.max_macs is not None:
-        yield "Whether so few multiply-accumulates can be reached is found when the job runs."
-    if spec.budget.max_inference_bytes is not None:
-        yield "Whether so little inference memory can be reached is found when the job runs."
-    if spec.budget.max_synaptic_operations is not None:
-        yield "Whether so few synaptic operations can be reached is found when the job runs; the search estimates them."
-    if spec.budget.max_stored_bytes is not None:
-        yield "Whether so few stored bytes can be reached is found when the job runs."
-    if spec.budget.max_time_steps is not None:
-        yield "Whether the model can be run for fewer time steps is found when the job runs."
+    for field, question in FOUND_LATER.items():
+        if getattr(spec.budget, field) is not None:
+            yield f"Whether {question} is found when the job runs."

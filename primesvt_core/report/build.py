@@ -90,19 +90,11 @@ def build_report(
             *_about(candidates, exported),
         ),
         classes=class_figures(exported.classes, candidates.images.data.classes),
-        time_steps=tuple(
-            TimeStepFigures(time_steps=steps, accuracy_before=before, accuracy_after=after)
-            for steps, (before, after) in enumerate(exported.by_step, 1)
-        ),
+        time_steps=_time_steps(exported),
         evaluations=found.evaluations,
         compared_images=found.images,
         agreement=AgreementFigures(**asdict(found.agreement)),
-        energy=EnergyFigures(
-            joules_per_mac=JOULES_PER_MAC,
-            joules_per_ac=JOULES_PER_AC,
-            source=ENERGY_SOURCE,
-            images=len(operation_images(candidates)),
-        ),
+        energy=_energy(candidates),
         family_of_budgets=_family(candidates, result),
         given_rates=None if candidates.given is None else dict(candidates.given.rates),
         config=exported.pruned.config.model_dump(mode="json"),
@@ -111,6 +103,22 @@ def build_report(
         model_sha256=exported.sha256,
         environment=_environment(candidates),
         timings={**seconds, **exported.latencies},
+    )
+
+
+def _time_steps(exported: ExportedModel) -> tuple[TimeStepFigures, ...]:
+    return tuple(
+        TimeStepFigures(time_steps=steps, accuracy_before=before, accuracy_after=after)
+        for steps, (before, after) in enumerate(exported.by_step, 1)
+    )
+
+
+def _energy(candidates: Candidates) -> EnergyFigures:
+    return EnergyFigures(
+        joules_per_mac=JOULES_PER_MAC,
+        joules_per_ac=JOULES_PER_AC,
+        source=ENERGY_SOURCE,
+        images=len(operation_images(candidates)),
     )
 
 
