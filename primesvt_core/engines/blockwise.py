@@ -145,7 +145,8 @@ class BlockEngine:
 
     def logits(self, block: int, patches: Sequence[Patch]) -> tuple[Tensor, list[Tensor]]:
         """Logits ``(B, num_classes)`` of the original and of each candidate on the images of a block."""
-        room = self.kept_bytes // 3 if len(patches) == 1 else 0  # for one alone, which may become the base
+        may_be_base = len(patches) == 1 and extends(patches[0], self.base.patch)
+        room = self.kept_bytes // 3 if may_be_base else 0
         self.levels = {id(patch): self.levels.get(id(patch)) or self._level(patch, room) for patch in patches}
         labels = self._labels(block)
         pieces = self._pieces(block)

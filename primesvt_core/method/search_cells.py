@@ -83,9 +83,9 @@ class SearchCells:
             cells = zip((name for name, _ in missing), found, strict=True)
             self.workspace.learn({self.key(name, block): _written(result) for name, result in cells})
 
-    def tally(self, candidate: str, total: int) -> Tally:
-        """A candidate on the blocks that are remembered, from the first on."""
-        found = (self._cell(candidate, block) for block in range(self.blocks))
+    def tally(self, candidate: str, total: int, blocks: int | None = None) -> Tally:
+        """A candidate on the blocks that are remembered, from the first on; with ``blocks``, on so many at most."""
+        found = (self._cell(candidate, block) for block in range(self.blocks if blocks is None else blocks))
         bits = (_bits(cell) for cell in takewhile(lambda cell: cell is not None, found) if cell is not None)
         return Tally.of(bits, total)
 

@@ -43,6 +43,7 @@ class SearchSplit:
         self._named: dict[tuple[tuple[str, float], ...], tuple[str, Patch]] = {}
         self._asked: set[str] = set()
         self._checked: dict[str, Rates] = {}
+        self._differing: dict[str, int] = {}
         self._agreed: Agreement | None = None
 
     @property
@@ -164,7 +165,7 @@ class SearchSplit:
         """The same where nothing has to be computed for it; None where something has."""
         name, _ = self._name(rates)
         found = self._answer(name, allowed_drop)
-        if found is Answer.CLOSE and self.checks.tally(name, self.total).is_complete:
+        if found is Answer.CLOSE and self._by_reference(name, allowed_drop) is not Answer.OPEN:
             return self._decision(rates, name, allowed_drop)
         return {Answer.WITHIN: True, Answer.BEYOND: False}.get(found)
 
@@ -244,9 +245,11 @@ class SearchSplit:
     @property
     def agreement(self) -> Agreement:
         """How often engine and reference differ, on the candidates that both have computed."""
-        pairs = [(self.predictions(rates), self._checks_of(rates)) for rates in [*self._checked.values()]]
-        differing = sum(a != b for mine, other in pairs for a, b in zip(mine.classes, other.classes, strict=True))
-        return Agreement(differing=differing, compared=sum(len(mine.classes) for mine, _ in pairs))
+        for name, rates in [*self._checked.items()]:
+            if name not in self._differing:
+                pairs = zip(self.predictions(rates).classes, self._checks_of(rates).classes, strict=True)
+                self._differing[name] = sum(mine != other for mine, other in pairs)
+        return Agreement(differing=sum(self._differing.values()), compared=len(self._differing) * self.total)
 
     def _cells(self, prefix: str, *, as_written: bool) -> SearchCells:
         search = self.candidates.images.splits.search
@@ -302,10 +305,24 @@ class SearchSplit:
     def _decision(self, rates: Rates, candidate: str, allowed_drop: float) -> bool:
         found = self._answer(candidate, allowed_drop)
         if found is Answer.CLOSE:
-            right = self._checks_of(rates).right
-            tally = Tally(right=sum(right), seen=len(right), total=len(right))
-            found = answer(sum(self._checks_of({}).right), tally, allowed_drop)
+            found = self._referred(rates, allowed_drop)
         return found is Answer.WITHIN
+
+    def _referred(self, rates: Rates, allowed_drop: float) -> Answer:
+        """The reference's decision, which sees no more images than it needs either."""
+        asked = self._asking(rates)
+        for seen in range(self.checks.blocks):
+            # Of the blocks so far alone, whatever else is remembered: what is compared is the same in every run.
+            found = self._by_reference(asked[0], allowed_drop, blocks=seen)
+            if found is not Answer.OPEN:
+                return found
+            self.checks.compute_block(seen, [asked])
+        self._checked[asked[0]] = rates
+        return self._by_reference(asked[0], allowed_drop)
+
+    def _by_reference(self, candidate: str, allowed_drop: float, *, blocks: int | None = None) -> Answer:
+        """What the reference's cells say, of all blocks that are remembered or of the first of them."""
+        return answer(sum(self.original.right), self.checks.tally(candidate, self.total, blocks), allowed_drop)
 
     @cached_property
     def _original_right(self) -> int:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from pathlib import Path
+from time import monotonic
 
 from pydantic import JsonValue, ValidationError
 
@@ -29,6 +31,9 @@ ORDER = "order"
 SNAPSHOT = "fine-tuned-{}.safetensors"
 """Name of the large file that holds the fine-tuning of one plan."""
 
+SYNC_SECONDS = 1.0
+"""A machine that loses its power takes what was computed in so many seconds with it; a process that ends, nothing."""
+
 REPAIRED = "repaired-{}.safetensors"
 """Name of the large file that holds what a repair has made of one plan."""
 
@@ -41,6 +46,7 @@ class Workspace:
         root.mkdir(parents=True, exist_ok=True)
         self._cells = _read_cells(root / CELLS)
         self._reusable: dict[str, JsonValue] = {}
+        self._synced = -inf
 
     def bind(self, inputs: Mapping[str, JsonValue]) -> None:
         """Claim the workspace for these inputs, of which ``spec`` is a constraint spec.
@@ -96,7 +102,9 @@ class Workspace:
         with (self.root / CELLS).open("a", encoding="utf-8") as file:
             file.writelines(json.dumps({"key": key, "value": value}) + "\n" for key, value in new.items())
             file.flush()
-            os.fsync(file.fileno())
+            if monotonic() - self._synced >= SYNC_SECONDS:
+                os.fsync(file.fileno())
+                self._synced = monotonic()
         self._cells |= new
 
     def path(self, name: str) -> Path:

@@ -162,6 +162,38 @@ def test_accepted_steps_are_checked_until_the_margin_is_one_image(make: Callable
     assert split.agreement.compared == 5 * IMAGES
 
 
+class Losing:
+    """An engine that is right about nothing which candidates change."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.seen = engine, list[int]()
+
+    def evaluate(self, block: int, patches: Sequence[Patch]) -> list[Predictions]:
+        self.seen += [block for patch in patches if patch.touched]
+        found = self.engine.evaluate(block, patches)
+        return [
+            replace(each, right=(False,) * len(each.right)) if patch.touched else each
+            for patch, each in zip(patches, found, strict=True)
+        ]
+
+    def rebase(self, patch: Patch) -> None:
+        self.engine.rebase(patch)
+
+
+def test_the_reference_sees_no_more_images_than_its_answer_needs(make: Callable[[str], SearchSplit]) -> None:
+    split = make("w")
+    split.start()
+    rates = every(grid(split))[0]
+    lost = split.original.right.count(True) - split.predictions(rates).right.count(True)
+    reference = Losing(split.checks.engine)
+    split.__dict__["checks"] = replace(split.checks, engine=reference)
+    compared = split.agreement.compared
+    assert not split.is_within(rates, lost / IMAGES)
+    assert 0 < len(reference.seen) < split.checks.blocks
+    assert split.known_answer(rates, lost / IMAGES) is False
+    assert split.agreement.compared == compared
+
+
 class Other:
     """An engine that predicts other classes of the first images of a block for what touches many tensors."""
 
