@@ -9,7 +9,8 @@ model, profile and search, for 3 points of accuracy and no memory target.
 *Plain* is spikingjelly's module at the best of several batch sizes, every candidate from the images: the median of 3
 evaluations or more, before and after every round of ours, times the number of evaluations. *Before* is the evaluator of
 the commit before the engine, which runs from a worktree of that commit; where a candidate could be given up early, its
-time counts as if it had not been. *Ours* runs from start to end as users run it, decisions that come early included; median of 3.
+time counts as if it had not been. *Ours* runs from start to end as users run it, decisions that come early included;
+median of 3.
 """
 
 from __future__ import annotations
