@@ -49,6 +49,9 @@ from primesvt_core.spec import CompressionSpec
 from primesvt_core.types import CurvePoint, Plan, Rates
 from primesvt_core.workspace.store import SCORES, SNAPSHOT, Workspace
 
+UNPRUNED = "unpruned"
+"""Name of the candidate that loses no channel."""
+
 LONG_SECONDS = 2.0
 """What is left for longer is told."""
 
@@ -204,7 +207,13 @@ class Candidates:
 
     def plan(self, rates: Rates) -> Plan:
         """For every group at its rate, the channels kept."""
-        return plan_for(rates, self.groups, self.scores)
+        pruned = {name: rate for name, rate in rates.items() if rate}
+        return plan_for(pruned, self.groups, self.scores if pruned else {})
+
+    def name(self, rates: Rates) -> str:
+        """A short name for a candidate, the same in every process."""
+        plan = self.plan(rates)
+        return UNPRUNED if rates and not plan.kept else fingerprint(plan)
 
     def memory(self, rates: Rates) -> int:
         """Parameter memory in bytes at the given rates."""
@@ -218,19 +227,32 @@ class Candidates:
         """Bytes of parameters and buffers in the file of the model pruned at the given rates; the original's are its
         own, whatever pruned ones are stored as.
         """
-        sizes = self.sizes(rates)
-        is_pruned = any(sizes.get(group.name, group.size) < group.size for group in self.groups)
-        return self._stored_bytes(sizes) if is_pruned else self.stored_before
+        return self._stored_bytes(self.sizes(rates)) if rates else self.stored_before
 
     @cached_property
     def stored_original(self) -> StoredState:
         """The unpruned model, as its own file has it."""
         return as_it_was(self.inspection.checkpoint, self.state)
 
+    @cached_property
+    def whole(self) -> Rates | None:
+        """Rates of the candidate that loses no channel; None where that is the original itself.
+
+        It is another where its weights are stored in fewer bytes, or candidates run for fewer time steps.
+        """
+        is_smaller = self._stored_bytes({}) < self.stored_before
+        if not is_smaller and not self.time_steps.is_shortened:
+            return None
+        return {group.name: 0.0 for group in self.network.groups}
+
+    def as_candidate(self, rates: Rates) -> Rates:
+        """The rates of what would be delivered: of the original those of the candidate that loses no channel."""
+        return rates or self.whole or {}
+
     @property
     def deepest(self) -> Rates:
         """Every group at its deepest rate; limits make it less."""
-        return {group.name: self.spec.rates[-1] for group in self.groups}
+        return self.as_candidate({group.name: self.spec.rates[-1] for group in self.groups})
 
     def sizes(self, rates: Rates) -> dict[str, int]:
         """Channels left of every group that is pruned at the given rates."""
@@ -271,7 +293,7 @@ class Candidates:
 
     def _first_correct(self, rates: Rates, samples: int) -> list[bool]:
         """The same for the first images in `confirmation_order`, from look to look."""
-        name = f"{self._confirmation}/{fingerprint(self.plan(rates))}"
+        name = f"{self._confirmation}/{self.name(rates)}"
         found: list[bool] = []
         for start, end in pairwise((0, *self._looks)):
             if end <= samples:
@@ -312,7 +334,7 @@ class Candidates:
 
     def _sliced(self, rates: Rates) -> SpikingModel:
         """The pruned model; the last one is kept for the next look at it."""
-        name = fingerprint(self.plan(rates))
+        name = self.name(rates)
         if self._last is None or self._last[0] != name:
             pruned = self.build_pruned(rates)
             self._last = name, build(self.family, pruned.config, pruned.state).to(self.device)
@@ -346,15 +368,15 @@ class Candidates:
     def build_pruned(self, rates: Rates) -> Pruned:
         """Slice the original, repaired, fine-tune the result if the spec says so, and round it as it will be stored.
 
-        Without anything to slice it is the original, over all its time steps, as it is: a promise that nothing is lost
-        needs no test.
+        Without rates it is the original, over all its time steps, as it is: a promise that nothing is lost needs no
+        test.
 
         Raises:
             SpecError: if the precision of the stored weights cannot hold one.
         """
-        plan = self.plan(rates)
-        if not plan.kept:
+        if not rates:
             return Pruned(config=self.config, stored=self.stored_original)
+        plan = self.plan(rates)
         config, state = prune(self.family, self.shorter_config, {**self.state, **self.repaired(rates)}, plan)
         if not self.spec.fine_tuning.epochs or self.training is None:
             return Pruned(config=config, stored=as_stored(state, self.precision))
