@@ -2,8 +2,8 @@
 
     python -m examples.train_fashion --data ../shared/data/fashion-mnist
 
-reads the four original files and writes ``sdt-fashion.pth.tar``, in the layout of the public training scripts. It learns
-for one time step first, which is four times as fast, then for all four; the 10,000 test images are for the study.
+reads the four original files and writes ``sdt-fashion.pth.tar``, in the layout of the public training scripts. It
+learns for one time step first, which is four times as fast, then for all four; the test images are for the study.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python -m examples.train_nmnist --data ../shared/data/n-mnist-small
 
-reads the two archives of frames (``nmnist-frames-T4-train.npz``, ``-test.npz``: ``images`` ``(N, 4, 2, 34, 34)``, counts of
-events by time step and polarity, ``labels``) and writes ``spikingformer-nmnist.pth.tar``, in the layout of the public
+reads two archives of frames (``nmnist-frames-T4-train.npz``, ``-test.npz``: ``images`` ``(N, 4, 2, 34, 34)``, counts of
+events by time step and polarity, ``labels``). It writes ``spikingformer-nmnist.pth.tar``, in the layout of the public
 training scripts, and ``nmnist-rest.npz`` with the 600 samples that it was not trained on. N-MNIST: Orchard et al. 2015,
 CC BY-SA 4.0; what is written of its samples is under the same licence.
 """

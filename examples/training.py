@@ -1,4 +1,4 @@
-"""What the recipes of this folder share: a training loop on tensors, and a checkpoint as public training scripts save it.
+"""What the recipes of this folder share: a training loop on tensors, and a checkpoint as public scripts save it.
 
 Plain cross-entropy with smoothed labels, AdamW, one cycle of the learning rate. Spiking networks cost a pass for every
 time step, so that a recipe may begin with one time step and finish with all of them.

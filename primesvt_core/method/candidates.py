@@ -93,7 +93,7 @@ class Candidates:
         self.network = network = Network(
             shapes=inspection.shapes,
             groups=self.family.groups(self.config),
-            geometry=geometry(self.family, self.config),
+            geometry=geometry(self.family, self.time_steps.as_run(self.config)),
             unused=self.unused,
         )
         self._bytes = bytes.COST.of(network)
@@ -103,7 +103,9 @@ class Candidates:
         self._stored_bytes = stored.of(network, self.precision)
         self.stored_before = stored.of(network, inspection.checkpoint.weights)({})
         check_range(state, self.precision)
-        self.shorter_network = replace(network, geometry=geometry(self.family, self.shorter_config))
+        self.shorter_network = replace(
+            network, geometry=geometry(self.family, self.time_steps.as_run(self.shorter_config))
+        )
         """Of candidates, which may run for fewer time steps."""
         self._macs = macs.COST.of(self.shorter_network)
         self.training: TrainingSet | None = None

@@ -244,7 +244,10 @@ def _measurement(
         parameter_bytes=memory_bytes(shapes, candidates.unused),
         macs=candidates.macs(rates),
         inference_memory_bytes=inference_bytes(
-            candidates.family, config, memory_bytes(shapes, candidates.unused), frames=candidates.has_frames
+            candidates.family,
+            candidates.time_steps.as_run(config),
+            memory_bytes(shapes, candidates.unused),
+            frames=candidates.has_frames,
         ),
         synaptic_operations=operations.synaptic,
         multiply_accumulates=operations.multiply_accumulates,

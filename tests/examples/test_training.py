@@ -65,9 +65,12 @@ def test_the_event_model_is_trained_on_500_samples_and_the_others_are_kept(run, 
     assert (found.family_key, found.config) == ("spikingformer", train_nmnist.CONFIG)
     assert len(open_data(tmp_path / "trained" / train_nmnist.REST)) == 60
     assert found.questions == {}
-    assert evaluate(
-        tmp_path / "trained" / train_nmnist.CHECKPOINT, tmp_path / "trained" / train_nmnist.REST, split_name="all"
-    ).samples == 60
+    assert (
+        evaluate(
+            tmp_path / "trained" / train_nmnist.CHECKPOINT, tmp_path / "trained" / train_nmnist.REST, split_name="all"
+        ).samples
+        == 60
+    )
 
 
 def idx(folder: Path, counts: dict[str, int]) -> Path:
