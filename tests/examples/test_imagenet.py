@@ -21,8 +21,6 @@ from primesvt_core.report import publishing
 from primesvt_core.report.schema import Report
 from primesvt_core.testing.models import random_model
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 ROOT = Path(__file__).resolve().parents[2]
 SIDE, PICTURES = 32, 60
 SYNSETS = ("n01440764", "n01443537", "n01484850")

@@ -18,8 +18,6 @@ from primesvt_core.intake.inspect import inspect
 from primesvt_core.testing.models import TINY
 from tests.support import tiny
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):  # type: ignore[no-untyped-def]

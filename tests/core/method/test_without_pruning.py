@@ -20,8 +20,6 @@ from primesvt_core.spec import parse
 from primesvt_core.testing.models import TINY
 from tests.support import tiny
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 SAMPLES = 60
 Ask = Callable[..., Request]
 
