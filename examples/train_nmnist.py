@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
@@ -30,7 +31,7 @@ CONFIG = Config(
 STAGES = (training.Stage(passes=60, rate=4e-3, batch=50),)
 
 
-def frames(folder: Path) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def frames(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """All samples ``(N, 4, 2, 34, 34)`` and their labels."""
     parts = [np.load(folder / f"nmnist-frames-T4-{part}.npz") for part in ("train", "test")]
     return np.concatenate([part["images"] for part in parts]), np.concatenate([part["labels"] for part in parts])

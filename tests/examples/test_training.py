@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,12 @@ from primesvt_core.intake.inspect import inspect
 from primesvt_core.testing.models import TINY
 from tests.support import tiny
 
+Run = Callable[..., None]
+
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):  # type: ignore[no-untyped-def]
-    def called(main, *options: str) -> None:  # type: ignore[no-untyped-def]
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    def called(main: Callable[[], None], *options: str) -> None:
         monkeypatch.setattr(sys, "argv", ["recipe", "--out", str(tmp_path / "trained"), *options])
         main()
 
@@ -57,7 +60,7 @@ def archives(folder: Path, counts: dict[str, int]) -> Path:
 
 
 @pytest.mark.thorough
-def test_the_event_model_is_trained_on_500_samples_and_the_others_are_kept(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_event_model_is_trained_on_500_samples_and_the_others_are_kept(run: Run, tmp_path: Path) -> None:
     run(train_nmnist.main, "--data", str(archives(tmp_path, {"train": 520, "test": 40})), "--share", "0.001")
     found = inspect(tmp_path / "trained" / train_nmnist.CHECKPOINT)
     assert (found.family_key, found.config) == ("spikingformer", train_nmnist.CONFIG)
@@ -84,7 +87,7 @@ def idx(folder: Path, counts: dict[str, int]) -> Path:
 
 
 @pytest.mark.thorough
-def test_the_masked_model_is_trained_on_the_original_files(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_masked_model_is_trained_on_the_original_files(run: Run, tmp_path: Path) -> None:
     data = idx(tmp_path, {"train": 200, "t10k": 50})
     run(train_fashion.main, "--data", str(data), "--share", "0.2")
     found = inspect(tmp_path / "trained" / train_fashion.CHECKPOINT)
