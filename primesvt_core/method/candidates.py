@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from itertools import pairwise
 from typing import cast
@@ -27,7 +27,6 @@ from primesvt_core.engines import Engine, Images, open_engine
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.splits import SplitImages
 from primesvt_core.evaluation.time_steps import correct_by_step, why_not_fewer
-from primesvt_core.families._base import FamilyConfig
 from primesvt_core.intake.geometry import geometry
 from primesvt_core.intake.inspect import Inspection
 from primesvt_core.intake.loading import build
@@ -37,7 +36,7 @@ from primesvt_core.method.finished_curve import FinishedCurve
 from primesvt_core.method.given_plan import FittedPlan
 from primesvt_core.method.limits import chosen_groups
 from primesvt_core.method.search import Limit
-from primesvt_core.method.storing import StoredState, as_it_was, check_range
+from primesvt_core.method.storing import Pruned, StoredState, as_it_was, check_range
 from primesvt_core.method.storing import stored as as_stored
 from primesvt_core.method.time_steps import time_steps
 from primesvt_core.promise.bounds import Paired, paired
@@ -54,20 +53,6 @@ UNPRUNED = "unpruned"
 
 LONG_SECONDS = 2.0
 """What is left for longer is told."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pruned:
-    """A sliced model: its config and its state dict, as it is stored and read back."""
-
-    config: FamilyConfig
-    stored: StoredState
-    losses: tuple[float, ...] = ()
-
-    @property
-    def state(self) -> Mapping[str, Tensor]:
-        """The state dict, as it is read back from the file."""
-        return self.stored.state
 
 
 class Candidates:
