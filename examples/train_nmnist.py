@@ -26,7 +26,7 @@ TRAINED_ON = 500
 CHECKPOINT, REST = "spikingformer-nmnist.pth.tar", "nmnist-rest.npz"
 CONFIG = Config(
     variant="dvs", num_classes=10, in_channels=2, time_steps=4, image_size=34, stem=(16, 32, 64, 128), embed_dim=128,
-    blocks=(BlockConfig(qk_dim=128, v_dim=128, mlp_dim=512),) * 2, num_heads=8, attention_scale=0.125,
+    blocks=(BlockConfig(qk_dim=128, v_dim=128, mlp_dim=512),) * 2, num_heads=8,
 )  # fmt: skip
 STAGES = (training.Stage(passes=60, rate=4e-3, batch=50),)
 
