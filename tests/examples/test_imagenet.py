@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,10 @@ from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import load
 from primesvt_core.report import publishing
 from primesvt_core.report.schema import Report
-from primesvt_core.testing.models import random_model
+from primesvt_core.testing.models import FamilyModel, random_model
 
 ROOT = Path(__file__).resolve().parents[2]
-SIDE, PICTURES = 32, 60
+SIDE, PICTURES, SEEDS = 32, 60, 40
 SYNSETS = ("n01440764", "n01443537", "n01484850")
 CONFIG = Config(
     variant="imagenet", num_classes=len(SYNSETS), in_channels=3, time_steps=2, image_size=SIDE, stem=(4, 8, 16),
@@ -34,9 +35,17 @@ SPEC = {
 }  # fmt: skip
 
 
+def firing() -> FamilyModel:
+    """A model of which every neuron layer fires: of four tokens attention seldom does."""
+    for seed in range(SEEDS):
+        with suppress(ValueError):
+            return random_model("spikformer", CONFIG, seed)
+    raise AssertionError("no seed makes every neuron layer fire")
+
+
 def save_model(path: Path) -> None:
     """As the public training script saves one."""
-    state = random_model("spikformer", CONFIG).state
+    state = firing().state
     args = Namespace(model="spikformer", time_steps=2, num_heads=2, img_size=SIDE)
     torch.save({"state_dict": state, "args": args}, path)
 
@@ -80,7 +89,7 @@ def test_the_table_has_ours_beside_the_papers(
     shown = [row for row in rows if "preset" in row and "..." not in row]
     names = ["paper preset, single shot", *(["paper preset, fine-tuned"] if epochs else []), "default preset"]
     assert [next(name for name in names if row.startswith(name)) for row in shown] == names
-    assert "26.68 %  70.3 %" in " ".join(shown[0].split(" "))
+    assert [text in shown[0] for text in ("26.68 %", "70.3 %")] == [True, True]
     for name, row in zip(names, shown, strict=True):
         folder = tmp_path / "out" / name.replace(", ", "-").replace(" ", "-")
         report = Report.model_validate_json((folder / "report.json").read_bytes())
