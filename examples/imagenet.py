@@ -61,7 +61,9 @@ def ways(epochs: int, changes: Mapping[str, Any]) -> Iterator[Way]:
 
 def table(found: Mapping[str, tuple[Way, Report]]) -> str:
     """Ours beside the paper's, a row for every way."""
-    rows = [("", "paper: saved", "accuracy", "ours: saved", "original", "accuracy", "drop at most", "verdict")]
+    rows: list[tuple[str, ...]] = [
+        ("", "paper: saved", "accuracy", "ours: saved", "original", "accuracy", "drop at most", "verdict")
+    ]
     for name, (way, report) in found.items():
         figures = (report.memory_saving, report.baseline.accuracy, report.pruned.accuracy)
         bound = percent_text(report.confirmation.drop_upper_bound)
@@ -89,9 +91,11 @@ def main() -> None:
     for way in ways(asked.epochs, asked.spec):
         print(f"{way.name} ...", flush=True)
         out = asked.out / way.name.replace(", ", "-").replace(" ", "-")
+        spec = parse(way.asked)
+        learns = spec.repair != "none" or spec.fine_tuning.epochs > 0  # others would not look at training images
         request = Request(
-            checkpoint=asked.checkpoint, data=asked.data, train_data=asked.train_data, spec=parse(way.asked), out=out,
-            workspace=out / "workspace",
+            checkpoint=asked.checkpoint, data=asked.data, train_data=asked.train_data if learns else None, spec=spec,
+            out=out, workspace=out / "workspace",
         )  # fmt: skip
         found[way.name] = (way, compress(request))
     print(table(found))

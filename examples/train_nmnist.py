@@ -19,7 +19,8 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from examples import training
-from primesvt_core.families.spikingformer import FAMILY, BlockConfig, Config
+from primesvt_core.families._blocks import BlockConfig
+from primesvt_core.families.spikingformer import FAMILY, Config
 
 HERE = Path(__file__).parent
 TRAINED_ON = 500

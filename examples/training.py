@@ -72,13 +72,14 @@ def train(
 
 
 def _run(model: SpikingModel, samples: Samples, stage: Stage, augment: Augment, generator: torch.Generator) -> None:
-    a_pass = max(1, len(samples) // stage.batch)
+    batch = min(stage.batch, len(samples))
+    a_pass = len(samples) // batch
     total = max(2, round(stage.passes * a_pass))
     optimizer = torch.optim.AdamW(model.parameters(), lr=stage.rate, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, stage.rate, total_steps=total)
     model.train()
     began, lost = time.perf_counter(), 0.0
-    for step, chosen in zip(range(1, total + 1), _drawn(len(samples), stage.batch, generator), strict=False):
+    for step, chosen in zip(range(1, total + 1), _drawn(len(samples), batch, generator), strict=False):
         loss = cross_entropy(model(augment(samples.x[chosen], generator)), samples.y[chosen], label_smoothing=SMOOTHING)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
@@ -87,13 +88,16 @@ def _run(model: SpikingModel, samples: Samples, stage: Stage, augment: Augment, 
         lost += float(loss.detach())
         if step % a_pass == 0 or step == total:
             seconds = time.perf_counter() - began
-            print(f"{model.time_steps} time steps, {step:,} of {total:,}: loss {lost / step:.3f}, {seconds:.0f} s")
+            print(
+                f"{model.time_steps} time steps, {step:,} of {total:,}: loss {lost / step:.3f}, {seconds:.0f} s",
+                flush=True,
+            )
 
 
 def _drawn(count: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Places of images, pass after pass, each in an order of its own."""
     while True:
-        yield from torch.randperm(count, generator=generator)[: count - count % batch].split(batch)
+        yield from torch.split(torch.randperm(count, generator=generator)[: count - count % batch], batch)
 
 
 def accuracy(model: SpikingModel, samples: Samples, batch: int = 100) -> float:
@@ -101,7 +105,7 @@ def accuracy(model: SpikingModel, samples: Samples, batch: int = 100) -> float:
     with torch.inference_mode():
         right = [
             int((model(x).argmax(1) == y).sum())
-            for x, y in zip(samples.x.split(batch), samples.y.split(batch), strict=True)
+            for x, y in zip(torch.split(samples.x, batch), torch.split(samples.y, batch), strict=True)
         ]
     return sum(right) / len(samples)
 

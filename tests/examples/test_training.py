@@ -15,6 +15,7 @@ from bench import study
 from examples import train_fashion, train_nmnist, training
 from primesvt_core.data import open_data
 from primesvt_core.evaluation.evaluate import evaluate
+from primesvt_core.families.spikformer import FAMILY
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.testing.models import TINY
 from tests.support import tiny
@@ -38,7 +39,7 @@ def test_a_model_learns_stage_by_stage() -> None:
         training.Stage(passes=6, rate=5e-3, time_steps=1, batch=15),
         training.Stage(passes=2, rate=2e-3, batch=15),
     )
-    model = training.train(tiny.FAMILY, TINY, samples, stages, lambda x, _: x, seed=0)
+    model = training.train(FAMILY, TINY, samples, stages, lambda x, _: x, seed=0)
     assert model.time_steps == TINY.time_steps
     assert training.accuracy(model, samples) > 0.8
     assert training.shortened(stages, 0.5)[0].passes == 3
