@@ -38,17 +38,19 @@ METHODS = {"paper": "4", "deep": "5"}
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED, RUNS = ROOT.parent / "shared", ROOT / "bench" / "study"
+TRAINED = ROOT / "examples" / "trained"
 SEEDS = (0, 1, 2)
 DROP = 0.03
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A trained model and labelled images for it."""
+    """A trained model, labelled images for it, and the drop that it may have."""
 
     name: str
     checkpoint: Path
     data: Path
+    drop: float = DROP
 
     @property
     def is_here(self) -> bool:
@@ -59,7 +61,10 @@ SUBJECTS = (
     Subject("digits", ROOT / "examples/spikformer-digits.pth.tar", ROOT / "examples/digits.npz"),
     Subject("cifar10", SHARED / "checkpoints/spikformer-2-192-cifar10.pth.tar", SHARED / "data/cifar10"),
     Subject("fashion", SHARED / "checkpoints/spikformer-8-96-fashion.pth.tar", SHARED / "data/fashion-mnist"),
+    Subject("nmnist", TRAINED / "spikingformer-nmnist.pth.tar", TRAINED / "nmnist-rest.npz", drop=0.05),
+    Subject("fashion-sdt", TRAINED / "sdt-fashion.pth.tar", SHARED / "data/fashion-mnist"),
 )
+"""Of the last two `examples/README.md` says how to train them."""
 
 WAYS: Mapping[str, Mapping[str, Any]] = {
     "paper": {"preset": "paper"},
@@ -101,7 +106,7 @@ class Plan:
 
     @property
     def spec(self) -> CompressionSpec:
-        return parse({"budget": {"max_accuracy_drop": DROP}, "seed": self.seed, **self.changes})
+        return parse({"budget": {"max_accuracy_drop": self.subject.drop}, "seed": self.seed, **self.changes})
 
     def key(self) -> dict[str, Any]:
         """What the result depends on."""

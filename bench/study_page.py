@@ -121,7 +121,8 @@ def _draw(found: Sequence[Run], path: Path) -> None:
             own = [run for run in found if run["model"] == model and run["way"] == way]
             drops = [100 * (_rest(run) or run["confirmation"])["drop"] for run in own]
             axis.scatter([100 * run["memory_saving"] for run in own], drops, label=way, color=COLOURS[way], s=28)
-        axis.axhline(3, color="#999999", linewidth=0.8, linestyle="--")
+        allowed = next(run["key"]["spec"]["budget"]["max_accuracy_drop"] for run in found if run["model"] == model)
+        axis.axhline(100 * allowed, color="#999999", linewidth=0.8, linestyle="--")
         axis.set(title=model, xlabel="parameter memory saved, %", ylabel="accuracy drop, points", xlim=(0, 100))
     axes[0][0].legend(fontsize=8)
     figure.tight_layout()

@@ -159,11 +159,8 @@ def _goal(candidates: Candidates, start: CurvePoint) -> search.Goal:
     accuracy = candidates.original_accuracy()
     goal = search.goal(
         candidates.spec.budget, baseline_accuracy=accuracy, parameter_bytes=start.parameter_bytes,
-        limits=candidates.limits,
+        limits=candidates.limits, takes_original=not candidates.time_steps.is_shortened,
     )  # fmt: skip
-    if candidates.time_steps.is_shortened and goal.has_target:
-        # The original itself, over all its time steps, reaches no target, whatever its memory is.
-        goal = replace(goal, max_macs=min(goal.max_macs or candidates.macs_before, candidates.macs_before - 1))
     check_promise(candidates, goal.allowed_drop)  # which a least accuracy leaves, known only now
     return goal
 

@@ -16,7 +16,11 @@ FLOAT_SLACK = 1e-12
 """Accuracies are ratios of counts: a drop of exactly the allowance may come out a little above it."""
 
 Rates = Mapping[str, float]
-"""Rate of every channel group that is to be pruned; a group that is absent keeps all its channels."""
+"""Rate of every channel group that is to be pruned; a group that is absent keeps all its channels.
+
+Without any it is the original as it is. A candidate whose groups all have the rate 0 loses no channel either, but is
+what candidates are otherwise: of the precision and for the time steps that the spec asks for.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,20 +25,26 @@ class Places:
         self.what, self.of_team, self.in_all = what, of_team, in_all
         self.held: Counter[str] = Counter()
 
+    def has_room(self, team: str) -> bool:
+        """Whether the team may have one more."""
+        return self._refusal(team) is None
+
     def check(self, team: str) -> None:
         """Make sure that the team may have one more.
 
         Raises:
             RateLimited: it has as many as it may have, or all are taken.
         """
-        if self.held[team] >= self.of_team:
-            raise RateLimited(f"your team has {self.of_team} {self.what}, and may have no more", RETRY_SECONDS)
-        if self.held.total() >= self.in_all:
-            raise RateLimited(f"this server has {self.in_all} {self.what}, and can have no more", RETRY_SECONDS)
+        refusal = self._refusal(team)
+        if refusal is not None:
+            raise RateLimited(refusal, RETRY_SECONDS)
 
-    def has_room(self, team: str) -> bool:
-        """Whether the team may have one more."""
-        return self.held[team] < self.of_team and self.held.total() < self.in_all
+    def _refusal(self, team: str) -> str | None:
+        if self.held[team] >= self.of_team:
+            return f"your team has {self.of_team} {self.what}, and may have no more"
+        if self.held.total() >= self.in_all:
+            return f"this server has {self.in_all} {self.what}, and can have no more"
+        return None
 
     @contextmanager
     def taken(self, team: str) -> Iterator[None]:

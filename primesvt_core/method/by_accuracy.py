@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from primesvt_client.facts import CandidateFacts, CellFacts
 from primesvt_core.method import profiling
-from primesvt_core.method.search import Found, Goal, Search, run_rounds
+from primesvt_core.method.search import Found, Goal, Search, first_kept, run_rounds
 from primesvt_core.method.search_split import SearchSplit
 from primesvt_core.method.shared_profile import compute_with_others, explore_with_others
 from primesvt_core.method.steps import StepProgress
@@ -56,9 +56,9 @@ class ByAccuracy:
 
     def search(self, progress: StepProgress) -> Found:
         """Let the policy search, round by round, and the reference compute what it has found."""
-        found = self._rounds(progress)
+        found = self._found(progress)
         while not self.split.check([point.rates for point in found.curve[1:]]):
-            found = self._rounds(progress)  # which is remembered, but for what has become too close to call
+            found = self._found(progress)  # which is remembered, but for what has become too close to call
         return Found(
             search=found,
             cells=self.split.profile_cells(self.rates),
@@ -67,12 +67,40 @@ class ByAccuracy:
             images=self.split.total,
         )
 
+    def _found(self, progress: StepProgress) -> Search:
+        return self._without_pruning(progress) or self._rounds(progress)
+
+    def _without_pruning(self, progress: StepProgress) -> Search | None:
+        """Where a candidate that loses no channel reaches every target, it alone."""
+        candidates, whole = self.split.candidates, self.split.candidates.whole
+        if whole is None or not self.goal.has_target:
+            return None
+        is_reached = self.goal.is_reached(candidates.memory(whole), candidates.macs(whole), whole)
+        if not is_reached or first_kept([whole], self.goal.limits) is None:
+            return None
+        point = self._point(whole, progress)
+        return Search(curve=(self.start, point), best=point, fallbacks=(), reached=True)
+
     def _rounds(self, progress: StepProgress) -> Search:
         candidates = self.split.candidates
         is_within, evaluate = _observed(self.split, progress)
-        return run_rounds(
+        found = run_rounds(
             self.goal, self.rates, self.start, candidates.memory, candidates.macs, is_within,
             self.policy, evaluate, recovers=candidates.spec.fine_tuning.epochs > 0, known=self.split.known_answer,
+        )  # fmt: skip
+        if candidates.whole is None:
+            return found
+        point = self._point(candidates.whole, progress)
+        if not found.best.rates:
+            return replace(found, best=point)
+        return replace(found, fallbacks=(point, *(each for each in found.fallbacks if each.rates)))
+
+    def _point(self, rates: Rates, progress: StepProgress) -> CurvePoint:
+        outcome = self.split.evaluate(rates)
+        progress.update(CandidateFacts(accuracy=outcome.accuracy, memory_saving=outcome.memory_saving))
+        return CurvePoint(
+            rates=rates, accuracy=outcome.accuracy, accuracy_drop=self.start.accuracy - outcome.accuracy,
+            parameter_bytes=outcome.parameter_bytes, memory_saving=outcome.memory_saving,
         )  # fmt: skip
 
     def _whole_profile(self, observe: Callable[[str], None]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 
 from primesvt_client.facts import CandidateFacts, CellFacts
@@ -78,7 +79,7 @@ class ByDivergence:
             return [max(0.0, each.divergence - once) for each in self._measure_groups(every, progress)]
 
         candidates, scopes = self.candidates, {group.name: group.scope for group in self.candidates.groups}
-        self._curve = self.policy(
+        found = self.policy(
             CurveProblem(
                 steps={name: self._steps(name, rates) for name, rates in self.rates.items()},
                 measured=self.rates,
@@ -90,10 +91,13 @@ class ByDivergence:
                 limited=self._limited,
             )
         )
+        whole = candidates.whole
+        self._curve = found if whole is None else (whole, *(rates for rates in found if rates))
 
     def search(self, progress: StepProgress) -> Found:
         """Measure points of the curve, and choose those that are put to the test."""
-        self._measure_points(range(0, len(self._curve), COARSE), progress)
+        first = 0 if self.candidates.whole is None else 1
+        self._measure_points([*range(first), *range(first, len(self._curve), COARSE)], progress)
         allowed = self._allowed
         if allowed is not None:
             expected = self._forecast()
@@ -121,14 +125,21 @@ class ByDivergence:
 
     def _is_allowed(self, rates: Rates) -> bool:
         """Whether limits beside memory are kept."""
-        macs, goal = self.candidates.macs, self.goal
-        return (goal.max_macs is None or macs(rates) <= goal.max_macs) and goal.keeps_limits(rates)
+        goal, rates = self.goal, self.candidates.as_candidate(rates)
+        is_within = goal.max_macs is None or self.candidates.macs(rates) <= goal.max_macs
+        return is_within and goal.keeps_limits(rates)
 
     @property
     def _limited(self) -> tuple[Callable[[Rates], float], ...]:
         """What these limits bound."""
-        of_limits = tuple(limit.cost for limit in self.goal.limits)
-        return of_limits if self.goal.max_macs is None else (self.candidates.macs, *of_limits)
+        costs: tuple[Callable[[Rates], float], ...] = tuple(limit.cost for limit in self.goal.limits)
+        if self.goal.max_macs is not None:
+            costs = (self.candidates.macs, *costs)
+        return tuple(partial(self._as_candidate, cost) for cost in costs)
+
+    def _as_candidate(self, cost: Callable[[Rates], float], rates: Rates) -> float:
+        """Of what would be delivered: channels alone are weighed, not what candidates have in common."""
+        return cost(self.candidates.as_candidate(rates))
 
     def _steps(self, group: str, measured: Sequence[float]) -> tuple[float, ...]:
         """Rates that a policy may give a group: each removes another number of channels; measured ones come first."""
@@ -240,6 +251,9 @@ class ByDivergence:
         else:
             *gentler, best = shortlist.spaced(points, expected, allowed)
             fallbacks = tuple(gentler)
+        gentlest = points[0].point
+        if gentlest.rates == self.candidates.whole and gentlest not in (*fallbacks, best):
+            fallbacks = (gentlest, *fallbacks)  # what is delivered if nothing can be pruned
         return Search(curve=curve, best=best, fallbacks=fallbacks, reached=reached, is_shortlist=True)
 
     def _improved(self, expected: Forecast, allowed: float) -> Forecast:

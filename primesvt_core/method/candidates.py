@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from itertools import pairwise
 from typing import cast
@@ -27,7 +27,6 @@ from primesvt_core.engines import Engine, Images, open_engine
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.splits import SplitImages
 from primesvt_core.evaluation.time_steps import correct_by_step, why_not_fewer
-from primesvt_core.families._base import FamilyConfig
 from primesvt_core.intake.geometry import geometry
 from primesvt_core.intake.inspect import Inspection
 from primesvt_core.intake.loading import build
@@ -37,7 +36,7 @@ from primesvt_core.method.finished_curve import FinishedCurve
 from primesvt_core.method.given_plan import FittedPlan
 from primesvt_core.method.limits import chosen_groups
 from primesvt_core.method.search import Limit
-from primesvt_core.method.storing import StoredState, as_it_was, check_range
+from primesvt_core.method.storing import Pruned, StoredState, as_it_was, check_range
 from primesvt_core.method.storing import stored as as_stored
 from primesvt_core.method.time_steps import time_steps
 from primesvt_core.promise.bounds import Paired, paired
@@ -49,22 +48,11 @@ from primesvt_core.spec import CompressionSpec
 from primesvt_core.types import CurvePoint, Plan, Rates
 from primesvt_core.workspace.store import SCORES, SNAPSHOT, Workspace
 
+UNPRUNED = "unpruned"
+"""Name of the candidate that loses no channel."""
+
 LONG_SECONDS = 2.0
 """What is left for longer is told."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pruned:
-    """A sliced model: its config and its state dict, as it is stored and read back."""
-
-    config: FamilyConfig
-    stored: StoredState
-    losses: tuple[float, ...] = ()
-
-    @property
-    def state(self) -> Mapping[str, Tensor]:
-        """The state dict, as it is read back from the file."""
-        return self.stored.state
 
 
 class Candidates:
@@ -90,7 +78,7 @@ class Candidates:
         self.network = network = Network(
             shapes=inspection.shapes,
             groups=self.family.groups(self.config),
-            geometry=geometry(self.family, self.config),
+            geometry=geometry(self.family, self.time_steps.as_run(self.config)),
             unused=self.unused,
         )
         self._bytes = bytes.COST.of(network)
@@ -100,7 +88,9 @@ class Candidates:
         self._stored_bytes = stored.of(network, self.precision)
         self.stored_before = stored.of(network, inspection.checkpoint.weights)({})
         check_range(state, self.precision)
-        self.shorter_network = replace(network, geometry=geometry(self.family, self.shorter_config))
+        self.shorter_network = replace(
+            network, geometry=geometry(self.family, self.time_steps.as_run(self.shorter_config))
+        )
         """Of candidates, which may run for fewer time steps."""
         self._macs = macs.COST.of(self.shorter_network)
         self.training: TrainingSet | None = None
@@ -204,7 +194,13 @@ class Candidates:
 
     def plan(self, rates: Rates) -> Plan:
         """For every group at its rate, the channels kept."""
-        return plan_for(rates, self.groups, self.scores)
+        pruned = {name: rate for name, rate in rates.items() if rate}
+        return plan_for(pruned, self.groups, self.scores if pruned else {})
+
+    def name(self, rates: Rates) -> str:
+        """A short name for a candidate, the same in every process."""
+        plan = self.plan(rates)
+        return UNPRUNED if rates and not plan.kept else fingerprint(plan)
 
     def memory(self, rates: Rates) -> int:
         """Parameter memory in bytes at the given rates."""
@@ -218,19 +214,32 @@ class Candidates:
         """Bytes of parameters and buffers in the file of the model pruned at the given rates; the original's are its
         own, whatever pruned ones are stored as.
         """
-        sizes = self.sizes(rates)
-        is_pruned = any(sizes.get(group.name, group.size) < group.size for group in self.groups)
-        return self._stored_bytes(sizes) if is_pruned else self.stored_before
+        return self._stored_bytes(self.sizes(rates)) if rates else self.stored_before
 
     @cached_property
     def stored_original(self) -> StoredState:
         """The unpruned model, as its own file has it."""
         return as_it_was(self.inspection.checkpoint, self.state)
 
+    @cached_property
+    def whole(self) -> Rates | None:
+        """Rates of the candidate that loses no channel; None where that is the original itself.
+
+        It is another where its weights are stored in fewer bytes, or candidates run for fewer time steps.
+        """
+        is_smaller = self._stored_bytes({}) < self.stored_before
+        if not is_smaller and not self.time_steps.is_shortened:
+            return None
+        return {group.name: 0.0 for group in self.network.groups}
+
+    def as_candidate(self, rates: Rates) -> Rates:
+        """The rates of what would be delivered: of the original those of the candidate that loses no channel."""
+        return rates or self.whole or {}
+
     @property
     def deepest(self) -> Rates:
         """Every group at its deepest rate; limits make it less."""
-        return {group.name: self.spec.rates[-1] for group in self.groups}
+        return self.as_candidate({group.name: self.spec.rates[-1] for group in self.groups})
 
     def sizes(self, rates: Rates) -> dict[str, int]:
         """Channels left of every group that is pruned at the given rates."""
@@ -271,7 +280,7 @@ class Candidates:
 
     def _first_correct(self, rates: Rates, samples: int) -> list[bool]:
         """The same for the first images in `confirmation_order`, from look to look."""
-        name = f"{self._confirmation}/{fingerprint(self.plan(rates))}"
+        name = f"{self._confirmation}/{self.name(rates)}"
         found: list[bool] = []
         for start, end in pairwise((0, *self._looks)):
             if end <= samples:
@@ -312,7 +321,7 @@ class Candidates:
 
     def _sliced(self, rates: Rates) -> SpikingModel:
         """The pruned model; the last one is kept for the next look at it."""
-        name = fingerprint(self.plan(rates))
+        name = self.name(rates)
         if self._last is None or self._last[0] != name:
             pruned = self.build_pruned(rates)
             self._last = name, build(self.family, pruned.config, pruned.state).to(self.device)
@@ -346,15 +355,15 @@ class Candidates:
     def build_pruned(self, rates: Rates) -> Pruned:
         """Slice the original, repaired, fine-tune the result if the spec says so, and round it as it will be stored.
 
-        Without anything to slice it is the original, over all its time steps, as it is: a promise that nothing is lost
-        needs no test.
+        Without rates it is the original, over all its time steps, as it is: a promise that nothing is lost needs no
+        test.
 
         Raises:
             SpecError: if the precision of the stored weights cannot hold one.
         """
-        plan = self.plan(rates)
-        if not plan.kept:
+        if not rates:
             return Pruned(config=self.config, stored=self.stored_original)
+        plan = self.plan(rates)
         config, state = prune(self.family, self.shorter_config, {**self.state, **self.repaired(rates)}, plan)
         if not self.spec.fine_tuning.epochs or self.training is None:
             return Pruned(config=config, stored=as_stored(state, self.precision))

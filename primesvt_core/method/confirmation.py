@@ -101,7 +101,8 @@ def _tested(candidates: Sequence[CurvePoint], *, is_shortlist: bool) -> tuple[Cu
 def spaced(candidates: Sequence[CurvePoint], points: int = POINTS) -> tuple[CurvePoint, ...]:
     """About so many candidates, the last one and others of evenly spaced saving below it; the original is none.
 
-    So few that all can be tested are taken as they are.
+    So few that all can be tested are taken as they are. Those that save nothing and are not the original are tested
+    anyway: they are what is delivered if nothing can be pruned.
 
     Args:
         candidates: ascending in saving.
@@ -113,7 +114,8 @@ def spaced(candidates: Sequence[CurvePoint], points: int = POINTS) -> tuple[Curv
     wanted = [pruned[-1].memory_saving * part / points for part in range(1, points + 1)]
     places = range(len(pruned))
     nearest = {min(places, key=lambda i, at=saving: abs(pruned[i].memory_saving - at)) for saving in wanted}  # type: ignore[misc]
-    return tuple(pruned[i] for i in sorted({*nearest, len(pruned) - 1}))
+    whole = [i for i in places if pruned[i].memory_saving == 0.0]
+    return tuple(pruned[i] for i in sorted({*whole, *nearest, len(pruned) - 1}))
 
 
 def chosen(trials: Sequence[Trial]) -> Trial | None:

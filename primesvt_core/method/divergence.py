@@ -13,7 +13,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from primesvt_core.method.candidates import Candidates, fingerprint
+from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.repairing import NONE, Repairing
 from primesvt_core.method.search import Agreement
 from primesvt_core.method.search_cells import Remembered, SearchCells
@@ -22,10 +22,6 @@ from primesvt_core.types import CurvePoint, Rates
 
 IMAGES = 256
 """Images of the search split, the first ones, by which candidates are compared."""
-
-
-UNPRUNED = "unpruned"
-"""Name of the unpruned model as a candidate, which differs from the original where that runs for more time steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +84,7 @@ class Divergences:
         """What is between the original and the unpruned model over as many time steps as candidates run, in nats."""
         if not self.candidates.time_steps.is_shortened:
             return 0.0
-        name = self.candidates.groups[0].producers[0]
-        same = Patch(tensors={name: self.candidates.state[name]})  # what changes nothing is a candidate all the same
-        found = self.cells(NONE).predictions(UNPRUNED, same).divergence
-        return math.fsum(found) / len(found)
+        return self.measure([self.candidates.as_candidate({})], NONE)[0].divergence
 
     def point(self, rates: Rates, one: Compared) -> CurvePoint:
         """A candidate, measured, as a point of the accuracy-memory curve."""
@@ -166,10 +159,10 @@ class Divergences:
         self.candidates.counting(total)(min(blocks * self.candidates.images.batch_size, total))
 
     def _name(self, rates: Rates) -> str:
-        return fingerprint(self.candidates.plan(rates))
+        return self.candidates.name(rates)
 
     def _patch(self, rates: Rates, form: str) -> Patch:
-        return self.repairing.patch(form, self.candidates.plan(rates))
+        return self.repairing.patch(form, rates)
 
     def _predicted(self, cells: SearchCells, rates: Rates, form: str) -> Remembered:
         """What a candidate predicts; its repair is fitted where that is not remembered alone."""

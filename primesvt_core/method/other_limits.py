@@ -59,7 +59,8 @@ def measured(after: Measurement) -> Mapping[str, float]:
 
 
 def _inference(candidates: Candidates) -> InferenceCost:
-    record = recording(candidates.family, candidates.shorter_config, frames=candidates.has_frames)
+    config = candidates.time_steps.as_run(candidates.shorter_config)
+    record = recording(candidates.family, config, frames=candidates.has_frames)
     try:
         return inference.of(candidates.network, record)
     except ValueError as error:

@@ -16,7 +16,7 @@ from primesvt_core.method.candidates import Candidates, fingerprint
 from primesvt_core.pruning.patches import Patch, silencing
 from primesvt_core.repairs import REPAIRS
 from primesvt_core.repairs._base import Fitting
-from primesvt_core.types import Plan
+from primesvt_core.types import Plan, Rates
 from primesvt_core.workspace.atomic import tensor_file
 from primesvt_core.workspace.store import REPAIRED
 
@@ -52,10 +52,19 @@ class Repairing:
         """What the names of cells of candidates begin with that have the searching repair."""
         return cells if self.searching == NONE else f"{cells}-{self.searching}"
 
-    def patch(self, key: str, plan: Plan) -> Patch:
+    def patch(self, key: str, rates: Rates) -> Patch:
         """A candidate at the original's shapes: channels silenced, weights refitted."""
+        plan = self.candidates.plan(rates)
+        if rates and not plan.kept and self.candidates.time_steps.is_shortened:
+            return self._unchanged
         silenced = silencing(self.candidates.groups, plan)
         return Patch(silenced=silenced.silenced, tensors=self.tensors(key, plan))
+
+    @cached_property
+    def _unchanged(self) -> Patch:
+        """A candidate all the same, for fewer time steps than the original, whose weights are the original's."""
+        state, (first, *_) = self.candidates.state, self.candidates.network.groups
+        return Patch(tensors={first.producers[0]: state[first.producers[0]]})
 
     def tensors(self, key: str, plan: Plan) -> Mapping[str, Tensor]:
         """What a repair changes, by name, at the original's shapes."""

@@ -63,12 +63,14 @@ class Goal:
         target_bytes: parameter memory; likewise.
         max_macs: multiply-accumulates of one image; likewise.
         limits: the others.
+        takes_original: whether the original itself may reach the targets; not where it runs for too many time steps.
     """
 
     allowed_drop: float | None
     target_bytes: int | None
     max_macs: int | None = None
     limits: tuple[Limit, ...] = ()
+    takes_original: bool = True
 
     @property
     def has_target(self) -> bool:
@@ -83,9 +85,14 @@ class Goal:
             and self.keeps_limits(rates)
         )
 
+    @property
+    def has_limits(self) -> bool:
+        """Whether there are any beside memory and multiply-accumulates that a target has to keep."""
+        return bool(self.limits) or (self.has_target and not self.takes_original)
+
     def keeps_limits(self, rates: Rates) -> bool:
         """Whether the model pruned at the given rates keeps the limits beside memory and multiply-accumulates."""
-        return all(limit.is_kept(rates) for limit in self.limits)
+        return (self.takes_original or bool(rates)) and all(limit.is_kept(rates) for limit in self.limits)
 
 
 def first_kept(candidates: Iterable[Rates], limits: Sequence[Limit]) -> int | None:
@@ -112,7 +119,14 @@ def first_kept(candidates: Iterable[Rates], limits: Sequence[Limit]) -> int | No
     return None
 
 
-def goal(budget: Budget, *, baseline_accuracy: float, parameter_bytes: int, limits: Sequence[Limit] = ()) -> Goal:
+def goal(
+    budget: Budget,
+    *,
+    baseline_accuracy: float,
+    parameter_bytes: int,
+    limits: Sequence[Limit] = (),
+    takes_original: bool = True,
+) -> Goal:
     """Turn a budget into a goal; if two limits conflict, the stricter one applies.
 
     Args:
@@ -120,6 +134,7 @@ def goal(budget: Budget, *, baseline_accuracy: float, parameter_bytes: int, limi
         baseline_accuracy: of the original.
         parameter_bytes: likewise.
         limits: those of the budget that are neither of memory nor of multiply-accumulates.
+        takes_original: whether the original itself may reach the targets.
 
     Raises:
         ImpossibleBudget: if the original is already below the accuracy floor.
@@ -137,6 +152,7 @@ def goal(budget: Budget, *, baseline_accuracy: float, parameter_bytes: int, limi
         target_bytes=target_bytes(budget, parameter_bytes),
         max_macs=budget.max_macs,
         limits=tuple(limits),
+        takes_original=takes_original,
     )
 
 
@@ -331,7 +347,7 @@ def run_rounds(
             max_macs=goal.max_macs,
             memory=memory,
             macs=macs,
-            keeps_limits=goal.keeps_limits if goal.limits else None,
+            keeps_limits=goal.keeps_limits if goal.has_limits else None,
             is_within=partial(_with_drop, is_within, allowed_drop),
             known=partial(_with_drop, known, allowed_drop),
         )

@@ -19,7 +19,7 @@ from pydantic import JsonValue
 
 from primesvt_core.decisions import Answer, Tally, answer, margin_of
 from primesvt_core.engines import Images, open_engine
-from primesvt_core.method.candidates import Candidates, fingerprint
+from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.repairing import Repairing
 from primesvt_core.method.search import Agreement
 from primesvt_core.method.search_cells import Remembered, SearchCells
@@ -276,8 +276,8 @@ class SearchSplit:
     def _name(self, rates: Rates) -> tuple[str, Patch]:
         key = tuple(sorted(rates.items()))
         if key not in self._named:
-            plan = self.candidates.plan(rates)
-            self._named[key] = fingerprint(plan), self.repairing.patch(self.repairing.searching, plan)
+            patch = self.repairing.patch(self.repairing.searching, rates)
+            self._named[key] = self.candidates.name(rates), patch
         return self._named[key]
 
     def _asking(self, rates: Rates) -> tuple[str, Patch]:

@@ -13,6 +13,7 @@ from primesvt_core.checkpoints import Checkpoint
 from primesvt_core.checkpoints.precisions import PRECISIONS, Encoded, is_weight
 from primesvt_core.checkpoints.stored_weights import SCALES, Restored, stored_metadata
 from primesvt_core.errors import SpecError
+from primesvt_core.families._base import FamilyConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,20 @@ class StoredState:
     state: Mapping[str, Tensor]
     written: Mapping[str, Tensor]
     metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruned:
+    """A sliced model: its config and its state dict, as it is stored and read back."""
+
+    config: FamilyConfig
+    stored: StoredState
+    losses: tuple[float, ...] = ()
+
+    @property
+    def state(self) -> Mapping[str, Tensor]:
+        """The state dict, as it is read back from the file."""
+        return self.stored.state
 
 
 def stored(state: Mapping[str, Tensor], precision: str | None) -> StoredState:

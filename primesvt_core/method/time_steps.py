@@ -37,6 +37,14 @@ class TimeSteps:
         """The config of what candidates are made of, which is the original's unless they run for fewer."""
         return config.model_copy(update={"time_steps": self.candidates}) if self.is_shortened else config
 
+    def as_run(self, config: FamilyConfig) -> FamilyConfig:
+        """A config with the time steps for which its model runs on the data of the run, which frames bring."""
+        return config if self.frames is None else config.model_copy(update={"time_steps": self.original})
+
+    def of(self, config: FamilyConfig) -> int:
+        """For which a model of a config runs, on the data of the run."""
+        return self.as_run(config).time_steps
+
     def check(self, family: str, reason: str | None) -> None:
         """Refuse fewer time steps of a model, or of data, that knows none.
 

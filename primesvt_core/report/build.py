@@ -24,6 +24,7 @@ from primesvt_core.promise.bounds import Paired, drop_upper_bound
 from primesvt_core.promise.family import joint_confidence
 from primesvt_core.promise.provable import images_to_prove
 from primesvt_core.report.by_class import class_figures, class_notes
+from primesvt_core.report.kept_limits import Delivered, broken_notes, limit_figures
 from primesvt_core.report.layer_figures import layer_figures
 from primesvt_core.report.limit_notes import limit_notes
 from primesvt_core.report.schema import (
@@ -57,7 +58,8 @@ def build_report(
         exported: the pruned model, measured.
         seconds: that every step took.
     """
-    inspection = candidates.inspection
+    inspection, confirmation = candidates.inspection, _confirmation(candidates, result, exported)
+    limits = limit_figures(candidates.spec.budget, _delivered(candidates, confirmation, exported))
     return Report(
         primesvt_version=__version__,
         verdict=result.verdict,
@@ -70,7 +72,7 @@ def build_report(
         memory_saving=candidates.saving(exported.after.parameter_bytes),
         stored_bytes=exported.stored_bytes,
         stored_saving=candidates.saving(exported.stored_bytes),
-        confirmation=_confirmation(candidates, result, exported),
+        confirmation=confirmation,
         search_accuracy_drop=result.point.accuracy_drop,
         spec=candidates.spec,
         assumptions=tuple(AssumptionFigures(**asdict(a)) for a in inspection.assumptions),
@@ -85,12 +87,14 @@ def build_report(
             *given_notes(candidates),
             *_family_notes(candidates),
             *result.doubts,
+            *broken_notes(limits),
             *limit_notes(result.goal, result.point.rates, exported),
             *_notes(candidates, result),
             *_about(candidates, exported),
         ),
         classes=class_figures(exported.classes, candidates.images.data.classes),
         time_steps=_time_steps(exported),
+        limits=limits,
         evaluations=found.evaluations,
         compared_images=found.images,
         agreement=AgreementFigures(**asdict(found.agreement)),
@@ -135,6 +139,21 @@ def _confirmation(candidates: Candidates, result: RunResult, exported: ExportedM
         candidates=len(result.tested),
         allowed_drop=result.goal.allowed_drop,
         held=result.unproven is None and (kept is not None or result.goal.allowed_drop is not None),
+    )
+
+
+def _delivered(candidates: Candidates, confirmation: Confirmation, exported: ExportedModel) -> Delivered:
+    after = exported.after
+    return Delivered(
+        drop_bound=confirmation.drop_upper_bound,
+        accuracy_before=exported.before.accuracy,
+        memory_saving=candidates.saving(after.parameter_bytes),
+        parameter_bytes=after.parameter_bytes,
+        macs=after.macs,
+        inference_bytes=after.inference_memory_bytes.least,
+        synaptic_operations=after.synaptic_operations,
+        stored_bytes=exported.stored_bytes,
+        time_steps=candidates.time_steps.of(exported.pruned.config),
     )
 
 
@@ -220,6 +239,8 @@ def _notes(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
         notes.append("No candidate kept the accuracy floor on the confirmation split: the model is the original.")
     if whole := left_whole(candidates.groups):
         notes.append(f"No smaller size of {', '.join(whole)} fits {described(candidates.spec)}: left whole.")
+    if result.point.rates and not candidates.plan(result.point.rates).kept:
+        notes.append(_unpruned_note(candidates))
     notes += _storing(candidates, result)
     data = candidates.images.data
     notes += [*data.notes, *numbering(data, candidates.config.num_classes)]
@@ -229,12 +250,19 @@ def _notes(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def _unpruned_note(candidates: Candidates) -> str:
+    """What is delivered where no channel is removed, and it is not the original as it is."""
+    changes = [f"for {candidates.time_steps.candidates:,} time steps"] if candidates.time_steps.is_shortened else []
+    changes += [f"with weights stored as {candidates.precision}"] if candidates.precision is not None else []
+    return f"No channel was removed: what is delivered is the original {' and '.join(changes)}."
+
+
 def _storing(candidates: Candidates, result: RunResult) -> Iterator[str]:
     """What else is to be said of the precision of the stored weights."""
     precision = candidates.precision
     if precision is None:
         return
-    if not candidates.plan(result.point.rates).kept:
+    if not result.point.rates:
         yield f"Nothing was removed: the original's weights are delivered as they were, not rounded to {precision}."
     elif candidates.spec.weights is None:
         yield f"The weights are stored as {precision}, as the original's are; --weights chooses another precision."

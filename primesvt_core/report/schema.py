@@ -211,6 +211,18 @@ class TimeStepFigures(_Frozen):
     accuracy_after: float | None = Field(description="Null beyond the time steps that the delivered model runs for.")
 
 
+class LimitFigures(_Frozen):
+    """One limit of the budget, and what the delivered model has of it."""
+
+    name: str = Field(description="Field of the budget.")
+    allowed: float
+    delivered: float = Field(
+        description="Of the accuracy what its bound says, at the confidence; of synaptic operations as measured; of"
+        " inference memory by the schedule that needs less."
+    )
+    kept: bool
+
+
 class FamilyFigures(_Frozen):
     """Budgets that were asked for of one finished curve on one confirmation split, and the promise that all share."""
 
@@ -319,6 +331,9 @@ class Report(_Frozen):
     time_steps: tuple[TimeStepFigures, ...] = Field(
         default=(),
         description="For every number of time steps, from one pass over the images; none where a note says why.",
+    )
+    limits: tuple[LimitFigures, ...] = Field(
+        default=(), description="Every limit of the budget, and whether the delivered model keeps it; new in 2."
     )
     checkpoint_sha256: str
     model_sha256: str

@@ -1,4 +1,4 @@
-"""Neurons that keep their thresholds in the state dict."""
+"""Neurons that keep their thresholds in the state dict, and the short way through inference."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from copy import deepcopy
 import pytest
 import torch
 
-from primesvt_core.layers.neurons import MultiLevelNeuron, StoredLIF, lif, stored_lif
+from primesvt_core.layers.neurons import (
+    Kind,
+    MultiLevelNeuron,
+    ShortWay,
+    StoredLIF,
+    as_spikingjelly_has_them,
+    lif,
+    make_neuron,
+    stored_lif,
+)
 
 
 @pytest.mark.parametrize("threshold", [1.0, 0.5, 0.3])
@@ -36,3 +45,30 @@ def test_levels_are_rounded_to_and_divided_by() -> None:
     x = torch.tensor([-1.0, 0.5, 1.5, 2.4, 7.6, 9.0])
     assert MultiLevelNeuron(8, 8)(x).tolist() == [0.0, 0.0, 2 / 8, 2 / 8, 1.0, 1.0]
     assert MultiLevelNeuron(8, 1, half_up=True)(x).tolist() == [0.0, 1.0, 2.0, 2.0, 8.0, 8.0]
+
+
+@pytest.mark.parametrize("kind", ["lif", "plif", "if"])
+@pytest.mark.parametrize("v_reset", [0.0, None, -0.1, 0.2])
+@pytest.mark.parametrize("decay_input", [True, False])
+def test_the_short_way_gives_the_same_spikes_and_potentials(
+    kind: Kind, v_reset: float | None, decay_input: bool
+) -> None:
+    neuron = make_neuron(kind, tau=1.7, threshold=0.6, v_reset=v_reset, decay_input=decay_input)
+    assert isinstance(neuron, ShortWay)
+    x = torch.randn(5, 3, 400, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        short, left = neuron(x), neuron.v
+        neuron.reset()  # type: ignore[operator]
+        with as_spikingjelly_has_them(neuron):
+            own = neuron(x)
+        assert torch.equal(short, own)
+        assert isinstance(left, torch.Tensor)
+        assert isinstance(neuron.v, torch.Tensor)
+        assert torch.equal(left, neuron.v)
+    assert 0.05 < float(short.mean()) < 0.8
+
+
+def test_what_learns_goes_the_long_way() -> None:
+    neuron = make_neuron("plif", tau=2.0, threshold=1.0, v_reset=None, decay_input=True)
+    neuron(3 * torch.rand(4, 2, 30)).sum().backward()
+    assert next(neuron.parameters()).grad is not None

@@ -177,3 +177,16 @@ def test_fine_tuning_lets_rounds_lose_more() -> None:
 def test_where_nothing_can_be_pruned_the_original_is_the_best() -> None:
     found = Model(big=9, small=9, stream=9).search(Budget(max_accuracy_drop=0.03, min_memory_saving=0.3))
     assert (found.best, found.fallbacks, found.reached) == (START, (), False)
+
+
+def test_an_original_that_may_not_serve_reaches_no_target() -> None:
+    budget = Budget(max_accuracy_drop=0.04, min_memory_saving=0.0)
+    usual, other = (
+        goal(budget, baseline_accuracy=0.9, parameter_bytes=1000, takes_original=takes) for takes in (True, False)
+    )
+    assert (usual.has_limits, other.has_limits) == (False, True)
+    assert [each.is_reached(1000, 8000, {}) for each in (usual, other)] == [True, False]
+    assert other.is_reached(1000, 8000, {"big": 0.0})
+    free = goal(Budget(max_accuracy_drop=0.04), baseline_accuracy=0.9, parameter_bytes=1000, takes_original=False)
+    assert not free.has_target
+    assert not free.has_limits
