@@ -20,10 +20,10 @@ from primesvt_core.intake.lifetimes import inference_bytes
 from primesvt_core.intake.loading import build, load_state
 from primesvt_core.intake.provenance import Provenance, metadata
 from primesvt_core.layers.model import SpikingModel
-from primesvt_core.method.candidates import Candidates, Pruned
+from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.operating import operations_of
 from primesvt_core.method.result import RunResult
-from primesvt_core.method.storing import stored_bytes
+from primesvt_core.method.storing import Pruned, stored_bytes
 from primesvt_core.promise.bounds import Paired, paired
 from primesvt_core.promise.classes import OfClass, by_class
 from primesvt_core.pruning.groups import composed, memory_bytes, parameter_count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from math import inf
 
 import torch
@@ -13,6 +14,7 @@ from primesvt_core.checkpoints import Checkpoint
 from primesvt_core.checkpoints.precisions import PRECISIONS, Encoded, is_weight
 from primesvt_core.checkpoints.stored_weights import SCALES, Restored, stored_metadata
 from primesvt_core.errors import SpecError
+from primesvt_core.families._base import FamilyConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,20 @@ class StoredState:
     state: Mapping[str, Tensor]
     written: Mapping[str, Tensor]
     metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruned:
+    """A sliced model: its config and its state dict, as it is stored and read back."""
+
+    config: FamilyConfig
+    stored: StoredState
+    losses: tuple[float, ...] = ()
+
+    @property
+    def state(self) -> Mapping[str, Tensor]:
+        """The state dict, as it is read back from the file."""
+        return self.stored.state
 
 
 def stored(state: Mapping[str, Tensor], precision: str | None) -> StoredState:
@@ -96,3 +112,12 @@ def check_range(state: Mapping[str, Tensor], precision: str | None) -> None:
 def stored_bytes(written: Mapping[str, Tensor], unused: frozenset[str]) -> int:
     """Bytes of a file's tensors that the forward pass uses, scales included."""
     return sum(tensor.nbytes for name, tensor in written.items() if name.removesuffix(SCALES) not in unused)
+
+
+def digest(state: Mapping[str, Tensor]) -> str:
+    """A short name for the weights of a state dict."""
+    found = sha256()
+    for name in sorted(state):
+        found.update(name.encode())
+        found.update(state[name].contiguous().numpy().tobytes())
+    return found.hexdigest()[:8]

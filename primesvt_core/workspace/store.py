@@ -29,6 +29,9 @@ ORDER = "order"
 SNAPSHOT = "fine-tuned-{}.safetensors"
 """Name of the large file that holds the fine-tuning of one plan."""
 
+SPEEDS = "speeds/"
+"""What the keys of the cells begin with that hold how many steps a candidate has time to learn: of this run alone."""
+
 REPAIRED = "repaired-{}.safetensors"
 """Name of the large file that holds what a repair has made of one plan."""
 
