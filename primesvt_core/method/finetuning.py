@@ -11,9 +11,10 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -81,6 +82,8 @@ class Lesson:
         settings: learning rate, weight decay, batch size, share of distillation.
         seed: of the order of images.
         course: how long.
+        taught: the teacher's logits ``(images, classes)`` of all that there is to learn from; computed batch by batch
+            where it is None.
     """
 
     model: SpikingModel
@@ -89,6 +92,7 @@ class Lesson:
     settings: FineTuning
     seed: int
     course: Course
+    taught: Tensor | None = None
 
     @property
     def device(self) -> torch.device:
@@ -109,16 +113,17 @@ class Lesson:
         for group in optimizer.param_groups:
             group["lr"] = rate * group["factor"]
 
-    def batches(self, first: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels of every step from one on, without an end."""
+    def batches(self, first: int) -> Iterator[tuple[Tensor, Tensor, NDArray[np.int64]]]:
+        """Images, labels and places among the training images, of every step from one on, without an end."""
         size, indices = self.settings.batch_size, np.asarray(self.training.indices)
         each = math.ceil(len(indices) / size)
         epoch, skipped = divmod(first, each)
         while True:
-            order: NDArray[np.int64] = np.random.default_rng((self.seed, epoch)).permutation(indices)
+            places = np.random.default_rng((self.seed, epoch)).permutation(len(indices))[skipped * size :]
             data, preprocessing = self.training.data, self.training.preprocessing
-            for batch in batches(data, order[skipped * size :], preprocessing, size):
-                yield torch.from_numpy(batch.images).to(self.device), torch.from_numpy(batch.labels).to(self.device)
+            for at, batch in enumerate(batches(data, indices[places], preprocessing, size)):
+                images, labels = (torch.from_numpy(x).to(self.device) for x in (batch.images, batch.labels))
+                yield images, labels, places[at * size : (at + 1) * size]
             epoch, skipped = epoch + 1, 0
 
     def begin(self) -> None:
@@ -129,21 +134,28 @@ class Lesson:
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):  # which torch has no other name for
                     module.eval()
 
-    def loss(self, images: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, images: Tensor, labels: Tensor, places: NDArray[np.int64]) -> Tensor:
         """Of one batch."""
         share, logits = self.settings.distillation, self.model(images)
         of_labels = cross_entropy(logits, labels) if share < 1 else logits.new_zeros(())
         if share == 0:
             return of_labels
-        with torch.no_grad():
-            taught = softmax(self.teacher(images) / TEMPERATURE, dim=1)
+        taught = softmax(self._taught(images, places) / TEMPERATURE, dim=1)
         learned = log_softmax(logits / TEMPERATURE, dim=1)
         return (1 - share) * of_labels + share * TEMPERATURE**2 * kl_div(learned, taught, reduction="batchmean")
 
-    def learn(self, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor, step: int) -> float:
+    def _taught(self, images: Tensor, places: NDArray[np.int64]) -> Tensor:
+        if self.taught is not None:
+            return self.taught[torch.from_numpy(places)].to(self.device)
+        with torch.no_grad():
+            return cast("Tensor", self.teacher(images))
+
+    def learn(
+        self, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor, places: NDArray[np.int64], step: int
+    ) -> float:
         """One step; returns its loss."""
         self.set_rates(optimizer, step)
-        loss = self.loss(images, labels)
+        loss = self.loss(images, labels, places)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()
@@ -178,8 +190,8 @@ def fine_tune(
             break
         total = 0.0
         lesson.begin()
-        for step, (images, labels) in enumerate(islice(stream, mark - done), done):
-            total += lesson.learn(optimizer, images, labels, step)
+        for step, batch in enumerate(islice(stream, mark - done), done):
+            total += lesson.learn(optimizer, *batch, step)
             tick(step + 1, course.steps)
         model.eval()
         if not math.isfinite(total):
@@ -195,15 +207,12 @@ def seconds_a_step(lesson: Lesson) -> float:
     Raises:
         SpecError: if no gradient reaches a weight of the model.
     """
-    trial = Lesson(
-        model=copy.deepcopy(lesson.model), teacher=lesson.teacher, training=lesson.training, settings=lesson.settings,
-        seed=lesson.seed, course=lesson.course,
-    )  # fmt: skip
+    trial = replace(lesson, model=copy.deepcopy(lesson.model))
     optimizer, seconds = trial.optimizer(), []
     trial.begin()
-    for step, (images, labels) in enumerate(islice(trial.batches(0), TRIED_STEPS)):
+    for step, batch in enumerate(islice(trial.batches(0), TRIED_STEPS)):
         began = time.perf_counter()
-        trial.learn(optimizer, images, labels, min(step, trial.course.steps - 1))
+        trial.learn(optimizer, *batch, min(step, trial.course.steps - 1))
         seconds.append(time.perf_counter() - began)
     if all(parameter.grad is None for parameter in trial.model.parameters()):
         raise SpecError("no gradient reaches a weight of this model: it cannot be fine-tuned")

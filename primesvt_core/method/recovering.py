@@ -18,6 +18,8 @@ import torch
 from pydantic import JsonValue
 from torch import Tensor
 
+from primesvt_core.engines import Images
+from primesvt_core.engines.blockwise import BlockEngine
 from primesvt_core.engines.predictions import predictions
 from primesvt_core.errors import SpecError
 from primesvt_core.families._base import FamilyConfig
@@ -31,6 +33,9 @@ from primesvt_core.method.repairing import NONE
 from primesvt_core.method.storing import stored
 from primesvt_core.types import Rates
 from primesvt_core.workspace.store import SNAPSHOT, SPEEDS
+
+MOST_TAUGHT = 4096
+"""Training images of which the original's predictions are computed once, before anything is learned."""
 
 MARKS = 6
 """Times that a candidate is looked at while it learns, the last at the end."""
@@ -78,7 +83,7 @@ class Recovery:
         lesson = self._lesson(build(candidates.family, config, state).to(candidates.device))
         name = fingerprint(candidates.plan(rates))
         pace = self._pace(name, lesson, config, seconds)
-        lesson = replace(lesson, course=replace(lesson.course, marks=marks(pace.steps)))
+        lesson = replace(lesson, course=replace(lesson.course, marks=marks(pace.steps)), taught=self._taught)
         try:
             losses = fine_tune(
                 lesson, candidates.workspace.path(SNAPSHOT.format(name)), _telling(pace, note),
@@ -114,14 +119,28 @@ class Recovery:
             seed=candidates.spec.seed, course=course,
         )  # fmt: skip
 
+    @cached_property
+    def _taught(self) -> Tensor | None:
+        """The original's logits of all training images, in their order; None where there are too many of them.
+
+        Always in the same batches, so that a run that is resumed is taught the same to the last digit.
+        """
+        candidates = self.candidates
+        assert candidates.training is not None  # noqa: S101  # which `prepare` has set
+        indices = candidates.training.indices
+        if len(indices) > MOST_TAUGHT:
+            return None
+        images = replace(candidates.images, data=candidates.training.data).blocks(indices)
+        return torch.cat(self._logits(candidates.original, images)).cpu()
+
     def _pace(self, name: str, lesson: Lesson, config: FamilyConfig, seconds: float) -> _Pace:
         """Measured once, and remembered."""
 
         def measure() -> JsonValue:
-            began = perf_counter()
-            self._after(lesson.model, config)
-            looking, each = perf_counter() - began, seconds_a_step(lesson)
-            steps = max(1, int(max(seconds - MARKS * looking, seconds / 2) / each))
+            preparing = _seconds_of(lambda: self._taught)  # nothing, once another candidate has needed it
+            looking = _seconds_of(lambda: self._after(lesson.model, config))
+            each = seconds_a_step(replace(lesson, taught=self._taught))
+            steps = max(1, int(max(seconds - preparing - MARKS * looking, seconds / 2) / each))
             if self.settings.epochs:
                 steps = min(steps, by_epochs(self.settings, len(lesson.training.indices)).steps)
             return {"steps": steps, "seconds_a_step": each}
@@ -136,10 +155,8 @@ class Recovery:
         delivered = build(candidates.family, config, state).to(candidates.device)
         right: list[bool] = []
         nats: list[float] = []
-        for original, batch in zip(self._original, candidates.images.batches(self.divergences.images), strict=True):
-            with torch.inference_mode():
-                logits = delivered(torch.from_numpy(batch.images).to(candidates.device))
-            found = predictions(original, logits, torch.from_numpy(batch.labels))
+        for block, (original, logits) in enumerate(zip(self._original, self._logits(delivered), strict=True)):
+            found = predictions(original, logits, self._watched.block(block)[1])
             right += found.right
             nats += found.divergence
         pairs = [*zip(self.divergences.original.right, right, strict=True)]
@@ -153,12 +170,18 @@ class Recovery:
 
     @cached_property
     def _original(self) -> list[Tensor]:
-        """The original's logits on the images by which candidates are compared, batch by batch."""
-        candidates, found = self.candidates, []
-        for batch in candidates.images.batches(self.divergences.images):
-            with torch.inference_mode():
-                found.append(candidates.original(torch.from_numpy(batch.images).to(candidates.device)))
-        return found
+        """The original's logits on the images by which candidates are compared, block by block."""
+        return self._logits(self.candidates.original)
+
+    @cached_property
+    def _watched(self) -> Images:
+        return self.candidates.images.blocks(self.divergences.images)
+
+    def _logits(self, model: SpikingModel, images: Images | None = None) -> list[Tensor]:
+        """What a model says of images, block by block; of those by which candidates are compared if none are given."""
+        images = images or self._watched
+        engine = BlockEngine(model, images, kept_bytes=0)
+        return [engine.logits(block, [])[0].clone() for block in range(len(images))]
 
 
 def marks(steps: int) -> tuple[int, ...]:
@@ -191,3 +214,9 @@ def _telling(pace: _Pace, note: Callable[[str], None]) -> Callable[[int, int], N
         note(f"fine-tuning, step {done:,} of {total:,}{soon}")
 
     return tick
+
+
+def _seconds_of(work: Callable[[], object]) -> float:
+    began = perf_counter()
+    work()
+    return perf_counter() - began

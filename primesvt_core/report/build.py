@@ -79,7 +79,7 @@ def build_report(
         groups=_groups(candidates, result),
         profile=tuple(ProfileFigures(**asdict(cell)) for cell in result.cells),
         curve=_curve(result),
-        fine_tuning=fine_tuning_figures(candidates, result.point.rates, exported),
+        fine_tuning=fine_tuning_figures(candidates, result, exported),
         notes=(
             *inspection.notes,
             *given_notes(candidates),

@@ -7,19 +7,22 @@ import math
 from primesvt_core.method.candidates import Candidates, fingerprint
 from primesvt_core.method.export import ExportedModel
 from primesvt_core.method.recovered import Compared, Recovered
+from primesvt_core.method.result import RunResult
 from primesvt_core.promise.bounds import drop_upper_bound
+from primesvt_core.promise.family import joint_confidence
 from primesvt_core.report.schema import ComparedFigures, FineTuningFigures, RecoveryFigures
-from primesvt_core.types import FLOAT_SLACK, Rates
+from primesvt_core.types import FLOAT_SLACK
 
 
-def fine_tuning_figures(candidates: Candidates, rates: Rates, exported: ExportedModel) -> FineTuningFigures | None:
+def fine_tuning_figures(candidates: Candidates, result: RunResult, exported: ExportedModel) -> FineTuningFigures | None:
     """Of the delivered model; None if it was not fine-tuned.
 
     Args:
         candidates: of the run.
-        rates: of the delivered model.
-        exported: that model.
+        result: of the run.
+        exported: the delivered model.
     """
+    rates = result.point.rates
     if candidates.training is None:
         return None
     images = len(candidates.training.indices)
@@ -27,7 +30,10 @@ def fine_tuning_figures(candidates: Candidates, rates: Rates, exported: Exported
     if learned is not None:
         begun = math.ceil(learned.steps * candidates.spec.fine_tuning.batch_size / max(images, 1))
         return FineTuningFigures(
-            epochs=begun, images=images, losses=learned.losses, recovery=_recovery(candidates, learned, exported)
+            epochs=begun,
+            images=images,
+            losses=learned.losses,
+            recovery=_recovery(candidates, learned, exported, len(result.tested)),
         )
     losses = exported.pruned.losses
     return FineTuningFigures(epochs=len(losses), images=images, losses=losses) if losses else None
@@ -42,10 +48,11 @@ def recovery_notes(candidates: Candidates) -> tuple[str, ...]:
     return tuple(dict.fromkeys(notes))
 
 
-def _recovery(candidates: Candidates, learned: Recovered, exported: ExportedModel) -> RecoveryFigures:
+def _recovery(candidates: Candidates, learned: Recovered, exported: ExportedModel, tested: int) -> RecoveryFigures:
     settings = candidates.spec.fine_tuning
     wanted, found = settings.recover_to, exported.after.accuracy
-    bound = drop_upper_bound(exported.pair, candidates.spec.confidence)
+    # Which candidate is delivered was chosen on the same images: the bounds of all that were tested hold together.
+    bound = drop_upper_bound(exported.pair, joint_confidence(candidates.spec.confidence, max(tested, 1)))
     least = exported.before.accuracy - bound
     return RecoveryFigures(
         steps=learned.steps,

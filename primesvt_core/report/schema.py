@@ -280,7 +280,9 @@ class RecoveryFigures(_Frozen):
         default=None, description="Whether the delivered model reaches it on the confirmation split."
     )
     proven: bool | None = Field(
-        default=None, description="Whether the bound of the accuracy drop says so with the confidence of the spec."
+        default=None,
+        description="Whether a bound of its accuracy drop says so, with the confidence of the spec for all candidates"
+        " that were tested together.",
     )
 
 
