@@ -1,9 +1,9 @@
 """Which candidates of a run learn by time, and what is tested once they have.
 
-With a target, or where the rates are given, it is the candidate that the search prefers. Otherwise candidates deeper
-than would hold as they are, the gentler one first; before them those are tested that will hold without learning, so
-that something is delivered even if the first of them fails. All of that follows from the search split: nothing has seen
-a confirmation image.
+With a target, or where the rates are given, it is the candidate that the search prefers. Otherwise two at most that are
+deeper than what would hold as it is, the second chosen by what the first has come to; before them those are tested that
+will hold without learning, so that something is delivered even if the first of them fails. All of that follows from the
+search split: nothing has seen a confirmation image.
 """
 
 from __future__ import annotations
@@ -14,7 +14,17 @@ from dataclasses import replace
 from primesvt_client.facts import CandidateFacts
 from primesvt_core.errors import SpecError
 from primesvt_core.method import shortlist
-from primesvt_core.method.aims import BEFORE_LEARNING, LIKELY_GAIN, ROUNDS, TARGET_SHARE, Aim, measured, worth_learning
+from primesvt_core.method.aims import (
+    BEFORE_LEARNING,
+    BOLD,
+    GENTLE,
+    LIKELY_GAIN,
+    TARGET_SHARE,
+    TIMES,
+    Aim,
+    measured,
+    worth_learning,
+)
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.recovered import Compared, Recovered
 from primesvt_core.method.recovering import Recovery
@@ -82,17 +92,21 @@ def deeper_ones_learn(
         progress: of the step.
     """
     assert aim.allowed_drop is not None  # noqa: S101  # which a search without a target has
-    left, gain, deep = recovery.settings.time_limit, LIKELY_GAIN, list[CurvePoint]()
-    for share, part in ROUNDS:
-        beyond = deep[-1].memory_saving if deep else 0.0
+    left, gain, share, beyond = recovery.settings.time_limit, LIKELY_GAIN, GENTLE, 0.0
+    deep: list[CurvePoint] = []
+    for part in TIMES:
         one = worth_learning(points, aim, gain=gain, share=share, beyond=beyond)
         if one is None:
-            continue
+            break
         learned = _tuned(one.point.rates, aim, share, left * part, recovery, progress)
         left -= learned.seconds
         gain = learned.compared.divergence / one.divergence if one.divergence else gain
+        point = recovery.divergences.point(one.point.rates, learned.compared)
         if learned.is_kept:
-            deep.append(recovery.divergences.point(one.point.rates, learned.compared))
+            deep.append(point)
+        is_enough = aim.is_met(measured(point, learned.compared), share)
+        share, beyond = (BOLD, point.memory_saving) if is_enough else (GENTLE, 0.0)
+    deep.sort(key=lambda point: point.memory_saving)
     if not deep:
         return found
     safe = [

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import sqrt
+from math import isfinite, sqrt
 from time import perf_counter
 from typing import cast
 
@@ -93,6 +93,7 @@ class Recovery:
             losses, after = (), before
         else:
             after = self._after(lesson.model, config)
+            losses, after = (losses, after) if isfinite(after.divergence) else ((), before)
         steps = lesson.course.marks[len(losses) - 1] if losses else 0
         tuned = {name: value.detach().cpu().to(state[name].dtype) for name, value in lesson.model.state_dict().items()}
         is_better = self.settings.has_labels or after.divergence < before.divergence

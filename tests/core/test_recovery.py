@@ -11,7 +11,7 @@ import pytest
 from pydantic import JsonValue
 
 from primesvt_client.progress import Progress
-from primesvt_core.method.aims import ROUNDS
+from primesvt_core.method.aims import TIMES
 from primesvt_core.method.given_plan import GivenPlan
 from primesvt_core.pipeline import Request, compress
 from primesvt_core.planned import PruneRequest, prune
@@ -64,7 +64,7 @@ def resumed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
 def test_deeper_candidates_learn_and_are_tested_after_those_that_do_not(resumed: tuple[Report, Path]) -> None:
     report, folder = resumed
     learned = [key for key in cells(folder) if key.startswith(SPEEDS)]
-    assert 1 <= len(learned) <= len(ROUNDS)
+    assert 1 <= len(learned) <= len(TIMES)
     assert len(snapshots(folder / "workspace")) == len(learned)
     assert report.verdict == "met"
     tuned = report.fine_tuning
