@@ -122,14 +122,15 @@ class Recovery:
 
     @cached_property
     def _taught(self) -> Tensor | None:
-        """The original's logits of all training images, in their order; None where there are too many of them.
+        """The original's logits of all training images, in their order; None where there are too many of them, or
+        where they depend on the batch.
 
         Always in the same batches, so that a run that is resumed is taught the same to the last digit.
         """
         candidates = self.candidates
         assert candidates.training is not None  # noqa: S101  # which `prepare` has set
         indices = candidates.training.indices
-        if len(indices) > MOST_TAUGHT:
+        if len(indices) > MOST_TAUGHT or candidates.original.depends_on_batch:
             return None
         images = replace(candidates.images, data=candidates.training.data).blocks(indices)
         return torch.cat(self._logits(candidates.original, images)).cpu()
@@ -181,6 +182,9 @@ class Recovery:
     def _logits(self, model: SpikingModel, images: Images | None = None) -> list[Tensor]:
         """What a model says of images, block by block; of those by which candidates are compared if none are given."""
         images = images or self._watched
+        if model.depends_on_batch:  # which engines take apart
+            with torch.inference_mode():
+                return [model(images.block(block)[0].to(self.candidates.device)) for block in range(len(images))]
         engine = BlockEngine(model, images, kept_bytes=0)
         return [engine.logits(block, [])[0].clone() for block in range(len(images))]
 

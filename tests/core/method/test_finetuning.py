@@ -15,6 +15,7 @@ from primesvt_core.families import FAMILIES
 from primesvt_core.families.spikformer import FAMILY
 from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
+from primesvt_core.layers.neurons import neurons
 from primesvt_core.method.finetuning import Course, Lesson, TrainingSet, by_epochs, fine_tune, seconds_a_step
 from primesvt_core.pruning.groups import kept_count
 from primesvt_core.pruning.surgery import prune, shapes_of
@@ -231,3 +232,19 @@ def test_a_loss_that_is_no_number_is_refused(training: TrainingSet, tmp_path: Pa
     with pytest.raises(SpecError, match="lower the learning rate"):
         tuned(training, tmp_path / "s.safetensors", SETTINGS.model_copy(update={"learning_rate": 1e30}))
     assert not (tmp_path / "s.safetensors").exists()
+
+
+class Blind(torch.nn.Module):
+    """A neuron without a surrogate gradient."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x >= 1).to(x)
+
+
+def test_neurons_without_a_surrogate_are_refused(training: TrainingSet) -> None:
+    model = tiny.model()
+    for name, _ in [*neurons(model)]:
+        parent, _, leaf = name.rpartition(".")
+        setattr(model.get_submodule(parent), leaf, Blind())
+    with pytest.raises(SpecError, match=r"gradients reach 2 of this model's \d+ parameters"):
+        seconds_a_step(lesson(model, training, UNLABELLED, course=Course(marks=(1,))))
