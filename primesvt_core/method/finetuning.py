@@ -217,8 +217,8 @@ def seconds_a_step(lesson: Lesson) -> float:
     reached = [parameter.grad is not None for parameter in trial.model.parameters()]
     if 2 * sum(reached) < len(reached):
         raise SpecError(
-            f"gradients reach {sum(reached):,} of this model's {len(reached):,} parameters: its neurons have no surrogate"
-            " gradient, so that it cannot be fine-tuned"
+            f"gradients reach {sum(reached):,} of this model's {len(reached):,} parameters: its neurons have no"
+            " surrogate gradient, so that it cannot be fine-tuned"
         )
     return sorted(seconds[1:])[len(seconds[1:]) // 2]
 
