@@ -215,7 +215,8 @@ def test_a_factor_is_of_the_learning_rate(training: TrainingSet, tmp_path: Path)
     settings = UNLABELLED.model_copy(update={"learning_rate": 1e-3, "weight_decay": 0.0})
     after, _ = tuned(training, tmp_path / "s.safetensors", settings, course=Course(marks=(1,), factors={name: 4.0}))
     moved = {
-        n: float((a - b).abs().max()) for (n, a), b in zip(after.named_parameters(), before.parameters(), strict=True)
+        n: float((a - b).detach().abs().max())
+        for (n, a), b in zip(after.named_parameters(), before.parameters(), strict=True)
     }
     assert moved[name] == pytest.approx(4e-3, rel=0.01)
     assert max(size for n, size in moved.items() if n != name) == pytest.approx(1e-3, rel=0.01)
