@@ -27,9 +27,11 @@ from primesvt_core.method.cell_inputs import cell_inputs
 from primesvt_core.method.export import export
 from primesvt_core.method.finished_curve import FinishedCurve, check_same_inputs
 from primesvt_core.method.given_plan import GivenPlan
+from primesvt_core.method.learning import check_recoverable
 from primesvt_core.method.other_limits import limits_of, measured
+from primesvt_core.method.recovering import Recovery
 from primesvt_core.method.result import RunResult
-from primesvt_core.method.run import Method, begin
+from primesvt_core.method.run import Method, Run, begin
 from primesvt_core.method.shared_profile import EXPLORED, computing
 from primesvt_core.method.steps import StepProgress, Steps
 from primesvt_core.method.training_data import calibration_set, check_training_data, training_set
@@ -43,7 +45,7 @@ from primesvt_core.spec import CompressionSpec
 from primesvt_core.types import CurvePoint, GroupSize, LayerSize, Step
 from primesvt_core.workspace import reuse, sharing
 from primesvt_core.workspace.sharing import CellQueue
-from primesvt_core.workspace.store import Workspace
+from primesvt_core.workspace.store import SPEEDS, Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,10 +113,11 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
     with steps.step(Step.SORT):
         layers, groups, rates = sort(candidates)
 
-    found = _search(run.method(groups, rates, start, goal, queue), request, candidates, len(rates), steps)
+    method = run.method(groups, rates, start, goal, queue)
+    found = _search(method, request, candidates, len(rates), steps)
 
-    if request.spec.fine_tuning.epochs > 0:
-        _fine_tune(candidates, found.search.best, steps)
+    if request.spec.fine_tuning.is_asked:
+        found = _fine_tune(run, method, found, steps)
 
     with steps.step(Step.CONFIRM) as progress:
         candidates.note = progress.note
@@ -147,11 +150,14 @@ def _search(method: Method, request: Request, candidates: Candidates, groups: in
         return method.search(progress)
 
 
-def _fine_tune(candidates: Candidates, best: CurvePoint, steps: Steps) -> None:
-    """Fine-tune the best candidate of the search; it is kept in the workspace, for the confirmation."""
+def _fine_tune(run: Run, method: Method, found: search.Found, steps: Steps) -> search.Found:
+    """Fine-tune candidates; what they have learned is kept in the workspace, for the confirmation."""
     with steps.step(Step.FINE_TUNE) as progress:
-        candidates.note = progress.note
-        candidates.build_pruned(best.rates)
+        run.candidates.note = progress.note
+        if run.candidates.spec.fine_tuning.is_timed:
+            return method.recover(found, Recovery(run.divergences), progress)
+        run.candidates.build_pruned(found.search.best.rates)  # the others where they are tested
+        return found
 
 
 def _goal(candidates: Candidates, start: CurvePoint) -> search.Goal:
@@ -162,6 +168,7 @@ def _goal(candidates: Candidates, start: CurvePoint) -> search.Goal:
         limits=candidates.limits, takes_original=not candidates.time_steps.is_shortened,
     )  # fmt: skip
     check_promise(candidates, goal.allowed_drop)  # which a least accuracy leaves, known only now
+    check_recoverable(candidates)
     return goal
 
 
@@ -190,7 +197,7 @@ def prepare(request: Request) -> Candidates:
         inspection, request.data, spec.preprocessing, spec.splits, seed=spec.seed, batch_size=spec.batch_size,
         classes=spec.class_reading, value_range=spec.value_range,
     )  # fmt: skip
-    training = training_set(inspection, images, request.train_data, spec) if spec.fine_tuning.epochs else None
+    training = training_set(inspection, images, request.train_data, spec)
     calibration = calibration_set(inspection, images, request.train_data, spec)
     workspace = Workspace(request.workspace)
     workspace.bind(
@@ -262,7 +269,8 @@ def reuse_cells(candidates: Candidates, files: Sequence[Path], note: Callable[[s
 def keep_cells(candidates: Candidates, out: Path) -> None:
     """Write the cells beside the results, for later runs on the same inputs."""
     cells = candidates.workspace.cells()
-    names = [name for name in cells if not name.startswith(f"{EXPLORED}/")]  # which hold cells that are there as well
+    # What was explored holds cells that are there as well; speeds are of this run.
+    names = [name for name in cells if not name.startswith((f"{EXPLORED}/", SPEEDS))]
     reuse.write_cells(cell_inputs(candidates), {name: cells[name] for name in names}, out / reuse.FILE)
 
 

@@ -116,7 +116,7 @@ def _curve_of(run: Path, report: Report) -> FinishedCurve:
     name, family = str(run), report.family_of_budgets
     if report.given_rates is not None:
         raise SpecError(f"the run in {run} carried out a given plan, which is one point; compress instead")
-    if report.spec.fine_tuning.epochs > 0:
+    if report.spec.fine_tuning.is_asked:
         raise SpecError(f"the run in {run} fine-tunes what it delivers, which has to be done anew; compress instead")
     if report.spec.budget.min_accuracy is not None:
         raise SpecError(

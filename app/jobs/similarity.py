@@ -43,7 +43,8 @@ def workload(spec: CompressionSpec, model: CheckpointFacts, data: DataSetFacts) 
     assumed = {str(one["field"]): one["value"] for one in model.assumptions or ()} | spec.assumptions
     budget = spec.budget
     method = (
-        spec.policy, spec.criterion, spec.repair, spec.profile, spec.fine_tuning.epochs, len(spec.rates),
+        spec.policy, spec.criterion, spec.repair, spec.profile, spec.fine_tuning.epochs,
+        spec.fine_tuning.time_limit if spec.fine_tuning.is_timed else None, len(spec.rates),
         budget.has_target, budget.has_accuracy_floor, assumed.get("time_steps"), assumed.get("image_size"),
     )  # fmt: skip
     return Workload(method=method, images=spec.splits.counts(data.samples))

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 from primesvt_client.facts import CandidateFacts, CellFacts
 from primesvt_core.method import profiling
+from primesvt_core.method.learning import aim_of, best_learns
+from primesvt_core.method.recovering import Recovery
 from primesvt_core.method.search import Found, Goal, Search, first_kept, run_rounds
 from primesvt_core.method.search_split import SearchSplit
 from primesvt_core.method.shared_profile import compute_with_others, explore_with_others
@@ -67,6 +69,10 @@ class ByAccuracy:
             images=self.split.total,
         )
 
+    def recover(self, found: Found, recovery: Recovery, progress: StepProgress) -> Found:
+        """Have the candidate learn by time that is tested first; what was found, which it is still."""
+        return best_learns(found, aim_of(self.split.candidates, self.goal), recovery, progress)
+
     def _found(self, progress: StepProgress) -> Search:
         return self._without_pruning(progress) or self._rounds(progress)
 
@@ -86,7 +92,7 @@ class ByAccuracy:
         is_within, evaluate = _observed(self.split, progress)
         found = run_rounds(
             self.goal, self.rates, self.start, candidates.memory, candidates.macs, is_within,
-            self.policy, evaluate, recovers=candidates.spec.fine_tuning.epochs > 0, known=self.split.known_answer,
+            self.policy, evaluate, recovers=candidates.spec.fine_tuning.is_asked, known=self.split.known_answer,
         )  # fmt: skip
         if candidates.whole is None:
             return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.divergence import Divergences
 from primesvt_core.method.finished_curve import FinishedCurve, check_sizes
+from primesvt_core.method.recovering import Recovery
 from primesvt_core.method.search import Agreement, Found, Search
 from primesvt_core.method.steps import StepProgress
 from primesvt_core.promise.family import joint_confidence
@@ -50,3 +51,7 @@ class ByCurve:
             agreement=Agreement(compared=0, differing=0),
             images=self.curve.images,
         )
+
+    def recover(self, found: Found, _recovery: Recovery, _progress: StepProgress) -> Found:
+        """Nothing learns: other budgets for runs that fine-tune are refused."""
+        return found

@@ -13,7 +13,10 @@ from itertools import groupby
 
 from primesvt_client.facts import CandidateFacts, CellFacts
 from primesvt_core.method import profiling, shortlist
-from primesvt_core.method.divergence import Compared, Divergences
+from primesvt_core.method.divergence import Divergences
+from primesvt_core.method.learning import aim_of, best_learns, deeper_ones_learn
+from primesvt_core.method.recovered import Compared
+from primesvt_core.method.recovering import Recovery
 from primesvt_core.method.search import Found, Goal, Search, first_kept
 from primesvt_core.method.shortlist import Forecast, Measured
 from primesvt_core.method.steps import StepProgress
@@ -35,7 +38,10 @@ NEAR = (0.5, 1.4)
 """Predicted bounds, as shares of the allowed drop, between which all points are measured."""
 
 RECOVERED = 2.0
-"""Share of the allowed drop that candidates may lose before they are fine-tuned."""
+"""Share of the allowed drop that candidates may lose before they are fine-tuned by epochs."""
+
+BEYOND = 1.8
+"""What learns by time may lose so many times more before: so far beyond all points are measured, too."""
 
 LIKELY_IMPROVEMENT = 0.8
 """What a slow repair probably leaves of a divergence, before that is known."""
@@ -101,7 +107,8 @@ class ByDivergence:
         allowed = self._allowed
         if allowed is not None:
             expected = self._forecast()
-            near = [share * allowed for share in NEAR]
+            beyond = BEYOND if self.candidates.spec.fine_tuning.is_timed else 1.0
+            near = NEAR[0] * allowed, NEAR[1] * beyond * allowed
             self._measure_points([i for i in self._between(expected, *near) if i not in self._measured], progress)
         target = self._target()
         if self.goal.has_target and self._curve:  # the deepest there is, where none reaches it
@@ -117,10 +124,19 @@ class ByDivergence:
             images=len(self.divergences.images),
         )
 
+    def recover(self, found: Found, recovery: Recovery, progress: StepProgress) -> Found:
+        """Have candidates learn by time; what was found, once they have."""
+        aim, allowed = aim_of(self.candidates, self.goal, self._points), self.goal.allowed_drop
+        if self.goal.has_target or allowed is None:
+            return best_learns(found, aim, recovery, progress)
+        return deeper_ones_learn(
+            found, self._points, self._improved(self._forecast(), allowed), aim, recovery, progress
+        )
+
     @property
     def _allowed(self) -> float | None:
         """The drop by which candidates are chosen; fine-tuning gets some of it back."""
-        recovers = self.candidates.spec.fine_tuning.epochs > 0
+        recovers = self.candidates.spec.fine_tuning.epochs > 0 and not self.candidates.spec.fine_tuning.is_timed
         return None if self.goal.allowed_drop is None else self.goal.allowed_drop * (RECOVERED if recovers else 1.0)
 
     def _is_allowed(self, rates: Rates) -> bool:

@@ -8,6 +8,8 @@ from primesvt_client.facts import CandidateFacts
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.divergence import Divergences
 from primesvt_core.method.given_plan import FittedPlan, GivenPlan, check_targets, fitted, seen_before
+from primesvt_core.method.learning import aim_of, best_learns
+from primesvt_core.method.recovering import Recovery
 from primesvt_core.method.search import Found, Goal, Search, target_bytes
 from primesvt_core.method.steps import StepProgress
 
@@ -39,10 +41,11 @@ class ByPlan:
     Args:
         divergences: candidates beside the original.
         given: the plan.
+        goal: of the run.
     """
 
-    def __init__(self, divergences: Divergences, given: FittedPlan) -> None:
-        self.divergences, self.given = divergences, given
+    def __init__(self, divergences: Divergences, given: FittedPlan, goal: Goal) -> None:
+        self.divergences, self.given, self.goal = divergences, given, goal
 
     def profile(self, progress: StepProgress) -> None:
         """Measure nothing of groups alone."""
@@ -63,3 +66,7 @@ class ByPlan:
             agreement=divergences.agreement([{}, rates], form),
             images=len(divergences.images),
         )
+
+    def recover(self, found: Found, recovery: Recovery, progress: StepProgress) -> Found:
+        """Have the candidate learn by time; what was found, once it has."""
+        return best_learns(found, aim_of(self.divergences.candidates, self.goal), recovery, progress)

@@ -27,16 +27,18 @@ from primesvt_core.engines import Engine, Images, open_engine
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.splits import SplitImages
 from primesvt_core.evaluation.time_steps import correct_by_step, why_not_fewer
+from primesvt_core.families._base import FamilyConfig
 from primesvt_core.intake.geometry import geometry
 from primesvt_core.intake.inspect import Inspection
 from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
-from primesvt_core.method.finetuning import TrainingSet, fine_tune
+from primesvt_core.method.finetuning import Lesson, TrainingSet, by_epochs, fine_tune
 from primesvt_core.method.finished_curve import FinishedCurve
 from primesvt_core.method.given_plan import FittedPlan
 from primesvt_core.method.limits import chosen_groups
+from primesvt_core.method.recovered import Recovered
 from primesvt_core.method.search import Limit
-from primesvt_core.method.storing import Pruned, StoredState, as_it_was, check_range
+from primesvt_core.method.storing import Pruned, StoredState, as_it_was, check_range, digest
 from primesvt_core.method.storing import stored as as_stored
 from primesvt_core.method.time_steps import time_steps
 from primesvt_core.promise.bounds import Paired, paired
@@ -95,6 +97,8 @@ class Candidates:
         self._macs = macs.COST.of(self.shorter_network)
         self.training: TrainingSet | None = None
         """What fine-tuning learns from; None without fine-tuning."""
+        self.recovered: dict[str, Recovered] = {}
+        """What candidates have learned by time, by their names."""
         self.limits: tuple[Limit, ...] = ()
         """Those of the budget that are neither of parameter memory nor of multiply-accumulates."""
         self._last: tuple[str, SpikingModel] | None = None
@@ -118,7 +122,8 @@ class Candidates:
     @property
     def learns_from_search(self) -> bool:
         """Whether fine-tuning has no other images than the search split."""
-        return self.training is not None and self.training.data is self.images.data
+        training = self.training
+        return training is not None and training.data is self.images.data and not self.spec.fine_tuning.is_timed
 
     @cached_property
     def original(self) -> SpikingModel:
@@ -280,7 +285,7 @@ class Candidates:
 
     def _first_correct(self, rates: Rates, samples: int) -> list[bool]:
         """The same for the first images in `confirmation_order`, from look to look."""
-        name = f"{self._confirmation}/{self.name(rates)}"
+        name = self._cells_of(rates)
         found: list[bool] = []
         for start, end in pairwise((0, *self._looks)):
             if end <= samples:
@@ -327,16 +332,21 @@ class Candidates:
             self._last = name, build(self.family, pruned.config, pruned.state).to(self.device)
         return self._last[1]
 
-    @cached_property
-    def _confirmation(self) -> str:
-        """What the names of the cells of the confirmation begin with: models that learn otherwise have other cells."""
+    def _cells_of(self, rates: Rates) -> str:
+        """What the names of a candidate's cells of the confirmation begin with: those that learn otherwise have others.
+
+        What one has learned by time is named after its weights: how much it had time for differs from run to run.
+        """
         name = "confirmation" if self.spec.repair == "none" else f"confirmation-{self.spec.repair}"
         if self.precision is not None:
             name = f"{name}-stored-{self.precision}"
-        if self.training is None:
-            return name
+        known = self.name(rates)
+        if recovered := self._recovered(rates):
+            return f"{name}-{digest(recovered.state)}/{known}"
+        if self.training is None or not self.spec.fine_tuning.epochs or self.spec.fine_tuning.is_timed:
+            return f"{name}/{known}"
         learned = (self.spec.fine_tuning.model_dump(mode="json"), self.training.data.fingerprint(), self.spec.seed)
-        return f"{name}-{hashlib.sha256(json.dumps(learned).encode()).hexdigest()[:8]}"
+        return f"{name}-{hashlib.sha256(json.dumps(learned).encode()).hexdigest()[:8]}/{known}"
 
     def original_accuracy(self) -> float:
         """The original's accuracy on the confirmation split."""
@@ -363,18 +373,31 @@ class Candidates:
         """
         if not rates:
             return Pruned(config=self.config, stored=self.stored_original)
-        plan = self.plan(rates)
-        config, state = prune(self.family, self.shorter_config, {**self.state, **self.repaired(rates)}, plan)
-        if not self.spec.fine_tuning.epochs or self.training is None:
+        config, state = self.repaired_state(rates)
+        if recovered := self._recovered(rates):
+            return Pruned(config=config, stored=as_stored(recovered.state, self.precision))
+        settings = self.spec.fine_tuning
+        if self.training is None or not settings.epochs or settings.is_timed:
             return Pruned(config=config, stored=as_stored(state, self.precision))
         model = build(self.family, config, state).to(self.device)
-        snapshot = self.workspace.path(SNAPSHOT.format(fingerprint(plan)))
-        losses = fine_tune(
-            model, self.original, self.training, self.spec.fine_tuning, self.spec.seed, snapshot,
-            lambda done, total: self.note(f"fine-tuning, batch {done:,} of {total:,}"),
+        lesson = Lesson(
+            model=model, teacher=self.original, training=self.training, settings=settings, seed=self.spec.seed,
+            course=by_epochs(settings, len(self.training.indices)),
         )  # fmt: skip
+        snapshot = self.workspace.path(SNAPSHOT.format(self.name(rates)))
+        losses = fine_tune(lesson, snapshot, lambda done, total: self.note(f"fine-tuning, batch {done:,} of {total:,}"))
         tuned = {name: value.detach().cpu().to(state[name].dtype) for name, value in model.state_dict().items()}
         return Pruned(config=config, stored=as_stored(tuned, self.precision), losses=losses)
+
+    def _recovered(self, rates: Rates) -> Recovered | None:
+        """What a candidate has learned by time; None if it is delivered without."""
+        found = self.recovered.get(self.name(rates)) if rates else None
+        return found if found and found.is_kept else None
+
+    def repaired_state(self, rates: Rates) -> tuple[FamilyConfig, dict[str, Tensor]]:
+        """The original sliced, repaired, before it learns anything: its config and its state dict."""
+        changed = {**self.state, **self.repaired(rates)}
+        return prune(self.family, self.shorter_config, changed, self.plan(rates))
 
     def counting(self, total: int) -> Callable[[int], None]:
         """A callback that notes how many of ``total`` images are done, and how long the others will take."""

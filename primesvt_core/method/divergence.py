@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from torch import Tensor
 
 from primesvt_core.method.candidates import Candidates
+from primesvt_core.method.recovered import Compared
 from primesvt_core.method.repairing import NONE, Repairing
 from primesvt_core.method.search import Agreement
 from primesvt_core.method.search_cells import Remembered, SearchCells
@@ -22,25 +22,6 @@ from primesvt_core.types import CurvePoint, Rates
 
 IMAGES = 256
 """Images of the search split, the first ones, by which candidates are compared."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Compared:
-    """One candidate beside the original, on the same images.
-
-    Attributes:
-        divergence: mean KL of the original's predictions against the candidate's, in nats.
-        accuracy: of the candidate.
-        lost: images that only the original gets right.
-        won: images that only the candidate gets right.
-        samples: images.
-    """
-
-    divergence: float
-    accuracy: float
-    lost: int
-    won: int
-    samples: int
 
 
 class Divergences:

@@ -67,7 +67,7 @@ class Run:
         if self.candidates.finished is not None:
             return ByCurve(self.divergences, self.candidates.finished)
         if self.candidates.given is not None:
-            return ByPlan(self.divergences, self.candidates.given)
+            return ByPlan(self.divergences, self.candidates.given, goal)
         params = self.candidates.spec.policy_params
         if isinstance(self.policy, CurvePolicy):
             return ByDivergence(self.divergences, groups, rates, goal, self.policy.with_params(params), queue)

@@ -74,10 +74,13 @@ class Forecast:
     samples: int
     improvement: float = 1.0
 
+    def drop(self, candidate: Measured) -> float:
+        """That a candidate has, on the average."""
+        return self.drop_a_nat * candidate.divergence * max(self.improvement, MOST_IMPROVEMENT)
+
     def bound(self, candidate: Measured) -> float:
         """Of the drop."""
-        improvement = max(self.improvement, MOST_IMPROVEMENT)
-        drop = self.drop_a_nat * candidate.divergence * improvement
+        improvement, drop = max(self.improvement, MOST_IMPROVEMENT), self.drop(candidate)
         # One image more than was seen: that nothing differed on few images does not say that nothing does.
         differing = max(candidate.differing * improvement + 1 / candidate.samples, drop)
         return drop + self.quantile * math.sqrt(differing / self.samples)
@@ -92,15 +95,18 @@ def forecast(measured: Sequence[Measured], *, confidence: float, samples: int) -
     return Forecast(drop_a_nat=slope, quantile=NormalDist().inv_cdf(confidence), samples=samples)
 
 
-def spaced(measured: Sequence[Measured], expected: Forecast, allowed_drop: float) -> tuple[CurvePoint, ...]:
+def spaced(
+    measured: Sequence[Measured], expected: Forecast, allowed_drop: float, most: float = SHARES[-1]
+) -> tuple[CurvePoint, ...]:
     """Candidates of a sequence, the gentlest first; the gentlest of all if even its bound is beyond the drop.
 
     Args:
         measured: of the curve, ascending in saving.
         expected: predicts their bounds.
         allowed_drop: of the budget.
+        most: share of it beyond which no bound is predicted.
     """
-    return _deepest(measured, expected, [share * allowed_drop for share in SHARES]) or tuple(
+    return _deepest(measured, expected, [share * allowed_drop for share in SHARES if share <= most]) or tuple(
         one.point for one in measured[:1]
     )
 

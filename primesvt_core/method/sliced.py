@@ -103,7 +103,7 @@ def check_needs_no_data(spec: CompressionSpec) -> None:
             any(limit is not None for limit in others) or spec.weights is not None
         ),
         f"the repair {spec.repair!r} is fitted on": spec.repair != NONE,
-        "fine-tuning learns from": spec.fine_tuning.epochs > 0,
+        "fine-tuning learns from": spec.fine_tuning.is_asked,
         f"the criterion {spec.criterion!r} looks at": bool(CRITERIA.load(spec.criterion).needs),
         "class_order, allow_fewer_classes, value_range and preprocessing say how to read": (
             (classes, pixels) != (ClassReading(), PixelReading())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from math import inf
 
 import torch
@@ -111,3 +112,12 @@ def check_range(state: Mapping[str, Tensor], precision: str | None) -> None:
 def stored_bytes(written: Mapping[str, Tensor], unused: frozenset[str]) -> int:
     """Bytes of a file's tensors that the forward pass uses, scales included."""
     return sum(tensor.nbytes for name, tensor in written.items() if name.removesuffix(SCALES) not in unused)
+
+
+def digest(state: Mapping[str, Tensor]) -> str:
+    """A short name for the weights of a state dict."""
+    found = sha256()
+    for name in sorted(state):
+        found.update(name.encode())
+        found.update(state[name].contiguous().numpy().tobytes())
+    return found.hexdigest()[:8]

@@ -19,13 +19,37 @@ Source = Path | DataSet | None
 """Where the training data are, themselves, or that there are none."""
 
 
-def training_set(inspection: Inspection, images: SplitImages, source: Source, spec: CompressionSpec) -> TrainingSet:
-    """What fine-tuning learns from: the training data where it is given, otherwise the search split."""
-    if source is None:
-        return TrainingSet(data=images.data, indices=images.splits.search, preprocessing=images.preprocessing)
-    data = _opened(inspection, source, spec)
-    check_same_classes(data, images.data)
-    return TrainingSet(data=data, indices=range(len(data)), preprocessing=images.preprocessing)
+LEAST_IMAGES = 32
+"""That a model learns from by time: fewer it would learn by heart."""
+
+
+def training_set(
+    inspection: Inspection, images: SplitImages, source: Source, spec: CompressionSpec
+) -> TrainingSet | None:
+    """What fine-tuning learns from; None without fine-tuning.
+
+    That is the training data where it is given, otherwise the search split, or, of what learns by time and is judged on
+    the search split, the calibration split.
+
+    Raises:
+        SpecError: if these are too few, or none that may be learned from.
+    """
+    if not spec.fine_tuning.is_asked:
+        return None
+    found = TrainingSet(data=images.data, indices=images.splits.search, preprocessing=images.preprocessing)
+    if spec.fine_tuning.is_timed:
+        found = replace(found, indices=images.splits.calibration)
+    if source is not None:
+        data = _opened(inspection, source, spec)
+        check_same_classes(data, images.data)
+        found = replace(found, data=data, indices=range(len(data)))
+    if spec.fine_tuning.is_timed and len(found.indices) < LEAST_IMAGES:
+        raise SpecError(
+            f"fine-tuning by time would learn from {len(found.indices):,} images of"
+            f" {'the calibration split' if source is None else found.data.name}, at least {LEAST_IMAGES} are needed:"
+            f" give {'training data' if source is None else 'more of them'}, or leave it out"
+        )
+    return found
 
 
 def _opened(inspection: Inspection, source: Path | DataSet, spec: CompressionSpec) -> DataSet:
@@ -39,7 +63,7 @@ def check_training_data(candidates: Candidates, source: Source) -> None:
         SpecError: with what would.
     """
     spec = candidates.spec
-    if source is not None and not (spec.fine_tuning.epochs or spec.repair != NONE or candidates.criterion.needs):
+    if source is not None and not (spec.fine_tuning.is_asked or spec.repair != NONE or candidates.criterion.needs):
         raise SpecError(
             f"nothing looks at the training data {source.name}: it is for fine-tuning, for repairs, and for criteria"
             " that look at images; ask for one of them, or leave it out"

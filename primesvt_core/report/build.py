@@ -24,6 +24,7 @@ from primesvt_core.promise.bounds import Paired, drop_upper_bound
 from primesvt_core.promise.family import joint_confidence
 from primesvt_core.promise.provable import images_to_prove
 from primesvt_core.report.by_class import class_figures, class_notes
+from primesvt_core.report.fine_tuning import fine_tuning_figures, recovery_notes
 from primesvt_core.report.kept_limits import Delivered, broken_notes, limit_figures
 from primesvt_core.report.layer_figures import layer_figures
 from primesvt_core.report.limit_notes import limit_notes
@@ -35,7 +36,6 @@ from primesvt_core.report.schema import (
     DataFigures,
     EnergyFigures,
     FamilyFigures,
-    FineTuningFigures,
     GroupFigures,
     LayerFigures,
     ModelFigures,
@@ -81,13 +81,14 @@ def build_report(
         groups=_groups(candidates, result),
         profile=tuple(ProfileFigures(**asdict(cell)) for cell in result.cells),
         curve=_curve(result),
-        fine_tuning=_fine_tuning(candidates, exported),
+        fine_tuning=fine_tuning_figures(candidates, result, exported),
         notes=(
             *inspection.notes,
             *given_notes(candidates),
             *_family_notes(candidates),
             *result.doubts,
             *broken_notes(limits),
+            *recovery_notes(candidates),
             *limit_notes(result.goal, result.point.rates, exported),
             *_notes(candidates, result),
             *_about(candidates, exported),
@@ -225,14 +226,6 @@ def _key(point: CurvePoint) -> tuple[tuple[str, float], ...]:
     return tuple(sorted(point.rates.items()))
 
 
-def _fine_tuning(candidates: Candidates, exported: ExportedModel) -> FineTuningFigures | None:
-    if not exported.pruned.losses or candidates.training is None:
-        return None
-    return FineTuningFigures(
-        epochs=len(exported.pruned.losses), images=len(candidates.training.indices), losses=exported.pruned.losses
-    )
-
-
 def _notes(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
     notes = [*_proof(candidates, result)]
     if result.verdict is Verdict.ACCURACY_FLOOR_REACHED and result.kept is None:
@@ -245,7 +238,7 @@ def _notes(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
     data = candidates.images.data
     notes += [*data.notes, *numbering(data, candidates.config.num_classes)]
     notes += [f"Training data: {note}" for note in candidates.training_notes]
-    if candidates.spec.fine_tuning.epochs and candidates.learns_from_search:
+    if candidates.spec.fine_tuning.is_asked and candidates.learns_from_search:
         notes.append("No training data was given: the model was fine-tuned on the search split.")
     return tuple(notes)
 

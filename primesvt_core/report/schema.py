@@ -266,12 +266,45 @@ class AssumptionFigures(_Frozen):
         return SOURCES.get(self.source, self.source)
 
 
+class ComparedFigures(_Frozen):
+    """A candidate beside the original, on the images of the search split by which candidates are compared."""
+
+    divergence: float = Field(description="Mean KL of the original's predictions against its, in nats.")
+    accuracy: float
+    accuracy_drop: float
+    samples: int
+
+
+class RecoveryFigures(_Frozen):
+    """What the delivered model has learned by time."""
+
+    steps: int = Field(description="Batches it learned from.")
+    planned_steps: int = Field(description="Batches that there was time for, by the speed measured at the beginning.")
+    seconds: float = Field(description="That its steps take, by that speed.")
+    labels: bool = Field(description="Whether labels were looked at; otherwise the original alone taught.")
+    before: ComparedFigures = Field(description="Repaired.")
+    after: ComparedFigures
+    kept: bool = Field(
+        description="Whether it came nearer to the original; otherwise it is delivered as it was before."
+    )
+    recover_to: float | None = Field(default=None, description="Accuracy that was asked for.")
+    recovered: bool | None = Field(
+        default=None, description="Whether the delivered model reaches it on the confirmation split."
+    )
+    proven: bool | None = Field(
+        default=None,
+        description="Whether a bound of its accuracy drop says so, with the confidence of the spec for all candidates"
+        " that were tested together.",
+    )
+
+
 class FineTuningFigures(_Frozen):
     """What fine-tuning did to the delivered model."""
 
-    epochs: int
-    images: int = Field(description="Labelled images it learned from.")
-    losses: tuple[float, ...]
+    epochs: int = Field(description="Begun ones.")
+    images: int = Field(description="Images it learned from.")
+    losses: tuple[float, ...] = Field(description="Mean loss of every epoch; by time, of every sixth of the steps.")
+    recovery: RecoveryFigures | None = Field(default=None, description="Of fine-tuning by time.")
 
 
 class Report(_Frozen):

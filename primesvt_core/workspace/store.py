@@ -31,6 +31,8 @@ ORDER = "order"
 SNAPSHOT = "fine-tuned-{}.safetensors"
 """Name of the large file that holds the fine-tuning of one plan."""
 
+SPEEDS = "speeds/"
+"""What the keys of the cells begin with that hold how many steps a candidate has time to learn: of this run alone."""
 SYNC_SECONDS = 1.0
 """A machine that loses its power takes what was computed in so many seconds with it; a process that ends, nothing."""
 

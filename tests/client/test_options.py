@@ -29,7 +29,8 @@ NAMES = {
     "--max-accuracy-drop", "--min-accuracy", "--min-memory-saving", "--max-parameter-bytes", "--policy", "--criterion",
     "--rates", "--exclude", "--fine-tune-epochs", "--time-steps", "--heads", "--assume", "--container",
     "--search-images", "--confirmation-images", "--batch-size", "--device", "--seed", "--spec", "--class-order",
-    "--allow-fewer-classes", "--value-range", "--mean", "--std", "--resize", "--crop",
+    "--fine-tune-seconds", "--recover-to", "--allow-fewer-classes", "--value-range", "--mean", "--std", "--resize",
+    "--crop",
 }  # fmt: skip
 """Options that scripts use: they never change."""
 
@@ -62,6 +63,10 @@ def test_options_keep_their_names() -> None:
         (("--rates", "0.5, 0.2"), {"rates": [0.5, 0.2]}),
         (("--exclude", "stem.*", "--exclude", "head"), {"excluded_groups": ["stem.*", "head"]}),
         (("--fine-tune-epochs", "2", "--learning-rate", "0.1"), {"fine_tuning": {"epochs": 2, "learning_rate": 0.1}}),
+        (
+            ("--fine-tune-seconds", "90", "--recover-to", "0.7"),
+            {"fine_tuning": {"seconds": 90.0, "recover_to": 0.7}},
+        ),
         (("--search-images", "7", "--seed", "0"), {"splits": {"search_images": 7}, "seed": 0}),
         (("--heads", "4", "--assume", "ratio=2.5"), {"assumptions": {"num_heads": 4, "ratio": 2.5}}),
         (("--heads", "4", "--assume", "num_heads=3,6"), {"assumptions": {"num_heads": 4}}),

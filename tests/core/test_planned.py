@@ -95,6 +95,7 @@ def test_what_is_written_without_data_is_a_plan_for_the_next_checkpoint(tmp_path
         ({"repair": "closed_form"}, "the repair 'closed_form' is fitted on"),
         ({"criterion": "reconstruction"}, "the criterion 'reconstruction' looks at"),
         ({"fine_tuning": {"epochs": 1}}, "fine-tuning learns from"),
+        ({"fine_tuning": {"recover_to": 0.9}}, "fine-tuning learns from"),
         ({"value_range": [0.0, 1.0]}, "value_range and preprocessing say how to read"),
         ({"preset": "deep"}, "the repair 'sequential' is fitted on; the criterion 'reconstruction' looks at"),
     ],

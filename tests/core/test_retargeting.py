@@ -157,6 +157,7 @@ def test_runs_whose_points_cannot_be_promised_together_are_refused_by_name(first
         ("nothing", {"curve": curve[:1]}, "found no smaller model"),
         ("given", {"given_rates": {"a": 0.5}}, "carried out a given plan"),
         ("tuned", {"spec": {"fine_tuning": {"epochs": 1}}}, "fine-tunes"),
+        ("recovered", {"spec": {"fine_tuning": {"seconds": 60.0}}}, "fine-tunes"),
         ("floor", {"spec": {"budget": {"min_accuracy": 0.9}}}, "had min_accuracy"),
     ):
         with pytest.raises(SpecError, match=told):

@@ -79,6 +79,10 @@ def test_a_spec_survives_json() -> None:
         ({"budget": FLOOR, "fine_tuning": {"epochs": 10**400}}, "fine_tuning.epochs"),
         ({"budget": FLOOR, "fine_tuning": {"batch_size": 10**400}}, "fine_tuning.batch_size"),
         ({"budget": FLOOR, "fine_tuning": {"epochs": 1001}}, "fine_tuning.epochs"),
+        ({"budget": FLOOR, "fine_tuning": {"seconds": 0}}, "fine_tuning.seconds"),
+        ({"budget": FLOOR, "fine_tuning": {"seconds": 7 * 24 * 3600 + 1}}, "fine_tuning.seconds"),
+        ({"budget": FLOOR, "fine_tuning": {"recover_to": 1.0}}, "fine_tuning.recover_to"),
+        ({"budget": FLOOR, "fine_tuning": {"distillation": 1.1}}, "fine_tuning.distillation"),
         ({"budget": FLOOR, "fine_tuning": {"batch_size": 1025}}, "fine_tuning.batch_size"),
         ({"budget": FLOOR, "batch_size": 1025}, "batch_size"),
         ({"budget": FLOOR, "rates": [n / 200 for n in range(1, 102)]}, "rates"),
@@ -203,3 +207,26 @@ def test_a_limit_of_the_whole_is_no_limit(limit: str) -> None:
     spec.parse({"budget": {limit: 0.99}})
     with pytest.raises(SpecError, match=limit):
         spec.parse({"budget": {limit: 1.0}})
+
+
+@pytest.mark.parametrize(
+    ("given", "share", "is_timed"),
+    [
+        ({}, 0.5, False),
+        ({"epochs": 3}, 0.5, False),
+        ({"seconds": 60}, 1.0, True),
+        ({"recover_to": 0.9}, 1.0, True),
+        ({"seconds": 60, "epochs": 3}, 0.5, True),
+        ({"seconds": 60, "distillation": 0.25}, 0.25, True),
+        ({"epochs": 3, "distillation": 1.0}, 1.0, False),
+    ],
+)
+def test_by_time_the_original_teaches_alone_unless_labels_are_asked_for(
+    given: dict[str, Any], share: float, is_timed: bool
+) -> None:
+    found = spec.parse({"budget": FLOOR, "fine_tuning": given}).fine_tuning
+    assert (found.distillation, found.is_timed, found.has_labels) == (share, is_timed, share < 1)
+    assert found.is_asked == bool(given)
+    kept = found.model_dump(mode="json")
+    assert {"seconds", "recover_to", "layer_rates"} & kept.keys() == {"seconds", "recover_to"} & given.keys()
+    assert spec.parse({"budget": FLOOR, "fine_tuning": kept}).fine_tuning == found

@@ -18,7 +18,8 @@ from tests.support.plugins import documented
 def test_a_form_and_its_spec_say_the_same() -> None:
     typed = {
         "max_accuracy_drop": "2,5", "min_memory_saving": "30", "max_parameter_mebibytes": "12.5", "rates": "10; 50",
-        "fine_tuning_epochs": "3", "learning_rate": "0.001", "excluded_groups": "embedding, block.*.attn.*",
+        "fine_tuning_epochs": "3", "fine_tuning_seconds": "90", "recover_to": "91.5", "learning_rate": "0.001",
+        "excluded_groups": "embedding, block.*.attn.*",
         "confidence": "90", "seed": "5", "policy": "prioritized", "time_steps": "4",
     }  # fmt: skip
     reading = forms.read(typed)
@@ -26,6 +27,7 @@ def test_a_form_and_its_spec_say_the_same() -> None:
     parsed = spec.parse(reading.spec)
     assert parsed.budget.max_parameter_bytes == 13_107_200
     assert parsed.rates == (0.1, 0.5)
+    assert (parsed.fine_tuning.seconds, parsed.fine_tuning.recover_to) == (90.0, 0.915)
     again = forms.read(forms.values_of(parsed.model_dump(mode="json", exclude_unset=True)))
     assert not again.errors
     assert spec.parse(again.spec) == parsed

@@ -195,6 +195,7 @@ def test_jobs_of_other_teams_teach_nothing_about_one_that_is_not_queued(
         ({"budget": {"min_memory_saving": 0.1}}, False),
         ({"repair": "none"}, False),
         ({"fine_tuning": {"epochs": 2}}, False),
+        ({"fine_tuning": {"seconds": 60}}, False),
         ({"assumptions": {"time_steps": 8}}, False),
     ],
 )

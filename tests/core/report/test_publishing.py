@@ -19,7 +19,7 @@ from primesvt_client.verdicts import ORIGINAL_IS_DELIVERED, TOO_MANY_OPERATIONS,
 from primesvt_core.report import schema as reports
 from primesvt_core.report.figures import draw
 from primesvt_core.report.publishing import html, layers_csv, write_report
-from primesvt_core.report.schema import AssumptionFigures, FineTuningFigures, Report
+from primesvt_core.report.schema import AssumptionFigures, ComparedFigures, FineTuningFigures, RecoveryFigures, Report
 from primesvt_core.spec import Budget
 from primesvt_core.types import Verdict
 from tests.support.dashboard import sample_report
@@ -228,6 +228,22 @@ def test_the_page_says_what_was_learned(report: Report) -> None:
     page = html(report.model_copy(update={"fine_tuning": figures}), {})
     assert "2 epochs on 1,200 labelled images; mean loss 1.25 in the first epoch, 0.75 in the last" in page
     assert "Fine-tuning" not in html(report, {})
+
+
+@pytest.mark.parametrize(("recovered", "told"), [(True, "70.00 %: reached"), (False, "70.00 %: not reached")])
+def test_the_page_says_what_was_recovered(recovered: bool, told: str, report: Report) -> None:
+    before, after = (
+        ComparedFigures(divergence=nats, accuracy=0.7, accuracy_drop=0.0, samples=256) for nats in (0.04, 0.025)
+    )
+    recovery = RecoveryFigures(
+        steps=300, planned_steps=1200, seconds=60.25, labels=False, before=before, after=after, kept=True,
+        recover_to=0.7, recovered=recovered, proven=False,
+    )  # fmt: skip
+    figures = FineTuningFigures(epochs=3, images=1000, losses=(0.25, 0.125), recovery=recovery)
+    page = html(report.model_copy(update={"fine_tuning": figures}), {})
+    assert "300 of 1,200 steps on 1,000 images without labels" in page
+    assert "0.04 before, 0.025 after" in page
+    assert told in page
 
 
 def test_the_page_says_so_where_the_original_is_delivered(report: Report) -> None:

@@ -1,0 +1,77 @@
+"""What fine-tuning did to the delivered model, for the report."""
+
+from __future__ import annotations
+
+import math
+
+from primesvt_core.method.candidates import Candidates
+from primesvt_core.method.export import ExportedModel
+from primesvt_core.method.recovered import Compared, Recovered
+from primesvt_core.method.result import RunResult
+from primesvt_core.promise.bounds import drop_upper_bound
+from primesvt_core.promise.family import joint_confidence
+from primesvt_core.report.schema import ComparedFigures, FineTuningFigures, RecoveryFigures
+from primesvt_core.types import FLOAT_SLACK
+
+
+def fine_tuning_figures(candidates: Candidates, result: RunResult, exported: ExportedModel) -> FineTuningFigures | None:
+    """Of the delivered model; None if it was not fine-tuned.
+
+    Args:
+        candidates: of the run.
+        result: of the run.
+        exported: the delivered model.
+    """
+    rates = result.point.rates
+    if candidates.training is None:
+        return None
+    images = len(candidates.training.indices)
+    learned = candidates.recovered.get(candidates.name(rates)) if rates else None
+    if learned is not None:
+        begun = math.ceil(learned.steps * candidates.spec.fine_tuning.batch_size / max(images, 1))
+        return FineTuningFigures(
+            epochs=begun,
+            images=images,
+            losses=learned.losses,
+            recovery=_recovery(candidates, learned, exported, len(result.tested)),
+        )
+    losses = exported.pruned.losses
+    return FineTuningFigures(epochs=len(losses), images=images, losses=losses) if losses else None
+
+
+def recovery_notes(candidates: Candidates) -> tuple[str, ...]:
+    """What else fine-tuning by time had to do with."""
+    notes = []
+    for learned in candidates.recovered.values():
+        if not learned.is_kept:
+            notes.append("Fine-tuning brought a candidate no nearer to the original: it was kept as it was before.")
+    return tuple(dict.fromkeys(notes))
+
+
+def _recovery(candidates: Candidates, learned: Recovered, exported: ExportedModel, tested: int) -> RecoveryFigures:
+    settings = candidates.spec.fine_tuning
+    wanted, found = settings.recover_to, exported.after.accuracy
+    # Which candidate is delivered was chosen on the same images: the bounds of all that were tested hold together.
+    bound = drop_upper_bound(exported.pair, joint_confidence(candidates.spec.confidence, max(tested, 1)))
+    least = exported.before.accuracy - bound
+    return RecoveryFigures(
+        steps=learned.steps,
+        planned_steps=learned.planned,
+        seconds=learned.seconds,
+        labels=settings.has_labels,
+        before=_compared(learned.before),
+        after=_compared(learned.after),
+        kept=learned.is_kept,
+        recover_to=wanted,
+        recovered=None if wanted is None else found >= wanted - FLOAT_SLACK,
+        proven=None if wanted is None else least >= wanted - FLOAT_SLACK,
+    )
+
+
+def _compared(found: Compared) -> ComparedFigures:
+    return ComparedFigures(
+        divergence=found.divergence,
+        accuracy=found.accuracy,
+        accuracy_drop=(found.lost - found.won) / found.samples,
+        samples=found.samples,
+    )
