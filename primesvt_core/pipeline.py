@@ -34,7 +34,7 @@ from primesvt_core.method.shared_profile import EXPLORED, computing
 from primesvt_core.method.steps import StepProgress, Steps
 from primesvt_core.method.training_data import calibration_set, check_training_data, training_set
 from primesvt_core.promise.bounds import Paired
-from primesvt_core.promise.provable import check_provable, smallest_provable_drop
+from primesvt_core.promise.provable import check_provable, smallest_provable
 from primesvt_core.pruning import sizes
 from primesvt_core.report.build import build_report
 from primesvt_core.report.publishing import write_report
@@ -224,7 +224,7 @@ def prepare(request: Request) -> Candidates:
         take_curve(candidates, request.curve)
     else:
         check_reachable(candidates)
-    check_promise(candidates, spec.budget.max_accuracy_drop)
+    check_promise(candidates, spec.budget.allowed_drop)
     candidates.training = training
     return candidates
 
@@ -272,8 +272,9 @@ def keep_cells(candidates: Candidates, out: Path) -> None:
 def provable(candidates: Candidates) -> str:
     """What the confirmation images can prove, for people."""
     samples, confidence = len(candidates.images.splits.confirmation), candidates.spec.confidence
-    least = smallest_provable_drop(samples, confidence)
-    return f"{samples:,} confirmation images can prove a drop of {100 * least:.2g} points or more"
+    least = smallest_provable(samples, confidence, by_disagreement=candidates.by_disagreement)
+    what = f"disagreement of {100 * least:.2g} %" if candidates.by_disagreement else f"drop of {100 * least:.2g} points"
+    return f"{samples:,} confirmation images can prove a {what} or more"
 
 
 def check_promise(candidates: Candidates, allowed_drop: float | None) -> None:
@@ -283,7 +284,10 @@ def check_promise(candidates: Candidates, allowed_drop: float | None) -> None:
         BudgetUnprovable: with the images that it needs, and the drop that these can prove.
     """
     samples, spec = len(candidates.images.splits.confirmation), candidates.spec
-    check_provable(allowed_drop, samples, spec.confidence, accept_unproven=spec.accept_unproven)
+    check_provable(
+        allowed_drop, samples, spec.confidence, accept_unproven=spec.accept_unproven,
+        by_disagreement=candidates.by_disagreement,
+    )  # fmt: skip
 
 
 def sort(
@@ -311,7 +315,7 @@ def confirm(
     trials = confirmation.confirm(
         found.best, found.fallbacks, judge, goal.allowed_drop, confidence,
         samples=samples, reaches_target=reaches_target, is_shortlist=found.is_shortlist,
-        step=candidates.confirmation_step,
+        step=candidates.confirmation_step, by_disagreement=candidates.by_disagreement,
     )  # fmt: skip
     if candidates.given is not None and confirmation.chosen(trials) is None:
         return trials, confirmation.without_proof(found.best, judge(found.best, samples), trials[0].confidence)

@@ -63,12 +63,14 @@ class Goal:
         target_bytes: parameter memory; likewise.
         max_macs: multiply-accumulates of one image; likewise.
         limits: the others.
+        by_disagreement: whether what the original says counts instead of labels: losses are disagreements.
     """
 
     allowed_drop: float | None
     target_bytes: int | None
     max_macs: int | None = None
     limits: tuple[Limit, ...] = ()
+    by_disagreement: bool = False
 
     @property
     def has_target(self) -> bool:
@@ -124,7 +126,7 @@ def goal(budget: Budget, *, baseline_accuracy: float, parameter_bytes: int, limi
     Raises:
         ImpossibleBudget: if the original is already below the accuracy floor.
     """
-    drops = [] if budget.max_accuracy_drop is None else [budget.max_accuracy_drop]
+    drops = [] if budget.allowed_drop is None else [budget.allowed_drop]
     if budget.min_accuracy is not None:
         drops.append(baseline_accuracy - budget.min_accuracy)
     if drops and min(drops) < 0:
@@ -137,6 +139,7 @@ def goal(budget: Budget, *, baseline_accuracy: float, parameter_bytes: int, limi
         target_bytes=target_bytes(budget, parameter_bytes),
         max_macs=budget.max_macs,
         limits=tuple(limits),
+        by_disagreement=budget.by_disagreement,
     )
 
 
