@@ -20,16 +20,29 @@ Source = Path | DataSet | None
 
 
 def training_set(inspection: Inspection, images: SplitImages, source: Source, spec: CompressionSpec) -> TrainingSet:
-    """What fine-tuning learns from: the training data where it is given, otherwise the search split."""
+    """What fine-tuning learns from: the training data where it is given, otherwise the search split.
+
+    Raises:
+        SpecError: if it has no labels.
+    """
+    data = images.data if source is None else _opened(inspection, source, spec)
+    if not data.is_labelled:
+        raise SpecError(
+            f"fine-tuning learns from labels, which {data.name} does not have; give training data that has them"
+            " (--train-data), or leave fine-tuning out",
+            code="data_unlabelled",
+        )
     if source is None:
-        return TrainingSet(data=images.data, indices=images.splits.search, preprocessing=images.preprocessing)
-    data = _opened(inspection, source, spec)
+        return TrainingSet(data=data, indices=images.splits.search, preprocessing=images.preprocessing)
     check_same_classes(data, images.data)
     return TrainingSet(data=data, indices=range(len(data)), preprocessing=images.preprocessing)
 
 
 def _opened(inspection: Inspection, source: Path | DataSet, spec: CompressionSpec) -> DataSet:
-    return open_for(inspection, source, spec.class_reading, "train", pixels=spec.pixel_reading)
+    return open_for(
+        inspection, source, spec.class_reading, "train", pixels=spec.pixel_reading,
+        may_lack_labels=spec.budget.by_disagreement,
+    )  # fmt: skip
 
 
 def check_training_data(candidates: Candidates, source: Source) -> None:
@@ -53,6 +66,7 @@ class CalibrationSet:
     images: Images
     source: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    is_labelled: bool = True
 
 
 def calibration_set(
@@ -60,7 +74,10 @@ def calibration_set(
 ) -> CalibrationSet:
     """As many of the training data as calibrate, where it is given, every class in proportion; otherwise that split."""
     if source is None:
-        return CalibrationSet(images=images.blocks(images.splits.calibration), source=("calibration split",))
+        return CalibrationSet(
+            images=images.blocks(images.splits.calibration), source=("calibration split",),
+            is_labelled=images.data.is_labelled,
+        )  # fmt: skip
     data = _opened(inspection, source, spec)
     check_same_classes(data, images.data)
     if data.fingerprint() == images.data.fingerprint():
@@ -74,4 +91,5 @@ def calibration_set(
         images=replace(images, data=data).blocks(chosen),
         source=("training data", data.fingerprint(), str(count)),
         notes=data.notes,
+        is_labelled=data.is_labelled,
     )

@@ -1,6 +1,6 @@
 """Bounds of a disagreement: the share of images on which two models predict different classes, given some of them.
 
-A binomial share, so that Clopper and Pearson's bounds (Biometrika 26:404, 1934) hold exactly for every number of images.
+It is a binomial share, so that Clopper and Pearson's bounds (Biometrika 26:404, 1934) hold for every number of images.
 Where the models agree, both are right or both are wrong: the accuracy drop is at most the disagreement, whatever the
 labels are.
 """
