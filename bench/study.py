@@ -200,7 +200,7 @@ def _figures(report: Report) -> dict[str, Any]:
             {
                 "saving": round(point.memory_saving, 4),
                 "divergence": point.divergence,
-                "search_drop": round(point.accuracy_drop, 5),
+                "search_drop": round(point.loss, 5),
                 "drop": point.confirmed_drop,
                 "bound": point.drop_upper_bound,
             }

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 
 from primesvt_client.errors import ReportedError
-from primesvt_client.facts import CandidateFacts, CellFacts, TrialFacts
+from primesvt_client.facts import CandidateFacts, CellFacts, DisagreementFacts, TrialFacts
 from primesvt_client.progress import Progress, Reporter
 from primesvt_client.shares import rate_text
 from primesvt_client.terminal import Terminal
@@ -110,6 +110,10 @@ def describe(progress: Progress) -> str:
     if isinstance(facts, CellFacts | CandidateFacts):
         where = [f"{facts.group} at {rate_text(facts.rate)}"] if facts.group else []
         parts += [*where, f"accuracy {100 * facts.accuracy:.1f} %"]
+    if isinstance(facts, DisagreementFacts):
+        where = [f"{facts.group} at {rate_text(facts.rate)}"] if facts.group else []
+        parts += [*where, f"disagreement {100 * facts.disagreement:.1f} %"]
+        parts += [] if facts.memory_saving is None else [f"saves {100 * facts.memory_saving:.1f} %"]
     if isinstance(facts, CandidateFacts | TrialFacts):
         parts.append(f"saves {100 * facts.memory_saving:.1f} %")
     return ", ".join(parts)

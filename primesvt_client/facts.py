@@ -85,6 +85,28 @@ class TrialFacts(Facts):
     samples: Maybe[int] = None
 
 
+class DisagreementFacts(Facts):
+    """Of a profile cell, a candidate or a confirmation where a disagreement is promised, and accuracies are not known.
+
+    Attributes:
+        disagreement: share of images on which another class is predicted than by the original.
+        group: of a cell; of a candidate the one that was changed last.
+        rate: fraction of its channels removed.
+        memory_saving: of a candidate.
+        is_bound: whether the disagreement is the least possible, since it was decided before all images were counted.
+        divergence: as of cells and candidates.
+        samples: of a confirmation the images compared.
+    """
+
+    disagreement: float
+    group: str = ""
+    rate: float = 0.0
+    memory_saving: Maybe[float] = None
+    is_bound: IsBound = False
+    divergence: Maybe[float] = None
+    samples: Maybe[int] = None
+
+
 class StepFacts(Facts):
     """Of a step that has ended.
 
@@ -102,7 +124,7 @@ class OtherFacts(Facts):
 NO_FACTS = OtherFacts()
 
 ProgressFacts = Annotated[
-    CellFacts | CandidateFacts | TrialFacts | StepFacts | OtherFacts,
+    CellFacts | CandidateFacts | TrialFacts | DisagreementFacts | StepFacts | OtherFacts,
     Field(union_mode="left_to_right"),
     BeforeValidator(lambda facts: NO_FACTS if facts is None else facts),
 ]
@@ -115,6 +137,7 @@ class ResultSummary(Facts):
     Attributes:
         accuracy_drop: negative if the pruned model is better.
         drop_upper_bound: with the spec's confidence.
+        disagreement: where that is what is promised; accuracies are then known where there are labels alone.
         parameter_bytes_before: memory of the original.
         parameter_bytes_after: memory of the pruned model.
         macs_before: multiply-accumulates of the original for one image over all time steps.
@@ -125,6 +148,7 @@ class ResultSummary(Facts):
     pruned_accuracy: Maybe[float] = None
     accuracy_drop: Maybe[float] = None
     drop_upper_bound: Maybe[float] = None
+    disagreement: Maybe[float] = None
     memory_saving: Maybe[float] = None
     parameter_bytes_before: Maybe[int] = None
     parameter_bytes_after: Maybe[int] = None
@@ -192,10 +216,11 @@ class DataSetFacts(Facts):
 
     Attributes:
         kind: of the files in it.
-        samples: labelled images.
+        samples: images.
         classes: their names, by label; of folders in natural order.
         plain_classes: the same in plain order, where that finds others in the folders; empty where it does not.
         fingerprint: of the content.
+        is_labelled: false where it has no labels; those of older versions all have.
         notes: what was taken for what, and what was not read.
     """
 
@@ -204,6 +229,7 @@ class DataSetFacts(Facts):
     classes: Maybe[tuple[str, ...]] = None
     plain_classes: Maybe[tuple[str, ...]] = None
     fingerprint: Maybe[str] = None
+    is_labelled: Annotated[bool, Field(exclude_if=lambda value: value)] = True
     notes: Maybe[tuple[str, ...]] = None
 
 

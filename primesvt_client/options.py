@@ -23,8 +23,8 @@ Data = Annotated[
     Path,
     typer.Option(
         "--data",
-        help="Labelled evaluation data: ImageFolder folder, .zip or .tar; .npz; frames of events;"
-        " Parquet; IDX files; CIFAR's python archive.",
+        help="Evaluation data: ImageFolder folder, .zip or .tar; .npz; frames of events; Parquet; IDX files; CIFAR's"
+        " python archive. With labels, unless the disagreement is what is limited.",
         show_default=False,
     ),
 ]

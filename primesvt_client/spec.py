@@ -24,6 +24,7 @@ from pydantic import (
     JsonValue,
     StrictBool,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -141,6 +142,14 @@ class Budget(_Frozen):
     min_accuracy: Annotated[Fraction | None, Input(unit=Unit.PERCENT)] = Field(
         default=None, title="Min. accuracy", description="Lowest accuracy of the pruned model.", examples=[0.9]
     )
+    max_disagreement: Annotated[Fraction | None, Input(unit=Unit.PERCENT)] = Field(
+        default=None,
+        exclude_if=lambda given: given is None,
+        title="Max. disagreement",
+        description="Largest share of images on which the pruned model may predict another class than the original: no"
+        " accuracy drop exceeds it, and it needs no labels. In place of the limits of accuracy.",
+        examples=[0.05],
+    )
     min_memory_saving: Annotated[Fraction | None, Input(unit=Unit.PERCENT)] = Field(
         default=None,
         title="Min. memory saving",
@@ -187,10 +196,31 @@ class Budget(_Frozen):
     def _asks_for_something(self) -> Budget:
         if all(value is None for name, value in self.model_dump().items() if name != "max_time_steps"):
             raise ValueError(
-                "a budget needs at least one of max_accuracy_drop, min_accuracy, min_memory_saving,"
+                "a budget needs at least one of max_accuracy_drop, min_accuracy, max_disagreement, min_memory_saving,"
                 " max_parameter_bytes, max_macs, max_inference_bytes, max_synaptic_operations, max_stored_bytes"
             )
         return self
+
+    @field_validator("max_disagreement")
+    @classmethod
+    def _instead_of_accuracy(cls, given: float | None, info: ValidationInfo) -> float | None:
+        others = [name for name in ("max_accuracy_drop", "min_accuracy") if info.data.get(name) is not None]
+        if given is not None and others:
+            raise ValueError(
+                f"it stands in place of {' and '.join(others)}: what differs on so many images drops by no more; give"
+                " one of them alone"
+            )
+        return given
+
+    @property
+    def by_disagreement(self) -> bool:
+        """Whether what the original says counts instead of labels, which then need not be there."""
+        return self.max_disagreement is not None
+
+    @property
+    def allowed_drop(self) -> float | None:
+        """The largest accuracy drop that is stated, or disagreement; a least accuracy leaves one, too."""
+        return self.max_disagreement if self.by_disagreement else self.max_accuracy_drop
 
     @property
     def has_memory_target(self) -> bool:
@@ -205,8 +235,8 @@ class Budget(_Frozen):
 
     @property
     def has_accuracy_floor(self) -> bool:
-        """Whether the loss of accuracy is bounded."""
-        return self.max_accuracy_drop is not None or self.min_accuracy is not None
+        """Whether the loss of accuracy is bounded, if only by the disagreement."""
+        return self.allowed_drop is not None or self.min_accuracy is not None
 
 
 class SplitSizes(_Frozen):
@@ -519,6 +549,14 @@ class CompressionSpec(_Frozen):
             if isinstance(value, int | float) and value > most:
                 raise ValueError(f"{name} is at most {most}, not {value:g}")
         return assumptions
+
+    @field_validator("fine_tuning")
+    @classmethod
+    def _recovers_what_is_known(cls, given: FineTuning, info: ValidationInfo) -> FineTuning:
+        budget = info.data.get("budget")
+        if given.recover_to is not None and isinstance(budget, Budget) and budget.by_disagreement:
+            raise ValueError("recover_to is an accuracy, which a budget of max_disagreement does not look at")
+        return given
 
     @field_validator("rates")
     @classmethod

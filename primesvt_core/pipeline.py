@@ -6,11 +6,10 @@ unseen data, export, report.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from primesvt_client.facts import TrialFacts
 from primesvt_client.progress import Reporter, silent
 from primesvt_core import __version__
 from primesvt_core.data import DataSet
@@ -19,7 +18,7 @@ from primesvt_core.evaluation.splits import open_splits
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import load_state
 from primesvt_core.method import confirmation, limits, profiling, search
-from primesvt_core.method.baseline import baseline_notes, check_above_chance
+from primesvt_core.method.baseline import check_baseline, doubts
 from primesvt_core.method.by_curve import take_curve
 from primesvt_core.method.by_plan import take_plan
 from primesvt_core.method.candidates import Candidates
@@ -34,15 +33,16 @@ from primesvt_core.method.result import RunResult
 from primesvt_core.method.run import Method, Run, begin
 from primesvt_core.method.shared_profile import EXPLORED, computing
 from primesvt_core.method.steps import StepProgress, Steps
+from primesvt_core.method.told import trial_facts
 from primesvt_core.method.training_data import calibration_set, check_training_data, training_set
 from primesvt_core.promise.bounds import Paired
-from primesvt_core.promise.provable import check_provable, smallest_provable_drop
+from primesvt_core.promise.provable import check_provable, smallest_provable
 from primesvt_core.pruning import sizes
 from primesvt_core.report.build import build_report
 from primesvt_core.report.publishing import write_report
 from primesvt_core.report.schema import Report
 from primesvt_core.spec import CompressionSpec
-from primesvt_core.types import CurvePoint, GroupSize, LayerSize, Step
+from primesvt_core.types import CurvePoint, GroupSize, LayerSize, Rates, Step
 from primesvt_core.workspace import reuse, sharing
 from primesvt_core.workspace.sharing import CellQueue
 from primesvt_core.workspace.store import SPEEDS, Workspace
@@ -54,7 +54,8 @@ class Request:
 
     Attributes:
         checkpoint: of any supported family and format.
-        data: labelled evaluation data set: where it is, or itself (`primesvt_core.data.from_dataset`).
+        data: evaluation data set: where it is, or itself (`primesvt_core.data.from_dataset`); with labels, unless the
+            spec's budget limits the disagreement.
         spec: the constraint spec.
         out: folder for the results.
         workspace: folder for what the run remembers; give it again to resume.
@@ -103,11 +104,12 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
 
     with steps.step(Step.BASELINE) as progress:
         candidates.note = progress.note
-        start = run.start()
-        check_above_chance(candidates, start.accuracy, run.compared_images)
+        run.take_answers()
+        start, seen = run.start(), run.seen()
+        check_baseline(candidates, seen)
         goal = _goal(candidates, start)
-        doubts = baseline_notes(candidates, candidates.original_accuracy(), goal.allowed_drop, run.seen())
-        for note in (*doubts, provable(candidates)):
+        doubtful = doubts(candidates, goal.allowed_drop, seen)
+        for note in (*doubtful, provable(candidates)):
             progress.note(note)
 
     with steps.step(Step.SORT):
@@ -125,7 +127,7 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
 
     result = RunResult(
         goal=goal, start=start, layers=layers, groups=groups, cells=found.cells, search=found.search,
-        macs=candidates.macs, trials=trials, unproven=unproven, doubts=doubts,
+        macs=candidates.macs, trials=trials, unproven=unproven, doubts=doubtful,
     )  # fmt: skip
     with steps.step(Step.EXPORT) as progress:
         candidates.note = progress.note
@@ -185,7 +187,12 @@ def assist(request: Request, queue: CellQueue) -> int:
     run = begin(prepare(request))
     _, _, rates = sort(run.candidates)
     compute = run.divergences.compute if run.goes_by_divergence else computing(run.split, rates)
-    return sharing.assist(compute, run.candidates.workspace, queue)
+
+    def compute_alike(cells: Mapping[str, Rates]) -> None:
+        run.take_answers(confirms=False)  # those of the other process, which come with its first cells
+        compute(cells)
+
+    return sharing.assist(compute_alike, run.candidates.workspace, queue)
 
 
 def prepare(request: Request) -> Candidates:
@@ -195,7 +202,7 @@ def prepare(request: Request) -> Candidates:
     inspection.check_answered()
     images = open_splits(
         inspection, request.data, spec.preprocessing, spec.splits, seed=spec.seed, batch_size=spec.batch_size,
-        classes=spec.class_reading, value_range=spec.value_range,
+        classes=spec.class_reading, value_range=spec.value_range, may_lack_labels=spec.budget.by_disagreement,
     )  # fmt: skip
     training = training_set(inspection, images, request.train_data, spec)
     calibration = calibration_set(inspection, images, request.train_data, spec)
@@ -217,7 +224,8 @@ def prepare(request: Request) -> Candidates:
     candidates = Candidates(inspection, state, images, spec, workspace, device)
     candidates.check_time_steps()
     check_training_data(candidates, request.train_data)
-    candidates.calibration_images = candidates.labelled_images = calibration.images
+    candidates.calibration_images = calibration.images
+    candidates.labelled_images = calibration.images if calibration.is_labelled else None
     candidates.calibration_source = calibration.source
     candidates.training_notes = calibration.notes
     candidates.check_criterion()
@@ -228,7 +236,7 @@ def prepare(request: Request) -> Candidates:
         take_curve(candidates, request.curve)
     else:
         check_reachable(candidates)
-    check_promise(candidates, spec.budget.max_accuracy_drop)
+    check_promise(candidates, spec.budget.allowed_drop)
     candidates.training = training
     return candidates
 
@@ -277,8 +285,9 @@ def keep_cells(candidates: Candidates, out: Path) -> None:
 def provable(candidates: Candidates) -> str:
     """What the confirmation images can prove, for people."""
     samples, confidence = len(candidates.images.splits.confirmation), candidates.spec.confidence
-    least = smallest_provable_drop(samples, confidence)
-    return f"{samples:,} confirmation images can prove a drop of {100 * least:.2g} points or more"
+    least = smallest_provable(samples, confidence, by_disagreement=candidates.by_disagreement)
+    what = f"disagreement of {100 * least:.2g} %" if candidates.by_disagreement else f"drop of {100 * least:.2g} points"
+    return f"{samples:,} confirmation images can prove a {what} or more"
 
 
 def check_promise(candidates: Candidates, allowed_drop: float | None) -> None:
@@ -288,7 +297,10 @@ def check_promise(candidates: Candidates, allowed_drop: float | None) -> None:
         BudgetUnprovable: with the images that it needs, and the drop that these can prove.
     """
     samples, spec = len(candidates.images.splits.confirmation), candidates.spec
-    check_provable(allowed_drop, samples, spec.confidence, accept_unproven=spec.accept_unproven)
+    check_provable(
+        allowed_drop, samples, spec.confidence, accept_unproven=spec.accept_unproven,
+        by_disagreement=candidates.by_disagreement,
+    )  # fmt: skip
 
 
 def sort(
@@ -316,7 +328,7 @@ def confirm(
     trials = confirmation.confirm(
         found.best, found.fallbacks, judge, goal.allowed_drop, confidence,
         samples=samples, reaches_target=reaches_target, is_shortlist=found.is_shortlist,
-        step=candidates.confirmation_step,
+        step=candidates.confirmation_step, by_disagreement=candidates.by_disagreement,
     )  # fmt: skip
     if candidates.given is not None and confirmation.chosen(trials) is None:
         return trials, confirmation.without_proof(found.best, judge(found.best, samples), trials[0].confidence)
@@ -332,7 +344,7 @@ def confirm(
 def _judging(candidates: Candidates, progress: StepProgress) -> confirmation.Judge:
     def judge(point: CurvePoint, samples: int) -> Paired:
         pair = candidates.judge(point, samples)
-        progress.update(TrialFacts(memory_saving=point.memory_saving, accuracy_drop=pair.drop, samples=pair.samples))
+        progress.update(trial_facts(pair, point.memory_saving))
         return pair
 
     return judge

@@ -14,6 +14,12 @@ SMALLEST = 20
 
 SHOWN = 5
 
+WITHOUT_LABELS = (
+    "without labels a limit of the disagreement takes the place of one of the accuracy (--max-disagreement,"
+    " max_disagreement)"
+)
+"""What can be done with a data set that has none."""
+
 
 def are_numbers(classes: Sequence[str]) -> bool:
     """Whether classes are called by their numbers."""
@@ -42,6 +48,21 @@ def check_samples(samples: int) -> None:
     """
     if samples < SMALLEST:
         raise DataError(f"the data set has {samples} samples; at least {SMALLEST} are needed", code="data_too_small")
+
+
+def check_labelled(name: str, *, is_labelled: bool, by_disagreement: bool) -> None:
+    """Refuse a data set without labels where they count.
+
+    Args:
+        name: of the data set.
+        is_labelled: whether it has labels.
+        by_disagreement: whether the budget limits the disagreement, which needs none.
+
+    Raises:
+        DataError: with what can be done.
+    """
+    if not (is_labelled or by_disagreement):
+        raise DataError(f"{name} has no labels; {WITHOUT_LABELS}", code="data_unlabelled")
 
 
 def check_class_names(

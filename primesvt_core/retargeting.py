@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from primesvt_client.progress import Reporter, silent
+from primesvt_client.spec import parse_as
 from primesvt_core.data import DataSet
 from primesvt_core.errors import SpecError
 from primesvt_core.method.finished_curve import FinishedCurve, check_finished
@@ -36,18 +37,20 @@ class RetargetRequest:
 
     Attributes:
         run: results folder of a finished compression, or of another budget of one.
-        max_accuracy_drop: that is allowed now.
         out: folder for the results.
         workspace: folder for what this run remembers.
+        max_accuracy_drop: that is allowed now, of a run that promised an accuracy drop.
+        max_disagreement: that is allowed now, of a run that promised a disagreement.
         checkpoint: of the finished run; where its workspace says if not given.
         data: likewise.
         train_data: likewise, if it had any.
     """
 
     run: Path
-    max_accuracy_drop: float
     out: Path
     workspace: Path
+    max_accuracy_drop: float | None = None
+    max_disagreement: float | None = None
     checkpoint: Path | None = None
     data: Path | DataSet | None = None
     train_data: Path | DataSet | None = None
@@ -80,7 +83,7 @@ def retarget(request: RetargetRequest, report_to: Reporter = silent) -> Report:
         raise SpecError(f"the run in {request.run} does not say where its checkpoint and its data lie; give both")
     document: dict[str, Any] = report.spec.model_dump(mode="json")
     document.pop("accept_unproven", None)
-    budget = another_budget(report.spec.budget, request.max_accuracy_drop)
+    budget = another_budget(report.spec.budget, request.max_accuracy_drop, request.max_disagreement)
     spec = parse({**document, "budget": budget.model_dump(mode="json", exclude_none=True)})
     _hand_over(request.run / WORKSPACE, request.workspace)
     found = compress(
@@ -95,9 +98,28 @@ def retarget(request: RetargetRequest, report_to: Reporter = silent) -> Report:
     return found
 
 
-def another_budget(first: Budget, max_accuracy_drop: float) -> Budget:
-    """What a finished run is asked for: another drop, of models for the time steps that its points run for."""
-    return Budget(max_accuracy_drop=max_accuracy_drop, max_time_steps=first.max_time_steps)
+def another_budget(first: Budget, max_accuracy_drop: float | None, max_disagreement: float | None = None) -> Budget:
+    """What a finished run is asked for: another drop, of models for the time steps that its points run for.
+
+    Raises:
+        SpecError: if it is neither a drop of a run that promised one, nor a disagreement of a run that promised that.
+    """
+    if (max_accuracy_drop is None) == (max_disagreement is None):
+        raise SpecError("give one other budget: --max-accuracy-drop, or --max-disagreement")
+    if first.by_disagreement != (max_disagreement is not None):
+        of_run, option = (
+            ("a disagreement", "--max-disagreement")
+            if first.by_disagreement
+            else ("an accuracy", "--max-accuracy-drop")
+        )
+        raise SpecError(
+            f"the run promised {of_run}, by which its points were found and tested: give {option}, or compress again"
+        )
+    document = {
+        "max_accuracy_drop": max_accuracy_drop, "max_disagreement": max_disagreement,
+        "max_time_steps": first.max_time_steps,
+    }  # fmt: skip
+    return parse_as(Budget, {name: value for name, value in document.items() if value is not None})
 
 
 def _report_of(run: Path) -> Report:
@@ -125,7 +147,8 @@ def _curve_of(run: Path, report: Report) -> FinishedCurve:
         )
     points = tuple(
         CurvePoint(
-            rates=point.rates, accuracy=point.accuracy, accuracy_drop=point.accuracy_drop,
+            rates=point.rates, accuracy=1 - point.loss if point.accuracy is None else point.accuracy,
+            accuracy_drop=point.loss,
             parameter_bytes=point.parameter_bytes, memory_saving=point.memory_saving, divergence=point.divergence,
         )
         for point in report.curve
@@ -136,8 +159,9 @@ def _curve_of(run: Path, report: Report) -> FinishedCurve:
         name=name,
         points=points,
         images=report.compared_images or report.data.search_images,
-        first_budget=family.first_budget if family else report.confirmation.allowed_drop,
+        first_budget=family.first_budget if family else report.confirmation.allowed_loss,
         budgets=family.budgets if family else (),
+        by_disagreement=report.by_disagreement,
     )
 
 

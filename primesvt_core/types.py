@@ -220,6 +220,13 @@ class CurvePoint:
     divergence: float | None = None
     """Of the original's predictions from the candidate's on the search split, mean KL in nats; None where not known."""
 
+    @property
+    def outcome(self) -> Outcome:
+        """What it is worth on the search split."""
+        return Outcome(
+            accuracy=self.accuracy, parameter_bytes=self.parameter_bytes, memory_saving=self.memory_saving
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class Assumption:

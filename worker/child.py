@@ -170,7 +170,7 @@ def _look_into(task: ValidateData, channel: Channel) -> DataSetFacts:
     from primesvt_core.data import decode_all, limited, open_data, unclear
 
     with nullcontext() if task.scratch_bytes is None else limited(task.scratch_bytes):
-        data = open_data(task.path)
+        data = open_data(task.path, may_lack_labels=True)
         channel.send(PicturesMessage(count=len(data)))
         beside = decode_all(task.path, data, Reports(channel).count)
     return DataSetFacts(
@@ -179,6 +179,7 @@ def _look_into(task: ValidateData, channel: Channel) -> DataSetFacts:
         classes=data.classes,
         plain_classes=data.plain_classes,
         fingerprint=data.fingerprint(),
+        is_labelled=data.is_labelled,
         notes=(*data.notes, *unclear(data), *beside) or None,
     )
 

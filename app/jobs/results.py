@@ -19,6 +19,8 @@ class Result:
     """One succeeded job.
 
     Attributes:
+        accuracy_drop: None without labels, as are both accuracies.
+        disagreement: of a job whose budget limits it, which no drop exceeds.
         run_seconds: computed, over all attempts and workers.
     """
 
@@ -27,20 +29,26 @@ class Result:
     checkpoint_id: str
     verdict: str | None
     memory_saving: float
-    accuracy_drop: float
-    baseline_accuracy: float
-    pruned_accuracy: float
+    accuracy_drop: float | None
+    disagreement: float | None
+    baseline_accuracy: float | None
+    pruned_accuracy: float | None
     parameter_bytes_before: int
     parameter_bytes_after: int
     run_seconds: float
     finished_at: datetime
 
+    @property
+    def largest_drop(self) -> float:
+        """The accuracy drop that was measured; without labels the disagreement, which it does not exceed."""
+        return (self.disagreement or 0.0) if self.accuracy_drop is None else self.accuracy_drop
 
-FIGURES = (
-    "memory_saving", "accuracy_drop", "baseline_accuracy", "pruned_accuracy", "parameter_bytes_before",
-    "parameter_bytes_after",
-)  # fmt: skip
+
+FIGURES = ("memory_saving", "parameter_bytes_before", "parameter_bytes_after")
 """Fields of a summary without which a job is in no list of results."""
+
+ACCURACIES = ("accuracy_drop", "baseline_accuracy", "pruned_accuracy")
+"""Those that only labels tell: without them it has a disagreement, or is in no list either."""
 
 
 class ResultService:
@@ -76,4 +84,8 @@ class ResultService:
 def _result(row: dict[str, Any]) -> Result | None:
     summary = read(ResultSummary, row.pop("summary")) or ResultSummary()
     figures = {name: getattr(summary, name) for name in FIGURES}
-    return None if None in figures.values() else Result(**row, **figures)
+    accuracies = {name: getattr(summary, name) for name in ACCURACIES}
+    is_known = summary.disagreement is not None or None not in accuracies.values()
+    if None in figures.values() or not is_known:
+        return None
+    return Result(**row, **figures, **accuracies, disagreement=summary.disagreement)

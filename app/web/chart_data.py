@@ -11,7 +11,7 @@ from typing import Any
 
 from app.jobs.records import JobEvent
 from app.jobs.results import Result
-from primesvt_client.facts import CandidateFacts, CellFacts, ProgressFacts, TrialFacts
+from primesvt_client.facts import CandidateFacts, CellFacts, DisagreementFacts, ProgressFacts, TrialFacts
 from primesvt_client.shares import rate_text
 from primesvt_client.verdicts import title
 from primesvt_core.report.schema import CurveFigures, Outcome, Report
@@ -45,12 +45,16 @@ class CandidatePoint:
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetLines:
-    """The limits of a budget, in percent: ``floor`` is known once the original is measured."""
+    """The limits of a budget, in percent: ``floor`` is known once the original is measured.
+
+    Where it limits the disagreement, the accuracies of charts are agreements with the original, drops disagreements.
+    """
 
     allowed_drop: float | None = None
     min_accuracy: float | None = None
     floor: float | None = None
     target: float | None = None
+    by_disagreement: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,18 +95,26 @@ def of_report(report: Report) -> JobCharts:
     """The charts of a finished job."""
     drops: Drops = {}
     for cell in report.profile:
-        drops.setdefault(cell.group, {})[cell.rate] = cell.accuracy_drop, cell.is_bound
-    allowed = report.confirmation.allowed_drop
-    floor = None if allowed is None else 100 * (report.baseline.accuracy - allowed)
+        drops.setdefault(cell.group, {})[cell.rate] = cell.loss, cell.is_bound
+    allowed = report.confirmation.allowed_loss
+    floor = None if allowed is None else 100 * (_original(report) - allowed)
     lines = budget_lines(report.spec.budget.model_dump(), report.baseline.parameter_bytes)
     return JobCharts(
         robustness=_robustness(drops),
-        steps=tuple(_point(candidate(p), p.memory_saving, p.accuracy) for p in report.curve),
+        steps=tuple(
+            _point(candidate(p), p.memory_saving, 1 - p.loss if p.accuracy is None else p.accuracy)
+            for p in report.curve
+        ),
         confirmed=_tested(report, "confirmed"),
         not_proven=_tested(report, "not proven"),
         not_confirmed=_tested(report, "not confirmed"),
         lines=replace(lines, floor=floor, allowed_drop=None if allowed is None else 100 * allowed),
     )
+
+
+def _original(report: Report) -> float:
+    """The original's accuracy, or its agreement with itself."""
+    return 1.0 if report.by_disagreement or report.baseline.accuracy is None else report.baseline.accuracy
 
 
 def budget_lines(budget: Mapping[str, Any], parameter_bytes: int | None) -> BudgetLines:
@@ -111,8 +123,10 @@ def budget_lines(budget: Mapping[str, Any], parameter_bytes: int | None) -> Budg
     if budget.get("max_parameter_bytes") and parameter_bytes:
         savings.append(max(0.0, 1 - budget["max_parameter_bytes"] / parameter_bytes))
     targets = [saving for saving in savings if saving is not None]
+    disagreement = budget.get("max_disagreement")
     return BudgetLines(
-        allowed_drop=_percent(budget.get("max_accuracy_drop")),
+        allowed_drop=_percent(budget.get("max_accuracy_drop") if disagreement is None else disagreement),
+        by_disagreement=disagreement is not None,
         min_accuracy=_percent(budget.get("min_accuracy")),
         target=_percent(max(targets)) if targets else None,
     )
@@ -123,7 +137,7 @@ def of_events(events: Iterable[JobEvent], lines: BudgetLines) -> JobCharts:
     drops: Drops = {}
     tried: dict[CandidatePoint, None] = {}
     measured: dict[float, CandidatePoint] = {}
-    baseline: float | None = None
+    baseline: float | None = 1.0 if lines.by_disagreement else None
     for facts in _facts(events):
         if isinstance(facts, CellFacts):
             drops.setdefault(facts.group, {})[facts.rate] = facts.accuracy_drop, facts.is_bound
@@ -134,12 +148,28 @@ def of_events(events: Iterable[JobEvent], lines: BudgetLines) -> JobCharts:
         elif isinstance(facts, TrialFacts) and baseline is not None:
             point = _point("confirmation images", facts.memory_saving, baseline - facts.accuracy_drop)
             measured[facts.memory_saving] = point  # of several looks at a candidate the last
+        elif isinstance(facts, DisagreementFacts):
+            _add_disagreement(facts, drops, tried, measured)
     return JobCharts(
         robustness=_robustness(drops),
         tried=tuple(tried),
         measured=tuple(measured.values()),
         lines=_with_floor(lines, baseline),
     )
+
+
+def _add_disagreement(
+    facts: DisagreementFacts, drops: Drops, tried: dict[CandidatePoint, None], measured: dict[float, CandidatePoint]
+) -> None:
+    """A cell has no saving, a confirmation the number of its images."""
+    if facts.memory_saving is None:
+        drops.setdefault(facts.group, {})[facts.rate] = facts.disagreement, facts.is_bound
+    elif facts.samples is None:
+        name = f"{facts.group} at {rate_text(facts.rate)}" if facts.group else "candidate"
+        tried[_point(name, facts.memory_saving, 1 - facts.disagreement)] = None
+    else:
+        point = _point("confirmation images", facts.memory_saving, 1 - facts.disagreement)
+        measured[facts.memory_saving] = point
 
 
 def _facts(events: Iterable[JobEvent]) -> Iterator[ProgressFacts]:
@@ -174,7 +204,7 @@ def _point(label: str, memory_saving: float, accuracy: float) -> CandidatePoint:
 def _tested(report: Report, outcome: Outcome) -> tuple[CandidatePoint, ...]:
     """Candidates whose test ended so, on the confirmation images."""
     return tuple(
-        _point(candidate(point), point.memory_saving, report.baseline.accuracy - (point.confirmed_drop or 0.0))
+        _point(candidate(point), point.memory_saving, _original(report) - (point.confirmed_loss or 0.0))
         for point in report.curve
         if report.outcome(point) == outcome
     )
@@ -193,7 +223,9 @@ def _percent(fraction: float | None) -> float | None:
 
 @dataclass(frozen=True, kw_only=True)
 class ResultPoint:
-    """One result: memory saving in percent, accuracy drop in points, and the page of its job."""
+    """One result: memory saving in percent, accuracy drop in points (at most, where a disagreement is known alone), and
+    the page of its job.
+    """
 
     name: str
     verdict: str | None
@@ -214,6 +246,6 @@ def _result_point(result: Result) -> ResultPoint:
         verdict=result.verdict,
         label=title(result.verdict) or "Other",
         saving=100 * result.memory_saving,
-        drop=100 * result.accuracy_drop,
+        drop=100 * result.largest_drop,
         url=f"/jobs/{result.id}",
     )

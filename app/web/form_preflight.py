@@ -60,11 +60,13 @@ class Preview:
         status: in a sentence.
         found: what is known; None as long as there is nothing to look at.
         problems: what would be refused.
+        by_disagreement: whether the budget limits the disagreement, which is then what images can prove.
     """
 
     status: str
     found: Preflight | None = None
     problems: tuple[ShownProblem, ...] = ()
+    by_disagreement: bool = False
 
     @property
     def is_waiting(self) -> bool:
@@ -75,7 +77,8 @@ class Preview:
     def provable_drop(self) -> str:
         """The smallest drop that can be proven, rounded so that it still can be."""
         drop = self.found.provable_drop if self.found else None
-        return NOTHING if drop is None else f"{100 * rounded_up(drop):g}{SPACE}{Unit.POINTS}"
+        unit = Unit.PERCENT if self.by_disagreement else Unit.POINTS
+        return NOTHING if drop is None else f"{100 * rounded_up(drop):g}{SPACE}{unit}"
 
     @property
     def largest_saving(self) -> str:
@@ -96,7 +99,9 @@ def preview(services: Services, team: str, values: Mapping[str, str]) -> Preview
     except (DomainError, PrimeSVTError) as error:
         code = error.code if isinstance(error, DomainError) else error.error_code
         return Preview("The job would be refused.", problems=(ShownProblem(code, error.message),))
-    return Preview(_status(found), found, tuple(map(_shown, found.problems)))
+    budget = reading.spec.get("budget")
+    by_disagreement = isinstance(budget, dict) and budget.get("max_disagreement") is not None
+    return Preview(_status(found), found, tuple(map(_shown, found.problems)), by_disagreement)
 
 
 def taken(values: Mapping[str, str]) -> dict[str, str]:

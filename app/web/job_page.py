@@ -136,7 +136,10 @@ def _meaning(job: Job) -> str:
     """What its verdict means, as far as the summary tells."""
     summary = job.summary or NO_SUMMARY
     is_original = summary.parameter_bytes_before == summary.parameter_bytes_after
-    return meaning(job.verdict or "", is_original=is_original, is_proven=False, has_floor=True)
+    return meaning(
+        job.verdict or "", is_original=is_original, is_proven=False, has_floor=True,
+        by_disagreement=summary.disagreement is not None,
+    )  # fmt: skip
 
 
 def _charts(job: Job, report: Report | None, events: list[JobEvent], model: Upload | None) -> chart_data.JobCharts:

@@ -37,14 +37,14 @@ ORDERS: Mapping[str, Callable[[Result], float | str]] = {
     "newest": lambda result: -result.finished_at.timestamp(),
     "name": lambda result: result.name.casefold(),
     "saving": lambda result: -result.memory_saving,
-    "drop": lambda result: result.accuracy_drop,
+    "drop": lambda result: result.largest_drop,
     "time": lambda result: -result.run_seconds,
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """Totals over results; medians are None without any."""
+    """Totals over results; medians are None without any, that of the drop over results that know one."""
 
     memory_saving: float | None
     accuracy_drop: float | None
@@ -86,9 +86,10 @@ def show_results(
 
 def totals(results: Sequence[Result]) -> Totals:
     """Totals over all results."""
+    drops = [result.accuracy_drop for result in results if result.accuracy_drop is not None]
     return Totals(
         memory_saving=median(result.memory_saving for result in results) if results else None,
-        accuracy_drop=median(result.accuracy_drop for result in results) if results else None,
+        accuracy_drop=median(drops) if drops else None,
         saved_bytes=sum(result.parameter_bytes_before - result.parameter_bytes_after for result in results),
         run_seconds=sum(result.run_seconds for result in results),
     )

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from app.jobs.records import Job, JobEvent
 from app.jobs.states import JobState
 from app.web import labels
-from primesvt_client.facts import CandidateFacts, CellFacts, TrialFacts
+from primesvt_client.facts import CandidateFacts, CellFacts, DisagreementFacts, TrialFacts
 from primesvt_client.progress import Progress
 from primesvt_client.shares import rate_text
 from primesvt_core.types import Step
@@ -110,6 +110,10 @@ def _note(progress: Progress) -> str:
         parts += [*where, f"accuracy {labels.percent(facts.accuracy)}"]
     if isinstance(facts, TrialFacts):
         parts.append(f"drop {labels.points(facts.accuracy_drop)}")
+    if isinstance(facts, DisagreementFacts):
+        where = [f"{facts.group} at {rate_text(facts.rate)}"] if facts.group else []
+        parts += [*where, f"disagreement {labels.percent(facts.disagreement)}"]
+        parts += [] if facts.memory_saving is None else [f"saves {labels.percent(facts.memory_saving)}"]
     if isinstance(facts, CandidateFacts | TrialFacts):
         parts.append(f"saves {labels.percent(facts.memory_saving)}")
     return ", ".join(part for part in parts if part)

@@ -31,7 +31,7 @@ def print_preflight(found: PreflightView) -> None:
 def _facts(found: PreflightView) -> Iterator[tuple[str, str]]:
     yield "Model", _model(found)
     yield "Classes", _classes(found)
-    yield "Labelled images", UNKNOWN if found.samples is None else f"{found.samples:,}"
+    yield "Images", UNKNOWN if found.samples is None else f"{found.samples:,}"
     for split in found.splits:
         images = UNKNOWN if split.images is None else f"{split.images:,}"
         yield f"  {split.split}", f"{images} (at most {split.asked:,})"

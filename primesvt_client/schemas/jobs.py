@@ -133,10 +133,11 @@ class PreflightView(View):
     classes_match: bool | None = Field(
         description="Whether they are the same, or the data set's are the model's first ones where that is allowed."
     )
-    samples: int | None = Field(description="Labelled images of the data set.")
+    samples: int | None = Field(description="Images of the data set.")
     splits: list[SplitCountView] = Field(description="What becomes of them.")
     provable_drop: float | None = Field(
-        description="Smallest accuracy drop that the confirmation images can prove, a fraction."
+        description="Smallest accuracy drop that the confirmation images can prove, a fraction; the smallest"
+        " disagreement where the budget limits that."
     )
     max_memory_saving: float | None = Field(
         description="With every permitted channel group at its highest rate, from shapes alone: an upper limit, not a"

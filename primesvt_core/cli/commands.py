@@ -32,7 +32,7 @@ from primesvt_client.options import (
     takes_spec,
 )
 from primesvt_client.progress import Progress
-from primesvt_client.shares import points_text, rate_text
+from primesvt_client.shares import percent_text, points_text, rate_text
 from primesvt_core import spec as specs
 from primesvt_core.cli.choices import lists_choices
 from primesvt_core.cli.numbers import numbered
@@ -66,7 +66,10 @@ def inspect(
     reading: Reading,
     data: Annotated[
         Path | None,
-        typer.Option(help="Labelled images: try which heads, time steps and other choices fit the weights best."),
+        typer.Option(
+            help="Labelled images: try which heads, time steps and other choices fit the weights best. Of images"
+            " without labels it says how they are read."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -86,7 +89,8 @@ def inspect(
     for note in document["notes"]:
         out.print(f"  {note}", markup=False, soft_wrap=True)
     if "fits" in document:
-        _print_data(document["data"]["classes"], document["data"]["notes"])
+        _print_data(document["data"].get("classes"), document["data"]["notes"])
+    if document.get("fits"):
         tried_on = f"  tried on {document['data']['name']}, best first; a few points are chance:"
         out.print(tried_on, markup=False, soft_wrap=True)
     for fit in document.get("fits", ()):
@@ -140,9 +144,10 @@ def _fits(checkpoint: Path, data: Path, reading: Reading) -> dict[str, JsonValue
     return document
 
 
-def _print_data(classes: Sequence[str], notes: Sequence[str]) -> None:
-    """Which class has which number, and what was found in the data set."""
-    out.print(f"  {len(classes):,} classes: {numbered(classes)}", markup=False, soft_wrap=True)
+def _print_data(classes: Sequence[str] | None, notes: Sequence[str]) -> None:
+    """Which class has which number, unless there are no labels, and what was found in the data set."""
+    if classes is not None:
+        out.print(f"  {len(classes):,} classes: {numbered(classes)}", markup=False, soft_wrap=True)
     for note in notes:
         out.print(f"  {note}", markup=False, soft_wrap=True)
 
@@ -256,12 +261,10 @@ def print_result(report: Report, out_dir: Path) -> None:
     out.print(f"\n[bold]verdict: {report.verdict.value}[/]")
     out.print(report.meaning, markup=False, soft_wrap=True)
     print_assumptions([assumption.model_dump() for assumption in report.assumptions])
-    _print_data(report.data.classes, report.notes)
+    _print_data(report.data.classes if report.data.is_labelled else None, report.notes)
     table = Table("", "original", "pruned", "change")
     before, after = report.baseline, report.pruned
-    table.add_row(
-        "accuracy", f"{before.accuracy:.2%}", f"{after.accuracy:.2%}", f"{change(-report.accuracy_drop)} points"
-    )
+    _add_accuracy(table, report)
     table.add_row(
         "parameter memory",
         f"{before.parameter_bytes:,}",
@@ -284,12 +287,27 @@ def print_result(report: Report, out_dir: Path) -> None:
     )
     out.print(table)
     if not report.is_original:
+        bound, most = held.disagreement_upper_bound, points_text(held.drop_upper_bound)
+        promised = (
+            f"drop is at most {most}"
+            if bound is None
+            else f"disagreement, which no drop of accuracy exceeds, is at most {percent_text(bound)}"
+        )
         out.print(
-            f"on {held.samples:,} images that the search never saw the true drop is at most"
-            f" {points_text(held.drop_upper_bound)} with {rate_text(held.confidence)} confidence",
+            f"on {held.samples:,} images that the search never saw the true {promised} with"
+            f" {rate_text(held.confidence)} confidence",
             soft_wrap=True,
         )
     out.print(f"report: {out_dir / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def _add_accuracy(table: Table, report: Report) -> None:
+    """Accuracies where labels tell them, and the disagreement where that is promised."""
+    before, after = report.baseline.accuracy, report.pruned.accuracy
+    if before is not None and after is not None:
+        table.add_row("accuracy", f"{before:.2%}", f"{after:.2%}", f"{change(after - before)} points")
+    if report.disagreement is not None:
+        table.add_row("predicted otherwise than by the original", "", f"{report.disagreement:.2%}", "")
 
 
 def _add_inference(table: Table, report: Report) -> None:

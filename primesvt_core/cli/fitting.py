@@ -28,6 +28,7 @@ TIME_STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 16)
 IMAGES = 200
 SIZE = "image_size"
 AS_IT_IS = PixelReading()
+NO_LABELS = "There are no labels: which choices fit the weights cannot be tried."
 
 Tick = Callable[[int, int], None]
 """Receives how many choices of how many have been tried."""
@@ -78,10 +79,12 @@ class Fits:
 
     def to_json(self) -> dict[str, JsonValue]:
         """What ``primesvt inspect --json`` prints."""
+        classes: list[JsonValue] | None = [*self.data.classes] if self.data.is_labelled else None
         data: dict[str, JsonValue] = {
             "name": self.data.name,
             "samples": len(self.data),
-            "classes": [*self.data.classes],
+            "is_labelled": self.data.is_labelled,
+            "classes": classes,
             "notes": [*self.notes],
         }
         return {"data": data, "fits": [fit.to_json() for fit in self.choices]}
@@ -106,7 +109,7 @@ def fits(
 
     Args:
         path: checkpoint.
-        data: labelled images.
+        data: labelled images; of others nothing is tried.
         given: assumptions of the caller.
         tick: receives how many choices of how many have been tried.
         container: which weights of a file that has several.
@@ -127,7 +130,10 @@ def fits(
         batch_size=DEFAULT_BATCH,
         classes=classes,
         value_range=pixels.value_range,
+        may_lack_labels=True,
     )
+    if not images.data.is_labelled:
+        return Fits(images.data, (), (*images.data.notes, NO_LABELS))
     with TemporaryDirectory(prefix="primesvt-fits-") as scratch:
         state = load_state(first, Path(scratch) / "checkpoint.safetensors")
         trial = _Trial(first, state, images, given, tick, pixels.preprocessing)

@@ -20,15 +20,23 @@ def retarget(
     run: Annotated[
         Path, typer.Argument(help="Results folder of a finished compression (preset deep).", show_default=False)
     ],
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.", show_default=False)],
     max_accuracy_drop: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--max-accuracy-drop",
             help="Largest accuracy drop that is allowed now. 0.02 is 2 points.",
             show_default=False,
         ),
-    ],
-    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the results.", show_default=False)],
+    ] = None,
+    max_disagreement: Annotated[
+        float | None,
+        typer.Option(
+            "--max-disagreement",
+            help="Largest disagreement that is allowed now, of a run that promised one. 0.05 is 5 %.",
+            show_default=False,
+        ),
+    ] = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="Checkpoint of that run, if it is not where it was.", show_default=False)
     ] = None,
@@ -45,8 +53,8 @@ def retarget(
     workspace, is_new = workspace_below(out_dir, resume), not out_dir.exists()
     retargeting = import_module("primesvt_core.retargeting")
     request = retargeting.RetargetRequest(
-        run=run, max_accuracy_drop=max_accuracy_drop, out=out_dir, workspace=workspace, checkpoint=checkpoint,
-        data=data, train_data=train_data,
+        run=run, max_accuracy_drop=max_accuracy_drop, max_disagreement=max_disagreement, out=out_dir,
+        workspace=workspace, checkpoint=checkpoint, data=data, train_data=train_data,
     )  # fmt: skip
     with clearing(workspace, with_parent=is_new, resume=resume), progress_bars(search="taking the curve") as report_to:
         report: Report = retargeting.retarget(request, report_to)

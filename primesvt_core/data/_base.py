@@ -43,13 +43,13 @@ class Values:
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """Labelled samples that are decoded on demand.
+    """Samples that are decoded on demand, with their labels if they have any.
 
     Attributes:
         name: for people.
         kind: ``images`` decode to ``(H, W, C)``, ``frames`` to ``(T, C, H, W)``.
         classes: names in the order of the labels.
-        labels: ``(N,)`` int64.
+        labels: ``(N,)`` int64; where there are none, one number for all.
         decode: the sample at an index; raises `DataError` naming the file that cannot be decoded.
         digest: of the content: every sample's name or bytes, and its label.
         notes: sentences for people: what was taken for what, and what was not read.
@@ -59,6 +59,8 @@ class DataSet:
         others: decoders of the samples that lie beside these in the same files: of other parts, or of folders that are
             not read unless classes are named otherwise.
         other_part: the part that is there beside this one and has to be opened by itself.
+        is_labelled: whether the labels are any; without them there are no classes either.
+        files: names of the samples' files, in their order; empty where they have none of their own.
     """
 
     name: str
@@ -72,6 +74,8 @@ class DataSet:
     plain_classes: tuple[str, ...] = ()
     others: Callable[[], Iterator[Decoder]] = field(default=lambda: iter(()))
     other_part: Part | None = None
+    is_labelled: bool = True
+    files: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -97,6 +101,6 @@ def readable(name: str) -> str:
 
 def refuse(code: str, message: str) -> DataError:
     """A data error with one of the codes ``data_format``, ``data_empty``, ``data_undecodable``, ``data_unsafe``,
-    ``data_classes``, ``data_channels``, ``data_too_small``.
+    ``data_classes``, ``data_channels``, ``data_too_small``, ``data_unlabelled``.
     """
     return DataError(message, code=code)

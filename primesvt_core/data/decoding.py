@@ -53,6 +53,6 @@ def decode_all(path: Path, data: DataSet, count: Count = ignore_count) -> tuple[
 def _others(path: Path, beside: Iterator[Decoder], has_training: bool) -> Iterator[Decoder]:
     yield from beside
     if has_training:
-        data = open_data(path, "train")
+        data = open_data(path, "train", may_lack_labels=True)
         for index in range(len(data)):
             yield lambda index=index: data.decode(index)  # type: ignore[misc]

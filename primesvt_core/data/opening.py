@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -26,9 +26,12 @@ from primesvt_core.data.formats.cifar import from_cifar, is_cifar
 from primesvt_core.data.formats.frames import FRAME_FILES
 from primesvt_core.data.formats.idx import from_idx
 from primesvt_core.data.formats.image_sets import image_set
+from primesvt_core.data.formats.npy import from_npy, is_npy
 from primesvt_core.data.formats.npz import from_npz
 from primesvt_core.data.formats.parquet import from_parquet, is_parquet
+from primesvt_core.data.unlabelled import HINT
 from primesvt_core.errors import ScratchFull
+from primesvt_core.prerequisites import check_labelled
 
 DEEPEST = 2
 """Archives within archives that are opened; a folder that holds one and is packed to be sent makes two."""
@@ -42,35 +45,63 @@ UNDERSTOOD = (
 )
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What is to be read.
+
+    Attributes:
+        part: training or test data, where the data set has both; None for the default.
+        order: how its classes are numbered.
+        may_lack_labels: whether a data set without labels does.
+    """
+
+    part: Part | None
+    order: ClassOrder
+    may_lack_labels: bool
+
+    def pictures(self, listing: Listing) -> DataSet:
+        """Those of a folder or archive."""
+        return image_set(listing, self.part or "test", self.order, may_lack_labels=self.may_lack_labels)
+
+
 def open_data(
     source: Path | DataSet,
     part: Part | None = None,
     order: ClassOrder = ClassOrder(),  # noqa: B008  # frozen
+    *,
+    may_lack_labels: bool = False,
 ) -> DataSet:
-    """Open a labelled data set.
+    """Open a data set.
 
     Args:
         source: a file or folder in one of the formats; a data set is one already.
         part: training or test data, where the data set has both; test data by default.
         order: how its classes are numbered.
+        may_lack_labels: whether a data set without labels is one; refused otherwise.
 
     Raises:
         DataError: with a stable ``error_code``, naming the file and what is wrong with it.
         ScratchFull: there is no room for what it unpacks to.
     """
     if isinstance(source, DataSet):
-        return renumbered(source, order.names)
-    return _open_path(source, part, order)
+        check_labelled(source.name, is_labelled=source.is_labelled, by_disagreement=may_lack_labels)
+        return _in_order(source, order)
+    return _open_path(source, _Wanted(part, order, may_lack_labels))
 
 
-def _open_path(path: Path, part: Part | None, order: ClassOrder) -> DataSet:
+def _in_order(data: DataSet, order: ClassOrder) -> DataSet:
+    """The data set with its classes numbered as they are listed; one without labels has none."""
+    return renumbered(data, order.names) if data.is_labelled else data
+
+
+def _open_path(path: Path, wanted: _Wanted) -> DataSet:
     if not path.exists():
         raise refuse("data_format", f"there is no data set at {path}")
     if not (path.is_file() or path.is_dir()):
         raise refuse("data_format", f"{path} is neither a file nor a folder")
     try:
         with told_full():
-            return _bounded(renumbered(_open(path, part, order), order.names))
+            return _bounded(_in_order(_open(path, wanted), wanted.order))
     except ScratchFull as error:
         raise ScratchFull(f"{readable(path.name)}: {error.message}") from None
     except (
@@ -108,55 +139,62 @@ def _is_text(name: str) -> bool:
     return "\0" not in name
 
 
-def _open(path: Path, part: Part | None, order: ClassOrder, depth: int = 0) -> DataSet:
+def _open(path: Path, wanted: _Wanted, depth: int = 0) -> DataSet:
     if path.is_dir():
-        return _open_folder(path, part, order, depth)
+        return _open_folder(path, wanted, depth)
     if is_zip(path):
-        return _open_archive(path, part, order, depth)
+        return _open_archive(path, wanted, depth)
     if _is_idx(path):
-        return from_idx(path, part)
+        return from_idx(path, wanted.part, may_lack_labels=wanted.may_lack_labels)
     if is_parquet(path):
-        return from_parquet(path, part)
+        return from_parquet(path, wanted.part, may_lack_labels=wanted.may_lack_labels)
+    if is_npy(path):
+        if wanted.may_lack_labels:
+            return from_npy(path)
+        raise refuse("data_format", f"{path.name} is an array without labels: {UNDERSTOOD}{HINT}")
     if _is_tar(path):
-        return _open_archive(path, part, order, depth)
+        return _open_archive(path, wanted, depth)
     raise refuse("data_format", f"{path.name} is no data set that PrimeSVT understands: {UNDERSTOOD}")
 
 
-def _open_folder(path: Path, part: Part | None, order: ClassOrder, depth: int) -> DataSet:
+def _open_folder(path: Path, wanted: _Wanted, depth: int) -> DataSet:
     """The first file that shows what a folder is decides, from the top down; archives only where nothing else does."""
     found: list[Path] = []
     for inside in visited(path):
         files = [inside.path / name for name in inside.files]
         if is_cifar({*inside.files}):
-            return _open_cifar_folder(path, files, part)
+            return _open_cifar_folder(path, files, wanted.part)
         found += [file for file in files if carried.is_carried(file.name)]
         if any(map(is_image, inside.files)):
             listing = list_folder(path)
             if _pictures_are_meant(listing):
-                return image_set(listing, part or "test", order)
-            opened = _open_carried(path, _carried_below(path), part, order, depth)
+                return wanted.pictures(listing)
+            opened = _open_carried(path, _carried_below(path), wanted, depth)
             return _noted(opened, path.name, listing.pictures)
-    return _open_carried(path, found, part, order, depth)
+    return _open_carried(path, found, wanted, depth)
 
 
 def _carried_below(path: Path) -> list[Path]:
     return [one.path / name for one in visited(path) for name in one.files if carried.is_carried(name)]
 
 
-def _open_carried(path: Path, found: list[Path], part: Part | None, order: ClassOrder, depth: int) -> DataSet:
+def _open_carried(path: Path, found: list[Path], wanted: _Wanted, depth: int) -> DataSet:
     """A folder by the files in it that are data sets; pictures are looked for where there are none."""
     samples = (ArrayFile(file.as_posix(), file) for file in found if frames.is_sample(file.name))
     if frames.is_held_by(path.name, samples):
-        return image_set(list_folder(path, FRAME_FILES), part or "test", order)
+        return wanted.pictures(list_folder(path, FRAME_FILES))
     inner = carried.the_only(path.name, found)
     if inner is None:
-        return image_set(list_folder(path), part or "test", order)
+        return wanted.pictures(list_folder(path))
     if inner.is_dir():
-        return from_idx(inner, part) if carried.has_idx(found) else from_parquet(path, part)
-    return replace(_open(inner, part, order, depth), name=path.name)
+        labels = wanted.may_lack_labels
+        if carried.has_idx(found):
+            return from_idx(inner, wanted.part, may_lack_labels=labels)
+        return from_parquet(path, wanted.part, may_lack_labels=labels)
+    return replace(_open(inner, wanted, depth), name=path.name)
 
 
-def _open_archive(path: Path, part: Part | None, order: ClassOrder, depth: int) -> DataSet:
+def _open_archive(path: Path, wanted: _Wanted, depth: int) -> DataSet:
     """As a folder with the archive's members; one without any is refused as holding no images."""
     seen: set[str] = set()
     list_ = list_zip if is_zip(path) else list_tar
@@ -166,22 +204,22 @@ def _open_archive(path: Path, part: Part | None, order: ClassOrder, depth: int) 
         name = PurePosixPath(member.name)
         seen.add(name.name)
         if list_ is list_zip and name.suffix == ".npy" and len(name.parts) == 1:
-            return from_npz(path, part)
+            return from_npz(path, wanted.part, may_lack_labels=wanted.may_lack_labels)
         if is_cifar(seen):
-            return _open_cifar_archive(path, part)
+            return _open_cifar_archive(path, wanted.part)
         if is_image(member.name):
             listing = list_(path)
             if _pictures_are_meant(listing):
-                return image_set(listing, part or "test", order)
+                return wanted.pictures(listing)
             pictures, found = listing.pictures, [*filter(carried.is_carried, listing.others)]
             break
         found += [member.name] if carried.is_carried(member.name) else []
     if any(map(frames.is_sample, found)) and frames.is_held_by(path.name, _samples(path)):
-        return image_set(list_(path, FRAME_FILES), part or "test", order)
+        return wanted.pictures(list_(path, FRAME_FILES))
     if found and depth < DEEPEST:
-        opened = carried.from_carrier(path, lambda inner: _open(inner, part, order, depth + 1))
+        opened = carried.from_carrier(path, lambda inner: _open(inner, wanted, depth + 1))
         return _noted(replace(opened, name=path.name), path.name, pictures)
-    return image_set(list_(path), part or "test", order)
+    return wanted.pictures(list_(path))
 
 
 def _pictures_are_meant(listing: Listing) -> bool:

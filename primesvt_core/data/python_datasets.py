@@ -26,6 +26,7 @@ from primesvt_core.data.formats.arrays import (
 )
 from primesvt_core.data.pixels.images import pixels_of
 from primesvt_core.data.pixels.ranges import values_of
+from primesvt_core.data.unlabelled import no_labels, unlabelled_note
 
 FRAMES_DIMENSIONS = 4
 
@@ -43,7 +44,7 @@ class Samples(Protocol):
         """
 
 
-def from_dataset(dataset: Samples, *, name: str = "", classes: Sequence[str] = ()) -> DataSet:
+def from_dataset(dataset: Samples, *, name: str = "", classes: Sequence[str] = (), is_labelled: bool = True) -> DataSet:
     """A data set for `primesvt_core.evaluation.evaluate.evaluate` and `primesvt_core.pipeline.Request`.
 
     Every sample is read once now, for its label, its digest and the range of its values, and again whenever it is
@@ -54,13 +55,14 @@ def from_dataset(dataset: Samples, *, name: str = "", classes: Sequence[str] = (
         dataset: of images and labels, in a fixed order.
         name: for people; the name of its class unless given.
         classes: names of the classes in the order of the labels; their numbers unless given.
+        is_labelled: whether it has labels; otherwise it gives images alone.
 
     Raises:
         DataError: if it is empty, gives something else than images and labels, or another sample of the same index each
             time, as random transforms do.
     """
     name = name or type(dataset).__name__
-    read = _Reader(dataset, name)
+    read = _Reader(dataset, name, is_labelled)
     count = _length(dataset, name)
     seen = [read.described(index) for index in range(count)]
     if not seen:
@@ -68,7 +70,9 @@ def from_dataset(dataset: Samples, *, name: str = "", classes: Sequence[str] = (
     kinds, shapes = {one.kind for one in seen}, {one.label.shape for one in seen}
     if len(kinds) > 1 or len(shapes) > 1:
         raise refuse("data_format", f"{name} gives samples of several kinds, or labels of several shapes")
-    labels, number = label_numbers(name, np.stack([one.label for one in seen]))
+    labels, number = (
+        label_numbers(name, np.stack([one.label for one in seen])) if is_labelled else (no_labels(count), 0)
+    )
     if number > (len(classes) or MAX_CLASSES):
         raise refuse("data_classes", f"{name} has the label {number - 1}; that is no class")
     kind, values, digests = seen[0].kind, _values(name, [one.values for one in seen]), [one.digest for one in seen]
@@ -87,12 +91,13 @@ def from_dataset(dataset: Samples, *, name: str = "", classes: Sequence[str] = (
     return DataSet(
         name=name,
         kind=kind,
-        classes=tuple(classes) or tuple(map(str, range(number))),
+        classes=(tuple(classes) or tuple(map(str, range(number)))) if is_labelled else (),
         labels=labels,
         decode=decode,
         digest=lambda: hashlib.sha256("\n".join(digests).encode()).hexdigest(),
-        notes=beginning_notes(name, labels),
+        notes=beginning_notes(name, labels) if is_labelled else (unlabelled_note(name, count),),
         values=values,
+        is_labelled=is_labelled,
     )
 
 
@@ -109,16 +114,19 @@ class _Described:
 class _Reader:
     """Reads samples as arrays, one at a time: few data sets are made for several threads."""
 
-    def __init__(self, dataset: Samples, name: str) -> None:
-        self.dataset, self.name, self._lock = dataset, name, Lock()
+    def __init__(self, dataset: Samples, name: str, is_labelled: bool) -> None:
+        self.dataset, self.name, self.is_labelled, self._lock = dataset, name, is_labelled, Lock()
 
     def sample(self, index: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """An image ``(H, W, C)`` or frames ``(T, C, H, W)``, and its label."""
+        """An image ``(H, W, C)`` or frames ``(T, C, H, W)``, and its label; 0 where there are none."""
         what = f"sample {index} of {self.name}"
         with self._lock:
             found = self.dataset[index]
+        if not self.is_labelled and not isinstance(found, tuple | list):
+            return _pixels(what, found), np.zeros((), np.int64)
         if not isinstance(found, tuple | list) or len(found) != 2:
-            raise refuse("data_format", f"{what} is a {type(found).__name__}; it should be a pair (image, label)")
+            wanted = "a pair (image, label)" if self.is_labelled else "an image"
+            raise refuse("data_format", f"{what} is a {type(found).__name__}; it should be {wanted}")
         return _pixels(what, found[0]), _plain(found[1])
 
     def described(self, index: int) -> _Described:

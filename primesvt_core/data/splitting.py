@@ -58,9 +58,9 @@ def in_proportion(labels: NDArray[Any], seed: int) -> NDArray[np.int64]:
 
 
 def numbering(data: DataSet, num_classes: int) -> tuple[str, ...]:
-    """A note where the data set has fewer classes than the model."""
+    """A note where the data set has fewer classes than the model; one without labels has none."""
     count = len(data.classes)
-    if count >= num_classes:
+    if count >= num_classes or not data.is_labelled:
         return ()
     if are_numbers(data.classes):
         return (
@@ -76,7 +76,8 @@ def numbering(data: DataSet, num_classes: int) -> tuple[str, ...]:
 def check_classes(data: DataSet, num_classes: int, *, allow_fewer: bool = False) -> None:
     """Refuse classes whose numbers are not those of the model's outputs.
 
-    Of a data set whose classes are called by their numbers, the highest label tells no number of classes.
+    Of a data set whose classes are called by their numbers, the highest label tells no number of classes. One without
+    labels fits every model.
 
     Args:
         data: the data set.
@@ -86,6 +87,8 @@ def check_classes(data: DataSet, num_classes: int, *, allow_fewer: bool = False)
     Raises:
         DataError: naming the classes that do not fit.
     """
+    if not data.is_labelled:
+        return
     beyond = sorted({int(label) for label in data.labels if label >= num_classes})
     check_class_names(
         data.name, data.classes, num_classes, allow_fewer=allow_fewer, beyond=beyond, lowest=int(data.labels.min())
@@ -93,11 +96,14 @@ def check_classes(data: DataSet, num_classes: int, *, allow_fewer: bool = False)
 
 
 def check_same_classes(training: DataSet, evaluation: DataSet) -> None:
-    """Refuse training data whose classes are numbered otherwise; sets that do not name their classes fit all.
+    """Refuse training data whose classes are numbered otherwise; sets that do not name their classes fit all, as do
+    those without labels.
 
     Raises:
         DataError: naming the first class that differs.
     """
+    if not (training.is_labelled and evaluation.is_labelled):
+        return
     pairs = [*zip_longest(training.classes, evaluation.classes)]
     numbered = any(are_numbers(data.classes) for data in (training, evaluation))
     different = next((number for number, (ours, theirs) in enumerate(pairs) if ours != theirs), None)

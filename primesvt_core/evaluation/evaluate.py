@@ -74,7 +74,7 @@ def evaluate(
 
     Raises:
         CheckpointError: if the model cannot be read.
-        DataError: if the data set cannot be read or does not fit.
+        DataError: if the data set cannot be read, does not fit, or has no labels.
         SpecError: if this machine has no such device.
     """
     place = pick_device(device)
@@ -90,7 +90,12 @@ def evaluate(
         batch_size=batch_size or (own.batch_size if own else DEFAULT_BATCH),
         classes=_class_reading(classes or BY_FAMILY, own),
         value_range=value_range,
+        may_lack_labels=True,
     )
+    if not images.data.is_labelled:
+        raise DataError(
+            f"{images.data.name} has no labels: no accuracy can be measured on it; give labels", code="data_unlabelled"
+        )
     split_name = _split(split_name, images, own)
     chosen = _indices(images, split_name)
     network = load(model, assumptions, container=container)

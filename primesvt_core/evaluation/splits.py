@@ -10,7 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from primesvt_core.data import (
@@ -43,13 +45,24 @@ SplitName = Literal["auto", "all", "calibration", "search", "confirmation", "res
 
 @dataclass(frozen=True, kw_only=True)
 class SplitImages:
-    """A data set as a model sees it: preprocessed, in batches, by split."""
+    """A data set as a model sees it: preprocessed, in batches, by split.
+
+    Attributes:
+        data: the data set.
+        preprocessing: of its samples.
+        sizes: of the splits, in images.
+        seed: of the splits.
+        batch_size: images at a time.
+        answers: ``(N,)`` int64, what stands in place of the labels of blocks: what a model takes the samples for; None
+            where their own labels count.
+    """
 
     data: DataSet
     preprocessing: Preprocessing
     sizes: SplitSizes
     seed: int
     batch_size: int
+    answers: NDArray[np.int64] | None = None
 
     @cached_property
     def splits(self) -> Splits:
@@ -94,7 +107,9 @@ class Blocks:
     def _load(self, index: int) -> Batch:
         size = self.images.batch_size
         chosen = self.indices[index * size : (index + 1) * size]
-        return load_batch(self.images.data, chosen, self.images.preprocessing)
+        batch = load_batch(self.images.data, chosen, self.images.preprocessing)
+        answers = self.images.answers
+        return batch if answers is None else replace(batch, labels=answers[[*chosen]])
 
 
 def open_for(
@@ -104,6 +119,7 @@ def open_for(
     part: Part | None = None,
     *,
     pixels: PixelReading,
+    may_lack_labels: bool = False,
 ) -> DataSet:
     """Open a data set, its classes numbered as the model's are, its pixels on the scale that models take.
 
@@ -113,12 +129,14 @@ def open_for(
         classes: what the caller says of their numbers; the family's rule counts where that is nothing.
         part: training or test data, where it has both; test data by default.
         pixels: what the caller says of their values.
+        may_lack_labels: whether it may have no labels.
 
     Raises:
         DataError: naming the file or the classes that do not fit.
     """
     rule = inspection.family.class_rule(inspection.config)
-    opened = open_data(source, part, order_for(classes.class_order, rule))
+    order = order_for(classes.class_order, rule)
+    opened = open_data(source, part, order, may_lack_labels=may_lack_labels)
     has_statistics = _has_statistics(inspection, opened, pixels.preprocessing)
     value_range = pixels.value_range or _kept_range(inspection, opened)
     data = in_range(opened, value_range, has_statistics=has_statistics)
@@ -136,6 +154,7 @@ def open_splits(
     batch_size: int,
     classes: ClassReading = BY_FAMILY,
     value_range: ValueRange | None = None,
+    may_lack_labels: bool = False,
 ) -> SplitImages:
     """Open a data set, check that it fits the model, and define its splits.
 
@@ -148,12 +167,13 @@ def open_splits(
         batch_size: images at a time.
         classes: which class has which number.
         value_range: the values of black and white in a data set that is an array, where it cannot be told.
+        may_lack_labels: whether it may have no labels.
 
     Raises:
         DataError: naming the file or the classes that do not fit.
     """
     pixels = PixelReading(preprocessing=overrides, value_range=value_range)
-    data = open_for(inspection, source, classes, pixels=pixels)
+    data = open_for(inspection, source, classes, pixels=pixels, may_lack_labels=may_lack_labels)
     _check_value_range(data, value_range)
     preprocessing = inspection.preprocessing.overridden(overrides)
     images = SplitImages(data=data, preprocessing=preprocessing, sizes=sizes, seed=seed, batch_size=batch_size)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from torch import Tensor
+
 from primesvt_core.engines import Images
 from primesvt_core.engines.blockwise import BlockEngine
 from primesvt_core.evaluation.accuracy import Tick
@@ -33,12 +37,29 @@ def correct_by_step(model: SpikingModel, images: Images, tick: Tick = lambda _: 
         images: at least one.
         tick: receives the number of images done so far.
     """
-    engine = BlockEngine(model, images, kept_bytes=0)
     found: list[list[bool]] = []
+    for classes, labels in _by_step(model, images, tick):
+        found = found or [[] for _ in classes]
+        for right, one in zip(found, classes == labels, strict=True):
+            right += one.tolist()
+    return found
+
+
+def classes_by_step(model: SpikingModel, images: Images, tick: Tick = lambda _: None) -> list[list[int]]:
+    """For every number of time steps, from one on, and every image, in order, the class that ``model`` predicts."""
+    found: list[list[int]] = []
+    for classes, _ in _by_step(model, images, tick):
+        found = found or [[] for _ in classes]
+        for said, one in zip(found, classes, strict=True):
+            said += one.tolist()
+    return found
+
+
+def _by_step(model: SpikingModel, images: Images, tick: Tick) -> Iterator[tuple[Tensor, Tensor]]:
+    """Block by block the classes ``(T, B)`` and the labels ``(B,)``."""
+    engine, done = BlockEngine(model, images, kept_bytes=0), 0
     for block in range(len(images)):
         logits, labels = engine.by_step(block)
-        found = found or [[] for _ in logits]
-        for right, one in zip(found, logits.argmax(2).cpu() == labels, strict=True):
-            right += one.tolist()
-        tick(len(found[0]))
-    return found
+        yield logits.argmax(2).cpu(), labels
+        done += len(labels)
+        tick(done)

@@ -11,6 +11,7 @@ from primesvt_core.errors import BaselineNearChance
 from primesvt_core.evaluation.chance import best_guess, chance_notes, is_near_chance
 from primesvt_core.evaluation.misnumbering import misnumbering_notes
 from primesvt_core.method.candidates import Candidates
+from primesvt_core.method.own_answers import original_classes
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,10 @@ class Seen:
 
     labels: NDArray[np.int64]
     taken: NDArray[np.int64]
+
+
+SAME_CLASS = 0.9
+"""Share of images without labels that the original takes for one class, from which on a note doubts it."""
 
 
 def check_above_chance(candidates: Candidates, accuracy: float, samples: int) -> None:
@@ -38,6 +43,54 @@ def check_above_chance(candidates: Candidates, accuracy: float, samples: int) ->
             f" {1 / classes:.2%}: the data set, its preprocessing or what was assumed does not fit."
             f" Assumed: {assumed or 'nothing'}; preprocessing: {images.preprocessing.model_dump_json()}"
         )
+
+
+def check_baseline(candidates: Candidates, seen: Seen) -> None:
+    """The same, where there are labels.
+
+    Args:
+        candidates: of the run.
+        seen: images by which candidates are compared.
+    """
+    if candidates.images.data.is_labelled:
+        check_above_chance(candidates, float(np.mean(seen.labels == seen.taken)), len(seen.labels))
+
+
+def doubts(candidates: Candidates, allowed_drop: float | None, seen: Seen) -> tuple[str, ...]:
+    """What is doubtful of an original, or of a budget; without labels what nobody can tell.
+
+    Args:
+        candidates: of the run.
+        allowed_drop: of the budget; None without a limit.
+        seen: images by which candidates are compared.
+    """
+    if not candidates.by_disagreement:
+        return baseline_notes(candidates, candidates.original_accuracy(), allowed_drop, seen)
+    taken = np.array(original_classes(candidates)[-1])
+    if not candidates.images.data.is_labelled:
+        return unlabelled_notes(taken)
+    right = taken == candidates.images.data.labels[[*candidates.images.splits.confirmation]]
+    return baseline_notes(candidates, float(right.mean()), allowed_drop, seen)
+
+
+def unlabelled_notes(taken: NDArray[np.int64]) -> tuple[str, ...]:
+    """What no accuracy tells without labels, and where predictions look wrong all the same.
+
+    Args:
+        taken: ``(N,)``, what the original takes the confirmation images for.
+    """
+    number, share = int(np.bincount(taken).argmax()), float(np.bincount(taken).max() / len(taken))
+    found = [
+        "The images have no labels: no accuracy tells whether they are the model's, and are read as it was trained. Of"
+        " the original nothing is measured but what it predicts."
+    ]
+    if share >= SAME_CLASS:
+        found.append(
+            f"The original takes {share:.2%} of the confirmation images for class {number}: models that predict hardly"
+            " anything else agree whatever they have lost. Are these the model's images, with the right preprocessing"
+            " and assumptions?"
+        )
+    return tuple(found)
 
 
 def baseline_notes(candidates: Candidates, accuracy: float, allowed_drop: float | None, seen: Seen) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from primesvt_client.facts import CandidateFacts, CellFacts
 from primesvt_core.method import profiling
 from primesvt_core.method.learning import aim_of, best_learns
 from primesvt_core.method.recovering import Recovery
@@ -13,8 +12,9 @@ from primesvt_core.method.search import Found, Goal, Search, first_kept, run_rou
 from primesvt_core.method.search_split import SearchSplit
 from primesvt_core.method.shared_profile import compute_with_others, explore_with_others
 from primesvt_core.method.steps import StepProgress
+from primesvt_core.method.told import candidate_facts, cell_facts
 from primesvt_core.policies import Evaluate, PolicySearch
-from primesvt_core.types import CurvePoint, Outcome, ProfileCell, Rates
+from primesvt_core.types import CurvePoint, Outcome, Rates
 from primesvt_core.workspace.sharing import CellQueue
 
 
@@ -47,7 +47,7 @@ class ByAccuracy:
         def observe(group: str) -> None:
             for rate in self.rates[group]:
                 if cell := self.split.profile_cell(group, rate):
-                    progress.report(_cell_facts(cell))
+                    progress.report(cell_facts(cell, by_disagreement=self.goal.by_disagreement))
             progress.update()
 
         if self.split.candidates.spec.profile == "full":
@@ -103,7 +103,7 @@ class ByAccuracy:
 
     def _point(self, rates: Rates, progress: StepProgress) -> CurvePoint:
         outcome = self.split.evaluate(rates)
-        progress.update(CandidateFacts(accuracy=outcome.accuracy, memory_saving=outcome.memory_saving))
+        progress.update(candidate_facts(outcome, by_disagreement=self.split.candidates.by_disagreement))
         return CurvePoint(
             rates=rates, accuracy=outcome.accuracy, accuracy_drop=self.start.accuracy - outcome.accuracy,
             parameter_bytes=outcome.parameter_bytes, memory_saving=outcome.memory_saving,
@@ -124,43 +124,27 @@ class ByAccuracy:
             profiling.explore(self.rates, allowed_drop, self.split.decide, observe)
 
 
-def _cell_facts(cell: ProfileCell) -> CellFacts:
-    return CellFacts(
-        group=cell.group,
-        rate=cell.rate,
-        accuracy=cell.accuracy,
-        accuracy_drop=cell.accuracy_drop,
-        is_bound=cell.is_bound,
-    )
-
-
 def _observed(split: SearchSplit, progress: StepProgress) -> tuple[Callable[[Rates, float], bool], Evaluate]:
     """The search's questions, each reported once it is answered: of a group alone as a cell of the profile."""
+    by_disagreement = split.candidates.by_disagreement
+
+    def tell(rates: Rates, outcome: Outcome) -> None:
+        group, rate = [*rates.items()][-1]
+        progress.update(candidate_facts(outcome, by_disagreement=by_disagreement, group=group, rate=rate))
 
     def is_within(rates: Rates, allowed_drop: float) -> bool:
         found = split.is_within(rates, allowed_drop)
         group, rate = [*rates.items()][-1]
         cell = split.profile_cell(group, rate) if len(rates) == 1 else None
         if cell is not None:
-            progress.update(_cell_facts(cell))
+            progress.update(cell_facts(cell, by_disagreement=by_disagreement))
         elif not found:
-            progress.update(_candidate_facts(rates, split.known(rates)))
+            tell(rates, split.known(rates))
         return found
 
     def evaluate(rates: Rates) -> Outcome:
         outcome = split.accept(rates)
-        progress.update(_candidate_facts(rates, outcome))
+        tell(rates, outcome)
         return outcome
 
     return is_within, evaluate
-
-
-def _candidate_facts(rates: Rates, outcome: Outcome) -> CandidateFacts:
-    group, rate = [*rates.items()][-1]
-    return CandidateFacts(
-        group=group,
-        rate=rate,
-        accuracy=outcome.accuracy,
-        memory_saving=outcome.memory_saving,
-        is_bound=outcome.is_bound,
-    )

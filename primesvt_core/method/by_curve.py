@@ -22,7 +22,9 @@ def take_curve(candidates: Candidates, curve: FinishedCurve) -> None:
     check_sizes(curve, candidates.memory)
     samples, spec = len(candidates.images.splits.confirmation), candidates.spec
     level = joint_confidence(spec.confidence, len(curve.points))
-    check_provable(spec.budget.max_accuracy_drop, samples, level, accept_unproven=False)
+    check_provable(
+        spec.budget.allowed_drop, samples, level, accept_unproven=False, by_disagreement=spec.budget.by_disagreement
+    )
     candidates.finished = curve
 
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 from itertools import groupby
 
-from primesvt_client.facts import CandidateFacts, CellFacts
 from primesvt_core.method import profiling, shortlist
 from primesvt_core.method.divergence import Divergences
 from primesvt_core.method.learning import aim_of, best_learns, deeper_ones_learn
@@ -20,6 +19,7 @@ from primesvt_core.method.recovering import Recovery
 from primesvt_core.method.search import Found, Goal, Search, first_kept
 from primesvt_core.method.shortlist import Forecast, Measured
 from primesvt_core.method.steps import StepProgress
+from primesvt_core.method.told import candidate_facts, cell_facts
 from primesvt_core.policies import CurveProblem, CurveSearch
 from primesvt_core.types import CurvePoint, GroupSize, ProfileCell, Rates
 from primesvt_core.workspace import sharing
@@ -189,12 +189,7 @@ class ByDivergence:
             for rates, one in zip(asked, measured, strict=True):
                 cell = self._cell(name, rates[name], one, start)
                 self._cells.append(cell)
-                progress.report(
-                    CellFacts(
-                        group=name, rate=cell.rate, accuracy=cell.accuracy, accuracy_drop=cell.accuracy_drop,
-                        divergence=cell.divergence,
-                    )
-                )  # fmt: skip
+                progress.report(cell_facts(cell, by_disagreement=self.goal.by_disagreement))
             progress.update()
             found += measured
         return found
@@ -219,11 +214,10 @@ class ByDivergence:
             self._measured[place] = Measured(
                 point=point, differing=(one.lost + one.won) / one.samples, samples=one.samples
             )
+            by_disagreement = self.goal.by_disagreement
             progress.update(
-                CandidateFacts(
-                    accuracy=one.accuracy, memory_saving=point.memory_saving, divergence=point.divergence
-                )
-            )  # fmt: skip
+                candidate_facts(point.outcome, by_disagreement=by_disagreement, divergence=point.divergence)
+            )
 
     @property
     def _points(self) -> list[Measured]:
@@ -231,8 +225,9 @@ class ByDivergence:
         return [self._measured[place] for place in sorted(self._measured)]
 
     def _forecast(self) -> Forecast:
-        samples = len(self.candidates.images.splits.confirmation)
-        return shortlist.forecast(self._points, confidence=self.candidates.spec.confidence, samples=samples)
+        samples, confidence = len(self.candidates.images.splits.confirmation), self.candidates.spec.confidence
+        forecast = shortlist.of_disagreement if self.goal.by_disagreement else shortlist.forecast
+        return forecast(self._points, confidence=confidence, samples=samples)
 
     def _between(self, expected: Forecast, low: float, high: float) -> range:
         """Places of the curve next to measured ones whose predicted bounds lie between two."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from primesvt_client.facts import CandidateFacts
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.divergence import Divergences
 from primesvt_core.method.given_plan import FittedPlan, GivenPlan, check_targets, fitted, seen_before
@@ -12,6 +11,7 @@ from primesvt_core.method.learning import aim_of, best_learns
 from primesvt_core.method.recovering import Recovery
 from primesvt_core.method.search import Found, Goal, Search, target_bytes
 from primesvt_core.method.steps import StepProgress
+from primesvt_core.method.told import candidate_facts
 
 
 def take_plan(candidates: Candidates, plan: GivenPlan) -> None:
@@ -56,9 +56,8 @@ class ByPlan:
         form = divergences.repairing.searching
         (one,) = divergences.measure([rates], form)
         start, point = divergences.start(), divergences.point(rates, one)
-        progress.update(
-            CandidateFacts(accuracy=one.accuracy, memory_saving=point.memory_saving, divergence=point.divergence)
-        )
+        by_disagreement = divergences.candidates.by_disagreement
+        progress.update(candidate_facts(point.outcome, by_disagreement=by_disagreement, divergence=point.divergence))
         return Found(
             search=Search(curve=(start, point), best=point, fallbacks=(), reached=True, is_shortlist=True),
             cells=(),

@@ -41,7 +41,7 @@ from primesvt_core.method.search import Limit
 from primesvt_core.method.storing import Pruned, StoredState, as_it_was, check_range, digest
 from primesvt_core.method.storing import stored as as_stored
 from primesvt_core.method.time_steps import time_steps
-from primesvt_core.promise.bounds import Paired, paired
+from primesvt_core.promise.bounds import Paired, differing, paired
 from primesvt_core.promise.looks import look_counts
 from primesvt_core.pruning.groups import kept_count, plan_for
 from primesvt_core.pruning.surgery import prune
@@ -118,6 +118,11 @@ class Candidates:
         """The rates of a run that searches for none."""
         self.finished: FinishedCurve | None = None
         """The curve of a run that takes a point of a finished one."""
+
+    @property
+    def by_disagreement(self) -> bool:
+        """Whether a disagreement is promised: right is then what the original says, whatever labels there are."""
+        return self.spec.budget.by_disagreement
 
     @property
     def learns_from_search(self) -> bool:
@@ -269,7 +274,7 @@ class Candidates:
         With several looks at a candidate every class is in proportion among the first so many.
         """
         places = range(len(self.images.splits.confirmation))
-        if len(self._looks) == 1:
+        if len(self.looks) == 1:
             return tuple(places)
         labels = self.images.data.labels[[*self.images.splits.confirmation]]
         return tuple(in_proportion(labels, self.spec.seed).tolist())
@@ -280,26 +285,30 @@ class Candidates:
         return len(self.images.splits.confirmation) if self.original.depends_on_batch else self.spec.batch_size
 
     @cached_property
-    def _looks(self) -> tuple[int, ...]:
+    def looks(self) -> tuple[int, ...]:
+        """Numbers of confirmation images after which candidates are looked at, ascending."""
         return look_counts(len(self.images.splits.confirmation), self.confirmation_step)
 
     def _first_correct(self, rates: Rates, samples: int) -> list[bool]:
         """The same for the first images in `confirmation_order`, from look to look."""
         name = self._cells_of(rates)
         found: list[bool] = []
-        for start, end in pairwise((0, *self._looks)):
+        for start, end in pairwise((0, *self.looks)):
             if end <= samples:
-                key = name if len(self._looks) == 1 else f"{name}/{start}-{end}"
+                key = name if len(self.looks) == 1 else f"{name}/{start}-{end}"
                 found += self._remembered(key, partial(self._correct, rates, start, end))
         return found
 
     def _correct(self, rates: Rates, start: int, end: int) -> list[bool]:
+        if not rates and self.by_disagreement:
+            return [True] * (end - start)
         if not rates and self.no_fewer_steps is None:
             return self._original_by_step(start, end)[-1]
-        images = self._images_at(start, end)
+        images = self.images_at(start, end)
         return correct(self._sliced(rates), images, self.counting(end - start))
 
-    def _images_at(self, start: int, end: int) -> Images:
+    def images_at(self, start: int, end: int) -> Images:
+        """Images of the confirmation split between two places of `confirmation_order`."""
         return self.images.blocks([self.images.splits.confirmation[i] for i in self.confirmation_order[start:end]])
 
     @cached_property
@@ -313,12 +322,12 @@ class Candidates:
 
         To be asked where `no_fewer_steps` is None.
         """
-        parts = [self._original_by_step(start, end) for start, end in pairwise((0, *self._looks))]
+        parts = [self._original_by_step(start, end) for start, end in pairwise((0, *self.looks))]
         return tuple(sum(map(sum, of_step)) for of_step in zip(*parts, strict=True))
 
     def _original_by_step(self, start: int, end: int) -> list[list[bool]]:
         def compute() -> list[JsonValue]:
-            found = correct_by_step(self.original, self._images_at(start, end), self.counting(end - start))
+            found = correct_by_step(self.original, self.images_at(start, end), self.counting(end - start))
             return ["".join("01"[right] for right in of_step) for of_step in found]
 
         remembered = cast("list[str]", self.workspace.recall(f"time-steps/{start}-{end}", compute))
@@ -360,7 +369,8 @@ class Candidates:
             point: the candidate.
             samples: images after which candidates are looked at (`promise.looks.look_counts`).
         """
-        return paired(self._first_correct({}, samples), self._first_correct(point.rates, samples))
+        found = self._first_correct(point.rates, samples)
+        return differing(found) if self.by_disagreement else paired(self._first_correct({}, samples), found)
 
     def build_pruned(self, rates: Rates) -> Pruned:
         """Slice the original, repaired, fine-tune the result if the spec says so, and round it as it will be stored.

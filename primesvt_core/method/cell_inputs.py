@@ -18,8 +18,10 @@ def cell_inputs(candidates: Candidates) -> dict[str, JsonValue]:
     inspection, images, spec = candidates.inspection, candidates.images, candidates.spec
     # A key of its own, so that cells of runs without the limit are those of runs before there was one.
     shorter = {"time steps": candidates.time_steps.candidates} if candidates.time_steps.is_shortened else {}
+    promise = {"kind of promise": "disagreement"} if candidates.by_disagreement else {}
     return {
         **shorter,
+        **promise,
         "checkpoint": inspection.checkpoint.sha256,
         "container": spec.container,
         "config": inspection.config.model_dump(mode="json"),

@@ -13,7 +13,7 @@ from primesvt_core.promise import sequences
 from primesvt_core.promise.bounds import Paired, drop_upper_bound
 from primesvt_core.promise.family import deepest_within
 from primesvt_core.promise.looks import plan_looks
-from primesvt_core.promise.provable import smallest_provable_drop
+from primesvt_core.promise.provable import smallest_provable
 from primesvt_core.promise.sequences import TARGET_SHARE, Claim, fixed_sequence, gate
 from primesvt_core.types import FLOAT_SLACK, CurvePoint
 
@@ -38,6 +38,7 @@ def confirm(
     reaches_target: bool,
     is_shortlist: bool = False,
     step: int = 1,
+    by_disagreement: bool = False,
 ) -> tuple[Trial, ...]:
     """Test candidates on the confirmation split so that the one delivered keeps the drop, with ``confidence``.
 
@@ -55,6 +56,7 @@ def confirm(
         reaches_target: whether there is a memory target, and ``first`` reaches it.
         is_shortlist: whether all of these candidates are tested, otherwise a few of them.
         step: images that are judged together.
+        by_disagreement: whether what is allowed, and judged, is a disagreement.
 
     Returns:
         One trial of every candidate that was tested; the one to deliver is `chosen`.
@@ -62,12 +64,13 @@ def confirm(
     error = 1 - confidence
     if allowed_drop is None or not first.rates:
         return (_unquestioned(first, judge(first, samples), confidence),)
-    claim = Claim(drop=allowed_drop, looks=plan_looks(samples, allowed_drop, error, step))
+    looks = plan_looks(samples, allowed_drop, error, step, by_disagreement=by_disagreement)
+    claim = Claim(drop=allowed_drop, looks=looks)
     *chain, last = _tested((*fallbacks, first), is_shortlist=is_shortlist)
     if not reaches_target:
         return fixed_sequence((*chain, last), judge, claim, error)
     error_of_chain = error * (1 - TARGET_SHARE) * claim.looks[-1].share
-    if smallest_provable_drop(samples, 1 - error_of_chain) > allowed_drop:
+    if smallest_provable(samples, 1 - error_of_chain, by_disagreement=by_disagreement) > allowed_drop:
         chain = []  # nothing could be confirmed with so little error, which the target rather has
     return gate(last, chain, judge, claim, error)
 

@@ -11,9 +11,7 @@ from safetensors.torch import save_file
 
 from primesvt_core.costs.inference import InferenceBytes
 from primesvt_core.costs.operations import Operations
-from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.evaluation.activity import Activity, measure
-from primesvt_core.evaluation.time_steps import correct_by_step
 from primesvt_core.families._base import FamilyConfig
 from primesvt_core.intake.inspect import Inspection, inspect
 from primesvt_core.intake.lifetimes import inference_bytes
@@ -22,10 +20,9 @@ from primesvt_core.intake.provenance import Provenance, metadata
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.operating import operations_of
+from primesvt_core.method.predicted import Predicted, predicted
 from primesvt_core.method.result import RunResult
 from primesvt_core.method.storing import Pruned, stored_bytes
-from primesvt_core.promise.bounds import Paired, paired
-from primesvt_core.promise.classes import OfClass, by_class
 from primesvt_core.pruning.groups import composed, memory_bytes, parameter_count
 from primesvt_core.spec import CompressionSpec
 from primesvt_core.types import Plan, Rates, Shapes
@@ -39,7 +36,7 @@ class Measurement:
     """One model, measured on the confirmation split.
 
     Attributes:
-        accuracy: fraction of the images that it gets right, ``correct`` of ``samples``.
+        accuracy: fraction of the images that it gets right, ``correct`` of ``samples``; None without labels.
         parameters: trained ones that the forward pass uses.
         parameter_bytes: of parameters and BatchNorm buffers that the forward pass uses.
         macs: multiply-accumulates of one image over all time steps.
@@ -54,8 +51,8 @@ class Measurement:
         firing_rates: mean spikes per neuron and time step, by neuron layer.
     """
 
-    accuracy: float
-    correct: int
+    accuracy: float | None
+    correct: int | None
     samples: int
     parameters: int
     parameter_bytes: int
@@ -83,11 +80,8 @@ class ExportedModel:
         stored_bytes: of the file's tensors that the forward pass uses, scales of weights included.
         before: the original, measured.
         after: the exported model, measured.
-        pair: both on the confirmation split.
         latencies: seconds of one image, ``latency_before`` and ``latency_after``.
-        classes: both by class.
-        by_step: accuracies of both after every number of time steps, from one on; of the exported model None beyond
-            those that it runs for; empty where they are not known.
+        predicted: what both say of the confirmation split.
     """
 
     path: Path
@@ -97,10 +91,8 @@ class ExportedModel:
     stored_bytes: int
     before: Measurement
     after: Measurement
-    pair: Paired
     latencies: Mapping[str, float]
-    classes: tuple[OfClass, ...]
-    by_step: tuple[tuple[float, float | None], ...]
+    predicted: Predicted
 
 
 def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedModel:
@@ -112,14 +104,13 @@ def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedMode
         described = metadata(_provenance(candidates, pruned.config, result.point.rates))
         save_file(dict(pruned.stored.written), temporary, {**described, **pruned.stored.metadata})
 
-    images = candidates.images
     reread = inspect(path)
     shapes = _at_dtypes_of(candidates.inspection.shapes, reread.shapes)
     scratch = candidates.workspace.path("delivered.safetensors")
     model = build(reread.family, reread.config, load_state(reread, scratch)).to(candidates.device)
     scratch.unlink()
-    before = candidates.confirmed_correct({})
-    after, by_step = _right(candidates, model)
+    found = predicted(candidates, model)
+    right = (None, None) if found.by_labels is None else (found.by_labels.before, found.by_labels.after)
     looks = {
         "before": _look(candidates, candidates.original, {}),
         "after": _look(candidates, model, result.point.rates),
@@ -131,14 +122,14 @@ def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedMode
         pruned=pruned,
         shapes=shapes,
         stored_bytes=stored_bytes(pruned.stored.written, candidates.unused),
-        before=_measurement(candidates, {}, original.config, original.shapes, before, looks["before"], original_bytes),
-        after=_measurement(
-            candidates, result.point.rates, reread.config, shapes, after, looks["after"], path.stat().st_size
+        before=_measurement(
+            candidates, {}, original.config, original.shapes, right[0], looks["before"], original_bytes
         ),
-        pair=paired(before, after),
+        after=_measurement(
+            candidates, result.point.rates, reread.config, shapes, right[1], looks["after"], path.stat().st_size
+        ),
         latencies={f"latency_{name}": look.activity.latency_seconds for name, look in looks.items()},
-        classes=by_class(images.data.labels[[*images.splits.confirmation]].tolist(), before, after),
-        by_step=by_step,
+        predicted=found,
     )
 
 
@@ -162,18 +153,6 @@ def _at_dtypes_of(original: Shapes, found: Shapes) -> Shapes:
     return {
         name: replace(original[name], shape=spec.shape) if name in original else spec for name, spec in found.items()
     }
-
-
-def _right(candidates: Candidates, model: SpikingModel) -> tuple[list[bool], tuple[tuple[float, float | None], ...]]:
-    """On which confirmation images a model is right, and the accuracies of the original and of it by time steps."""
-    confirmation = candidates.images.splits.confirmation
-    images, tick = candidates.images.blocks(confirmation), candidates.counting(len(confirmation))
-    if candidates.no_fewer_steps is not None:
-        return correct(model, images, tick), ()
-    found, samples = correct_by_step(model, images, tick), len(confirmation)
-    before = [right / samples for right in candidates.original_by_step()]
-    after = [sum(right) / samples for right in found]
-    return found[-1], tuple((was, after[step] if step < len(after) else None) for step, was in enumerate(before))
 
 
 def _provenance(candidates: Candidates, config: FamilyConfig, rates: Rates) -> Provenance:
@@ -231,15 +210,15 @@ def _measurement(
     rates: Rates,
     config: FamilyConfig,
     shapes: Shapes,
-    right: Sequence[bool],
+    right: Sequence[bool] | None,
     look: _Look,
     file_bytes: int,
 ) -> Measurement:
     activity, operations = look.activity, look.operations
     return Measurement(
-        accuracy=sum(right) / len(right),
-        correct=sum(right),
-        samples=len(right),
+        accuracy=None if right is None else sum(right) / len(right),
+        correct=None if right is None else sum(right),
+        samples=len(candidates.images.splits.confirmation),
         parameters=parameter_count(shapes, candidates.unused),
         parameter_bytes=memory_bytes(shapes, candidates.unused),
         macs=candidates.macs(rates),

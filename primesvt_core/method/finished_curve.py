@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 from primesvt_core.errors import SpecError
-from primesvt_core.method.shortlist import DROP_A_NAT, Forecast, Measured
+from primesvt_core.method.shortlist import Measured, forecast, of_disagreement
 from primesvt_core.promise.family import joint_confidence
 from primesvt_core.types import CurvePoint, Rates
 
@@ -26,6 +25,7 @@ class FinishedCurve:
         images: of the search split on which they were compared.
         first_budget: largest drop that the run itself was allowed.
         budgets: that were asked for since, the first of them first; not the one that is asked for now.
+        by_disagreement: whether budgets are disagreements, and drops of points likewise.
     """
 
     name: str
@@ -33,6 +33,7 @@ class FinishedCurve:
     images: int
     first_budget: float | None
     budgets: tuple[float, ...] = ()
+    by_disagreement: bool = False
 
 
 def check_finished(name: str, points: Sequence[CurvePoint]) -> None:
@@ -95,11 +96,16 @@ def likely(curve: FinishedCurve, allowed_drop: float, *, confidence: float, samp
         confidence: joint, over all points.
         samples: of the confirmation split.
     """
-    quantile = NormalDist().inv_cdf(joint_confidence(confidence, len(curve.points)))
-    expected = Forecast(drop_a_nat=DROP_A_NAT, quantile=quantile, samples=samples)
-    within = [
-        place
-        for place, point in enumerate(curve.points)
-        if expected.bound(Measured(point=point, differing=0.0, samples=curve.images)) <= allowed_drop
-    ]
+    level = joint_confidence(confidence, len(curve.points))
+    measured = [
+        Measured(
+            point=point, differing=point.accuracy_drop if curve.by_disagreement else 0.0, samples=curve.images
+        )
+        for point in curve.points
+    ]  # fmt: skip
+    if curve.by_disagreement:
+        expected = of_disagreement(measured, confidence=level, samples=samples)
+    else:
+        expected = forecast([], confidence=level, samples=samples)
+    within = [place for place, one in enumerate(measured) if expected.bound(one) <= allowed_drop]
     return max(within, default=0)

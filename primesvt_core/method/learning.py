@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from primesvt_client.facts import CandidateFacts
 from primesvt_core.errors import SpecError
 from primesvt_core.method import shortlist
 from primesvt_core.method.aims import (
@@ -31,6 +30,7 @@ from primesvt_core.method.recovering import Recovery
 from primesvt_core.method.search import Found, Goal
 from primesvt_core.method.shortlist import Forecast, Measured
 from primesvt_core.method.steps import StepProgress
+from primesvt_core.method.told import candidate_facts
 from primesvt_core.types import CurvePoint, Rates
 
 
@@ -43,8 +43,9 @@ def aim_of(candidates: Candidates, goal: Goal, points: Sequence[Measured] = ()) 
         points: of the curve, which say what a divergence costs.
     """
     samples = len(candidates.images.splits.confirmation)
+    forecast = shortlist.of_disagreement if goal.by_disagreement else shortlist.forecast
     return Aim(
-        expected=shortlist.forecast(points, confidence=candidates.spec.confidence, samples=samples),
+        expected=forecast(points, confidence=candidates.spec.confidence, samples=samples),
         allowed_drop=goal.allowed_drop,
         accuracy=candidates.original_accuracy(),
         recover_to=candidates.spec.fine_tuning.recover_to,
@@ -126,7 +127,6 @@ def _tuned(
 
     learned = recovery.tune(rates, seconds, is_enough, progress.note)
     point = recovery.divergences.point(rates, learned.compared)
-    progress.update(
-        CandidateFacts(accuracy=point.accuracy, memory_saving=point.memory_saving, divergence=point.divergence)
-    )
+    by_disagreement = aim.expected.of_disagreement
+    progress.update(candidate_facts(point.outcome, by_disagreement=by_disagreement, divergence=point.divergence))
     return learned

@@ -15,6 +15,7 @@ from primesvt_core.method.by_divergence import ByDivergence
 from primesvt_core.method.by_plan import ByPlan
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.divergence import Divergences
+from primesvt_core.method.own_answers import take_answers
 from primesvt_core.method.repairing import NONE, Repairing
 from primesvt_core.method.search import Goal
 from primesvt_core.method.search_split import SearchSplit
@@ -44,6 +45,16 @@ class Run:
     def compared_images(self) -> int:
         """How many images candidates are compared on."""
         return len(self.divergences.images) if self.goes_by_divergence else self.split.total
+
+    def take_answers(self, *, confirms: bool = True) -> None:
+        """Have the original say what counts as right, where a disagreement is promised, before anything is compared.
+
+        Args:
+            confirms: whether the confirmation split is looked at, too.
+        """
+        of_search = self.candidates.images.splits.search
+        compared = self.divergences.images if self.goes_by_divergence else of_search
+        take_answers(self.candidates, compared, confirms=confirms)
 
     def start(self) -> CurvePoint:
         """The unpruned model on these images."""

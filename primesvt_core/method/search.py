@@ -64,6 +64,7 @@ class Goal:
         max_macs: multiply-accumulates of one image; likewise.
         limits: the others.
         takes_original: whether the original itself may reach the targets; not where it runs for too many time steps.
+        by_disagreement: whether what the original says counts instead of labels: losses are disagreements.
     """
 
     allowed_drop: float | None
@@ -71,6 +72,7 @@ class Goal:
     max_macs: int | None = None
     limits: tuple[Limit, ...] = ()
     takes_original: bool = True
+    by_disagreement: bool = False
 
     @property
     def has_target(self) -> bool:
@@ -139,7 +141,7 @@ def goal(
     Raises:
         ImpossibleBudget: if the original is already below the accuracy floor.
     """
-    drops = [] if budget.max_accuracy_drop is None else [budget.max_accuracy_drop]
+    drops = [] if budget.allowed_drop is None else [budget.allowed_drop]
     if budget.min_accuracy is not None:
         drops.append(baseline_accuracy - budget.min_accuracy)
     if drops and min(drops) < 0:
@@ -153,6 +155,7 @@ def goal(
         max_macs=budget.max_macs,
         limits=tuple(limits),
         takes_original=takes_original,
+        by_disagreement=budget.by_disagreement,
     )
 
 

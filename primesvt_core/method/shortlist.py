@@ -20,6 +20,13 @@ DROP_A_NAT = 0.65
 candidates on CIFAR-10 since. What the search images say may raise it and never lowers it: a few hundred are lucky often
 enough, and a sequence whose first candidate fails delivers nothing."""
 
+DIFFERING_A_ROOT_NAT = 0.4
+"""Disagreement for the square root of the divergence in nats, over repaired plans: what changes predictions by twice as
+much changes twice as many of them, and has four times the divergence."""
+
+TRUSTED_ROOT_NATS = 0.5
+"""Square roots of divergences of measured candidates, summed, at which their own ratio counts as much as that."""
+
 TRUSTED_NATS = 0.1
 """Divergence of measured candidates, summed, at which their own ratio counts as much as that."""
 
@@ -67,20 +74,27 @@ class Forecast:
         quantile: of the normal distribution at the confidence.
         samples: images of the confirmation.
         improvement: what the delivered repair leaves of the divergence that was measured.
+        of_disagreement: whether a disagreement is predicted, with ``drop_a_nat`` for the square root of the nats.
     """
 
     drop_a_nat: float
     quantile: float
     samples: int
     improvement: float = 1.0
+    of_disagreement: bool = False
 
     def drop(self, candidate: Measured) -> float:
-        """That a candidate has, on the average."""
-        return self.drop_a_nat * candidate.divergence * max(self.improvement, MOST_IMPROVEMENT)
+        """That a candidate has, on the average; or its disagreement."""
+        divergence = candidate.divergence * max(self.improvement, MOST_IMPROVEMENT)
+        return (
+            min(self.drop_a_nat * math.sqrt(divergence), 1.0) if self.of_disagreement else self.drop_a_nat * divergence
+        )
 
     def bound(self, candidate: Measured) -> float:
-        """Of the drop."""
+        """Of the drop, or of the disagreement."""
         improvement, drop = max(self.improvement, MOST_IMPROVEMENT), self.drop(candidate)
+        if self.of_disagreement:
+            return drop + self.quantile * math.sqrt(max(drop, 1 / candidate.samples) * (1 - drop) / self.samples)
         # One image more than was seen: that nothing differed on few images does not say that nothing does.
         differing = max(candidate.differing * improvement + 1 / candidate.samples, drop)
         return drop + self.quantile * math.sqrt(differing / self.samples)
@@ -93,6 +107,15 @@ def forecast(measured: Sequence[Measured], *, confidence: float, samples: int) -
     nats = sum(one.divergence for one in near)
     slope = max(DROP_A_NAT, (lost + DROP_A_NAT * TRUSTED_NATS) / (nats + TRUSTED_NATS))
     return Forecast(drop_a_nat=slope, quantile=NormalDist().inv_cdf(confidence), samples=samples)
+
+
+def of_disagreement(measured: Sequence[Measured], *, confidence: float, samples: int) -> Forecast:
+    """The same of a disagreement, from how often the candidates themselves differ, and others have."""
+    near = [one for one in measured if one.divergence <= PROPORTIONAL_NATS]
+    roots = sum(math.sqrt(one.divergence) for one in near) + TRUSTED_ROOT_NATS
+    differing = sum(one.differing for one in near) + DIFFERING_A_ROOT_NAT * TRUSTED_ROOT_NATS
+    quantile = NormalDist().inv_cdf(confidence)
+    return Forecast(drop_a_nat=differing / roots, quantile=quantile, samples=samples, of_disagreement=True)
 
 
 def spaced(

@@ -98,7 +98,7 @@ def check_needs_no_data(spec: CompressionSpec) -> None:
         budget.max_inference_bytes, budget.max_synaptic_operations, budget.max_stored_bytes, budget.max_time_steps,
     )  # fmt: skip
     needy = {
-        "max_accuracy_drop and min_accuracy are confirmed on": budget.has_accuracy_floor,
+        "max_accuracy_drop, min_accuracy and max_disagreement are confirmed on": budget.has_accuracy_floor,
         "limits of inference, operations, stored bytes and time steps are checked, and stored weights confirmed, on": (
             any(limit is not None for limit in others) or spec.weights is not None
         ),

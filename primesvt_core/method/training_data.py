@@ -32,7 +32,7 @@ def training_set(
     the search split, the calibration split.
 
     Raises:
-        SpecError: if these are too few, or none that may be learned from.
+        SpecError: if these are too few, have no labels that are looked at, or none that may be learned from.
     """
     if not spec.fine_tuning.is_asked:
         return None
@@ -41,8 +41,11 @@ def training_set(
         found = replace(found, indices=images.splits.calibration)
     if source is not None:
         data = _opened(inspection, source, spec)
-        check_same_classes(data, images.data)
         found = replace(found, data=data, indices=range(len(data)))
+    if spec.fine_tuning.has_labels:
+        _check_labelled(found.data)
+        if source is not None:
+            check_same_classes(found.data, images.data)
     if spec.fine_tuning.is_timed and len(found.indices) < LEAST_IMAGES:
         raise SpecError(
             f"fine-tuning by time would learn from {len(found.indices):,} images of"
@@ -52,8 +55,20 @@ def training_set(
     return found
 
 
+def _check_labelled(data: DataSet) -> None:
+    if not data.is_labelled:
+        raise SpecError(
+            f"fine-tuning learns from labels, which {data.name} does not have; give training data that has them"
+            " (--train-data), have the original alone teach (--fine-tune-seconds), or leave fine-tuning out",
+            code="data_unlabelled",
+        )
+
+
 def _opened(inspection: Inspection, source: Path | DataSet, spec: CompressionSpec) -> DataSet:
-    return open_for(inspection, source, spec.class_reading, "train", pixels=spec.pixel_reading)
+    return open_for(
+        inspection, source, spec.class_reading, "train", pixels=spec.pixel_reading,
+        may_lack_labels=spec.budget.by_disagreement,
+    )  # fmt: skip
 
 
 def check_training_data(candidates: Candidates, source: Source) -> None:
@@ -77,6 +92,7 @@ class CalibrationSet:
     images: Images
     source: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    is_labelled: bool = True
 
 
 def calibration_set(
@@ -84,7 +100,10 @@ def calibration_set(
 ) -> CalibrationSet:
     """As many of the training data as calibrate, where it is given, every class in proportion; otherwise that split."""
     if source is None:
-        return CalibrationSet(images=images.blocks(images.splits.calibration), source=("calibration split",))
+        return CalibrationSet(
+            images=images.blocks(images.splits.calibration), source=("calibration split",),
+            is_labelled=images.data.is_labelled,
+        )  # fmt: skip
     data = _opened(inspection, source, spec)
     check_same_classes(data, images.data)
     if data.fingerprint() == images.data.fingerprint():
@@ -98,4 +117,5 @@ def calibration_set(
         images=replace(images, data=data).blocks(chosen),
         source=("training data", data.fingerprint(), str(count)),
         notes=data.notes,
+        is_labelled=data.is_labelled,
     )

@@ -8,7 +8,7 @@ from functools import partial
 
 from primesvt_client.facts import CheckpointFacts, DataSetFacts
 from primesvt_core.preflight._base import VALIDATED_BEFORE, Inputs, Problem, has_other_weights, problems_of
-from primesvt_core.prerequisites import check_class_names
+from primesvt_core.prerequisites import check_class_names, check_labelled
 from primesvt_core.spec import CompressionSpec
 
 
@@ -36,6 +36,10 @@ def match_classes(spec: CompressionSpec, inputs: Inputs) -> ClassMatch:
     model, data = inputs.checkpoint, inputs.data
     outputs = None if model is None or has_other_weights(spec, model) else model.num_classes
     names = None if data is None else _names(spec, model, data)
+    if data is not None and not data.is_labelled:
+        by_disagreement = spec.budget.by_disagreement
+        check = partial(check_labelled, inputs.data_name, is_labelled=False, by_disagreement=by_disagreement)
+        return ClassMatch(of_model=outputs, of_data=None, problems=problems_of(check, "budget.max_disagreement"))
     if outputs is None or names is None or data is None:
         notes = () if data is None or names is not None else (_unknown(spec, inputs.data_name),)
         return ClassMatch(of_model=outputs, of_data=None if names is None else len(names), notes=notes)

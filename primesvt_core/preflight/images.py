@@ -9,7 +9,7 @@ from primesvt_client.facts import DataSetFacts
 from primesvt_client.rounding import rounded_up
 from primesvt_core.preflight._base import Problem, problems_of
 from primesvt_core.prerequisites import check_samples
-from primesvt_core.promise.provable import check_provable, smallest_provable_drop
+from primesvt_core.promise.provable import check_provable, smallest_provable
 from primesvt_core.spec import CompressionSpec
 
 NAMES = ("calibration", "search", "confirmation")
@@ -35,9 +35,10 @@ class ImageCounts:
     """The images of a run.
 
     Attributes:
-        samples: labelled images of the data set.
+        samples: images of the data set.
         splits: what becomes of them.
-        provable_drop: the smallest accuracy drop that the confirmation images can prove.
+        provable_drop: the smallest accuracy drop that the confirmation images can prove, or the smallest disagreement
+            where the spec allows one.
         problems: that there are too few.
     """
 
@@ -57,15 +58,18 @@ def count_images(spec: CompressionSpec, data: DataSetFacts | None) -> ImageCount
         return ImageCounts(samples=samples, splits=_splits((None,) * len(NAMES), asked), problems=too_few)
     counts = spec.splits.counts(samples)
     confirming = counts[-1]
-    smallest = smallest_provable_drop(confirming, spec.confidence)
+    budget, by_disagreement = spec.budget, spec.budget.by_disagreement
+    smallest = smallest_provable(confirming, spec.confidence, by_disagreement=by_disagreement)
     check = partial(
-        check_provable, spec.budget.max_accuracy_drop, confirming, spec.confidence, accept_unproven=spec.accept_unproven
-    )
+        check_provable, budget.allowed_drop, confirming, spec.confidence, accept_unproven=spec.accept_unproven,
+        by_disagreement=by_disagreement,
+    )  # fmt: skip
+    field = "budget.max_disagreement" if by_disagreement else "budget.max_accuracy_drop"
     return ImageCounts(
         samples=samples,
         splits=_splits(counts, asked),
         provable_drop=smallest,
-        problems=problems_of(check, "budget.max_accuracy_drop", rounded_up(smallest)),
+        problems=problems_of(check, field, rounded_up(smallest)),
     )
 
 

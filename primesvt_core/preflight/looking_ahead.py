@@ -27,9 +27,10 @@ class Preflight:
         model_classes: outputs of the model.
         data_classes: classes of the data set; of one whose labels are numbers, as many as its highest label tells.
         classes_match: whether they are the same, or the data set's are the model's first ones where that is allowed.
-        samples: labelled images.
+        samples: images of the data set.
         splits: of them, those that calibrate, that search and that confirm.
-        provable_drop: the smallest accuracy drop that the confirmation images can prove.
+        provable_drop: the smallest accuracy drop that the confirmation images can prove, or the smallest disagreement
+            where the spec limits that.
         max_memory_saving: with every permitted group at its highest rate: an upper limit, not a forecast.
         estimated_seconds: of work, as similar runs took; waiting is not counted.
         problems: why the run would be refused.
@@ -107,7 +108,7 @@ def _of_data(spec: CompressionSpec, inputs: Inputs) -> Iterator[str]:
         return
     yield from inputs.data.notes
     rule = inputs.checkpoint.class_rule if inputs.checkpoint else None
-    if spec.class_order is None and rule == "plain":
+    if spec.class_order is None and rule == "plain" and inputs.data.is_labelled:
         yield "The job numbers class folders in plain order, as the model's public training code does."
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from primesvt_core.promise.provable import FEWEST_FOR_SCORE, smallest_provable_drop
+from primesvt_core.promise.provable import FEWEST_FOR_SCORE, smallest_provable
 
 MOST_LOOKS = 5
 NEGLIGIBLE = 1e-6
@@ -52,24 +52,28 @@ def look_counts(samples: int, step: int = 1) -> tuple[int, ...]:
     return tuple(reversed(counts))
 
 
-def plan_looks(samples: int, drop: float, error: float, step: int = 1) -> tuple[Look, ...]:
+def plan_looks(
+    samples: int, drop: float, error: float, step: int = 1, *, by_disagreement: bool = False
+) -> tuple[Look, ...]:
     """Looks of a test whether a candidate drops by at most ``drop``.
 
     A look that could not confirm even if nothing were lost spends nothing: its share goes to the next one. So the last
-    look has all of the error, and proves what `smallest_provable_drop` says, wherever the drop is near to that.
+    look has all of the error, and proves what `smallest_provable` says, wherever the drop is near to that.
 
     Args:
         samples: of the confirmation split.
         drop: that is allowed.
         error: probability to confirm a candidate that drops by more.
         step: as in `look_counts`.
+        by_disagreement: whether ``drop`` is an allowed disagreement.
     """
     counts = look_counts(samples, step)
     looks: list[Look] = []
     spent = 0.0
     for count in counts:
         share = _spending(count / samples) - spent
-        can_confirm = share > NEGLIGIBLE and smallest_provable_drop(count, 1 - error * share) <= drop
+        smallest = smallest_provable(count, 1 - error * share, by_disagreement=by_disagreement)
+        can_confirm = share > NEGLIGIBLE and smallest <= drop
         if count == samples or can_confirm:
             looks.append(Look(samples=count, share=share))
             spent += share

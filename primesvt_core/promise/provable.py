@@ -36,6 +36,34 @@ def smallest_provable_drop(samples: int, confidence: float) -> float:
     return z2 / (samples + z2)
 
 
+def smallest_provable_disagreement(samples: int, confidence: float) -> float:
+    """The smallest disagreement that ``samples`` images prove at a one-sided confidence if none differs: about 3.0 / n.
+
+    No image of n differs with the probability ``(1 - disagreement)^n``, however many there are.
+
+    Args:
+        samples: confirmation images, at least 1.
+        confidence: in [0.5, 1).
+    """
+    return -math.expm1(math.log1p(-confidence) / samples)
+
+
+def smallest_provable(samples: int, confidence: float, *, by_disagreement: bool) -> float:
+    """The smallest disagreement, or accuracy drop, that so many images prove; arguments as of these."""
+    smallest = smallest_provable_disagreement if by_disagreement else smallest_provable_drop
+    return smallest(samples, confidence)
+
+
+def images_needed_for_disagreement(disagreement: float, confidence: float) -> int | None:
+    """The smallest number of images that can prove a disagreement; None if no data set can."""
+    if disagreement <= 0:
+        return None
+    estimate = math.log1p(-confidence) / math.log1p(-disagreement)
+    start = max(math.floor(min(estimate, LARGEST)) - 1, 1)  # too few: rounding must decide nothing
+    proving = (n for n in range(start, start + 4) if smallest_provable_disagreement(n, confidence) <= disagreement)
+    return next(proving, None)
+
+
 def images_needed(drop: float, confidence: float, above: int = 0) -> int | None:
     """The smallest number of images, of those larger than ``above``, that can prove a drop; None if no data set can.
 
@@ -82,23 +110,33 @@ def images_to_prove(samples: int, lost: int, won: int, drop: float, confidence: 
     return max(fewest, math.ceil(z2 * deviation2 / (drop - lost_share + won_share) ** 2))
 
 
-def check_provable(allowed_drop: float | None, samples: int, confidence: float, *, accept_unproven: bool) -> None:
-    """Refuse a drop that so many confirmation images could not prove even if nothing were lost.
+def check_provable(
+    allowed_drop: float | None,
+    samples: int,
+    confidence: float,
+    *,
+    accept_unproven: bool,
+    by_disagreement: bool = False,
+) -> None:
+    """Refuse a drop, or a disagreement, that so many confirmation images could not prove even if nothing were lost.
 
     Args:
         allowed_drop: of the budget; None without an accuracy floor, which nothing needs to be proven of.
         samples: images of the confirmation split.
         confidence: of the promise.
         accept_unproven: whether an unproven result is asked for.
+        by_disagreement: whether a disagreement is allowed, and is to be proven.
 
     Raises:
         BudgetUnprovable: with the images that are needed and the smallest drop that these can prove.
     """
     if allowed_drop is None or accept_unproven:
         return
-    smallest = smallest_provable_drop(samples, confidence)
+    smallest = smallest_provable(samples, confidence, by_disagreement=by_disagreement)
     if allowed_drop >= smallest:
         return
+    if by_disagreement:
+        raise _unprovable_disagreement(allowed_drop, samples, confidence, smallest)
     needed = images_needed(allowed_drop, confidence, above=samples)
     wanted = "no number of images proves that" if needed is None else f"{needed:,} are needed"
     raise BudgetUnprovable(
@@ -111,5 +149,23 @@ def check_provable(allowed_drop: float | None, samples: int, confidence: float, 
             "confirmation_images": samples,
             "images_needed": needed,
             "smallest_provable_drop": smallest,
+        },
+    )
+
+
+def _unprovable_disagreement(allowed: float, samples: int, confidence: float, smallest: float) -> BudgetUnprovable:
+    needed = images_needed_for_disagreement(allowed, confidence)
+    wanted = "no number of images proves that" if needed is None else f"{needed:,} are needed"
+    return BudgetUnprovable(
+        f"the budget allows a disagreement of {100 * allowed:.4g} %, but {samples:,} confirmation images cannot prove"
+        f" less than {100 * smallest:.4g} % with {100 * confidence:g} % confidence, even if none of them is predicted"
+        f" otherwise: {wanted}; allow a disagreement of {rounded_up(smallest):g}, give more images, which need no"
+        " labels (a share of them confirms, at most confirmation_images), or take a result that is not proven"
+        " (--accept-unproven, accept_unproven: true)",
+        facts={
+            "allowed_disagreement": allowed,
+            "confirmation_images": samples,
+            "images_needed": needed,
+            "smallest_provable_disagreement": smallest,
         },
     )

@@ -21,9 +21,11 @@ from primesvt_core.method.operating import operation_images
 from primesvt_core.method.result import RunResult
 from primesvt_core.method.search import Found
 from primesvt_core.promise.bounds import Paired, drop_upper_bound
+from primesvt_core.promise.disagreement import images_to_prove_disagreement
 from primesvt_core.promise.family import joint_confidence
 from primesvt_core.promise.provable import images_to_prove
 from primesvt_core.report.by_class import class_figures, class_notes
+from primesvt_core.report.by_disagreement import compared_figures, differing_images, disagreement_notes, tested_figures
 from primesvt_core.report.fine_tuning import fine_tuning_figures, recovery_notes
 from primesvt_core.report.kept_limits import Delivered, broken_notes, limit_figures
 from primesvt_core.report.layer_figures import layer_figures
@@ -38,6 +40,7 @@ from primesvt_core.report.schema import (
     FamilyFigures,
     GroupFigures,
     LayerFigures,
+    LimitFigures,
     ModelFigures,
     ProfileFigures,
     Report,
@@ -59,7 +62,8 @@ def build_report(
         seconds: that every step took.
     """
     inspection, confirmation = candidates.inspection, _confirmation(candidates, result, exported)
-    limits = limit_figures(candidates.spec.budget, _delivered(candidates, confirmation, exported))
+    by_labels, limits = exported.predicted.by_labels, _limits(candidates, confirmation, exported)
+    searched = compared_figures(result.point.accuracy, result.point.accuracy_drop, candidates.by_disagreement)
     return Report(
         primesvt_version=__version__,
         verdict=result.verdict,
@@ -68,18 +72,20 @@ def build_report(
         variant=inspection.config.variant,
         baseline=ModelFigures(**asdict(exported.before)),
         pruned=ModelFigures(**asdict(exported.after)),
-        accuracy_drop=exported.pair.drop,
+        accuracy_drop=None if by_labels is None else by_labels.pair.drop,
+        disagreement=exported.predicted.pair.drop if candidates.by_disagreement else None,
         memory_saving=candidates.saving(exported.after.parameter_bytes),
         stored_bytes=exported.stored_bytes,
         stored_saving=candidates.saving(exported.stored_bytes),
         confirmation=confirmation,
-        search_accuracy_drop=result.point.accuracy_drop,
+        search_accuracy_drop=searched["accuracy_drop"],
+        search_disagreement=searched["disagreement"],
         spec=candidates.spec,
         assumptions=tuple(AssumptionFigures(**asdict(a)) for a in inspection.assumptions),
         data=_data(candidates),
         layers=_layers(candidates, result, exported.shapes),
         groups=_groups(candidates, result),
-        profile=tuple(ProfileFigures(**asdict(cell)) for cell in result.cells),
+        profile=_profile(result),
         curve=_curve(result),
         fine_tuning=fine_tuning_figures(candidates, result, exported),
         notes=(
@@ -93,7 +99,8 @@ def build_report(
             *_notes(candidates, result),
             *_about(candidates, exported),
         ),
-        classes=class_figures(exported.classes, candidates.images.data.classes),
+        classes=() if by_labels is None else class_figures(by_labels.classes, candidates.images.data.classes),
+        differing_images=differing_images(candidates.images, exported.predicted),
         time_steps=_time_steps(exported),
         limits=limits,
         evaluations=found.evaluations,
@@ -112,9 +119,26 @@ def build_report(
 
 
 def _time_steps(exported: ExportedModel) -> tuple[TimeStepFigures, ...]:
+    by_labels, disagreements = exported.predicted.by_labels, exported.predicted.by_step
+    nothing = ((None, None),) * len(disagreements)
+    accuracies = nothing if by_labels is None else by_labels.by_step
     return tuple(
-        TimeStepFigures(time_steps=steps, accuracy_before=before, accuracy_after=after)
-        for steps, (before, after) in enumerate(exported.by_step, 1)
+        TimeStepFigures(
+            time_steps=steps, accuracy_before=right[0], accuracy_after=right[1], disagreement_before=other[0],
+            disagreement_after=other[1],
+        )
+        for steps, (right, other) in enumerate(
+            zip(accuracies, disagreements or ((None, None),) * len(accuracies), strict=True), 1
+        )
+    )  # fmt: skip
+
+
+def _profile(result: RunResult) -> tuple[ProfileFigures, ...]:
+    return tuple(
+        ProfileFigures(
+            **asdict(cell) | compared_figures(cell.accuracy, cell.accuracy_drop, result.goal.by_disagreement)
+        )
+        for cell in result.cells
     )
 
 
@@ -128,25 +152,30 @@ def _energy(candidates: Candidates) -> EnergyFigures:
 
 
 def _confirmation(candidates: Candidates, result: RunResult, exported: ExportedModel) -> Confirmation:
-    pair, kept = exported.pair, result.kept
-    confidence = candidates.spec.confidence
+    pair, kept, goal = exported.predicted.pair, result.kept, result.goal
+    confidence, by_labels = candidates.spec.confidence, exported.predicted.by_labels
+    bound = _bound(pair, kept, confidence)
     return Confirmation(
         samples=pair.samples,
-        lost=pair.lost,
-        won=pair.won,
-        accuracy_drop=pair.drop,
-        drop_upper_bound=_bound(pair, kept, confidence),
+        lost=None if by_labels is None else by_labels.pair.lost,
+        won=None if by_labels is None else by_labels.pair.won,
+        accuracy_drop=None if by_labels is None else by_labels.pair.drop,
+        drop_upper_bound=bound,
         confidence=confidence,
         candidates=len(result.tested),
-        allowed_drop=result.goal.allowed_drop,
-        held=result.unproven is None and (kept is not None or result.goal.allowed_drop is not None),
+        allowed_drop=None if goal.by_disagreement else goal.allowed_drop,
+        held=result.unproven is None and (kept is not None or goal.allowed_drop is not None),
+        differing=pair.lost if goal.by_disagreement else None,
+        disagreement=pair.drop if goal.by_disagreement else None,
+        disagreement_upper_bound=bound if goal.by_disagreement else None,
+        allowed_disagreement=goal.allowed_drop if goal.by_disagreement else None,
     )
 
 
-def _delivered(candidates: Candidates, confirmation: Confirmation, exported: ExportedModel) -> Delivered:
+def _limits(candidates: Candidates, confirmation: Confirmation, exported: ExportedModel) -> tuple[LimitFigures, ...]:
     after = exported.after
-    return Delivered(
-        drop_bound=confirmation.drop_upper_bound,
+    delivered = Delivered(
+        loss_bound=confirmation.drop_upper_bound,
         accuracy_before=exported.before.accuracy,
         memory_saving=candidates.saving(after.parameter_bytes),
         parameter_bytes=after.parameter_bytes,
@@ -156,6 +185,7 @@ def _delivered(candidates: Candidates, confirmation: Confirmation, exported: Exp
         stored_bytes=exported.stored_bytes,
         time_steps=candidates.time_steps.of(exported.pruned.config),
     )
+    return limit_figures(candidates.spec.budget, delivered)
 
 
 def _bound(pair: Paired, kept: Trial | None, confidence: float) -> float:
@@ -171,6 +201,7 @@ def _data(candidates: Candidates) -> DataFigures:
         name=images.data.name,
         fingerprint=images.data.fingerprint(),
         samples=len(images.data),
+        is_labelled=images.data.is_labelled,
         classes=images.data.classes,
         calibration_images=len(images.splits.calibration),
         search_images=len(images.splits.search),
@@ -209,13 +240,11 @@ def _curve(result: RunResult) -> tuple[CurveFigures, ...]:
         CurveFigures(
             group=point.group,
             rates=dict(point.rates),
-            accuracy=point.accuracy,
-            accuracy_drop=point.accuracy_drop,
+            **compared_figures(point.accuracy, point.accuracy_drop, result.goal.by_disagreement),
             parameter_bytes=point.parameter_bytes,
             memory_saving=point.memory_saving,
             divergence=point.divergence,
-            drop_upper_bound=tried[key].upper_bound if key in tried else None,
-            confirmed_drop=tried[key].pair.drop if key in tried else None,
+            **tested_figures(tried.get(key)),
             confirmed=tried[key].confirmed if key in tried else None,
         )
         for key, point in sorted(points.items(), key=lambda item: item[1].memory_saving)
@@ -229,7 +258,8 @@ def _key(point: CurvePoint) -> tuple[tuple[str, float], ...]:
 def _notes(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
     notes = [*_proof(candidates, result)]
     if result.verdict is Verdict.ACCURACY_FLOOR_REACHED and result.kept is None:
-        notes.append("No candidate kept the accuracy floor on the confirmation split: the model is the original.")
+        kept = "stayed within the allowed disagreement" if candidates.by_disagreement else "kept the accuracy floor"
+        notes.append(f"No candidate {kept} on the confirmation split: the model is the original.")
     if whole := left_whole(candidates.groups):
         notes.append(f"No smaller size of {', '.join(whole)} fits {described(candidates.spec)}: left whole.")
     if result.point.rates and not candidates.plan(result.point.rates).kept:
@@ -263,7 +293,9 @@ def _storing(candidates: Candidates, result: RunResult) -> Iterator[str]:
 
 def _about(candidates: Candidates, exported: ExportedModel) -> tuple[str, ...]:
     """What the delivered model loses where nobody would look, and what is not told of it."""
-    notes = class_notes(exported.classes, candidates.images.data.classes)
+    by_labels = exported.predicted.by_labels
+    notes = () if by_labels is None else class_notes(by_labels.classes, candidates.images.data.classes)
+    notes = (*notes, *disagreement_notes(exported.predicted))
     if candidates.time_steps.is_shortened:
         notes = (*notes, _steps_note(candidates.time_steps.original, exported.pruned.config.time_steps))
     if candidates.no_fewer_steps is None:
@@ -313,7 +345,8 @@ def _family_notes(candidates: Candidates) -> tuple[str, ...]:
     return (
         f"Another budget for the run in {curve.name}: nothing was profiled or searched for. With"
         f" {100 * confidence:g} % confidence no budget, however many are asked for, delivers a point of its curve that"
-        f" drops by more: the bounds of all {len(curve.points)} points hold together{beside}.",
+        f" {'differs' if candidates.by_disagreement else 'drops'} by more: the bounds of all {len(curve.points)} points"
+        f" hold together{beside}.",
     )
 
 
@@ -323,7 +356,10 @@ def _proof(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
     if trial is None or allowed is None:
         return ()
     pair, confidence = trial.pair, candidates.spec.confidence
-    needed = images_to_prove(pair.samples, pair.lost, pair.won, allowed, trial.confidence)
+    if pair.by_disagreement:
+        needed = images_to_prove_disagreement(pair.samples, pair.lost, allowed, trial.confidence)
+    else:
+        needed = images_to_prove(pair.samples, pair.lost, pair.won, allowed, trial.confidence)
     enough = "no number of images would prove it" if needed is None else f"about {needed:,} would prove it"
     delivered = {
         True: f"it is delivered without proof, as {'the spec accepts' if candidates.given is None else 'it was given'}",
@@ -331,7 +367,8 @@ def _proof(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
     }[result.unproven is not None]
     return (
         f"Not proven: of the candidate that saves {percent_text(trial.candidate.memory_saving)} of the memory,"
-        f" {pair.samples:,} confirmation images measure a drop of {points_text(pair.drop)}, where"
+        f" {pair.samples:,} confirmation images measure a {'disagreement' if pair.by_disagreement else 'drop'} of"
+        f" {points_text(pair.drop)}, where"
         f" {100 * allowed:.2f} are allowed, but its bound with {100 * confidence:g} % confidence is"
         f" {points_text(trial.upper_bound)}; {enough} if it lost as much on them; {delivered}.",
     )

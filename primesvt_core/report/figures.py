@@ -92,14 +92,16 @@ def _robustness(report: Report) -> bytes:
         rates, heights = _curve(cells, by_divergence=by_divergence)
         axes.plot(rates, heights, label=name, linewidth=1.6, markersize=5, **style)  # type: ignore[arg-type]
         bounds = [cell for cell in cells if cell.is_bound]
-        at = [100 * cell.rate for cell in bounds], [100 * cell.accuracy_drop for cell in bounds]
+        at = [100 * cell.rate for cell in bounds], [100 * cell.loss for cell in bounds]
         axes.plot(*at, color=style["color"], marker="^", markersize=10, fillstyle="none", linestyle="none")
     if by_divergence:
         axes.set_yscale("log")
-    elif report.confirmation.allowed_drop is not None:
-        _limit(axes, 100 * report.confirmation.allowed_drop, "allowed drop")
+    elif report.confirmation.allowed_loss is not None:
+        allowed = "allowed disagreement" if report.by_disagreement else "allowed drop"
+        _limit(axes, 100 * report.confirmation.allowed_loss, allowed)
     axes.set_xlabel("channels of the group removed, %")
-    axes.set_ylabel("divergence from the original, nats" if by_divergence else "drop of accuracy, points")
+    lost = "disagreement with the original, %" if report.by_disagreement else "drop of accuracy, points"
+    axes.set_ylabel("divergence from the original, nats" if by_divergence else lost)
     left = len(curves) - MOST_CURVES
     title = "Robustness: every channel group pruned alone (search split"
     title += "; triangles: at least)" if any(cell.is_bound for cell in report.profile) else ")"
@@ -114,7 +116,7 @@ def _curve(cells: Sequence[ProfileFigures], *, by_divergence: bool) -> tuple[lis
     rates = [100 * cell.rate for cell in cells]
     if by_divergence:
         return rates, [max(cell.divergence or 0.0, LEAST_NATS) for cell in cells]
-    return [0.0, *rates], [0.0, *(100 * cell.accuracy_drop for cell in cells)]
+    return [0.0, *rates], [0.0, *(100 * cell.loss for cell in cells)]
 
 
 def _limit(axes: Axes, height: float, label: str, at: float = 1.0) -> None:
@@ -127,26 +129,29 @@ def _limit(axes: Axes, height: float, label: str, at: float = 1.0) -> None:
 
 
 def _accuracy_memory(report: Report) -> bytes:
-    """Against the original on the same images: the splits' own accuracies differ by more than a step costs."""
+    """Against the original on the same images: the splits' own accuracies differ by more than a step costs.
+
+    Where a disagreement is promised, by how much the agreement with the original is below all images.
+    """
     figure, axes = _canvas(4.6)
     savings = [100 * point.memory_saving for point in report.curve]
     nats = [point.divergence for point in report.curve[1:]]
     if nats and all(value is not None for value in nats):
         _divergence(axes, savings[1:], [value or 0.0 for value in nats])
     else:
-        axes.plot(
-            savings, [-100 * p.accuracy_drop for p in report.curve], color=AFTER, marker="o", label="search split"
-        )
+        axes.plot(savings, [-100 * p.loss for p in report.curve], color=AFTER, marker="o", label="search split")
     _tested(axes, report)
-    if report.confirmation.allowed_drop is not None:
-        _limit(axes, -100 * report.confirmation.allowed_drop, "accuracy floor", at=0.0)
+    if report.confirmation.allowed_loss is not None:
+        floor = "allowed disagreement" if report.by_disagreement else "accuracy floor"
+        _limit(axes, -100 * report.confirmation.allowed_loss, floor, at=0.0)
     target = target_bytes(report.spec.budget, report.baseline.parameter_bytes)
     if target is not None:
         saving = 100 * (1 - target / report.baseline.parameter_bytes)
         axes.axvline(saving, color=MUTED, linewidth=1.2, linestyle=":", label="target")
     axes.set_xlabel("parameter memory saved, %")
-    axes.set_ylabel("accuracy against the original, points")
-    axes.set_title("Accuracy and memory", loc="left", fontweight="bold")
+    what = "agreement with the original, below all images, %" if report.by_disagreement else None
+    axes.set_ylabel(what or "accuracy against the original, points")
+    axes.set_title(f"{'Agreement' if what else 'Accuracy'} and memory", loc="left", fontweight="bold")
     axes.legend(frameon=False, fontsize=8)
     return _png(figure)
 
@@ -167,27 +172,29 @@ def _tested(axes: Axes, report: Report) -> None:
         points = [point for point in report.curve if report.outcome(point) == outcome]
         if points:
             savings = [100 * point.memory_saving for point in points]
-            drops = [-100 * (point.confirmed_drop or 0.0) for point in points]
+            drops = [-100 * (point.confirmed_loss or 0.0) for point in points]
             label = f"confirmation split, {outcome}"
             axes.scatter(savings, drops, color=colour, marker=marker, s=64, zorder=3, label=label)
-    bounded = [point for point in report.curve if point.drop_upper_bound is not None]
+    bounded = [point for point in report.curve if point.loss_upper_bound is not None]
     if bounded:
         savings = [100 * point.memory_saving for point in bounded]
-        bounds = [-100 * (point.drop_upper_bound or 0.0) for point in bounded]
-        drops = [-100 * (point.confirmed_drop or 0.0) for point in bounded]
+        bounds = [-100 * (point.loss_upper_bound or 0.0) for point in bounded]
+        drops = [-100 * (point.confirmed_loss or 0.0) for point in bounded]
         axes.vlines(savings, bounds, drops, color=MUTED, linewidth=1.4, label="down to its bound")
 
 
 def _time_steps(report: Report) -> bytes:
     figure, axes = _canvas(3.0)
     steps = [each.time_steps for each in report.time_steps]
-    before = [100 * each.accuracy_before for each in report.time_steps]
+    before = [100 * each.before for each in report.time_steps]
     axes.plot(steps, before, color=BEFORE, marker="s", label="original")
-    after = [100 * each.accuracy_after for each in report.time_steps if each.accuracy_after is not None]
+    after = [100 * each.after for each in report.time_steps if each.after is not None]
     axes.plot(steps[: len(after)], after, color=AFTER, marker="o", label="pruned")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("time steps")
-    axes.set_ylabel("accuracy, %")
-    axes.set_title("Accuracy after fewer time steps (confirmation split)", loc="left", fontweight="bold")
+    by_labels = report.data.is_labelled
+    axes.set_ylabel("accuracy, %" if by_labels else "agreement with the original over all of them, %")
+    what = "Accuracy" if by_labels else "Agreement"
+    axes.set_title(f"{what} after fewer time steps (confirmation split)", loc="left", fontweight="bold")
     axes.legend(frameon=False, fontsize=8)
     return _png(figure)

@@ -10,6 +10,7 @@ from primesvt_core.method.recovered import Compared, Recovered
 from primesvt_core.method.result import RunResult
 from primesvt_core.promise.bounds import drop_upper_bound
 from primesvt_core.promise.family import joint_confidence
+from primesvt_core.report.by_disagreement import compared_figures
 from primesvt_core.report.schema import ComparedFigures, FineTuningFigures, RecoveryFigures
 from primesvt_core.types import FLOAT_SLACK
 
@@ -49,29 +50,33 @@ def recovery_notes(candidates: Candidates) -> tuple[str, ...]:
 
 
 def _recovery(candidates: Candidates, learned: Recovered, exported: ExportedModel, tested: int) -> RecoveryFigures:
-    settings = candidates.spec.fine_tuning
-    wanted, found = settings.recover_to, exported.after.accuracy
-    # Which candidate is delivered was chosen on the same images: the bounds of all that were tested hold together.
-    bound = drop_upper_bound(exported.pair, joint_confidence(candidates.spec.confidence, max(tested, 1)))
-    least = exported.before.accuracy - bound
+    settings, by_disagreement = candidates.spec.fine_tuning, candidates.by_disagreement
+    recovered, proven = _recovered(candidates, exported, tested)
     return RecoveryFigures(
         steps=learned.steps,
         planned_steps=learned.planned,
         seconds=learned.seconds,
         labels=settings.has_labels,
-        before=_compared(learned.before),
-        after=_compared(learned.after),
+        before=_compared(learned.before, by_disagreement),
+        after=_compared(learned.after, by_disagreement),
         kept=learned.is_kept,
-        recover_to=wanted,
-        recovered=None if wanted is None else found >= wanted - FLOAT_SLACK,
-        proven=None if wanted is None else least >= wanted - FLOAT_SLACK,
+        recover_to=settings.recover_to,
+        recovered=recovered,
+        proven=proven,
     )
 
 
-def _compared(found: Compared) -> ComparedFigures:
-    return ComparedFigures(
-        divergence=found.divergence,
-        accuracy=found.accuracy,
-        accuracy_drop=(found.lost - found.won) / found.samples,
-        samples=found.samples,
-    )
+def _recovered(candidates: Candidates, exported: ExportedModel, tested: int) -> tuple[bool | None, bool | None]:
+    """Whether the delivered model reaches the accuracy that was asked for, and whether a bound says so."""
+    wanted, by_labels = candidates.spec.fine_tuning.recover_to, exported.predicted.by_labels
+    if wanted is None or by_labels is None:
+        return None, None
+    before, after = (sum(right) / len(right) for right in (by_labels.before, by_labels.after))
+    # Which candidate is delivered was chosen on the same images: the bounds of all that were tested hold together.
+    bound = drop_upper_bound(by_labels.pair, joint_confidence(candidates.spec.confidence, max(tested, 1)))
+    return after >= wanted - FLOAT_SLACK, before - bound >= wanted - FLOAT_SLACK
+
+
+def _compared(found: Compared, by_disagreement: bool) -> ComparedFigures:
+    losses = compared_figures(found.accuracy, (found.lost - found.won) / found.samples, by_disagreement)
+    return ComparedFigures(divergence=found.divergence, samples=found.samples, **losses)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from primesvt_client.shares import percent_text, points_text
-from primesvt_core.report.schema import LimitFigures
+from primesvt_core.report.confirmed import LimitFigures
 from primesvt_core.spec import Budget
 from primesvt_core.types import FLOAT_SLACK
 
@@ -16,8 +16,9 @@ class Delivered:
     """What limits of a budget are of.
 
     Attributes:
-        drop_bound: of the accuracy drop, at the confidence; 0 of the original.
-        accuracy_before: of the original, on the confirmation split.
+        loss_bound: of the accuracy drop, or of the disagreement where that is limited, at the confidence; 0 of the
+            original.
+        accuracy_before: of the original, on the confirmation split; None without labels.
         memory_saving: share of the parameter memory that is gone.
         parameter_bytes: of parameters and BatchNorm buffers.
         macs: multiply-accumulates of one image.
@@ -27,8 +28,8 @@ class Delivered:
         time_steps: that it runs for.
     """
 
-    drop_bound: float
-    accuracy_before: float
+    loss_bound: float
+    accuracy_before: float | None
     memory_saving: float
     parameter_bytes: int
     macs: int
@@ -39,12 +40,14 @@ class Delivered:
 
     @property
     def accuracy_bound(self) -> float:
-        """The accuracy that it has at least, at the confidence."""
-        return self.accuracy_before - self.drop_bound
+        """The accuracy that it has at least, at the confidence; to be asked where there are labels."""
+        assert self.accuracy_before is not None  # noqa: S101  # a least accuracy is refused without labels
+        return self.accuracy_before - self.loss_bound
 
 
 FOUND: Mapping[str, Callable[[Delivered], float]] = {
-    "max_accuracy_drop": lambda model: model.drop_bound,
+    "max_accuracy_drop": lambda model: model.loss_bound,
+    "max_disagreement": lambda model: model.loss_bound,
     "min_accuracy": lambda model: model.accuracy_bound,
     "min_memory_saving": lambda model: model.memory_saving,
     "max_parameter_bytes": lambda model: model.parameter_bytes,
@@ -55,6 +58,9 @@ FOUND: Mapping[str, Callable[[Delivered], float]] = {
     "max_time_steps": lambda model: model.time_steps,
 }
 """By the budget's field; those that are called ``min_`` bound from below."""
+
+BY_BOUND = ("max_accuracy_drop", "max_disagreement", "min_accuracy")
+"""Of which the bound counts."""
 
 
 def limit_figures(budget: Budget, model: Delivered) -> tuple[LimitFigures, ...]:
@@ -80,7 +86,7 @@ def broken_notes(limits: tuple[LimitFigures, ...]) -> Iterator[str]:
 
 def _has(limit: LimitFigures) -> str:
     found = _text(limit.name, limit.delivered)
-    if limit.name in ("max_accuracy_drop", "min_accuracy"):
+    if limit.name in BY_BOUND:
         return f"and the bound of the delivered model is {found}"
     return f"and the delivered model has {found}"
 
@@ -88,6 +94,6 @@ def _has(limit: LimitFigures) -> str:
 def _text(name: str, value: float) -> str:
     if name == "max_accuracy_drop":
         return points_text(value)
-    if name in ("min_accuracy", "min_memory_saving"):
+    if name in ("max_disagreement", "min_accuracy", "min_memory_saving"):
         return percent_text(value)
     return f"{round(value):,}"

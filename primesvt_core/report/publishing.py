@@ -58,6 +58,7 @@ def html(report: Report, pictures: dict[str, bytes]) -> str:
     environment.filters |= {
         "percent": percent_text, "points": points_text, "rate": rate_text, "size": size_text, "sizes": sizes_text,
         "both_operations": both_operations_text, "count": lambda n: f"{n:,}",
+        "lost": percent_text if report.by_disagreement else points_text,
     }  # fmt: skip
     encoded = {name: base64.b64encode(content).decode("ascii") for name, content in pictures.items()}
     outcomes = {report.outcome(point) for point in report.curve}

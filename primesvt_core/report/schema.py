@@ -11,6 +11,15 @@ from primesvt_client.facts import ResultSummary
 from primesvt_client.presets import Preset, kept
 from primesvt_client.spec import CompressionSpec  # a report is read where its plug-ins may be gone
 from primesvt_client.verdicts import TOO_MANY_OPERATIONS, meaning
+from primesvt_core.report.compared import AgreementFigures as AgreementFigures
+from primesvt_core.report.compared import CurveFigures as CurveFigures
+from primesvt_core.report.compared import ProfileFigures as ProfileFigures
+from primesvt_core.report.confirmed import ClassFigures as ClassFigures
+from primesvt_core.report.confirmed import Confirmation as Confirmation
+from primesvt_core.report.confirmed import DifferingImage as DifferingImage
+from primesvt_core.report.confirmed import FamilyFigures as FamilyFigures
+from primesvt_core.report.confirmed import LimitFigures as LimitFigures
+from primesvt_core.report.confirmed import TimeStepFigures as TimeStepFigures
 from primesvt_core.types import FLOAT_SLACK, Verdict
 
 Outcome = Literal["not tested", "confirmed", "not proven", "not confirmed"]
@@ -56,8 +65,8 @@ def as_declared(spec: object) -> object:
 class ModelFigures(_Frozen):
     """One model, measured on the confirmation split."""
 
-    accuracy: float
-    correct: int
+    accuracy: float | None = Field(description="Null where the images have no labels, as is the next.")
+    correct: int | None
     samples: int
     parameters: int = Field(description="Trained parameters that the forward pass uses.")
     parameter_bytes: int = Field(description="Bytes of parameters and BatchNorm buffers that the forward pass uses.")
@@ -124,128 +133,13 @@ class GroupFigures(_Frozen):
     targeted: bool = Field(description="Whether the profile found a rate that stays within the drop.")
 
 
-class ProfileFigures(_Frozen):
-    """One point of a robustness curve, on the search split."""
-
-    group: str
-    rate: float
-    kept: int
-    accuracy: float = Field(description="The highest possible where it is a bound.")
-    accuracy_drop: float = Field(description="The least possible where it is a bound.")
-    memory_saving: float
-    samples: int | None = Field(
-        default=None, description="Images that were counted; all of the search split where it is not known."
-    )
-    is_bound: bool = Field(
-        default=False, description="Whether the group was found to lose too much before all images were counted."
-    )
-    divergence: float | None = Field(
-        default=None, description="Mean KL of the original's predictions against these, in nats, where it was measured."
-    )
-
-
-class AgreementFigures(_Frozen):
-    """The engine's predictions beside those of the modules as they are, for every accepted step and close decision."""
-
-    compared: int = Field(description="Predictions on the search split that both have made.")
-    differing: int
-
-
-class CurveFigures(_Frozen):
-    """One accepted step, on the search split, with its result on the confirmation split if it was tested there."""
-
-    group: str | None
-    rates: dict[str, float]
-    accuracy: float
-    accuracy_drop: float
-    parameter_bytes: int
-    memory_saving: float
-    divergence: float | None = Field(
-        default=None,
-        description="Of the original's predictions from the candidate's, where the policy measured it; new in 2.",
-    )
-    confirmed_drop: float | None = None
-    drop_upper_bound: float | None = Field(
-        default=None, description="Of the drop, with the confidence of the candidate's test; new in 2."
-    )
-    confirmed: bool | None = None
-
-
-class Confirmation(_Frozen):
-    """The paired test on images that the search never saw."""
-
-    samples: int
-    lost: int = Field(description="Images that only the original gets right.")
-    won: int = Field(description="Images that only the pruned model gets right.")
-    accuracy_drop: float
-    drop_upper_bound: float = Field(
-        description="One-sided paired upper bound of the drop, at the level at which this candidate was tested."
-    )
-    confidence: float = Field(
-        description="That the true drop is within the allowed one, whichever of the tested candidates is delivered."
-    )
-    candidates: int = Field(description="Candidates that were tested.")
-    allowed_drop: float | None
-    held: bool = Field(description="Whether that is so; false if the delivered model is not proven.")
-
-
-class ClassFigures(_Frozen):
-    """One class of the confirmation split."""
-
-    name: str = Field(description="Of the class; its number where the data set does not name it.")
-    images: int
-    right_before: int = Field(description="Images that the original gets right.")
-    right_after: int = Field(description="Images that the delivered model gets right.")
-
-    @property
-    def accuracy_drop(self) -> float:
-        """Accuracy of the original on the class less that of the delivered model."""
-        return (self.right_before - self.right_after) / self.images
-
-
-class TimeStepFigures(_Frozen):
-    """Both models after so many time steps, on the confirmation split."""
-
-    time_steps: int = Field(description="From one to all; of frames the first so many.")
-    accuracy_before: float
-    accuracy_after: float | None = Field(description="Null beyond the time steps that the delivered model runs for.")
-
-
-class LimitFigures(_Frozen):
-    """One limit of the budget, and what the delivered model has of it."""
-
-    name: str = Field(description="Field of the budget.")
-    allowed: float
-    delivered: float = Field(
-        description="Of the accuracy what its bound says, at the confidence; of synaptic operations as measured; of"
-        " inference memory by the schedule that needs less."
-    )
-    kept: bool
-
-
-class FamilyFigures(_Frozen):
-    """Budgets that were asked for of one finished curve on one confirmation split, and the promise that all share."""
-
-    candidates: int = Field(description="Points of the curve; the bounds of all of them hold together.")
-    confidence: float = Field(
-        description="That nothing delivered for any budget of this curve, these or others, drops by more than that."
-    )
-    candidate_confidence: float = Field(description="Of the bound of each point, so that all hold together.")
-    budgets: tuple[float, ...] = Field(
-        description="Drops that were asked for since the curve was found, in their order."
-    )
-    first_budget: float | None = Field(
-        description="Drop that the run that found the curve was allowed; its promise is its own, beside this one."
-    )
-    error_spent: float = Field(description="Probability that its promise or any of the family's is broken, at most.")
-
-
 class DataFigures(_Frozen):
     """The data set and its splits."""
 
     name: str
     fingerprint: str
     samples: int
+    is_labelled: bool = Field(default=True, description="Whether the images have labels.")
     classes: tuple[str, ...]
     calibration_images: int
     search_images: int
@@ -270,8 +164,9 @@ class ComparedFigures(_Frozen):
     """A candidate beside the original, on the images of the search split by which candidates are compared."""
 
     divergence: float = Field(description="Mean KL of the original's predictions against its, in nats.")
-    accuracy: float
-    accuracy_drop: float
+    accuracy: float | None = Field(description="Null where a disagreement is promised, as is the next.")
+    accuracy_drop: float | None
+    disagreement: float | None = Field(default=None, description="With the original, where that is promised.")
     samples: int
 
 
@@ -320,7 +215,14 @@ class Report(_Frozen):
     variant: str
     baseline: ModelFigures
     pruned: ModelFigures
-    accuracy_drop: float = Field(description="On the confirmation split; negative if the pruned model is better.")
+    accuracy_drop: float | None = Field(
+        description="On the confirmation split; negative if the pruned model is better; null without labels."
+    )
+    disagreement: float | None = Field(
+        default=None,
+        description="Share of the confirmation split on which the delivered model predicts another class than the"
+        " original; null unless that is promised.",
+    )
     memory_saving: float
     stored_bytes: int | None = Field(
         default=None,
@@ -331,7 +233,10 @@ class Report(_Frozen):
         default=None, description="Of these bytes, against the original's parameter memory."
     )
     confirmation: Confirmation
-    search_accuracy_drop: float = Field(description="The delivered candidate's drop on the search split.")
+    search_accuracy_drop: float | None = Field(
+        description="The delivered candidate's drop on the search split; null where a disagreement is promised."
+    )
+    search_disagreement: float | None = Field(default=None, description="Its disagreement there, where that is so.")
     spec: CompressionSpec
     assumptions: tuple[AssumptionFigures, ...]
     data: DataFigures
@@ -360,6 +265,10 @@ class Report(_Frozen):
     plan: dict[str, tuple[int, ...]] = Field(description="For every pruned group, the channels kept.")
     classes: tuple[ClassFigures, ...] = Field(
         default=(), description="Classes that have images in the confirmation split, by number."
+    )
+    differing_images: tuple[DifferingImage, ...] = Field(
+        default=(),
+        description="Where a disagreement is promised: what would have to be labelled to know the accuracy drop.",
     )
     time_steps: tuple[TimeStepFigures, ...] = Field(
         default=(),
@@ -391,6 +300,11 @@ class Report(_Frozen):
         return self.pruned.parameter_bytes == self.baseline.parameter_bytes
 
     @property
+    def by_disagreement(self) -> bool:
+        """Whether the disagreement with the original is what is promised."""
+        return self.disagreement is not None
+
+    @property
     def exceeds_operations(self) -> bool:
         """Whether the delivered model was measured to need more synaptic operations than the budget allows."""
         most, found = self.spec.budget.max_synaptic_operations, self.pruned.synaptic_operations
@@ -405,17 +319,18 @@ class Report(_Frozen):
             self.verdict,
             is_original=self.is_original,
             is_proven=self.confirmation.held,
-            has_floor=self.confirmation.allowed_drop is not None,
+            has_floor=self.confirmation.allowed_loss is not None,
+            by_disagreement=self.by_disagreement,
         )
 
     def outcome(self, point: CurveFigures) -> Outcome:
         """How the test of a point of the curve ended."""
-        if point.confirmed is None or point.confirmed_drop is None:
+        if point.confirmed is None or point.confirmed_loss is None:
             return "not tested"
         if point.confirmed:
             return "confirmed"
-        allowed = self.confirmation.allowed_drop
-        is_allowed = allowed is None or point.confirmed_drop <= allowed + FLOAT_SLACK
+        allowed = self.confirmation.allowed_loss
+        is_allowed = allowed is None or point.confirmed_loss <= allowed + FLOAT_SLACK
         return "not proven" if is_allowed else "not confirmed"
 
     def summary(self) -> ResultSummary:
@@ -425,6 +340,7 @@ class Report(_Frozen):
             pruned_accuracy=self.pruned.accuracy,
             accuracy_drop=self.accuracy_drop,
             drop_upper_bound=self.confirmation.drop_upper_bound,
+            disagreement=self.disagreement,
             memory_saving=self.memory_saving,
             parameter_bytes_before=self.baseline.parameter_bytes,
             parameter_bytes_after=self.pruned.parameter_bytes,

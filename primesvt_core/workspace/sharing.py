@@ -13,9 +13,9 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from primesvt_core.types import Rates
-from primesvt_core.workspace.store import ORDER, SCORES, Workspace
+from primesvt_core.workspace.store import ANSWERS, ORDER, SCORES, Workspace
 
-COMMON = (ORDER, SCORES)
+COMMON = (ORDER, SCORES, ANSWERS)
 """What the keys of cells begin with that all who work on a profile must have the same, or they would compute other
 candidates on other blocks. Who publishes has them first; helpers get them with their first assignment."""
 

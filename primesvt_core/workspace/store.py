@@ -28,6 +28,10 @@ SCORES = "scores/"
 ORDER = "order"
 """Key of the cell that holds the order in which candidates see the images of the search split."""
 
+ANSWERS = "answers/search"
+"""Key of the cell that holds what the original says of the images by which candidates are compared, where that counts
+instead of labels."""
+
 SNAPSHOT = "fine-tuned-{}.safetensors"
 """Name of the large file that holds the fine-tuning of one plan."""
 

@@ -14,6 +14,7 @@ from primesvt_client.facts import (
     CellFacts,
     CheckpointFacts,
     DataSetFacts,
+    DisagreementFacts,
     Facts,
     OtherFacts,
     ProblemFacts,
@@ -41,6 +42,14 @@ KINDS: list[tuple[dict[str, Any], ProgressFacts]] = [
         TrialFacts(memory_saving=0.1, accuracy_drop=0.01, samples=9),
     ),
     ({"memory_saving": 0.1, "accuracy_drop": 0.01}, TrialFacts(memory_saving=0.1, accuracy_drop=0.01)),
+    (
+        {"disagreement": 0.02, "group": "mlp", "rate": 0.5, "divergence": 0.1},
+        DisagreementFacts(disagreement=0.02, group="mlp", rate=0.5, divergence=0.1),
+    ),
+    (
+        {"disagreement": 0.02, "group": "", "rate": 0.0, "memory_saving": 0.1, "samples": 9},
+        DisagreementFacts(disagreement=0.02, memory_saving=0.1, samples=9),
+    ),
     ({"seconds": 0.5}, StepFacts(seconds=0.5)),
     ({}, NO_FACTS),
 ]

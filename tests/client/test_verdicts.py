@@ -10,7 +10,8 @@ from primesvt_client.states import Verdict
 from primesvt_client.verdicts import GIVEN_ALONE, VERDICTS, meaning
 
 CASES = [
-    dict(zip(("is_original", "is_proven", "has_floor"), case, strict=True)) for case in product((True, False), repeat=3)
+    dict(zip(("is_original", "is_proven", "has_floor", "by_disagreement"), case, strict=True))
+    for case in product((True, False), repeat=4)
 ]
 PROMISES = ("confirmed on images", "was confirmed", "is confirmed")
 
@@ -38,3 +39,9 @@ def test_nothing_is_said_to_be_confirmed_that_is_not() -> None:
 def test_a_verdict_of_another_version_has_no_meaning_here() -> None:
     assert meaning("novel", is_original=False, is_proven=True, has_floor=True) == ""
     assert all(text.title and text.meaning for text in VERDICTS.values())
+
+
+def test_where_a_disagreement_is_limited_nothing_is_said_of_accuracy() -> None:
+    for verdict, case in product(Verdict, CASES):
+        if case["by_disagreement"] and case["has_floor"] and verdict is not Verdict.NOT_MEASURED:
+            assert "accuracy" not in meaning(verdict, **case), (verdict, case)

@@ -160,6 +160,7 @@ def test_with_data_the_plan_is_repaired_and_confirmed(kept: tuple[Report, Seen],
     assert {*report.given_rates.values()} == {0.25}
     assert report.confirmation.held
     assert report.confirmation.candidates == 1
+    assert report.accuracy_drop is not None
     assert report.accuracy_drop <= report.confirmation.drop_upper_bound <= 0.05
     assert (report.profile, [point.confirmed for point in report.curve]) == ((), [None, True])
     assert Step.PROFILE not in {progress.step for progress in seen}
@@ -180,6 +181,7 @@ def test_what_loses_too_much_is_delivered_as_it_was_given_and_called_so(
     assert report.verdict is Verdict.FLOOR_MISSED
     assert not report.is_original
     assert not report.confirmation.held
+    assert report.accuracy_drop is not None
     assert report.accuracy_drop > 0.05
     assert report.confirmation.drop_upper_bound > report.accuracy_drop
     assert report.baseline.accuracy == kept[0].baseline.accuracy
@@ -195,6 +197,7 @@ def test_what_the_images_cannot_prove_is_refused_unless_that_is_accepted(
     report = measured(
         folder / "accepted", {"block.*.mlp.*": 0.25}, [], budget={"max_accuracy_drop": 0.01}, accept_unproven=True
     )
+    assert report.accuracy_drop is not None
     assert report.verdict is (Verdict.NOT_PROVEN if report.accuracy_drop <= 0.01 else Verdict.FLOOR_MISSED)
     assert report.pruned == kept[0].pruned.model_copy(
         update={"spikes_per_image": report.pruned.spikes_per_image, "firing_rates": report.pruned.firing_rates}

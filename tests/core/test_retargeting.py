@@ -84,6 +84,7 @@ def test_another_budget_takes_a_point_of_the_curve_by_its_joint_bound(
     assert family.error_spent == pytest.approx(0.1)
     assert report.verdict is Verdict.MET
     assert report.confirmation.held
+    assert report.accuracy_drop is not None
     assert report.accuracy_drop <= report.confirmation.drop_upper_bound <= 0.04
     for point in report.curve:
         assert point.confirmed is None or point.confirmed == ((point.drop_upper_bound or 0.0) <= 0.04)

@@ -199,7 +199,7 @@ def progress() -> list[Progress]:
     cells = profile()
     for number, cell in enumerate(cells, start=1):
         measured = CellFacts(
-            group=cell.group, rate=cell.rate, accuracy=cell.accuracy, accuracy_drop=cell.accuracy_drop
+            group=cell.group, rate=cell.rate, accuracy=BASELINE - cell.loss, accuracy_drop=cell.loss
         )  # fmt: skip
         reports.append(Progress(step=Step.PROFILE, done=number, total=len(cells) + 1, facts=measured))
     for point in curve()[1:]:
@@ -207,7 +207,7 @@ def progress() -> list[Progress]:
         tried = CandidateFacts(
             group=point.group,
             rate=point.rates[point.group],
-            accuracy=point.accuracy,
+            accuracy=BASELINE - point.loss,
             memory_saving=point.memory_saving,
         )
         reports.append(Progress(step=Step.SEARCH, done=len(reports), facts=tried))

@@ -45,6 +45,7 @@ class Scenario:
         level: of `LEVELS`.
         won: probability that a candidate gets an image right that the original does not.
         nested: whether the candidates lose the same images, or independent ones.
+        by_disagreement: whether disagreements are allowed and judged, with the true drops as true disagreements.
     """
 
     samples: int
@@ -53,6 +54,7 @@ class Scenario:
     level: str
     won: float
     nested: bool
+    by_disagreement: bool = False
 
     @property
     def drops(self) -> tuple[float, ...]:
@@ -72,9 +74,11 @@ class Found:
 
 
 def scenarios() -> Iterator[Scenario]:
-    """All of them."""
+    """All of them; of disagreements, of which none is won, half as many."""
     factors = product(SAMPLES, ("gate", "sequence"), CURVES, LEVELS, (0.0, 0.02), (True, False))
-    return (Scenario(*one) for one in factors)
+    yield from (Scenario(*one) for one in factors)
+    without_labels = product(SAMPLES, ("gate", "sequence"), CURVES, LEVELS, (0.0,), (True, False))
+    yield from (Scenario(*one, by_disagreement=True) for one in without_labels)
 
 
 def counts(scenario: Scenario, runs: int, generator: np.random.Generator) -> NDArray[np.int64]:
@@ -107,11 +111,13 @@ def simulate(scenario: Scenario, runs: int, seed: int = 0) -> Found:
             candidate = place[point.memory_saving]
             seen[candidate] = max(seen.get(candidate, 0), samples)
             lost, won = run[candidate, looks.index(samples)]
-            return Paired(samples=samples, lost=int(lost), won=int(won))
+            is_disagreement = scenario.by_disagreement
+            return Paired(samples=samples, lost=int(lost), won=int(won), by_disagreement=is_disagreement)
 
         trials = confirm(
             CANDIDATES[-1], CANDIDATES[:-1], judge, BUDGET, CONFIDENCE,
             samples=scenario.samples, reaches_target=scenario.mode == "gate",
+            by_disagreement=scenario.by_disagreement,
         )  # fmt: skip
         kept = chosen(trials)
         if kept is not None:

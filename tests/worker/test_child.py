@@ -6,14 +6,16 @@ import errno
 import io
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from primesvt_client.facts import CheckpointFacts
+from primesvt_client.facts import CheckpointFacts, DataSetFacts, read_upload
 from primesvt_core.errors import DataError, ScratchFull
 from worker import child
 from worker.child import Channel, carry_out
-from worker.protocol import Sandbox, ValidateCheckpoint
+from worker.protocol import Sandbox, ValidateCheckpoint, ValidateData
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -27,6 +29,19 @@ def test_an_uploads_facts_say_what_was_assumed_from_where() -> None:
     assert assumed.keys() >= {"time_steps", "num_heads", "image_size"}
     assert set(assumed.values()) <= {"checkpoint", "tensors", "default"}
     assert facts.container in (facts.containers or ())
+
+
+@pytest.mark.parametrize("is_labelled", [True, False])
+def test_an_upload_may_have_no_labels_which_its_facts_say(is_labelled: bool, tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (6, 8, 8), np.uint8)
+    labels: dict[str, Any] = {"labels": np.arange(6) % 2} if is_labelled else {}
+    np.savez(tmp_path / "set.npz", images=images, **labels)
+    facts = carry_out(ValidateData(path=tmp_path / "set.npz"), Channel(io.StringIO()))
+    assert isinstance(facts, DataSetFacts)
+    assert (facts.samples, facts.is_labelled) == (6, is_labelled)
+    assert facts.classes == (("0", "1") if is_labelled else ())
+    assert ("is_labelled" in facts.document()) is not is_labelled
+    assert read_upload(facts.document()) == facts
 
 
 LIMITED = Sandbox(memory_bytes=1 << 20)

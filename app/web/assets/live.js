@@ -33,14 +33,22 @@ class Model {
     this.cells = new Map();
     this.tried = new Map();
     this.measured = new Map();
-    this.baseline = null;
+    this.baseline = this.lines.by_disagreement ? 1 : null;
   }
 
   add({ step, facts }) {
+    if (facts?.disagreement !== undefined) return this.addDisagreement(facts);
     if (facts?.rate !== undefined && facts.accuracy_drop !== undefined) return this.addCell(facts);
     if (facts?.rate !== undefined) return this.addTried(facts);
     if (step === "confirm" && facts?.accuracy_drop !== undefined && this.baseline !== null) return this.addMeasured(facts);
     return false;
+  }
+
+  // Where a disagreement is promised, agreement with the original stands in place of accuracy.
+  addDisagreement(facts) {
+    const agreement = { ...facts, accuracy: 1 - facts.disagreement, accuracy_drop: facts.disagreement };
+    if (facts.memory_saving === undefined) return this.addCell(agreement);
+    return facts.samples === undefined ? this.addTried(agreement) : this.addMeasured(agreement);
   }
 
   addCell(facts) {

@@ -32,17 +32,18 @@ export function robustnessOption(charts) {
   }));
   const selected = Object.fromEntries(charts.robustness.slice(MOST_SHOWN).map((curve) => [curve.group, false]));
   const allowed = charts.lines.allowed_drop;
-  const marks = allowed === null ? [] : [limit({ yAxis: allowed }, "max. accuracy drop", "s5", "insideStartTop")];
+  const [lost, unit] = charts.lines.by_disagreement ? ["disagreement", "%"] : ["accuracy drop", "points"];
+  const marks = allowed === null ? [] : [limit({ yAxis: allowed }, `max. ${lost}`, "s5", "insideStartTop")];
   const text = ({ seriesName, value, name }) =>
-    `${seriesName}\n${rate(value[0])} % of its channels removed: accuracy drop ${name === "bound" ? "at least " : ""}${number(value[1])} points`;
+    `${seriesName}\n${rate(value[0])} % of its channels removed: ${lost} ${name === "bound" ? "at least " : ""}${number(value[1])} ${unit}`;
   const drops = charts.robustness.flatMap((curve) => curve.points.map((point) => point[1]));
   return {
-    ...common("Accuracy drop when one channel group alone is pruned", text, {
+    ...common(`${lost[0].toUpperCase()}${lost.slice(1)} when one channel group alone is pruned`, text, {
       data: charts.robustness.map((curve) => curve.group),
       selected,
     }),
     xAxis: { ...axis("channels removed, %", false), min: 0, max: 100 },
-    yAxis: { ...axis("accuracy drop, points", true), max: allowed !== null && allowed > Math.max(...drops) ? Math.ceil(1.1 * allowed) : undefined },
+    yAxis: { ...axis(`${lost}, ${unit}`, true), max: allowed !== null && allowed > Math.max(...drops) ? Math.ceil(1.1 * allowed) : undefined },
     series: [...series, ...limitSeries(marks)],
   };
 }
@@ -68,18 +69,19 @@ export function memoryOption(charts) {
     z: type === "line" ? 2 : 3,
   }));
   const { floor, target } = charts.lines;
+  const what = charts.lines.by_disagreement ? "agreement" : "accuracy";
   const marks = [
-    ...(floor === null ? [] : [limit({ yAxis: floor }, "accuracy floor", "s5", "insideStartTop")]),
+    ...(floor === null ? [] : [limit({ yAxis: floor }, `${what} floor`, "s5", "insideStartTop")]),
     ...(target === null ? [] : [limit({ xAxis: target }, "memory target", "soft", "insideEndTop")]),
   ];
   const points = sets.flatMap(([, , ofSet]) => ofSet);
   const heights = [...points.map((point) => point.accuracy), ...(floor === null ? [] : [floor])];
   const text = ({ seriesName, name, value }) =>
-    `${name}\n${number(value[0], 1)} % saved, accuracy ${number(value[1])} %\n${seriesName}`;
+    `${name}\n${number(value[0], 1)} % saved, ${what} ${number(value[1])} %\n${seriesName}`;
   return {
-    ...common("Accuracy against parameter memory saved", text, { data: sets.map(([name]) => name) }),
+    ...common(`${what[0].toUpperCase()}${what.slice(1)} against parameter memory saved`, text, { data: sets.map(([name]) => name) }),
     xAxis: { ...axis("parameter memory saved, %", false), min: 0, max: Math.ceil(1.05 * Math.max(...points.map((point) => point.saving), target ?? 0, 1)) },
-    yAxis: { ...axis("accuracy, %", true), min: Math.floor(Math.min(...heights) - 0.3), max: Math.ceil(Math.max(...heights) + 0.3) },
+    yAxis: { ...axis(`${what}, %`, true), min: Math.floor(Math.min(...heights) - 0.3), max: Math.ceil(Math.max(...heights) + 0.3) },
     series: [...series, ...limitSeries(marks)],
   };
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from primesvt_core.data._base import LARGEST_BYTE, DataSet, Kind, refuse
 from primesvt_core.data.pixels.ranges import values_of
+from primesvt_core.data.unlabelled import no_labels, unlabelled_note
 
 MAX_CLASSES = 100_000
 """A label beyond is a mistake; every class below the largest label gets a name."""
@@ -66,6 +68,19 @@ def labelled_set(
     if images.ndim == 5:
         return array_set(name, channels_third(images), labels, "frames", classes, notes)
     return array_set(name, channels_last(name, images), labels, "images", classes, notes)
+
+
+def unlabelled_set(name: str, images: NDArray[np.generic], notes: Sequence[str] = ()) -> DataSet:
+    """A data set over images or frames without labels, wherever their channels are.
+
+    Raises:
+        DataError: if the array is empty or holds something else.
+    """
+    is_frames = images.ndim == 5
+    placed = channels_third(images) if is_frames else channels_last(name, images)
+    found = array_set(name, placed, no_labels(len(images)), "frames" if is_frames else "images", notes=notes)
+    told = (*found.notes, unlabelled_note(name, len(images)))
+    return replace(found, classes=(), is_labelled=False, notes=told)
 
 
 def array_set(

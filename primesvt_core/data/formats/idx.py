@@ -18,8 +18,9 @@ from primesvt_core.data._base import DataSet, Part, refuse
 from primesvt_core.data.files.archives import check_growth
 from primesvt_core.data.files.carried import is_idx
 from primesvt_core.data.formats.array_files import MAX_ARRAY_BYTES
-from primesvt_core.data.formats.arrays import array_set, channels_last, some
+from primesvt_core.data.formats.arrays import array_set, channels_last, some, unlabelled_set
 from primesvt_core.data.parts.parts import instead
+from primesvt_core.data.unlabelled import HINT
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 CHUNK = 1 << 20
@@ -27,27 +28,31 @@ MOST_DIMENSIONS = 4
 PACKED = ".gz"
 
 
-def from_idx(path: Path, part: Part | None) -> DataSet:
+def from_idx(path: Path, part: Part | None, *, may_lack_labels: bool = False) -> DataSet:
     """The images and labels of one part.
 
     Args:
         path: a folder with the files, somewhere below it, or one of the files with its mate beside it.
         part: training or test data, where the folder has both; test data by default. Of a folder that has the other
             part alone, that one.
+        may_lack_labels: whether images alone do.
 
     Raises:
         DataError: if the files are damaged, of several data sets, or one of the two is missing.
     """
     images = _images_below(path, part) if path.is_dir() else _sibling(path, "images") or path
     labels = (_sibling(images, "labels", path) if path.is_dir() else None) or _sibling(images, "labels")
-    if "idx3" not in images.name or labels is None:
+    if "idx3" not in images.name or (labels is None and not may_lack_labels):
         mate = _mate(images.name, "labels" if "idx3" in images.name else "images")
         mate += PACKED if images.suffix == PACKED else ""
-        raise refuse("data_format", f"{mate} is missing beside {path.name}; images and labels belong together")
+        hint = HINT if "idx3" in images.name else ""
+        raise refuse("data_format", f"{mate} is missing beside {path.name}; images and labels belong together{hint}")
     pixels = _array(images)
     if pixels.ndim not in (3, 4):
         raise refuse("data_format", f"{images.name} has {pixels.ndim} dimensions; pictures have 3 or 4")
     notes = instead(path.name, "train" if "train" in images.name else "test", part) if path.is_dir() else ()
+    if labels is None:
+        return unlabelled_set(images.name, pixels, notes)
     return array_set(images.name, channels_last(images.name, pixels), _array(labels), "images", notes=notes)
 
 

@@ -19,6 +19,7 @@ from primesvt_core.data.parts.folder_groups import FolderGroup
 from primesvt_core.data.parts.part_folders import Choice, PartFinder
 from primesvt_core.data.parts.part_names import says_nothing
 from primesvt_core.data.pixels.images import decoded
+from primesvt_core.data.unlabelled import HINT, no_labels, unlabelled_note
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,14 @@ class _Reader:
         [place, *others] = group.places
         return None if others else label_table(self.listing, place, self.listing.images[place])
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether all pictures lie in one folder that tells no class: not listed, in no table, with no other beside."""
+        [place, *others] = self.listing.images
+        if others or self.folders - {place[:depth] for depth in range(len(place) + 1)}:
+            return False
+        return composed(place[-1] if place else "") not in self.names and self.table(FolderGroup((), (place,))) is None
+
     def labels(self, choice: Choice, rule: Rule) -> _Labels:
         """The classes of the part's pictures, with those that only other parts have."""
         own = self._of_group(choice.group, rule)
@@ -92,7 +101,9 @@ class _Reader:
         if group.has_loose:
             loose = self.listing.images[group.base][0]
             raise refuse(
-                "data_format", f"{loose} in {self.listing.name} is in no class folder; expected <class>/<image>"
+                "data_format",
+                f"{loose} in {self.listing.name} is in no class folder; expected <class>/<image>"
+                f"{HINT if group.is_flat else ''}",
             )
         found = class_folders(self.listing.name, group, self.folders, rule=rule, names=self.names, wanted=self.part)
         by_image = {image: name for place, name in found.classes.items() for image in self.listing.images[place]}
@@ -105,13 +116,14 @@ def _are_numbers_alone(names: Collection[str], others: Collection[str]) -> bool:
     return bool(others) and all(map(str.isdecimal, names)) and not any(map(str.isdecimal, others))
 
 
-def image_set(listing: Listing, part: Part, order: ClassOrder) -> DataSet:
+def image_set(listing: Listing, part: Part, order: ClassOrder, *, may_lack_labels: bool = False) -> DataSet:
     """The pictures of a listing with their classes.
 
     Args:
         listing: of a folder or an archive.
         part: which of training and test data, where there are both.
         order: how classes are numbered.
+        may_lack_labels: whether pictures that all lie in one folder do.
 
     Raises:
         DataError: it has no pictures, or their classes or numbers cannot be told.
@@ -122,6 +134,8 @@ def image_set(listing: Listing, part: Part, order: ClassOrder) -> DataSet:
     if not listing.images:
         raise refuse("data_empty", f"{listing.name} holds no images; expected {form.expected}{_found(listing.others)}")
     reader = _Reader(listing, part, frozenset(order.names), class_places(listing))
+    if may_lack_labels and reader.is_flat:
+        return _flat_set(listing)
     choice = reader.choice()
     labels = reader.labels(choice, order.rule)
     lists = class_lists(listing, labels.names)
@@ -148,6 +162,29 @@ def image_set(listing: Listing, part: Part, order: ClassOrder) -> DataSet:
         ),
         plain_classes=_plain_classes(listing, labels, other) if other and order.rule == "natural" else (),
         others=lambda: _decoders(listing, {*used}),
+        files=tuple(used),
+    )
+
+
+def _flat_set(listing: Listing) -> DataSet:
+    """The pictures of one folder, without labels."""
+    used = sorted(listing.pictures)
+    telling = label_files(listing, ())
+    return DataSet(
+        name=listing.name,
+        kind=listing.form.kind,
+        classes=(),
+        labels=no_labels(len(used)),
+        decode=lambda index: decoded(used[index], listing.read, listing.form.decode),
+        digest=lambda: listing.digest(used),
+        notes=(
+            *listing.notes,
+            unlabelled_note(listing.name, len(used)),
+            *([f"Nothing in {', '.join(telling)} says which picture is of which class."] if telling else []),
+            *companion_notes(used),
+        ),
+        is_labelled=False,
+        files=tuple(used),
     )
 
 

@@ -9,8 +9,9 @@ from typing import Literal
 from primesvt_core.data._base import DataSet, Part, refuse
 from primesvt_core.data.classes.class_names import array_of_names, class_names
 from primesvt_core.data.formats.array_files import ArrayFile
-from primesvt_core.data.formats.arrays import labelled_set, some
+from primesvt_core.data.formats.arrays import labelled_set, some, unlabelled_set
 from primesvt_core.data.parts.parts import WORDS, chosen, instead, part_of, words_of
+from primesvt_core.data.unlabelled import HINT
 
 Role = Literal["images", "labels"]
 
@@ -21,13 +22,14 @@ ROLES: Mapping[Role, tuple[str, ...]] = {
 NEEDED = "it needs 'images' and 'labels', or pairs by part: 'train_images' and 'train_labels', 'x_test' and 'y_test'"
 
 
-def from_npz(path: Path, part: Part | None) -> DataSet:
+def from_npz(path: Path, part: Part | None, *, may_lack_labels: bool = False) -> DataSet:
     """Images ``(N, H, W)``, ``(N, C, H, W)``, ``(N, H, W, C)`` or frames ``(N, T, C, H, W)``, and their labels, perhaps
     with ``classes``, the names of these by number.
 
     Args:
         path: of the file.
         part: training or test data, where the file has both; test data by default.
+        may_lack_labels: whether images alone do, of a file that has no labels to any.
 
     Raises:
         DataError: if it has no such pair of arrays or several, or they do not fit each other.
@@ -36,10 +38,12 @@ def from_npz(path: Path, part: Part | None) -> DataSet:
     names = file.names()
     found = _by_meaning(names)
     pairs = [one for one, role in found if role == "images" and (one, "labels") in found]
+    has_labels = bool(pairs) or not may_lack_labels
+    pairs = pairs if has_labels else [one for one, role in found if role == "images"]
     read = chosen(pairs, part)
     if read is None:
-        raise refuse("data_format", f"{path.name} has {some(names) or 'no arrays'}; {NEEDED}")
-    images, labels = found[read, "images"], found[read, "labels"]
+        raise refuse("data_format", f"{path.name} has {some(names) or 'no arrays'}; {NEEDED}{HINT}")
+    images, labels = found[read, "images"], found[read, "labels"] if has_labels else []
     if len(images) > 1 or len(labels) > 1 or (not read and len(pairs) > 1):
         raise refuse(
             "data_format",
@@ -53,6 +57,8 @@ def from_npz(path: Path, part: Part | None) -> DataSet:
     notes = [f"{path.name} holds {some(unread)}, too; {' and '.join(arrays)} were read."] if unread else []
     notes += instead(path.name, read, part)
     told = f" ({read} part)" if read else ""
+    if not labels:
+        return unlabelled_set(path.name + told, file.read(images[0]), notes)
     return labelled_set(path.name + told, file.read(images[0]), file.read(labels[0]), classes, notes)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from primesvt_core.data._base import DataSet, Part, refuse
 from primesvt_core.data.files.archives import check_growth
@@ -22,6 +23,7 @@ from primesvt_core.data.files.spool import Spool
 from primesvt_core.data.formats.arrays import beginning_notes, label_numbers, some
 from primesvt_core.data.parts.parts import chosen, instead, part_of
 from primesvt_core.data.pixels.images import decode_image
+from primesvt_core.data.unlabelled import HINT, no_labels, unlabelled_note
 from primesvt_core.errors import DataError
 
 SUFFIX = ".parquet"
@@ -50,14 +52,14 @@ class _Columns:
 
     Attributes:
         image: bytes of picture files, alone or in a struct.
-        label: integers.
+        label: integers; None where there are no labels.
         is_struct: whether the image's bytes are in a struct.
         classes: their names; empty where the file does not have them.
         unread: all others.
     """
 
     image: str
-    label: str
+    label: str | None
     is_struct: bool
     classes: tuple[str, ...]
     unread: tuple[str, ...]
@@ -71,39 +73,42 @@ class _Pictures:
     places: list[tuple[int, int]] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
+    """Where there are any."""
 
-    def append(self, content: bytes, label: int) -> None:
+    def append(self, content: bytes, label: int | None) -> None:
         self.places.append((self.spool.append(content), len(content)))
         self.digests.append(hashlib.sha256(content).hexdigest())
-        self.labels.append(label)
+        if label is not None:
+            self.labels.append(label)
 
 
-def from_parquet(path: Path, part: Part | None) -> DataSet:
+def from_parquet(path: Path, part: Part | None, *, may_lack_labels: bool = False) -> DataSet:
     """Pictures and labels of one part, read once, front to back, into one temporary file.
 
     Args:
         path: a file, or a folder with the files of one data set, somewhere below it, each named after its part.
         part: training or test data, where the folder has both; test data by default.
+        may_lack_labels: whether pictures alone do.
 
     Raises:
         DataError: if pyarrow is missing, files are missing or damaged, or it is not clear which columns are meant.
     """
     _check_reader(path)
     files, read = ([path], "") if path.is_file() else _files_of_part(path, part)
-    columns = _columns(files[0])
-    if any(_columns(file) != columns for file in files[1:]):
+    columns = _columns(files[0], may_lack_labels)
+    if any(_columns(file, may_lack_labels) != columns for file in files[1:]):
         raise refuse("data_format", f"the files of {path.name} ({some(f.name for f in files)}) have different columns")
     pictures = _Pictures()
     for file in files:
         _read(file, columns, pictures)
-    if not pictures.labels:
+    if not pictures.places:
         raise refuse("data_empty", f"{path.name} holds no images")
-    labels, count = label_numbers(path.name, np.array(pictures.labels, np.int64))
-    if columns.classes and count > len(columns.classes):
-        raise refuse("data_classes", f"{path.name} has the label {count - 1}; that is no class")
-    notes = (*_shard_note(path), *instead(path.name, read, part), *beginning_notes(path.name, labels))
+    labels, count, told = _labels(path, columns, pictures)
+    notes = (*_shard_note(path), *instead(path.name, read, part), *told)
     if columns.unread:
-        notes = (*notes, f"{path.name} has {some(columns.unread)}, too; {columns.image} and {columns.label} were read.")
+        taken = " and ".join(filter(None, (columns.image, columns.label)))
+        were = "were" if columns.label else "was"
+        notes = (*notes, f"{path.name} has {some(columns.unread)}, too; {taken} {were} read.")
     return DataSet(
         name=f"{path.name} ({read} part)" if read else path.name,
         kind="images",
@@ -115,7 +120,19 @@ def from_parquet(path: Path, part: Part | None) -> DataSet:
         digest=lambda: hashlib.sha256("\n".join(pictures.digests).encode()).hexdigest(),
         notes=notes,
         other_part="train" if part is None and _has_training_beside(path, read) else None,
+        is_labelled=columns.label is not None,
     )
+
+
+def _labels(path: Path, columns: _Columns, pictures: _Pictures) -> tuple[NDArray[np.int64], int, tuple[str, ...]]:
+    """The labels, the number of classes that they tell of, and what is to be noted of them."""
+    if columns.label is None:
+        samples = len(pictures.places)
+        return no_labels(samples), 0, (unlabelled_note(path.name, samples),)
+    labels, count = label_numbers(path.name, np.array(pictures.labels, np.int64))
+    if columns.classes and count > len(columns.classes):
+        raise refuse("data_classes", f"{path.name} has the label {count - 1}; that is no class")
+    return labels, count, beginning_notes(path.name, labels)
 
 
 def _has_training_beside(path: Path, read: str) -> bool:
@@ -178,7 +195,7 @@ def _check_complete(folder: Path, files: Sequence[Path]) -> None:
         )
 
 
-def _columns(path: Path) -> _Columns:
+def _columns(path: Path, may_lack_labels: bool) -> _Columns:
     """Which columns of a file hold the pictures and the labels."""
     from pyarrow import types
 
@@ -189,15 +206,17 @@ def _columns(path: Path) -> _Columns:
     labels = [name for name in integers if name in names] or integers
     preferred = [name for name in PREFERRED if name in labels]
     label = preferred[0] if preferred else labels[0] if len(labels) == 1 else None
-    if len(images) != 1 or label is None:
+    if len(images) != 1 or (label is None and not may_lack_labels):
+        hint = HINT if len(images) == 1 and not labels else ""
         raise refuse(
             "data_format",
             f"{path.name} has the columns {some(f'{one.name} ({one.type})' for one in schema)}; it needs one with the"
-            " bytes of pictures, alone or as 'bytes' in a struct, and one with integers called 'label'",
+            f" bytes of pictures, alone or as 'bytes' in a struct, and one with integers called 'label'{hint}",
         )
     [(image, is_struct)] = images.items()
     unread = tuple(one.name for one in schema if one.name not in (image, label))
-    return _Columns(image=image, label=label, is_struct=is_struct, classes=names.get(label, ()), unread=unread)
+    classes = () if label is None else names.get(label, ())
+    return _Columns(image=image, label=label, is_struct=is_struct, classes=classes, unread=unread)
 
 
 def _is_bytes(kind: Any) -> bool:
@@ -251,8 +270,8 @@ def _read(path: Path, columns: _Columns, into: _Pictures) -> None:
     packed, unpacked = path.stat().st_size, 0
     try:
         for row, (content, label) in enumerate(_rows(path, columns)):
-            if content is None or label is None:
-                missing = columns.label if label is None else columns.image
+            if content is None or (label is None and columns.label is not None):
+                missing = columns.image if content is None else columns.label
                 raise refuse("data_format", f"row {row} of {path.name} has no {missing}; its files must be in it")
             unpacked += len(content)
             if len(content) > MAX_FILE_BYTES:
@@ -266,9 +285,11 @@ def _read(path: Path, columns: _Columns, into: _Pictures) -> None:
 
 
 def _rows(path: Path, columns: _Columns) -> Iterator[tuple[bytes | None, int | None]]:
-    wanted = [columns.image, columns.label]
+    wanted = [columns.image, *([] if columns.label is None else [columns.label])]
     for batch in _opened(path).iter_batches(batch_size=ROWS, columns=wanted, use_threads=False):
         images = batch.column(columns.image)
         if columns.is_struct:
             images = images.field("bytes")
-        yield from zip(images.to_pylist(), batch.column(columns.label).to_pylist(), strict=True)
+        contents = images.to_pylist()
+        labels = [None] * len(contents) if columns.label is None else batch.column(columns.label).to_pylist()
+        yield from zip(contents, labels, strict=True)

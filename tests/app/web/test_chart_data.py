@@ -6,10 +6,11 @@ import pytest
 
 from app.jobs.records import JobEvent
 from app.web import chart_data
-from primesvt_client.facts import TrialFacts
+from primesvt_client.facts import DisagreementFacts, TrialFacts
 from primesvt_client.progress import Progress
 from primesvt_client.states import Step
 from tests.support.dashboard import BASELINE, BUDGET, progress, sample_report
+from tests.support.disagreements import disagreement_report
 
 
 def events(*reports: Progress | dict[str, object]) -> list[JobEvent]:
@@ -92,3 +93,26 @@ def test_the_higher_floor_is_drawn() -> None:
 def test_nothing_measured_is_nothing_drawn() -> None:
     nothing = chart_data.of_events([], chart_data.BudgetLines())
     assert (nothing.candidates, nothing.robustness) == ((), ())
+
+
+def test_where_a_disagreement_is_promised_agreements_are_drawn() -> None:
+    facts = [
+        (Step.PROFILE, DisagreementFacts(disagreement=0.1, group="mlp", rate=0.5)),
+        (Step.SEARCH, DisagreementFacts(disagreement=0.04, memory_saving=0.3)),
+        (Step.CONFIRM, DisagreementFacts(disagreement=0.02, memory_saving=0.3, samples=500)),
+        (Step.CONFIRM, DisagreementFacts(disagreement=0.03, memory_saving=0.3, samples=1000)),
+    ]
+    reports = [Progress(step=step, done=1, facts=of_step) for step, of_step in facts]
+    live = chart_data.of_events(events(*reports), chart_data.budget_lines({"max_disagreement": 0.05}, None))
+    assert live.robustness == (chart_data.RobustnessCurve(group="mlp", points=((0.0, 0.0), (50.0, 10.0))),)
+    assert [point.accuracy for point in live.tried] == [pytest.approx(96)]
+    assert [point.accuracy for point in live.measured] == [pytest.approx(97)]
+    assert (live.lines.by_disagreement, live.lines.allowed_drop, live.lines.floor) == (True, 5.0, 95.0)
+
+
+def test_a_report_of_a_disagreement_has_no_accuracy_and_is_drawn() -> None:
+    drawn = chart_data.of_report(disagreement_report())
+    assert drawn.steps[0].accuracy == 100
+    assert drawn.lines.floor == pytest.approx(97)
+    assert (len(drawn.confirmed), len(drawn.not_confirmed)) == (1, 1)
+    assert drawn.robustness == chart_data.of_report(sample_report()).robustness

@@ -19,6 +19,7 @@ from primesvt_client.verdicts import VERDICTS
 from primesvt_core.types import Verdict
 from tests.support.browsing import attributes, get, post, text_of
 from tests.support.dashboard import BUDGET, Dashboard, Team, sample_report
+from tests.support.disagreements import disagreement_report
 
 BEFORE, AFTER = 37_300_000, 27_350_000  # bytes of the sample report
 
@@ -161,3 +162,22 @@ def test_a_new_job_takes_the_priority_of_the_form(board: Dashboard) -> None:
     assert job.spec["budget"] == {"max_accuracy_drop": BUDGET["max_accuracy_drop"]}
     again = get(board, team, f"/new?like={job.id}").text
     assert '<option value="low" selected>' in again
+
+
+def test_results_without_accuracies_are_shown_by_their_disagreement(board: Dashboard) -> None:
+    team = board.team()
+    compressed(board, team, "labelled", 0.30, 0.020, Verdict.MET)
+    job = board.succeeded(team, "without", disagreement_report())
+    found = board.services.results.newest(team.id, None, 10)
+    assert [(one.name, one.accuracy_drop, one.disagreement) for one in found] == [
+        ("without", None, 0.019), ("labelled", 0.02, None),
+    ]  # fmt: skip
+    assert totals(found).accuracy_drop == 0.02
+    listed = get(board, team, "/results?sort=drop").text
+    assert "1.90 %" in listed
+    page = get(board, team, f"/jobs/{job.id}").text
+    assert "1.90 %" in text_of(page, "data-figure", "disagreement")
+    figures = attributes(page, "data-figure")
+    assert not {"pruned_accuracy", "accuracy_drop"} & {*figures}
+    assert "2.46 %" in text_of(page, "data-figure", "disagreement")
+    assert "1.90 %" in get(board, team, "/").text

@@ -15,10 +15,15 @@ HARDEST = (
     Scenario(300, "gate", "flat", "at", 0.0, nested=False),
     Scenario(1000, "gate", "zigzag", "just above", 0.02, nested=False),
     Scenario(4000, "sequence", "rising", "at", 0.02, nested=True),
+    Scenario(100, "sequence", "flat", "at", 0.0, nested=False, by_disagreement=True),
+    Scenario(1000, "gate", "zigzag", "at", 0.0, nested=False, by_disagreement=True),
+    Scenario(4000, "sequence", "rising", "at", 0.0, nested=True, by_disagreement=True),
 )
 
 
-@pytest.mark.parametrize("scenario", HARDEST, ids=lambda one: f"{one.samples}-{one.mode}-{one.curve}")
+@pytest.mark.parametrize(
+    "scenario", HARDEST, ids=lambda one: f"{one.samples}-{one.mode}-{one.curve}-{one.by_disagreement}"
+)
 def test_a_candidate_that_drops_too_much_is_seldom_delivered(scenario: Scenario) -> None:
     found = simulate(scenario, RUNS)
     assert 0 < found.broken <= 0.05 + NOISE
@@ -39,5 +44,5 @@ def test_good_candidates_are_delivered_nearly_always() -> None:
 
 def test_every_factor_of_the_simulation_is_there() -> None:
     every = [*scenarios()]
-    assert len(every) == len({*every}) == 4 * 2 * 4 * 3 * 2 * 2
+    assert len(every) == len({*every}) == 4 * 2 * 4 * 3 * 2 * (2 + 1)
     assert set(HARDEST) <= {*every}

@@ -7,7 +7,17 @@ import math
 import pytest
 from scipy.stats import norm
 
-from primesvt_core.method.shortlist import DROP_A_NAT, SHARES, TRUSTED_NATS, Forecast, Measured, chain, forecast, spaced
+from primesvt_core.method.shortlist import (
+    DROP_A_NAT,
+    SHARES,
+    TRUSTED_NATS,
+    Forecast,
+    Measured,
+    chain,
+    forecast,
+    of_disagreement,
+    spaced,
+)
 from primesvt_core.types import CurvePoint
 
 
@@ -75,3 +85,17 @@ def test_a_chain_saves_less_than_its_target() -> None:
     assert [point.memory_saving for point in found] == [0.5]
     assert all(p.memory_saving < target.memory_saving for p in chain(CURVE, expected, 0.02, target))
     assert chain(CURVE, expected, 1.0, CURVE[0].point) == ()
+
+
+def test_a_disagreement_is_predicted_by_the_root_of_the_divergence() -> None:
+    """Twelve candidates that differ by 0.5 times the root of their divergence, beside what others have: 0.4."""
+    nats = [0.01 * n for n in range(1, 13)]
+    candidates = [measured(0.5, each, differing=0.5 * each**0.5) for each in nats]
+    expected = of_disagreement(candidates, confidence=0.95, samples=1000)
+    roots = sum(each**0.5 for each in nats)
+    slope = (0.5 * roots + 0.4 * 0.5) / (roots + 0.5)
+    assert expected.drop_a_nat == pytest.approx(slope)
+    share = slope * 0.04**0.5
+    wanted = share + 1.6449 * (share * (1 - share) / 1000) ** 0.5
+    assert expected.bound(candidates[3]) == pytest.approx(wanted, rel=1e-4)
+    assert of_disagreement([], confidence=0.95, samples=1000).drop_a_nat == pytest.approx(0.4)

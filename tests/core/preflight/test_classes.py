@@ -62,3 +62,14 @@ def test_classes_that_may_be_numbered_otherwise_are_not_known(
 def test_other_weights_of_the_file_may_be_of_another_model() -> None:
     found = match_classes(asked(container="state_dict_ema"), inputs(model(num_classes=9), data()))
     assert (found.of_model, found.of_data, found.is_match) == (None, 3, None)
+
+
+def test_data_without_labels_have_no_classes_and_need_another_budget() -> None:
+    images = data(is_labelled=False, classes=(), plain_classes=())
+    found = match_classes(asked(), inputs(model(), images))
+    assert (found.of_model, found.of_data, found.is_match) == (3, None, None)
+    assert [(problem.code, problem.field) for problem in found.problems] == [
+        ("data_unlabelled", "budget.max_disagreement")
+    ]
+    promised = match_classes(asked(budget={"max_disagreement": 0.1}), inputs(model(), images))
+    assert (promised.problems, promised.notes, promised.is_match) == ((), (), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from primesvt_core.preflight.images import count_images
-from primesvt_core.promise.provable import smallest_provable_drop
+from primesvt_core.promise.provable import smallest_provable_disagreement, smallest_provable_drop
 from tests.support.preflights import asked, data
 
 
@@ -42,3 +42,13 @@ def test_of_what_is_not_validated_only_the_wish_is_known() -> None:
         found = count_images(asked(), unknown)
         assert {one.images for one in found.splits} == {None}
         assert (found.samples, found.provable_drop, found.problems) == (None, None, ())
+
+
+def test_of_a_disagreement_images_prove_what_binomial_shares_allow() -> None:
+    found = count_images(asked(budget={"max_disagreement": 0.001}), data(samples=10_000))
+    assert found.provable_drop == smallest_provable_disagreement(4000, 0.95)
+    assert found.problems == ()
+    [problem] = count_images(asked(budget={"max_disagreement": 0.0007}), data(samples=10_000)).problems
+    assert (problem.code, problem.field) == ("budget_unprovable", "budget.max_disagreement")
+    assert problem.nearest is not None
+    assert problem.nearest >= smallest_provable_disagreement(4000, 0.95)

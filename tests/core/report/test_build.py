@@ -167,13 +167,13 @@ def candidates(
 ) -> Any:
     """As much of them as notes are made from."""
     parsed = parse({"budget": {"max_accuracy_drop": 0.03}, **spec})
-    images = SimpleNamespace(data=SimpleNamespace(name="set.tar", classes=classes, notes=told))
+    images = SimpleNamespace(data=SimpleNamespace(name="set.tar", classes=classes, notes=told, is_labelled=True))
     config = SimpleNamespace(num_classes=3)
     groups = chosen_groups((WHOLE, LARGE), parsed)
     return SimpleNamespace(
         spec=parsed, images=images, config=config, learns_from_search=True, groups=groups, training_notes=learned,
         precision=parsed.weights or stored, plan=lambda rates: Plan(dict.fromkeys(rates, (0,))),
-        given=None, finished=None,
+        given=None, finished=None, by_disagreement=False,
     )  # fmt: skip
 
 
@@ -232,6 +232,7 @@ def test_what_is_not_proven_says_what_was_measured_and_what_would_prove_it(
 
 PAIR = Paired(samples=800, lost=12, won=4)
 BOUND = drop_upper_bound(PAIR, 0.95)
+EXPORTED: Any = SimpleNamespace(predicted=SimpleNamespace(pair=PAIR, by_labels=SimpleNamespace(pair=PAIR)))
 
 
 @pytest.mark.parametrize(
@@ -244,13 +245,13 @@ BOUND = drop_upper_bound(PAIR, 0.95)
     ],
 )
 def test_the_report_says_whether_the_promise_holds(result: RunResult, bound: float, *, held: bool) -> None:
-    found = _confirmation(candidates(("a", "b", "c")), result, SimpleNamespace(pair=PAIR))  # type: ignore[arg-type]
+    found = _confirmation(candidates(("a", "b", "c")), result, EXPORTED)
     assert (found.drop_upper_bound, found.held) == (bound, held)
 
 
 def test_an_early_look_that_confirmed_is_not_taken_back_by_all_images() -> None:
     early = replace(trial(DEEP, confirmed=True), upper_bound=0.001)
-    found = _confirmation(candidates(("a", "b", "c")), run_result(600, (early,)), SimpleNamespace(pair=PAIR))  # type: ignore[arg-type]
+    found = _confirmation(candidates(("a", "b", "c")), run_result(600, (early,)), EXPORTED)
     assert found.drop_upper_bound == 0.001
 
 

@@ -23,6 +23,7 @@ from primesvt_core.report.schema import AssumptionFigures, ComparedFigures, Fine
 from primesvt_core.spec import Budget
 from primesvt_core.types import Verdict
 from tests.support.dashboard import sample_report
+from tests.support.disagreements import disagreement_report
 from tests.support.old_reports import version_1
 
 HOSTILE = '<script>alert("x")</script>'
@@ -110,6 +111,7 @@ def test_the_page_needs_nothing_else(report: Report, verdict: Verdict) -> None:
     reader.feed(page)
     assert "script" not in reader.tags
     assert all(target.startswith(("data:image/png;base64,", "#")) for target in reader.targets)
+    assert report.accuracy_drop is not None
     assert points_text(report.accuracy_drop) in page
 
 
@@ -143,6 +145,7 @@ def test_a_report_of_version_1_is_read_and_shown(report: Report) -> None:
     assert (old.spec.preset, old.spec.policy, old.spec.repair) == ("paper", "prioritized", "none")
     assert old.summary().macs_after is None
     page = html(old, draw(old))
+    assert old.accuracy_drop is not None
     assert points_text(old.accuracy_drop) in page
     assert "multiply-accumulates" not in page
     assert "Inference of one image" not in page
@@ -299,3 +302,12 @@ def test_no_field_is_markup(where: str, report: Report) -> None:
     page = html(report.model_copy(update={where: changes[where]}), {})
     assert HOSTILE not in page
     assert "&lt;script&gt;" in page
+
+
+def test_a_page_without_labels_says_nothing_of_accuracy_that_was_measured() -> None:
+    report = disagreement_report()
+    page = html(report, draw(report))
+    for told in ("1.90 %", "2.46 %", "without labels", "Max. disagreement"):
+        assert told in page
+    for unknown in ("None", "Accuracy by class", "Numbers of the classes", "newly wrong", "Accuracy and memory"):
+        assert unknown not in page
