@@ -12,16 +12,17 @@ from pathlib import Path
 from pydantic import JsonValue
 from sqlalchemy.exc import DBAPIError
 
-from app.errors import LostClaim
+from app.errors import LostClaim, ParentResultsGone
 from app.jobs.earlier import EarlierJobs
 from app.jobs.files import JobFileStore
-from app.jobs.records import JobClaim
+from app.jobs.parents import NEEDED, gone
+from app.jobs.records import JobClaim, ParentRun
 from app.storage import BlobMissing, BlobStore
 from primesvt_core.workspace import reuse
 from primesvt_core.workspace.store import CELLS, snapshots
 from worker.files import chunks, open_plain
 from worker.heartbeat import LeaseHeartbeat
-from worker.inputs import with_heartbeat
+from worker.inputs import ContentChanged, with_heartbeat
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +113,31 @@ def fetch_cells(
     for earlier in jobs.cells(claim, reuse.FILE):
         _download(store, earlier.blob_key, earlier.sha256, folder / f"{earlier.job_id}.{reuse.FILE}", heartbeat)
     return tuple(sorted(folder.iterdir()))
+
+
+def fetch_run(store: BlobStore, parent: ParentRun, folder: Path, heartbeat: LeaseHeartbeat) -> Path:
+    """What another budget needs of its parent's artifacts, in a folder that is made anew.
+
+    Raises:
+        ParentResultsGone: something of it is deleted.
+        ContentChanged: something is not what was stored.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in NEEDED:
+        stored = parent.files.get(name)
+        if stored is None:
+            raise ParentResultsGone(gone(parent.job_id, [name]))
+        path = folder / name
+        try:
+            with path.open("wb") as file:
+                for chunk in with_heartbeat(store.open(stored.blob_key), heartbeat):
+                    file.write(chunk)
+        except BlobMissing:
+            raise ParentResultsGone(gone(parent.job_id, [name])) from None
+        if _sha256(path) != stored.sha256:
+            raise ContentChanged(f"what is stored of {name} of the job {parent.job_id} is not what was stored then")
+    return folder
 
 
 def _download(store: BlobStore, key: str, sha256: str, path: Path, heartbeat: LeaseHeartbeat) -> None:

@@ -15,6 +15,7 @@ from app.catalog.models import UploadRow
 from app.catalog.states import UploadState
 from app.db import Database, now
 from app.jobs.models import ArtifactRow, JobRow, uses
+from app.jobs.parents import unfinished_children
 from app.jobs.states import TERMINAL
 from app.storage import BlobStore
 from app.teams import audit
@@ -95,4 +96,5 @@ def _old_artifacts(team: str, before: datetime) -> Select[str]:
         JobRow.finished_at < before,
         func.coalesce(JobRow.used_at, JobRow.finished_at) < before,
         has_some.correlate(JobRow).exists(),
+        ~unfinished_children(JobRow.id).correlate(JobRow).exists(),
     )

@@ -17,13 +17,13 @@ class Inputs:
     Attributes:
         checkpoint_name: for people.
         checkpoint: None as long as it is not validated.
-        data_name: for people.
+        data_name: for people; None if there is no data set.
         data: likewise.
     """
 
     checkpoint_name: str
     checkpoint: CheckpointFacts | None
-    data_name: str
+    data_name: str | None
     data: DataSetFacts | None
 
 

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from primesvt_core.errors import BudgetUnprovable, SpecError
+from primesvt_core.errors import BudgetUnprovable, NotRetargetable
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.promise.family import joint_confidence
 from primesvt_core.report.schema import Report
-from primesvt_core.retargeting import RetargetRequest, another_budget, retarget
-from primesvt_core.spec import Budget
+from primesvt_core.retargeting import RetargetRequest, retarget
 from primesvt_core.types import Verdict
 from tests.support.commands import primesvt
 from tests.support.embedded import EXAMPLES
@@ -126,11 +125,6 @@ def test_the_report_of_a_finished_run_is_a_plan(first: Path) -> None:
     assert document["pruned"]["macs"] == report.pruned.macs
 
 
-def test_another_budget_keeps_the_time_steps_of_the_points_and_no_limit_of_size() -> None:
-    first = Budget(max_accuracy_drop=0.03, max_time_steps=2, max_parameter_bytes=5000)
-    assert another_budget(first, 0.02) == Budget(max_accuracy_drop=0.02, max_time_steps=2)
-
-
 def test_what_the_images_cannot_prove_beside_all_the_other_points_is_refused(first: Path) -> None:
     """200 images prove 1.5 points of one candidate, and less of each of several."""
     with pytest.raises(BudgetUnprovable):
@@ -159,22 +153,22 @@ def test_runs_whose_points_cannot_be_promised_together_are_refused_by_name(first
         ("tuned", {"spec": {"fine_tuning": {"epochs": 1}}}, "fine-tunes"),
         ("floor", {"spec": {"budget": {"min_accuracy": 0.9}}}, "had min_accuracy"),
     ):
-        with pytest.raises(SpecError, match=told):
+        with pytest.raises(NotRetargetable, match=told):
             ask(changed(first, name, **fields), 0.06, f"{name}-out", checkpoint=CHECKPOINT, data=DATA)
 
 
 def test_runs_that_are_not_at_hand_or_of_other_inputs_are_refused_by_name(first: Path, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"has no report\.json"):
+    with pytest.raises(NotRetargetable, match=r"has no report\.json"):
         ask(tmp_path, 0.06, "x")
     moved = changed(first, "moved")
-    with pytest.raises(SpecError, match="does not say where its checkpoint and its data lie"):
+    with pytest.raises(NotRetargetable, match="does not say where its checkpoint and its data lie"):
         ask(moved, 0.06, "moved-out")
-    with pytest.raises(SpecError, match="had another data set"):
+    with pytest.raises(NotRetargetable, match="had another data set"):
         ask(moved, 0.06, "other-data", checkpoint=CHECKPOINT, data=other_data(tmp_path))
-    with pytest.raises(SpecError, match="had another seed"):
+    with pytest.raises(NotRetargetable, match="had another seed"):
         ask(changed(first, "seeded", spec={"seed": 1}), 0.06, "seeded-out", checkpoint=CHECKPOINT, data=DATA)
     (moved / "cells.jsonl.gz").unlink()
-    with pytest.raises(SpecError, match=r"has no cells\.jsonl\.gz"):
+    with pytest.raises(NotRetargetable, match=r"has no cells\.jsonl\.gz"):
         ask(moved, 0.06, "no-cells", checkpoint=CHECKPOINT, data=DATA)
 
 
