@@ -21,11 +21,8 @@ from primesvt_core.report.finished import another_spec, finished_curve
 from primesvt_core.report.schema import Report
 from primesvt_core.spec import parse
 from primesvt_core.workspace import reuse
-from primesvt_core.workspace.sources import Sources, keep_sources, kept_sources
+from primesvt_core.workspace.sources import WORKSPACE, Sources, keep_sources, kept_sources
 from primesvt_core.workspace.store import snapshots
-
-WORKSPACE = "workspace"
-"""Folder below a run's results in which the command line keeps what the run remembers."""
 
 
 @dataclass(frozen=True, kw_only=True)

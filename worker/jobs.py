@@ -161,6 +161,7 @@ class JobRunner:
             )
         finally:  # what was computed is stored for the next attempt, however this one ends
             heartbeat.renew()
+        saved.save(heartbeat)  # repairs that were fitted last, for other budgets
         if self.work.finalize(claim).cancel_requested:
             raise CancelRequested
         self._store_artifacts(claim, folder / "out", result, heartbeat)

@@ -19,6 +19,7 @@ from app.jobs.parents import NEEDED, gone
 from app.jobs.records import JobClaim, ParentRun
 from app.storage import BlobMissing, BlobStore
 from primesvt_core.workspace import reuse
+from primesvt_core.workspace.sources import WORKSPACE
 from primesvt_core.workspace.store import CELLS, snapshots
 from worker.files import chunks, open_plain
 from worker.heartbeat import LeaseHeartbeat
@@ -60,10 +61,11 @@ class NewCells:
 
 
 class SavedFiles:
-    """A job's large files, in the blob store until the job is over."""
+    """A job's large files, in the blob store until the job is over; those of its parent's curve lie there already."""
 
     def __init__(self, work: JobFileStore, store: BlobStore, claim: JobClaim, workspace: Path) -> None:
         self.work, self.store, self.claim, self.workspace = work, store, claim, workspace
+        self._known = {file.name for file in claim.parent.repairs} if claim.parent else set()
         self._versions: dict[str, tuple[int, int]] = {}
         self._retry_at = 0.0
 
@@ -81,7 +83,8 @@ class SavedFiles:
         """Store what is new; a store that does not answer is retried later."""
         for path in snapshots(self.workspace) if time.monotonic() >= self._retry_at else ():
             version = (path.stat().st_mtime_ns, path.stat().st_size)
-            if self._versions.get(path.name) != version and self._store(path, heartbeat):
+            is_known = path.name in self._known or self._versions.get(path.name) == version
+            if not is_known and self._store(path, heartbeat):
                 self._versions[path.name] = version
 
     def _store(self, path: Path, heartbeat: LeaseHeartbeat) -> bool:
@@ -89,7 +92,7 @@ class SavedFiles:
         try:
             key = self.work.begin(self.claim, path.name)
             stored = self.store.put(key, with_heartbeat(chunks(path), heartbeat))
-            outdated = self.work.finish(self.claim, key, stored.sha256)
+            outdated = self.work.finish(self.claim, key, stored.sha256, stored.size)
             for old in outdated:
                 self.store.delete(old)
             self.work.forget(outdated)
@@ -137,6 +140,9 @@ def fetch_run(store: BlobStore, parent: ParentRun, folder: Path, heartbeat: Leas
             raise ParentResultsGone(gone(parent.job_id, [name])) from None
         if _sha256(path) != stored.sha256:
             raise ContentChanged(f"what is stored of {name} of the job {parent.job_id} is not what was stored then")
+    (folder / WORKSPACE).mkdir()
+    for repair in parent.repairs:
+        _download(store, repair.blob_key, repair.sha256, folder / WORKSPACE / repair.name, heartbeat)
     return folder
 
 

@@ -75,7 +75,7 @@ def asked_alone(new: NewJob) -> Asked:
         if not new.dataset_id:
             raise Invalid("a job needs a dataset_id: labelled images; only a plan can be carried out without")
         return Asked(new=new, spec=_spec(new.spec))
-    kept = without_more(new.plan)
+    kept = without_more(new.plan, PLAN)
     _check_size("plan", kept, LARGEST_PLAN_BYTES, "name groups by patterns (*, ?)")
     plan, has_data = plan_of(kept, PLAN), bool(new.dataset_id)
     budget = new.spec.get("budget") or dict(NO_LIMIT)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from app.db import Database, now
 from app.errors import JobInUse, NotFound, ParentNotFinished, ParentResultsGone
+from app.jobs.files import repairs_of
 from app.jobs.models import ArtifactRow, BudgetRow, JobRow
 from app.jobs.recency import touch_job
 from app.jobs.records import ParentRun, StoredArtifact
@@ -129,6 +130,7 @@ def parent_run(session: Session, child: JobRow) -> ParentRun | None:
         max_accuracy_drop=asked.max_accuracy_drop,
         budgets=tuple(session.scalars(before)),
         files=_files(session, child.parent_id, NEEDED),
+        repairs=tuple(repairs_of(session, asked.root_id)),
     )
 
 

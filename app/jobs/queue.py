@@ -167,6 +167,7 @@ class JobQueue:
             for artifact in stored:
                 session.merge(ArtifactRow(job_id=row.id, **artifact.__dict__))
             files.listed(session, [artifact.blob_key for artifact in stored])
+            files.keep_repairs(session, claim)
             move(session, row, JobState.SUCCEEDED, verdict=verdict)
 
     def fail(self, claim: JobClaim, problem: ProblemFacts) -> None:

@@ -135,6 +135,15 @@ class StoredArtifact(Artifact):
     blob_key: str
 
 
+@dataclass(frozen=True)
+class JobFile:
+    """A large file of a job: its name in the workspace, and where it lies."""
+
+    name: str
+    blob_key: str
+    sha256: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class ParentRun:
     """What another budget needs of the job whose curve it takes a point of.
@@ -144,12 +153,14 @@ class ParentRun:
         max_accuracy_drop: the budget.
         budgets: that were asked for of the same curve before, the first of them first.
         files: of its artifacts those that are there, by name.
+        repairs: that were fitted for points of the curve.
     """
 
     job_id: str
     max_accuracy_drop: float
     budgets: tuple[float, ...]
     files: Mapping[str, StoredArtifact]
+    repairs: tuple[JobFile, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

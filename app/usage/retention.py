@@ -14,6 +14,7 @@ from sqlalchemy import Select, func, or_, select
 from app.catalog.models import UploadRow
 from app.catalog.states import UploadState
 from app.db import Database, now
+from app.jobs.files import forget_repairs
 from app.jobs.models import ArtifactRow, JobRow, uses
 from app.jobs.parents import unfinished_children
 from app.jobs.states import TERMINAL
@@ -74,6 +75,8 @@ class Retention:
             for artifact in artifacts:
                 self.store.delete(artifact.blob_key)
                 session.delete(artifact)
+            for key in forget_repairs(session, job_id):
+                self.store.delete(key)
             audit.record(session, row.team_id, "job.expire", row.id, name=row.name, days=days, files=len(artifacts))
 
 

@@ -20,6 +20,7 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("parent_id", sa.String(40), nullable=True))
     op.add_column("jobs", sa.Column("root_id", sa.String(40), nullable=True))
     op.add_column("jobs", sa.Column("plan", sa.JSON(), nullable=True))
+    op.add_column("job_files", sa.Column("size_bytes", sa.BigInteger(), nullable=True))
     op.create_index("ix_jobs_parent_id", "jobs", ["parent_id"])
     op.create_table(
         "curve_budgets",
@@ -42,6 +43,7 @@ def downgrade() -> None:
         f" WHERE (parent_id IS NOT NULL OR plan IS NOT NULL) AND {UNFINISHED}"
     )
     op.drop_table("curve_budgets")
+    op.drop_column("job_files", "size_bytes")
     op.drop_index("ix_jobs_parent_id", "jobs")
     for name in ("plan", "root_id", "parent_id"):
         op.drop_column("jobs", name)

@@ -145,13 +145,17 @@ def plan_of(document: Mapping[str, Any], name: str) -> GivenPlan:
         ) from None
 
 
-def without_more(document: Mapping[str, Any]) -> dict[str, Any]:
+def without_more(document: Mapping[str, Any], name: str) -> dict[str, Any]:
     """A plan's document without what makes no difference: of a report what is read of it, rates as they are.
+
+    Args:
+        document: not validated.
+        name: of the plan, for people.
 
     Raises:
         SpecError: it is no plan.
     """
-    plan_of(document, "given")
+    plan_of(document, name)
     if not isinstance(document.get("groups"), list):
         return dict(document)
     return _Report.model_validate(document).model_dump(mode="json", exclude_none=True)

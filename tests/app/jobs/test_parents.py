@@ -16,8 +16,10 @@ from app.jobs.models import ArtifactRow, BudgetRow, JobRow
 from app.jobs.parents import ask
 from app.jobs.records import Job, JobClaim, NewJob
 from app.jobs.states import JobState
+from app.storage import BlobMissing
 from app.teams.models import TeamRow
 from app.teams.service import TeamService
+from app.usage.quotas import stored_bytes
 from app.usage.retention import Retention
 from primesvt_core.errors import NotRetargetable, SpecError
 from primesvt_core.workspace import reuse
@@ -252,3 +254,52 @@ def test_keys_of_requests_before_there_were_parents_mean_what_they_did(shop: Sho
     new = shop.asked()
     assert {*new.document} == {"checkpoint_id", "dataset_id", "spec", "name", "train_dataset_id", "priority"}
     assert replace(new, parent_id="job_1").document["parent_id"] == "job_1"
+
+
+def fitted(shop: Shop, claim: JobClaim, name: str, content: bytes = b"abc") -> str:
+    """A large file that a job's child has made, stored as its worker stores it; returns its key."""
+    key = shop.files.begin(claim, name)
+    blob = shop.store.put(key, [content])
+    shop.files.finish(claim, key, blob.sha256, blob.size)
+    return key
+
+
+def test_repairs_of_a_curve_are_kept_for_its_other_budgets_and_counted(shop: Shop) -> None:
+    claim = shop.claimed()
+    kept = fitted(shop, claim, "repaired-a.safetensors")
+    tuned = fitted(shop, claim, "fine-tuned-a.safetensors")
+    before = _stored(shop)
+    root = finish(shop, claim)
+    assert shop.files.left_over() == [tuned]
+    artifacts = sum(one.size_bytes for one in shop.jobs.artifacts(shop.team, root))
+    assert _stored(shop) - before == artifacts + len(b"abc")
+    child = claimed(shop, asked(shop, root))
+    own = fitted(shop, child, "repaired-b.safetensors")
+    assert child.parent is not None
+    assert [file.blob_key for file in child.parent.repairs] == [kept]
+    second = finish(shop, child)
+    last = claimed(shop, asked(shop, second)).parent
+    assert last is not None
+    assert [(file.name, file.blob_key) for file in last.repairs] == [
+        ("repaired-a.safetensors", kept), ("repaired-b.safetensors", own),
+    ]  # fmt: skip
+
+
+def test_repairs_go_with_the_results_of_their_job(shop: Shop) -> None:
+    deleted, expired = shop.claimed(), shop.claimed()
+    keys = [fitted(shop, claim, "repaired-a.safetensors") for claim in (deleted, expired)]
+    for claim in (deleted, expired):
+        finish(shop, claim)
+    shop.jobs.delete(shop.team, deleted.job_id)
+    long_ago = now() - timedelta(days=20)
+    shop.set(expired.job_id, finished_at=long_ago, used_at=long_ago)
+    _keep_for(shop, days=10)
+    for key in keys:
+        with pytest.raises(BlobMissing):
+            b"".join(shop.store.open(key))
+    assert shop.files.left_over() == []
+
+
+def _stored(shop: Shop) -> int:
+    with shop.database.session() as session:
+        return stored_bytes(session, shop.team)
