@@ -144,7 +144,7 @@ def check_unused(session: Session, job_id: str) -> None:
         raise JobInUse(f"the job {child} takes another point of this one's curve, and is not over; cancel it first")
 
 
-def unfinished_children(job_id: Any) -> Select[tuple[str]]:
+def unfinished_children(job_id: Any) -> Select[str]:
     """Jobs that take another point of a job's curve, given by its id or as a column, and are not over."""
     over = [state.value for state in TERMINAL]
     child = aliased(JobRow)

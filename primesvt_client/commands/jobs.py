@@ -25,7 +25,7 @@ from primesvt_client.commands.api_options import (
     print_job,
 )
 from primesvt_client.commands.preflight import print_preflight
-from primesvt_client.commands.requests import Files, of_files, of_parent
+from primesvt_client.commands.requests import Files, OfFiles, OfParent, of_files, of_parent
 from primesvt_client.console import WRONG_INPUT, err, fail, out, print_json
 from primesvt_client.errors import SpecError
 from primesvt_client.facts import DataSetFacts, ProblemFacts, ResultSummary
@@ -84,7 +84,7 @@ def submit(
     if dry_run and wait:
         raise SpecError("--wait is for a job, and --dry-run queues none: leave one of them out")
     files = Files(checkpoint=checkpoint, data=data, train_data=train_data, plan=plan)
-    asked = of_files(files, document) if parent is None else of_parent(parent, files, document)
+    asked: OfFiles | OfParent = of_files(files, document) if parent is None else of_parent(parent, files, document)
     with connect(server, api_key) as client:
         uploads = [wait_until_ready(client, send(client, path, kind)) for path, kind in asked.paths]
         if dry_run:

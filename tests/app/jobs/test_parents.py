@@ -128,7 +128,7 @@ def test_who_asks_while_another_is_asking_waits_for_its_number(shop: Shop) -> No
     assert budgets(shop, root) == [(1, root, 0.02), (2, rows[0].id, 0.04)]
 
 
-def refused(shop: Shop, parent: str, error: type[Exception], told: str = "", **fields: Any) -> None:
+def refused(shop: Shop, parent: str, error: type[Exception], told: str = ".", **fields: Any) -> None:
     with pytest.raises(error, match=told):
         shop.jobs.submit(shop.team, another(parent, **fields))
     with pytest.raises(error, match=told):
