@@ -140,8 +140,8 @@ def fetch_run(store: BlobStore, parent: ParentRun, folder: Path, heartbeat: Leas
             raise ParentResultsGone(gone(parent.job_id, [name])) from None
         if _sha256(path) != stored.sha256:
             raise ContentChanged(f"what is stored of {name} of the job {parent.job_id} is not what was stored then")
-    (folder / WORKSPACE).mkdir()
     for repair in parent.repairs:
+        (folder / WORKSPACE).mkdir(exist_ok=True)
         _download(store, repair.blob_key, repair.sha256, folder / WORKSPACE / repair.name, heartbeat)
     return folder
 

@@ -377,7 +377,8 @@ def _preflight(asked: Asked, checkpoint: UploadRow, data: UploadRow | None) -> P
     """What is known of a job from what validation has found of its uploads."""
     inputs = Inputs(
         checkpoint_name=checkpoint.name, checkpoint=read(CheckpointFacts, checkpoint.facts),
-        data_name=data.name if data else None, data=read(DataSetFacts, data.facts) if data else None,
+        data_name=data.name if data else "", data=read(DataSetFacts, data.facts) if data else None,
+        has_data=data is not None,
     )  # fmt: skip
     if asked.parent is not None:
         return preflight_of_curve(asked.spec, inputs, asked.parent.curve)

@@ -111,8 +111,10 @@ def _untold(spec: CompressionSpec, inputs: Inputs) -> tuple[Problem, ...]:
 
 
 def _not_validated(inputs: Inputs) -> Iterator[str]:
-    pairs = ((inputs.checkpoint_name, inputs.checkpoint), (inputs.data_name, inputs.data))
-    return (f"{name} is not validated yet." for name, facts in pairs if facts is None and name is not None)
+    if inputs.checkpoint is None:
+        yield f"{inputs.checkpoint_name} is not validated yet."
+    if inputs.data is None and inputs.has_data:
+        yield f"{inputs.data_name} is not validated yet."
 
 
 def _of_data(spec: CompressionSpec, inputs: Inputs) -> Iterator[str]:

@@ -26,9 +26,8 @@ def preflight_of_curve(spec: CompressionSpec, inputs: Inputs, curve: FinishedCur
 
 def preflight_of_plan(spec: CompressionSpec, inputs: Inputs, plan: GivenPlan) -> Preflight:
     """What is known before a given plan is carried out; the largest memory saving is what it saves."""
-    has_data = inputs.data_name is not None
-    images = count_images(spec, inputs.data) if has_data else ImageCounts(samples=None, splits=())
-    later = tuple(_told_later(spec, has_data=has_data))
+    images = count_images(spec, inputs.data) if inputs.has_data else ImageCounts(samples=None, splits=())
+    later = tuple(_told_later(spec, has_data=inputs.has_data))
     return put_together(spec, inputs, images, depth_of_plan(spec, inputs, plan), later)
 
 

@@ -66,7 +66,7 @@ def test_a_plan_that_does_not_fit_is_a_problem_before_anything_is_queued(given: 
 
 
 def test_without_data_there_are_no_images_to_count() -> None:
-    none = Inputs(checkpoint_name="m.pth", checkpoint=model(), data_name=None, data=None)
+    none = Inputs(checkpoint_name="m.pth", checkpoint=model(), data_name="", data=None, has_data=False)
     found = preflight_of_plan(asked(budget={"min_memory_saving": 0.0}), none, plan({"mlp": 0.5}))
     assert (found.samples, found.splits, found.provable_drop, found.max_memory_saving) == (None, (), None, 0.5)
     assert found.problems == ()
