@@ -17,6 +17,7 @@ from primesvt_client.spec import CompressionSpec, parse_as
 from primesvt_core import spec as specs
 from primesvt_core.errors import SpecError
 from primesvt_core.method.given_plan import GivenPlan, asked_with, check_without_data, plan_of, without_more
+from primesvt_core.preflight import Inputs, Preflight, preflight, preflight_of_curve, preflight_of_plan
 from primesvt_core.report.finished import another_spec
 
 LARGEST_SPEC_BYTES = 64 << 10
@@ -59,6 +60,12 @@ class Asked:
         if self.parent is not None:
             return f"{self.parent.runs_on or wanted}{NEWER}"
         return wanted if self.plan is None else f"{wanted}{NEWER}"
+
+    def preflight(self, inputs: Inputs) -> Preflight:
+        """What is known of the job from what validation has found of its inputs."""
+        if self.parent is not None:
+            return preflight_of_curve(self.spec, inputs, self.parent.curve)
+        return preflight(self.spec, inputs) if self.plan is None else preflight_of_plan(self.spec, inputs, self.plan)
 
 
 def asked_alone(new: NewJob) -> Asked:

@@ -35,7 +35,7 @@ from app.teams import audit
 from app.teams.admission import Admission
 from primesvt_client.facts import CheckpointFacts, DataSetFacts, ProblemFacts, read
 from primesvt_client.states import Priority
-from primesvt_core.preflight import Inputs, Preflight, preflight, preflight_of_curve, preflight_of_plan
+from primesvt_core.preflight import Inputs, Preflight
 
 JOB_PREFIX = "job"
 
@@ -380,9 +380,7 @@ def _preflight(asked: Asked, checkpoint: UploadRow, data: UploadRow | None) -> P
         data_name=data.name if data else "", data=read(DataSetFacts, data.facts) if data else None,
         has_data=data is not None,
     )  # fmt: skip
-    if asked.parent is not None:
-        return preflight_of_curve(asked.spec, inputs, asked.parent.curve)
-    return preflight(asked.spec, inputs) if asked.plan is None else preflight_of_plan(asked.spec, inputs, asked.plan)
+    return asked.preflight(inputs)
 
 
 def _positions(session: Session, team: str, rows: Sequence[JobRow]) -> dict[str, int]:
