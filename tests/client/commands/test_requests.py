@@ -15,7 +15,7 @@ from primesvt_client.options import submitted_document
 from primesvt_client.states import Priority, UploadKind
 
 MODEL, DATA = Path("m.pth"), Path("d.npz")
-DROP = {"budget": {"max_accuracy_drop": 0.02}}
+DROP: dict[str, Any] = {"budget": {"max_accuracy_drop": 0.02}}
 
 
 def files(**given: Path) -> Files:
@@ -36,6 +36,11 @@ class Recording:
     preflight_retarget = retarget
 
 
+def told(answer: object) -> Any:
+    """What a recording client has answered."""
+    return answer
+
+
 def uploads(*ids: str) -> Any:
     return [SimpleNamespace(id=one) for one in ids]
 
@@ -46,10 +51,10 @@ CLIENT: Any = Recording()
 def test_files_are_uploaded_in_the_order_in_which_a_job_names_them() -> None:
     asked = of_files(files(checkpoint=MODEL, data=DATA, train_data=Path("t.npz")), DROP)
     assert [kind for _, kind in asked.paths] == [UploadKind.CHECKPOINT, UploadKind.DATASET, UploadKind.DATASET]
-    inputs, others = asked.submit(CLIENT, uploads("a", "b", "c"), "mine", Priority.HIGH)
+    inputs, others = told(asked.submit(CLIENT, uploads("a", "b", "c"), "mine", Priority.HIGH))
     assert inputs == ("a", "b", DROP)
     assert others == {"name": "mine", "priority": Priority.HIGH, "train_dataset_id": "c", "plan": None}
-    inputs, others = asked.preflight(CLIENT, uploads("a", "b", "c"))
+    inputs, others = told(asked.preflight(CLIENT, uploads("a", "b", "c")))
     assert (inputs, others["train_dataset_id"]) == (("a", "b", DROP), "c")
 
 
@@ -57,21 +62,21 @@ def test_a_plan_needs_neither_data_nor_a_budget(tmp_path: Path) -> None:
     plan = tmp_path / "rates.json"
     plan.write_text(json.dumps({"block.*": 0.5}))
     asked = of_files(files(checkpoint=MODEL, plan=plan), submitted_document())
-    inputs, others = asked.submit(CLIENT, uploads("a"), "", Priority.NORMAL)
+    inputs, others = told(asked.submit(CLIENT, uploads("a"), "", Priority.NORMAL))
     assert (inputs, others["plan"], others["train_dataset_id"]) == (("a", None, {}), {"block.*": 0.5}, None)
     with_data = of_files(files(checkpoint=MODEL, data=DATA, plan=plan), DROP)
-    assert with_data.submit(CLIENT, uploads("a", "b"), "", Priority.NORMAL)[0] == ("a", "b", DROP)
+    assert told(with_data.submit(CLIENT, uploads("a", "b"), "", Priority.NORMAL))[0] == ("a", "b", DROP)
 
 
 def test_another_budget_uploads_nothing() -> None:
     asked = of_parent("job_1", files(), submitted_document(max_accuracy_drop=0.02))
     assert asked.paths == ()
-    assert asked.submit(CLIENT, [], "", Priority.LOW) == (("job_1", 0.02), {"name": "", "priority": Priority.LOW})
-    assert asked.preflight(CLIENT, [])[0] == ("job_1", 0.02)
+    assert told(asked.submit(CLIENT, [], "", Priority.LOW)) == (("job_1", 0.02), {"name": "", "priority": Priority.LOW})
+    assert told(asked.preflight(CLIENT, []))[0] == ("job_1", 0.02)
 
 
 @pytest.mark.parametrize(
-    ("given", "document", "told"),
+    ("given", "document", "why"),
     [
         (files(data=DATA), DROP, "give a checkpoint"),
         (files(checkpoint=MODEL), DROP, "give --data"),
@@ -80,9 +85,9 @@ def test_another_budget_uploads_nothing() -> None:
     ],
 )
 def test_what_is_missing_or_serves_nothing_is_said_before_anything_is_sent(
-    given: Files, document: dict[str, Any], told: str
+    given: Files, document: dict[str, Any], why: str
 ) -> None:
-    with pytest.raises(SpecError, match=told):
+    with pytest.raises(SpecError, match=why):
         of_files(given, document)
 
 
@@ -90,6 +95,9 @@ def test_another_budget_has_nothing_of_its_own() -> None:
     for given in (files(checkpoint=MODEL), files(data=DATA), files(plan=MODEL)):
         with pytest.raises(SpecError, match="has the files of its parent"):
             of_parent("job_1", given, DROP)
-    for document in ({}, {**DROP, "seed": 1}, {"budget": {**DROP["budget"], "min_accuracy": 0.9}}):
+    documents: tuple[dict[str, Any], ...] = (
+        {}, {**DROP, "seed": 1}, {"budget": {**DROP["budget"], "min_accuracy": 0.9}},
+    )  # fmt: skip
+    for document in documents:
         with pytest.raises(SpecError, match="no other option"):
             of_parent("job_1", files(), document)
