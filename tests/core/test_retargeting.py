@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from primesvt_core.retargeting import RetargetRequest, retarget
 from primesvt_core.types import Verdict
 from tests.support.commands import primesvt
 from tests.support.embedded import EXAMPLES
+from worker import protocol
+from worker.child import Channel, carry_out
 
 CHECKPOINT, DATA = EXAMPLES / "spikformer-digits.pth.tar", EXAMPLES / "digits.npz"
 SPEC = {
@@ -96,6 +99,27 @@ def test_nothing_is_computed_twice(first: Path, second: tuple[Path, list[int]]) 
     new = [rates for rates in rates_of(report_in(second[0]), tested=True) if rates not in known]
     assert new
     assert second[1] == [200] * len(new)
+
+
+def test_a_worker_s_child_makes_the_same_file_and_is_told_of_the_budgets_before(
+    first: Path, second: tuple[Path, list[int]], tmp_path: Path
+) -> None:
+    fetched = tmp_path / "parent"
+    fetched.mkdir()
+    for name in ("report.json", "cells.jsonl.gz"):
+        shutil.copy(first / name, fetched)
+    task = protocol.RetargetRequest(
+        checkpoint=CHECKPOINT, data=DATA, train_data=None, workspace=tmp_path / "workspace", out=tmp_path / "out",
+        run=fetched, name="the job job_1", max_accuracy_drop=0.04, budgets=(0.05, 0.02),
+    )  # fmt: skip
+    found = carry_out(task, Channel(io.StringIO()))
+    assert isinstance(found, protocol.CompressResult)
+    ours, theirs = ((folder / "model.safetensors").read_bytes() for folder in (tmp_path / "out", second[0]))
+    assert ours == theirs
+    family = report_in(tmp_path / "out").family_of_budgets
+    assert family is not None
+    assert (family.first_budget, family.budgets) == (0.03, (0.05, 0.02, 0.04))
+    assert "the job job_1" in " ".join(report_in(tmp_path / "out").notes)
 
 
 @pytest.mark.thorough
