@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from app.api.deps import Services
 from app.jobs.records import Job, ListedJob, NewJob
@@ -30,7 +31,7 @@ def is_offered(job: Job, report: Report | None) -> bool:
     return True
 
 
-def children_of(services: Services, team: str, job: Job) -> list[ListedJob]:
+def children_of(services: Services, team: str, job: Job) -> Sequence[ListedJob]:
     """The jobs that take another point of the job's curve, newest first."""
     return services.jobs.search(team, limit=LARGEST_PAGE, parent_id=job.id).items
 

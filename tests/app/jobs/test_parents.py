@@ -14,7 +14,7 @@ from app.db import now
 from app.errors import Conflict, Invalid, JobInUse, NotFound, ParentNotFinished, ParentResultsGone, UploadNotReady
 from app.jobs.models import ArtifactRow, BudgetRow, JobRow
 from app.jobs.parents import ask
-from app.jobs.records import Job, JobClaim, NewJob
+from app.jobs.records import Device, Job, JobClaim, NewJob
 from app.jobs.states import JobState
 from app.storage import BlobMissing
 from app.teams.models import TeamRow
@@ -28,6 +28,9 @@ from tests.support.shop import PROBLEM, Shop
 
 OLD_WORKER = ("cpu", "cuda", "auto")
 """Devices of the jobs that workers before this version claim."""
+
+
+GPU_ALONE: tuple[Device, ...] = ("cuda",)
 
 
 def first(shop: Shop, **fields: Any) -> str:
@@ -78,7 +81,7 @@ def test_it_runs_where_the_curve_was_found_and_on_no_worker_that_would_search(sh
     with shop.database.session() as session:
         device = session.execute(select(JobRow.device).where(JobRow.id == child.id)).scalar_one()
     assert device not in OLD_WORKER
-    assert shop.queue.claim(child.id, "w", ("cuda",)) is None
+    assert shop.queue.claim(child.id, "w", GPU_ALONE) is None
     assert claimed(shop, child).device == "cpu"
 
 
@@ -184,10 +187,11 @@ def test_a_request_has_nothing_but_a_parent_and_a_drop(shop: Shop) -> None:
     for field in ("checkpoint_id", "dataset_id", "train_dataset_id", "plan"):
         refused(shop, parent, Invalid, field, **{field: {"mlp": 0.5} if field == "plan" else "upl_1"})
     drop = {"max_accuracy_drop": 0.02}
-    for spec in (
+    specs: tuple[dict[str, Any], ...] = (
         {}, {"budget": {}}, {"budget": {**drop, "min_memory_saving": 0.5}}, {"budget": drop, "seed": 1},
         {"budget": {"max_accuracy_drop": 2}}, {"budget": {"max_accuracy_drop": None}}, {"budget": 3},
-    ):  # fmt: skip
+    )  # fmt: skip
+    for spec in specs:
         refused(shop, parent, SpecError, spec=spec)
 
 
