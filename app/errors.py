@@ -4,7 +4,8 @@ DomainError
 ├── NotFound                  of the caller's team there is no such thing
 │   └── InvalidLink           unknown, used, or too old
 ├── Conflict                  the thing is in a state that does not allow this
-│   ├── JobFinished · UploadNotReady · UploadIncomplete · UploadClosed · UploadInUse
+│   ├── JobFinished · JobInUse · ParentNotFinished · ParentResultsGone
+│   ├── UploadNotReady · UploadIncomplete · UploadClosed · UploadInUse
 │   ├── IdempotencyConflict   the key was used for another request
 │   ├── TooManyWebhooks       the team has as many as it may have
 │   ├── LastAdmin             nobody could administer the team any more
@@ -65,6 +66,24 @@ class JobFinished(Conflict):
     """A finished job never changes."""
 
     code = "job_finished"
+
+
+class JobInUse(Conflict):
+    """Jobs that are not over still need this one's results."""
+
+    code = "job_in_use"
+
+
+class ParentNotFinished(Conflict):
+    """Another budget is asked for of a job that has not succeeded."""
+
+    code = "parent_not_finished"
+
+
+class ParentResultsGone(Conflict):
+    """Another budget is asked for of a job whose results are deleted, or cannot be read."""
+
+    code = "parent_results_gone"
 
 
 class UploadNotReady(Conflict):

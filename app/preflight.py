@@ -25,7 +25,8 @@ class PreflightService:
             NotFound: the team has no such upload.
             UploadNotReady: an upload was rejected or has expired.
         """
-        found = self.jobs.preflight(team, new)
-        estimate = self.estimates.of_new(team, new)
+        asked = self.jobs.resolved(team, new)
+        found = self.jobs.preflight(team, asked)
+        estimate = self.estimates.of_new(team, asked)
         notes = (f"No estimate of the time: {estimate.reason}.",) if estimate.reason else ()
         return replace(found, estimated_seconds=estimate.ends_in_seconds, notes=(*found.notes, *notes))

@@ -65,7 +65,9 @@ def table(found: Mapping[str, tuple[Way, Report]]) -> str:
         ("", "paper: saved", "accuracy", "ours: saved", "original", "accuracy", "drop at most", "verdict")
     ]
     for name, (way, report) in found.items():
-        figures = (report.memory_saving, report.baseline.accuracy, report.pruned.accuracy)
+        accuracies = (report.baseline.accuracy, report.pruned.accuracy)
+        assert None not in accuracies  # every image has a label
+        figures = (report.memory_saving, *(accuracy or 0.0 for accuracy in accuracies))
         bound = percent_text(report.confirmation.drop_upper_bound)
         ours = (*(percent_text(figure) for figure in figures), bound, report.verdict.value)
         rows.append((name, _text(way.saving), _text(way.accuracy), *ours))

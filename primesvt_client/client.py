@@ -17,6 +17,7 @@ from primesvt_client.errors import ClientError
 from primesvt_client.following import events
 from primesvt_client.packing import as_file
 from primesvt_client.parts import OnBytes
+from primesvt_client.plan_files import essential
 from primesvt_client.schemas.jobs import (
     ArtifactView,
     EstimateView,
@@ -88,34 +89,70 @@ class Client:
     def submit(
         self,
         checkpoint_id: str,
-        dataset_id: str,
+        dataset_id: str | None,
         spec: Mapping[str, JsonValue],
         *,
         name: str = "",
         train_dataset_id: str | None = None,
+        plan: Mapping[str, JsonValue] | None = None,
         priority: Priority = Priority.NORMAL,
         idempotency_key: str | None = None,
     ) -> JobView:
-        """Queue a compression; a request that is repeated because no answer came makes one job only."""
-        body = {
-            **_inputs(checkpoint_id, dataset_id, spec, train_dataset_id),
-            "name": name,
-            "priority": priority.value,
-        }
-        key = idempotency_key or secrets.token_hex(16)
-        return self._connection.post(JobView, "jobs", body, key)
+        """Queue a compression; a request that is repeated because no answer came makes one job only.
+
+        Args:
+            checkpoint_id: an upload.
+            dataset_id: likewise; None to carry out a plan without data.
+            spec: a constraint spec.
+            name: of the job; made of the files' names if not given.
+            train_dataset_id: an upload to calibrate and to fine-tune on.
+            plan: rates to carry out instead of searching: a report's document, or rates by channel group.
+            priority: among the team's waiting jobs.
+            idempotency_key: unique to this request; made if not given.
+        """
+        body = _inputs(checkpoint_id, dataset_id, spec, train_dataset_id, plan)
+        return self._queue(body, name, priority, idempotency_key)
+
+    def retarget(
+        self,
+        job_id: str,
+        max_accuracy_drop: float,
+        *,
+        name: str = "",
+        priority: Priority = Priority.NORMAL,
+        idempotency_key: str | None = None,
+    ) -> JobView:
+        """Queue another budget for a finished job: another point of its curve, without profiling again.
+
+        Args:
+            job_id: the finished job.
+            max_accuracy_drop: that is allowed now.
+            name: of the new job; the finished one's if not given.
+            priority: among the team's waiting jobs.
+            idempotency_key: unique to this request; made if not given.
+        """
+        return self._queue(_another_budget(job_id, max_accuracy_drop), name, priority, idempotency_key)
+
+    def _queue(self, body: dict[str, JsonValue], name: str, priority: Priority, key: str | None) -> JobView:
+        whole: dict[str, JsonValue] = {**body, "name": name, "priority": priority.value}
+        return self._connection.post(JobView, "jobs", whole, key or secrets.token_hex(16))
 
     def preflight(
         self,
         checkpoint_id: str,
-        dataset_id: str,
+        dataset_id: str | None,
         spec: Mapping[str, JsonValue],
         *,
         train_dataset_id: str | None = None,
+        plan: Mapping[str, JsonValue] | None = None,
     ) -> PreflightView:
         """What is known of a compression before it is queued, and what is in its way; nothing is queued."""
-        body = _inputs(checkpoint_id, dataset_id, spec, train_dataset_id)
+        body = _inputs(checkpoint_id, dataset_id, spec, train_dataset_id, plan)
         return self._connection.post(PreflightView, "jobs/preflight", body)
+
+    def preflight_retarget(self, job_id: str, max_accuracy_drop: float) -> PreflightView:
+        """The same of another budget for a finished job."""
+        return self._connection.post(PreflightView, "jobs/preflight", _another_budget(job_id, max_accuracy_drop))
 
     def job(self, job_id: str) -> JobView:
         """One job."""
@@ -211,12 +248,22 @@ class Client:
 
 
 def _inputs(
-    checkpoint_id: str, dataset_id: str, spec: Mapping[str, JsonValue], train_dataset_id: str | None
+    checkpoint_id: str,
+    dataset_id: str | None,
+    spec: Mapping[str, JsonValue],
+    train_dataset_id: str | None,
+    plan: Mapping[str, JsonValue] | None,
 ) -> dict[str, JsonValue]:
-    """What a job is about, in the body of a request."""
-    return {
+    """What a job is about, in the body of a request; servers before there were plans get none."""
+    given: dict[str, JsonValue] = {
         "checkpoint_id": checkpoint_id,
-        "dataset_id": dataset_id,
         "train_dataset_id": train_dataset_id,
         "spec": dict(spec),
     }
+    if dataset_id is not None:
+        given["dataset_id"] = dataset_id
+    return given if plan is None else {**given, "plan": essential(plan)}
+
+
+def _another_budget(job_id: str, max_accuracy_drop: float) -> dict[str, JsonValue]:
+    return {"parent_id": job_id, "spec": {"budget": {"max_accuracy_drop": max_accuracy_drop}}}

@@ -15,19 +15,21 @@ from pydantic import JsonValue
 from primesvt_client import spec as specs
 from primesvt_client.errors import SpecError
 from primesvt_client.inputs import InputField, Kind, Unit, input_fields
+from primesvt_client.plan_files import NO_LIMIT
 
-Checkpoint = Annotated[
-    Path, typer.Argument(help="Checkpoint: .pth, .pth.tar, .pt or .safetensors.", show_default=False)
-]
-Data = Annotated[
-    Path,
-    typer.Option(
-        "--data",
-        help="Evaluation data: ImageFolder folder, .zip or .tar; .npz; frames of events; Parquet; IDX files; CIFAR's"
-        " python archive. With labels, unless the disagreement is what is limited.",
-        show_default=False,
-    ),
-]
+_CHECKPOINT = typer.Argument(help="Checkpoint: .pth, .pth.tar, .pt or .safetensors.", show_default=False)
+_DATA = typer.Option(
+    "--data",
+    help="Evaluation data: ImageFolder folder, .zip or .tar; .npz; frames of events; Parquet; IDX files; CIFAR's"
+    " python archive. With labels, unless the disagreement is what is limited.",
+    show_default=False,
+)
+Checkpoint = Annotated[Path, _CHECKPOINT]
+Data = Annotated[Path, _DATA]
+MaybeCheckpoint = Annotated[Path | None, _CHECKPOINT]
+MaybeData = Annotated[Path | None, _DATA]
+"""The same where something else may stand for them."""
+
 TrainData = Annotated[
     Path | None,
     typer.Option("--train-data", help="Images that calibrate repairs and criteria, and that fine-tuning learns from."),
@@ -123,14 +125,17 @@ SEARCHING = frozenset(
 )  # fmt: skip
 """Fields, by their places, that say what is searched for, and how far."""
 
-NO_LIMIT: Mapping[str, JsonValue] = {"min_memory_saving": 0.0}
-"""A budget that every model meets."""
-
 
 def takes_spec(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of a constraint spec; it gets the document as ``document``."""
     options = [*map(_parameter_of, FIELDS.values()), _parameter("spec", SpecFile)]
     return _with_options(command, options, SPEC_DOCUMENT, spec_document)
+
+
+def takes_submitted_spec(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a constraint spec, whose budget may be left out; whether it may, it checks."""
+    options = [*map(_parameter_of, FIELDS.values()), _parameter("spec", SpecFile)]
+    return _with_options(command, options, SPEC_DOCUMENT, submitted_document)
 
 
 def takes_pruning_spec(command: Callable[..., None]) -> Callable[..., None]:
@@ -191,8 +196,20 @@ def spec_document(spec: Path | None = None, **given: Any) -> dict[str, JsonValue
     return document
 
 
+def submitted_document(spec: Path | None = None, **given: Any) -> dict[str, JsonValue]:
+    """The same, without a budget where none is given.
+
+    Raises:
+        SpecError: if it is wrong.
+    """
+    document: dict[str, JsonValue] = specs.read_document(spec) if spec else {}
+    _lay_all_over(document, given)
+    specs.parse_as(specs.CompressionSpec, {"budget": dict(NO_LIMIT), **document})
+    return document
+
+
 def pruning_document(spec: Path | None = None, **given: Any) -> dict[str, JsonValue]:
-    """The same where nothing is searched for: the budget may be left out.
+    """The same where nothing is searched for: if no budget is given, one that limits nothing.
 
     Raises:
         SpecError: if it is wrong.

@@ -14,6 +14,14 @@ from primesvt_client.errors import SpecError
 LARGEST_BYTES = 64 << 20
 """Of a plan: reports of the largest models are a few megabytes."""
 
+READ = ("schema_version", "family", "variant")
+READ_OF: Mapping[str, tuple[str, ...]] = {"spec": ("channel_multiple",), "data": ("fingerprint",)}
+READ_OF_GROUPS = ("name", "size_before", "size_after", "rate")
+"""What is read of a report, of its parts, and of its groups."""
+
+NO_LIMIT: Mapping[str, float] = {"min_memory_saving": 0.0}
+"""The budget of a plan that limits nothing: every model meets it."""
+
 SHOWN = 5
 """Keys that an error names."""
 
@@ -44,6 +52,26 @@ def read_plan_file(path: Path) -> Mapping[str, Any]:
     if not isinstance(document, dict) or not document:
         raise SpecError(f"the plan {path} is neither a report nor a mapping of channel groups to rates")
     return document
+
+
+def essential(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A plan's document without what no plan is read by: of a report, which may be megabytes, a few fields.
+
+    Args:
+        document: of a report, or of rates by channel group; not validated.
+    """
+    groups = document.get("groups")
+    if not isinstance(groups, list):
+        return dict(document)
+    parts = {name: document[name] for name in READ if name in document}
+    for name, fields in READ_OF.items():
+        if isinstance(part := document.get(name), dict):
+            parts[name] = _only(part, fields)
+    return {**parts, "groups": [_only(group, READ_OF_GROUPS) if isinstance(group, dict) else group for group in groups]}
+
+
+def _only(part: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+    return {field: part[field] for field in fields if field in part}
 
 
 def check_once(keys: Sequence[str]) -> None:

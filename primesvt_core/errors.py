@@ -5,7 +5,8 @@ PrimeSVTError
 │   ├── UnknownPlugin         no family, policy, criterion ... of that name
 │   ├── ImpossibleBudget      contradictory, or out of reach whatever is pruned
 │   ├── BudgetUnprovable      an accuracy drop that so few confirmation images cannot prove
-│   └── PlanMismatch          given rates are of another model, or beyond the spec's limits
+│   ├── PlanMismatch          given rates are of another model, or beyond the spec's limits
+│   └── NotRetargetable       a finished run whose curve no other budget can be promised of
 ├── CheckpointError           the checkpoint file is the problem
 │   ├── CheckpointRefused     damaged, unsafe or not a checkpoint at all
 │   ├── UnknownFamily         readable, but no architecture we know
@@ -50,6 +51,12 @@ class PlanMismatch(SpecError):
     """A plan that was given does not fit the checkpoint, or what the spec lets be pruned."""
 
     code = "plan_mismatch"
+
+
+class NotRetargetable(SpecError):
+    """No other budget can be promised of a run: it is not at hand, has no such curve, or had other inputs."""
+
+    code = "not_retargetable"
 
 
 class CheckpointError(PrimeSVTError):

@@ -10,25 +10,19 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from primesvt_client.progress import Reporter, silent
-from primesvt_client.spec import parse_as
 from primesvt_core.data import DataSet
-from primesvt_core.errors import SpecError
-from primesvt_core.method.finished_curve import FinishedCurve, check_finished
+from primesvt_core.errors import NotRetargetable
 from primesvt_core.pipeline import Request, compress
+from primesvt_core.report.finished import another_spec, finished_curve
 from primesvt_core.report.schema import Report
-from primesvt_core.spec import Budget, parse
-from primesvt_core.types import CurvePoint
+from primesvt_core.spec import parse
 from primesvt_core.workspace import reuse
-from primesvt_core.workspace.sources import Sources, keep_sources, kept_sources
+from primesvt_core.workspace.sources import WORKSPACE, Sources, keep_sources, kept_sources
 from primesvt_core.workspace.store import snapshots
-
-WORKSPACE = "workspace"
-"""Folder below a run's results in which the command line keeps what the run remembers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +38,8 @@ class RetargetRequest:
         checkpoint: of the finished run; where its workspace says if not given.
         data: likewise.
         train_data: likewise, if it had any.
+        name: what the run is called, as in "the run in a folder", which it is if not given.
+        budgets: that were asked for of its curve before, where more is known of that than its report says.
     """
 
     run: Path
@@ -54,6 +50,8 @@ class RetargetRequest:
     checkpoint: Path | None = None
     data: Path | DataSet | None = None
     train_data: Path | DataSet | None = None
+    name: str | None = None
+    budgets: tuple[float, ...] | None = None
 
 
 def retarget(request: RetargetRequest, report_to: Reporter = silent) -> Report:
@@ -67,24 +65,22 @@ def retarget(request: RetargetRequest, report_to: Reporter = silent) -> Report:
         The report of a compression; its ``family_of_budgets`` says what was asked for so far, and what is promised.
 
     Raises:
-        SpecError: if the run is not finished, its curve is none that bounds can hold for together, or its inputs are
-            not at hand or others.
+        NotRetargetable: if the run is not finished, its curve is none that bounds can hold for together, or its inputs
+            are not at hand or others.
         PrimeSVTError: as `pipeline.compress` does.
     """
     report = _report_of(request.run)
-    curve = _curve_of(request.run, report)
+    curve = finished_curve(request.name or f"the run in {request.run}", report, request.budgets)
     cells = request.run / reuse.FILE
     if not cells.is_file():
-        raise SpecError(f"{request.run} has no {reuse.FILE}; give the --out folder of a finished run")
+        raise NotRetargetable(f"{request.run} has no {reuse.FILE}; give the --out folder of a finished run")
     known = kept_sources(request.run / WORKSPACE)
     checkpoint, data = request.checkpoint or known.checkpoint, request.data or known.data
     train_data = request.train_data or known.train_data
     if checkpoint is None or data is None:
-        raise SpecError(f"the run in {request.run} does not say where its checkpoint and its data lie; give both")
-    document: dict[str, Any] = report.spec.model_dump(mode="json")
-    document.pop("accept_unproven", None)
-    budget = another_budget(report.spec.budget, request.max_accuracy_drop, request.max_disagreement)
-    spec = parse({**document, "budget": budget.model_dump(mode="json", exclude_none=True)})
+        raise NotRetargetable(f"the run in {request.run} does not say where its checkpoint and its data lie; give both")
+    asked = another_spec(report.spec.model_dump(mode="json"), request.max_accuracy_drop, request.max_disagreement)
+    spec = parse(asked)
     _hand_over(request.run / WORKSPACE, request.workspace)
     found = compress(
         Request(
@@ -98,71 +94,11 @@ def retarget(request: RetargetRequest, report_to: Reporter = silent) -> Report:
     return found
 
 
-def another_budget(first: Budget, max_accuracy_drop: float | None, max_disagreement: float | None = None) -> Budget:
-    """What a finished run is asked for: another drop, of models for the time steps that its points run for.
-
-    Raises:
-        SpecError: if it is neither a drop of a run that promised one, nor a disagreement of a run that promised that.
-    """
-    if (max_accuracy_drop is None) == (max_disagreement is None):
-        raise SpecError("give one other budget: --max-accuracy-drop, or --max-disagreement")
-    if first.by_disagreement != (max_disagreement is not None):
-        of_run, option = (
-            ("a disagreement", "--max-disagreement")
-            if first.by_disagreement
-            else ("an accuracy", "--max-accuracy-drop")
-        )
-        raise SpecError(
-            f"the run promised {of_run}, by which its points were found and tested: give {option}, or compress again"
-        )
-    document = {
-        "max_accuracy_drop": max_accuracy_drop, "max_disagreement": max_disagreement,
-        "max_time_steps": first.max_time_steps,
-    }  # fmt: skip
-    return parse_as(Budget, {name: value for name, value in document.items() if value is not None})
-
-
 def _report_of(run: Path) -> Report:
     try:
         return Report.model_validate_json((run / "report.json").read_bytes())
     except (OSError, ValidationError):
-        raise SpecError(f"{run} has no report.json of a finished compression; give its --out folder") from None
-
-
-def _curve_of(run: Path, report: Report) -> FinishedCurve:
-    """The curve of a finished run.
-
-    Raises:
-        SpecError: naming why no other point of it can be promised.
-    """
-    name, family = str(run), report.family_of_budgets
-    if report.given_rates is not None:
-        raise SpecError(f"the run in {run} carried out a given plan, which is one point; compress instead")
-    if report.spec.fine_tuning.is_asked:
-        raise SpecError(f"the run in {run} fine-tunes what it delivers, which has to be done anew; compress instead")
-    if report.spec.budget.min_accuracy is not None:
-        raise SpecError(
-            f"the run in {run} had min_accuracy, so that its points depend on what its original reaches on the"
-            " confirmation images; compress instead"
-        )
-    points = tuple(
-        CurvePoint(
-            rates=point.rates, accuracy=1 - point.loss if point.accuracy is None else point.accuracy,
-            accuracy_drop=point.loss,
-            parameter_bytes=point.parameter_bytes, memory_saving=point.memory_saving, divergence=point.divergence,
-        )
-        for point in report.curve
-        if point.rates
-    )  # fmt: skip
-    check_finished(name, points)
-    return FinishedCurve(
-        name=name,
-        points=points,
-        images=report.compared_images or report.data.search_images,
-        first_budget=family.first_budget if family else report.confirmation.allowed_loss,
-        budgets=family.budgets if family else (),
-        by_disagreement=report.by_disagreement,
-    )
+        raise NotRetargetable(f"{run} has no report.json of a finished compression; give its --out folder") from None
 
 
 def _hand_over(earlier: Path, workspace: Path) -> None:

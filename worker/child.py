@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TextIO
 
 from primesvt_client.facts import DataSetFacts
-from primesvt_client.progress import Progress
+from primesvt_client.progress import Progress, Reporter
 from primesvt_client.states import Step
 from primesvt_core.data.files.scratch import FULL
 from primesvt_core.errors import PrimeSVTError, ScratchFull
@@ -39,11 +39,13 @@ from worker.protocol import (
     PicturesMessage,
     ProbeSandbox,
     ProgressMessage,
+    PruneRequest,
     PublishMessage,
     RefusedMessage,
     Request,
     Result,
     ResultMessage,
+    RetargetRequest,
     Sandbox,
     SandboxMessage,
     Task,
@@ -148,8 +150,8 @@ def carry_out(task: Task, channel: Channel) -> Result:
     Raises:
         PrimeSVTError: if its inputs are wrong.
     """
-    if isinstance(task, CompressRequest):
-        return _compress(task, channel)
+    if isinstance(task, CompressRequest | RetargetRequest | PruneRequest):
+        return _run(task, channel)
     if isinstance(task, AssistRequest):
         return _assist(task, channel)
     if isinstance(task, ValidateCheckpoint):
@@ -184,11 +186,19 @@ def _look_into(task: ValidateData, channel: Channel) -> DataSetFacts:
     )
 
 
-def _compress(task: CompressRequest, channel: Channel) -> CompressResult:
-    from primesvt_core import pipeline, spec
-
+def _run(task: CompressRequest | RetargetRequest | PruneRequest, channel: Channel) -> CompressResult:
     def report_to(progress: Progress) -> None:
         channel.send(ProgressMessage(progress=progress))
+
+    with lock_workspace(task.workspace):
+        restore(task)
+        if isinstance(task, RetargetRequest):
+            return _retarget(task, report_to)
+        return _prune(task, report_to) if isinstance(task, PruneRequest) else _compress(task, report_to, channel)
+
+
+def _compress(task: CompressRequest, report_to: Reporter, channel: Channel) -> CompressResult:
+    from primesvt_core import pipeline, spec
 
     request = pipeline.Request(
         checkpoint=task.checkpoint,
@@ -199,9 +209,30 @@ def _compress(task: CompressRequest, channel: Channel) -> CompressResult:
         train_data=task.train_data,
         cells=task.cells,
     )
-    with lock_workspace(task.workspace):
-        restore(task)
-        report = pipeline.compress(request, report_to, channel)
+    report = pipeline.compress(request, report_to, channel)
+    return CompressResult(verdict=report.verdict.value, summary=report.summary())
+
+
+def _retarget(task: RetargetRequest, report_to: Reporter) -> CompressResult:
+    from primesvt_core import retargeting
+
+    request = retargeting.RetargetRequest(
+        run=task.run, max_accuracy_drop=task.max_accuracy_drop, out=task.out, workspace=task.workspace,
+        checkpoint=task.checkpoint, data=task.data, train_data=task.train_data, name=task.name, budgets=task.budgets,
+    )  # fmt: skip
+    report = retargeting.retarget(request, report_to)
+    return CompressResult(verdict=report.verdict.value, summary=report.summary())
+
+
+def _prune(task: PruneRequest, report_to: Reporter) -> CompressResult:
+    from primesvt_core import planned, spec
+    from primesvt_core.method.given_plan import plan_of
+
+    request = planned.PruneRequest(
+        checkpoint=task.checkpoint, plan=plan_of(task.plan, task.plan_name), spec=spec.parse(task.spec), out=task.out,
+        data=task.data, workspace=task.workspace, train_data=task.train_data, cells=task.cells,
+    )  # fmt: skip
+    report = planned.prune(request, report_to)
     return CompressResult(verdict=report.verdict.value, summary=report.summary())
 
 
@@ -215,7 +246,7 @@ def _assist(task: AssistRequest, channel: Channel) -> AssistResult:
     return AssistResult(cells=pipeline.assist(request, channel))
 
 
-def restore(task: CompressRequest) -> None:
+def restore(task: CompressRequest | RetargetRequest | PruneRequest) -> None:
     """Put into the workspace what earlier attempts have computed elsewhere."""
     Workspace(task.workspace).learn(task.known)
     for path in task.fetched.iterdir() if task.fetched else ():

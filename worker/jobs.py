@@ -10,15 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
 from app import logs
 from app.db import Database
-from app.errors import LostClaim
+from app.errors import LostClaim, ParentResultsGone
+from app.jobs.asked import PLAN
 from app.jobs.cells import CellStore
 from app.jobs.earlier import EarlierJobs
 from app.jobs.files import JobFileStore
+from app.jobs.parents import run_name
 from app.jobs.queue import JobQueue
 from app.jobs.records import HeartbeatReply, JobClaim, StoredArtifact
 from app.queue import Notifier
@@ -33,9 +36,9 @@ from worker.cell_dispatcher import OwnCellDispatcher
 from worker.files import chunks, plain_files
 from worker.heartbeat import CancelRequested, LeaseHeartbeat, ShuttingDown
 from worker.inputs import UNSAFE, fetch_input, with_heartbeat
-from worker.persistence import NewCells, SavedFiles, delete_leftovers, fetch_cells
+from worker.persistence import NewCells, SavedFiles, delete_leftovers, fetch_cells, fetch_run
 from worker.process import ChildDied
-from worker.protocol import CompressRequest, CompressResult, Request
+from worker.protocol import CompressRequest, CompressResult, PruneRequest, Request, RetargetRequest
 from worker.scratch import NoRoom, full_disk_told
 from worker.statements import statement
 from worker.supervisor import ChildRefused, RunTimeExceeded, supervise
@@ -100,6 +103,9 @@ class JobRunner:
         except ChildRefused as refusal:
             self.work.fail(claim, refusal.problem)
             log.info("job_refused", extra={"problem": refusal.problem.code})
+        except ParentResultsGone as error:
+            self.work.fail(claim, ProblemFacts(code=error.code, detail=error.message))
+            log.info("job_refused", extra={"problem": error.code})
         except RunTimeExceeded as error:
             asked = "ask for less: fewer epochs, fewer rates, fewer images, or a part of the channel groups"
             self.work.fail(claim, ProblemFacts(code="too_demanding", detail=f"{error}; {asked}"))
@@ -155,27 +161,35 @@ class JobRunner:
             )
         finally:  # what was computed is stored for the next attempt, however this one ends
             heartbeat.renew()
+        saved.save(heartbeat)  # repairs that were fitted last, for other budgets
         if self.work.finalize(claim).cancel_requested:
             raise CancelRequested
         self._store_artifacts(claim, folder / "out", result, heartbeat)
 
     def _task(
         self, claim: JobClaim, folder: Path, workspace: Path, saved: SavedFiles, heartbeat: LeaseHeartbeat
-    ) -> CompressRequest:
+    ) -> CompressRequest | RetargetRequest | PruneRequest:
         inputs = folder / "inputs"
         shutil.rmtree(folder / "out", ignore_errors=True)  # of an earlier attempt; its results are in the workspace
-        training = claim.train_dataset
-        return CompressRequest(
-            checkpoint=fetch_input(self.store, claim.checkpoint, inputs / "checkpoint", heartbeat),
-            data=fetch_input(self.store, claim.dataset, inputs / "data", heartbeat),
-            train_data=fetch_input(self.store, training, inputs / "training", heartbeat) if training else None,
-            spec=claim.spec,
-            workspace=workspace,
-            out=folder / "out",
-            known=self.steps.known(claim),
-            fetched=saved.fetch(folder / "fetched", heartbeat),
-            cells=fetch_cells(self.earlier, self.store, claim, folder / "earlier", heartbeat),
-        )
+        data, training, parent = claim.dataset, claim.train_dataset, claim.parent
+        run: dict[str, Any] = {
+            "checkpoint": fetch_input(self.store, claim.checkpoint, inputs / "checkpoint", heartbeat),
+            "data": fetch_input(self.store, data, inputs / "data", heartbeat) if data else None,
+            "train_data": fetch_input(self.store, training, inputs / "training", heartbeat) if training else None,
+            "workspace": workspace,
+            "out": folder / "out",
+            "known": self.steps.known(claim),
+            "fetched": saved.fetch(folder / "fetched", heartbeat),
+        }
+        if parent is not None:
+            return RetargetRequest(
+                **run, run=fetch_run(self.store, parent, folder / "parent", heartbeat), name=run_name(parent.job_id),
+                max_accuracy_drop=parent.max_accuracy_drop, budgets=parent.budgets,
+            )  # fmt: skip
+        cells = fetch_cells(self.earlier, self.store, claim, folder / "earlier", heartbeat)
+        if claim.plan is not None:
+            return PruneRequest(**run, spec=claim.spec, plan=claim.plan, plan_name=PLAN, cells=cells)
+        return CompressRequest(**run, spec=claim.spec, cells=cells)
 
     def _store_artifacts(self, claim: JobClaim, out: Path, result: CompressResult, heartbeat: LeaseHeartbeat) -> None:
         """Store the artifacts, then list them in the transaction that ends the job: nobody sees half of them."""

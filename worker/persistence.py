@@ -12,16 +12,18 @@ from pathlib import Path
 from pydantic import JsonValue
 from sqlalchemy.exc import DBAPIError
 
-from app.errors import LostClaim
+from app.errors import LostClaim, ParentResultsGone
 from app.jobs.earlier import EarlierJobs
 from app.jobs.files import JobFileStore
-from app.jobs.records import JobClaim
+from app.jobs.parents import NEEDED, gone
+from app.jobs.records import JobClaim, ParentRun
 from app.storage import BlobMissing, BlobStore
 from primesvt_core.workspace import reuse
+from primesvt_core.workspace.sources import WORKSPACE
 from primesvt_core.workspace.store import CELLS, snapshots
 from worker.files import chunks, open_plain
 from worker.heartbeat import LeaseHeartbeat
-from worker.inputs import with_heartbeat
+from worker.inputs import ContentChanged, with_heartbeat
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +61,11 @@ class NewCells:
 
 
 class SavedFiles:
-    """A job's large files, in the blob store until the job is over."""
+    """A job's large files, in the blob store until the job is over; those of its parent's curve lie there already."""
 
     def __init__(self, work: JobFileStore, store: BlobStore, claim: JobClaim, workspace: Path) -> None:
         self.work, self.store, self.claim, self.workspace = work, store, claim, workspace
+        self._known = {file.name for file in claim.parent.repairs} if claim.parent else set()
         self._versions: dict[str, tuple[int, int]] = {}
         self._retry_at = 0.0
 
@@ -80,7 +83,8 @@ class SavedFiles:
         """Store what is new; a store that does not answer is retried later."""
         for path in snapshots(self.workspace) if time.monotonic() >= self._retry_at else ():
             version = (path.stat().st_mtime_ns, path.stat().st_size)
-            if self._versions.get(path.name) != version and self._store(path, heartbeat):
+            is_known = path.name in self._known or self._versions.get(path.name) == version
+            if not is_known and self._store(path, heartbeat):
                 self._versions[path.name] = version
 
     def _store(self, path: Path, heartbeat: LeaseHeartbeat) -> bool:
@@ -88,7 +92,7 @@ class SavedFiles:
         try:
             key = self.work.begin(self.claim, path.name)
             stored = self.store.put(key, with_heartbeat(chunks(path), heartbeat))
-            outdated = self.work.finish(self.claim, key, stored.sha256)
+            outdated = self.work.finish(self.claim, key, stored.sha256, stored.size)
             for old in outdated:
                 self.store.delete(old)
             self.work.forget(outdated)
@@ -112,6 +116,34 @@ def fetch_cells(
     for earlier in jobs.cells(claim, reuse.FILE):
         _download(store, earlier.blob_key, earlier.sha256, folder / f"{earlier.job_id}.{reuse.FILE}", heartbeat)
     return tuple(sorted(folder.iterdir()))
+
+
+def fetch_run(store: BlobStore, parent: ParentRun, folder: Path, heartbeat: LeaseHeartbeat) -> Path:
+    """What another budget needs of its parent's artifacts, in a folder that is made anew.
+
+    Raises:
+        ParentResultsGone: something of it is deleted.
+        ContentChanged: something is not what was stored.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in NEEDED:
+        stored = parent.files.get(name)
+        if stored is None:
+            raise ParentResultsGone(gone(parent.job_id, [name]))
+        path = folder / name
+        try:
+            with path.open("wb") as file:
+                for chunk in with_heartbeat(store.open(stored.blob_key), heartbeat):
+                    file.write(chunk)
+        except BlobMissing:
+            raise ParentResultsGone(gone(parent.job_id, [name])) from None
+        if _sha256(path) != stored.sha256:
+            raise ContentChanged(f"what is stored of {name} of the job {parent.job_id} is not what was stored then")
+    for repair in parent.repairs:
+        (folder / WORKSPACE).mkdir(exist_ok=True)
+        _download(store, repair.blob_key, repair.sha256, folder / WORKSPACE / repair.name, heartbeat)
+    return folder
 
 
 def _download(store: BlobStore, key: str, sha256: str, path: Path, heartbeat: LeaseHeartbeat) -> None:

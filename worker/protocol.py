@@ -22,24 +22,37 @@ class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class CompressRequest(_Message):
-    """Carry out one compression; a request with the same workspace resumes it.
+class _Run(_Message):
+    """Make a smaller model; a request with the same workspace resumes it.
 
     Attributes:
         known: cells that earlier attempts have computed, on any machine.
         fetched: folder with large files that they made, which are moved into the workspace.
-        cells: files of cells that the team's earlier jobs have computed of the same inputs.
     """
 
-    task: Literal["compress"] = "compress"
     checkpoint: Path
-    data: Path
     train_data: Path | None
-    spec: dict[str, JsonValue]
     workspace: Path
     out: Path
     known: dict[str, JsonValue] = {}
     fetched: Path | None = None
+
+    @property
+    def writes(self) -> tuple[Path, ...]:
+        """Folders that the child may write in."""
+        return _given(self.workspace, self.out, self.fetched)
+
+
+class CompressRequest(_Run):
+    """Carry out one compression.
+
+    Attributes:
+        cells: files of cells that the team's earlier jobs have computed of the same inputs.
+    """
+
+    task: Literal["compress"] = "compress"
+    data: Path
+    spec: dict[str, JsonValue]
     cells: tuple[Path, ...] = ()
 
     @property
@@ -47,10 +60,51 @@ class CompressRequest(_Message):
         """Files that the child may read."""
         return _given(self.checkpoint, self.data, self.train_data, *self.cells)
 
+
+class RetargetRequest(_Run):
+    """Take another point of a finished curve.
+
+    Attributes:
+        run: folder with what is needed of the artifacts of the job that found it.
+        name: of that job.
+        max_accuracy_drop: the budget.
+        budgets: that were asked for of the same curve before.
+    """
+
+    task: Literal["retarget"] = "retarget"
+    data: Path
+    run: Path
+    name: str
+    max_accuracy_drop: float
+    budgets: tuple[float, ...] = ()
+
     @property
-    def writes(self) -> tuple[Path, ...]:
-        """Folders that the child may write in."""
-        return _given(self.workspace, self.out, self.fetched)
+    def reads(self) -> tuple[Path, ...]:
+        """Files and folders that the child may read."""
+        return _given(self.checkpoint, self.data, self.train_data, self.run)
+
+
+class PruneRequest(_Run):
+    """Carry out a given plan.
+
+    Attributes:
+        data: None to slice alone.
+        plan: the document of a report, or of rates by channel group.
+        plan_name: what people call it.
+        cells: as of a compression.
+    """
+
+    task: Literal["prune"] = "prune"
+    data: Path | None
+    spec: dict[str, JsonValue]
+    plan: dict[str, JsonValue]
+    plan_name: str
+    cells: tuple[Path, ...] = ()
+
+    @property
+    def reads(self) -> tuple[Path, ...]:
+        """Files that the child may read."""
+        return _given(self.checkpoint, self.data, self.train_data, *self.cells)
 
 
 class AssistRequest(_Message):
@@ -115,7 +169,9 @@ class ProbeSandbox(_Message):
     writes: tuple[Path, ...] = ()
 
 
-Task = CompressRequest | AssistRequest | ValidateCheckpoint | ValidateData | ProbeSandbox
+Task = (
+    CompressRequest | RetargetRequest | PruneRequest | AssistRequest | ValidateCheckpoint | ValidateData | ProbeSandbox
+)
 
 
 def _given(*paths: Path | None) -> tuple[Path, ...]:

@@ -23,7 +23,7 @@ def statement(claim: JobClaim, artifacts: Sequence[Artifact], key_id: str) -> di
         "predicate": {
             "buildDefinition": {
                 "buildType": BUILD_TYPE,
-                "externalParameters": {"spec": claim.spec},
+                "externalParameters": {"spec": claim.spec, **_origin(claim)},
                 "internalParameters": {"device": claim.device},
                 "resolvedDependencies": [_input(name, one) for name, one in inputs.items() if one is not None],
             },
@@ -33,6 +33,13 @@ def statement(claim: JobClaim, artifacts: Sequence[Artifact], key_id: str) -> di
             },
         },
     }
+
+
+def _origin(claim: JobClaim) -> dict[str, Any]:
+    """Where the rates come from that were not searched for."""
+    if claim.parent is not None:
+        return {"parent": claim.parent.job_id}
+    return {} if claim.plan is None else {"plan": claim.plan}
 
 
 def _input(name: str, content: UploadContent) -> dict[str, Any]:

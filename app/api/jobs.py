@@ -20,6 +20,7 @@ from app.jobs.states import JobState
 from app.paging import LARGEST_PAGE
 from app.teams.records import Principal
 from app.teams.scopes import Scope
+from primesvt_client.schemas.base import ID, LONGEST_ID
 from primesvt_client.schemas.jobs import (
     EstimateView,
     JobChange,
@@ -64,7 +65,10 @@ def submit_job(
         Header(min_length=1, max_length=255, pattern=r"^[\x20-\x7e]+$", description="Any text unique to this request."),
     ] = None,
 ) -> JobView:
-    """Queue a compression. Sent again with the same Idempotency-Key, it returns the same job."""
+    """Queue a compression: a search, a given plan, or another budget for a finished job.
+
+    Sent again with the same Idempotency-Key, it returns the same job.
+    """
     job = services.jobs.submit(caller.team_id, NewJob(**body.model_dump()), idempotency_key)
     return _queued(JobView.model_validate(job), response)
 
@@ -82,11 +86,15 @@ def list_jobs(
     services: Services,
     state: Annotated[list[JobState] | None, Query(description="One or more states.")] = None,
     q: Annotated[str, Query(max_length=200, pattern=TEXT, description="Part of the job's name.")] = "",
+    parent_id: Annotated[
+        str | None,
+        Query(max_length=LONGEST_ID, pattern=ID, description="Only other budgets for this job."),
+    ] = None,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
 ) -> JobPage:
     """List jobs, newest first, without their specs."""
-    page = services.jobs.search(caller.team_id, state or (), q, cursor, limit)
+    page = services.jobs.search(caller.team_id, state or (), q, cursor, limit, parent_id=parent_id)
     return JobPage(items=[ListedJobView.model_validate(job) for job in page.items], next_cursor=page.next_cursor)
 
 

@@ -1,11 +1,11 @@
-"""Tables of what a job's attempts and helpers hand on to each other; empty once the job is over."""
+"""Tables of what a job's attempts and helpers hand on to each other; empty once the job is over, but for repairs."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy import JSON, BigInteger, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UtcTime
@@ -31,7 +31,7 @@ class CellRow(Base):
 
 
 class FileRow(Base):
-    """One large file of a job in the blob store; ``sha256`` is empty until all of it is there."""
+    """One large file of a job in the blob store; ``sha256`` is empty until all of it is there, and so is its size."""
 
     __tablename__ = "job_files"
 
@@ -40,3 +40,4 @@ class FileRow(Base):
     scope: Mapped[str] = mapped_column(String(60))
     name: Mapped[str] = mapped_column(String(200))
     sha256: Mapped[str | None] = mapped_column(String(64))
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)

@@ -39,7 +39,7 @@ class EarlierJobs:
             claim: of the job that is to begin with them.
             name: of the artifact.
         """
-        if claim.checkpoint.sha256 is None or claim.dataset.sha256 is None:
+        if claim.dataset is None or claim.checkpoint.sha256 is None or claim.dataset.sha256 is None:
             return []
         checkpoint, dataset = aliased(UploadRow), aliased(UploadRow)
         team = select(JobRow.team_id).where(JobRow.id == claim.job_id).scalar_subquery()

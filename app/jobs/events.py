@@ -49,9 +49,11 @@ def _summary(row: JobRow) -> dict[str, Any]:
     fields = ("id", "name", "state", "verdict", "summary", "problem", "retry_of", "checkpoint_id", "dataset_id")
     times = ("created_at", "started_at", "finished_at")
     moments = {name: getattr(row, name) for name in times}
-    return {name: getattr(row, name) for name in fields} | {
+    found = {name: getattr(row, name) for name in fields} | {
         name: moment and moment.isoformat() for name, moment in moments.items()
     }
+    without_data = {} if row.has_data else {"dataset_id": ""}
+    return found | without_data | ({} if row.parent_id is None else {"parent_id": row.parent_id})
 
 
 def record_event(session: Session, job_id: str, kind: str, data: Mapping[str, Any]) -> None:

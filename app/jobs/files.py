@@ -8,30 +8,26 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.jobs.cell_models import FileRow
 from app.jobs.claims import lock_claimed
 from app.jobs.models import JobRow
-from app.jobs.records import JobClaim
+from app.jobs.records import JobClaim, JobFile
 from app.jobs.states import TERMINAL
+from primesvt_core.workspace.store import REPAIRED
 
 AT_ONCE = 100
 ARTIFACTS = "artifacts"
 """Scope of files that are no attempt's memory, but what comes of the job."""
 
-
-@dataclass(frozen=True)
-class JobFile:
-    """One file: its name in the workspace, and where it lies."""
-
-    name: str
-    blob_key: str
-    sha256: str
+REPAIRS = "repairs"
+"""Scope of the repairs that a succeeded job has fitted, which other budgets of its curve take over: fitted again they
+may round otherwise than those that were tested. They stay as long as the job's artifacts.
+"""
 
 
 class JobFileStore:
@@ -70,7 +66,7 @@ class JobFileStore:
             for key, name in names.items():
                 session.merge(FileRow(blob_key=key, job_id=claim.job_id, scope=ARTIFACTS, name=name))
 
-    def finish(self, claim: JobClaim, key: str, sha256: str) -> list[str]:
+    def finish(self, claim: JobClaim, key: str, sha256: str, size_bytes: int) -> list[str]:
         """All of it is stored; returns the keys of earlier versions, which are to be deleted.
 
         Raises:
@@ -79,7 +75,7 @@ class JobFileStore:
         with self.database.session() as session:
             lock_claimed(session, claim)
             row = session.get_one(FileRow, key)
-            row.sha256 = sha256
+            row.sha256, row.size_bytes = sha256, size_bytes
             same = (FileRow.job_id == row.job_id, FileRow.scope == row.scope, FileRow.name == row.name)
             return [*session.scalars(select(FileRow.blob_key).where(*same, FileRow.blob_key != key))]
 
@@ -87,7 +83,8 @@ class JobFileStore:
         """Keys of some files whose jobs are over."""
         over = [state.value for state in TERMINAL]
         with self.database.session() as session:
-            found = select(FileRow.blob_key).join(JobRow, JobRow.id == FileRow.job_id).where(JobRow.state.in_(over))
+            found = select(FileRow.blob_key).join(JobRow, JobRow.id == FileRow.job_id)
+            found = found.where(JobRow.state.in_(over), FileRow.scope != REPAIRS)
             return [*session.scalars(found.limit(AT_ONCE))]
 
     def forget(self, keys: list[str]) -> None:
@@ -99,6 +96,29 @@ class JobFileStore:
 def listed(session: Session, keys: Collection[str]) -> None:
     """These files are the job's artifacts now, in the caller's transaction: nothing is left over of them."""
     session.execute(delete(FileRow).where(FileRow.blob_key.in_(keys)))
+
+
+def keep_repairs(session: Session, claim: JobClaim) -> None:
+    """Keep the repairs of a job that succeeds, in the caller's transaction."""
+    fitted = update(FileRow).where(FileRow.job_id == claim.job_id, FileRow.scope == claim.scope)
+    fitted = fitted.where(FileRow.name.like(REPAIRED.format("%")), FileRow.sha256.is_not(None))
+    session.execute(fitted.values(scope=REPAIRS).execution_options(synchronize_session=False))
+
+
+def repairs_of(session: Session, root_id: str) -> list[JobFile]:
+    """The repairs that are kept of a curve, whichever of its jobs has fitted them; of the same name one."""
+    of_curve = select(JobRow.id).where(or_(JobRow.id == root_id, JobRow.root_id == root_id))
+    kept = select(FileRow).where(FileRow.job_id.in_(of_curve), FileRow.scope == REPAIRS).order_by(FileRow.blob_key)
+    found = {row.name: JobFile(row.name, row.blob_key, row.sha256 or "") for row in session.scalars(kept)}
+    return [found[name] for name in sorted(found)]
+
+
+def forget_repairs(session: Session, job_id: str) -> list[str]:
+    """Forget the repairs of a job, in the caller's transaction; returns the keys of their blobs."""
+    kept = (FileRow.job_id == job_id, FileRow.scope == REPAIRS)
+    keys = [*session.scalars(select(FileRow.blob_key).where(*kept))]
+    session.execute(delete(FileRow).where(*kept))
+    return keys
 
 
 def keys_of(session: Session, job_id: str) -> list[str]:

@@ -23,6 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UtcTime, partial
+from app.jobs.similarity import kind_of
+from app.jobs.states import NEWER
 from primesvt_client.presets import kept
 
 EVENT_ID = BigInteger().with_variant(Integer, "sqlite")
@@ -47,6 +49,7 @@ class JobRow(Base):
         Index("ix_jobs_team_id_id", "team_id", "id"),
         Index("ix_jobs_team_id_turn", "team_id", "turn"),
         Index("ix_jobs_likeness", "likeness", "finished_at"),
+        Index("ix_jobs_parent_id", "parent_id"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -54,8 +57,19 @@ class JobRow(Base):
     name: Mapped[str] = mapped_column(String(200))
     checkpoint_id: Mapped[str] = mapped_column(ForeignKey("uploads.id"))
     dataset_id: Mapped[str] = mapped_column(ForeignKey("uploads.id"))
+    """Of a job without data its checkpoint: the column is older than such jobs."""
+
     train_dataset_id: Mapped[str | None] = mapped_column(ForeignKey("uploads.id"))
     retry_of: Mapped[str | None] = mapped_column(String(40))
+    parent_id: Mapped[str | None] = mapped_column(String(40))
+    """The finished job of whose curve this one takes another point; it may be deleted by now."""
+
+    root_id: Mapped[str | None] = mapped_column(String(40))
+    """Of such a job the one that found the curve."""
+
+    plan: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Rates that are carried out instead of searched for, as a document."""
+
     spec: Mapped[dict[str, Any]] = mapped_column(SpecJson)
     state: Mapped[str] = mapped_column(String(20))
     progress: Mapped[dict[str, Any] | None] = mapped_column(JSON)
@@ -82,6 +96,21 @@ class JobRow(Base):
     step_seconds: Mapped[dict[str, float] | None] = mapped_column(JSON)
     similarity_key: Mapped[str | None] = mapped_column("likeness", String(80))
 
+    @property
+    def has_data(self) -> bool:
+        """Whether it has a data set: a given plan can do without."""
+        return self.dataset_id != self.checkpoint_id
+
+    @property
+    def wanted_device(self) -> str:
+        """What it is to run on: ``auto``, ``cpu`` or ``cuda``."""
+        return self.device.removesuffix(NEWER)
+
+    @property
+    def kind(self) -> str:
+        """What is done: ``search``, ``retarget`` or ``prune``."""
+        return kind_of(has_parent=self.parent_id is not None, has_plan=self.plan is not None)
+
 
 Index("ix_jobs_waiting", JobRow.team_id, JobRow.priority.desc(), JobRow.id, **partial("state = 'queued'"))
 
@@ -89,6 +118,22 @@ Index("ix_jobs_waiting", JobRow.team_id, JobRow.priority.desc(), JobRow.id, **pa
 def uses(upload_id: Any) -> ColumnElement[bool]:
     """Whether a job has the upload, given by its id or as a column, for one of its inputs."""
     return or_(JobRow.checkpoint_id == upload_id, JobRow.dataset_id == upload_id, JobRow.train_dataset_id == upload_id)
+
+
+class BudgetRow(Base):
+    """A budget that was asked for of a finished curve, in the order of asking; only ever added.
+
+    The curve is that of the job ``root_id``, which may be deleted: what was asked for of it stays.
+    """
+
+    __tablename__ = "curve_budgets"
+
+    root_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    team_id: Mapped[str] = mapped_column(ForeignKey("teams.id"))
+    job_id: Mapped[str] = mapped_column(String(40), unique=True)
+    max_accuracy_drop: Mapped[float] = mapped_column(Float)
+    asked_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
 class EventRow(Base):

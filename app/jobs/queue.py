@@ -20,9 +20,10 @@ from app.jobs.claims import lock_claimed
 from app.jobs.events import RETRY_FACTORS, move, put_back, record_event, requeue
 from app.jobs.models import ArtifactRow, JobRow, uses
 from app.jobs.order import Turn, first_due, turns
+from app.jobs.parents import parent_run
 from app.jobs.records import Device, HeartbeatReply, JobClaim, StoredArtifact
 from app.jobs.similarity import similarity_key
-from app.jobs.states import ANY_DEVICE, HELD, TERMINAL, JobState
+from app.jobs.states import ANY_DEVICE, HELD, NEWER, TERMINAL, JobState
 from app.leases import LeaseWatch
 from app.metrics import LEASE_EXPIRIES
 from app.settings import Settings
@@ -98,9 +99,10 @@ class JobQueue:
             return None
         row = session.get_one(JobRow, job_id)
         row.started_at = row.started_at or now()
-        device: Device = "cuda" if "cuda" in devices and row.device != "cpu" else "cpu"
+        device: Device = "cuda" if "cuda" in devices and row.wanted_device != "cpu" else "cpu"
         row.runs_on = device
-        row.similarity_key = similarity_key(read_upload(session.get_one(UploadRow, row.checkpoint_id).facts), device)
+        facts = read_upload(session.get_one(UploadRow, row.checkpoint_id).facts)
+        row.similarity_key = similarity_key(facts, device, row.kind)
         record_event(session, job_id, "state", {"state": row.state, "attempt": row.attempts})
         training = session.get_one(UploadRow, row.train_dataset_id) if row.train_dataset_id else None
         return JobClaim(
@@ -110,8 +112,10 @@ class JobQueue:
             device=device,
             spec=row.spec,
             checkpoint=content_of(session.get_one(UploadRow, row.checkpoint_id)),
-            dataset=content_of(session.get_one(UploadRow, row.dataset_id)),
+            dataset=content_of(session.get_one(UploadRow, row.dataset_id)) if row.has_data else None,
             train_dataset=content_of(training) if training else None,
+            parent=parent_run(session, row),
+            plan=row.plan,
         )
 
     def heartbeat(
@@ -163,6 +167,7 @@ class JobQueue:
             for artifact in stored:
                 session.merge(ArtifactRow(job_id=row.id, **artifact.__dict__))
             files.listed(session, [artifact.blob_key for artifact in stored])
+            files.keep_repairs(session, claim)
             move(session, row, JobState.SUCCEEDED, verdict=verdict)
 
     def fail(self, claim: JobClaim, problem: ProblemFacts) -> None:
@@ -262,7 +267,8 @@ class JobQueue:
         longest = timedelta(seconds=self.settings.retry_seconds * max(RETRY_FACTORS))
         # No wait is longer than the longest: one that ends later was begun before the wall clock was set back.
         waited = or_(JobRow.not_before <= now(), JobRow.not_before > now() + longest)
-        fits = true() if devices is None else JobRow.device.in_([*devices, ANY_DEVICE])
+        wanted = (*(devices or ()), ANY_DEVICE)
+        fits = true() if devices is None else JobRow.device.in_([*wanted, *(f"{one}{NEWER}" for one in wanted)])
         return and_(waited, fits, _uploads_ready())
 
     def _lease_end(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -19,7 +20,15 @@ Device = Literal["cpu", "cuda"]
 
 @dataclass(frozen=True, kw_only=True)
 class NewJob:
-    """What a client asks for."""
+    """What a client asks for.
+
+    Attributes:
+        checkpoint_id: empty of another budget, whose inputs are its parent's.
+        dataset_id: likewise; empty of a given plan without data, too.
+        spec: a spec's document; of another budget that budget alone.
+        parent_id: a finished job of whose curve another point is wanted.
+        plan: rates that are to be carried out: the document of a report or of rates by channel group.
+    """
 
     checkpoint_id: str
     dataset_id: str
@@ -27,6 +36,14 @@ class NewJob:
     name: str = ""
     train_dataset_id: str | None = None
     priority: Priority = Priority.NORMAL
+    parent_id: str | None = None
+    plan: dict[str, Any] | None = None
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """All of it; without what a request did not have before there was such a thing."""
+        newer = ("parent_id", "plan")
+        return {name: value for name, value in vars(self).items() if name not in newer or value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +51,10 @@ class ListedJob:
     """One compression, as lists have it: all but its spec.
 
     Attributes:
+        dataset_id: empty of a job that carries out a given plan without data.
+        parent_id: the finished job of whose curve this one takes another point.
         progress: last report of the running step.
-        verdict: of a succeeded job: ``met``, ``accuracy_floor_reached``, ``not_proven`` or ``nothing_prunable``.
+        verdict: of a succeeded job, as `primesvt_client.states.Verdict` names it.
         summary: of a succeeded job.
         problem: of a failed job.
         attempts: how often a worker has begun it.
@@ -62,6 +81,7 @@ class ListedJob:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    parent_id: str | None = None
     priority: Priority = Priority.NORMAL
     run_seconds: float = 0.0
     gpu_seconds: float = 0.0
@@ -76,9 +96,11 @@ class Job(ListedJob):
 
     Attributes:
         spec: the constraint spec as asked, with what its preset sets.
+        plan: the given plan that it carries out.
     """
 
     spec: dict[str, Any]
+    plan: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,12 +135,43 @@ class StoredArtifact(Artifact):
     blob_key: str
 
 
+@dataclass(frozen=True)
+class JobFile:
+    """A large file of a job: its name in the workspace, and where it lies."""
+
+    name: str
+    blob_key: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParentRun:
+    """What another budget needs of the job whose curve it takes a point of.
+
+    Attributes:
+        job_id: of that job.
+        max_accuracy_drop: the budget.
+        budgets: that were asked for of the same curve before, the first of them first.
+        files: of its artifacts those that are there, by name.
+        repairs: that were fitted for points of the curve.
+    """
+
+    job_id: str
+    max_accuracy_drop: float
+    budgets: tuple[float, ...]
+    files: Mapping[str, StoredArtifact]
+    repairs: tuple[JobFile, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class JobClaim:
     """A worker's right to run a job, until its lease ends or another takes it.
 
     Attributes:
         device: where it is computed: ``cpu`` or ``cuda``.
+        dataset: None of a given plan without data.
+        parent: of another budget.
+        plan: that is carried out.
     """
 
     job_id: str
@@ -127,8 +180,10 @@ class JobClaim:
     device: Device
     spec: dict[str, Any]
     checkpoint: UploadContent
-    dataset: UploadContent
+    dataset: UploadContent | None
     train_dataset: UploadContent | None
+    parent: ParentRun | None = None
+    plan: dict[str, Any] | None = None
 
     @property
     def scope(self) -> str:
@@ -177,7 +232,7 @@ class HeartbeatReply:
 
 def record(row: JobRow, queue_position: int | None = None) -> Job:
     """The record of a row."""
-    return Job(**_listed(row, queue_position), spec=row.spec)
+    return Job(**_listed(row, queue_position), spec=row.spec, plan=row.plan)
 
 
 def listed(row: JobRow, queue_position: int | None = None) -> ListedJob:
@@ -191,9 +246,10 @@ def _listed(row: JobRow, queue_position: int | None) -> dict[str, Any]:
         "name": row.name,
         "state": JobState(row.state),
         "checkpoint_id": row.checkpoint_id,
-        "dataset_id": row.dataset_id,
+        "dataset_id": row.dataset_id if row.has_data else "",
         "train_dataset_id": row.train_dataset_id,
         "retry_of": row.retry_of,
+        "parent_id": row.parent_id,
         "progress": read(Progress, row.progress),
         "verdict": row.verdict,
         "summary": read(ResultSummary, row.summary),

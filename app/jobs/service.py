@@ -15,12 +15,14 @@ from app.catalog.models import UploadRow
 from app.catalog.recency import touch_uploads
 from app.catalog.states import DEAD, UploadKind, UploadState
 from app.db import Database, now
-from app.errors import Conflict, IdempotencyConflict, Invalid, JobFinished, NotFound, TooLarge, UploadNotReady
+from app.errors import Conflict, IdempotencyConflict, Invalid, JobFinished, NotFound, UploadNotReady
 from app.ids import new_id
 from app.jobs import files
+from app.jobs.asked import Asked, asked_alone, asked_of, check_another_budget
 from app.jobs.events import move, record_event
 from app.jobs.models import ArtifactRow, EventRow, IdempotencyRow, JobRow
 from app.jobs.order import position, queues, ranks
+from app.jobs.parents import ask, check_unused, hold, open_parent
 from app.jobs.places import Places
 from app.jobs.recency import touch_job
 from app.jobs.records import Artifact, Job, JobEvent, ListedJob, NewJob, StoredArtifact, listed, record
@@ -33,12 +35,9 @@ from app.teams import audit
 from app.teams.admission import Admission
 from primesvt_client.facts import CheckpointFacts, DataSetFacts, ProblemFacts, read
 from primesvt_client.states import Priority
-from primesvt_core import spec as specs
-from primesvt_core.preflight import Inputs, Preflight, preflight
+from primesvt_core.preflight import Inputs, Preflight
 
 JOB_PREFIX = "job"
-LARGEST_SPEC_BYTES = 64 << 10
-"""Of a spec as JSON. One names groups, rates and perhaps a thousand classes: some 20,000 bytes."""
 
 
 class JobService:
@@ -53,34 +52,57 @@ class JobService:
 
         Raises:
             PrimeSVTError: the constraint spec is wrong, or the run would refuse it for these uploads (`preflight`).
-            TooLarge: it is larger than specs may be.
-            NotFound: the team has no such upload.
+            TooLarge: it, or the plan, is larger than it may be.
+            NotFound: the team has no such upload, or parent.
+            ParentNotFinished: another budget is asked for of a job that has not succeeded.
+            ParentResultsGone: its results are deleted.
             UploadNotReady: an upload was rejected or has expired.
             IdempotencyConflict: the key was used for another request.
             QuotaExceeded: the team has as many jobs, or used as much, as it may.
         """
-        spec = _spec(new)
+        digest = _digest(new)
+        if idempotency_key is not None:  # before a parent is looked for, which may be deleted by now
+            with self.database.reading() as session:
+                known = self._answered(session, team, idempotency_key, digest)
+            if known is not None:
+                return self.get(team, known)
+        asked = self.resolved(team, new)
         try:
-            job_id, is_new = self._submit(team, new, spec, idempotency_key, retry_of)
+            job_id, is_new = self._submit(team, asked, digest, idempotency_key, retry_of)
         except IntegrityError:  # two requests with one key at the same time: the other one made the job
-            job_id, is_new = self._submit(team, new, spec, idempotency_key, retry_of)
+            job_id, is_new = self._submit(team, asked, digest, idempotency_key, retry_of)
         if is_new:
             self.notifier.notify_job(job_id)
         return self.get(team, job_id)
 
-    def _submit(
-        self, team: str, new: NewJob, spec: specs.CompressionSpec, key: str | None, retry_of: str | None
-    ) -> tuple[str, bool]:
-        digest = _digest(new)
+    def resolved(self, team: str, new: NewJob) -> Asked:
+        """What a request comes to: with the inputs and the spec of its parent, if it is another budget.
+
+        Raises:
+            PrimeSVTError: the constraint spec or the plan is wrong, or no other budget can be promised.
+            TooLarge: the spec, or the plan, is larger than it may be.
+            Invalid: the request has what its kind of job cannot have.
+            NotFound: the team has no such parent.
+            ParentNotFinished: the parent has not succeeded.
+            ParentResultsGone: its results are deleted.
+        """
+        if new.parent_id is None:
+            return asked_alone(new)
+        drop = check_another_budget(new)
+        return asked_of(new, open_parent(self.database, self.store, team, new.parent_id), drop)
+
+    def _submit(self, team: str, asked: Asked, digest: str, key: str | None, retry_of: str | None) -> tuple[str, bool]:
         with self.database.session() as session:
             known = self._answered(session, team, key, digest)
             if known is not None:
                 return known, False
             self.admission.admit_job(session, team)
-            row = self._new_row(session, team, new, spec)
+            row = self._new_row(session, team, asked)
             row.retry_of = retry_of
             session.add(row)
             session.flush()
+            if asked.drop is not None:
+                ask(session, row, asked.drop)
             if key is not None:
                 answered = IdempotencyRow(
                     id=new_id("idem"), team_id=team, key=key, request_sha256=digest, job_id=row.id
@@ -91,18 +113,15 @@ class JobService:
             audit.record(session, team, "job.submit", row.id, name=row.name, retry_of=retry_of)
         return row.id, True
 
-    def preflight(self, team: str, new: NewJob) -> Preflight:
+    def preflight(self, team: str, asked: Asked) -> Preflight:
         """What is known of a job before it is queued, from what validation found; nothing is queued.
 
         Raises:
-            SpecError: the constraint spec is wrong.
-            TooLarge: it is larger than specs may be.
             NotFound: the team has no such upload.
             UploadNotReady: an upload was rejected or has expired.
         """
-        spec = _spec(new)
         with self.database.reading() as session:
-            return preflight(spec, _inputs(*_uploads(session, team, new)))
+            return _preflight(asked, *_uploads(session, team, asked.new))
 
     def get(self, team: str, job_id: str) -> Job:
         """One job.
@@ -133,13 +152,26 @@ class JobService:
         query: str = "",
         cursor: str | None = None,
         limit: int = 50,
+        *,
+        parent_id: str | None = None,
     ) -> Page[ListedJob]:
-        """Jobs without their specs, newest first; ``query`` is part of a name."""
+        """Jobs without their specs, newest first.
+
+        Args:
+            team: whose they are.
+            states: of them; any if none is given.
+            query: part of a name.
+            cursor: of an earlier page.
+            limit: most of them.
+            parent_id: of whose curve they take another point, if given.
+        """
         rows = select(JobRow).where(JobRow.team_id == team).order_by(JobRow.id.desc()).limit(limit + 1)
         if states:
             rows = rows.where(JobRow.state.in_([state.value for state in states]))
         if query:
             rows = rows.where(JobRow.name.icontains(query, autoescape=True))
+        if parent_id is not None:
+            rows = rows.where(JobRow.parent_id == parent_id)
         if cursor is not None:
             rows = rows.where(JobRow.id < decode(cursor, JOB_PREFIX))
         with self.database.session() as session:
@@ -191,8 +223,14 @@ class JobService:
             raise Conflict(f"the job is {job.state}; only failed and cancelled jobs can be tried again")
         new = NewJob(
             checkpoint_id=job.checkpoint_id, dataset_id=job.dataset_id, spec=job.spec, name=job.name,
-            train_dataset_id=job.train_dataset_id, priority=job.priority,
+            train_dataset_id=job.train_dataset_id, priority=job.priority, plan=job.plan,
         )  # fmt: skip
+        if job.parent_id is not None:
+            budget = {"max_accuracy_drop": job.spec["budget"]["max_accuracy_drop"]}
+            new = NewJob(
+                checkpoint_id="", dataset_id="", spec={"budget": budget}, name=job.name, priority=job.priority,
+                parent_id=job.parent_id,
+            )  # fmt: skip
         return self.submit(team, new, retry_of=job_id)
 
     def delete(self, team: str, job_id: str) -> None:
@@ -200,11 +238,13 @@ class JobService:
 
         Raises:
             Conflict: the job is not over.
+            JobInUse: another budget of it is not over, which needs its results.
         """
         with self.database.session() as session:
-            row = _row(session, team, job_id)
+            row = _row(session, team, job_id, lock=True)
             if not JobState(row.state).is_terminal:
                 raise Conflict(f"the job is {row.state}; cancel it first")
+            check_unused(session, job_id)
             keys = [*session.scalars(select(ArtifactRow.blob_key).where(ArtifactRow.job_id == job_id))]
             keys += files.keys_of(session, job_id)
         # The bytes first, and nothing comes to a job that is over: if this is cut short, it can be requested again.
@@ -277,33 +317,27 @@ class JobService:
         return known.job_id
 
     @staticmethod
-    def _new_row(session: Session, team: str, new: NewJob, spec: specs.CompressionSpec) -> JobRow:
+    def _new_row(session: Session, team: str, asked: Asked) -> JobRow:
+        new = asked.new
+        if asked.parent is not None:
+            hold(session, team, asked.parent.job_id)
         used = [new.checkpoint_id, new.dataset_id, new.train_dataset_id]
         touch_uploads(session, team, [upload_id for upload_id in used if upload_id])
         checkpoint, data = _uploads(session, team, new)
-        preflight(spec, _inputs(checkpoint, data)).check()
+        _preflight(asked, checkpoint, data).check()
+        usual = checkpoint.name if data is None else f"{checkpoint.name} on {data.name}"
         return JobRow(
-            id=new_id(JOB_PREFIX), team_id=team, name=printable(new.name or f"{checkpoint.name} on {data.name}"),
-            checkpoint_id=checkpoint.id, dataset_id=data.id, train_dataset_id=new.train_dataset_id,
-            spec=spec.model_dump(mode="json", exclude_unset=True),
+            id=new_id(JOB_PREFIX), team_id=team, name=printable(new.name or usual),
+            checkpoint_id=checkpoint.id, dataset_id=(data or checkpoint).id, train_dataset_id=new.train_dataset_id,
+            spec=asked.spec.model_dump(mode="json", exclude_unset=True), plan=new.plan,
+            parent_id=new.parent_id, root_id=asked.parent.root_id if asked.parent else None,
             state=JobState.QUEUED.value, created_at=now(), not_before=now(), epoch=0, attempts=0,
-            priority=new.priority.rank, device=spec.device.partition(":")[0],
+            priority=new.priority.rank, device=asked.device,
         )  # fmt: skip
 
 
-def _spec(new: NewJob) -> specs.CompressionSpec:
-    """The spec of a new job, checked; every worker, every report and every page of the job has it again."""
-    size = len(json.dumps(new.spec, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-    if size > LARGEST_SPEC_BYTES:
-        raise TooLarge(
-            f"the constraint spec has {size:,} bytes of JSON and may have {LARGEST_SPEC_BYTES:,}; name groups by"
-            " patterns (*, ?), and the order of classes by a rule or a list in the data set"
-        )
-    return specs.parse(new.spec)
-
-
 def _digest(new: NewJob) -> str:
-    return hashlib.sha256(json.dumps(new.__dict__, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(new.document, sort_keys=True).encode()).hexdigest()
 
 
 def _row(session: Session, team: str, job_id: str, *, lock: bool = False) -> JobRow:
@@ -325,26 +359,28 @@ def _upload(session: Session, team: str, upload_id: str, kind: UploadKind) -> Up
     return row
 
 
-def _uploads(session: Session, team: str, new: NewJob) -> tuple[UploadRow, UploadRow]:
-    """The checkpoint and the data set of a job; its training data are the team's as well.
+def _uploads(session: Session, team: str, new: NewJob) -> tuple[UploadRow, UploadRow | None]:
+    """The checkpoint and the data set of a job, if it has one; its training data are the team's as well.
 
     Raises:
         NotFound: the team has no such upload.
         UploadNotReady: an upload was rejected or has expired.
     """
     checkpoint = _upload(session, team, new.checkpoint_id, UploadKind.CHECKPOINT)
-    data = _upload(session, team, new.dataset_id, UploadKind.DATASET)
+    data = _upload(session, team, new.dataset_id, UploadKind.DATASET) if new.dataset_id else None
     if new.train_dataset_id is not None:
         _upload(session, team, new.train_dataset_id, UploadKind.DATASET)
     return checkpoint, data
 
 
-def _inputs(checkpoint: UploadRow, data: UploadRow) -> Inputs:
-    """What validation has found of a job's uploads."""
-    return Inputs(
+def _preflight(asked: Asked, checkpoint: UploadRow, data: UploadRow | None) -> Preflight:
+    """What is known of a job from what validation has found of its uploads."""
+    inputs = Inputs(
         checkpoint_name=checkpoint.name, checkpoint=read(CheckpointFacts, checkpoint.facts),
-        data_name=data.name, data=read(DataSetFacts, data.facts),
+        data_name=data.name if data else "", data=read(DataSetFacts, data.facts) if data else None,
+        has_data=data is not None,
     )  # fmt: skip
+    return asked.preflight(inputs)
 
 
 def _positions(session: Session, team: str, rows: Sequence[JobRow]) -> dict[str, int]:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from primesvt_client.facts import CheckpointFacts, DataSetFacts, UploadFacts
 from primesvt_core.spec import CompressionSpec
 
+SEARCH = "search"
+"""The kind of job that finds its own rates."""
+
 LARGEST_RATIO = 1.5
 """Of numbers of images that take about as long."""
 
@@ -30,12 +33,23 @@ class Workload:
         return self.method == other.method and all(max(pair) <= LARGEST_RATIO * min(pair) for pair in pairs)
 
 
-def similarity_key(facts: UploadFacts | None, device: str) -> str | None:
-    """What jobs have in common that take about as long: family, size to a power of two, device; None if unknown."""
+def kind_of(*, has_parent: bool, has_plan: bool) -> str:
+    """What a job does: a ``search``, another point of a finished curve (``retarget``), a given plan (``prune``)."""
+    return "retarget" if has_parent else "prune" if has_plan else SEARCH
+
+
+def similarity_key(facts: UploadFacts | None, device: str, kind: str = SEARCH) -> str | None:
+    """What jobs have in common that take about as long: family, size to a power of two, device; None if unknown.
+
+    Args:
+        facts: of the checkpoint.
+        device: that it runs on.
+        kind: what is done with it: of a search the key is as it was when there was nothing else.
+    """
     size = facts.parameter_bytes if isinstance(facts, CheckpointFacts) else None
     if not isinstance(facts, CheckpointFacts) or not size or size <= 0:
         return None
-    return f"{facts.family[:50]}/{round(math.log2(size))}/{device}"
+    return "/".join([facts.family[:50], str(round(math.log2(size))), device, *([] if kind == SEARCH else [kind])])
 
 
 def workload(spec: CompressionSpec, model: CheckpointFacts, data: DataSetFacts) -> Workload:

@@ -9,6 +9,12 @@ ANY_DEVICE = "auto"
 """What a job asks for that runs on a GPU where its worker has one."""
 
 
+NEWER = "+"
+"""What the device of a job ends with that workers of versions before it cannot run: they find no such device.
+
+They would run another budget, or a given plan, as a search of its own.
+"""
+
 HELD = frozenset({JobState.RUNNING, JobState.FINALIZING, JobState.CANCELLING})
 """States in which a worker holds a lease."""
 

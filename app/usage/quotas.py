@@ -12,6 +12,8 @@ from app.catalog.models import ContentRow, UploadRow
 from app.catalog.states import UploadState
 from app.db import Database, now
 from app.errors import GpuQuotaExceeded, Invalid, JobQuotaExceeded, StorageQuotaExceeded, TooLarge, UploadQuotaExceeded
+from app.jobs.cell_models import FileRow
+from app.jobs.files import REPAIRS
 from app.jobs.models import ArtifactRow, JobRow
 from app.jobs.states import TERMINAL
 from app.jobs.usage import Day, by_day, gpu_seconds
@@ -143,10 +145,13 @@ class QuotaAdmission:
 
 
 def stored_bytes(session: Session, team: str) -> int:
-    """Bytes of a team's uploads, as announced, and artifacts; what uploads share counts once."""
+    """Bytes of a team's uploads, as announced, artifacts and repairs that are kept; what uploads share counts once."""
     uploads = select(func.coalesce(func.sum(ContentRow.size_bytes), 0)).where(ContentRow.team_id == team)
     artifacts = select(func.coalesce(func.sum(ArtifactRow.size_bytes), 0)).join(JobRow, JobRow.id == ArtifactRow.job_id)
-    return int(session.scalar(uploads) or 0) + int(session.scalar(artifacts.where(JobRow.team_id == team)) or 0)
+    repairs = select(func.coalesce(func.sum(FileRow.size_bytes), 0)).join(JobRow, JobRow.id == FileRow.job_id)
+    of_jobs = (artifacts, repairs.where(FileRow.scope == REPAIRS))
+    counts = (uploads, *(query.where(JobRow.team_id == team) for query in of_jobs))
+    return sum(int(session.scalar(query) or 0) for query in counts)
 
 
 def held_uploads(session: Session, team: str) -> int:

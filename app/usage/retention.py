@@ -14,7 +14,9 @@ from sqlalchemy import Select, func, or_, select
 from app.catalog.models import UploadRow
 from app.catalog.states import UploadState
 from app.db import Database, now
+from app.jobs.files import forget_repairs
 from app.jobs.models import ArtifactRow, JobRow, uses
+from app.jobs.parents import unfinished_children
 from app.jobs.states import TERMINAL
 from app.storage import BlobStore
 from app.teams import audit
@@ -73,6 +75,8 @@ class Retention:
             for artifact in artifacts:
                 self.store.delete(artifact.blob_key)
                 session.delete(artifact)
+            for key in forget_repairs(session, job_id):
+                self.store.delete(key)
             audit.record(session, row.team_id, "job.expire", row.id, name=row.name, days=days, files=len(artifacts))
 
 
@@ -95,4 +99,5 @@ def _old_artifacts(team: str, before: datetime) -> Select[str]:
         JobRow.finished_at < before,
         func.coalesce(JobRow.used_at, JobRow.finished_at) < before,
         has_some.correlate(JobRow).exists(),
+        ~unfinished_children(JobRow.id).correlate(JobRow).exists(),
     )

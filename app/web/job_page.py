@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import secrets
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated
 
 from fastapi import Form, Query, Request, Response
@@ -12,12 +15,12 @@ from pydantic import ValidationError
 from app.api.deps import JobId, Services
 from app.catalog.records import Upload
 from app.db import now
-from app.errors import NotFound
+from app.errors import DomainError, NotFound
 from app.jobs.records import Job, JobEvent
 from app.jobs.states import JobState
 from app.storage import BlobMissing
 from app.teams.scopes import Scope
-from app.web import chart_data, layers, timeline
+from app.web import chart_data, layers, other_budgets, timeline
 from app.web.job_list import uploads_of
 from app.web.labels import NO_SUMMARY, run_seconds
 from app.web.rendering import HEADERS, page
@@ -26,6 +29,7 @@ from app.web.sessions import PageUser, form_access, page_access
 from primesvt_client.facts import CheckpointFacts
 from primesvt_client.states import Priority
 from primesvt_client.verdicts import meaning, title
+from primesvt_core.errors import PrimeSVTError
 from primesvt_core.report.schema import Report
 
 log = logging.getLogger(__name__)
@@ -34,6 +38,7 @@ router = PageRouter("/jobs")
 Reader = Annotated[PageUser, page_access(Scope.JOBS_READ, Scope.ARTIFACTS_READ)]
 Writer = Annotated[PageUser, form_access(Scope.JOBS_WRITE)]
 
+NOTHING_TYPED: Mapping[str, str] = MappingProxyType({})
 WITH_ESTIMATE = (JobState.QUEUED, JobState.RUNNING)
 REPORT = "report.json"
 LARGEST_REPORT = 64 << 20
@@ -45,6 +50,19 @@ def show_job(
     job_id: JobId, request: Request, user: Reader, services: Services, sort: Annotated[str, Query(max_length=20)] = ""
 ) -> Response:
     """One job: progress or result, charts, layers, files and settings."""
+    return _page(request, user, services, job_id, sort)
+
+
+def _page(
+    request: Request,
+    user: PageUser,
+    services: Services,
+    job_id: str,
+    sort: str = "",
+    values: Mapping[str, str] = NOTHING_TYPED,
+    errors: Mapping[str, str] = NOTHING_TYPED,
+) -> Response:
+    """The page, with what was typed into the form for another budget, and what is wrong with it."""
     job = services.jobs.get(user.team_id, job_id)
     report = load_report(services, user.team_id, job)
     events = [] if report else all_events(services, user.team_id, job_id)
@@ -54,7 +72,15 @@ def show_job(
     return page(
         request,
         "job.html",
+        422 if errors else 200,
         user=user,
+        parent=_parent(services, user.team_id, job),
+        children=other_budgets.children_of(services, user.team_id, job),
+        another_budget=other_budgets.is_offered(job, report),
+        budget_field=other_budgets.FIELD,
+        submission=secrets.token_urlsafe(16),
+        values=values,
+        errors=errors,
         report=report,
         uploads=uploads,
         verdict=title(job.verdict),
@@ -100,6 +126,24 @@ def retry_job(job_id: JobId, user: Writer, services: Services) -> Response:
     return RedirectResponse(f"/jobs/{services.jobs.retry(user.team_id, job_id).id}", 303, HEADERS)
 
 
+@router.post("/{job_id}/retarget")
+def retarget_job(
+    job_id: JobId,
+    request: Request,
+    user: Writer,
+    services: Services,
+    max_accuracy_drop: Annotated[str, Form(max_length=40)] = "",
+    submission: Annotated[str, Form(max_length=60)] = "",
+) -> Response:
+    """Submit another budget for a finished job."""
+    try:
+        child = other_budgets.submit(services, user.team_id, job_id, max_accuracy_drop, submission)
+    except (ValueError, DomainError, PrimeSVTError) as error:
+        told = {other_budgets.FIELD.name: getattr(error, "message", str(error))}
+        return _page(request, user, services, job_id, values={"max_accuracy_drop": max_accuracy_drop}, errors=told)
+    return RedirectResponse(f"/jobs/{child.id}", 303, HEADERS)
+
+
 @router.post("/{job_id}/delete")
 def delete_job(job_id: JobId, user: Writer, services: Services) -> Response:
     """Delete a job and its files."""
@@ -109,7 +153,7 @@ def delete_job(job_id: JobId, user: Writer, services: Services) -> Response:
 
 def load_report(services: Services, team: str, job: Job) -> Report | None:
     """The report of a finished job; None if this version cannot read it."""
-    if job.state is not JobState.SUCCEEDED:
+    if job.state is not JobState.SUCCEEDED or not job.dataset_id:  # without data it has another form
         return None
     try:
         artifact = services.jobs.artifact(team, job.id, REPORT)
@@ -130,6 +174,14 @@ def all_events(services: Services, team: str, job_id: str) -> list[JobEvent]:
         if len(more) < timeline.EVENTS_PER_QUERY:
             break
     return events
+
+
+def _parent(services: Services, team: str, job: Job) -> Job | None:
+    """The job of whose curve this one takes another point; None if there is none, or none any more."""
+    try:
+        return services.jobs.get(team, job.parent_id) if job.parent_id else None
+    except NotFound:
+        return None
 
 
 def _meaning(job: Job) -> str:

@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session, aliased
 from app.catalog.models import UploadRow
 from app.db import Database
 from app.errors import NotFound
+from app.jobs.asked import Asked
 from app.jobs.models import JobRow
 from app.jobs.order import position, queues, ranks
-from app.jobs.records import Device, Estimate, NewJob
+from app.jobs.records import Device, Estimate
 from app.jobs.similarity import Workload, similarity_key, workload
-from app.jobs.states import HELD, JobState
+from app.jobs.states import HELD, NEWER, JobState
 from app.workers.records import Worker, WorkerState
 from app.workers.service import WorkerService
 from primesvt_client.facts import CheckpointFacts, DataSetFacts, read, read_upload
@@ -40,6 +41,7 @@ Seconds = Mapping[str, float]
 NOBODY = "no worker that can run the job is available"
 NO_HISTORY = "no comparable job (same family, size and device) has finished without interruption"
 NO_HISTORY_OF_TEAM = "the team has finished no such job (same family, size, device, method and number of images)"
+SLICED = "nothing is computed of images, which takes seconds"
 NOT_VALIDATED = "an upload is not validated yet"
 
 
@@ -88,34 +90,36 @@ class Estimates:
             left = remaining(steps, read(Progress, row.progress)) if steps else None
             return Estimate(starts_in_seconds=0.0, ends_in_seconds=left, reason=None if steps else NO_HISTORY)
 
-    def of_new(self, team: str, new: NewJob) -> Estimate:
+    def of_new(self, team: str, asked: Asked) -> Estimate:
         """How long a job would be worked on that is not queued, as the team's own jobs with such work took.
 
         Returns:
             When it would end if it began at once.
         """
-        spec = specs.parse(new.spec)
-        device = _device(self.workers.live(), spec.device.partition(":")[0])
+        spec, new = asked.spec, asked.new
+        device = _device(self.workers.live(), asked.device.removesuffix(NEWER))
         if device is None:
             return Estimate(reason=NOBODY)
         with self.database.reading() as session:
             model = read(CheckpointFacts, _facts(session, team, new.checkpoint_id))
             data = read(DataSetFacts, _facts(session, team, new.dataset_id))
+            if not new.dataset_id:
+                return Estimate(starts_in_seconds=0.0, reason=SLICED)
             if model is None or data is None:
                 return Estimate(starts_in_seconds=0.0, reason=NOT_VALIDATED)
             wanted = workload(spec, model, data)
-            own = _of_team(session, team, similarity_key(model, device))
+            own = _of_team(session, team, similarity_key(model, device, asked.kind))
             steps = typical([seconds for seconds, work in own if work.is_like(wanted)][:REMEMBERED])
         if not steps:
             return Estimate(starts_in_seconds=0.0, reason=NO_HISTORY_OF_TEAM)
         return Estimate(starts_in_seconds=0.0, ends_in_seconds=sum(steps.values()))
 
     def _waiting(self, session: Session, row: JobRow, live: Sequence[Worker]) -> Estimate:
-        fit, device = _fit(live, row.device), _device(live, row.device)
+        fit, device = _fit(live, row.wanted_device), _device(live, row.wanted_device)
         if device is None:
             return Estimate(reason=NOBODY)
         facts = session.get_one(UploadRow, row.checkpoint_id).facts
-        steps = typical(_history(session, similarity_key(read_upload(facts), device)))
+        steps = typical(_history(session, similarity_key(read_upload(facts), device, row.kind)))
         starts = self._starts(session, row, fit)
         reason = NO_HISTORY if not steps or starts is None else None
         ends = None if starts is None or not steps else starts + sum(steps.values())

@@ -25,10 +25,11 @@ from primesvt_client.commands.api_options import (
     print_job,
 )
 from primesvt_client.commands.preflight import print_preflight
+from primesvt_client.commands.requests import Files, OfFiles, OfParent, of_files, of_parent
 from primesvt_client.console import WRONG_INPUT, err, fail, out, print_json
 from primesvt_client.errors import SpecError
 from primesvt_client.facts import DataSetFacts, ProblemFacts, ResultSummary
-from primesvt_client.options import Checkpoint, Data, Json, TrainData, takes_spec
+from primesvt_client.options import Json, MaybeCheckpoint, MaybeData, TrainData, takes_submitted_spec
 from primesvt_client.schemas.jobs import JobView, PreflightView
 from primesvt_client.schemas.uploads import UploadView
 from primesvt_client.states import JobState, Priority, UploadKind, UploadState
@@ -41,12 +42,28 @@ ID_WIDTH = 30
 """Of a job's id, which users copy: it is never truncated."""
 
 
-@takes_spec
+@takes_submitted_spec
 def submit(
-    checkpoint: Checkpoint,
-    data: Data,
     document: dict[str, JsonValue],
+    checkpoint: MaybeCheckpoint = None,
+    data: MaybeData = None,
     train_data: TrainData = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            help="Search for nothing, prune at these rates: report.json of a finished run, or a YAML or JSON file of"
+            " rates by channel group or pattern (*, ?). Without --data the checkpoint is sliced, and nothing is"
+            " measured.",
+        ),
+    ] = None,
+    parent: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JOB",
+            help="Take another point of a finished job's curve, for another --max-accuracy-drop, without profiling"
+            " again. Everything else is that job's: give neither files nor other options of the spec.",
+        ),
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the job; made of the files' names if not given.")] = "",
     priority: Annotated[Priority, typer.Option(help="Among the team's queued jobs.")] = Priority.NORMAL,
     wait: Wait = False,
@@ -63,22 +80,19 @@ def submit(
     api_key: Key = "",
     json: Json = False,
 ) -> None:
-    """Upload a checkpoint and a data set to a service, and queue a compression."""
+    """Upload a checkpoint and a data set to a service, and queue a compression; or another budget, or a plan."""
     if dry_run and wait:
         raise SpecError("--wait is for a job, and --dry-run queues none: leave one of them out")
+    files = Files(checkpoint=checkpoint, data=data, train_data=train_data, plan=plan)
+    asked: OfFiles | OfParent = of_files(files, document) if parent is None else of_parent(parent, files, document)
     with connect(server, api_key) as client:
-        model = send(client, checkpoint, UploadKind.CHECKPOINT)
-        images = send(client, data, UploadKind.DATASET)
-        training = send(client, train_data, UploadKind.DATASET) if train_data else None
-        uploads = [wait_until_ready(client, one) for one in (model, images, *([training] if training else []))]
-        training_id = training.id if training else None
+        uploads = [wait_until_ready(client, send(client, path, kind)) for path, kind in asked.paths]
         if dry_run:
-            _look_ahead(client.preflight(model.id, images.id, document, train_dataset_id=training_id), json=json)
+            _look_ahead(asked.preflight(client, uploads), json=json)
             return
         for upload in uploads:
             print_notes(upload)
-        job = client.submit(model.id, images.id, document, name=name, train_dataset_id=training_id, priority=priority)
-        _finish(client, job, wait=wait, json=json)
+        _finish(client, asked.submit(client, uploads, name, priority), wait=wait, json=json)
 
 
 def send(client: Client, path: Path, kind: UploadKind) -> UploadView:

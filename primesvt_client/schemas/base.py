@@ -16,6 +16,7 @@ from pydantic import (
 
 SHA256 = r"^[0-9a-fA-F]{64}$"
 ID = r"^[0-9a-z_]+$"
+ID_OR_NONE = r"^[0-9a-z_]*$"
 LONGEST_ID = 60
 
 

@@ -17,7 +17,7 @@ from pydantic_core import CoreSchema
 
 from primesvt_client.facts import ProblemFacts, ResultSummary, read
 from primesvt_client.progress import Progress
-from primesvt_client.schemas.base import ID, LONGEST_ID, Body, View
+from primesvt_client.schemas.base import ID, ID_OR_NONE, LONGEST_ID, Body, View
 from primesvt_client.spec import CompressionSpec
 from primesvt_client.states import JobState, Priority
 
@@ -31,7 +31,7 @@ class _LikeASpec:
 
 
 class NewJobBody(Body):
-    """A compression that is asked for."""
+    """A compression that is asked for: a search; a given plan; or another budget for a finished job."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -41,18 +41,47 @@ class NewJobBody(Body):
                     "dataset_id": "upl_01k2v8r4a6b8c0d2e4f6g8h0j2",
                     "spec": {"budget": {"max_accuracy_drop": 0.03, "min_memory_saving": 0.25}},
                     "name": "a quarter less",
-                }
+                },
+                {
+                    "parent_id": "job_01k2v8r5k3m5n7p9q1r3s5t7v9",
+                    "spec": {"budget": {"max_accuracy_drop": 0.02}},
+                },
+                {
+                    "checkpoint_id": "upl_01k2v8r3p5q7s9t1v3w5x7y9z1",
+                    "plan": {"block.*.mlp.fc1": 0.5},
+                    "spec": {"budget": {"min_memory_saving": 0.0}},
+                },
             ]
         }
     )
 
-    checkpoint_id: str = Field(max_length=LONGEST_ID, pattern=ID)
-    dataset_id: str = Field(max_length=LONGEST_ID, pattern=ID)
+    checkpoint_id: str = Field(
+        default="", max_length=LONGEST_ID, pattern=ID_OR_NONE, description="Required, but of another budget."
+    )
+    dataset_id: str = Field(
+        default="",
+        max_length=LONGEST_ID,
+        pattern=ID_OR_NONE,
+        description="Labelled images; required, but of another budget, and of a plan that is carried out without.",
+    )
     train_dataset_id: str | None = Field(
         default=None,
         max_length=LONGEST_ID,
         pattern=ID,
         description="Images to calibrate and to fine-tune on.",
+    )
+    parent_id: str | None = Field(
+        default=None,
+        max_length=LONGEST_ID,
+        pattern=ID,
+        description="A finished job of whose curve another point is wanted. Its inputs and its spec hold: give"
+        " spec.budget.max_accuracy_drop and nothing else.",
+    )
+    plan: dict[str, JsonValue] | None = Field(
+        default=None,
+        min_length=1,
+        description="Rates to prune at, without a search: report.json of a finished run, of which groups[].rate counts,"
+        " or rates by channel group or pattern (*, ?).",
     )
     spec: Annotated[dict[str, JsonValue], _LikeASpec] = Field(description="What is wanted, and how.")
     name: str = Field(default="", max_length=200)
@@ -72,9 +101,12 @@ class ListedJobView(View):
     name: str
     state: JobState
     checkpoint_id: str
-    dataset_id: str
+    dataset_id: str = Field(description="Empty of a job that carries out a given plan without data.")
     train_dataset_id: str | None
     retry_of: str | None
+    parent_id: str | None = Field(
+        default=None, description="Of another budget: the finished job of whose curve it takes another point."
+    )
     progress: Progress | None = Field(description="Last report of the running step.")
     verdict: str | None
     summary: ResultSummary | None = Field(description="Of a job that has succeeded.")
@@ -93,6 +125,7 @@ class JobView(ListedJobView):
     """A job."""
 
     spec: dict[str, Any] = Field(description="As asked, with its preset and what that sets.")
+    plan: dict[str, Any] | None = Field(default=None, description="The given plan that is carried out.")
 
 
 class EstimateView(View):

@@ -26,15 +26,12 @@ from primesvt_core.cli.commands import (
     workspace_below,
 )
 from primesvt_core.errors import SpecError
-from primesvt_core.method.given_plan import GivenPlan, read_plan
+from primesvt_core.method.given_plan import asked_with, read_plan
 from primesvt_core.workspace.store import kept_preset
 
 if TYPE_CHECKING:
     from primesvt_core.report.schema import Report
     from primesvt_core.report.sliced import SlicedReport
-
-WITHOUT_DATA = "paper"
-"""The preset that needs no images: its criterion looks at weights alone, and it repairs nothing."""
 
 
 @lists_choices
@@ -70,8 +67,10 @@ def prune(
     workspace, is_new = workspace_below(out_dir, resume), not out_dir.exists()
     if data is None and resume:
         raise SpecError("without --data nothing takes long enough to be resumed; leave out --resume")
-    preset = kept_preset(workspace) if resume else WITHOUT_DATA if data is None else None
-    document = {**_limits_of(given), **({} if preset is None else {"preset": preset}), **document}
+    preset = kept_preset(workspace) if resume else None
+    document = asked_with(
+        given, {**({} if preset is None else {"preset": preset}), **document}, has_data=data is not None
+    )  # fmt: skip
     planned = import_module("primesvt_core.planned")
     request = planned.PruneRequest(
         checkpoint=checkpoint, plan=given, spec=specs.parse(document), out=out_dir, data=data, workspace=workspace,
@@ -86,11 +85,6 @@ def prune(
         _print_sliced(report, out_dir)
     else:
         print_result(report, out_dir)
-
-
-def _limits_of(plan: GivenPlan) -> dict[str, JsonValue]:
-    """What a plan's rates meant where they were found."""
-    return {} if plan.origin is None else {"channel_multiple": plan.origin.channel_multiple}
 
 
 def _print_sliced(report: SlicedReport, out_dir: Path) -> None:

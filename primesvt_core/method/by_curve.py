@@ -16,7 +16,7 @@ def take_curve(candidates: Candidates, curve: FinishedCurve) -> None:
     """Have a run take a point of a finished curve instead of searching for one.
 
     Raises:
-        SpecError: it is of another model.
+        NotRetargetable: it is of another model.
         BudgetUnprovable: the confirmation images cannot prove the drop beside those of all other points.
     """
     check_sizes(curve, candidates.memory)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from primesvt_core.errors import SpecError
+from primesvt_core.errors import NotRetargetable
 from primesvt_core.method.shortlist import Measured, forecast, of_disagreement
 from primesvt_core.promise.family import joint_confidence
 from primesvt_core.types import CurvePoint, Rates
@@ -40,13 +40,13 @@ def check_finished(name: str, points: Sequence[CurvePoint]) -> None:
     """Refuse a curve whose points were not all found before the confirmation.
 
     Raises:
-        SpecError: naming the run, and what to do instead.
+        NotRetargetable: naming the run, and what to do instead.
     """
     if not points:
-        raise SpecError(f"the run in {name} found no smaller model; there is no other point to take")
+        raise NotRetargetable(f"{name} found no smaller model; there is no other point to take")
     if any(point.divergence is None for point in points):
-        raise SpecError(
-            f"the policy of the run in {name} goes by accuracy: which points it found depends on its budget, and which"
+        raise NotRetargetable(
+            f"the policy of {name} goes by accuracy: which points it found depends on its budget, and which"
             " are listed on what was confirmed. Compress again with the other budget, and --reuse its results"
         )
 
@@ -59,11 +59,11 @@ def check_same_inputs(name: str, differing: Sequence[str]) -> None:
         differing: inputs that are not the same.
 
     Raises:
-        SpecError: naming them.
+        NotRetargetable: naming them.
     """
     if differing:
-        raise SpecError(
-            f"the run in {name} had another {', '.join(differing)}: its curve is not of the models that would be made"
+        raise NotRetargetable(
+            f"{name} had another {', '.join(differing)}: its curve is not of the models that would be made"
             " here; give what it had, or compress again"
         )
 
@@ -76,7 +76,7 @@ def check_sizes(curve: FinishedCurve, memory: Callable[[Rates], int]) -> None:
         memory: parameter memory in bytes at the given rates, of the model that is to be pruned.
 
     Raises:
-        SpecError: naming the run.
+        NotRetargetable: naming the run.
     """
     for point in curve.points:
         try:
@@ -84,7 +84,7 @@ def check_sizes(curve: FinishedCurve, memory: Callable[[Rates], int]) -> None:
         except (KeyError, StopIteration):
             is_same = False
         if not is_same:
-            raise SpecError(f"the curve of the run in {curve.name} is of another model than this checkpoint")
+            raise NotRetargetable(f"the curve of {curve.name} is of another model than this checkpoint")
 
 
 def likely(curve: FinishedCurve, allowed_drop: float, *, confidence: float, samples: int) -> int:

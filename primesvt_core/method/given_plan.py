@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -20,11 +20,17 @@ from primesvt_core.errors import ImpossibleBudget, PlanMismatch, SpecError
 from primesvt_core.method.limits import chosen_groups, max_rate
 from primesvt_core.method.search import Goal
 from primesvt_core.pruning.groups import kept_count
-from primesvt_core.spec import CompressionSpec
+from primesvt_core.spec import ClassReading, CompressionSpec, PixelReading
 from primesvt_core.types import ChannelGroup, Rates
 
 SHOWN = 5
 """What an error lists of what does not fit."""
+
+WITHOUT_DATA = "paper"
+"""The preset that needs no images: its criterion looks at weights alone, and it repairs nothing."""
+
+NO_REPAIR = "none"
+"""The repair that changes nothing."""
 
 GivenRate = Annotated[float, Field(strict=True, ge=0.0, lt=1.0)]
 Channels = Annotated[int, Field(strict=True, ge=1)]
@@ -114,17 +120,87 @@ def read_plan(path: Path) -> GivenPlan:
     Raises:
         SpecError: if it is neither, or names a rate that is none, or a group twice.
     """
-    document = read_plan_file(path)
+    return plan_of(read_plan_file(path), path.name)
+
+
+def plan_of(document: Mapping[str, Any], name: str) -> GivenPlan:
+    """The plan that a document is: a run's report, or rates by channel group or pattern.
+
+    Args:
+        document: not validated.
+        name: of the plan, for people.
+
+    Raises:
+        SpecError: if it is neither, or names a rate that is none, or a group twice.
+    """
     try:
         if isinstance(document.get("groups"), list):
-            return _of_report(path.name, _Report.model_validate(document))
-        return GivenPlan(name=path.name, rates=RATES.validate_python(document))
+            return _of_report(name, _Report.model_validate(document))
+        return GivenPlan(name=name, rates=RATES.validate_python(document))
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, e['loc']))}: {without_type(e['msg'])}" for e in error.errors()]
         raise SpecError(
-            f"the plan {path} is neither a report nor rates by channel group, fractions from 0 to below 1:"
+            f"the plan {name} is neither a report nor rates by channel group, fractions from 0 to below 1:"
             f" {_listed(problems, '; ')}"
         ) from None
+
+
+def without_more(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A plan's document without what makes no difference: of a report what is read of it, rates as they are.
+
+    Args:
+        document: not validated.
+        name: of the plan, for people.
+
+    Raises:
+        SpecError: it is no plan.
+    """
+    plan_of(document, name)
+    if not isinstance(document.get("groups"), list):
+        return dict(document)
+    return _Report.model_validate(document).model_dump(mode="json", exclude_none=True)
+
+
+def asked_with(plan: GivenPlan, document: Mapping[str, Any], *, has_data: bool) -> dict[str, Any]:
+    """A spec's document for a plan: what its rates meant where they were found, and what needs no data without any.
+
+    Args:
+        plan: given.
+        document: of the spec; what it says holds.
+        has_data: whether there are images.
+    """
+    limits = {} if plan.origin is None else {"channel_multiple": plan.origin.channel_multiple}
+    return {**limits, **({} if has_data else {"preset": WITHOUT_DATA}), **document}
+
+
+def check_without_data(spec: CompressionSpec, criterion_needs_data: bool = False) -> None:
+    """Refuse a spec that asks for what only images can give.
+
+    Args:
+        spec: of a run without data.
+        criterion_needs_data: whether the spec's criterion looks at images, where that is known.
+
+    Raises:
+        SpecError: with what does.
+    """
+    budget, classes, pixels = spec.budget, spec.class_reading, spec.pixel_reading
+    others = (
+        budget.max_inference_bytes, budget.max_synaptic_operations, budget.max_stored_bytes, budget.max_time_steps,
+    )  # fmt: skip
+    needy = {
+        "max_accuracy_drop, min_accuracy and max_disagreement are confirmed on": budget.has_accuracy_floor,
+        "limits of inference, operations, stored bytes and time steps are checked, and stored weights confirmed, on": (
+            any(limit is not None for limit in others) or spec.weights is not None
+        ),
+        f"the repair {spec.repair!r} is fitted on": spec.repair != NO_REPAIR,
+        "fine-tuning learns from": spec.fine_tuning.is_asked,
+        f"the criterion {spec.criterion!r} looks at": criterion_needs_data,
+        "class_order, allow_fewer_classes, value_range and preprocessing say how to read": (
+            (classes, pixels) != (ClassReading(), PixelReading())
+        ),
+    }
+    if asked := [what for what, is_asked in needy.items() if is_asked]:
+        raise SpecError(f"without data nothing is measured: {'; '.join(asked)} images; give data, or leave that out")
 
 
 def fitted(

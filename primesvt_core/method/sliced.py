@@ -12,20 +12,18 @@ from torch import Tensor
 from primesvt_core.costs import Network, bytes, macs
 from primesvt_core.criteria import Scoring
 from primesvt_core.criteria._base import CRITERIA, scores_of
-from primesvt_core.errors import SpecError
 from primesvt_core.families._base import FamilyConfig
 from primesvt_core.intake.geometry import geometry
 from primesvt_core.intake.inspect import Inspection, inspect
 from primesvt_core.intake.loading import build
 from primesvt_core.intake.provenance import metadata
 from primesvt_core.method.export import MODEL_NAME, digest, provenance_of
-from primesvt_core.method.given_plan import FittedPlan, GivenPlan, check_targets, fitted
+from primesvt_core.method.given_plan import FittedPlan, GivenPlan, check_targets, check_without_data, fitted
 from primesvt_core.method.limits import chosen_groups
-from primesvt_core.method.repairing import NONE
 from primesvt_core.method.search import Goal, target_bytes
 from primesvt_core.pruning.groups import kept_count, plan_for
 from primesvt_core.pruning.surgery import prune
-from primesvt_core.spec import ClassReading, CompressionSpec, PixelReading
+from primesvt_core.spec import CompressionSpec
 from primesvt_core.types import ChannelGroup, Plan, Rates, Shapes
 from primesvt_core.workspace.atomic import tensor_file
 
@@ -93,24 +91,7 @@ def check_needs_no_data(spec: CompressionSpec) -> None:
     Raises:
         SpecError: with what does.
     """
-    budget, classes, pixels = spec.budget, spec.class_reading, spec.pixel_reading
-    others = (
-        budget.max_inference_bytes, budget.max_synaptic_operations, budget.max_stored_bytes, budget.max_time_steps,
-    )  # fmt: skip
-    needy = {
-        "max_accuracy_drop, min_accuracy and max_disagreement are confirmed on": budget.has_accuracy_floor,
-        "limits of inference, operations, stored bytes and time steps are checked, and stored weights confirmed, on": (
-            any(limit is not None for limit in others) or spec.weights is not None
-        ),
-        f"the repair {spec.repair!r} is fitted on": spec.repair != NONE,
-        "fine-tuning learns from": spec.fine_tuning.is_asked,
-        f"the criterion {spec.criterion!r} looks at": bool(CRITERIA.load(spec.criterion).needs),
-        "class_order, allow_fewer_classes, value_range and preprocessing say how to read": (
-            (classes, pixels) != (ClassReading(), PixelReading())
-        ),
-    }
-    if asked := [what for what, is_asked in needy.items() if is_asked]:
-        raise SpecError(f"without data nothing is measured: {'; '.join(asked)} images; give data, or leave that out")
+    check_without_data(spec, bool(CRITERIA.load(spec.criterion).needs))
 
 
 def fit(inspection: Inspection, plan: GivenPlan, spec: CompressionSpec) -> Slicing:

@@ -8,3 +8,5 @@ from primesvt_core.preflight._base import Inputs as Inputs
 from primesvt_core.preflight._base import Problem as Problem
 from primesvt_core.preflight.looking_ahead import Preflight as Preflight
 from primesvt_core.preflight.looking_ahead import preflight as preflight
+from primesvt_core.preflight.without_search import preflight_of_curve as preflight_of_curve
+from primesvt_core.preflight.without_search import preflight_of_plan as preflight_of_plan

@@ -19,12 +19,14 @@ class Inputs:
         checkpoint: None as long as it is not validated.
         data_name: for people.
         data: likewise.
+        has_data: whether there is a data set.
     """
 
     checkpoint_name: str
     checkpoint: CheckpointFacts | None
     data_name: str
     data: DataSetFacts | None
+    has_data: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from primesvt_client.facts import DataSetFacts
 from primesvt_client.rounding import rounded_up
 from primesvt_core.preflight._base import Problem, problems_of
 from primesvt_core.prerequisites import check_samples
+from primesvt_core.promise.family import joint_confidence
 from primesvt_core.promise.provable import check_provable, smallest_provable
 from primesvt_core.spec import CompressionSpec
 
@@ -48,8 +49,14 @@ class ImageCounts:
     problems: tuple[Problem, ...] = ()
 
 
-def count_images(spec: CompressionSpec, data: DataSetFacts | None) -> ImageCounts:
-    """What a data set's images come to in the splits of a spec."""
+def count_images(spec: CompressionSpec, data: DataSetFacts | None, candidates: int = 1) -> ImageCounts:
+    """What a data set's images come to in the splits of a spec.
+
+    Args:
+        spec: of the run.
+        data: what validation found; None as long as it has not.
+        candidates: whose bounds have to hold together.
+    """
     asked = (spec.splits.calibration_images, spec.splits.search_images, spec.splits.confirmation_images)
     samples = None if data is None else data.samples or None  # validation refuses a set without any: not counted
     if samples is None:
@@ -58,10 +65,11 @@ def count_images(spec: CompressionSpec, data: DataSetFacts | None) -> ImageCount
         return ImageCounts(samples=samples, splits=_splits((None,) * len(NAMES), asked), problems=too_few)
     counts = spec.splits.counts(samples)
     confirming = counts[-1]
+    level = joint_confidence(spec.confidence, candidates)
     budget, by_disagreement = spec.budget, spec.budget.by_disagreement
-    smallest = smallest_provable(confirming, spec.confidence, by_disagreement=by_disagreement)
+    smallest = smallest_provable(confirming, level, by_disagreement=by_disagreement)
     check = partial(
-        check_provable, budget.allowed_drop, confirming, spec.confidence, accept_unproven=spec.accept_unproven,
+        check_provable, budget.allowed_drop, confirming, level, accept_unproven=spec.accept_unproven,
         by_disagreement=by_disagreement,
     )  # fmt: skip
     field = "budget.max_disagreement" if by_disagreement else "budget.max_accuracy_drop"

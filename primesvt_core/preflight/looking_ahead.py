@@ -8,8 +8,8 @@ from functools import partial
 
 from primesvt_core.preflight._base import Inputs, Problem, has_other_weights, problems_of
 from primesvt_core.preflight.classes import match_classes
-from primesvt_core.preflight.images import SplitCount, count_images
-from primesvt_core.preflight.memory import deepest
+from primesvt_core.preflight.images import ImageCounts, SplitCount, count_images
+from primesvt_core.preflight.memory import Depth, deepest
 from primesvt_core.prerequisites import check_answered
 from primesvt_core.spec import CompressionSpec
 
@@ -65,8 +65,24 @@ class Preflight:
 
 def preflight(spec: CompressionSpec, inputs: Inputs) -> Preflight:
     """What is known before a run of a spec on a checkpoint and a data set."""
-    model = inputs.checkpoint
-    classes, images, depth = match_classes(spec, inputs), count_images(spec, inputs.data), deepest(spec, inputs)
+    return put_together(
+        spec, inputs, count_images(spec, inputs.data), deepest(spec, inputs), later=tuple(told_later(spec))
+    )  # fmt: skip
+
+
+def put_together(
+    spec: CompressionSpec, inputs: Inputs, images: ImageCounts, depth: Depth, later: tuple[str, ...]
+) -> Preflight:
+    """What is known before a run, of its images and of how far the model can be pruned among the rest.
+
+    Args:
+        spec: of the run.
+        inputs: what validation found.
+        images: of the splits.
+        depth: how far the model can be pruned.
+        later: what only the run finds out, in sentences.
+    """
+    model, classes = inputs.checkpoint, match_classes(spec, inputs)
     return Preflight(
         family=model.family if model else None,
         title=model.title if model else None,
@@ -81,10 +97,8 @@ def preflight(spec: CompressionSpec, inputs: Inputs) -> Preflight:
         provable_drop=images.provable_drop,
         max_memory_saving=depth.largest_saving,
         problems=(*_untold(spec, inputs), *classes.problems, *images.problems, *depth.problems),
-        notes=(
-            *_not_validated(inputs), *classes.notes, *depth.notes, *_told_later(spec), *_of_data(spec, inputs),
-        ),
-    )  # fmt: skip
+        notes=(*_not_validated(inputs), *classes.notes, *depth.notes, *later, *_of_data(spec, inputs)),
+    )
 
 
 def _untold(spec: CompressionSpec, inputs: Inputs) -> tuple[Problem, ...]:
@@ -98,8 +112,10 @@ def _untold(spec: CompressionSpec, inputs: Inputs) -> tuple[Problem, ...]:
 
 
 def _not_validated(inputs: Inputs) -> Iterator[str]:
-    pairs = ((inputs.checkpoint_name, inputs.checkpoint), (inputs.data_name, inputs.data))
-    return (f"{name} is not validated yet." for name, facts in pairs if facts is None)
+    if inputs.checkpoint is None:
+        yield f"{inputs.checkpoint_name} is not validated yet."
+    if inputs.data is None and inputs.has_data:
+        yield f"{inputs.data_name} is not validated yet."
 
 
 def _of_data(spec: CompressionSpec, inputs: Inputs) -> Iterator[str]:
@@ -122,7 +138,7 @@ FOUND_LATER = {
 """By the budget's limit, what nobody knows before."""
 
 
-def _told_later(spec: CompressionSpec) -> Iterator[str]:
+def told_later(spec: CompressionSpec) -> Iterator[str]:
     """Limits that only the run can compare with the model."""
     if spec.budget.min_accuracy is not None:
         yield "What the lowest accuracy leaves to lose is known once the job has measured the original model."

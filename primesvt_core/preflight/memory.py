@@ -13,6 +13,7 @@ from primesvt_client.facts import CheckpointFacts
 from primesvt_client.rounding import rounded_down
 from primesvt_core.costs import Count, polynomial
 from primesvt_core.errors import SpecError
+from primesvt_core.method.given_plan import GivenPlan, fitted
 from primesvt_core.method.limits import chosen_groups, described
 from primesvt_core.method.search import bytes_left, check_memory_target
 from primesvt_core.preflight._base import VALIDATED_BEFORE, Inputs, Problem, has_other_weights, problems_of
@@ -56,15 +57,9 @@ class _Shape:
 
 def deepest(spec: CompressionSpec, inputs: Inputs) -> Depth:
     """How far the model can be pruned within the limits of a spec."""
-    model = inputs.checkpoint
-    if model is None:
-        return Depth()
-    if doubt := _doubt(spec, model, inputs.checkpoint_name):
-        return Depth(notes=(doubt,))
-    shape = _shape(model)
-    if shape is None:
-        what = "how far it can be pruned"
-        return Depth(notes=(VALIDATED_BEFORE.format(name=inputs.checkpoint_name, what=what),))
+    shape = _known(spec, inputs)
+    if not isinstance(shape, _Shape):
+        return shape
     try:
         permitted = chosen_groups(shape.groups, spec)
     except SpecError as error:
@@ -72,6 +67,31 @@ def deepest(spec: CompressionSpec, inputs: Inputs) -> Depth:
     whole = shape.memory({})
     smallest = shape.memory({group.name: kept_count(group, spec.rates[-1]) for group in permitted})
     return Depth(largest_saving=_largest_saving(whole, smallest), problems=(*_targets(spec, whole, smallest),))
+
+
+def depth_of_plan(spec: CompressionSpec, inputs: Inputs, plan: GivenPlan) -> Depth:
+    """What a given plan saves of the model, if it fits."""
+    shape, model = _known(spec, inputs), inputs.checkpoint
+    if not isinstance(shape, _Shape) or model is None:
+        return shape if isinstance(shape, Depth) else Depth()
+    try:
+        found = fitted(plan, family=model.family, variant=model.variant or "", groups=shape.groups, spec=spec)
+    except SpecError as error:
+        return Depth(problems=(Problem(error=error),))
+    sizes = {group.name: group for group in chosen_groups(shape.groups, spec)}
+    left = shape.memory({name: kept_count(sizes[name], rate) for name, rate in found.rates.items()})
+    return Depth(largest_saving=1 - left / shape.memory({}), notes=found.notes)
+
+
+def _known(spec: CompressionSpec, inputs: Inputs) -> _Shape | Depth:
+    """The channel groups of the model that a run would have; where they are not known, why."""
+    model = inputs.checkpoint
+    if model is None:
+        return Depth()
+    if doubt := _doubt(spec, model, inputs.checkpoint_name):
+        return Depth(notes=(doubt,))
+    what = "how far it can be pruned"
+    return _shape(model) or Depth(notes=(VALIDATED_BEFORE.format(name=inputs.checkpoint_name, what=what),))
 
 
 def _doubt(spec: CompressionSpec, model: CheckpointFacts, name: str) -> str:

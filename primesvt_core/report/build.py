@@ -343,7 +343,7 @@ def _family_notes(candidates: Candidates) -> tuple[str, ...]:
         "" if curve.first_budget is None else "; the promise of the run itself stands beside it, with its own error"
     )
     return (
-        f"Another budget for the run in {curve.name}: nothing was profiled or searched for. With"
+        f"Another budget for {curve.name}: nothing was profiled or searched for. With"
         f" {100 * confidence:g} % confidence no budget, however many are asked for, delivers a point of its curve that"
         f" {'differs' if candidates.by_disagreement else 'drops'} by more: the bounds of all {len(curve.points)} points"
         f" hold together{beside}.",

@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
+from primesvt_client.facts import ResultSummary
 from primesvt_client.spec import CompressionSpec  # a report is read where its plug-ins may be gone
 from primesvt_client.verdicts import VERDICTS
 from primesvt_core.report.publishing import layers_csv
@@ -76,6 +77,16 @@ class SlicedReport(_Frozen):
     @classmethod
     def _as_declared(cls, spec: object) -> object:
         return as_declared(spec)
+
+    def summary(self) -> ResultSummary:
+        """The figures that lists show: sizes alone."""
+        return ResultSummary(
+            memory_saving=self.memory_saving,
+            parameter_bytes_before=self.baseline.parameter_bytes,
+            parameter_bytes_after=self.pruned.parameter_bytes,
+            macs_before=self.baseline.macs,
+            macs_after=self.pruned.macs,
+        )
 
     @property
     def meaning(self) -> str:

@@ -12,6 +12,8 @@ from pathlib import Path
 from primesvt_core.workspace.atomic import write_atomically
 
 FILE = "sources.json"
+WORKSPACE = "workspace"
+"""Folder below a run's results in which the command line keeps what the run remembers."""
 
 
 @dataclass(frozen=True)

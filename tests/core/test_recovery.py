@@ -119,6 +119,7 @@ def test_a_given_plan_is_recovered_to_an_accuracy(wanted: float, tmp_path: Path)
     found = report.fine_tuning.recovery
     assert found is not None
     assert found.recover_to == wanted
+    assert report.pruned.accuracy is not None
     assert found.recovered is (report.pruned.accuracy >= wanted)
     if wanted == 0.5:  # which it has, by estimate, at the first look
         assert found.recovered

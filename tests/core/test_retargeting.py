@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Sequence
@@ -11,15 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from primesvt_core.errors import BudgetUnprovable, SpecError
+from primesvt_core.errors import BudgetUnprovable, NotRetargetable
 from primesvt_core.evaluation.accuracy import correct
 from primesvt_core.promise.family import joint_confidence
 from primesvt_core.report.schema import Report
-from primesvt_core.retargeting import RetargetRequest, another_budget, retarget
-from primesvt_core.spec import Budget
+from primesvt_core.retargeting import RetargetRequest, retarget
 from primesvt_core.types import Verdict
 from tests.support.commands import primesvt
 from tests.support.embedded import EXAMPLES
+from worker import protocol
+from worker.child import Channel, carry_out
 
 CHECKPOINT, DATA = EXAMPLES / "spikformer-digits.pth.tar", EXAMPLES / "digits.npz"
 SPEC = {
@@ -100,6 +102,27 @@ def test_nothing_is_computed_twice(first: Path, second: tuple[Path, list[int]]) 
     assert second[1] == [200] * len(new)
 
 
+def test_a_worker_s_child_makes_the_same_file_and_is_told_of_the_budgets_before(
+    first: Path, second: tuple[Path, list[int]], tmp_path: Path
+) -> None:
+    fetched = tmp_path / "parent"
+    fetched.mkdir()
+    for name in ("report.json", "cells.jsonl.gz"):
+        shutil.copy(first / name, fetched)
+    task = protocol.RetargetRequest(
+        checkpoint=CHECKPOINT, data=DATA, train_data=None, workspace=tmp_path / "workspace", out=tmp_path / "out",
+        run=fetched, name="the job job_1", max_accuracy_drop=0.04, budgets=(0.05, 0.02),
+    )  # fmt: skip
+    found = carry_out(task, Channel(io.StringIO()))
+    assert isinstance(found, protocol.CompressResult)
+    ours, theirs = ((folder / "model.safetensors").read_bytes() for folder in (tmp_path / "out", second[0]))
+    assert ours == theirs
+    family = report_in(tmp_path / "out").family_of_budgets
+    assert family is not None
+    assert (family.first_budget, family.budgets) == (0.03, (0.05, 0.02, 0.04))
+    assert "the job job_1" in " ".join(report_in(tmp_path / "out").notes)
+
+
 @pytest.mark.thorough
 def test_a_budget_after_that_one_belongs_to_the_same_family(second: tuple[Path, list[int]]) -> None:
     done = primesvt(
@@ -125,11 +148,6 @@ def test_the_report_of_a_finished_run_is_a_plan(first: Path) -> None:
     }
     assert document["pruned"]["parameter_bytes"] == report.pruned.parameter_bytes
     assert document["pruned"]["macs"] == report.pruned.macs
-
-
-def test_another_budget_keeps_the_time_steps_of_the_points_and_no_limit_of_size() -> None:
-    first = Budget(max_accuracy_drop=0.03, max_time_steps=2, max_parameter_bytes=5000)
-    assert another_budget(first, 0.02) == Budget(max_accuracy_drop=0.02, max_time_steps=2)
 
 
 def test_what_the_images_cannot_prove_beside_all_the_other_points_is_refused(first: Path) -> None:
@@ -161,22 +179,22 @@ def test_runs_whose_points_cannot_be_promised_together_are_refused_by_name(first
         ("recovered", {"spec": {"fine_tuning": {"seconds": 60.0}}}, "fine-tunes"),
         ("floor", {"spec": {"budget": {"min_accuracy": 0.9}}}, "had min_accuracy"),
     ):
-        with pytest.raises(SpecError, match=told):
+        with pytest.raises(NotRetargetable, match=told):
             ask(changed(first, name, **fields), 0.06, f"{name}-out", checkpoint=CHECKPOINT, data=DATA)
 
 
 def test_runs_that_are_not_at_hand_or_of_other_inputs_are_refused_by_name(first: Path, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"has no report\.json"):
+    with pytest.raises(NotRetargetable, match=r"has no report\.json"):
         ask(tmp_path, 0.06, "x")
     moved = changed(first, "moved")
-    with pytest.raises(SpecError, match="does not say where its checkpoint and its data lie"):
+    with pytest.raises(NotRetargetable, match="does not say where its checkpoint and its data lie"):
         ask(moved, 0.06, "moved-out")
-    with pytest.raises(SpecError, match="had another data set"):
+    with pytest.raises(NotRetargetable, match="had another data set"):
         ask(moved, 0.06, "other-data", checkpoint=CHECKPOINT, data=other_data(tmp_path))
-    with pytest.raises(SpecError, match="had another seed"):
+    with pytest.raises(NotRetargetable, match="had another seed"):
         ask(changed(first, "seeded", spec={"seed": 1}), 0.06, "seeded-out", checkpoint=CHECKPOINT, data=DATA)
     (moved / "cells.jsonl.gz").unlink()
-    with pytest.raises(SpecError, match=r"has no cells\.jsonl\.gz"):
+    with pytest.raises(NotRetargetable, match=r"has no cells\.jsonl\.gz"):
         ask(moved, 0.06, "no-cells", checkpoint=CHECKPOINT, data=DATA)
 
 

@@ -157,7 +157,9 @@ class Dashboard:
         self.jobs.heartbeat(claim, progress()[:reports])
         return self.services.jobs.get(team.id, job.id), claim
 
-    def succeeded(self, team: Team, name: str = "", report: Report | None = None) -> Job:
+    def succeeded(
+        self, team: Team, name: str = "", report: Report | None = None, more: Mapping[str, bytes] | None = None
+    ) -> Job:
         job, claim = self.running(team, name, reports=0)
         report = report or sample_report()
         contents = {
@@ -165,6 +167,7 @@ class Dashboard:
             "model.safetensors": bytes(200_000),
             "layers.csv": b"name\n",
             "figures/robustness.png": bytes(30_000),
+            **(more or {}),
         }
         self.jobs.finalize(claim)
         stored = [self._artifact(job, name, content) for name, content in contents.items()]

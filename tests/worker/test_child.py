@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ import pytest
 
 from primesvt_client.facts import CheckpointFacts, DataSetFacts, read_upload
 from primesvt_core.errors import DataError, ScratchFull
+from tests.support.commands import primesvt
 from worker import child
 from worker.child import Channel, carry_out
-from worker.protocol import Sandbox, ValidateCheckpoint, ValidateData
+from worker.protocol import CompressResult, PruneRequest, Sandbox, ValidateCheckpoint, ValidateData
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -42,6 +44,25 @@ def test_an_upload_may_have_no_labels_which_its_facts_say(is_labelled: bool, tmp
     assert facts.classes == (("0", "1") if is_labelled else ())
     assert ("is_labelled" in facts.document()) is not is_labelled
     assert read_upload(facts.document()) == facts
+
+
+def test_a_child_carries_out_a_plan_as_the_command_does(tmp_path: Path) -> None:
+    checkpoint, rates = EXAMPLES / "spikformer-digits.pth.tar", {"block.*.mlp.*": 0.5}
+    spec = {"budget": {"min_memory_saving": 0.0}, "preset": "paper"}
+    task = PruneRequest(
+        checkpoint=checkpoint, data=None, train_data=None, spec=spec, plan=rates, plan_name="of the request",
+        workspace=tmp_path / "workspace", out=tmp_path / "out",
+    )  # fmt: skip
+    found = carry_out(task, Channel(io.StringIO()))
+    assert isinstance(found, CompressResult)
+    assert found.verdict == "not_measured"
+    assert found.summary.accuracy_drop is None
+    assert 0 < (found.summary.memory_saving or 0) < 1
+    (tmp_path / "rates.json").write_text(json.dumps(rates))
+    done = primesvt("prune", checkpoint, "--plan", tmp_path / "rates.json", "--out", tmp_path / "command")
+    assert done.returncode == 0, done.stderr
+    ours, theirs = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("out", "command"))
+    assert ours == theirs
 
 
 LIMITED = Sandbox(memory_bytes=1 << 20)

@@ -5,20 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
 
+from app.errors import ParentResultsGone
 from app.jobs.earlier import EarlierCells, EarlierJobs
-from app.jobs.records import HeartbeatReply, JobClaim
+from app.jobs.records import HeartbeatReply, JobClaim, NewJob
 from app.storage import StoreUnavailable
+from primesvt_core.workspace import reuse
 from primesvt_core.workspace.store import CELLS, SNAPSHOT, Workspace
 from tests.support.databases import fresh
+from tests.support.finished_runs import finish
 from tests.support.shop import PROBLEM, Shop
 from worker.heartbeat import LeaseHeartbeat
-from worker.persistence import NewCells, SavedFiles, delete_leftovers, fetch_cells
+from worker.inputs import ContentChanged
+from worker.persistence import NewCells, SavedFiles, delete_leftovers, fetch_cells, fetch_run
 
 NAME = SNAPSHOT.format("1")
 
@@ -143,3 +148,25 @@ def test_cells_of_earlier_jobs_are_fetched_unless_they_are_gone_or_damaged(
     found = fetch_cells(Earlier(shop.database), shop.store, shop.claimed(), tmp_path / "earlier", heartbeat)
     assert [path.name for path in found] == ["job-whole.cells.jsonl.gz"]
     assert found[0].read_bytes() == content
+
+
+def test_what_another_budget_needs_is_fetched_or_missed(shop: Shop, heartbeat: LeaseHeartbeat, tmp_path: Path) -> None:
+    parent = finish(shop, shop.claimed())
+    budget = {"budget": {"max_accuracy_drop": 0.02}}
+    asked = NewJob(checkpoint_id="", dataset_id="", spec=budget, parent_id=parent)
+    run = shop.claimed(shop.jobs.submit(shop.team, asked)).parent
+    assert run is not None
+    folder = tmp_path / "parent"
+    (folder / "of another attempt").mkdir(parents=True)
+    assert fetch_run(shop.store, run, folder, heartbeat) == folder
+    assert {path.name for path in folder.iterdir()} == {"report.json", reuse.FILE}
+    assert (folder / reuse.FILE).read_bytes() == b"cells"
+    cells = run.files[reuse.FILE]
+    with pytest.raises(ParentResultsGone, match=reuse.FILE):
+        fetch_run(shop.store, replace(run, files={"report.json": run.files["report.json"]}), folder, heartbeat)
+    shop.store.put(cells.blob_key, [b"others"])
+    with pytest.raises(ContentChanged):
+        fetch_run(shop.store, run, folder, heartbeat)
+    shop.store.delete(cells.blob_key)
+    with pytest.raises(ParentResultsGone):
+        fetch_run(shop.store, run, folder, heartbeat)

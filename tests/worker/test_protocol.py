@@ -19,10 +19,12 @@ from worker.protocol import (
     Message,
     NextBatchMessage,
     ProgressMessage,
+    PruneRequest,
     PublishMessage,
     RefusedMessage,
     Request,
     ResultMessage,
+    RetargetRequest,
     Sandbox,
     SandboxMessage,
     Task,
@@ -42,6 +44,14 @@ MESSAGES: tuple[Message, ...] = (
 )  # fmt: skip
 TASKS: tuple[Task, ...] = (
     CompressRequest(checkpoint=FOLDER, data=FOLDER, train_data=None, spec={"seed": 1}, workspace=FOLDER, out=FOLDER),
+    RetargetRequest(
+        checkpoint=FOLDER, data=FOLDER, train_data=None, workspace=FOLDER, out=FOLDER, run=FOLDER, name="the job job_1",
+        max_accuracy_drop=0.02, budgets=(0.03,),
+    ),
+    PruneRequest(
+        checkpoint=FOLDER, data=None, train_data=None, spec={}, workspace=FOLDER, out=FOLDER, plan={"mlp": 0.5},
+        plan_name="of the request",
+    ),
     AssistRequest(checkpoint=FOLDER, data=FOLDER, spec={}, workspace=FOLDER),
     ValidateCheckpoint(path=FOLDER), ValidateData(path=FOLDER),
 )  # fmt: skip

@@ -59,6 +59,7 @@ def test_what_a_team_downloads_is_verified_and_says_what_it_was_made_from(shop: 
     built = statement.predicate["buildDefinition"]
     assert built["externalParameters"] == {"spec": claim.spec}
     names = {one["name"]: one["digest"].get("sha256") for one in built["resolvedDependencies"]}
+    assert claim.dataset is not None
     assert names == {"checkpoint": claim.checkpoint.sha256, "dataset": claim.dataset.sha256}
     assert statement.predicate["runDetails"]["metadata"] == {"invocationId": claim.job_id}
     payload = json.loads(base64.b64decode(json.loads((there / FILE).read_bytes())["payload"]))

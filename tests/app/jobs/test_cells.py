@@ -227,13 +227,13 @@ def test_the_newest_whole_version_of_a_file_is_handed_on(shop: Shop) -> None:
     claim = shop.claimed()
     first = shop.files.begin(claim, "fine-tuned-1.safetensors")
     assert shop.files.all(claim) == []
-    assert shop.files.finish(claim, first, "a" * 64) == []
+    assert shop.files.finish(claim, first, "a" * 64, 3) == []
     second = shop.files.begin(claim, "fine-tuned-1.safetensors")
     assert [file.blob_key for file in shop.files.all(claim)] == [first]
-    assert shop.files.finish(claim, second, "b" * 64) == [first]
+    assert shop.files.finish(claim, second, "b" * 64, 3) == [first]
     shop.files.forget([first])
     shop.queue.release(claim, PROBLEM)
-    for write in (lambda: shop.files.begin(claim, "x"), lambda: shop.files.finish(claim, second, "c" * 64)):
+    for write in (lambda: shop.files.begin(claim, "x"), lambda: shop.files.finish(claim, second, "c" * 64, 3)):
         with pytest.raises(LostClaim):
             write()
     again = shop.claimed(shop.job(claim))

@@ -77,4 +77,6 @@ def test_another_teams_jobs_are_not_found(shop: Shop) -> None:
 def test_bytes_that_nobody_has_hashed_are_the_same_as_no_others(shop: Shop) -> None:
     finished(shop, asked(shop))
     claim = shop.claimed(shop.jobs.submit(shop.team, asked(shop)))
+    assert claim.dataset is not None
+    assert found(shop, replace(claim, dataset=None)) == []
     assert found(shop, replace(claim, dataset=replace(claim.dataset, sha256=None))) == []

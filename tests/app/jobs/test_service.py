@@ -67,6 +67,7 @@ def test_of_many_claims_at_once_one_wins(shop: Shop) -> None:
 @pytest.mark.s3
 def test_a_claim_tells_what_to_read_and_how_it_is_called(shop: Shop) -> None:
     claim = shop.claimed()
+    assert claim.dataset is not None
     assert (claim.checkpoint.name, claim.dataset.name, claim.train_dataset) == ("a checkpoint", "a dataset", None)
     assert b"".join(shop.store.open(claim.checkpoint.blob_key)) == b"abc"
 

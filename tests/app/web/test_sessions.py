@@ -58,7 +58,7 @@ def test_a_revoked_key_ends_its_sessions(board: Dashboard) -> None:
     assert get(board, team, "/").status_code == 303
 
 
-FORMS = ("cancel", "retry", "delete")
+FORMS = ("cancel", "retry", "retarget", "delete")
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -11,8 +11,9 @@ from sqlalchemy import delete
 
 from app.db import Database, now
 from app.errors import NotFound
+from app.jobs.asked import asked_alone
 from app.jobs.models import JobRow
-from app.jobs.records import Device, Job, NewJob
+from app.jobs.records import Device, Estimate, Job, NewJob
 from app.jobs.similarity import similarity_key, workload
 from app.teams.service import TeamService
 from app.workers.estimates import (
@@ -156,22 +157,26 @@ def new(shop: Shop, samples: int = 1000, **spec: object) -> NewJob:
     return replace(asked, spec={**asked.spec, **spec})
 
 
+def foretold(estimates: Estimates, shop: Shop, asked: NewJob) -> Estimate:
+    return estimates.of_new(shop.team, asked_alone(asked))
+
+
 def has_worked(shop: Shop, asked: NewJob, factor: float = 1.0) -> None:
     worked(shop, shop.jobs.submit(shop.team, asked), factor)
 
 
 def test_a_job_that_is_not_queued_takes_what_such_jobs_of_the_team_took(shop: Shop, estimates: Estimates) -> None:
-    assert estimates.of_new(shop.team, new(shop)).reason == NOBODY
+    assert foretold(estimates, shop, new(shop)).reason == NOBODY
     workers(shop, WorkerState.BUSY)
-    assert estimates.of_new(shop.team, new(shop)).reason == NO_HISTORY_OF_TEAM
+    assert foretold(estimates, shop, new(shop)).reason == NO_HISTORY_OF_TEAM
     has_worked(shop, new(shop, preset="paper"), 9.0)
-    assert estimates.of_new(shop.team, new(shop)).ends_in_seconds is None
+    assert foretold(estimates, shop, new(shop)).ends_in_seconds is None
     for factor in (1.0, 2.0, 4.0):
         has_worked(shop, new(shop, samples=1100), factor)
-    assert estimates.of_new(shop.team, new(shop)).ends_in_seconds == pytest.approx(200)
-    assert estimates.of_new(shop.team, new(shop, samples=5000)).ends_in_seconds is None
-    assert estimates.of_new(shop.team, new(shop, device="cuda")).reason == NOBODY
-    assert estimates.of_new(shop.team, shop.asked(ready=False)).reason == NOT_VALIDATED
+    assert foretold(estimates, shop, new(shop)).ends_in_seconds == pytest.approx(200)
+    assert foretold(estimates, shop, new(shop, samples=5000)).ends_in_seconds is None
+    assert foretold(estimates, shop, new(shop, device="cuda")).reason == NOBODY
+    assert foretold(estimates, shop, shop.asked(ready=False)).reason == NOT_VALIDATED
 
 
 def test_jobs_of_other_teams_teach_nothing_about_one_that_is_not_queued(
@@ -180,10 +185,10 @@ def test_jobs_of_other_teams_teach_nothing_about_one_that_is_not_queued(
     workers(shop, WorkerState.IDLE)
     ours = new(shop)
     has_worked(shop, ours)
-    assert estimates.of_new(shop.team, ours).ends_in_seconds == pytest.approx(100)
+    assert foretold(estimates, shop, ours).ends_in_seconds == pytest.approx(100)
     monkeypatch.setattr(shop, "team", TeamService(shop.database).create_team("theirs").team_id)
-    assert estimates.of_new(shop.team, new(shop)).reason == NO_HISTORY_OF_TEAM
-    assert estimates.of_new(shop.team, ours).reason == NOT_VALIDATED  # of others' uploads nothing is read
+    assert foretold(estimates, shop, new(shop)).reason == NO_HISTORY_OF_TEAM
+    assert foretold(estimates, shop, ours).reason == NOT_VALIDATED  # of others' uploads nothing is read
 
 
 @pytest.mark.parametrize(

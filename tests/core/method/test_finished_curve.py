@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from primesvt_core.errors import SpecError
+from primesvt_core.errors import NotRetargetable
 from primesvt_core.method.confirmation import confirm_of_finished
 from primesvt_core.method.finished_curve import FinishedCurve, check_finished, check_same_inputs, check_sizes, likely
 from primesvt_core.promise.bounds import Paired, drop_upper_bound
@@ -33,21 +33,21 @@ def memory(rates: Rates) -> int:
 def test_a_curve_of_another_model_is_refused() -> None:
     check_sizes(CURVE, memory)
     for other in (lambda rates: memory(rates) + 1, lambda rates: int(rates["h"])):
-        with pytest.raises(SpecError, match="runs/a is of another model"):
+        with pytest.raises(NotRetargetable, match="runs/a is of another model"):
             check_sizes(CURVE, other)
 
 
 def test_points_that_were_found_by_accuracy_are_refused() -> None:
     check_finished("runs/a", CURVE.points)
-    with pytest.raises(SpecError, match="goes by accuracy"):
+    with pytest.raises(NotRetargetable, match="goes by accuracy"):
         check_finished("runs/a", (*CURVE.points, point(5, None)))
-    with pytest.raises(SpecError, match="no smaller model"):
+    with pytest.raises(NotRetargetable, match="no smaller model"):
         check_finished("runs/a", ())
 
 
 def test_inputs_that_differ_are_named() -> None:
     check_same_inputs("runs/a", ())
-    with pytest.raises(SpecError, match="had another data set, seed:"):
+    with pytest.raises(NotRetargetable, match="had another data set, seed:"):
         check_same_inputs("runs/a", ("data set", "seed"))
 
 

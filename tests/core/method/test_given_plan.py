@@ -8,8 +8,19 @@ from typing import Any
 
 import pytest
 
+from primesvt_client.plan_files import essential
 from primesvt_core.errors import ImpossibleBudget, PlanMismatch, SpecError
-from primesvt_core.method.given_plan import FittedPlan, GivenPlan, Origin, check_targets, fitted, read_plan, seen_before
+from primesvt_core.method.given_plan import (
+    FittedPlan,
+    GivenPlan,
+    Origin,
+    check_targets,
+    fitted,
+    plan_of,
+    read_plan,
+    seen_before,
+    without_more,
+)
 from primesvt_core.method.search import Goal
 from primesvt_core.spec import parse
 from primesvt_core.types import ChannelGroup
@@ -190,3 +201,12 @@ def test_a_target_that_the_plan_does_not_reach_is_refused_with_what_it_leaves() 
     ):
         with pytest.raises(ImpossibleBudget, match="the plan p leaves 100 bytes, 10 multiply-accumulates"):
             check_targets("p", goal, 100, 10, {})
+
+
+def test_what_clients_send_of_a_report_is_the_same_plan() -> None:
+    report = sample_report().model_dump(mode="json")
+    sent = essential(report)
+    assert len(json.dumps(sent)) < len(json.dumps(report)) / 2
+    assert plan_of(sent, "a") == plan_of(report, "a") == plan_of(without_more(sent, "a"), "a")
+    rates = {"block.*": 0.5}
+    assert essential(rates) == without_more(rates, "a") == rates

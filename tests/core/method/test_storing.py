@@ -66,7 +66,7 @@ def test_candidates_are_rounded_and_the_original_is_not(make: Make, precision: s
 
 
 def test_what_was_confirmed_in_another_precision_is_not_taken_for_this_ones(make: Make) -> None:
-    names = {make(**asked)._confirmation for asked in ({}, *({"weights": key} for key in PRECISIONS))}
+    names = {make(**asked)._cells_of(RATES) for asked in ({}, *({"weights": key} for key in PRECISIONS))}
     assert len(names) == 1 + len(PRECISIONS)
 
 

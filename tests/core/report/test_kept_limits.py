@@ -10,7 +10,7 @@ from primesvt_core.report.kept_limits import FOUND, Delivered, broken_notes, lim
 from primesvt_core.spec import Budget
 
 MODEL = Delivered(
-    drop_bound=0.02, accuracy_before=0.9, memory_saving=0.25, parameter_bytes=750, macs=4000, inference_bytes=2000,
+    loss_bound=0.02, accuracy_before=0.9, memory_saving=0.25, parameter_bytes=750, macs=4000, inference_bytes=2000,
     synaptic_operations=300.5, stored_bytes=200, time_steps=2,
 )  # fmt: skip
 
@@ -42,6 +42,12 @@ def test_what_is_beyond_is_named(name: str) -> None:
     assert [figure.name for figure in figures if not figure.kept] == [name]
     (note,) = broken_notes(figures)
     assert note.startswith(f"{name} is not kept")
+
+
+@pytest.mark.parametrize(("allowed", "kept"), [(0.02, True), (0.019, False)])
+def test_a_disagreement_stands_in_place_of_the_accuracy(allowed: float, kept: bool) -> None:
+    (figure,) = limit_figures(Budget(max_disagreement=allowed), replace(MODEL, accuracy_before=None))
+    assert (figure.name, figure.delivered, figure.kept) == ("max_disagreement", 0.02, kept)
 
 
 def test_limits_that_a_budget_does_not_have_are_not_listed() -> None:
