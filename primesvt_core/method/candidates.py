@@ -200,7 +200,8 @@ class Candidates:
 
     def kept(self, group: str, rate: float) -> int:
         """Channels that a group keeps at a rate."""
-        return kept_count(next(g for g in self.groups if g.name == group), rate)
+        # Groups that may not be pruned have the rate 0 where all have it.
+        return kept_count(next(g for g in (*self.groups, *self.network.groups) if g.name == group), rate)
 
     def plan(self, rates: Rates) -> Plan:
         """For every group at its rate, the channels kept."""

@@ -89,6 +89,9 @@ def test_there_is_one_only_where_it_is_not_the_original(ask: Ask) -> None:
     assert (rounded.name(whole), rounded.name({})) == (UNPRUNED, plain.name({}))
     assert rounded.stored_bytes(whole) < rounded.stored_bytes({}) == rounded.memory({})
     assert rounded.memory(whole) == rounded.memory({})
+    few = prepare(ask(budget=budget, weights="int8", groups=["embedding"]))
+    assert few.whole == whole
+    assert all(few.kept(group.name, 0.0) == group.size for group in few.network.groups)
     shorter = prepare(ask(budget={**budget, "max_time_steps": 1}))
     assert shorter.whole is not None
     assert shorter.macs(shorter.whole) < shorter.macs({})
