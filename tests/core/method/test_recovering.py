@@ -23,7 +23,7 @@ from primesvt_core.workspace.store import CELLS, SPEEDS
 from tests.support import tiny
 from tests.support.embedded import EXAMPLES
 
-RATES = {"block.0.mlp.fc1": 0.75, "embedding": 0.25}
+RATES = {"block.0.mlp.fc1": 0.75, "embedding": 0.5}
 SPLITS: dict[str, JsonValue] = {"calibration_images": 96, "search_images": 60, "confirmation_images": 60}
 
 
@@ -31,7 +31,7 @@ def prepared(workspace: Path, **tuning: JsonValue) -> Run:
     spec = parse(
         {
             "budget": {"min_memory_saving": 0.1}, "repair": "closed_form", "criterion": "l2", "batch_size": 30,
-            "splits": SPLITS, "fine_tuning": {"seconds": 5.0, "batch_size": 32, "learning_rate": 1e-3, **tuning},
+            "splits": SPLITS, "fine_tuning": {"seconds": 5.0, "batch_size": 32, "learning_rate": 1e-4, **tuning},
         }
     )  # fmt: skip
     request = Request(
