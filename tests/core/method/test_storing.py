@@ -66,7 +66,8 @@ def test_candidates_are_rounded_and_the_original_is_not(make: Make, precision: s
 
 
 def test_what_was_confirmed_in_another_precision_is_not_taken_for_this_ones(make: Make) -> None:
-    names = {make(**asked)._confirmation for asked in ({}, *({"weights": key} for key in PRECISIONS))}
+    runs = (make(**asked) for asked in ({}, *({"weights": key} for key in PRECISIONS)))
+    names = {run._cells_of(run.plan(RATES)) for run in runs}
     assert len(names) == 1 + len(PRECISIONS)
 
 
