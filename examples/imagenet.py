@@ -65,11 +65,9 @@ def table(found: Mapping[str, tuple[Way, Report]]) -> str:
         ("", "paper: saved", "accuracy", "ours: saved", "original", "accuracy", "drop at most", "verdict")
     ]
     for name, (way, report) in found.items():
-        accuracies = (report.baseline.accuracy, report.pruned.accuracy)
-        assert None not in accuracies  # every image has a label
-        figures = (report.memory_saving, *(accuracy or 0.0 for accuracy in accuracies))
+        figures = (report.memory_saving, report.baseline.accuracy, report.pruned.accuracy)
         bound = percent_text(report.confirmation.drop_upper_bound)
-        ours = (*(percent_text(figure) for figure in figures), bound, report.verdict.value)
+        ours = (*("" if figure is None else percent_text(figure) for figure in figures), bound, report.verdict.value)
         rows.append((name, _text(way.saving), _text(way.accuracy), *ours))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows)
