@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from sqlalchemy import URL
 
 from primesvt_client.errors import ReportedError, without_type
-from primesvt_client.spec import LARGEST
+from primesvt_client.spec_types import LARGEST
 
 PREFIX = "PRIMESVT_"
 PRIVATE_UMASK = 0o077

@@ -8,18 +8,13 @@ spec for real.
 
 from __future__ import annotations
 
-import unicodedata
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar, get_args
+from typing import Annotated, Literal, TypeVar
 
 import yaml
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     JsonValue,
     StrictBool,
@@ -29,82 +24,32 @@ from pydantic import (
     model_validator,
 )
 
+from primesvt_client.budget import Budget as Budget
 from primesvt_client.errors import SpecError, without_type
+from primesvt_client.fine_tuning import FineTuning as FineTuning
 from primesvt_client.inputs import LARGEST as LARGEST
 from primesvt_client.inputs import SPEC_ONLY, Input, Unit
 from primesvt_client.presets import DEFAULT_PRESET, Preset, default_of, described, resolved
-
-TEXT = r"^[^\x00]*$"
-"""Any text but U+0000, which PostgreSQL does not store; nor halves of surrogate pairs, which are no text."""
-
-Text = Annotated[str, Field(pattern=TEXT)]
-Whole = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
-Real = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
-Count = Annotated[int, Field(ge=1, le=LARGEST)]
-Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
-Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
-MOST_EPOCHS, MOST_SECONDS, MOST_RATES, MOST_AT_ONCE = 1000, 7 * 24 * 3600, 100, 1024
-"""Ceilings of what one job may ask for: epochs and seconds of fine-tuning, rates of every profile, images at once."""
-
-USUAL_SECONDS = 300.0
-"""Of fine-tuning, where only the accuracy that it recovers to is given."""
-
-LARGEST_SIDE = 1024
-"""Pixels of an image that a model takes; the largest public SViT takes 384."""
-
-Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
-AtOnce = Annotated[int, Field(ge=1, le=MOST_AT_ONCE)]
-Deviation = Annotated[float, Field(gt=0.0, le=LARGEST)]
-AssumptionValue = bool | Whole | Real | Text
-ParameterValue = AssumptionValue | tuple[AssumptionValue, ...]
-
-
-def _two_numbers(typed: object) -> object:
-    """``LOW:HIGH``, as people type it, as its two numbers."""
-    return typed.split(":") if isinstance(typed, str) else typed
-
-
-def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
-    if not bounds[0] < bounds[1]:
-        raise ValueError(f"{bounds[0]:g}:{bounds[1]:g} is no range: LOW must be below HIGH")
-    return bounds
-
-
-ValueRange = Annotated[tuple[Real, Real], BeforeValidator(_two_numbers), AfterValidator(_ascending)]
-"""The values that mean black and white; in documents two numbers, or a text ``LOW:HIGH``."""
-
-Rule = Literal["natural", "plain"]
-MOST_CLASSES = 100_000
-
-
-def _each_once(order: Rule | tuple[str, ...]) -> Rule | tuple[str, ...]:
-    if isinstance(order, tuple):
-        counts = Counter(unicodedata.normalize("NFC", name) for name in order)
-        if twice := [name for name, count in counts.items() if count > 1]:
-            raise ValueError(f"{', '.join(twice[:5])} is listed more than once")
-    return order
-
-
-def _rule_or_list(order: object) -> object:
-    if isinstance(order, str) and order not in get_args(Rule):
-        raise ValueError(f"{order[:100]!r} is neither natural, plain nor a list of all classes")
-    return order
-
-
-StoredPrecision = Literal["float32", "float16", "int8"]
-"""Of the weights of layers in a delivered file; the library declares what each is."""
-
-ClassOrder = Annotated[
-    Rule | Annotated[tuple[Text, ...], Field(min_length=1, max_length=MOST_CLASSES)],
-    BeforeValidator(_rule_or_list),
-    AfterValidator(_each_once),
-]
-"""How class folders are numbered: by a rule, or all classes in the order of their numbers."""
-
-CEILINGS: Mapping[str, int] = {"time_steps": 1024, "num_heads": 1024, "image_size": LARGEST_SIDE}
-"""Of the assumptions that set how much is computed for one image."""
-
-DEVICES = r"^(auto|cpu|cuda(:(0|[1-9][0-9]?))?)$"  # torch reads no other digits, and 128 as -128
+from primesvt_client.spec_types import (
+    CEILINGS,
+    DEVICES,
+    MOST_RATES,
+    TEXT,
+    AssumptionValue,
+    AtOnce,
+    ClassOrder,
+    Count,
+    Deviation,
+    Fraction,
+    Frozen,
+    ParameterValue,
+    Rate,
+    Real,
+    Side,
+    StoredPrecision,
+    Text,
+    ValueRange,
+)
 
 SPLIT_SHARES = (0.10, 0.35, 0.55)
 """Of calibration, search and confirmation, where the bounds of the spec do not bite."""
@@ -126,120 +71,7 @@ _JsonLoader.yaml_implicit_resolvers = {
 }
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Budget(_Frozen):
-    """Limits of accuracy, memory and computing, at least one. If two limits conflict, the stricter one applies."""
-
-    max_accuracy_drop: Annotated[Fraction | None, Input(unit=Unit.POINTS)] = Field(
-        default=None,
-        title="Max. accuracy drop",
-        description="Largest accuracy drop against the original model.",
-        examples=[0.03],
-    )
-    min_accuracy: Annotated[Fraction | None, Input(unit=Unit.PERCENT)] = Field(
-        default=None, title="Min. accuracy", description="Lowest accuracy of the pruned model.", examples=[0.9]
-    )
-    max_disagreement: Annotated[Fraction | None, Input(unit=Unit.PERCENT)] = Field(
-        default=None,
-        exclude_if=lambda given: given is None,
-        title="Max. disagreement",
-        description="Largest share of images on which the pruned model may predict another class than the original: no"
-        " accuracy drop exceeds it, and it needs no labels. In place of the limits of accuracy.",
-        examples=[0.05],
-    )
-    min_memory_saving: Annotated[Fraction | None, Input(unit=Unit.PERCENT)] = Field(
-        default=None,
-        title="Min. memory saving",
-        description="Smallest share of the parameter memory to save; as much as the accuracy allows if not given.",
-        examples=[0.25],
-    )
-    max_parameter_bytes: Annotated[Count | None, Input(unit=Unit.BYTES, name="max_parameter_mebibytes")] = Field(
-        default=None, title="Max. parameter memory", description="Largest parameter memory of the pruned model."
-    )
-    max_macs: Count | None = Field(
-        default=None,
-        title="Max. multiply-accumulates",
-        description="Most multiply-accumulates of the pruned model for one image over all time steps, zeros counted.",
-    )
-    max_inference_bytes: Annotated[Count | None, Input(unit=Unit.BYTES, name="max_inference_mebibytes")] = Field(
-        default=None,
-        exclude_if=lambda given: given is None,
-        title="Max. inference memory",
-        description="Largest peak memory of computing one image with the pruned model, parameters included, by the"
-        " schedule that needs less: layer by layer, or time step by time step.",
-    )
-    max_synaptic_operations: Count | None = Field(
-        default=None,
-        exclude_if=lambda given: given is None,
-        title="Max. synaptic operations",
-        description="Most accumulates that spikes cause in the pruned model for one image over all time steps, the mean"
-        " over search images.",
-    )
-    max_stored_bytes: Annotated[Count | None, Input(unit=Unit.BYTES, name="max_stored_mebibytes")] = Field(
-        default=None,
-        exclude_if=lambda given: given is None,
-        title="Max. stored size",
-        description="Most bytes of parameters in the pruned model's file, at the precision of the stored weights.",
-    )
-    max_time_steps: Count | None = Field(
-        default=None,
-        exclude_if=lambda given: given is None,
-        title="Max. time steps",
-        description="Most time steps that the pruned model runs for; its accuracy drop is against the original over all"
-        " of its own. Beside another limit.",
-    )
-
-    @model_validator(mode="after")
-    def _asks_for_something(self) -> Budget:
-        if all(value is None for name, value in self.model_dump().items() if name != "max_time_steps"):
-            raise ValueError(
-                "a budget needs at least one of max_accuracy_drop, min_accuracy, max_disagreement, min_memory_saving,"
-                " max_parameter_bytes, max_macs, max_inference_bytes, max_synaptic_operations, max_stored_bytes"
-            )
-        return self
-
-    @field_validator("max_disagreement")
-    @classmethod
-    def _instead_of_accuracy(cls, given: float | None, info: ValidationInfo) -> float | None:
-        others = [name for name in ("max_accuracy_drop", "min_accuracy") if info.data.get(name) is not None]
-        if given is not None and others:
-            raise ValueError(
-                f"it stands in place of {' and '.join(others)}: what differs on so many images drops by no more; give"
-                " one of them alone"
-            )
-        return given
-
-    @property
-    def by_disagreement(self) -> bool:
-        """Whether what the original says counts instead of labels, which then need not be there."""
-        return self.max_disagreement is not None
-
-    @property
-    def allowed_drop(self) -> float | None:
-        """The largest accuracy drop that is stated, or disagreement; a least accuracy leaves one, too."""
-        return self.max_disagreement if self.by_disagreement else self.max_accuracy_drop
-
-    @property
-    def has_memory_target(self) -> bool:
-        """Whether a saving is asked for; otherwise as much as possible is saved within the accuracy floor."""
-        return self.min_memory_saving is not None or self.max_parameter_bytes is not None
-
-    @property
-    def has_target(self) -> bool:
-        """Whether the pruned model has to become so small, in memory, in its file or in what it computes."""
-        others = (self.max_macs, self.max_inference_bytes, self.max_synaptic_operations, self.max_stored_bytes)
-        return self.has_memory_target or any(limit is not None for limit in others)
-
-    @property
-    def has_accuracy_floor(self) -> bool:
-        """Whether the loss of accuracy is bounded, if only by the disagreement."""
-        return self.allowed_drop is not None or self.min_accuracy is not None
-
-
-class SplitSizes(_Frozen):
+class SplitSizes(Frozen):
     """Upper bounds on the images of each split; what no split takes is not used."""
 
     calibration_images: Annotated[Count, SPEC_ONLY] = Field(
@@ -270,7 +102,7 @@ class SplitSizes(_Frozen):
         return calibration, search, confirmation
 
 
-class PreprocessingOverrides(_Frozen):
+class PreprocessingOverrides(Frozen):
     """What differs from the family's own preprocessing."""
 
     resize: Annotated[Side | None, Input()] = Field(
@@ -305,83 +137,7 @@ class PreprocessingOverrides(_Frozen):
         return others.model_copy(update=self.model_dump(exclude_none=True))
 
 
-class FineTuning(_Frozen):
-    """Recovering accuracy with gradients: AdamW, cosine schedule, surrogate gradients.
-
-    By epochs every candidate that is tested learns from the labels of training data, the original beside them. By time
-    (``seconds``, ``recover_to``) a few candidates that are worth it learn, until they lose little enough; from the
-    original alone, without labels, unless ``distillation`` says otherwise.
-    """
-
-    epochs: Annotated[
-        int, Field(ge=0, le=MOST_EPOCHS), Input(option="--fine-tune-epochs", name="fine_tuning_epochs")
-    ] = Field(default=0, title="Fine-tuning epochs", description="Epochs of fine-tuning after the search.")
-    seconds: Annotated[
-        float | None,
-        Field(gt=0, le=MOST_SECONDS),
-        Input(option="--fine-tune-seconds", name="fine_tuning_seconds"),
-    ] = Field(
-        default=None,
-        exclude_if=lambda given: given is None,
-        title="Fine-tuning time",
-        description="Seconds of fine-tuning at most, all candidates together; it ends before where the budget is met by"
-        " estimate. The original teaches, without labels.",
-    )
-    recover_to: Annotated[Fraction | None, Input(unit=Unit.PERCENT)] = Field(
-        default=None,
-        exclude_if=lambda given: given is None,
-        title="Recover to accuracy",
-        description="Accuracy, by estimate, at which fine-tuning ends before its time"
-        f" ({USUAL_SECONDS:.0f} seconds if not given) is over. The report says whether the delivered model reaches it.",
-        examples=[0.9],
-    )
-    learning_rate: Annotated[float, Field(gt=0, le=LARGEST)] = Field(
-        default=5e-4, title="Learning rate", description="Learning rate at the beginning of fine-tuning."
-    )
-    layer_rates: Annotated[Literal["equal", "by_width"], SPEC_ONLY] = Field(
-        default="equal",
-        exclude_if=lambda given: given == "equal",
-        description="by_width: a layer that has lost inputs learns faster, by the root of the ratio of their numbers.",
-    )
-    weight_decay: Annotated[float, Field(ge=0, le=LARGEST), SPEC_ONLY] = 0.01
-    batch_size: Annotated[AtOnce, SPEC_ONLY] = 64
-    distillation: Annotated[float, Field(ge=0, le=1), SPEC_ONLY] = Field(
-        default=0.5,
-        description="Weight of the original model's predictions beside the labels; 0 switches it off, 1 leaves the"
-        " labels out, which is the default of fine-tuning by time.",
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_labels(cls, document: object) -> object:
-        """By time alone, no labels are looked at unless they are asked for."""
-        if not isinstance(document, Mapping) or document.get("epochs") or "distillation" in document:
-            return document
-        is_timed = document.get("seconds") is not None or document.get("recover_to") is not None
-        return {**document, "distillation": 1.0} if is_timed else document
-
-    @property
-    def is_asked(self) -> bool:
-        """Whether anything is fine-tuned."""
-        return self.epochs > 0 or self.is_timed
-
-    @property
-    def is_timed(self) -> bool:
-        """Whether it is by time, of candidates that are worth it."""
-        return self.seconds is not None or self.recover_to is not None
-
-    @property
-    def time_limit(self) -> float:
-        """In seconds, where it is by time."""
-        return USUAL_SECONDS if self.seconds is None else self.seconds
-
-    @property
-    def has_labels(self) -> bool:
-        """Whether labels are looked at."""
-        return self.distillation < 1
-
-
-class KnownAssumptions(_Frozen):
+class KnownAssumptions(Frozen):
     """The assumptions that have options and inputs of their own; not a part of a spec's document as such."""
 
     time_steps: Count | None = Field(
@@ -392,7 +148,7 @@ class KnownAssumptions(_Frozen):
     )
 
 
-class CompressionSpec(_Frozen):
+class CompressionSpec(Frozen):
     """One constraint spec."""
 
     budget: Budget
@@ -566,14 +322,14 @@ class CompressionSpec(_Frozen):
         return tuple(sorted(set(rates)))
 
 
-class PixelReading(_Frozen):
+class PixelReading(Frozen):
     """The fields of a spec that say how a data set becomes what a model takes, where nothing is compressed."""
 
     preprocessing: PreprocessingOverrides = PreprocessingOverrides()
     value_range: ValueRange | None = None
 
 
-class ClassReading(_Frozen):
+class ClassReading(Frozen):
     """The fields of a spec that say which class has which number, where nothing is compressed."""
 
     class_order: ClassOrder | None = None

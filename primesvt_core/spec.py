@@ -22,6 +22,7 @@ from primesvt_client.spec import (
     SplitSizes,
     read_document,
 )
+from primesvt_client.spec_types import ParameterValue
 from primesvt_core import registry
 from primesvt_core.policies import POLICIES
 
@@ -60,9 +61,7 @@ class CompressionSpec(declared.CompressionSpec):
 
     @field_validator("policy_params")
     @classmethod
-    def _known_parameters(
-        cls, given: dict[str, declared.ParameterValue], info: ValidationInfo
-    ) -> dict[str, declared.ParameterValue]:
+    def _known_parameters(cls, given: dict[str, ParameterValue], info: ValidationInfo) -> dict[str, ParameterValue]:
         key = info.data.get("policy")
         if key in POLICIES.available():
             POLICIES.load(key).params.model_validate(given)  # whose errors become this field's

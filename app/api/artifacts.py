@@ -15,7 +15,7 @@ from app.storage import SavedAs
 from app.teams.records import Principal
 from app.teams.scopes import Scope
 from primesvt_client.schemas.jobs import ArtifactView
-from primesvt_client.spec import TEXT
+from primesvt_client.spec_types import TEXT
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=responses(401, 422, 503))
 

@@ -13,7 +13,7 @@ from app.paging import LARGEST_PAGE
 from app.teams.records import Principal
 from app.teams.scopes import Scope
 from primesvt_client.schemas.team import AuditPage, AuditView
-from primesvt_client.spec import TEXT
+from primesvt_client.spec_types import TEXT
 
 router = APIRouter(prefix="/api/v1", tags=["audit"], responses=responses(422))
 

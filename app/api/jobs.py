@@ -30,7 +30,7 @@ from primesvt_client.schemas.jobs import (
     NewJobBody,
     PreflightView,
 )
-from primesvt_client.spec import TEXT
+from primesvt_client.spec_types import TEXT
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=responses(401, 422), route_class=BoundedRoute)
 

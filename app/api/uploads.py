@@ -32,7 +32,7 @@ from primesvt_client.schemas.uploads import (
     UploadPage,
     UploadView,
 )
-from primesvt_client.spec import LARGEST
+from primesvt_client.spec_types import LARGEST
 
 router = APIRouter(
     prefix="/api/v1/uploads", tags=["uploads"], responses=responses(401, 422, 503, 507), route_class=BoundedRoute

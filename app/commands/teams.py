@@ -15,7 +15,7 @@ from app.commands.services import quota_service, team_service
 from app.errors import Conflict, Invalid
 from primesvt_client.console import err, out, print_json
 from primesvt_client.options import Json
-from primesvt_client.spec import LARGEST
+from primesvt_client.spec_types import LARGEST
 
 if TYPE_CHECKING:
     from app.teams.quotas import Quotas

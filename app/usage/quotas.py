@@ -21,7 +21,7 @@ from app.teams import audit
 from app.teams.members import lock_team
 from app.teams.models import TeamRow
 from app.teams.quotas import Quotas, quotas_of
-from primesvt_client.spec import LARGEST
+from primesvt_client.spec_types import LARGEST
 
 ASK = "who runs the service can raise the quota"
 

@@ -20,7 +20,7 @@ from app.web.labels import run_seconds
 from app.web.rendering import is_fragment, page
 from app.web.routing import PageRouter
 from app.web.sessions import PageUser, page_access
-from primesvt_client.spec import TEXT
+from primesvt_client.spec_types import TEXT
 
 router = PageRouter()
 

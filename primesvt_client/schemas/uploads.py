@@ -15,7 +15,7 @@ from pydantic import (
 
 from primesvt_client.facts import ProblemFacts, UploadFacts
 from primesvt_client.schemas.base import A_NUMBER, SHA256, Body, View
-from primesvt_client.spec import LARGEST
+from primesvt_client.spec_types import LARGEST
 from primesvt_client.states import UploadKind, UploadState
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from primesvt_client.schemas.base import Moment
-from primesvt_client.spec import TEXT
+from primesvt_client.spec_types import TEXT
 from primesvt_client.states import DeliveryState, EventType
 
 LONGEST_URL = 2000

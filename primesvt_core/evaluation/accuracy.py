@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from primesvt_client.spec import DEVICES
+from primesvt_client.spec_types import DEVICES
 from primesvt_core.engines import Images, open_engine
 from primesvt_core.errors import SpecError
 from primesvt_core.layers.model import SpikingModel

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from primesvt_client.spec import Rule
+from primesvt_client.spec_types import Rule
 from primesvt_core.data import Preprocessing
 from primesvt_core.registry import Registry
 from primesvt_core.types import ChannelGroup, Layer, Shapes, TensorSlice

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, JsonValue, ValidationError
 
-from primesvt_client.spec import ClassOrder, ValueRange
+from primesvt_client.spec_types import ClassOrder, ValueRange
 from primesvt_core.checkpoints import Checkpoint
 from primesvt_core.errors import CheckpointMismatch
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes

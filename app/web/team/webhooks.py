@@ -15,7 +15,7 @@ from app.web.team.tabs import WEBHOOKS, team_page
 from app.webhooks.models import LONGEST_URL
 from app.webhooks.records import WithSecret
 from app.webhooks.states import EventType
-from primesvt_client.spec import TEXT
+from primesvt_client.spec_types import TEXT
 
 router = PageRouter(WEBHOOKS.path)
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from primesvt_client.spec import Rule
+from primesvt_client.spec_types import Rule
 from primesvt_core.data._base import Part, refuse
 from primesvt_core.data.classes.class_order import SHOWN, composed
 from primesvt_core.data.files.listing import Place

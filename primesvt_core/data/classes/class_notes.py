@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from primesvt_client.spec import Rule
+from primesvt_client.spec_types import Rule
 from primesvt_core.data.classes.class_order import LOADERS, SHOWN
 from primesvt_core.data.classes.label_files import label_files
 from primesvt_core.data.files.carried import is_carried

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from primesvt_client.spec import Rule
+from primesvt_client.spec_types import Rule
 from primesvt_core.data._base import DataSet, refuse
 from primesvt_core.prerequisites import are_numbers
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from primesvt_client.spec import Rule
+from primesvt_client.spec_types import Rule
 from primesvt_core.data._base import Kind
 
 

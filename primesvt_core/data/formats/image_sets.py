@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from primesvt_client.spec import Rule
+from primesvt_client.spec_types import Rule
 from primesvt_core.data._base import DataSet, Decoder, Part, refuse
 from primesvt_core.data.classes.class_folders import class_folders
 from primesvt_core.data.classes.class_notes import OTHER, other_rule_note, suffixes, unread_notes

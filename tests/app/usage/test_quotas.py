@@ -30,7 +30,7 @@ from app.storage import MultipartUpload
 from app.teams.quotas import Quotas
 from app.usage.quotas import QuotaAdmission, QuotaService, month_begin
 from primesvt_client.facts import ResultSummary
-from primesvt_client.spec import LARGEST
+from primesvt_client.spec_types import LARGEST
 from tests.support.access import Access, in_the_middle
 from tests.support.shop import MODEL, SPEC, Shop
 

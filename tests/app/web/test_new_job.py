@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.catalog.states import UploadKind
-from primesvt_client.spec import LARGEST
+from primesvt_client.spec_types import LARGEST
 from tests.support.browsing import attributes, get, post
 from tests.support.dashboard import Dashboard
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from primesvt_client.spec import StoredPrecision
+from primesvt_client.spec_types import StoredPrecision
 from primesvt_core.checkpoints.precisions import PRECISIONS, Encoded, is_weight
 
 SMALLEST = float(np.finfo(np.float32).smallest_subnormal)

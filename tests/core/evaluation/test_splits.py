@@ -11,7 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from primesvt_client.spec import ValueRange
+from primesvt_client.spec_types import ValueRange
 from primesvt_core.errors import DataError
 from primesvt_core.evaluation.splits import SplitImages, open_splits
 from primesvt_core.intake.inspect import inspect

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from primesvt_client.spec import LARGEST
+from primesvt_client.spec_types import LARGEST
 from primesvt_core import spec
 from primesvt_core.errors import SpecError
 from primesvt_core.report import schema as reports

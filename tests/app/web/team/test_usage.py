@@ -10,7 +10,7 @@ from app.jobs.models import UsageRow
 from app.teams.quotas import Quotas
 from app.usage.quotas import Usage
 from app.web.team import usage
-from primesvt_client.spec import LARGEST
+from primesvt_client.spec_types import LARGEST
 from tests.support.browsing import attributes, get, text_of
 from tests.support.dashboard import Dashboard
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from primesvt_client.spec import Rule
+from primesvt_client.spec_types import Rule
 from primesvt_core.data import ClassOrder, open_data
 from primesvt_core.data.classes.class_folders import class_folders
 from primesvt_core.data.parts.folder_groups import FolderGroup
