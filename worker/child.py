@@ -169,10 +169,12 @@ def _look_into(task: ValidateData, channel: Channel) -> DataSetFacts:
         DataError: it is no data set, or a sample cannot be decoded.
         ScratchFull: it unpacks to more than there is room for.
     """
-    from primesvt_core.data import decode_all, limited, open_data, unclear
+    from primesvt_core.data import decode_all, limited, open_data, unclear, with_labels_first
 
     with nullcontext() if task.scratch_bytes is None else limited(task.scratch_bytes):
-        data = open_data(task.path, may_lack_labels=True)
+        data = with_labels_first(
+            lambda may_lack_labels: open_data(task.path, may_lack_labels=may_lack_labels), lambda data: data.is_labelled
+        )
         channel.send(PicturesMessage(count=len(data)))
         beside = decode_all(task.path, data, Reports(channel).count)
     return DataSetFacts(

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import JsonValue
 from torch import Tensor
 
-from primesvt_core.data import DataSet
+from primesvt_core.data import DataSet, with_labels_first
 from primesvt_core.errors import CheckpointError, SpecError
 from primesvt_core.evaluation.accuracy import Answers, answers, pick_device
 from primesvt_core.evaluation.chance import chance_notes
@@ -121,16 +121,19 @@ def fits(
     """
     first = inspect(path, given, container=container)
     sizes = SplitSizes(search_images=IMAGES)
-    images = open_splits(
-        first,
-        data,
-        pixels.preprocessing,
-        sizes,
-        seed=0,
-        batch_size=DEFAULT_BATCH,
-        classes=classes,
-        value_range=pixels.value_range,
-        may_lack_labels=True,
+    images = with_labels_first(
+        lambda may_lack_labels: open_splits(
+            first,
+            data,
+            pixels.preprocessing,
+            sizes,
+            seed=0,
+            batch_size=DEFAULT_BATCH,
+            classes=classes,
+            value_range=pixels.value_range,
+            may_lack_labels=may_lack_labels,
+        ),
+        lambda images: images.data.is_labelled,
     )
     if not images.data.is_labelled:
         return Fits(images.data, (), (*images.data.notes, NO_LABELS))

@@ -6,12 +6,12 @@ import gzip
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, TypeVar
 
 from primesvt_core.data._base import DataSet, Part, readable, refuse
 from primesvt_core.data.classes.class_notes import beside_notes
@@ -30,7 +30,7 @@ from primesvt_core.data.formats.npy import from_npy, is_npy
 from primesvt_core.data.formats.npz import from_npz
 from primesvt_core.data.formats.parquet import from_parquet, is_parquet
 from primesvt_core.data.unlabelled import HINT
-from primesvt_core.errors import ScratchFull
+from primesvt_core.errors import DataError, ScratchFull
 from primesvt_core.prerequisites import check_labelled
 
 DEEPEST = 2
@@ -87,6 +87,30 @@ def open_data(
         check_labelled(source.name, is_labelled=source.is_labelled, by_disagreement=may_lack_labels)
         return _in_order(source, order)
     return _open_path(source, _Wanted(part, order, may_lack_labels))
+
+
+Opened = TypeVar("Opened")
+
+
+def with_labels_first(opened: Callable[[bool], Opened], is_labelled: Callable[[Opened], bool]) -> Opened:
+    """What is opened with its labels where it can be, and without where it has none: one folder may be a class.
+
+    Args:
+        opened: opens it; receives whether it may lack labels.
+        is_labelled: whether what was opened has labels.
+
+    Raises:
+        DataError: as it is refused with labels, where that is not because it has none.
+    """
+    try:
+        return opened(False)
+    except DataError as refusal:
+        if refusal.error_code in ("data_format", "data_unlabelled"):  # others have classes, which are wrong
+            with suppress(DataError):
+                found = opened(True)
+                if not is_labelled(found):
+                    return found
+        raise
 
 
 def _in_order(data: DataSet, order: ClassOrder) -> DataSet:

@@ -35,8 +35,8 @@ def another_spec(
     if given is None or None not in (max_accuracy_drop, max_disagreement):
         promised = "a disagreement" if by_disagreement else "an accuracy"
         raise NotRetargetable(
-            f"the run promised {promised}, by which its points were found and tested: give another {name} alone,"
-            " or compress again"
+            f"the run promised {promised}, by which its points were found and tested: give another"
+            f" --{name.replace('_', '-')} alone, or compress again"
         )
     kept = {field: value for field, value in document.items() if field != "accept_unproven"}
     limits = {} if steps is None else {"max_time_steps": steps}

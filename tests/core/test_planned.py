@@ -90,8 +90,11 @@ def test_what_is_written_without_data_is_a_plan_for_the_next_checkpoint(tmp_path
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
-        ({"budget": {"max_accuracy_drop": 0.03}}, "max_accuracy_drop and min_accuracy are confirmed on"),
-        ({"budget": {"min_accuracy": 0.5}}, "max_accuracy_drop and min_accuracy are confirmed on"),
+        (
+            {"budget": {"max_accuracy_drop": 0.03}},
+            "and max_disagreement are confirmed on",
+        ),
+        ({"budget": {"min_accuracy": 0.5}}, "and max_disagreement are confirmed on"),
         ({"repair": "closed_form"}, "the repair 'closed_form' is fitted on"),
         ({"criterion": "reconstruction"}, "the criterion 'reconstruction' looks at"),
         ({"fine_tuning": {"epochs": 1}}, "fine-tuning learns from"),

@@ -65,6 +65,7 @@ def resumed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
     return compress(request(folder)), folder
 
 
+@pytest.mark.thorough
 def test_deeper_candidates_learn_and_are_tested_after_those_that_do_not(resumed: tuple[Report, Path]) -> None:
     report, folder = resumed
     learned = [key for key in cells(folder) if key.startswith(SPEEDS)]
@@ -87,6 +88,7 @@ def test_deeper_candidates_learn_and_are_tested_after_those_that_do_not(resumed:
     assert "fine_tune" in report.timings
 
 
+@pytest.mark.thorough
 def test_a_run_that_was_stopped_ends_as_an_undisturbed_one(resumed: tuple[Report, Path], tmp_path: Path) -> None:
     """With the steps that it had time for, as the run that was stopped had found them."""
     report, folder = resumed
@@ -102,6 +104,7 @@ def test_a_run_that_was_stopped_ends_as_an_undisturbed_one(resumed: tuple[Report
     assert (tmp_path / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
 
 
+@pytest.mark.thorough
 def test_the_steps_of_one_run_are_no_other_runs(resumed: tuple[Report, Path]) -> None:
     with gzip.open(resumed[1] / FILE, "rt") as file:
         kept = file.read()
@@ -109,7 +112,7 @@ def test_the_steps_of_one_run_are_no_other_runs(resumed: tuple[Report, Path]) ->
     assert SPEEDS not in kept
 
 
-@pytest.mark.parametrize("wanted", [0.5, 0.97])
+@pytest.mark.parametrize("wanted", [0.5, pytest.param(0.97, marks=pytest.mark.thorough)])
 def test_a_given_plan_is_recovered_to_an_accuracy(wanted: float, tmp_path: Path) -> None:
     asked = request(tmp_path, {**TUNING, "recover_to": wanted}, budget={"min_memory_saving": 0.0})
     plan = GivenPlan(name="rates.yaml", rates={"block.0.mlp.fc1": 0.9, "embedding": 0.5})
@@ -127,6 +130,7 @@ def test_a_given_plan_is_recovered_to_an_accuracy(wanted: float, tmp_path: Path)
         assert found.steps == marks(found.planned_steps)[0]
 
 
+@pytest.mark.thorough
 def test_with_a_target_the_best_learns_until_it_loses_little_enough(tmp_path: Path) -> None:
     budget: JsonValue = {"max_accuracy_drop": 0.1, "min_memory_saving": 0.3}
     report = compress(request(tmp_path, budget=budget))
@@ -138,6 +142,7 @@ def test_with_a_target_the_best_learns_until_it_loses_little_enough(tmp_path: Pa
     assert found.steps == marks(found.planned_steps)[0]
 
 
+@pytest.mark.thorough
 def test_a_search_by_accuracy_has_its_best_learn(tmp_path: Path) -> None:
     asked = request(
         tmp_path, preset="paper", repair="none", budget={"max_accuracy_drop": 0.1, "min_memory_saving": 0.2}

@@ -42,7 +42,8 @@ def from_npz(path: Path, part: Part | None, *, may_lack_labels: bool = False) ->
     pairs = pairs if has_labels else [one for one, role in found if role == "images"]
     read = chosen(pairs, part)
     if read is None:
-        raise refuse("data_format", f"{path.name} has {some(names) or 'no arrays'}; {NEEDED}{HINT}")
+        hint = HINT if any(role == "images" for _, role in found) else ""
+        raise refuse("data_format", f"{path.name} has {some(names) or 'no arrays'}; {NEEDED}{hint}")
     images, labels = found[read, "images"], found[read, "labels"] if has_labels else []
     if len(images) > 1 or len(labels) > 1 or (not read and len(pairs) > 1):
         raise refuse(

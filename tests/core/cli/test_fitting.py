@@ -48,5 +48,5 @@ def test_it_says_when_everything_is_near_chance(checkpoint: Path, tmp_path: Path
     [note] = found.notes
     assert "is near chance" in note
     assert found.to_json()["data"] == {
-        "name": "set.npz", "samples": 60, "classes": ["0", "1", "2"], "notes": [note]
+        "name": "set.npz", "samples": 60, "is_labelled": True, "classes": ["0", "1", "2"], "notes": [note]
     }  # fmt: skip

@@ -150,9 +150,9 @@ def test_another_budget_is_a_disagreement_too(found: Report, inputs: Path) -> No
     assert (report.family_of_budgets.first_budget, report.family_of_budgets.budgets) == (0.3, (0.5,))
     assert report.confirmation.allowed_disagreement == 0.5
     assert report.memory_saving >= found.memory_saving
-    with pytest.raises(SpecError, match="give --max-disagreement"):
+    with pytest.raises(SpecError, match="give another --max-disagreement"):
         retarget(asked("wrong", max_accuracy_drop=0.1))
-    with pytest.raises(SpecError, match="give one other budget"):
+    with pytest.raises(SpecError, match="give another --max-disagreement"):
         retarget(asked("none"))
 
 

@@ -88,7 +88,7 @@ def test_what_it_learns_from_is_of_no_other_split(undisturbed: tuple[Run, Recove
     assert not candidates.learns_from_search
 
 
-@pytest.mark.parametrize("stop_at", [1, 5])
+@pytest.mark.parametrize("stop_at", [pytest.param(1, marks=pytest.mark.thorough), 5])
 def test_what_was_stopped_ends_as_undisturbed(stop_at: int, undisturbed: tuple[Run, Recovered], tmp_path: Path) -> None:
     class Stopped(Exception):
         pass
