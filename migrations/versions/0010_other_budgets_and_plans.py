@@ -13,8 +13,6 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-UNFINISHED = "state NOT IN ('succeeded', 'cancelled', 'failed')"
-
 
 def upgrade() -> None:
     op.add_column("jobs", sa.Column("parent_id", sa.String(40), nullable=True))
@@ -39,8 +37,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     # What the earlier version would run as a search, it must not find.
     op.execute(
-        "UPDATE jobs SET state = 'cancelled', finished_at = created_at, owner = NULL, lease_expires_at = NULL"  # noqa: S608
-        f" WHERE (parent_id IS NOT NULL OR plan IS NOT NULL) AND {UNFINISHED}"
+        "UPDATE jobs SET state = 'cancelled', finished_at = created_at, owner = NULL, lease_expires_at = NULL"
+        " WHERE (parent_id IS NOT NULL OR plan IS NOT NULL) AND state NOT IN ('succeeded', 'cancelled', 'failed')"
     )
     op.drop_table("curve_budgets")
     op.drop_column("job_files", "size_bytes")
