@@ -115,5 +115,5 @@ def test_a_parent_is_kept_while_its_child_is_not_over(first: Finished) -> None:
     child = client.retarget(first.job.id, 0.07)
     with pytest.raises(ServerError) as refusal:
         client.delete(first.job.id)
-    assert refusal.value.code == "job_in_use"
+    assert refusal.value.problem.code == "job_in_use"
     assert first.here.until_over(child).state is JobState.SUCCEEDED
