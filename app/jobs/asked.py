@@ -80,7 +80,7 @@ def asked_alone(new: NewJob) -> Asked:
         raise Invalid("a job needs a checkpoint_id; or, for another budget, a parent_id")
     if new.plan is None:
         if not new.dataset_id:
-            raise Invalid("a job needs a dataset_id: labelled images; only a plan can be carried out without")
+            raise Invalid("a job needs a dataset_id, the images to evaluate on; only a plan can be carried out without")
         return Asked(new=new, spec=_spec(new.spec))
     kept = without_more(new.plan, PLAN)
     _check_size("plan", kept, LARGEST_PLAN_BYTES, "name groups by patterns (*, ?)")

@@ -90,7 +90,7 @@ def of_files(files: Files, document: Mapping[str, JsonValue]) -> OfFiles:
     if files.checkpoint is None:
         raise SpecError("give a checkpoint; or --parent for another budget of a finished job")
     if files.data is None and files.plan is None:
-        raise SpecError("give --data, labelled images; only a --plan can be carried out without")
+        raise SpecError("give --data, the images to evaluate on; only a --plan can be carried out without")
     if files.data is None and files.train_data is not None:
         raise SpecError("without --data nothing is measured, and --train-data serves nothing; leave it out")
     if files.plan is None:
@@ -113,8 +113,6 @@ def of_parent(job_id: str, files: Files, document: Mapping[str, JsonValue]) -> O
     if any(path is not None for path in vars(files).values()):
         raise SpecError("another budget has the files of its parent: give neither files nor a plan beside --parent")
     budget = document.get("budget")
-    drop = budget.get("max_accuracy_drop") if isinstance(budget, dict) else None
     if [*document] != ["budget"] or not isinstance(budget, dict) or [*budget] != ["max_accuracy_drop"]:
         raise SpecError("--parent takes --max-accuracy-drop and no other option of a spec: all else is the parent's")
-    assert isinstance(drop, int | float)  # noqa: S101  # the spec was validated
-    return OfParent(job_id, float(drop))
+    return OfParent(job_id, parse_as(CompressionSpec, {"budget": budget}).budget.max_accuracy_drop or 0.0)

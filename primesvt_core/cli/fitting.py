@@ -11,13 +11,13 @@ import numpy as np
 from pydantic import JsonValue
 from torch import Tensor
 
-from primesvt_core.data import DataSet, with_labels_first
+from primesvt_core.data import DataSet
 from primesvt_core.errors import CheckpointError, SpecError
 from primesvt_core.evaluation.accuracy import Answers, answers, pick_device
 from primesvt_core.evaluation.chance import chance_notes
 from primesvt_core.evaluation.evaluate import DEFAULT_BATCH
 from primesvt_core.evaluation.misnumbering import misnumbering_notes
-from primesvt_core.evaluation.splits import BY_FAMILY, SplitImages, open_splits
+from primesvt_core.evaluation.splits import BY_FAMILY, SplitImages, open_as_they_are
 from primesvt_core.families._base import Value
 from primesvt_core.intake.inspect import Inspection, identify, inspect
 from primesvt_core.intake.loading import build, load_state
@@ -121,20 +121,10 @@ def fits(
     """
     first = inspect(path, given, container=container)
     sizes = SplitSizes(search_images=IMAGES)
-    images = with_labels_first(
-        lambda may_lack_labels: open_splits(
-            first,
-            data,
-            pixels.preprocessing,
-            sizes,
-            seed=0,
-            batch_size=DEFAULT_BATCH,
-            classes=classes,
-            value_range=pixels.value_range,
-            may_lack_labels=may_lack_labels,
-        ),
-        lambda images: images.data.is_labelled,
-    )
+    images = open_as_they_are(
+        first, data, pixels.preprocessing, sizes, seed=0, batch_size=DEFAULT_BATCH, classes=classes,
+        value_range=pixels.value_range,
+    )  # fmt: skip
     if not images.data.is_labelled:
         return Fits(images.data, (), (*images.data.notes, NO_LABELS))
     with TemporaryDirectory(prefix="primesvt-fits-") as scratch:

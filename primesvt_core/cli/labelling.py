@@ -28,12 +28,12 @@ def label_list(
         raise SpecError(f"{out_file} exists; give another file for --out")
     report = _report_of(run)
     images = report.differing_images
-    if json:
-        print_json([image.model_dump(mode="json") for image in images])
-        return
     lines = [*map(name_of, images)]
     if out_file is not None:
         out_file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    if json:
+        print_json([image.model_dump(mode="json") for image in images])
+        return
     for line in lines if out_file is None else ():
         out.print(line, markup=False, soft_wrap=True)
     err.print(

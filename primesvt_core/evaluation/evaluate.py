@@ -10,12 +10,12 @@ import numpy as np
 from pydantic import JsonValue
 
 from primesvt_client.progress import Progress, Reporter, silent
-from primesvt_core.data import DataSet, ValueRange, numbering, with_labels_first
+from primesvt_core.data import DataSet, ValueRange, numbering
 from primesvt_core.errors import DataError
 from primesvt_core.evaluation.accuracy import Answers, Tick, answers, pick_device
 from primesvt_core.evaluation.chance import chance_notes
 from primesvt_core.evaluation.misnumbering import misnumbering_notes
-from primesvt_core.evaluation.splits import BY_FAMILY, SplitImages, SplitName, open_splits
+from primesvt_core.evaluation.splits import BY_FAMILY, SplitImages, SplitName, open_as_they_are
 from primesvt_core.families._base import Value
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import load
@@ -81,19 +81,15 @@ def evaluate(
     inspection = inspect(model, assumptions, container=container)
     inspection.check_answered()
     own = inspection.provenance
-    images = with_labels_first(
-        lambda may_lack_labels: open_splits(
-            inspection,
-            data,
-            preprocessing or PreprocessingOverrides(),
-            sizes or (own.splits if own else SplitSizes()),
-            seed=own.seed if seed is None and own else seed or 0,
-            batch_size=batch_size or (own.batch_size if own else DEFAULT_BATCH),
-            classes=_class_reading(classes or BY_FAMILY, own),
-            value_range=value_range,
-            may_lack_labels=may_lack_labels,
-        ),
-        lambda images: images.data.is_labelled,
+    images = open_as_they_are(
+        inspection,
+        data,
+        preprocessing or PreprocessingOverrides(),
+        sizes or (own.splits if own else SplitSizes()),
+        seed=own.seed if seed is None and own else seed or 0,
+        batch_size=batch_size or (own.batch_size if own else DEFAULT_BATCH),
+        classes=_class_reading(classes or BY_FAMILY, own),
+        value_range=value_range,
     )
     if not images.data.is_labelled:
         raise DataError(

@@ -29,6 +29,7 @@ from primesvt_core.data import (
     open_data,
     order_for,
     split,
+    with_labels_first,
 )
 from primesvt_core.errors import DataError
 from primesvt_core.intake.inspect import Inspection
@@ -184,6 +185,28 @@ def open_splits(
     else:
         notes = _size_notes(data, shape, overrides)
     return replace(images, data=replace(data, notes=(*data.notes, *notes)))
+
+
+def open_as_they_are(
+    inspection: Inspection,
+    source: Path | DataSet,
+    overrides: PreprocessingOverrides,
+    sizes: SplitSizes,
+    *,
+    seed: int,
+    batch_size: int,
+    classes: ClassReading = BY_FAMILY,
+    value_range: ValueRange | None = None,
+) -> SplitImages:
+    """`open_splits` of whatever there is: with labels where it has them, without where it has none."""
+
+    def opened(may_lack_labels: bool) -> SplitImages:
+        return open_splits(
+            inspection, source, overrides, sizes, seed=seed, batch_size=batch_size, classes=classes,
+            value_range=value_range, may_lack_labels=may_lack_labels,
+        )  # fmt: skip
+
+    return with_labels_first(opened, lambda images: images.data.is_labelled)
 
 
 def _has_statistics(inspection: Inspection, data: DataSet, overrides: PreprocessingOverrides) -> bool:

@@ -88,17 +88,7 @@ def build_report(
         profile=_profile(result),
         curve=_curve(result),
         fine_tuning=fine_tuning_figures(candidates, result, exported),
-        notes=(
-            *inspection.notes,
-            *given_notes(candidates),
-            *_family_notes(candidates),
-            *result.doubts,
-            *broken_notes(limits),
-            *recovery_notes(candidates),
-            *limit_notes(result.goal, result.point.rates, exported),
-            *_notes(candidates, result),
-            *_about(candidates, exported),
-        ),
+        notes=_every_note(candidates, result, exported, limits),
         classes=() if by_labels is None else class_figures(by_labels.classes, candidates.images.data.classes),
         differing_images=differing_images(candidates.images, exported.predicted),
         time_steps=_time_steps(exported),
@@ -115,6 +105,22 @@ def build_report(
         model_sha256=exported.sha256,
         environment=_environment(candidates),
         timings={**seconds, **exported.latencies},
+    )
+
+
+def _every_note(
+    candidates: Candidates, result: RunResult, exported: ExportedModel, limits: tuple[LimitFigures, ...]
+) -> tuple[str, ...]:
+    return (
+        *candidates.inspection.notes,
+        *given_notes(candidates),
+        *_family_notes(candidates),
+        *result.doubts,
+        *broken_notes(limits),
+        *recovery_notes(candidates),
+        *limit_notes(result.goal, result.point.rates, exported),
+        *_notes(candidates, result),
+        *_about(candidates, exported),
     )
 
 

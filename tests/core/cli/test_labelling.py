@@ -42,6 +42,12 @@ def test_machines_get_the_classes_too(run: Path, capsys: pytest.CaptureFixture[s
     assert json.loads(capsys.readouterr().out) == [image.model_dump() for image in IMAGES]
 
 
+def test_a_file_is_written_for_machines_too(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    label_list(run, tmp_path / "names.txt", json=True)
+    names = (tmp_path / "names.txt").read_text().splitlines()
+    assert len(names) == len(json.loads(capsys.readouterr().out)) > 0
+
+
 def test_what_is_no_such_run_or_there_already_is_refused(run: Path, tmp_path: Path) -> None:
     (tmp_path / "there.txt").touch()
     with pytest.raises(SpecError, match="exists"):
