@@ -14,12 +14,17 @@ import torch  # noqa: E402
 from spikingjelly.activation_based import functional, neuron, surrogate  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
+from primesvt_core.layers.surrogates import leaky  # noqa: E402
+
+SLOPES = (surrogate.Sigmoid, surrogate.ATan)
+"""Gradients of a spike for which leaky neurons have a shorter way to learn."""
+
 
 class ShortWay:
     """A shorter way through inference: the same spikes, bit for bit, faster on a CPU, with two membranes in memory.
 
     spikingjelly's own keeps what every time step computes until the last one: up to four times the currents. The short
-    way is taken without gradients, from rest, in single precision.
+    way is taken from rest, in single precision; with gradients (`surrogates`) by leaky neurons alone.
 
     Attributes:
         has_shortcut: whether it takes the short way; the reference does not.
@@ -39,14 +44,20 @@ class ShortWay:
         """The same from rest."""
         return self.charged(torch.full_like(x, self.v_reset or 0.0), x)
 
+    def learned(self, x: Tensor) -> Tensor | None:
+        """Spikes with their gradient, by a shorter way; None where there is none."""
+        return None
+
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         """``(T, B, ...)`` currents to spikes."""
         from_rest = not isinstance(self.v, Tensor) and self.v == (self.v_reset or 0.0)
         is_usual = from_rest and self.has_single_precision(x_seq) and not self.store_v_seq
-        if not self.has_shortcut or torch.is_grad_enabled() or not is_usual:
-            spikes: Tensor = super().multi_step_forward(x_seq)  # type: ignore[misc]
-            return spikes
-        return self._infer(x_seq)
+        if self.has_shortcut and is_usual:
+            short = self.learned(x_seq) if torch.is_grad_enabled() else self._infer(x_seq)
+            if short is not None:
+                return short
+        spikes: Tensor = super().multi_step_forward(x_seq)  # type: ignore[misc]
+        return spikes
 
     def has_single_precision(self, x: Tensor) -> bool:
         """Whether spikingjelly computes in the precision of the currents: in others it rounds them first."""
@@ -73,10 +84,20 @@ class LIF(ShortWay, neuron.LIFNode):  # type: ignore[misc]  # spikingjelly is un
 
     tau: float
     decay_input: bool
+    detach_reset: bool
+    surrogate_function: surrogate.SurrogateFunctionBase
 
     def has_single_precision(self, x: Tensor) -> bool:
         """The usual settings compute in every precision."""
         return super().has_single_precision(x) or self._is_usual
+
+    def learned(self, x: Tensor) -> Tensor | None:
+        """Where nothing unusual is asked for: with hard reset, through which no gradient goes."""
+        slope = self.surrogate_function
+        if not (self._is_usual and self.detach_reset and slope.spiking and type(slope) in SLOPES):
+            return None
+        spikes, self.v = leaky(x, self.tau, self.v_threshold, slope)
+        return spikes
 
     @property
     def _is_usual(self) -> bool:

@@ -7,6 +7,7 @@ from copy import deepcopy
 import pytest
 import torch
 
+from primesvt_core.layers import surrogates
 from primesvt_core.layers.neurons import (
     Kind,
     MultiLevelNeuron,
@@ -68,7 +69,36 @@ def test_the_short_way_gives_the_same_spikes_and_potentials(
     assert 0.05 < float(short.mean()) < 0.8
 
 
-def test_what_learns_goes_the_long_way() -> None:
+@pytest.mark.parametrize("arctan", [False, True])
+@pytest.mark.parametrize("tau", [2.0, 1.7])
+@pytest.mark.parametrize("threshold", [1.0, 0.5])
+def test_what_learns_has_the_spikes_potentials_and_gradients_of_spikingjelly(
+    arctan: bool, tau: float, threshold: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(surrogates, "CHUNK", 100)
+    neuron = lif(threshold=threshold, tau=tau, arctan=arctan)
+    start = 2 * torch.randn(5, 3, 130, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    weights = torch.rand(5, 3, 130, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+    def learned() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        neuron.reset()  # type: ignore[operator]
+        x = start.clone().requires_grad_()
+        spikes = neuron(x.transpose(1, 2))  # channels that lie elsewhere in memory
+        (spikes * weights.transpose(1, 2)).sum().backward()
+        assert isinstance(neuron.v, torch.Tensor)
+        assert x.grad is not None
+        return spikes.detach(), neuron.v.detach(), x.grad
+
+    short = learned()
+    with as_spikingjelly_has_them(neuron):
+        own = learned()
+    for mine, theirs in zip(short, own, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-12)
+    assert torch.equal(short[0], own[0])
+    assert 0.05 < float(short[0].mean()) < 0.8
+
+
+def test_other_neurons_learn_the_long_way() -> None:
     neuron = make_neuron("plif", tau=2.0, threshold=1.0, v_reset=None, decay_input=True)
     neuron(3 * torch.rand(4, 2, 30)).sum().backward()
     assert next(neuron.parameters()).grad is not None
