@@ -10,8 +10,8 @@ model, profile and search, for 3 points of accuracy and no memory target.
 evaluations or more, before and after every round of ours, times the number of evaluations. *Before* is the evaluator of
 the commit before the engine, which runs from a worktree of that commit; where a candidate could be given up early, its
 time counts as if it had not been. *Ours* runs from start to end as users run it, decisions that come early included;
-median of 3. With ``--found`` what the evaluator before finds is kept in a file, and taken from there the next time: on a
-model of 8 blocks it alone takes most of an hour.
+median of 3. With ``--found`` what the evaluator before finds is kept in a file, and taken from there the next time: on
+a model of 8 blocks it alone takes most of an hour.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from types import TracebackType
 import httpx
 from pydantic import JsonValue
 
+from primesvt_client.another_budget import limit_of
 from primesvt_client.connection import Connection, is_temporary
 from primesvt_client.downloading import fetch
 from primesvt_client.errors import ClientError
@@ -116,8 +117,9 @@ class Client:
     def retarget(
         self,
         job_id: str,
-        max_accuracy_drop: float,
+        max_accuracy_drop: float | None = None,
         *,
+        max_disagreement: float | None = None,
         name: str = "",
         priority: Priority = Priority.NORMAL,
         idempotency_key: str | None = None,
@@ -126,12 +128,14 @@ class Client:
 
         Args:
             job_id: the finished job.
-            max_accuracy_drop: that is allowed now.
+            max_accuracy_drop: that is allowed now, of a job that promised an accuracy drop.
+            max_disagreement: that is allowed now, of a job that promised a disagreement.
             name: of the new job; the finished one's if not given.
             priority: among the team's waiting jobs.
             idempotency_key: unique to this request; made if not given.
         """
-        return self._queue(_another_budget(job_id, max_accuracy_drop), name, priority, idempotency_key)
+        body = _another_budget(job_id, max_accuracy_drop, max_disagreement)
+        return self._queue(body, name, priority, idempotency_key)
 
     def _queue(self, body: dict[str, JsonValue], name: str, priority: Priority, key: str | None) -> JobView:
         whole: dict[str, JsonValue] = {**body, "name": name, "priority": priority.value}
@@ -150,9 +154,12 @@ class Client:
         body = _inputs(checkpoint_id, dataset_id, spec, train_dataset_id, plan)
         return self._connection.post(PreflightView, "jobs/preflight", body)
 
-    def preflight_retarget(self, job_id: str, max_accuracy_drop: float) -> PreflightView:
+    def preflight_retarget(
+        self, job_id: str, max_accuracy_drop: float | None = None, *, max_disagreement: float | None = None
+    ) -> PreflightView:
         """The same of another budget for a finished job."""
-        return self._connection.post(PreflightView, "jobs/preflight", _another_budget(job_id, max_accuracy_drop))
+        body = _another_budget(job_id, max_accuracy_drop, max_disagreement)
+        return self._connection.post(PreflightView, "jobs/preflight", body)
 
     def job(self, job_id: str) -> JobView:
         """One job."""
@@ -265,5 +272,8 @@ def _inputs(
     return given if plan is None else {**given, "plan": essential(plan)}
 
 
-def _another_budget(job_id: str, max_accuracy_drop: float) -> dict[str, JsonValue]:
-    return {"parent_id": job_id, "spec": {"budget": {"max_accuracy_drop": max_accuracy_drop}}}
+def _another_budget(
+    job_id: str, max_accuracy_drop: float | None, max_disagreement: float | None
+) -> dict[str, JsonValue]:
+    given: dict[str, JsonValue] = {"max_accuracy_drop": max_accuracy_drop, "max_disagreement": max_disagreement}
+    return {"parent_id": job_id, "spec": {"budget": limit_of(given)}}

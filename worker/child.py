@@ -219,7 +219,8 @@ def _retarget(task: RetargetRequest, report_to: Reporter) -> CompressResult:
     from primesvt_core import retargeting
 
     request = retargeting.RetargetRequest(
-        run=task.run, max_accuracy_drop=task.max_accuracy_drop, out=task.out, workspace=task.workspace,
+        run=task.run, max_accuracy_drop=task.max_accuracy_drop, max_disagreement=task.max_disagreement,
+        out=task.out, workspace=task.workspace,
         checkpoint=task.checkpoint, data=task.data, train_data=task.train_data, name=task.name, budgets=task.budgets,
     )  # fmt: skip
     report = retargeting.retarget(request, report_to)

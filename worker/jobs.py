@@ -184,7 +184,8 @@ class JobRunner:
         if parent is not None:
             return RetargetRequest(
                 **run, run=fetch_run(self.store, parent, folder / "parent", heartbeat), name=run_name(parent.job_id),
-                max_accuracy_drop=parent.max_accuracy_drop, budgets=parent.budgets,
+                max_accuracy_drop=None if parent.by_disagreement else parent.allowed,
+                max_disagreement=parent.allowed if parent.by_disagreement else None, budgets=parent.budgets,
             )  # fmt: skip
         cells = fetch_cells(self.earlier, self.store, claim, folder / "earlier", heartbeat)
         if claim.plan is not None:

@@ -67,7 +67,8 @@ class RetargetRequest(_Run):
     Attributes:
         run: folder with what is needed of the artifacts of the job that found it.
         name: of that job.
-        max_accuracy_drop: the budget.
+        max_accuracy_drop: the budget, of a curve that promises one.
+        max_disagreement: likewise.
         budgets: that were asked for of the same curve before.
     """
 
@@ -75,7 +76,8 @@ class RetargetRequest(_Run):
     data: Path
     run: Path
     name: str
-    max_accuracy_drop: float
+    max_accuracy_drop: float | None = None
+    max_disagreement: float | None = None
     budgets: tuple[float, ...] = ()
 
     @property

@@ -12,10 +12,10 @@ from app.jobs.parents import Parent
 from app.jobs.records import NewJob
 from app.jobs.similarity import kind_of
 from app.jobs.states import NEWER
+from primesvt_client.another_budget import another_budget
+from primesvt_client.budget import Budget
 from primesvt_client.plan_files import NO_LIMIT
-from primesvt_client.spec import CompressionSpec, parse_as
 from primesvt_core import spec as specs
-from primesvt_core.errors import SpecError
 from primesvt_core.method.given_plan import GivenPlan, asked_with, check_without_data, plan_of, without_more
 from primesvt_core.preflight import Inputs, Preflight, preflight, preflight_of_curve, preflight_of_plan
 from primesvt_core.report.finished import another_spec
@@ -39,14 +39,14 @@ class Asked:
         spec: of that job.
         plan: that it is to carry out.
         parent: of whose curve it takes another point.
-        drop: the budget of that.
+        budget: of that.
     """
 
     new: NewJob
     spec: specs.CompressionSpec
     plan: GivenPlan | None = None
     parent: Parent | None = None
-    drop: float | None = None
+    budget: Budget | None = None
 
     @property
     def kind(self) -> str:
@@ -94,8 +94,8 @@ def asked_alone(new: NewJob) -> Asked:
     return Asked(new=replace(new, plan=kept), spec=spec, plan=plan)
 
 
-def check_another_budget(new: NewJob) -> float:
-    """The drop that a request for another budget allows.
+def check_another_budget(new: NewJob) -> Budget:
+    """What a request for another budget allows.
 
     Raises:
         Invalid: it has inputs of its own, or a plan.
@@ -107,26 +107,26 @@ def check_another_budget(new: NewJob) -> float:
     }  # fmt: skip
     if given := [name for name, value in own.items() if value]:
         raise Invalid(f"another budget has the inputs of its parent; leave out {', '.join(given)}, or the parent_id")
-    budget = new.spec.get("budget")
-    if [*new.spec] != ["budget"] or not isinstance(budget, dict) or [*budget] != ["max_accuracy_drop"]:
-        raise SpecError(
-            "another budget is spec.budget.max_accuracy_drop alone: everything else is the parent's; leave out"
-            " the rest, or submit a search"
-        )
-    return parse_as(CompressionSpec, {"budget": budget}).budget.max_accuracy_drop or 0.0
+    refusal = (
+        "another budget is spec.budget.max_accuracy_drop alone, or max_disagreement where the parent promised that:"
+        " everything else is the parent's; leave out the rest, or submit a search"
+    )
+    return another_budget(new.spec, refusal)
 
 
-def asked_of(new: NewJob, parent: Parent, drop: float) -> Asked:
+def asked_of(new: NewJob, parent: Parent, budget: Budget) -> Asked:
     """Another budget for a finished job.
 
     Raises:
+        NotRetargetable: the parent promised a limit of the other kind.
         SpecError: the parent's spec has become wrong: a plug-in of it is not installed any more.
     """
     whole = replace(
         new, checkpoint_id=parent.checkpoint_id, dataset_id=parent.dataset_id,
-        train_dataset_id=parent.train_dataset_id, spec=another_spec(parent.spec, drop), name=new.name or parent.name,
+        train_dataset_id=parent.train_dataset_id, name=new.name or parent.name,
+        spec=another_spec(parent.spec, budget.max_accuracy_drop, budget.max_disagreement),
     )  # fmt: skip
-    return Asked(new=whole, spec=specs.parse(whole.spec), parent=parent, drop=drop)
+    return Asked(new=whole, spec=specs.parse(whole.spec), parent=parent, budget=budget)
 
 
 def _spec(document: Mapping[str, Any]) -> specs.CompressionSpec:

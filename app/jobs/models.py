@@ -123,7 +123,8 @@ def uses(upload_id: Any) -> ColumnElement[bool]:
 class BudgetRow(Base):
     """A budget that was asked for of a finished curve, in the order of asking; only ever added.
 
-    The curve is that of the job ``root_id``, which may be deleted: what was asked for of it stays.
+    The curve is that of the job ``root_id``, which may be deleted: what was asked for of it stays. All budgets of a
+    curve limit the same: the accuracy drop, or the disagreement.
     """
 
     __tablename__ = "curve_budgets"
@@ -132,7 +133,7 @@ class BudgetRow(Base):
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     team_id: Mapped[str] = mapped_column(ForeignKey("teams.id"))
     job_id: Mapped[str] = mapped_column(String(40), unique=True)
-    max_accuracy_drop: Mapped[float] = mapped_column(Float)
+    allowed: Mapped[float] = mapped_column("max_accuracy_drop", Float)
     asked_at: Mapped[datetime] = mapped_column(UtcTime)
 
 

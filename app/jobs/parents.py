@@ -103,7 +103,7 @@ def hold(session: Session, team: str, job_id: str) -> None:
     touch_job(session, row)
 
 
-def ask(session: Session, child: JobRow, max_accuracy_drop: float) -> None:
+def ask(session: Session, child: JobRow, allowed: float) -> None:
     """Write down a budget that is asked for of a curve, behind those that were asked for before.
 
     With the team locked: of two that ask at once each has a number of its own, and the second one sees the first.
@@ -113,7 +113,7 @@ def ask(session: Session, child: JobRow, max_accuracy_drop: float) -> None:
     session.add(
         BudgetRow(
             root_id=child.root_id, number=(session.scalar(last) or 0) + 1, team_id=child.team_id, job_id=child.id,
-            max_accuracy_drop=max_accuracy_drop, asked_at=now(),
+            allowed=allowed, asked_at=now(),
         )
     )  # fmt: skip
 
@@ -123,11 +123,12 @@ def parent_run(session: Session, child: JobRow) -> ParentRun | None:
     if child.parent_id is None:
         return None
     asked = session.scalars(select(BudgetRow).where(BudgetRow.job_id == child.id)).one()
-    before = select(BudgetRow.max_accuracy_drop).where(BudgetRow.root_id == asked.root_id)
+    before = select(BudgetRow.allowed).where(BudgetRow.root_id == asked.root_id)
     before = before.where(BudgetRow.number < asked.number).order_by(BudgetRow.number)
     return ParentRun(
         job_id=child.parent_id,
-        max_accuracy_drop=asked.max_accuracy_drop,
+        by_disagreement=child.spec["budget"].get("max_disagreement") is not None,
+        allowed=asked.allowed,
         budgets=tuple(session.scalars(before)),
         files=_files(session, child.parent_id, NEEDED),
         repairs=tuple(repairs_of(session, asked.root_id)),

@@ -150,14 +150,16 @@ class ParentRun:
 
     Attributes:
         job_id: of that job.
-        max_accuracy_drop: the budget.
+        by_disagreement: whether the budgets of the curve limit the disagreement; the accuracy drop otherwise.
+        allowed: by the budget.
         budgets: that were asked for of the same curve before, the first of them first.
         files: of its artifacts those that are there, by name.
         repairs: that were fitted for points of the curve.
     """
 
     job_id: str
-    max_accuracy_drop: float
+    by_disagreement: bool
+    allowed: float
     budgets: tuple[float, ...]
     files: Mapping[str, StoredArtifact]
     repairs: tuple[JobFile, ...] = ()

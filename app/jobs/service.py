@@ -33,6 +33,7 @@ from app.queue import Notifier
 from app.storage import PRESIGNED_URL_SECONDS, BlobStore, SavedAs
 from app.teams import audit
 from app.teams.admission import Admission
+from primesvt_client.another_budget import limit_of
 from primesvt_client.facts import CheckpointFacts, DataSetFacts, ProblemFacts, read
 from primesvt_client.states import Priority
 from primesvt_core.preflight import Inputs, Preflight
@@ -88,8 +89,8 @@ class JobService:
         """
         if new.parent_id is None:
             return asked_alone(new)
-        drop = check_another_budget(new)
-        return asked_of(new, open_parent(self.database, self.store, team, new.parent_id), drop)
+        budget = check_another_budget(new)
+        return asked_of(new, open_parent(self.database, self.store, team, new.parent_id), budget)
 
     def _submit(self, team: str, asked: Asked, digest: str, key: str | None, retry_of: str | None) -> tuple[str, bool]:
         with self.database.session() as session:
@@ -101,8 +102,8 @@ class JobService:
             row.retry_of = retry_of
             session.add(row)
             session.flush()
-            if asked.drop is not None:
-                ask(session, row, asked.drop)
+            if asked.budget is not None:
+                ask(session, row, asked.budget.allowed_drop or 0.0)
             if key is not None:
                 answered = IdempotencyRow(
                     id=new_id("idem"), team_id=team, key=key, request_sha256=digest, job_id=row.id
@@ -226,7 +227,7 @@ class JobService:
             train_dataset_id=job.train_dataset_id, priority=job.priority, plan=job.plan,
         )  # fmt: skip
         if job.parent_id is not None:
-            budget = {"max_accuracy_drop": job.spec["budget"]["max_accuracy_drop"]}
+            budget = limit_of(job.spec["budget"])
             new = NewJob(
                 checkpoint_id="", dataset_id="", spec={"budget": budget}, name=job.name, priority=job.priority,
                 parent_id=job.parent_id,

@@ -77,7 +77,7 @@ def _page(
         parent=_parent(services, user.team_id, job),
         children=other_budgets.children_of(services, user.team_id, job),
         another_budget=other_budgets.is_offered(job, report),
-        budget_field=other_budgets.FIELD,
+        budget_field=other_budgets.field_of(job.spec),
         submission=secrets.token_urlsafe(16),
         values=values,
         errors=errors,
@@ -133,14 +133,17 @@ def retarget_job(
     user: Writer,
     services: Services,
     max_accuracy_drop: Annotated[str, Form(max_length=40)] = "",
+    max_disagreement: Annotated[str, Form(max_length=40)] = "",
     submission: Annotated[str, Form(max_length=60)] = "",
 ) -> Response:
     """Submit another budget for a finished job."""
+    typed = {"max_accuracy_drop": max_accuracy_drop, "max_disagreement": max_disagreement}
+    field = other_budgets.field_of(services.jobs.get(user.team_id, job_id).spec).name
     try:
-        child = other_budgets.submit(services, user.team_id, job_id, max_accuracy_drop, submission)
+        child = other_budgets.submit(services, user.team_id, job_id, typed[field], submission)
     except (ValueError, DomainError, PrimeSVTError) as error:
-        told = {other_budgets.FIELD.name: getattr(error, "message", str(error))}
-        return _page(request, user, services, job_id, values={"max_accuracy_drop": max_accuracy_drop}, errors=told)
+        told = {field: getattr(error, "message", str(error))}
+        return _page(request, user, services, job_id, values=typed, errors=told)
     return RedirectResponse(f"/jobs/{child.id}", 303, HEADERS)
 
 

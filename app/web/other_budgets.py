@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from app.api.deps import Services
 from app.jobs.records import Job, ListedJob, NewJob
 from app.jobs.states import JobState
 from app.paging import LARGEST_PAGE
-from app.web.form_fields import BUDGET
+from app.web.form_fields import BUDGET, FormField
 from app.web.form_values import parsed, wanted
+from primesvt_client.another_budget import LIMITS, limit_of
 from primesvt_core import __version__
 from primesvt_core.errors import NotRetargetable
 from primesvt_core.report.finished import finished_curve
 from primesvt_core.report.schema import Report
 
-FIELD = next(entry for entry in BUDGET if entry.name == "max_accuracy_drop")
-"""The input of the form: all of the budget that can be another."""
+FIELDS = {entry.name: entry for entry in BUDGET if entry.name in LIMITS}
+"""Inputs of the form: all of the budget that can be another."""
 
 
 def is_offered(job: Job, report: Report | None) -> bool:
@@ -29,6 +31,12 @@ def is_offered(job: Job, report: Report | None) -> bool:
     except NotRetargetable:
         return False
     return True
+
+
+def field_of(spec: Mapping[str, Any]) -> FormField:
+    """The input of a job's form: what the job has promised."""
+    [name] = limit_of(spec["budget"]) or ["max_accuracy_drop"]
+    return FIELDS[name]
 
 
 def children_of(services: Services, team: str, job: Job) -> Sequence[ListedJob]:
@@ -43,7 +51,7 @@ def submit(services: Services, team: str, job_id: str, typed: str, submission: s
         services: of this server.
         team: whose job it is.
         job_id: of the finished job.
-        typed: the drop, in points.
+        typed: the drop, in points, or the disagreement, in percent.
         submission: of the form, so that a double click is one job.
 
     Raises:
@@ -51,12 +59,11 @@ def submit(services: Services, team: str, job_id: str, typed: str, submission: s
         DomainError: the job has no such results any more.
         PrimeSVTError: no such budget can be promised.
     """
+    field = field_of(services.jobs.get(team, job_id).spec)
     try:
-        drop = parsed(FIELD.source, typed.strip())
+        allowed = parsed(field.source, typed.strip())
     except (ValueError, OverflowError):
-        raise ValueError(f"{typed[:40]!r} is not what belongs here: {wanted(FIELD.source)}.") from None
-    new = NewJob(
-        checkpoint_id="", dataset_id="", spec={"budget": {"max_accuracy_drop": drop}}, parent_id=job_id
-    )  # fmt: skip
-    key = hashlib.sha256(f"{submission} {job_id} {drop}".encode()).hexdigest()
+        raise ValueError(f"{typed[:40]!r} is not what belongs here: {wanted(field.source)}.") from None
+    new = NewJob(checkpoint_id="", dataset_id="", spec={"budget": {field.name: allowed}}, parent_id=job_id)
+    key = hashlib.sha256(f"{submission} {job_id} {allowed}".encode()).hexdigest()
     return services.jobs.submit(team, new, f"form-{key}")

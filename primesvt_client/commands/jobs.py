@@ -60,8 +60,9 @@ def submit(
         str | None,
         typer.Option(
             metavar="JOB",
-            help="Take another point of a finished job's curve, for another --max-accuracy-drop, without profiling"
-            " again. Everything else is that job's: give neither files nor other options of the spec.",
+            help="Take another point of a finished job's curve, for another --max-accuracy-drop, or --max-disagreement,"
+            " without profiling again. Everything else is that job's: give neither files nor other options of the"
+            " spec.",
         ),
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the job; made of the files' names if not given.")] = "",

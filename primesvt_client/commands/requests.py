@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
+from primesvt_client.another_budget import another_budget
+from primesvt_client.budget import Budget
 from primesvt_client.errors import SpecError
 from primesvt_client.plan_files import read_plan_file
 from primesvt_client.spec import CompressionSpec, parse_as
@@ -69,16 +71,21 @@ class OfParent:
     """Another budget for a finished job; nothing is uploaded."""
 
     job_id: str
-    max_accuracy_drop: float
+    budget: Budget
     paths: tuple[tuple[Path, UploadKind], ...] = ()
 
     def preflight(self, client: Client, _uploads: Sequence[UploadView]) -> PreflightView:
         """What is known of the job."""
-        return client.preflight_retarget(self.job_id, self.max_accuracy_drop)
+        return client.preflight_retarget(
+            self.job_id, self.budget.max_accuracy_drop, max_disagreement=self.budget.max_disagreement
+        )
 
     def submit(self, client: Client, _uploads: Sequence[UploadView], name: str, priority: Priority) -> JobView:
         """Queue the job."""
-        return client.retarget(self.job_id, self.max_accuracy_drop, name=name, priority=priority)
+        return client.retarget(
+            self.job_id, self.budget.max_accuracy_drop, max_disagreement=self.budget.max_disagreement, name=name,
+            priority=priority,
+        )  # fmt: skip
 
 
 def of_files(files: Files, document: Mapping[str, JsonValue]) -> OfFiles:
@@ -112,7 +119,8 @@ def of_parent(job_id: str, files: Files, document: Mapping[str, JsonValue]) -> O
     """
     if any(path is not None for path in vars(files).values()):
         raise SpecError("another budget has the files of its parent: give neither files nor a plan beside --parent")
-    budget = document.get("budget")
-    if [*document] != ["budget"] or not isinstance(budget, dict) or [*budget] != ["max_accuracy_drop"]:
-        raise SpecError("--parent takes --max-accuracy-drop and no other option of a spec: all else is the parent's")
-    return OfParent(job_id, parse_as(CompressionSpec, {"budget": budget}).budget.max_accuracy_drop or 0.0)
+    refusal = (
+        "--parent takes --max-accuracy-drop, or --max-disagreement where the job promised that, and no other option of"
+        " a spec: all else is the parent's"
+    )
+    return OfParent(job_id, another_budget(document, refusal))

@@ -75,7 +75,7 @@ class NewJobBody(Body):
         max_length=LONGEST_ID,
         pattern=ID,
         description="A finished job of whose curve another point is wanted. Its inputs and its spec hold: give"
-        " spec.budget.max_accuracy_drop and nothing else.",
+        " spec.budget.max_accuracy_drop, or max_disagreement where it promised that, and nothing else.",
     )
     plan: dict[str, JsonValue] | None = Field(
         default=None,

@@ -117,3 +117,16 @@ def test_a_parent_is_kept_while_its_child_is_not_over(first: Finished) -> None:
         client.delete(first.job.id)
     assert refusal.value.problem.code == "job_in_use"
     assert first.here.until_over(child).state is JobState.SUCCEEDED
+
+
+def test_of_a_disagreement_another_one_is_promised(first: Finished) -> None:
+    parent = first.here.client.submit(*first.inputs, {**SPEC, "budget": {"max_disagreement": 0.1}})
+    first.ended(parent, "unlabelled")
+    with pytest.raises(ServerError, match="--max-disagreement"):
+        first.here.client.retarget(parent.id, 0.08)
+    child = first.here.client.retarget(parent.id, max_disagreement=0.08)
+    report = json.loads((first.ended(child, "less") / "report.json").read_text())
+    assert report["spec"]["budget"]["max_disagreement"] == 0.08
+    assert report["family_of_budgets"]["first_budget"] == 0.1
+    assert report["verdict"] == "met"
+    assert report["confirmation"]["disagreement_upper_bound"] <= 0.08

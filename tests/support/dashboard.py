@@ -150,17 +150,24 @@ class Dashboard:
         )  # fmt: skip
         return self.services.jobs.submit(team.id, asked)
 
-    def running(self, team: Team, name: str = "", reports: int = 20) -> tuple[Job, JobClaim]:
-        job = self.queued(team, name)
+    def running(
+        self, team: Team, name: str = "", reports: int = 20, spec: dict[str, Any] | None = None
+    ) -> tuple[Job, JobClaim]:
+        job = self.queued(team, name, spec)
         claim = self.jobs.claim(job.id, "worker")
         assert claim is not None
         self.jobs.heartbeat(claim, progress()[:reports])
         return self.services.jobs.get(team.id, job.id), claim
 
     def succeeded(
-        self, team: Team, name: str = "", report: Report | None = None, more: Mapping[str, bytes] | None = None
+        self,
+        team: Team,
+        name: str = "",
+        report: Report | None = None,
+        more: Mapping[str, bytes] | None = None,
+        spec: dict[str, Any] | None = None,
     ) -> Job:
-        job, claim = self.running(team, name, reports=0)
+        job, claim = self.running(team, name, reports=0, spec=spec)
         report = report or sample_report()
         contents = {
             "report.json": report.model_dump_json(indent=2).encode(),

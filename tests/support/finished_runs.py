@@ -9,12 +9,17 @@ from primesvt_core import __version__
 from primesvt_core.report.schema import Report
 from primesvt_core.workspace import reuse
 from tests.support.dashboard import Dashboard, Team, sample_report
+from tests.support.disagreements import disagreement_report
 from tests.support.shop import Shop
 
+UNLABELLED: dict[str, Any] = {"budget": {"max_disagreement": 0.03}}
+"""Spec of a job whose budgets limit the disagreement."""
 
-def by_divergence(**fields: Any) -> Report:
-    """The sample report as a policy that goes by divergence would have written it, of this version."""
-    report = sample_report()
+
+def by_divergence(report: Report | None = None, **fields: Any) -> Report:
+    """A report, the sample one if none is given, as a policy that goes by divergence would have written it, of this
+    version."""
+    report = report or sample_report()
     points = tuple(point.model_copy(update={"divergence": 0.01 * place}) for place, point in enumerate(report.curve))
     return report.model_copy(update={"primesvt_version": __version__, "curve": points, **fields})
 
@@ -43,3 +48,9 @@ def finish(shop: Shop, claim: JobClaim, report: Report | None = None) -> str:
 def finished_on(board: Dashboard, team: Team, name: str = "first", **fields: Any) -> str:
     """A finished job of a dashboard; returns its id."""
     return board.succeeded(team, name, by_divergence(**fields), more={reuse.FILE: b"cells"}).id
+
+
+def unlabelled_on(board: Dashboard, team: Team) -> str:
+    """One that promised a disagreement on images without labels; returns its id."""
+    report = by_divergence(disagreement_report())
+    return board.succeeded(team, "unlabelled", report, more={reuse.FILE: b"cells"}, spec=UNLABELLED).id

@@ -23,7 +23,8 @@ from app.usage.quotas import stored_bytes
 from app.usage.retention import Retention
 from primesvt_core.errors import NotRetargetable, SpecError
 from primesvt_core.workspace import reuse
-from tests.support.finished_runs import by_divergence, finish
+from tests.support.disagreements import disagreement_report
+from tests.support.finished_runs import UNLABELLED, by_divergence, finish
 from tests.support.shop import PROBLEM, Shop
 
 OLD_WORKER = ("cpu", "cuda", "auto")
@@ -56,7 +57,7 @@ def claimed(shop: Shop, job: Job) -> JobClaim:
 def budgets(shop: Shop, root: str) -> list[tuple[int, str, float]]:
     rows = select(BudgetRow).where(BudgetRow.root_id == root).order_by(BudgetRow.number)
     with shop.database.session() as session:
-        return [(row.number, row.job_id, row.max_accuracy_drop) for row in session.scalars(rows)]
+        return [(row.number, row.job_id, row.allowed) for row in session.scalars(rows)]
 
 
 def test_another_budget_has_the_inputs_and_the_spec_of_its_parent(shop: Shop) -> None:
@@ -68,11 +69,26 @@ def test_another_budget_has_the_inputs_and_the_spec_of_its_parent(shop: Shop) ->
     assert shop.jobs.submit(shop.team, another(parent.id)).name == parent.name
     claim = claimed(shop, child)
     assert claim.parent is not None
-    assert (claim.parent.job_id, claim.parent.max_accuracy_drop, claim.parent.budgets) == (parent.id, 0.02, ())
+    assert (claim.parent.job_id, claim.parent.allowed, claim.parent.budgets) == (parent.id, 0.02, ())
+    assert not claim.parent.by_disagreement
     assert {*claim.parent.files} == {"report.json", reuse.FILE}
     assert b"".join(shop.store.open(claim.parent.files[reuse.FILE].blob_key)) == b"cells"
     found = shop.jobs.search(shop.team, parent_id=parent.id).items
     assert [job.parent_id for job in found] == [parent.id] * 2
+
+
+def test_of_a_curve_that_promised_a_disagreement_another_disagreement_is_asked_for(shop: Shop) -> None:
+    search = shop.jobs.submit(shop.team, replace(shop.asked(), spec=UNLABELLED))
+    root = finish(shop, shop.claimed(search), by_divergence(disagreement_report()))
+    refused(shop, root, NotRetargetable, "--max-disagreement")
+    child = shop.jobs.submit(shop.team, another(root, spec={"budget": {"max_disagreement": 0.02}}))
+    assert child.spec == {**shop.jobs.get(shop.team, root).spec, "budget": {"max_disagreement": 0.02}}
+    parent = claimed(shop, child).parent
+    assert parent is not None
+    assert (parent.by_disagreement, parent.allowed, budgets(shop, root)) == (True, 0.02, [(1, child.id, 0.02)])
+    shop.jobs.cancel(shop.team, child.id)
+    labelled = first(shop)
+    refused(shop, labelled, NotRetargetable, "--max-accuracy-drop", spec={"budget": {"max_disagreement": 0.02}})
 
 
 def test_it_runs_where_the_curve_was_found_and_on_no_worker_that_would_search(shop: Shop) -> None:
@@ -118,7 +134,7 @@ def test_many_who_ask_at_once_get_numbers_of_their_own_and_each_sees_those_befor
     for number, job_id, drop in found:
         parent = claimed(shop, shop.jobs.get(shop.team, job_id)).parent
         assert parent is not None
-        assert (parent.max_accuracy_drop, parent.budgets) == (drop, tuple(order[: number - 1]))
+        assert (parent.allowed, parent.budgets) == (drop, tuple(order[: number - 1]))
 
 
 def test_who_asks_while_another_is_asking_waits_for_its_number(shop: Shop) -> None:

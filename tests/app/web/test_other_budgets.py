@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.support.browsing import attributes, codes, forms_of, get, post, text_of
 from tests.support.dashboard import Dashboard
-from tests.support.finished_runs import finished_on
+from tests.support.finished_runs import finished_on, unlabelled_on
 
 
 def test_a_finished_job_offers_another_budget_and_lists_those_there_are(board: Dashboard) -> None:
@@ -35,6 +35,20 @@ def test_what_is_wrong_with_a_budget_stands_beside_it(board: Dashboard) -> None:
         assert attributes(sent.text, "data-error") == ["max_accuracy_drop"], typed
         assert f'value="{typed}"' in sent.text
     assert attributes(get(board, team, f"/jobs/{parent}").text, "data-child") == []
+
+
+def test_of_a_curve_that_promised_a_disagreement_the_form_asks_for_another(board: Dashboard) -> None:
+    team = board.team("unlabelled")
+    parent = unlabelled_on(board, team)
+    page = get(board, team, f"/jobs/{parent}").text
+    assert '<label for="max_disagreement">' in page
+    assert '<label for="max_accuracy_drop">' not in page
+    wrong = post(board, team, f"/jobs/{parent}/retarget", {"max_disagreement": "much"})
+    assert (wrong.status_code, attributes(wrong.text, "data-error")) == (422, ["max_disagreement"])
+    sent = post(board, team, f"/jobs/{parent}/retarget", {"max_disagreement": "2.5", "submission": "a"})
+    assert sent.status_code == 303
+    child = board.services.jobs.get(team.id, sent.headers["location"].removeprefix("/jobs/"))
+    assert (child.parent_id, child.spec["budget"]) == (parent, {"max_disagreement": 0.025})
 
 
 def test_no_other_budget_is_offered_of_a_job_that_has_none_to_promise(board: Dashboard) -> None:

@@ -71,8 +71,11 @@ def test_a_plan_needs_neither_data_nor_a_budget(tmp_path: Path) -> None:
 def test_another_budget_uploads_nothing() -> None:
     asked = of_parent("job_1", files(), submitted_document(max_accuracy_drop=0.02))
     assert asked.paths == ()
-    assert told(asked.submit(CLIENT, [], "", Priority.LOW)) == (("job_1", 0.02), {"name": "", "priority": Priority.LOW})
-    assert told(asked.preflight(CLIENT, []))[0] == ("job_1", 0.02)
+    others = {"max_disagreement": None, "name": "", "priority": Priority.LOW}
+    assert told(asked.submit(CLIENT, [], "", Priority.LOW)) == (("job_1", 0.02), others)
+    assert told(asked.preflight(CLIENT, [])) == (("job_1", 0.02), {"max_disagreement": None})
+    unlabelled = of_parent("job_1", files(), submitted_document(max_disagreement=0.04))
+    assert told(unlabelled.preflight(CLIENT, [])) == (("job_1", None), {"max_disagreement": 0.04})
 
 
 @pytest.mark.parametrize(
@@ -97,6 +100,7 @@ def test_another_budget_has_nothing_of_its_own() -> None:
             of_parent("job_1", given, DROP)
     documents: tuple[dict[str, Any], ...] = (
         {}, {**DROP, "seed": 1}, {"budget": {**DROP["budget"], "min_accuracy": 0.9}},
+        {"budget": {"max_accuracy_drop": 0.02, "max_disagreement": 0.02}}, {"budget": {"min_accuracy": 0.9}},
     )  # fmt: skip
     for document in documents:
         with pytest.raises(SpecError, match="no other option"):
