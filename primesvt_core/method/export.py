@@ -30,6 +30,9 @@ from primesvt_core.workspace.atomic import tensor_file
 
 MODEL_NAME = "model.safetensors"
 
+SPIKES_OF = 256
+"""Calibration images, at the most, over which spikes are counted: module by module, which takes long."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
@@ -144,7 +147,7 @@ class _Look:
 def _look(candidates: Candidates, model: SpikingModel, rates: Rates) -> _Look:
     images = candidates.images
     return _Look(
-        activity=measure(model, images.batches(images.splits.calibration)),
+        activity=measure(model, images.batches(images.splits.calibration[:SPIKES_OF])),
         operations=operations_of(candidates, model, rates),
     )
 

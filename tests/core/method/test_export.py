@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +16,12 @@ from safetensors.torch import load_file
 import primesvt_core
 from primesvt_core.checkpoints.precisions import is_weight
 from primesvt_core.checkpoints.stored_weights import KEY, SCALES
+from primesvt_core.evaluation.activity import measure
 from primesvt_core.evaluation.evaluate import evaluate
 from primesvt_core.exporters import masked
 from primesvt_core.intake.inspect import inspect
+from primesvt_core.layers.model import SpikingModel
+from primesvt_core.method import export
 from primesvt_core.method.candidates import fingerprint
 from primesvt_core.method.run import begin
 from primesvt_core.pipeline import Request, compress, prepare
@@ -74,6 +78,20 @@ def test_the_file_holds_int8_and_has_the_size_of_the_report(delivered: Delivered
     header = int.from_bytes(delivered.model.read_bytes()[:8], "little")
     assert report.pruned.file_bytes == 8 + header + sum(tensor.nbytes for tensor in tensors.values())
     assert report.pruned.file_bytes == delivered.model.stat().st_size
+
+
+def test_spikes_are_counted_over_the_first_calibration_images(
+    delivered: Delivered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "SPIKES_OF", 5)
+    again = request(delivered.out, weights="int8")
+    report = compress(replace(again, out=tmp_path / "again"))  # the same run, which remembers what it has found
+    images = prepare(again).images
+    model = primesvt_core.load(delivered.model)
+    assert isinstance(model, SpikingModel)
+    found = measure(model, images.batches(images.splits.calibration[:5]))
+    assert report.pruned.spikes_per_image == pytest.approx(found.spikes_per_image)
+    assert report.pruned.spikes_per_image != delivered.report.pruned.spikes_per_image
 
 
 def test_memory_is_that_of_pruning_alone(delivered: Delivered) -> None:
