@@ -1,7 +1,7 @@
 """Peak memory of one compression of a large model on many pictures: ``python -m bench.memory [--batch-sizes 1 8 50]``.
 
 A Spikformer-8-512 (30 million parameters, 224x224, T = 4, random weights) on a tar of 50,000 JPEG in 1,000 classes; the
-run is cut to 20 search images, 5 cells of the profile and 20 confirmation images.
+run is cut to 20 search images, 5 cells of the profile, 20 confirmation images and 20 for firing rates.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 GROUPS = ("block.0.mlp.fc1", "block.3.mlp.fc1", "block.7.mlp.fc1", "block.4.attn.v", "stem.2")
 SPEC = {
     "preset": "paper", "budget": {"max_accuracy_drop": 0.5}, "rates": [0.5], "groups": GROUPS, "profile": "full",
-    "splits": {"search_images": 20, "confirmation_images": 20},
+    "splits": {"search_images": 20, "confirmation_images": 20, "calibration_images": 20},
 }  # fmt: skip
 COMPRESS = [sys.executable, "-c", "from primesvt_client.commands.main import main; main()", "compress"]
 

@@ -31,7 +31,9 @@ from primesvt_core.intake.loading import load
 from primesvt_core.pipeline import Request, compress
 from primesvt_core.promise.bounds import drop_lower_bound, drop_upper_bound, paired
 from primesvt_core.report.schema import Report
+from primesvt_core.retargeting import RetargetRequest, retarget
 from primesvt_core.spec import CompressionSpec, parse
+from primesvt_core.workspace.sources import WORKSPACE
 
 METHODS = {"paper": "4", "deep": "5"}
 """Version of the method by preset: raise it when results change, so that every run is made anew."""
@@ -51,6 +53,7 @@ class Subject:
     checkpoint: Path
     data: Path
     drop: float = DROP
+    has_frames: bool = False
 
     @property
     def is_here(self) -> bool:
@@ -61,7 +64,9 @@ SUBJECTS = (
     Subject("digits", ROOT / "examples/spikformer-digits.pth.tar", ROOT / "examples/digits.npz"),
     Subject("cifar10", SHARED / "checkpoints/spikformer-2-192-cifar10.pth.tar", SHARED / "data/cifar10"),
     Subject("fashion", SHARED / "checkpoints/spikformer-8-96-fashion.pth.tar", SHARED / "data/fashion-mnist"),
-    Subject("nmnist", TRAINED / "spikingformer-nmnist.pth.tar", TRAINED / "nmnist-rest.npz", drop=0.05),
+    Subject(
+        "nmnist", TRAINED / "spikingformer-nmnist.pth.tar", TRAINED / "nmnist-rest.npz", drop=0.05, has_frames=True
+    ),
     Subject("fashion-sdt", TRAINED / "sdt-fashion.pth.tar", SHARED / "data/fashion-mnist"),
 )
 """Of the last two `examples/README.md` says how to train them."""
@@ -90,6 +95,19 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
 
 PARTED = ("digits", "cifar10")
 
+LEVERS: Mapping[str, Mapping[str, Any]] = {
+    "int8": {"preset": "deep", "weights": "int8"},
+    "fewer-steps": {"preset": "deep", "budget": {"max_time_steps": 3}},
+    "distilled": {"preset": "deep", "fine_tuning": {"seconds": 300}},
+    "distilled-half": {"preset": "deep", "fine_tuning": {"seconds": 300}, "budget": {"min_memory_saving": 0.5}},
+}
+"""The deep preset with one lever more, on every model, with every seed. Distillation needs no labels, and has ten
+minutes of a core: five of two."""
+
+OTHER_BUDGETS = (0.01, 0.015, 0.02, 0.025, 0.04)
+RETARGET: Mapping[str, Mapping[str, Any]] = {"retarget": {"preset": "deep"}}
+"""The deep preset, and then these budgets of its curve; with the first seed, on the models of `PARTED`."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -106,7 +124,8 @@ class Plan:
 
     @property
     def spec(self) -> CompressionSpec:
-        return parse({"budget": {"max_accuracy_drop": self.subject.drop}, "seed": self.seed, **self.changes})
+        budget = {"max_accuracy_drop": self.subject.drop, **self.changes.get("budget", {})}
+        return parse({**self.changes, "budget": budget, "seed": self.seed})
 
     def key(self) -> dict[str, Any]:
         """What the result depends on."""
@@ -115,6 +134,7 @@ class Plan:
             "checkpoint": _digest(self.subject.checkpoint),
             "data": _fingerprint(self.subject.data),
             "spec": {k: v for k, v in self.spec.model_dump(mode="json").items() if k != "device"},
+            **({"other_budgets": list(OTHER_BUDGETS)} if self.way in RETARGET else {}),
         }
 
 
@@ -122,7 +142,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the digits alone")
     parser.add_argument("--models", nargs="*", default=tuple(subject.name for subject in SUBJECTS))
-    parser.add_argument("--ways", nargs="*", default=(*WAYS, *PARTS), help="in the order in which they are run")
+    parser.add_argument(
+        "--ways", nargs="*", default=(*WAYS, *PARTS, *LEVERS, *RETARGET), help="in the order in which they are run"
+    )
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time, a process each: several share a GPU well")
@@ -155,7 +177,10 @@ def plans() -> Iterator[Plan]:
         for seed in SEEDS:
             for way, changes in WAYS.items():
                 yield Plan(subject, way, seed, changes)
-        for way, changes in PARTS.items() if subject.name in PARTED else ():
+            for way, changes in LEVERS.items():
+                if not (subject.has_frames and way == "fewer-steps"):  # frames bring time steps of their own
+                    yield Plan(subject, way, seed, changes)
+        for way, changes in {**PARTS, **RETARGET}.items() if subject.name in PARTED else ():
             yield Plan(subject, way, SEEDS[0], {"preset": "deep", **changes})
 
 
@@ -168,14 +193,16 @@ def run(plan: Plan, device: str) -> str:
         report = compress(
             Request(
                 checkpoint=plan.subject.checkpoint, data=plan.subject.data, spec=spec, out=folder / "out",
-                workspace=folder / "workspace",
+                workspace=folder / "out" / WORKSPACE,
             )
         )  # fmt: skip
         seconds = time.perf_counter() - began
+        others = [_another(plan, folder, drop) for drop in OTHER_BUDGETS] if plan.way in RETARGET else []
         found = {
             "key": plan.key(), "model": plan.subject.name, "way": plan.way, "seed": plan.seed, "seconds": seconds,
             "machine": processor() if report.environment["device"].startswith("cpu") else report.environment["device"],
             **_figures(report), "rest": _on_rest(plan, spec, folder / "out" / "model.safetensors"),
+            **({"others": others} if others else {}),
         }  # fmt: skip
         plan.file.parent.mkdir(parents=True, exist_ok=True)
         plan.file.write_text(json.dumps(found, indent=1) + "\n")
@@ -184,10 +211,28 @@ def run(plan: Plan, device: str) -> str:
         shutil.rmtree(folder)
 
 
+def _another(plan: Plan, folder: Path, drop: float) -> dict[str, Any]:
+    """Another budget of a finished run."""
+    began, out = time.perf_counter(), folder / f"out-{drop}"
+    report = retarget(
+        RetargetRequest(
+            run=folder / "out", max_accuracy_drop=drop, out=out, workspace=out / WORKSPACE,
+            checkpoint=plan.subject.checkpoint, data=plan.subject.data,
+        )
+    )  # fmt: skip
+    return {
+        "max_accuracy_drop": drop, "seconds": time.perf_counter() - began, "verdict": report.verdict.value,
+        "memory_saving": report.memory_saving, "drop": report.accuracy_drop,
+        "upper_bound": report.confirmation.drop_upper_bound, "candidates": report.confirmation.candidates,
+        "rest": _on_rest(plan, plan.spec, out / "model.safetensors"),
+    }  # fmt: skip
+
+
 def _figures(report: Report) -> dict[str, Any]:
     return {
         "verdict": report.verdict.value,
         "memory_saving": report.memory_saving,
+        "stored_saving": report.stored_saving,
         "accuracy": report.baseline.accuracy,
         "confirmation": {
             "samples": report.confirmation.samples,

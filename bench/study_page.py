@@ -17,6 +17,8 @@ ENOUGH = 500
 """Images of no split: a bound of fewer says nothing."""
 
 ORDER = ("deep", "sensitivity", "uniform", "gram-refit", "paper")
+LEVERS = ("int8", "fewer-steps", "distilled", "distilled-half")
+RETARGET = "retarget"
 COLOURS = {
     "deep": "#1b6ca8",
     "sensitivity": "#2a9d8f",
@@ -48,7 +50,11 @@ def study(found: Sequence[Run]) -> str:
     for model, runs in groupby(sorted(found, key=lambda run: str(run["model"])), lambda run: str(run["model"])):
         every = [*runs]
         parts += [f"### {model}\n", _ways([run for run in every if _plain(run["way"]) in ORDER])]
-        changed = [run for run in every if _plain(run["way"]) not in ORDER]
+        levers = [run for run in every if _plain(run["way"]) in LEVERS]
+        if levers:
+            parts += ["The deep preset with one lever more:\n", _ways(levers)]
+        parts += [_others(run) for run in every if _plain(run["way"]) == RETARGET]
+        changed = [run for run in every if _plain(run["way"]) not in (*ORDER, *LEVERS, RETARGET)]
         if changed:
             parts += ["One part of the deep preset exchanged, one seed:\n", _ways(changed)]
     return "\n".join(parts)
@@ -88,13 +94,38 @@ def _ways(runs: Sequence[Run]) -> str:
             )
         confirmed = [run["confirmation"] for run in own]
         rows.append(
-            f"| {way} | {len(own)} | {_spread([run['memory_saving'] for run in own], 100, 1)} %"
+            f"| {way} | {len(own)} | {_spread([run['memory_saving'] for run in own], 100, 1)} %{_stored(own)}"
             f" | {_spread([c['drop'] for c in confirmed], 100, 2)}"
             f" | {_spread([c['upper_bound'] for c in confirmed], 100, 2)} | {none}"
             f" | {_spread([run['seconds'] for run in own], 1, 0)} |"
         )
     machines = sorted({str(run["machine"]) for run in runs})
     return "\n".join([*rows, "", f"Machines: {'; '.join(machines)}.", ""])
+
+
+def _stored(runs: Sequence[Run]) -> str:
+    """What is saved of the stored bytes, where that is more than pruning saves."""
+    saved = [run["stored_saving"] for run in runs if (run.get("stored_saving") or 0) > run["memory_saving"] + 0.01]
+    return f", of stored bytes {_spread(saved, 100, 1)} %" if saved else ""
+
+
+def _others(run: Run) -> str:
+    """Other budgets of one finished run, which took its whole time."""
+    rows = [
+        f"Other budgets of the curve of one run ({run['way']}, seed {run['seed']}, {run['seconds']:.0f} s;"
+        f" {run['machine']}):\n",
+        "| budget, points | verdict | saved | drop, confirmation | its bound | drop, no split | seconds | share |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for one in run["others"]:
+        rest = _rest(one)
+        apart = "too few images" if rest is None else f"{100 * rest['drop']:.2f}"
+        rows.append(
+            f"| {100 * one['max_accuracy_drop']:.1f} | {one['verdict']} | {100 * one['memory_saving']:.1f} %"
+            f" | {100 * one['drop']:.2f} | {100 * one['upper_bound']:.2f} | {apart} | {one['seconds']:.0f}"
+            f" | {one['seconds'] / run['seconds']:.2f} |"
+        )
+    return "\n".join([*rows, ""])
 
 
 def _rest(run: Run) -> dict[str, Any] | None:
