@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from primesvt_core.checkpoints.limits import Limits
@@ -22,6 +22,9 @@ AVERAGED = (
 
 RESERVED = "__metadata__"
 """What safetensors keeps beside the tensors."""
+
+DESCRIPTION = "primesvt"
+"""Of a file of our own: what it says of its model."""
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*\Z")
 Items = list[tuple[Any, Any]]
@@ -41,6 +44,7 @@ class Contents:
     tensors: Mapping[str, Tensor]
     args: Mapping[str, PlainValue]
     notes: tuple[str, ...]
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def unpack(root: Any, wanted: str | None, limits: Limits) -> Contents:
@@ -68,7 +72,7 @@ def unpack(root: Any, wanted: str | None, limits: Limits) -> Contents:
     offered = _offered(found)
     name = _choose(found, offered, wanted)
     tensors = _state_dict(found[name], limits)
-    return Contents(name, offered, tensors, _args(items), tuple(_beside(items, name, offered)))
+    return Contents(name, offered, tensors, _args(items), tuple(_beside(items, name, offered)), _metadata(items))
 
 
 def _kind(value: Any) -> str:
@@ -159,6 +163,11 @@ def _args(items: Items) -> dict[str, PlainValue]:
     pairs = [("arch", beside.get("arch")), *(mapping(source) or [])]
     named = [(key, _numbers(value)) for key, value in pairs if isinstance(key, str) and len(key) <= FEW]
     return {key: tuple(value) if isinstance(value, list) else value for key, value in named if _is_kept(value)}
+
+
+def _metadata(items: Items) -> dict[str, str]:
+    """What a file of our own says of its model, as safetensors files have it in their metadata."""
+    return {key: value for key, value in items if key == DESCRIPTION and isinstance(value, str)}
 
 
 def _numbers(value: Any) -> Any:

@@ -46,7 +46,7 @@ class Checkpoint:
         containers: every key with weights, the preferred first.
         tensors: shapes and dtypes, names without the prefixes that wrappers add.
         args: plain values of the training script's arguments and ``arch``, where the file has them.
-        metadata: of a safetensors file.
+        metadata: of a safetensors file; of a torch file what one of our own says of its model.
         notes: what was ignored or changed.
         sha256: of the file.
         located: where each tensor lies.
@@ -109,7 +109,7 @@ def _read(path: Path, limits: Limits, container: str | None) -> Checkpoint:
         tensors, changed = unwrap(contents.tensors)
         located = _locate(structure, tensors)
         chosen, containers, args, notes = contents.container, contents.containers, contents.args, contents.notes
-        notes = (*changed, *notes)
+        notes, metadata = (*changed, *notes), contents.metadata
     for name in located:
         checked_name(name, limits)
     weights = stored_precision(metadata)

@@ -1,4 +1,4 @@
-"""The library's commands: inspect, evaluate, compress, export; other modules have prune and retarget.
+"""The library's commands: inspect, evaluate, compress; other modules have prune, retarget and export.
 
 The distribution adds them to ``primesvt`` through the entry-point group ``primesvt.commands``. What computes is
 imported when a command runs, by name: so ``--help`` answers at once, without torch.
@@ -22,7 +22,6 @@ from primesvt_client.console import err, out, print_json, progress_bars
 from primesvt_client.errors import ReportedError
 from primesvt_client.options import (
     Checkpoint,
-    Container,
     Data,
     Device,
     Json,
@@ -37,7 +36,6 @@ from primesvt_core import spec as specs
 from primesvt_core.cli.choices import lists_choices
 from primesvt_core.cli.numbers import numbered
 from primesvt_core.errors import SpecError
-from primesvt_core.exporters import EXPORTERS
 from primesvt_core.types import Step
 from primesvt_core.workspace import reuse
 from primesvt_core.workspace.sources import Sources, keep_sources
@@ -47,6 +45,9 @@ if TYPE_CHECKING:
     from primesvt_core.evaluation.evaluate import Evaluation
     from primesvt_core.report.schema import Report
 
+
+SPLITS = ("auto", "all", "calibration", "search", "confirmation", "rest")
+"""What ``--split`` may be."""
 
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")]
 Earlier = Annotated[
@@ -74,7 +75,7 @@ def inspect(
     json: Json = False,
 ) -> None:
     """Inspect a checkpoint: family, config, assumptions, layers by size. Nothing of it is run."""
-    _check_has_images(data, reading)
+    check_has_images(data, reading)
     look = import_module("primesvt_core.intake.inspect").inspect
     document = look(checkpoint, reading.assumptions, container=reading.container).to_json()
     if data is not None:
@@ -113,7 +114,7 @@ def inspect(
     out.print(table)
 
 
-def _check_has_images(data: Path | None, reading: Reading) -> None:
+def check_has_images(data: Path | None, reading: Reading) -> None:
     if data is None and (reading.classes, reading.pixels) != (specs.ClassReading(), specs.PixelReading()):
         raise SpecError(
             "--class-order, --allow-fewer-classes, --value-range, --mean, --std, --resize and --crop say how images are"
@@ -169,8 +170,8 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Measure the accuracy of an original or pruned model."""
-    if split not in ("auto", "all", "calibration", "search", "confirmation", "rest"):
-        raise SpecError(f"--split {split}: use auto, all, calibration, search, confirmation or rest")
+    if split not in SPLITS:
+        raise SpecError(f"--split {split}: use {', '.join(SPLITS)}")
     with progress_bars(baseline="measuring") as report:
         found: Evaluation = import_module("primesvt_core.evaluation.evaluate").evaluate(
             model,
@@ -228,31 +229,6 @@ def compress(
         print_json(report.model_dump(mode="json"))
         return
     print_result(report, out_dir)
-
-
-@lists_choices
-def export(
-    model: Annotated[Path, typer.Argument(help="Model that PrimeSVT pruned.", show_default=False)],
-    original: Annotated[Path, typer.Option("--original", help="Checkpoint that it came from.", show_default=False)],
-    out_file: Annotated[Path, typer.Option("--out", help="File to write.", show_default=False)],
-    kind: Annotated[
-        str,
-        typer.Option(
-            "--to", help="masked: at the original's shapes, silent where channels are gone, for the public code."
-        ),
-    ] = "masked",
-    container: Container = None,
-) -> None:
-    """Write a pruned model for other software."""
-    if out_file.exists():
-        raise SpecError(f"{out_file} exists; give another file for --out")
-    if not out_file.parent.is_dir():
-        raise SpecError(f"there is no folder {out_file.parent} for --out")
-    exporter = EXPORTERS.load(kind)
-    if exporter.suffix not in (None, out_file.suffix):
-        raise SpecError(f"--to {kind} writes {exporter.suffix} files; give such a name for --out, not {out_file.name}")
-    exporter.write(model, original, out_file, container)
-    out.print(f"written: {out_file}", markup=False, soft_wrap=True)
 
 
 def print_result(report: Report, out_dir: Path) -> None:

@@ -88,15 +88,15 @@ def evaluate(
         sizes or (own.splits if own else SplitSizes()),
         seed=own.seed if seed is None and own else seed or 0,
         batch_size=batch_size or (own.batch_size if own else DEFAULT_BATCH),
-        classes=_class_reading(classes or BY_FAMILY, own),
+        classes=class_reading(classes or BY_FAMILY, own),
         value_range=value_range,
     )
     if not images.data.is_labelled:
         raise DataError(
             f"{images.data.name} has no labels: no accuracy can be measured on it; give labels", code="data_unlabelled"
         )
-    split_name = _split(split_name, images, own)
-    chosen = _indices(images, split_name)
+    split_name = split_meant(split_name, images, own)
+    chosen = indices_of(images, split_name)
     network = load(model, assumptions, container=container)
     said = answers(network.to(place), images.blocks(chosen), _counting(report, len(chosen), f"{split_name} images"))
     correct, samples = sum(said.right), len(said.right)
@@ -128,7 +128,7 @@ def _notes(data: DataSet, chosen: Sequence[int], said: Answers, outputs: int) ->
     yield from chance_notes(sum(said.right), labels, data.classes, outputs)
 
 
-def _split(name: SplitName, images: SplitImages, own: Provenance | None) -> SplitName:
+def split_meant(name: SplitName, images: SplitImages, own: Provenance | None) -> SplitName:
     """The split that ``auto`` means; any other is itself."""
     if name != "auto":
         return name
@@ -136,7 +136,7 @@ def _split(name: SplitName, images: SplitImages, own: Provenance | None) -> Spli
     return "confirmation" if confirmed_here else "all"
 
 
-def _class_reading(given: ClassReading, own: Provenance | None) -> ClassReading:
+def class_reading(given: ClassReading, own: Provenance | None) -> ClassReading:
     """What the caller gave, and for the rest what the model was pruned with."""
     if own is None:
         return given
@@ -146,7 +146,12 @@ def _class_reading(given: ClassReading, own: Provenance | None) -> ClassReading:
     )
 
 
-def _indices(images: SplitImages, name: str) -> Sequence[int]:
+def indices_of(images: SplitImages, name: str) -> Sequence[int]:
+    """The images of a split; ``all`` and ``rest`` are none of the three.
+
+    Raises:
+        DataError: if none is left.
+    """
     if name == "all":
         return range(len(images.data))
     if name != "rest":

@@ -8,10 +8,11 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, JsonValue, Validati
 
 from primesvt_client.spec_types import ClassOrder, ValueRange
 from primesvt_core.checkpoints import Checkpoint
+from primesvt_core.checkpoints.containers import DESCRIPTION
 from primesvt_core.errors import CheckpointMismatch
 from primesvt_core.spec import PreprocessingOverrides, SplitSizes
 
-METADATA_KEY = "primesvt"
+METADATA_KEY = DESCRIPTION
 SHOWN = 5
 """Fields that an error names."""
 

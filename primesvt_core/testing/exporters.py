@@ -1,4 +1,4 @@
-"""What every exporter must hold: one whole file or none, and its inputs as they were."""
+"""What every exporter must hold: all that it says it writes or nothing, and its inputs as they were."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 from safetensors.torch import save_file
 
 from primesvt_core.errors import PrimeSVTError
-from primesvt_core.exporters import EXPORTERS, Exporter
+from primesvt_core.exporters import EXPORTERS, Exporter, Original
+from primesvt_core.exporting import ExportRequest, export, report_path
 from primesvt_core.testing.models import FamilyModel, tiny
 
 RATE = 0.5
@@ -21,9 +22,14 @@ class ExporterSuite:
     key: ClassVar[str]
 
     @pytest.fixture
-    def exporter(self) -> Exporter:
+    def target(self) -> str:
+        """The key of the exporter under test."""
+        return self.key
+
+    @pytest.fixture
+    def exporter(self, target: str) -> Exporter:
         """The exporter under test."""
-        return EXPORTERS.load(self.key)
+        return EXPORTERS.load(target)
 
     @pytest.fixture
     def model(self) -> FamilyModel:
@@ -31,49 +37,51 @@ class ExporterSuite:
         return tiny()
 
     @pytest.fixture
-    def pruned(self, model: FamilyModel, tmp_path: Path) -> Path:
-        """The file of the pruned model."""
-        model.save_pruned(model.plan(RATE), tmp_path / "model.safetensors")
-        return tmp_path / "model.safetensors"
+    def request_(self, target: str, exporter: Exporter, model: FamilyModel, tmp_path: Path) -> ExportRequest:
+        """To export a pruned model to a folder in which nothing is."""
+        pruned, original, out = tmp_path / "model.safetensors", tmp_path / "original.safetensors", tmp_path / "out"
+        model.save_pruned(model.plan(RATE), pruned)
+        save_file(model.state, original)
+        out.mkdir()
+        suffix = exporter.suffixes[0] if exporter.suffixes else ""
+        return ExportRequest(
+            model=pruned,
+            target=target,
+            out=out / f"exported{'' if exporter.is_folder else suffix}",
+            original=original if exporter.original is Original.NEEDED else None,
+        )
 
-    @pytest.fixture
-    def original(self, model: FamilyModel, tmp_path: Path) -> Path:
-        """The file of the original."""
-        save_file(model.state, tmp_path / "original.safetensors")
-        return tmp_path / "original.safetensors"
+    def test_it_writes_what_it_says_and_no_other(self, exporter: Exporter, request_: ExportRequest) -> None:
+        before = request_.model.read_bytes()
+        report = export(request_)
+        root = request_.out if exporter.is_folder else request_.out.parent
+        told = report_path(exporter, request_.out)
+        assert {*_contents(root)} == {*(root / file.name for file in report.files), told}
+        assert all((root / file.name).stat().st_size == file.bytes > 0 for file in report.files)
+        assert report.model_validate_json(told.read_bytes()).files == report.files
+        assert request_.model.read_bytes() == before
 
-    @pytest.fixture
-    def out(self, exporter: Exporter, tmp_path: Path) -> Path:
-        """The file to write, in a folder of its own."""
-        (tmp_path / "out").mkdir()
-        return tmp_path / "out" / f"exported{exporter.suffix or ''}"
+    def test_its_check_says_what_was_compared(self, request_: ExportRequest) -> None:
+        check = export(request_).check
+        assert check.compared
+        assert len(check.model_dump()) > len(("compared", "notes"))  # it has a figure
 
-    def test_it_writes_that_file_and_no_other(
-        self, exporter: Exporter, pruned: Path, original: Path, out: Path
-    ) -> None:
-        before = pruned.read_bytes(), original.read_bytes()
-        exporter.write(pruned, original, out, None)
-        assert [*out.parent.iterdir()] == [out]
-        assert out.stat().st_size
-        assert (pruned.read_bytes(), original.read_bytes()) == before
+    def test_the_same_model_has_the_same_export(self, request_: ExportRequest) -> None:
+        again = ExportRequest(**{**vars(request_), "out": request_.out.parent / "again" / request_.out.name})
+        again.out.parent.mkdir()
+        assert export(request_) == export(again)  # with the digests of all files
 
-    def test_the_same_model_has_the_same_export(
-        self, exporter: Exporter, pruned: Path, original: Path, out: Path
-    ) -> None:
-        exporter.write(pruned, original, out, None)
-        first = out.read_bytes()
-        out.unlink()
-        exporter.write(pruned, original, out, None)
-        assert out.read_bytes() == first
-
-    def test_of_a_damaged_model_nothing_is_written(
-        self, exporter: Exporter, pruned: Path, original: Path, out: Path
-    ) -> None:
-        pruned.write_bytes(pruned.read_bytes()[:-1])
+    def test_of_a_damaged_model_nothing_is_written(self, request_: ExportRequest) -> None:
+        request_.model.write_bytes(request_.model.read_bytes()[:-1])
         with pytest.raises(PrimeSVTError):
-            exporter.write(pruned, original, out, None)
-        assert [*out.parent.iterdir()] == []
+            export(request_)
+        assert [*request_.out.parent.iterdir()] == []
 
-    def test_its_suffix_is_one(self, exporter: Exporter) -> None:
+    def test_suffixes_are_what_a_path_has(self, exporter: Exporter) -> None:
         """What ``primesvt export`` compares names with."""
-        assert exporter.suffix is None or exporter.suffix == Path(f"name{exporter.suffix}").suffix
+        assert all(suffix == Path(f"name{suffix}").suffix for suffix in (*exporter.suffixes, *exporter.companions))
+        assert not (exporter.is_folder and (exporter.suffixes or exporter.companions))
+
+
+def _contents(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
