@@ -1,11 +1,9 @@
-"""How a model behaves on images: how many spikes, how much memory, how fast."""
+"""How a model behaves on images: how many spikes, how much memory."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from statistics import median
 
 import torch
 from torch import Tensor, nn
@@ -24,17 +22,15 @@ class Activity:
         spikes_per_image: summed over neurons and time steps.
         firing_rates: mean spikes per neuron and time step, by neuron layer.
         peak_activation_bytes: largest input plus output of one layer, for one image.
-        latency_seconds: median time of one image on this machine.
     """
 
     spikes_per_image: float
     firing_rates: dict[str, float]
     peak_activation_bytes: int
-    latency_seconds: float
 
 
 def measure(model: SpikingModel, batches: Iterable[Batch]) -> Activity:
-    """Measure spikes over all the images, activation memory and latency on the first one."""
+    """Measure spikes over all the images, and activation memory on the first one."""
     device = next(model.parameters()).device
     spikes: dict[str, float] = {name: 0.0 for name, _ in neurons(model)}
     neuron_steps = dict.fromkeys(spikes, 0)
@@ -64,7 +60,6 @@ def measure(model: SpikingModel, batches: Iterable[Batch]) -> Activity:
         spikes_per_image=sum(spikes.values()) / images,
         firing_rates={name: spikes[name] / neuron_steps[name] for name in spikes},
         peak_activation_bytes=_peak_activation(model, first),
-        latency_seconds=_latency(model, first),
     )
 
 
@@ -90,13 +85,3 @@ def _peak_activation(model: SpikingModel, image: Tensor) -> int:
         for handle in hooks:
             handle.remove()
     return peak
-
-
-def _latency(model: SpikingModel, image: Tensor, runs: int = 9) -> float:
-    times = []
-    with torch.inference_mode():
-        for _ in range(runs):
-            start = time.perf_counter()
-            model(image).cpu()
-            times.append(time.perf_counter() - start)
-    return median(times)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from hashlib import file_digest
 from pathlib import Path
 
+import torch
 from safetensors.torch import save_file
 
 from primesvt_core.costs.inference import InferenceBytes
 from primesvt_core.costs.operations import Operations
 from primesvt_core.evaluation.activity import Activity, measure
+from primesvt_core.evaluation.latency import latencies
 from primesvt_core.families._base import FamilyConfig
 from primesvt_core.intake.inspect import Inspection, inspect
 from primesvt_core.intake.lifetimes import inference_bytes
@@ -83,7 +85,8 @@ class ExportedModel:
         stored_bytes: of the file's tensors that the forward pass uses, scales of weights included.
         before: the original, measured.
         after: the exported model, measured.
-        latencies: seconds of one image, ``latency_before`` and ``latency_after``.
+        latencies: seconds of one image: medians ``latency_before`` and ``latency_after``, and quartiles, which have
+            ``_low`` and ``_high`` behind these.
         predicted: what both say of the confirmation split.
     """
 
@@ -131,7 +134,7 @@ def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedMode
         after=_measurement(
             candidates, result.point.rates, reread.config, shapes, right[1], looks["after"], path.stat().st_size
         ),
-        latencies={f"latency_{name}": look.activity.latency_seconds for name, look in looks.items()},
+        latencies=_latencies(candidates, model),
         predicted=found,
     )
 
@@ -150,6 +153,19 @@ def _look(candidates: Candidates, model: SpikingModel, rates: Rates) -> _Look:
         activity=measure(model, images.batches(images.splits.calibration[:SPIKES_OF])),
         operations=operations_of(candidates, model, rates),
     )
+
+
+def _latencies(candidates: Candidates, model: SpikingModel) -> dict[str, float]:
+    """The original and the exported model in turn, on the first calibration image."""
+    images = candidates.images
+    [batch] = images.batches(images.splits.calibration[:1])
+    image = torch.from_numpy(batch.images).to(candidates.device)
+    found = zip(("before", "after"), latencies([candidates.original, model], image), strict=True)
+    return {
+        f"latency_{name}{suffix}": seconds
+        for name, spread in found
+        for suffix, seconds in (("", spread.median), ("_low", spread.low), ("_high", spread.high))
+    }
 
 
 def _at_dtypes_of(original: Shapes, found: Shapes) -> Shapes:

@@ -281,7 +281,8 @@ class Report(_Frozen):
     model_sha256: str
     environment: dict[str, str]
     timings: dict[str, float] = Field(
-        description="Seconds per step and latencies; the one part that differs between runs."
+        description="Seconds per step, and latencies of one image: medians and, with _low and _high, quartiles of runs"
+        " in turn; the one part that differs between runs."
     )
 
     @field_validator("spec", mode="before")
@@ -303,6 +304,24 @@ class Report(_Frozen):
     def by_disagreement(self) -> bool:
         """Whether the disagreement with the original is what is promised."""
         return self.disagreement is not None
+
+    @property
+    def latency_words(self) -> str | None:
+        """What the latencies of one image tell, in words; None of a report from before their spread was measured."""
+        before, after = (self._quartiles(name) for name in ("latency_before", "latency_after"))
+        if before is None or after is None:
+            return None
+        if before[0] <= after[1] and after[0] <= before[1]:
+            return "the difference is within the spread of the runs"
+        return (
+            "shorter by more than the spread of the runs"
+            if after[1] < before[0]
+            else ("longer by more than the spread of the runs")
+        )
+
+    def _quartiles(self, name: str) -> tuple[float, float] | None:
+        low, high = self.timings.get(f"{name}_low"), self.timings.get(f"{name}_high")
+        return None if low is None or high is None else (low, high)
 
     @property
     def exceeds_operations(self) -> bool:

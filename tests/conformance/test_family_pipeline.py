@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from primesvt_core.cli.fitting import fits
 from primesvt_core.data import batches, open_data
 from primesvt_core.evaluation.evaluate import evaluate
-from primesvt_core.exporters.masked import export
+from primesvt_core.exporting import ExportRequest, export
 from primesvt_core.families._base import Value
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import build as build_model
@@ -149,7 +149,8 @@ def test_a_pruned_model_is_pruned_again(tmp_path: Path) -> None:
 
 def _check_export(folder: Path, original: Path, data: Path, accuracy: float) -> None:
     """The export for the public code has the original's names and shapes, and the pruned model's accuracy."""
-    export(folder / "out" / "model.safetensors", original, folder / "masked.pth")
+    model = folder / "out" / "model.safetensors"
+    export(ExportRequest(model=model, target="masked", out=folder / "masked.pth", original=original))
     was = inspect(original)
     asked = {field: getattr(was.config, field) for field in was.family.hyperparameters}
     assert inspect(folder / "masked.pth", asked).shapes == was.shapes

@@ -24,12 +24,11 @@ from primesvt_client import console
 from primesvt_client.commands.command_line import command_line
 from primesvt_client.options import reading
 from primesvt_core import spec as specs
-from primesvt_core.cli.commands import change, export
+from primesvt_core.cli.commands import change
 from primesvt_core.errors import SpecError
 from tests.support import tiny
 from tests.support.commands import primesvt
 from tests.support.embedded import QUICK
-from tests.support.plugins import documented
 
 START = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
@@ -123,15 +122,6 @@ def test_wrong_input_is_status_2_says_what_and_leaves_nothing(
     assert done.returncode == 2
     assert expected in done.stderr
     assert [*tmp_path.iterdir()] == []
-
-
-def test_an_exporter_refuses_names_with_another_suffix(tmp_path: Path) -> None:
-    with (
-        documented("exporters", "listing", tmp_path),
-        pytest.raises(SpecError, match=r"--to listing writes \.json files"),
-    ):
-        export(CHECKPOINT, CHECKPOINT, tmp_path / "model.pth", "listing")
-    assert not (tmp_path / "model.pth").exists()
 
 
 def test_an_impossible_budget_is_refused_before_any_work(tmp_path: Path) -> None:

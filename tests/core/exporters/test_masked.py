@@ -11,8 +11,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from primesvt_core.errors import CheckpointMismatch
-from primesvt_core.exporters import masked
+from primesvt_core.errors import CheckpointMismatch, SpecError
+from primesvt_core.exporters import _public
+from primesvt_core.exporting import ExportRequest, export
 from primesvt_core.families import FAMILIES
 from primesvt_core.families._base import FamilyConfig
 from primesvt_core.families.spikformer import FAMILY
@@ -37,6 +38,10 @@ def pruned(family: str, config: FamilyConfig, state: dict[str, Tensor], plan: Pl
     save_file(state, path, metadata(provenance))
 
 
+def masked(model: Path, original: Path, out: Path, container: str | None = None) -> None:
+    export(ExportRequest(model=model, target="masked", out=out, original=original, container=container))
+
+
 @pytest.mark.parametrize("name", ["full.pth", "full.safetensors"])
 def test_an_export_that_fails_leaves_no_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, original, out = tmp_path / "model.safetensors", tmp_path / "original.pth", tmp_path / "out"
@@ -53,12 +58,12 @@ def test_an_export_that_fails_leaves_no_file(name: str, tmp_path: Path, monkeypa
 
         with monkeypatch.context() as disk:
             disk.setattr(torch, "save", full)
-            disk.setattr(masked, "save_file", full)
+            disk.setattr(_public, "save_file", full)
             with pytest.raises(OSError, match="No space"):
-                masked.export(model, original, out / name)
+                masked(model, original, out / name)
         assert [*out.iterdir()] == []
-    masked.export(model, original, out / name)
-    assert [path.name for path in out.iterdir()] == [name]
+    masked(model, original, out / name)
+    assert sorted(path.name for path in out.iterdir()) == [name, f"{name}.export.json"]
 
 
 def test_an_original_is_run_as_its_pruned_model_is(tmp_path: Path) -> None:
@@ -68,7 +73,7 @@ def test_an_original_is_run_as_its_pruned_model_is(tmp_path: Path) -> None:
     model, original, out = tmp_path / "model.safetensors", tmp_path / "original.pth", tmp_path / "full.safetensors"
     torch.save({"net": golden.state, "model": golden.state}, original)
     pruned(zoo.family, golden.config, golden.state, golden.plan(0.5), model)
-    masked.export(model, original, out, "net")
+    masked(model, original, out, "net")
     assert {name: x.shape for name, x in load_file(out).items()} == {n: x.shape for n, x in golden.state.items()}
     assumptions = {assumption.field: assumption.value for assumption in inspect(model).assumptions}
     x = golden.input.double()
@@ -95,6 +100,14 @@ def test_another_original_is_refused(tmp_path: Path) -> None:
     pruned("spikformer", tiny.CONFIG, tiny.model().state_dict(), plan, model)
     torch.save(MODELS[0].load().state, other)
     with pytest.raises(CheckpointMismatch, match=r"other\.pth is a Spikformer \(spikingjelly\), model"):
-        masked.export(model, other, tmp_path / "out.pth")
+        masked(model, other, tmp_path / "out.pth")
     with pytest.raises(CheckpointMismatch, match="is pruned, too"):
-        masked.export(model, model, tmp_path / "out.pth")
+        masked(model, model, tmp_path / "out.pth")
+
+
+def test_a_model_that_was_not_pruned_is_refused(tmp_path: Path) -> None:
+    torch.save(tiny.model().state_dict(), tmp_path / "model.pth")
+    with pytest.raises(CheckpointMismatch, match="does not say which channels it kept"):
+        masked(tmp_path / "model.pth", tmp_path / "model.pth", tmp_path / "out.pth")
+    with pytest.raises(SpecError, match="give --original"):
+        export(ExportRequest(model=tmp_path / "model.pth", target="masked", out=tmp_path / "out.pth"))

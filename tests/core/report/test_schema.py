@@ -14,6 +14,7 @@ from primesvt_client.spec_types import LARGEST
 from primesvt_core import spec
 from primesvt_core.errors import SpecError
 from primesvt_core.report import schema as reports
+from primesvt_core.report.publishing import html
 from primesvt_core.report.schema import Report
 from primesvt_core.types import Verdict
 from tests.support.dashboard import sample_report
@@ -112,3 +113,30 @@ def test_the_published_schema_of_a_spec_judges_as_the_code_does(document: dict[s
     else:
         with pytest.raises(SpecError):
             spec.parse(document)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ((9.2, 9.4), (8.4, 8.6), "shorter by more than the spread of the runs"),
+        ((9.2, 9.4), (9.5, 9.9), "longer by more than the spread of the runs"),
+        ((9.2, 9.4), (8.0, 9.3), "the difference is within the spread of the runs"),
+        ((9.2, 9.4), (9.4, 20.0), "the difference is within the spread of the runs"),
+    ],
+)
+def test_latencies_are_told_with_their_spread(
+    before: tuple[float, float], after: tuple[float, float], words: str
+) -> None:
+    report = sample_report()
+    assert report.latency_words is None  # of before quartiles were measured
+    assert "20.0 ms" in html(report, {})
+    times = {"latency_before": before, "latency_after": after}
+    ends = ("_low", "_high")
+    quartiles = {
+        f"{name}{end}": ms / 1000 for name, found in times.items() for end, ms in zip(ends, found, strict=True)
+    }
+    measured = report.model_copy(update={"timings": {**report.timings, **quartiles}})
+    assert measured.latency_words == words
+    page = html(measured, {})
+    assert words in page
+    assert f"20.0 ({before[0]} to {before[1]}) ms" in page

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,11 +16,11 @@ from hypothesis import Phase, settings
 from torch import Tensor
 
 from primesvt_core.criteria import Criterion, Scoring
-from primesvt_core.errors import CheckpointRefused, SpecError
-from primesvt_core.exporters import Exporter
+from primesvt_core.errors import ExportError, SpecError
+from primesvt_core.exporters import Check, Export, Exporter
+from primesvt_core.exporting import ExportRequest
 from primesvt_core.families import FAMILIES
 from primesvt_core.families.spikformer import FAMILY, Config
-from primesvt_core.intake.inspect import inspect
 from primesvt_core.policies import Curve, Evaluate, PolicySearch, Problem
 from primesvt_core.policies.prioritized import POLICY
 from primesvt_core.pruning.surgery import filters
@@ -149,28 +150,41 @@ def test_a_wrong_repair_fails() -> None:
         suite.test_a_state_dict_of_half_precision_stays_one(Repair(fit=doubled), model)
 
 
-def untidy(model: Path, _original: Path, out: Path, _container: str | None) -> None:
-    out.write_text(json.dumps(inspect(model).to_json()))
+def untidy(export: Export, out: Path) -> None:
+    out.write_text(export.model.name)
     out.with_suffix(".tmp").write_text("")
 
 
-def early(model: Path, _original: Path, out: Path, _container: str | None) -> None:
-    out.write_text("{}")
-    out.write_text(json.dumps(inspect(model).to_json()))
+def fickle(_export: Export, out: Path) -> None:
+    out.write_text(str(out))
+
+
+def listed(export: Export, out: Path) -> None:
+    out.write_text(export.model.name)
+
+
+def unverified(_export: Export, _out: Path) -> Check:
+    return Check(compared="nothing")
 
 
 def test_a_wrong_exporter_fails(tmp_path: Path) -> None:
+    """One that leaves a file, one whose export is another each time, one that compares nothing."""
     suite, model, out = ExporterSuite(), tmp_path / "model.safetensors", tmp_path / "out" / "exported.json"
     out.parent.mkdir()
     tiny().save_pruned(tiny().plan(0.5), model)
-    with pytest.raises(AssertionError):
-        suite.test_it_writes_that_file_and_no_other(Exporter(write=untidy, suffix=".json"), model, model, out)
-    for file in out.parent.iterdir():
-        file.unlink()
-    with pytest.raises(AssertionError):
-        suite.test_of_a_damaged_model_nothing_is_written(Exporter(write=early, suffix=".json"), model, model, out)
-    with pytest.raises(CheckpointRefused):
-        inspect(model)
+    request = ExportRequest(model=model, target="own", out=out)
+    for write, test, expected in (
+        (untidy, suite.test_the_same_model_has_the_same_export, ExportError),
+        (fickle, suite.test_the_same_model_has_the_same_export, AssertionError),
+        (listed, suite.test_its_check_says_what_was_compared, AssertionError),
+    ):
+        own = Exporter(write=write, verify=unverified, suffixes=(".json",))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("primesvt_core.exporting.EXPORTERS", SimpleNamespace(load=lambda _key, own=own: own))
+            with pytest.raises(expected):
+                test(request)
+        shutil.rmtree(out.parent)
+        out.parent.mkdir()
 
 
 def forgetful(config: Config) -> tuple[ChannelGroup, ...]:

@@ -1,0 +1,90 @@
+"""The public layout with args evaluates as the model does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from primesvt_core.checkpoints import read
+from primesvt_core.errors import CheckpointMismatch
+from primesvt_core.evaluation.evaluate import evaluate
+from primesvt_core.exporting import ExportRequest, export
+from primesvt_core.families._recipes import overrides_of
+from primesvt_core.intake.inspect import inspect
+from primesvt_core.testing.models import FamilyModel, tiny
+from tests.support.embedded import EXAMPLES
+from tests.support.exports import saved
+from tests.support.goldens import FAMILY_KEYS
+from tests.support.references import Reference, references
+
+CHECKPOINT, DATA = EXAMPLES / "spikformer-digits.pth.tar", EXAMPLES / "digits.npz"
+FIRST = [next(iter(references(key))) for key in FAMILY_KEYS if references(key)]
+
+
+def official(model: Path, out: Path, original: Path | None = None) -> Path:
+    export(ExportRequest(model=model, target="masked" if original else "official", out=out, original=original))
+    return out
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example's model, pruned a little, with its own T, heads and preprocessing."""
+    found = inspect(CHECKPOINT)
+    state = torch.load(CHECKPOINT, weights_only=True)["model"]
+    model = FamilyModel(key="spikformer", config=found.config, state=state, input=torch.rand(2, 1, 16, 16))
+    return saved(model, tmp_path_factory.mktemp("digits") / "model.safetensors", 0.05)
+
+
+@pytest.mark.parametrize("name", ["official.pth", "official.safetensors", "official.pth.tar"])
+def test_a_pruned_model_evaluates_the_same(name: str, digits: Path, tmp_path: Path) -> None:
+    wanted = evaluate(digits, DATA, split_name="search")
+    found = evaluate(official(digits, tmp_path / name), DATA, split_name="search")
+    assert 0.3 < found.accuracy == wanted.accuracy
+    assert inspect(tmp_path / name).config == inspect(digits).config
+
+
+def test_the_masked_one_evaluates_the_same_and_is_no_pruned_model(digits: Path, tmp_path: Path) -> None:
+    full = official(digits, tmp_path / "full.pth", CHECKPOINT)
+    assert evaluate(full, DATA, split_name="search").accuracy == evaluate(digits, DATA, split_name="search").accuracy
+    assert inspect(full).config == inspect(CHECKPOINT).config
+    assert not inspect(full).provenance.plan  # type: ignore[union-attr]
+    with pytest.raises(CheckpointMismatch, match="does not say which channels it kept"):
+        official(full, tmp_path / "again.pth", CHECKPOINT)
+
+
+def test_args_alone_say_how_a_model_is_run(digits: Path, tmp_path: Path) -> None:
+    """For code that knows nothing of PrimeSVT: what a training script would have kept."""
+    content = torch.load(official(digits, tmp_path / "official.pth"), weights_only=True)
+    assert {*content} == {"state_dict", "args", "primesvt"}
+    args = content["args"]
+    assert (args["T"], args["time_steps"], args["num_heads"], args["img_size"]) == (4, 4, 4, 16)
+    torch.save({name: content[name] for name in ("state_dict", "args")}, tmp_path / "bare.pth")
+    bare = inspect(tmp_path / "bare.pth")
+    assert bare.provenance is None
+    assert bare.config == inspect(digits).config
+    assert bare.preprocessing == inspect(digits).preprocessing
+
+
+def test_an_original_of_any_kind_is_taken(tmp_path: Path) -> None:
+    out = official(CHECKPOINT, tmp_path / "official.safetensors")
+    assert inspect(out).config == inspect(CHECKPOINT).config
+    assert read(out).tensors.keys() == read(CHECKPOINT).tensors.keys()
+
+
+def test_preprocessing_is_said_as_timm_says_it(tmp_path: Path) -> None:
+    state = {"model": tiny().state, "args": {"T": 2, "num_heads": 2, "image_size": 16, "mean": [0.2], "crop_pct": 0.8}}
+    torch.save(state, tmp_path / "own.pth")
+    wanted = inspect(tmp_path / "own.pth")
+    assert (wanted.preprocessing.resize, wanted.preprocessing.mean) == (20, (0.2,))
+    args = read(official(tmp_path / "own.pth", tmp_path / "official.pth")).args
+    told = overrides_of(args, wanted.config)
+    assert (told.resize, told.mean, told.interpolation) == (20, (0.2,), wanted.preprocessing.interpolation)
+
+
+@pytest.mark.parametrize("reference", FIRST, ids=lambda reference: reference.name)
+def test_every_family_is_read_back_as_it_was(reference: Reference, tmp_path: Path) -> None:
+    path = saved(reference.load(), tmp_path / "model.safetensors", 0.5)
+    found = inspect(official(path, tmp_path / "official.pth"))
+    assert (found.config, found.preprocessing) == (inspect(path).config, inspect(path).preprocessing)
