@@ -164,6 +164,8 @@ def _models(request: ExportRequest, exporter: Exporter) -> tuple[LoadedModel, Lo
             raise SpecError(f"--to {request.target} takes no original; leave out --original")
         return load_model(request.model, request.assumptions, container=request.container), None
     if request.original is None:
+        if exporter.original is Original.OPTIONAL:
+            return load_model(request.model, request.assumptions, container=request.container), None
         raise SpecError(f"--to {request.target} needs the checkpoint that the model was pruned from; give --original")
     model = load_model(request.model, request.assumptions)
     return model, _original(model, request.original, request.container)

@@ -39,7 +39,9 @@ def export(
     original: Annotated[
         Path | None,
         typer.Option(
-            "--original", help="Checkpoint that the model was pruned from; masked needs it.", show_default=False
+            "--original",
+            help="Checkpoint that the model was pruned from: masked needs it, onnx times it.",
+            show_default=False,
         ),
     ] = None,
     data: Annotated[
@@ -114,6 +116,19 @@ def _print(report: ExportReport, out_path: Path) -> None:
     for note in check.pop("notes"):
         out.print(f"  {note}", markup=False, soft_wrap=True)
     for name, value in check.items():
-        if isinstance(value, bool | int | float | str):
-            shown = f"{value:.6g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
-            out.print(f"  {name.replace('_', ' ')}: {shown}", markup=False, soft_wrap=True)
+        for one in value if isinstance(value, list) else [value]:
+            if one is not None:
+                out.print(f"  {_plain(name)}: {_figure(one)}", markup=False, soft_wrap=True)
+
+
+def _figure(value: JsonValue) -> str:
+    """A figure, or several of one thing, for people."""
+    if isinstance(value, dict):
+        return ", ".join(f"{_plain(name)} {_figure(one)}" for name, one in value.items())
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ")

@@ -24,6 +24,7 @@ class Original(StrEnum):
     """Whether an exporter takes the checkpoint that a pruned model came from."""
 
     UNUSED = "unused"
+    OPTIONAL = "optional"
     NEEDED = "needed"
 
 
@@ -85,7 +86,7 @@ class Export:
 
     Attributes:
         model: pruned or not.
-        original: the checkpoint that a pruned model came from, where the exporter needs it.
+        original: the checkpoint that a pruned model came from, where the exporter takes it.
         options: an instance of the exporter's own `ExportOptions`.
         images: on which what was written is checked.
     """

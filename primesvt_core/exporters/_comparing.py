@@ -158,7 +158,7 @@ def _logits(model: SpikingModel, x: Array) -> Array:
 def _check_states(run: Run, reference: SpikingModel, few: Array, counts: _Counts) -> tuple[str, ...]:
     """A second run of the same images and each of them alone; what remembers the first one differs."""
     first, second = run(few), run(few)
-    if not np.array_equal(first, second):
+    if not np.array_equal(first, second, equal_nan=True):
         raise ExportError(
             f"a second run of the same images gives other logits (by {np.abs(first - second).max():.2g}): what was"
             " exported keeps a state between runs"

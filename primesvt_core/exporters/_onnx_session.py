@@ -13,12 +13,13 @@ from primesvt_core.exporters._comparing import Run
 from primesvt_core.exporters._onnx_graph import INPUT
 
 
-def session(path: Path, *, threads: int = 1, profile: Path | None = None) -> Any:
+def session(path: Path, *, threads: int = 1, spins: bool = True, profile: Path | None = None) -> Any:
     """An ``onnxruntime.InferenceSession`` on the CPU.
 
     Args:
         path: of the model.
         threads: that compute one operator.
+        spins: whether threads that have nothing to do wait busily, as onnxruntime lets them.
         profile: prefix of the file to which it writes what every operator took; None for none.
     """
     import onnxruntime
@@ -26,6 +27,8 @@ def session(path: Path, *, threads: int = 1, profile: Path | None = None) -> Any
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    if not spins:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors; what it remarks on a graph's constants is nobody's concern here
     if profile is not None:
         options.enable_profiling = True

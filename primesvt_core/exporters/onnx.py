@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
@@ -20,8 +21,8 @@ from primesvt_client.version import __version__
 from primesvt_core.checkpoints.precisions import PRECISIONS, Encoded
 from primesvt_core.data import Preprocessing
 from primesvt_core.errors import ExportError
-from primesvt_core.exporters._base import Array, Check, Export, Exporter, ExportOptions, Images
-from primesvt_core.exporters._comparing import Run, compare_logits
+from primesvt_core.exporters._base import Array, Check, Export, Exporter, ExportOptions, Images, Original
+from primesvt_core.exporters._comparing import LogitsCheck, Run, compare_logits
 from primesvt_core.exporters._onnx_graph import (
     as_bytes,
     dequantize,
@@ -32,6 +33,7 @@ from primesvt_core.exporters._onnx_graph import (
     traceable,
 )
 from primesvt_core.exporters._onnx_session import by_reference, running, session
+from primesvt_core.exporters._onnx_timing import Timing, thread_counts, time_models
 from primesvt_core.exporters._public import describe as provenance_of
 from primesvt_core.intake.loading import build
 from primesvt_core.intake.provenance import metadata
@@ -40,6 +42,16 @@ from primesvt_core.workspace.atomic import write_atomically
 
 LARGEST_BYTES = (2 << 30) - (1 << 20)
 """Of one file: what protobuf serialises."""
+
+
+class OnnxCheck(LogitsCheck):
+    """Logits in onnxruntime, and how long they take.
+
+    Attributes:
+        timings: of the file, and in turn with it of the original, where they were asked for.
+    """
+
+    timings: tuple[Timing, ...] = ()
 
 
 class Options(ExportOptions):
@@ -53,6 +65,11 @@ class Options(ExportOptions):
     preprocessing: bool = Field(
         default=False,
         description="Let the graph scale and normalise pixels: images are then uint8, at the model's size.",
+    )
+    timings: bool = Field(
+        default=False,
+        description="Measure latency and peak memory in onnxruntime with one thread and with all; with --original in"
+        " turn with the original, which is exported in the same way.",
     )
 
 
@@ -84,13 +101,15 @@ def verify(export: Export, out: Path) -> Check:
     handed = export
     if _options(export).preprocessing:
         handed = replace(export, images=ByteImages(images=export.images, preprocessing=export.model.preprocessing))
-    return compare_logits(
+    check = compare_logits(
         handed,
         _fed(export, running(opened)),
         compared=f"the file in onnxruntime with the model{', its weights rounded to int8' * is_rounded}",
         model=_network(export, weights),
         exactly=lambda: _fed(export, _in_double_precision(export, weights)),
     )
+    timings = _timings(export, out) if _options(export).timings else ()
+    return OnnxCheck(**check.model_dump(), timings=timings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +149,19 @@ class ByteImages:
 
     def _rounded(self, x: Array) -> Array:
         return preprocessed(as_bytes(x, self.preprocessing), self.preprocessing)
+
+
+def _timings(export: Export, out: Path) -> tuple[Timing, ...]:
+    """Of the file, and of the original's."""
+    image = export.images.first(1)
+    if _options(export).preprocessing:
+        image = as_bytes(image, export.model.preprocessing)
+    with TemporaryDirectory() as folder:
+        models = {"exported": out}
+        if export.original is not None:
+            models = {"original": Path(folder) / "original.onnx", **models}
+            write(replace(export, model=export.original, original=None), models["original"])
+        return time_models(models, image, thread_counts())
 
 
 def _options(export: Export) -> Options:
@@ -201,6 +233,7 @@ EXPORTER = Exporter(
     write=write,
     verify=verify,
     suffixes=(".onnx",),
+    original=Original.OPTIONAL,
     options=Options,
     packages={"onnx": ("onnx", "onnxscript", "onnxruntime")},
 )

@@ -52,7 +52,7 @@ def test_an_export_that_fails_leaves_no_file(name: str, tmp_path: Path, monkeypa
 
     for fault in (OSError(28, "No space left"), RuntimeError("No space left"), SafetensorError("No space left")):
 
-        def full(_state: Any, path: Path, fault: Exception = fault) -> None:
+        def full(_state: Any, path: Path, *_metadata: Any, fault: Exception = fault) -> None:
             path.write_bytes(b"half")
             raise fault
 
