@@ -22,7 +22,7 @@ from primesvt_core.evaluation.splits import BY_FAMILY, SplitName, open_as_they_a
 from primesvt_core.exporters import EXPORTERS, Export, Exporter, ExportOptions, Original
 from primesvt_core.exporters._base import Images
 from primesvt_core.exporters._images import DataImages, drawn_for
-from primesvt_core.exporters._loaded import LoadedModel, load_model
+from primesvt_core.exporters._loaded import LoadedModel, load_model, told_classes
 from primesvt_core.exporters._reporting import REPORT, ExportedFile, ExportReport, SourceModel
 from primesvt_core.families._base import Value
 from primesvt_core.pruning.groups import memory_bytes, parameter_count
@@ -42,7 +42,6 @@ class CheckData:
         split: which of its images, as `primesvt_core.evaluation.evaluate` has it.
         most: how many of them, the first ones.
         classes: which class has which number.
-        preprocessing: what differs from the model's own.
         value_range: the values of black and white of arrays.
     """
 
@@ -50,7 +49,6 @@ class CheckData:
     split: SplitName = "auto"
     most: int = MOST_IMAGES
     classes: ClassReading = BY_FAMILY
-    preprocessing: PreprocessingOverrides = field(default_factory=PreprocessingOverrides)
     value_range: ValueRange | None = None
 
 
@@ -65,6 +63,7 @@ class ExportRequest:
         original: the checkpoint that a pruned model came from, where the exporter needs it.
         assumptions: config fields that weights do not determine, which the caller knows.
         container: which weights of a checkpoint that has several; of the original where there is one.
+        preprocessing: what differs from what the model's file and its family say.
         options: of the exporter.
         data: on whose images it is checked; drawn ones unless given.
         has_frames: whether the model takes frames of events; as the data set has it, or by its channels, unless given.
@@ -76,6 +75,7 @@ class ExportRequest:
     original: Path | None = None
     assumptions: Mapping[str, Value] = field(default_factory=dict)
     container: str | None = None
+    preprocessing: PreprocessingOverrides = field(default_factory=PreprocessingOverrides)
     options: Mapping[str, JsonValue] = field(default_factory=dict)
     data: CheckData | None = None
     has_frames: bool | None = None
@@ -96,7 +96,8 @@ def export(request: ExportRequest) -> ExportReport:
     options = _options(request.target, exporter, request.options)
     model, original = _models(request, exporter)
     images, notes = _images(request, model)
-    handed = Export(model=model, original=original, options=options, images=images)
+    classes = images.classes or told_classes(model)
+    handed = Export(model=model, original=original, options=options, images=images, classes=classes)
     with _staged(request.out) as staging:
         exporter.write(handed, staging / request.out.name)
         check = exporter.verify(handed, staging / request.out.name)
@@ -108,7 +109,7 @@ def export(request: ExportRequest) -> ExportReport:
             original=_described(original) if original else None,
             input="frames" if images.has_frames else "images",
             preprocessing=model.preprocessing,
-            classes=images.classes,
+            classes=classes,
             options=to_jsonable_python(options),
             check=check,
             notes=(*model.inspection.notes, *notes),
@@ -159,16 +160,19 @@ def _options(target: str, exporter: Exporter, given: Mapping[str, JsonValue]) ->
 
 
 def _models(request: ExportRequest, exporter: Exporter) -> tuple[LoadedModel, LoadedModel | None]:
-    if exporter.original is Original.UNUSED:
-        if request.original is not None:
-            raise SpecError(f"--to {request.target} takes no original; leave out --original")
-        return load_model(request.model, request.assumptions, container=request.container), None
-    if request.original is None:
-        if exporter.original is Original.OPTIONAL:
-            return load_model(request.model, request.assumptions, container=request.container), None
+    """The model and, where the exporter takes it, the original; the container is of the one that is no file of ours.
+
+    Raises:
+        SpecError: if an original is missing, or nobody takes it.
+    """
+    if exporter.original is Original.UNUSED and request.original is not None:
+        raise SpecError(f"--to {request.target} takes no original; leave out --original")
+    if exporter.original is Original.NEEDED and request.original is None:
         raise SpecError(f"--to {request.target} needs the checkpoint that the model was pruned from; give --original")
-    model = load_model(request.model, request.assumptions)
-    return model, _original(model, request.original, request.container)
+    container = request.container if request.original is None else None
+    model = load_model(request.model, request.assumptions, container=container, overrides=request.preprocessing)
+    original = None if request.original is None else _original(model, request.original, request.container)
+    return model, original
 
 
 def _original(pruned: LoadedModel, path: Path, container: str | None) -> LoadedModel:
@@ -194,7 +198,7 @@ def _images(request: ExportRequest, model: LoadedModel) -> tuple[Images, tuple[s
     opened = open_as_they_are(
         model.inspection,
         data.source,
-        data.preprocessing,
+        request.preprocessing,
         own.splits if own else SplitSizes(),
         seed=own.seed if own else 0,
         batch_size=own.batch_size if own else DEFAULT_BATCH,

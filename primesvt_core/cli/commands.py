@@ -75,7 +75,7 @@ def inspect(
     json: Json = False,
 ) -> None:
     """Inspect a checkpoint: family, config, assumptions, layers by size. Nothing of it is run."""
-    check_has_images(data, reading)
+    _check_has_images(data, reading)
     look = import_module("primesvt_core.intake.inspect").inspect
     document = look(checkpoint, reading.assumptions, container=reading.container).to_json()
     if data is not None:
@@ -114,7 +114,7 @@ def inspect(
     out.print(table)
 
 
-def check_has_images(data: Path | None, reading: Reading) -> None:
+def _check_has_images(data: Path | None, reading: Reading) -> None:
     if data is None and (reading.classes, reading.pixels) != (specs.ClassReading(), specs.PixelReading()):
         raise SpecError(
             "--class-order, --allow-fewer-classes, --value-range, --mean, --std, --resize and --crop say how images are"

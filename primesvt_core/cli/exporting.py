@@ -12,8 +12,9 @@ from pydantic import JsonValue
 from primesvt_client.console import out, print_json
 from primesvt_client.options import Json, Reading, scalar, takes_reading
 from primesvt_core.cli.choices import lists_choices
-from primesvt_core.cli.commands import SPLITS, check_has_images, print_assumptions
+from primesvt_core.cli.commands import SPLITS, print_assumptions
 from primesvt_core.errors import SpecError
+from primesvt_core.spec import ClassReading
 
 if TYPE_CHECKING:
     from primesvt_core.exporters._reporting import ExportReport
@@ -74,17 +75,18 @@ def export(
     json: Json = False,
 ) -> None:
     """Write a model for other software; it is read back and compared before it is offered."""
-    check_has_images(data, reading)
+    if data is None and (reading.classes, reading.pixels.value_range) != (ClassReading(), None):
+        raise SpecError("--class-order, --allow-fewer-classes and --value-range say how images are read; give --data")
     if split not in SPLITS:
         raise SpecError(f"--split {split}: use {', '.join(SPLITS)}")
     exporting = import_module("primesvt_core.exporting")
     checked_on = None if data is None else exporting.CheckData(
-        source=data, split=split, most=images, classes=reading.classes, preprocessing=reading.pixels.preprocessing,
-        value_range=reading.pixels.value_range,
+        source=data, split=split, most=images, classes=reading.classes, value_range=reading.pixels.value_range,
     )  # fmt: skip
     request = exporting.ExportRequest(
         model=model, target=kind, out=out_path, original=original, assumptions=reading.assumptions,
-        container=reading.container, options=_options(option or []), data=checked_on, has_frames=frames,
+        container=reading.container, preprocessing=reading.pixels.preprocessing,
+        options=_options(option or []), data=checked_on, has_frames=frames,
     )  # fmt: skip
     report: ExportReport = exporting.export(request)
     if json:

@@ -89,12 +89,14 @@ class Export:
         original: the checkpoint that a pruned model came from, where the exporter takes it.
         options: an instance of the exporter's own `ExportOptions`.
         images: on which what was written is checked.
+        classes: names in the order of the logits; none where nobody tells them.
     """
 
     model: LoadedModel
     original: LoadedModel | None = None
     options: ExportOptions = field(default_factory=ExportOptions)
     images: Images
+    classes: tuple[str, ...] = ()
 
 
 Write = Callable[[Export, Path], None]

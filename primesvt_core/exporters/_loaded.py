@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +20,7 @@ from primesvt_core.intake.inspect import Inspection, inspect
 from primesvt_core.intake.loading import build, load_state
 from primesvt_core.intake.provenance import Provenance
 from primesvt_core.layers.model import SpikingModel
+from primesvt_core.spec import PreprocessingOverrides
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,11 @@ class LoadedModel:
 
     Attributes:
         inspection: of its file: what it is, and what had to be assumed.
+        overrides: what the caller says of its preprocessing.
     """
 
     inspection: Inspection
+    overrides: PreprocessingOverrides = field(default_factory=PreprocessingOverrides)
 
     @property
     def name(self) -> str:
@@ -48,8 +52,8 @@ class LoadedModel:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """Of its images: the family's, with what the file says instead."""
-        return self.inspection.preprocessing
+        """Of its images: the family's, with what the file says instead, and over both what the caller does."""
+        return self.inspection.preprocessing.overridden(self.overrides)
 
     @property
     def provenance(self) -> Provenance | None:
@@ -81,7 +85,11 @@ class LoadedModel:
 
 
 def load_model(
-    path: Path, assumptions: Mapping[str, Value] | None = None, *, container: str | None = None
+    path: Path,
+    assumptions: Mapping[str, Value] | None = None,
+    *,
+    container: str | None = None,
+    overrides: PreprocessingOverrides | None = None,
 ) -> LoadedModel:
     """Identify a checkpoint whose weights are read when they are asked for.
 
@@ -89,6 +97,7 @@ def load_model(
         path: original or pruned, in any format that `primesvt_core.checkpoints` reads.
         assumptions: config fields that weights do not determine, which the caller knows.
         container: which weights of a file that has several.
+        overrides: of its preprocessing, which the caller knows.
 
     Raises:
         CheckpointError: if it cannot be used.
@@ -96,4 +105,16 @@ def load_model(
     """
     inspection = inspect(path, assumptions, container=container)
     inspection.check_answered()
-    return LoadedModel(inspection)
+    return LoadedModel(inspection, overrides or PreprocessingOverrides())
+
+
+def told_classes(model: LoadedModel) -> tuple[str, ...]:
+    """Names of a model's classes in the report that lies beside it, if that is its own; none otherwise."""
+    path = model.inspection.checkpoint.path.with_name("report.json")
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        names, is_its_own = report["data"]["classes"], report["model_sha256"] == model.inspection.checkpoint.sha256
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+    is_complete = isinstance(names, list) and len(names) == model.config.num_classes
+    return tuple(map(str, names)) if is_its_own and is_complete else ()

@@ -17,6 +17,7 @@ from primesvt_core.checkpoints.precisions import PRECISIONS, Encoded, is_weight
 from primesvt_core.data import Preprocessing
 from primesvt_core.errors import ExportError
 from primesvt_core.exporters._base import Array
+from primesvt_core.exporters._onnx_neurons import translations
 from primesvt_core.exporters._unrolled import unroll
 from primesvt_core.layers.model import SpikingModel
 
@@ -84,6 +85,7 @@ def trace(module: nn.Module, example: Tensor, *, keep_weights: bool) -> Any:
             program = torch.onnx.export(
                 module, (example,), dynamo=True, opset_version=OPSET, input_names=[INPUT], output_names=[OUTPUT],
                 dynamic_shapes=({0: batch},), optimize=not keep_weights, verbose=False,
+                custom_translation_table=translations(),
             )  # fmt: skip
     except Exception as error:  # whatever torch's exporter raises, of which it has many kinds
         raise ExportError(f"torch's exporter cannot trace the model: {str(error).splitlines()[0]}") from error

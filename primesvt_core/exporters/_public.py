@@ -33,15 +33,16 @@ UNSAID = ("input_size",)
 
 def describe(model: LoadedModel) -> Provenance:
     """What a file of our own says of a model, pruned or not."""
+    overrides = model.overrides.over(model.inspection.overrides)
     if model.provenance is not None:
-        return model.provenance
+        return model.provenance.model_copy(update={"preprocessing": overrides})
     return Provenance(
         family=model.inspection.family_key,
         config=model.config.model_dump(mode="json"),
         data_fingerprint="",
         splits=SplitSizes(),
         seed=0,
-        preprocessing=model.inspection.overrides,
+        preprocessing=overrides,
         batch_size=DEFAULT_BATCH,
         plan={},
     )

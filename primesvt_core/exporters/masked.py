@@ -9,7 +9,7 @@ from torch import Tensor
 from primesvt_core.errors import CheckpointMismatch, PruningError
 from primesvt_core.exporters._base import Check, Export, Exporter, Original
 from primesvt_core.exporters._loaded import LoadedModel
-from primesvt_core.exporters._public import SUFFIXES, arguments, verify_public, write_public
+from primesvt_core.exporters._public import SUFFIXES, arguments, describe, verify_public, write_public
 from primesvt_core.pruning.surgery import masked
 from primesvt_core.types import Plan
 
@@ -28,7 +28,7 @@ def write(export: Export, out: Path) -> None:
             f"{pruned.name} is no model that PrimeSVT pruned: it does not say which channels it kept"
         )
     state = _full_size(pruned, original, Plan(provenance.plan))
-    full = provenance.model_copy(update={"config": original.config.model_dump(mode="json"), "plan": {}})
+    full = describe(pruned).model_copy(update={"config": original.config.model_dump(mode="json"), "plan": {}})
     write_public(out, state, full, arguments(original, pruned.preprocessing))
 
 

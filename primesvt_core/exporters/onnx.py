@@ -224,7 +224,7 @@ def _metadata(export: Export) -> dict[str, object]:
             if value is not None and name not in done
         },
         "num_classes": model.config.num_classes,
-        "classes": list(export.images.classes),
+        "classes": list(export.classes),
         "time_steps": model.config.time_steps,
     }
 

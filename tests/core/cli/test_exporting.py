@@ -33,7 +33,7 @@ def test_it_tells_what_was_checked(tmp_path: Path) -> None:
     [
         (("--to", "official", "--split", "half", "--out", "a.pth"), "use auto, all"),
         (("--to", "official", "--option", "depth", "--out", "a.pth"), "write NAME=VALUE"),
-        (("--to", "official", "--mean", "0.5", "--out", "a.pth"), "give --data"),
+        (("--to", "official", "--value-range", "0:16", "--out", "a.pth"), "give --data"),
         (("--to", "official", "--assume", "depth=3", "--out", "a.pth"), "no depth to assume"),
         (("--to", "official", "--container", "ema", "--out", "a.pth"), "no weights under 'ema'"),
         (("--out", "a.pth"), "give --original"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from primesvt_core.exporters._loaded import load_model
 from primesvt_core.exporting import ExportRequest, export
 from primesvt_core.families._recipes import overrides_of
 from primesvt_core.intake.inspect import inspect
+from primesvt_core.spec import PreprocessingOverrides
 from primesvt_core.testing.models import FamilyModel, tiny
 from tests.support.embedded import EXAMPLES
 from tests.support.exports import saved
@@ -84,6 +86,26 @@ def test_preprocessing_is_said_as_timm_says_it(tmp_path: Path) -> None:
     args = read(official(tmp_path / "own.pth", tmp_path / "official.pth")).args
     told = overrides_of(args, wanted.config)
     assert (told.resize, told.mean, told.interpolation) == (20, (0.2,), wanted.preprocessing.interpolation)
+
+
+def test_preprocessing_that_the_caller_knows_is_kept(digits: Path, tmp_path: Path) -> None:
+    own = PreprocessingOverrides(mean=(0.3,), std=(0.4,))
+    for model in (CHECKPOINT, digits):
+        for name in ("official.pth", "official.safetensors"):
+            out = tmp_path / model.name.partition(".")[0] / name
+            out.parent.mkdir(exist_ok=True)
+            report = export(ExportRequest(model=model, target="official", out=out, preprocessing=own))
+            assert report.preprocessing == inspect(out).preprocessing == inspect(model).preprocessing.overridden(own)
+
+
+def test_classes_are_those_of_the_models_own_report(digits: Path, tmp_path: Path) -> None:
+    model, names = tmp_path / "model.safetensors", [f"digit {n}" for n in range(10)]
+    model.write_bytes(digits.read_bytes())
+    for number, (sha256, wanted) in enumerate([(inspect(model).checkpoint.sha256, tuple(names)), ("0" * 64, ())]):
+        told = {"data": {"classes": names}, "model_sha256": sha256}
+        (tmp_path / "report.json").write_text(json.dumps(told))
+        report = export(ExportRequest(model=model, target="official", out=tmp_path / f"{number}.pth"))
+        assert report.classes == wanted
 
 
 @pytest.mark.parametrize("reference", FIRST, ids=lambda reference: reference.name)

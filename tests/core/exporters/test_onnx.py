@@ -102,7 +102,7 @@ def test_weights_are_int8_that_the_graph_reads(tmp_path: Path) -> None:
 
 def test_pixels_are_normalised_in_the_graph(tmp_path: Path) -> None:
     config = tiny().config.model_copy(update={"in_channels": 3})
-    model = random_model("spikformer", Config.model_validate(config.model_dump()))
+    model = random_model("spikformer", Config.model_validate(config.model_dump()), seed=2)
     source = saved(model, tmp_path / "model.safetensors")
     own = inspect(source).preprocessing
     assert own.mean is not None
@@ -130,7 +130,7 @@ def test_bytes_and_back() -> None:
 
 
 def test_frames_of_events(tmp_path: Path) -> None:
-    source = saved(random_model("spikformer", FRAMES), tmp_path / "model.safetensors", 0.5)
+    source = saved(random_model("spikformer", FRAMES, seed=1), tmp_path / "model.safetensors", 0.5)
     report = export(ExportRequest(model=source, target="onnx", out=tmp_path / "frames.onnx"))
     assert report.input == "frames"
     assert session(tmp_path / "frames.onnx").get_inputs()[0].shape == ["batch", 2, 2, 32, 32]
