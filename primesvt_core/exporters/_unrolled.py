@@ -1,8 +1,8 @@
 """A model whose neurons are one operation each, without a state, which unrolls over time where it is translated.
 
-It computes the operations that spikingjelly's neurons do, in the same order, so that what is traced of the model fires
-as the model itself does; only a product with one or zero is written as a choice. As one operation it is traced once, not
-once for every time step.
+It computes what spikingjelly's neurons do, by the same operations in the same order, so that what is traced fires as
+the model itself does; only a product with one or zero is written as a choice. One operation is traced once, not once
+for every time step.
 """
 
 from __future__ import annotations

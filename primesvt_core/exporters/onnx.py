@@ -97,7 +97,7 @@ def write(export: Export, out: Path) -> None:
 def verify(export: Export, out: Path) -> Check:
     """Logits in onnxruntime are the model's; of weights that were rounded to int8, those of the rounded model."""
     weights, opened = _int8(export), session(out)
-    is_rounded = weights is not None and not export.model.stored()
+    is_rounded = weights is not None and export.model.inspection.checkpoint.weights != "int8"
     handed = export
     if _options(export).preprocessing:
         handed = replace(export, images=ByteImages(images=export.images, preprocessing=export.model.preprocessing))
@@ -213,7 +213,8 @@ def _metadata(export: Export) -> dict[str, object]:
     inside = _options(export).preprocessing
     done = ("scaled", "mean", "std") if inside else ()
     return {
-        **metadata(provenance_of(model)),
+        **metadata(provenance_of(model).model_copy(update={"plan": {}})),  # which channels were kept is long
+        "is_pruned": model.provenance is not None and bool(model.provenance.plan),
         "primesvt_version": __version__,
         "family": model.family.title,
         "source_sha256": model.inspection.checkpoint.sha256,

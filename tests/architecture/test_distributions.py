@@ -73,7 +73,7 @@ def imported_by(files: Iterable[Path]) -> set[str]:
 def test_a_distribution_declares_what_it_imports(name: str) -> None:
     declared = {distribution(requirement) for requirement in project(name)["dependencies"]}
     optional = project(name).get("optional-dependencies", {})
-    declared |= {distribution(r) for extra in ("fast", "parquet") for r in optional.get(extra, ())}
+    declared |= {distribution(r) for extra in ("fast", "parquet", "onnx") for r in optional.get(extra, ())}
     installed = {**WITH_CUDA, **packages_distributions()}
     needed = {
         OF_ITS_OWN.get(module) or canonicalize_name(installed[module][0])
@@ -96,6 +96,11 @@ def test_the_extra_of_the_suites_is_what_they_import_besides() -> None:
 USERS = {
     "fast": ["primesvt_core/engines/native.py", "primesvt_core/engines/vector_loops.py"],
     "parquet": ["primesvt_core/data/formats/parquet.py"],
+    "onnx": [
+        "primesvt_core/exporters/_onnx_graph.py",
+        "primesvt_core/exporters/_onnx_neurons.py",
+        "primesvt_core/exporters/_onnx_session.py",
+    ],
 }
 
 

@@ -9,7 +9,8 @@ from primesvt_core.testing.exporters import ExporterSuite
 
 
 class TestExporters(ExporterSuite):
-    @pytest.fixture(params=EXPORTERS.available())
-    def target(self, request: pytest.FixtureRequest) -> str:
+    @pytest.fixture(scope="class", params=EXPORTERS.available())
+    @classmethod
+    def target(cls, request: pytest.FixtureRequest) -> str:
         key: str = request.param
         return key

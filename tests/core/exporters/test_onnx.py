@@ -17,8 +17,9 @@ from primesvt_core.errors import ExportError
 from primesvt_core.exporters._comparing import LogitsCheck
 from primesvt_core.exporters._onnx_graph import as_bytes, preprocessed
 from primesvt_core.exporters._onnx_session import metadata_of, running, session
+from primesvt_core.exporters._reporting import ExportReport
 from primesvt_core.exporters.onnx import Options
-from primesvt_core.exporting import CheckData, ExportReport, ExportRequest, export
+from primesvt_core.exporting import CheckData, ExportRequest, export
 from primesvt_core.families.spikformer import BlockConfig, Config
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import build, load
@@ -45,6 +46,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ExportReport
     return out, export(request)
 
 
+@pytest.mark.thorough
 def test_the_example_is_right_on_real_images_and_not_larger_than_its_weights(
     digits: tuple[Path, ExportReport],
 ) -> None:
@@ -58,6 +60,7 @@ def test_the_example_is_right_on_real_images_and_not_larger_than_its_weights(
     assert report.classes == tuple("0123456789")
 
 
+@pytest.mark.thorough
 def test_it_says_what_a_reader_must_know(digits: tuple[Path, ExportReport]) -> None:
     opened = session(digits[0])
     (taken,), (given,) = opened.get_inputs(), opened.get_outputs()
@@ -100,6 +103,7 @@ def test_weights_are_int8_that_the_graph_reads(tmp_path: Path) -> None:
     assert [tensor.name for tensor in floats if len(tensor.dims) > 1] == []
 
 
+@pytest.mark.thorough
 def test_pixels_are_normalised_in_the_graph(tmp_path: Path) -> None:
     config = tiny().config.model_copy(update={"in_channels": 3})
     model = random_model("spikformer", Config.model_validate(config.model_dump()), seed=2)
@@ -129,6 +133,7 @@ def test_bytes_and_back() -> None:
     assert np.array_equal(x[0], apart.apply(pixels[0].transpose(1, 2, 0)))
 
 
+@pytest.mark.thorough
 def test_frames_of_events(tmp_path: Path) -> None:
     source = saved(random_model("spikformer", FRAMES, seed=1), tmp_path / "model.safetensors", 0.5)
     report = export(ExportRequest(model=source, target="onnx", out=tmp_path / "frames.onnx"))
@@ -149,6 +154,7 @@ def test_a_model_whose_images_are_not_independent_is_refused(tmp_path: Path) -> 
     assert not (tmp_path / "model.onnx").exists()
 
 
+@pytest.mark.thorough
 def test_another_graph_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is offered was compared: with the weights of another model nothing is."""
     from primesvt_core.exporters import onnx as exporter
