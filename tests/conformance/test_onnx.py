@@ -15,7 +15,7 @@ from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import load
 from tests.support.exports import exported
 from tests.support.goldens import alike
-from tests.support.references import Reference, references
+from tests.support.references import Reference, references, without_times
 from tests.support.thorough import IS_THOROUGH
 
 RATE = 0.5
@@ -27,10 +27,14 @@ QUICK = (("sj_spikformer", RATE),)
 
 
 def cases() -> list[tuple[Reference, float]]:
-    """References with the rate at which they are pruned: all of them as they are and pruned, or a quick few."""
-    if IS_THOROUGH:
-        return [(reference, rate) for reference in references() for rate in (0.0, RATE)]
-    return [(references(family)[0], rate) for family, rate in QUICK]
+    """References with the rate at which they are pruned: a quick few, or all but for time steps, and of every family
+    one as it is.
+    """
+    if not IS_THOROUGH:
+        return [(references(family)[0], rate) for family, rate in QUICK]
+    every = without_times()
+    originals = {reference.family: reference for reference in reversed(every)}
+    return [*((reference, 0.0) for reference in originals.values()), *((reference, RATE) for reference in every)]
 
 
 @pytest.mark.parametrize(("reference", "rate"), cases(), ids=lambda value: getattr(value, "name", f"{value:g} pruned"))

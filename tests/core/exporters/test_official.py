@@ -17,6 +17,7 @@ from primesvt_core.families._recipes import overrides_of
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.spec import PreprocessingOverrides
 from primesvt_core.testing.models import FamilyModel, tiny
+from primesvt_core.types import Plan
 from tests.support.embedded import EXAMPLES
 from tests.support.exports import saved
 from tests.support.goldens import FAMILY_KEYS
@@ -39,7 +40,10 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = load_model(CHECKPOINT)
     x = torch.rand(2, 1, 16, 16)
     model = FamilyModel(key="spikformer", config=found.config, state=dict(found.state), input=x)
-    return saved(model, tmp_path_factory.mktemp("digits") / "model.safetensors", 0.05)
+    hidden = {name: kept for name, kept in model.plan(0.25).kept.items() if ".mlp." in name}
+    path = tmp_path_factory.mktemp("digits") / "model.safetensors"
+    model.save_pruned(Plan(hidden), path)
+    return path
 
 
 @pytest.mark.parametrize("name", ["official.pth", "official.safetensors", "official.pth.tar"])
