@@ -7,9 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from primesvt_client.options import reading
-from primesvt_core.cli.exporting import export
-from primesvt_core.errors import SpecError
 from tests.support.commands import primesvt
 from tests.support.embedded import EXAMPLES
 from tests.support.plugins import documented
@@ -52,9 +49,12 @@ def test_wrong_input_is_status_2_and_leaves_nothing(
 def test_an_exporter_of_ones_own_is_offered(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
+    words = ("export", CHECKPOINT, "--to", "listing", "--out")
     with documented("exporters", "listing", tmp_path):
-        with pytest.raises(SpecError, match=r"--to listing writes \.json files"):
-            export(CHECKPOINT, out / "model.pth", reading(), "listing")
-        export(CHECKPOINT, out / "model.json", reading(), "listing")
+        refused = primesvt(*words, out / "model.pth")
+        done = primesvt(*words, out / "model.json")
+    assert (refused.returncode, done.returncode) == (2, 0)
+    assert "--to listing writes .json files" in refused.stderr
+    assert "layers: 20" in done.stdout
     assert json.loads((out / "model.json").read_text())["family"] == "spikformer"
     assert sorted(path.name for path in out.iterdir()) == ["model.json", "model.json.export.json"]

@@ -41,9 +41,9 @@ def test_the_peak_is_at_least_the_weights_and_that_of_a_small_model_is_not(large
     assert peak_bytes(product(tmp_path / "small.onnx", 8), IMAGE, 1) < WEIGHT_BYTES
 
 
-def test_models_take_turns_with_each_number_of_threads(large: Path, tmp_path: Path) -> None:
-    small = product(tmp_path / "small.onnx", 8)
-    found = time_models({"original": large, "pruned": small}, IMAGE, (1, 2), rounds=3)
+def test_models_take_turns_with_each_number_of_threads(tmp_path: Path) -> None:
+    models = {"original": product(tmp_path / "more.onnx", 64), "pruned": product(tmp_path / "less.onnx", 8)}
+    found = time_models(models, IMAGE, (1, 2), rounds=3)
     assert [(one.model, one.threads) for one in found] == [
         ("original", 1), ("pruned", 1), ("original", 2), ("pruned", 2)
     ]  # fmt: skip
