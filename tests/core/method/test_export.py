@@ -14,11 +14,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 import primesvt_core
+from primesvt_core import exporting
 from primesvt_core.checkpoints.precisions import is_weight
 from primesvt_core.checkpoints.stored_weights import KEY, SCALES
 from primesvt_core.evaluation.activity import measure
 from primesvt_core.evaluation.evaluate import evaluate
-from primesvt_core.exporting import ExportRequest, export
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method import export
@@ -148,7 +148,8 @@ def test_where_nothing_more_is_removed_it_is_delivered_bit_for_bit(delivered: De
 
 def test_it_is_exported_for_other_software(delivered: Delivered, tmp_path: Path) -> None:
     full_file = tmp_path / "full.safetensors"
-    export(ExportRequest(model=delivered.model, target="masked", out=full_file, original=CHECKPOINT))
+    asked = exporting.ExportRequest(model=delivered.model, target="masked", out=full_file, original=CHECKPOINT)
+    exporting.export(asked)
     config = inspect(CHECKPOINT).config
     images = torch.rand(3, config.in_channels, config.image_size, config.image_size, dtype=torch.float64)
     full, small = primesvt_core.load(tmp_path / "full.safetensors"), primesvt_core.load(delivered.model)
