@@ -115,7 +115,7 @@ def test_the_commands_use_them(environment: Environment, tmp_path: Path) -> None
             "--min-memory-saving", "0.1", "--policy", "gentle", "--policy-param", "rounds=2",
             "--criterion", "strongest", "--spec", str(tmp_path / "spec.yaml"),
         ),
-        ("export", model, "--original", str(checkpoint), "--to", "listing", "--out", str(listing)),
+        ("export", model, "--to", "listing", "--out", str(listing)),
     )  # fmt: skip
     assert json.loads(inspected)["family"] == "smallnet"
     report = json.loads(compressed)
