@@ -86,7 +86,7 @@ class _Tracer(fx.Tracer):
         return True
 
     def path_of_module(self, mod: nn.Module) -> str:
-        return self.modules[id(mod)]
+        return str(self.modules[id(mod)])
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
         """A tensor of the model stays what it is, unless it is used (`create_arg`)."""

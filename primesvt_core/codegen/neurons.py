@@ -32,7 +32,9 @@ def neuron_class(module: nn.Module, kind: Kind) -> str | None:
         return None
     if isinstance(module, neurons.LIF):
         return _lif_class(module)
-    return {neurons.PLIF: written_out.PLIF.__name__, neurons.IF: written_out.IF.__name__}.get(type(module))
+    if isinstance(module, neurons.PLIF):
+        return written_out.PLIF.__name__
+    return written_out.IF.__name__ if isinstance(module, neurons.IF) else None
 
 
 def _threshold(module: Any, stem: str) -> Source:

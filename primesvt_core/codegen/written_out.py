@@ -138,7 +138,8 @@ class NormAndPad(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x, bn = self.bn(x), self.bn
-        border = bn.bias - bn.running_mean * bn.weight / torch.sqrt(bn.running_var + bn.eps)
+        mean, variance = bn.get_buffer("running_mean"), bn.get_buffer("running_var")
+        border = bn.bias - mean * bn.weight / torch.sqrt(variance + bn.eps)
         B, C, H, W = x.shape
         padded = border.view(1, C, 1, 1).expand(B, C, H + 2, W + 2).clone()
         padded[:, :, 1:-1, 1:-1] = x

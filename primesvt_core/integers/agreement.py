@@ -102,7 +102,7 @@ def _count(counts: dict[str, int], name: str, more: int) -> None:
     counts[name] = counts.get(name, 0) + more
 
 
-def _floats(model: SpikingModel, images: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+def _floats(model: SpikingModel, images: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """All values of the float model, from ``(T, B, C, H, W)``."""
     names = [node.value for node in model.graph.nodes]
     with torch.inference_mode():

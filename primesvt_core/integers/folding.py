@@ -99,4 +99,4 @@ def bits(largest: int) -> int:
 
 def scalar_threshold(threshold: float, scale: float, fraction_bits: int) -> int:
     """The smallest integer that is not below a threshold, in units of ``scale * 2 ** -fraction_bits``."""
-    return ceil(threshold / scale * 2**fraction_bits)
+    return ceil(threshold / scale * (1 << fraction_bits))

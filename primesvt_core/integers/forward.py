@@ -68,7 +68,8 @@ def _convolved(operation: fmt.Layer, weight: Integers, x: Integers) -> Integers:
         .reshape(B, groups, H * W, -1)
     )
     filters = weight.reshape(groups, weight.shape[0] // groups, -1)
-    return np.matmul(met, filters.transpose(0, 2, 1)).transpose(0, 1, 3, 2).reshape(B, -1, H, W)
+    found: Integers = np.matmul(met, filters.transpose(0, 2, 1)).transpose(0, 1, 3, 2).reshape(B, -1, H, W)
+    return found
 
 
 def _pooled(pool: fmt.Pool, x: Integers) -> Integers:

@@ -151,7 +151,9 @@ class Lowering:
         if not modules and pool is not None and source.kind != "image":
             self.operations.append(fmt.Pooled(input=node.inputs[0], pool=pool, output=node.value))
             return source
-        norm = modules.pop() if modules and isinstance(modules[-1], _BatchNorm) else None
+        last = modules[-1] if modules else None
+        norm = last if isinstance(last, _BatchNorm) else None
+        modules = modules[:-1] if norm is not None else modules
         if len(modules) != 1 or not isinstance(modules[0], nn.Conv2d | nn.Conv1d | nn.Linear):
             names = ", ".join(type(module).__name__ for module in op.modules)
             raise ExportError(
@@ -264,7 +266,7 @@ class Lowering:
         return name
 
 
-def _pool(module: nn.MaxPool2d) -> fmt.Pool:
+def _pool(module: Any) -> fmt.Pool:
     settings = (module.kernel_size, module.stride, module.padding, module.dilation)
     kernel, stride, padding, dilation = (each if isinstance(each, int) else each[0] for each in settings)
     if dilation != 1 or module.ceil_mode:

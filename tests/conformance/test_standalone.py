@@ -54,7 +54,6 @@ class Case:
 
     name: str
     path: Path
-    assumptions: dict[str, bool | int | float | str]
     inputs: tuple[Tensor, ...]
 
 
@@ -74,14 +73,14 @@ def original(reference: Reference, golden: Golden, folder: Path) -> Case:
     args = {field: getattr(golden.config, field) for field in golden.family.hyperparameters}
     path = folder / f"{reference.name}.pth"
     torch.save({"state_dict": golden.state, "args": args}, path)
-    return Case(f"{reference.name}-original", path, {}, inputs(golden))
+    return Case(f"{reference.name}-original", path, inputs(golden))
 
 
 def pruned(reference: Reference, golden: Golden, folder: Path) -> Case:
     """At half its channels."""
     path = folder / f"{reference.name}.safetensors"
     golden.save_pruned(golden.plan(RATE), path)
-    return Case(f"{reference.name}-pruned", path, {}, inputs(golden))
+    return Case(f"{reference.name}-pruned", path, inputs(golden))
 
 
 def at(precision: str, folder: Path) -> Case:
@@ -91,7 +90,7 @@ def at(precision: str, folder: Path) -> Case:
     config, state = prune(model.family, model.config, model.state, plan)
     kept = stored(state, precision)
     save_pruned(model.key, config, kept.written, plan, path, kept.metadata)
-    return Case(f"stored-{precision}", path, {}, inputs(model))
+    return Case(f"stored-{precision}", path, inputs(model))
 
 
 def cases(folder: Path) -> Iterator[Case]:
@@ -119,7 +118,7 @@ def exported(case: Case, out: Path, neurons: Kind = "torch") -> None:
 
 
 def check(case: Case, out: Path) -> None:
-    model = primesvt_core.load(case.path, **case.assumptions)
+    model = primesvt_core.load(case.path)
     with torch.inference_mode():
         wanted = [model(x) for x in case.inputs]
     for found, expected in zip(torch.load(out / "logits", weights_only=True), wanted, strict=True):

@@ -19,12 +19,12 @@ class Whole(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.block = nn.Module()
-        self.block.head = nn.Linear(4, 3)
-        self.block.scale = nn.Parameter(torch.ones(4))
+        self.block.add_module("head", nn.Linear(4, 3))
+        self.block.register_parameter("scale", nn.Parameter(torch.ones(4)))
 
 
 MODEL = Whole()
-HEAD, SCALE = MODEL.block.head, MODEL.block.scale
+HEAD, SCALE = MODEL.get_submodule("block.head"), MODEL.get_parameter("block.scale")
 
 
 def written(function: Callable[..., Any], *inputs: str) -> tuple[str, list[str], set[str]]:

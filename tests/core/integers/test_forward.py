@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from primesvt_core.integers import format as fmt
-from primesvt_core.integers.forward import apply, fixed_point
+from primesvt_core.integers.forward import Integers, apply, fixed_point
 from primesvt_core.layers.neurons import make_neuron
 
 CHANCE = np.random.default_rng(0)
@@ -23,12 +25,13 @@ def neuron(fraction_bits: int = 4, leak_shift: int | None = 1, decay_input: bool
 
 
 def fired(
-    currents: torch.Tensor, threshold: float, kind: str = "lif", *, tau: float = 2.0, decays: bool = True
-) -> object:
+    currents: torch.Tensor, threshold: float, kind: Any = "lif", *, tau: float = 2.0, decays: bool = True
+) -> Integers:
     """What spikingjelly's neuron fires in double precision, which is exact on such numbers."""
-    found = make_neuron(kind, tau=tau, threshold=threshold, v_reset=0.0, decay_input=decays)  # type: ignore[arg-type]
+    found = make_neuron(kind, tau=tau, threshold=threshold, v_reset=0.0, decay_input=decays)
     with torch.no_grad():
-        return found(currents.double()).numpy()
+        spikes: Integers = found(currents.double()).numpy().astype(np.int64)
+    return spikes
 
 
 @pytest.mark.parametrize(
@@ -88,7 +91,7 @@ def test_a_mask_passes_what_its_totals_let(heads: int | None) -> None:
     mask = apply(totals, {"threshold": np.array([3 << 4])}, {"q": q})
     found = apply(fmt.Mask(mask="m", input="k", heads=heads, output="y"), {}, {"m": mask, "k": k})
     sums = torch.from_numpy(q.reshape(T, B, 2, 2, 6).sum(3, keepdims=True) if heads else q.sum(3, keepdims=True))
-    by_hand = np.asarray(fired(sums, 3.0, "if")) * (k.reshape(T, B, 2, 2, 6) if heads else k)
+    by_hand = fired(sums, 3.0, "if") * (k.reshape(T, B, 2, 2, 6) if heads else k)
     assert np.array_equal(found, by_hand.reshape(k.shape))
 
 
