@@ -56,6 +56,7 @@ class Classes:
         self.used = used(root, self.paths)
         self.names = [*taken]
         self.made: dict[str, Source] = {}
+        self.name = ""  # of the class written last, in the end the whole model's
 
     def write(self) -> Iterator[str]:
         """Source code of one class after another."""
@@ -86,6 +87,7 @@ class Classes:
         call, found = same[0].call, generalise([draft.source for draft in same])
         name = unused_name(type(call.part).__name__, self.names)
         self.names.append(name)
+        self.name = name
         for index, draft in enumerate(same):
             arguments = (
                 (f"{parameter}=", Hole(column[index], parameter)) for parameter, column in found.parameters.items()

@@ -100,8 +100,9 @@ def write_folder(folder: Path, described: Described, stored: Mapping[str, Encode
     Raises:
         ExportError: if it cannot be written.
     """
-    (folder / MODEL).write_text(program(described), encoding="utf-8")
-    written = getattr(imported(folder / MODEL), type(described.model).__name__)()
+    found = program(described)
+    (folder / MODEL).write_text(found.source, encoding="utf-8")
+    written = getattr(imported(folder / MODEL), found.name)()
     tensors = weights(described.model.state_dict(), stored, tuple(written.state_dict()))
     torch.save(tensors, folder / WEIGHTS)
     has_frames = described.config.in_channels == EVENT_CHANNELS

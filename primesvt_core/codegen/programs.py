@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -56,7 +57,9 @@ def load(path: str | Path = Path(__file__).with_name("weights.pt")) -> {name}:
 
 SPIKINGJELLY = "from spikingjelly.activation_based import functional, neuron, surrogate\n"
 
-RESERVED = (*vars(written_out), *vars(written_preprocessing), "functional", "neuron", "surrogate", "load", "restored")
+LATER = ("functional", "neuron", "surrogate", "load", "restored")
+
+RESERVED = (*vars(written_out), *vars(written_preprocessing), "OrderedDict", "Path", *LATER)
 """Names that no class may have."""
 
 RESTORING = '''
@@ -97,8 +100,21 @@ class Described:
         return "torch alone" if self.kind == "torch" else "torch and spikingjelly"
 
 
-def program(described: Described) -> str:
-    """Source code of the module ``model.py``.
+@dataclass(frozen=True)
+class Program:
+    """A written model.
+
+    Attributes:
+        source: of the module ``model.py``.
+        name: of the class of the whole model.
+    """
+
+    source: str
+    name: str
+
+
+def program(described: Described) -> Program:
+    """Write a model.
 
     Raises:
         ExportError: if the model does what cannot be written.
@@ -111,13 +127,12 @@ def program(described: Described) -> str:
         )
     with torch.no_grad():
         root = record(model)
-        classes = "\n\n".join(Classes(model, root, shapes(described.family, config), RESERVED, described.kind).write())
-    name = type(model).__name__
-    pieces = [_header(described), *_helpers(root, described.kind), classes]
+        classes = Classes(model, root, shapes(described.family, config), RESERVED, described.kind)
+        pieces = [_header(described), *_helpers(root, described.kind), *classes.write()]
     if described.has_scales:
         pieces.append(RESTORING)
-    pieces.append(LOADING.format(name=name, state="restored(state)" if described.has_scales else "state"))
-    return "\n\n".join(piece.strip("\n") + "\n" for piece in pieces)
+    pieces.append(LOADING.format(name=classes.name, state="restored(state)" if described.has_scales else "state"))
+    return Program("\n\n".join(piece.strip("\n") + "\n" for piece in pieces), classes.name)
 
 
 def imported(path: Path) -> ModuleType:
@@ -148,7 +163,7 @@ def _header(described: Described) -> str:
 
 
 def _constant(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+    return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
 def _helpers(root: Call, kind: Kind) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from primesvt_core.codegen.programs import Described, imported, program
+from primesvt_core.data import Preprocessing
 from primesvt_core.errors import ExportError
 from primesvt_core.families import FAMILIES
 from primesvt_core.families.spikformer import BlockConfig
@@ -34,7 +36,7 @@ def described(model: FamilyModel, **changes: Any) -> Described:
 
 def test_blocks_that_differ_in_widths_are_one_class() -> None:
     state = FAMILIES.load("spikformer").build(TWO_BLOCKS).state_dict()
-    text = program(described(FamilyModel(key="spikformer", config=TWO_BLOCKS, state=state, input=tiny().input)))
+    text = program(described(FamilyModel(key="spikformer", config=TWO_BLOCKS, state=state, input=tiny().input))).source
     assert len(re.findall(r"^class \w*Block", text, re.MULTILINE)) == 1
     assert "def __init__(self, *, q_channels: int, fc1_channels: int) -> None:" not in text  # they are of its parts
     assert "Block(attn_q_channels=16, mlp_fc1_channels=32)" in text
@@ -43,7 +45,7 @@ def test_blocks_that_differ_in_widths_are_one_class() -> None:
 
 
 def test_a_program_is_to_be_read() -> None:
-    text = program(described(tiny()))
+    text = program(described(tiny())).source
     lines = text.splitlines()
     assert max(map(len, lines)) <= 120
     assert "q = self.q_lif(each_step(x, self.q_linear, self.q_bn))  # (T, B, 16, 16)" in text
@@ -58,8 +60,9 @@ def test_a_program_is_to_be_read() -> None:
 
 def test_spikingjellys_neurons_are_reset_at_every_call(tmp_path: Path) -> None:
     model = described(tiny(), kind="spikingjelly")
-    (tmp_path / "model.py").write_text(program(model))
-    written = imported(tmp_path / "model.py").Spikformer().eval()
+    found = program(model)
+    (tmp_path / "model.py").write_text(found.source)
+    written = getattr(imported(tmp_path / "model.py"), found.name)().eval()
     written.load_state_dict({name: model.model.state_dict()[name] for name in written.state_dict()})
     with torch.inference_mode():
         x = tiny().input
@@ -99,3 +102,20 @@ def test_a_part_that_is_computed_twice_is_refused_by_name() -> None:
     model.model.__class__ = type("Twice", (kind,), {"define": define})
     with pytest.raises(ExportError, match=r"block\.0.* is computed more than once"):
         program(model)
+
+
+def test_a_name_that_is_taken_is_not_taken_again() -> None:
+    model = described(tiny())
+    model.model.__class__ = type("LIF", (type(model.model),), {})
+    found = program(model)
+    assert found.name == "LIF2"
+    assert "-> LIF2:" in found.source
+    assert len(re.findall(r"^class LIF\b", found.source, re.MULTILINE)) == 1
+
+
+def test_text_of_a_checkpoint_stays_text() -> None:
+    """Whatever a file says of its preprocessing ends up in a program that is run."""
+    hostile = Preprocessing(interpolation='bilinear"; raise SystemExit; "\\')
+    source = program(described(tiny(), preprocessing=hostile)).source
+    line = next(line for line in source.splitlines() if line.startswith("INTERPOLATION"))
+    assert ast.literal_eval(line.partition(" = ")[2]) == hostile.interpolation
