@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from primesvt_core.exporters import EXPORTERS
+from primesvt_core.exporters import EXPORTERS, integer
 from primesvt_core.exporters.integer import read
 from primesvt_core.exporting import ExportRequest, export
 from primesvt_core.integers.forward import apply, fixed_point
@@ -45,16 +45,18 @@ def test_every_format_and_each_of_its_options_is_there(key: str) -> None:
         assert re.search(rf"^\| `{option}=", DEVICE, re.MULTILINE), option
 
 
+@pytest.mark.thorough
 def test_the_program_for_torch_alone_reads_digits(tmp_path: Path) -> None:
     export(ExportRequest(model=DIGITS, target="standalone", out=tmp_path / "digits"))
     assert run(block(DEVICE, "standalone.py"), tmp_path).strip() == "tensor([0, 1, 2, 3, 4])"
 
 
-def test_a_layer_by_hand_fires_what_the_float_model_does(tmp_path: Path) -> None:
+def test_a_layer_by_hand_fires_what_the_float_model_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(integer, "MOST_PIXELS", 1)  # of one image it is checked by the export itself
     export(ExportRequest(model=DIGITS, target="integer", out=tmp_path / "digits.safetensors"))
     found = run(block(INTEGER, "integer_layer.py"), tmp_path)
     index, tensors = read(tmp_path / "digits.safetensors")
-    images = np.load(ROOT / "examples" / "digits.npz")["images"][:3, None] / 255
+    images = np.load(ROOT / "examples" / "digits.npz")["images"][:3].transpose(0, 3, 1, 2) / 255
     spikes = apply(index.operations[0], tensors, {"input": fixed_point(images, index.image, index.time_steps)})
     name, counts = found.strip().split(" ", 1)
     assert name == index.operations[0].output

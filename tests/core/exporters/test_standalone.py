@@ -55,7 +55,11 @@ def test_the_example_runs(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys:
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), [("threshold=0.5", "threshold=0.75"), ("x = x + self.attn(x)", "x = self.attn(x)")]
+    ("before", "after"),
+    [
+        ("self.proj_lif3 = LIF(tau=2.0, threshold=1.0)", "self.proj_lif3 = LIF(tau=2.0, threshold=2.0)"),
+        ("x = x + self.attn(x)", "x = self.attn(x)"),
+    ],
 )
 def test_another_program_is_noticed(handed: Export, folder: Path, before: str, after: str) -> None:
     source = (folder / "model.py").read_text()
