@@ -11,6 +11,7 @@ from typer.core import TyperArgument, TyperGroup
 
 from primesvt_client.commands.command_line import command_line
 from primesvt_core import spec
+from primesvt_core.integers import format as integer_format
 from primesvt_core.report import schema, sliced
 
 HEAD = """# Commands
@@ -49,7 +50,8 @@ def _default(parameter: object) -> str:
 
 DOCUMENTS = {
     "spec.schema.json": spec.json_schema, "report.schema.json": schema.json_schema,
-    "sliced-report.schema.json": sliced.json_schema, "commands.md": commands,
+    "sliced-report.schema.json": sliced.json_schema, "integer.schema.json": integer_format.json_schema,
+    "commands.md": commands,
 }  # fmt: skip
 
 

@@ -33,8 +33,10 @@ def export(
         str,
         typer.Option(
             "--to",
-            help="onnx: for onnxruntime and whatever reads ONNX; official: the public names with args, at the model's"
-            " widths; masked: the same at the original's widths, silent where channels are gone.",
+            help="onnx: for onnxruntime and whatever reads ONNX; standalone: a folder with a program and its weights,"
+            " for torch alone; integer: int8 weights and integer thresholds, for FPGA flows; official: the public names"
+            " with args, at the model's widths; masked: the same at the original's widths, silent where channels are"
+            " gone.",
         ),
     ] = "masked",
     original: Annotated[

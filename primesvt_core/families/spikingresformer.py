@@ -162,7 +162,7 @@ class Attention(Part):
     def scores(self, y: Tensor, x: Tensor) -> Tensor:
         """``(T, B, heads, N, H * W)`` currents."""
         first, _ = self.halves(y)
-        products = first.transpose(3, 4) @ x.reshape(*x.shape[:2], self.heads, -1, x.shape[3] * x.shape[4])
+        products = first.transpose(3, 4) @ x.flatten(3).unflatten(2, (self.heads, -1))  # type: ignore[no-untyped-call]
         return products / torch.sqrt(self.get_buffer("firing_rate_x") * self.head_dim)
 
     def weighed(self, y: Tensor, attention: Tensor, stream: Tensor) -> Tensor:
