@@ -48,7 +48,7 @@ def connect(server: str, key: str) -> Client:
     if not key:
         raise SpecError(
             f"no API key: set {KEY_VARIABLE} to a key of the service ('primesvt serve' shows the first one;"
-            " 'primesvt keys create' makes more)",
+            " 'primesvt keys create' makes more), or choose a profile (--profile; 'primesvt profiles add' makes one)",
             code="no_api_key",
         )
     from primesvt_client import Client

@@ -16,8 +16,8 @@ from tests.support.api import Api, problem
 from tests.support.dashboard import Dashboard, Team
 from tests.support.matrix import MARK, MATRIX, Entry, World
 
-METHODS = frozenset({"get", "put", "post", "patch", "delete"})
-UNSAFE = METHODS - {"get"}
+METHODS = frozenset({"get", "head", "put", "post", "patch", "delete"})
+UNSAFE = METHODS - {"get", "head"}
 GUARDED = [operation for operation, entry in MATRIX.items() if not entry.is_public]
 CHANGING = [operation for operation, entry in MATRIX.items() if entry.action]
 
