@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from app.api.problem import responses
 from primesvt_client.schemas.problems import Problem
 
-METHODS = frozenset({"get", "put", "post", "patch", "delete"})
+METHODS = frozenset({"get", "head", "put", "post", "patch", "delete"})
 REFERENCE = "#/components/schemas/{model}"
 
 BINARY_BODY: dict[str, Any] = {

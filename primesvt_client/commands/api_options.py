@@ -21,7 +21,7 @@ from primesvt_client.states import JobState
 
 if TYPE_CHECKING:  # httpx is read when a command uses it: --help does not
     from primesvt_client import Client
-    from primesvt_client.client import OnEvent
+    from primesvt_client.job import OnEvent
     from primesvt_client.parts import OnBytes
 
 SERVER_VARIABLE, KEY_VARIABLE = "PRIMESVT_SERVER", "PRIMESVT_API_KEY"

@@ -13,7 +13,7 @@ from primesvt_client import Client, Job
 from primesvt_client import client as clients
 from primesvt_client.schemas.jobs import EventView, JobView
 
-VIEW = {
+VIEW: dict[str, Any] = {
     "id": "job_1", "name": "n", "state": "running", "checkpoint_id": "upl_1", "dataset_id": "upl_2",
     "train_dataset_id": None, "retry_of": None, "progress": None, "verdict": None, "summary": None, "problem": None,
     "attempts": 1, "priority": "normal", "run_seconds": 0.0, "gpu_seconds": 0.0, "created_at": "2026-01-01T00:00:00Z",
@@ -75,6 +75,11 @@ def test_waiting_tells_every_event_in_order(
 
 def test_downloading_takes_a_text_for_a_folder(job: Job, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(job._client, "download", lambda *given: asked.extend(given) or [tmp_path])
+
+    def download(*given: Any) -> list[Path]:
+        asked.extend(given)
+        return [tmp_path]
+
+    monkeypatch.setattr(job._client, "download", download)
     assert job.download(str(tmp_path)) == [tmp_path]
     assert asked[:2] == ["job_1", tmp_path]

@@ -7,10 +7,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import primesvt
+from primesvt_client.spec import SPLIT_SHARES
 from tests.support.embedded import EXAMPLES
+
+IMAGES = 240
+"""Of the data set: all of them take a minute."""
 
 NOTEBOOK = json.loads((EXAMPLES / "compress.ipynb").read_text(encoding="utf-8"))
 
@@ -25,8 +30,9 @@ def test_it_is_kept_without_what_it_printed() -> None:
 
 
 def test_every_cell_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("spikformer-digits.pth.tar", "digits.npz"):
-        shutil.copyfile(EXAMPLES / name, tmp_path / name)
+    shutil.copyfile(EXAMPLES / "spikformer-digits.pth.tar", tmp_path / "spikformer-digits.pth.tar")
+    with np.load(EXAMPLES / "digits.npz") as whole:
+        np.savez(tmp_path / "digits.npz", images=whole["images"][:IMAGES], labels=whole["labels"][:IMAGES])
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     for number, cell in enumerate(NOTEBOOK["cells"]):
@@ -34,6 +40,6 @@ def test_every_cell_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
             exec(compile("".join(cell["source"]), f"cell {number}", "exec"), names)
     report = names["report"]
     assert isinstance(report, primesvt.Report)
-    assert report.confirmation.samples == 400
+    assert report.confirmation.samples == int(SPLIT_SHARES[-1] * IMAGES)
     assert "done: confirm" in capsys.readouterr().out
     assert primesvt.inspect("runs/notebook/model.safetensors").provenance is not None

@@ -8,6 +8,7 @@ import pytest
 
 from app.commands.diagnosing import findings
 from app.db import connect
+from app.queue import CeleryNotifier
 from app.settings import Settings
 from app.storage import StorageMarker, store_of
 from primesvt_core.diagnosis import State
@@ -33,16 +34,19 @@ def test_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "PRIMESVT_LEASE_SECONDS" in only.detail
 
 
-def test_a_service_of_one_machine_is_asked(tmp_path: Path) -> None:
+def test_a_service_of_one_machine_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CeleryNotifier, "is_ready", lambda _self: False)
     settings = Settings(data_dir=tmp_path)
     database = connect(settings.database)
     database.migrate()
-    StorageMarker(database, store_of(settings)).is_here()
+    StorageMarker(database, store_of(settings)).place()
     database.engine.dispose()
     found = {finding.part: finding for finding in findings()}
     assert found["database"].state is State.GOOD
     assert found["broker"].state is State.NOTED
-    assert found["storage"].part == "storage"
+    assert (found["storage"].state, "the database knows" in found["storage"].detail) == (State.GOOD, True)
+    monkeypatch.setenv("PRIMESVT_BROKER_URL", "redis://127.0.0.1:6379/0")
+    assert {finding.part: finding.state for finding in findings()}["broker"] is State.BAD
     assert str(tmp_path) not in found["database"].detail
 
 

@@ -55,7 +55,8 @@ def test_both_names_are_the_option_and_a_spec_keeps_its_own() -> None:
     assert asked("--server-profile", "lab") == (LAB.server, LAB.api_key)
     options = inspect.signature(jobs.submit).parameters
     assert {"profile", "server_profile"} <= options.keys()
-    assert "--profile" not in get_args(options["server_profile"].annotation)[1].param_decls
+    option = get_args(options["server_profile"].annotation)[1]
+    assert (option.default, option.param_decls) == ("--server-profile", ())
 
 
 def test_what_is_nearer_wins_and_what_is_as_near_is_refused() -> None:
