@@ -26,8 +26,9 @@ HEAD = """# Commands
 
 Made from the commands themselves by `make docs`; `primesvt COMMAND --help` says the same.
 
-Exit status: 0 done, 2 wrong input, 130 stopped by Ctrl-C, 1 anything else. Errors go to standard error as
-`error [code] message`; codes are stable. Where a command has `--json`, it prints one JSON document to standard output.
+Exit status: 0 done, 2 wrong input, 3 another verdict than `--fail-unless` names, 130 stopped by Ctrl-C, 1 anything
+else. Errors go to standard error as `error [code] message`; codes are stable. Where a command has `--json`, it prints
+one JSON document to standard output.
 """
 
 
@@ -159,7 +160,7 @@ def python() -> str:
 
 def _function(name: str, function: Any) -> str:
     signature = inspect.signature(function)
-    parts = [str(one).replace("'", "") for one in signature.parameters.values()]
+    parts = [_parameter(one) for one in signature.parameters.values()]
     stars = next((i for i, one in enumerate(signature.parameters.values()) if one.kind is one.KEYWORD_ONLY), None)
     if stars is not None:
         parts.insert(stars, "*")
@@ -167,6 +168,13 @@ def _function(name: str, function: Any) -> str:
     result = str(signature.return_annotation).replace("'", "")
     text = inspect.cleandoc(function.__doc__ or "")
     return f"\n## primesvt.{name}\n\n```python\nprimesvt.{name}(\n{listed}) -> {result}\n```\n\n{_sections(text)}\n"
+
+
+def _parameter(one: inspect.Parameter) -> str:
+    """A parameter as it is declared; of a function that is a default, its name."""
+    stars = "**" if one.kind is one.VAR_KEYWORD else ""
+    default = getattr(one.default, "__name__", repr(one.default))
+    return f"{stars}{one.name}: {one.annotation}" + ("" if one.default is one.empty else f" = {default}")
 
 
 def _sections(text: str) -> str:
@@ -185,7 +193,7 @@ def _sections(text: str) -> str:
             found.append(f"- `{name}`: {rest}")
         else:
             found.append(f"  {line.strip()}" if line.startswith("     ") else line.strip())
-    return "\n".join(found)
+    return "\n".join(found).replace("``", "`")
 
 
 def _keywords() -> Iterator[str]:

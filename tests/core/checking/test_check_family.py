@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 import primesvt
 from primesvt_core import registry
+from primesvt_core.checking import computing
 from primesvt_core.checking.run import CHECKS, check_family
 from primesvt_core.checking.subject import CheckFailed, Subject, load_family
 from primesvt_core.cli.checking import check_family as command
@@ -28,6 +29,7 @@ from tests.support import tiny
 from tests.support.embedded import EXAMPLES
 from tests.support.pages import shown
 from tests.support.plugins import refound
+from tests.support.thorough import times
 
 SOURCE = shown("families.md")["acme/branched.py"]
 LONGEST = 60
@@ -80,7 +82,10 @@ def test_the_recipe_is_short() -> None:
     assert len([line for line in SOURCE.splitlines() if line.strip()]) < LONGEST
 
 
-def test_the_fork_is_known_and_passes_every_check(package: Path, checkpoint: Path) -> None:
+def test_the_fork_is_known_and_passes_every_check(
+    package: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(computing, "RANDOM_PLANS", times(5, computing.RANDOM_PLANS))
     assert inspect(checkpoint).family_key == "branched"
     found = [*check_family(package, checkpoint, {})]
     assert [(one.check, one.detail) for one in found if not one.holds] == []
