@@ -42,7 +42,7 @@ from primesvt_core.pruning.patches import patched, silencing
 from primesvt_core.pruning.sizes import sort_layers
 from primesvt_core.pruning.surgery import masked, prune, shapes_of
 from primesvt_core.testing.models import FamilyModel, random_model, save_pruned, silent_layers
-from primesvt_core.testing.structures import structures
+from primesvt_core.testing.structures import structures as structures
 from primesvt_core.types import ChannelGroup, Plan
 
 TOLERANCE = 1e-9
