@@ -14,6 +14,7 @@ RUN pip install -c constraints.txt --index-url "$TORCH_INDEX" --extra-index-url 
 RUN pip install --no-deps --require-hashes -r requirements.lock
 COPY distributions distributions
 COPY primesvt_client primesvt_client
+COPY primesvt primesvt
 COPY primesvt_core primesvt_core
 COPY examples examples
 COPY app app

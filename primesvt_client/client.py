@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -16,15 +16,16 @@ from primesvt_client.connection import Connection, is_temporary
 from primesvt_client.downloading import fetch
 from primesvt_client.errors import ClientError
 from primesvt_client.following import events
+from primesvt_client.job import Job, OnEvent
 from primesvt_client.packing import as_file
 from primesvt_client.parts import OnBytes
 from primesvt_client.plan_files import essential
+from primesvt_client.profiles import find_profile
 from primesvt_client.schemas.jobs import (
     ArtifactView,
     EstimateView,
     EventView,
     JobPage,
-    JobView,
     ListedJobView,
     PreflightView,
 )
@@ -34,7 +35,6 @@ from primesvt_client.team import TeamClient
 from primesvt_client.uploading import ignore_bytes, send, source
 from primesvt_client.webhooks import WebhookClient
 
-OnEvent = Callable[[EventView], None]
 PATIENCE_SECONDS = 300.0
 """How long a server may be unreachable while a job is followed, as during a restart."""
 
@@ -53,6 +53,20 @@ class Client:
         self._connection = Connection(server, api_key, transport)
         self.webhooks = WebhookClient(self._connection)
         self.team = TeamClient(self._connection)
+
+    @classmethod
+    def of_profile(cls, name: str, *, path: Path | None = None) -> Client:
+        """A client of a server that is kept by name, with its key.
+
+        Args:
+            name: of the profile.
+            path: file of profiles; the user's own if not given.
+
+        Raises:
+            Unusable: there is no such profile, or others could read the file.
+        """
+        found = find_profile(name, path)
+        return cls(found.server, found.api_key)
 
     def __enter__(self) -> Client:
         return self
@@ -98,7 +112,7 @@ class Client:
         plan: Mapping[str, JsonValue] | None = None,
         priority: Priority = Priority.NORMAL,
         idempotency_key: str | None = None,
-    ) -> JobView:
+    ) -> Job:
         """Queue a compression; a request that is repeated because no answer came makes one job only.
 
         Args:
@@ -123,7 +137,7 @@ class Client:
         name: str = "",
         priority: Priority = Priority.NORMAL,
         idempotency_key: str | None = None,
-    ) -> JobView:
+    ) -> Job:
         """Queue another budget for a finished job: another point of its curve, without profiling again.
 
         Args:
@@ -137,9 +151,9 @@ class Client:
         body = _another_budget(job_id, max_accuracy_drop, max_disagreement)
         return self._queue(body, name, priority, idempotency_key)
 
-    def _queue(self, body: dict[str, JsonValue], name: str, priority: Priority, key: str | None) -> JobView:
+    def _queue(self, body: dict[str, JsonValue], name: str, priority: Priority, key: str | None) -> Job:
         whole: dict[str, JsonValue] = {**body, "name": name, "priority": priority.value}
-        return self._connection.post(JobView, "jobs", whole, key or secrets.token_hex(16))
+        return self._connection.post(Job, "jobs", whole, key or secrets.token_hex(16)).of(self)
 
     def preflight(
         self,
@@ -161,9 +175,9 @@ class Client:
         body = _another_budget(job_id, max_accuracy_drop, max_disagreement)
         return self._connection.post(PreflightView, "jobs/preflight", body)
 
-    def job(self, job_id: str) -> JobView:
+    def job(self, job_id: str) -> Job:
         """One job."""
-        return self._connection.get(JobView, f"jobs/{job_id}")
+        return self._connection.get(Job, f"jobs/{job_id}").of(self)
 
     def estimate(self, job_id: str) -> EstimateView:
         """When a job will begin and end."""
@@ -180,17 +194,17 @@ class Client:
                 return
             cursor = page.next_cursor
 
-    def cancel(self, job_id: str) -> JobView:
+    def cancel(self, job_id: str) -> Job:
         """Cancel a job: at once if it is queued, otherwise soon."""
-        return self._connection.post(JobView, f"jobs/{job_id}/cancel")
+        return self._connection.post(Job, f"jobs/{job_id}/cancel").of(self)
 
-    def prioritise(self, job_id: str, priority: Priority) -> JobView:
+    def prioritise(self, job_id: str, priority: Priority) -> Job:
         """Change the priority of a queued job among the team's."""
-        return self._connection.patch(JobView, f"jobs/{job_id}", {"priority": priority.value})
+        return self._connection.patch(Job, f"jobs/{job_id}", {"priority": priority.value}).of(self)
 
-    def retry(self, job_id: str) -> JobView:
+    def retry(self, job_id: str) -> Job:
         """A new job with the inputs of one that failed or was cancelled. Sent once: twice would make two jobs."""
-        return self._connection.post_once(JobView, f"jobs/{job_id}/retry")
+        return self._connection.post_once(Job, f"jobs/{job_id}/retry").of(self)
 
     def delete(self, job_id: str) -> None:
         """Delete a finished job and its artifacts."""
@@ -200,7 +214,7 @@ class Client:
         """The events of a job behind ``after``, as they happen, until the job is over."""
         return events(self._connection, job_id, after)
 
-    def wait(self, job_id: str, on_progress: OnEvent | None = None) -> JobView:
+    def wait(self, job_id: str, on_progress: OnEvent | None = None) -> Job:
         """The job once it is over; a server that is unreachable for a while is waited for.
 
         Args:

@@ -129,6 +129,11 @@ class InputField:
         return self.option.removeprefix("--").replace("-", "_")
 
     @property
+    def keyword(self) -> str:
+        """Its name as an argument of the Python library: the spec's, unless that is clear in its place alone."""
+        return self.how.name if self.how.name and self.how.unit is not Unit.BYTES else self.path[-1]
+
+    @property
     def name(self) -> str:
         """Its name in the form."""
         return self.how.name or self.path[-1]

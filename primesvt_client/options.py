@@ -153,6 +153,12 @@ def takes_reading(command: Callable[..., None]) -> Callable[..., None]:
     return _with_options(command, options, "reading", reading)
 
 
+def takes_identity(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command those options that say what a checkpoint is, as a `Reading` of no data."""
+    options = [_parameter_of(field) for field in FIELDS.values() if field.path[0] in ("assumptions", "container")]
+    return _with_options(command, options, "reading", reading)
+
+
 def _with_options(
     command: Callable[..., None], options: Sequence[inspect.Parameter], name: str, read: Callable[..., object]
 ) -> Callable[..., None]:

@@ -6,7 +6,8 @@ PrimeSVTError
 │   ├── ImpossibleBudget      contradictory, or out of reach whatever is pruned
 │   ├── BudgetUnprovable      an accuracy drop that so few confirmation images cannot prove
 │   ├── PlanMismatch          given rates are of another model, or beyond the spec's limits
-│   └── NotRetargetable       a finished run whose curve no other budget can be promised of
+│   ├── NotRetargetable       a finished run whose curve no other budget can be promised of
+│   └── MissingExtra          a package is not installed that only some need
 ├── CheckpointError           the checkpoint file is the problem
 │   ├── CheckpointRefused     damaged, unsafe or not a checkpoint at all
 │   ├── UnknownFamily         readable, but no architecture we know
@@ -57,6 +58,12 @@ class NotRetargetable(SpecError):
     """No other budget can be promised of a run: it is not at hand, has no such curve, or had other inputs."""
 
     code = "not_retargetable"
+
+
+class MissingExtra(SpecError):
+    """What was asked for needs a package that an extra of the distribution brings; the message names it."""
+
+    code = "missing_extra"
 
 
 class CheckpointError(PrimeSVTError):

@@ -13,6 +13,7 @@ from pathlib import Path
 from primesvt_client.progress import Reporter, silent
 from primesvt_core import __version__
 from primesvt_core.data import DataSet
+from primesvt_core.engines.metric import Metric
 from primesvt_core.evaluation.accuracy import pick_device
 from primesvt_core.evaluation.splits import open_splits
 from primesvt_core.intake.inspect import inspect
@@ -26,6 +27,7 @@ from primesvt_core.method.cell_inputs import cell_inputs
 from primesvt_core.method.export import export
 from primesvt_core.method.finished_curve import FinishedCurve, check_same_inputs
 from primesvt_core.method.given_plan import GivenPlan
+from primesvt_core.method.judging import judged, of_metric
 from primesvt_core.method.learning import check_recoverable
 from primesvt_core.method.other_limits import limits_of, measured
 from primesvt_core.method.recovering import Recovery
@@ -65,6 +67,7 @@ class Request:
             again. The result does not depend on them.
         plan: rates to carry out instead of profiling and searching; the result is delivered whatever it loses.
         curve: of a finished run, whose points are tested instead of searching; ``cells`` must be its own.
+        metric: what counts as right, where that is not the highest logit.
     """
 
     checkpoint: Path
@@ -76,6 +79,7 @@ class Request:
     cells: tuple[Path, ...] = ()
     plan: GivenPlan | None = None
     curve: FinishedCurve | None = None
+    metric: Metric | None = None
 
     @property
     def is_search(self) -> bool:
@@ -204,6 +208,7 @@ def prepare(request: Request) -> Candidates:
         inspection, request.data, spec.preprocessing, spec.splits, seed=spec.seed, batch_size=spec.batch_size,
         classes=spec.class_reading, value_range=spec.value_range, may_lack_labels=spec.budget.by_disagreement,
     )  # fmt: skip
+    images = judged(images, request.metric, inspection.config.num_classes, by_disagreement=spec.budget.by_disagreement)
     training = training_set(inspection, images, request.train_data, spec)
     calibration = calibration_set(inspection, images, request.train_data, spec)
     workspace = Workspace(request.workspace)
@@ -218,6 +223,7 @@ def prepare(request: Request) -> Candidates:
             "plan": None if request.plan is None else dict(request.plan.rates),
             "curve": None if request.curve is None else [dict(point.rates) for point in request.curve.points],
             "version of PrimeSVT": __version__,
+            **of_metric(images, inspection.config.num_classes),
         }
     )
     state = load_state(inspection, workspace.path("checkpoint.safetensors"))

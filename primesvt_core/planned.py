@@ -17,6 +17,7 @@ import torch
 from primesvt_client.progress import Reporter, silent
 from primesvt_core import __version__
 from primesvt_core.data import DataSet
+from primesvt_core.engines.metric import Metric
 from primesvt_core.errors import SpecError
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import load_state
@@ -48,6 +49,7 @@ class PruneRequest:
         workspace: with data, folder for what the run remembers; ``workspace`` below ``out`` if not given.
         train_data: with data, images to calibrate repairs and criteria on.
         cells: with data, files of cells that earlier runs on the same inputs have left.
+        metric: with data, what counts as right, where that is not the highest logit.
     """
 
     checkpoint: Path
@@ -58,6 +60,7 @@ class PruneRequest:
     workspace: Path | None = None
     train_data: Path | DataSet | None = None
     cells: tuple[Path, ...] = ()
+    metric: Metric | None = None
 
 
 def prune(request: PruneRequest, report_to: Reporter = silent) -> Report | SlicedReport:
@@ -81,15 +84,17 @@ def prune(request: PruneRequest, report_to: Reporter = silent) -> Report | Slice
         Request(
             checkpoint=request.checkpoint, data=request.data, spec=request.spec, out=request.out,
             workspace=request.workspace or request.out / "workspace", train_data=request.train_data,
-            cells=request.cells, plan=plan,
+            cells=request.cells, plan=plan, metric=request.metric,
         ),
         report_to,
     )  # fmt: skip
 
 
 def _slice(request: PruneRequest, plan: GivenPlan, report_to: Reporter) -> SlicedReport:
-    if request.train_data is not None or request.cells:
-        raise SpecError("without data nothing is measured: training data and earlier results serve nothing; give data")
+    if request.train_data is not None or request.cells or request.metric is not None:
+        raise SpecError(
+            "without data nothing is measured: training data, earlier results and a metric serve nothing; give data"
+        )
     steps, spec = Steps(report_to), request.spec
     with steps.step(Step.INTAKE):
         check_needs_no_data(spec)

@@ -13,8 +13,10 @@ are not put together here because this module stands below the rooms.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import pkgutil
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -137,12 +139,60 @@ def sources(kind: str) -> Mapping[str, Source]:
         SpecError: if two plug-ins have the same key, or a folder cannot be used.
     """
     found: dict[str, Source] = {}
-    for source in (*_files(kind), *_installed(kind)):
+    for source in (*_files(kind), *_installed(kind), *ADDED.get(kind, ())):
         key = source.target.name
         if key in found:
             raise SpecError(f"two {kind} are called {key!r}: {found[key].place} and {source.place}; remove one")
         found[key] = source
     return dict(sorted(found.items()))
+
+
+ADDED: dict[str, tuple[Source, ...]] = {}
+"""Plug-ins of single files, which this process was told of."""
+
+
+def add_file(kind: str, path: Path) -> str:
+    """Take a single file for a plug-in, for as long as this process runs; returns its key.
+
+    A file that is a plug-in already, of an installed package or of a folder, is that one.
+
+    Raises:
+        SpecError: if there is no such file, or its name is no key.
+    """
+    if not path.is_file() or path.suffix != ".py" or not path.stem.isidentifier() or path.stem.startswith("_"):
+        raise SpecError(f"{path} is no file KEY.py, with a Python name without a leading _ as its key")
+    for key, source in sources(kind).items():
+        if (file := _file_of(source)) is not None and file.exists() and file.samefile(path):
+            return key
+    name = f"primesvt_core.{kind}.{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if path.stem in sources(kind) or spec is None or spec.loader is None:
+        raise SpecError(f"one of the {kind} is called {path.stem!r} already; rename {path.name}")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    added = Source(str(path), EntryPoint(path.stem, f"{name}:{ATTRIBUTES[kind]}", kind))
+    ADDED[kind] = (*ADDED.get(kind, ()), added)
+    sources.cache_clear()
+    return path.stem
+
+
+def is_ours(kind: str, key: str) -> bool:
+    """Whether a plug-in is one of this library's."""
+    room, source = Path(__file__).with_name(kind), sources(kind)[key]
+    return Path(source.place).parent == room and source.target.module.startswith(f"primesvt_core.{kind}.")
+
+
+def _file_of(source: Source) -> Path | None:
+    """The file of a plug-in's module, which is not imported."""
+    try:
+        spec = importlib.util.find_spec(source.target.module)
+    except (ImportError, ValueError):
+        return None
+    return Path(spec.origin) if spec is not None and spec.origin is not None else None
 
 
 def _files(kind: str) -> Iterator[Source]:

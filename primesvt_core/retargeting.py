@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from primesvt_client.progress import Reporter, silent
 from primesvt_core.data import DataSet
+from primesvt_core.engines.metric import Metric
 from primesvt_core.errors import NotRetargetable
 from primesvt_core.pipeline import Request, compress
 from primesvt_core.report.finished import another_spec, finished_curve
@@ -38,6 +39,7 @@ class RetargetRequest:
         checkpoint: of the finished run; where its workspace says if not given.
         data: likewise.
         train_data: likewise, if it had any.
+        metric: of that run, if it had one of the caller's own.
         name: what the run is called, as in "the run in a folder", which it is if not given.
         budgets: that were asked for of its curve before, where more is known of that than its report says.
     """
@@ -50,6 +52,7 @@ class RetargetRequest:
     checkpoint: Path | None = None
     data: Path | DataSet | None = None
     train_data: Path | DataSet | None = None
+    metric: Metric | None = None
     name: str | None = None
     budgets: tuple[float, ...] | None = None
 
@@ -70,6 +73,7 @@ def retarget(request: RetargetRequest, report_to: Reporter = silent) -> Report:
         PrimeSVTError: as `pipeline.compress` does.
     """
     report = _report_of(request.run)
+    _check_metric(report, request.metric)
     curve = finished_curve(request.name or f"the run in {request.run}", report, request.budgets)
     cells = request.run / reuse.FILE
     if not cells.is_file():
@@ -85,13 +89,21 @@ def retarget(request: RetargetRequest, report_to: Reporter = silent) -> Report:
     found = compress(
         Request(
             checkpoint=checkpoint, data=data, spec=spec, out=request.out, workspace=request.workspace,
-            train_data=train_data, cells=(cells,), curve=curve,
+            train_data=train_data, cells=(cells,), curve=curve, metric=request.metric,
         ),
         report_to,
     )  # fmt: skip
     paths = (source if isinstance(source, Path) else None for source in (data, train_data))
     keep_sources(request.workspace, Sources(checkpoint, *paths))
     return found
+
+
+def _check_metric(report: Report, metric: Metric | None) -> None:
+    """Refuse a run that was judged by a function that is not at hand; whether it is the same is found by its cells."""
+    if report.metric is not None and metric is None:
+        raise NotRetargetable(
+            f"the run was judged by {report.metric}, a function of Python: give it again (metric of primesvt.retarget)"
+        )
 
 
 def _report_of(run: Path) -> Report:

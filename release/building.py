@@ -31,7 +31,7 @@ class Distribution:
 
 DISTRIBUTIONS = (
     Distribution("primesvt-client", "distributions/primesvt-client", ("primesvt_client",)),
-    Distribution("primesvt", "distributions/primesvt", ("primesvt_core",)),
+    Distribution("primesvt", "distributions/primesvt", ("primesvt", "primesvt_core")),
     Distribution("primesvt-service", ".", ("app", "worker", "migrations"), SCRIPTS | EXAMPLE),
 )
 

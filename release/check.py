@@ -16,13 +16,18 @@ from pathlib import Path
 from primesvt_client.version import __version__
 from release import building
 from release.environments import Environment, check_commands, install
+from release.footprint import check_import, check_size
 from release.serving import RESULTS, check_job, check_page, served
 from release.stages import ReleaseError, attempt, need, say, stage
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT = ROOT / "dist"
 CLIENT, LIBRARY, SERVICE = (distribution.name for distribution in building.DISTRIBUTIONS)
-COMMANDS = {CLIENT: ("submit", "status", "download"), LIBRARY: ("inspect", "compress"), SERVICE: ("serve", "demo")}
+COMMANDS = {
+    CLIENT: ("submit", "status", "download"),
+    LIBRARY: ("inspect", "compress", "check-family"),
+    SERVICE: ("serve", "demo"),
+}
 BESIDE_THE_CLIENT = ("primesvt_core", "torch", "sqlalchemy", "numpy", "app", "worker", "migrations", "fastapi")
 BESIDE_THE_LIBRARY = ("app", "worker", "migrations", "celery", "fastapi", "sqlalchemy")
 
@@ -62,6 +67,8 @@ def _check(scratch: Path) -> None:
         check_commands(service, __version__, [name for names in COMMANDS.values() for name in names], ())
         need(not (found := client.has(BESIDE_THE_CLIENT)), f"the client brings {found}")
         need(not (found := library.has(BESIDE_THE_LIBRARY)), f"the library brings {found}")
+    with stage("the library is small beside torch and spikingjelly, and is imported at once"):
+        say(f"{sum(check_size(library).values()):,} bytes, {check_import(library):.3f} s ... ", end="")
     examples = clone / "examples"
     with stage("the library inspects a checkpoint"):
         found = library.document("inspect", examples / "spikformer-digits.pth.tar")

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.deps import JobId, Services, needs
-from app.api.downloads import disposition, download
+from app.api.downloads import described, disposition, download
 from app.api.openapi import header
 from app.api.problem import responses
 from app.storage import SavedAs
@@ -27,6 +27,7 @@ BINARY: dict[str, dict[str, str]] = {"*/*": {}}
 
 Direct = Annotated[bool, Query(description="Redirect to storage if clients can reach it.")]
 DIGESTS = {"ETag": header("The file's SHA-256."), "Repr-Digest": header("The file's SHA-256 (RFC 9530).")}
+SIZE = {"Content-Length": header("The size of the file in bytes.")}
 RANGE = {"Content-Range": header("The range sent and the size of the file.")}
 
 
@@ -59,3 +60,19 @@ def get_artifact(
     saved_as = SavedAs(disposition(artifact.name), artifact.media_type)
     address = services.jobs.presigned_url(artifact, saved_as) if direct else None
     return download(request, artifact, partial(services.jobs.read, artifact), address)
+
+
+@router.head(
+    "/{job_id}/artifacts/{name:path}",
+    response_class=Response,
+    responses={
+        200: {"description": "As for a download, without the bytes.", "headers": {**DIGESTS, **SIZE}},
+        304: {"description": "Unchanged.", "headers": DIGESTS},
+        **responses(404),
+    },
+)
+def head_artifact(
+    job_id: JobId, name: ArtifactName, request: Request, caller: Downloader, services: Services
+) -> Response:
+    """Say of one file what a download would: its size, its type, its SHA-256; never a redirect."""
+    return described(request, services.jobs.artifact(caller.team_id, job_id, name))

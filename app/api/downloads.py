@@ -20,14 +20,7 @@ def download(
     request: Request, artifact: Artifact, read: Callable[[int, int], Iterator[bytes]], address: str | None = None
 ) -> Response:
     """The whole file, a range of it, 304 if the client has it already, or a redirect to storage."""
-    tag, size = f'"{artifact.sha256}"', artifact.size_bytes
-    headers = {
-        "ETag": tag,
-        "Accept-Ranges": "bytes",
-        "Cache-Control": "no-store",
-        "Repr-Digest": digest_field(artifact.sha256),
-        "Content-Disposition": disposition(artifact.name),
-    }
+    tag, size, headers = _tag(artifact), artifact.size_bytes, _headers(artifact)
     if _is_cached(request, tag):
         return Response(status_code=304, headers=headers)
     if address is not None:
@@ -39,6 +32,30 @@ def download(
     start, end = requested
     headers |= {"Content-Range": f"bytes {start}-{end - 1}/{size}", "Content-Length": str(end - start)}
     return StreamingResponse(read(start, end - start), 206, headers, artifact.media_type)
+
+
+def described(request: Request, artifact: Artifact) -> Response:
+    """What a download of the whole file would say, without its bytes; ranges do not matter (RFC 9110)."""
+    headers = _headers(artifact)
+    if _is_cached(request, _tag(artifact)):
+        return Response(status_code=304, headers=headers)
+    headers |= {"Content-Length": str(artifact.size_bytes), "Content-Digest": digest_field(artifact.sha256)}
+    return Response(status_code=200, headers=headers, media_type=artifact.media_type)
+
+
+def _tag(artifact: Artifact) -> str:
+    return f'"{artifact.sha256}"'
+
+
+def _headers(artifact: Artifact) -> dict[str, str]:
+    """Of every answer about a file."""
+    return {
+        "ETag": _tag(artifact),
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "no-store",
+        "Repr-Digest": digest_field(artifact.sha256),
+        "Content-Disposition": disposition(artifact.name),
+    }
 
 
 def disposition(name: str) -> str:

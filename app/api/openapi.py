@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from app.api.problem import responses
 from primesvt_client.schemas.problems import Problem
 
-METHODS = frozenset({"get", "put", "post", "patch", "delete"})
+METHODS = frozenset({"get", "head", "put", "post", "patch", "delete"})
 REFERENCE = "#/components/schemas/{model}"
 
 BINARY_BODY: dict[str, Any] = {
@@ -41,9 +41,10 @@ def operation_id(route: APIRoute) -> str:
     return route.name
 
 
-def _operations(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every operation with its method."""
     for item in schema["paths"].values():
-        yield from (operation for method, operation in item.items() if method in METHODS)
+        yield from ((method, operation) for method, operation in item.items() if method in METHODS)
 
 
 def describe(app: FastAPI) -> None:
@@ -63,18 +64,24 @@ def describe(app: FastAPI) -> None:
 
 def _complete(schema: dict[str, Any]) -> None:
     """Put the problem's schema where the operations' responses refer to it."""
-    for operation in _operations(schema):
+    for method, operation in _operations(schema):
         found = responses(401, 403, 429) if operation.get("security") else responses(429)
         if "application/json" in operation.get("requestBody", {}).get("content", ()):
             found |= responses(400, 413, 415)  # malformed JSON, too large, or another media type
         operation["responses"] |= {str(status): response for status, response in found.items()}
+        if method == "head":  # of whose answers none has a body
+            every = operation["responses"].items()
+            operation["responses"] = {
+                status: {name: part for name, part in response.items() if name != "content"}
+                for status, response in every
+            }
     components = schema.setdefault("components", {}).setdefault("schemas", {})
     described = Problem.model_json_schema(ref_template=REFERENCE)
     components |= described.pop("$defs", {})
     components["Problem"] = described
     for leftover in ("HTTPValidationError", "ValidationError"):  # FastAPI's own errors, which are never sent
         components.pop(leftover, None)
-    for operation in _operations(schema):
+    for _, operation in _operations(schema):
         for parameter in operation.get("parameters", ()):
             parameter["schema"] = _without_null(parameter["schema"])
 

@@ -21,7 +21,7 @@ from primesvt_client.states import JobState
 
 if TYPE_CHECKING:  # httpx is read when a command uses it: --help does not
     from primesvt_client import Client
-    from primesvt_client.client import OnEvent
+    from primesvt_client.job import OnEvent
     from primesvt_client.parts import OnBytes
 
 SERVER_VARIABLE, KEY_VARIABLE = "PRIMESVT_SERVER", "PRIMESVT_API_KEY"
@@ -48,7 +48,7 @@ def connect(server: str, key: str) -> Client:
     if not key:
         raise SpecError(
             f"no API key: set {KEY_VARIABLE} to a key of the service ('primesvt serve' shows the first one;"
-            " 'primesvt keys create' makes more)",
+            " 'primesvt keys create' makes more), or choose a profile (--profile; 'primesvt profiles add' makes one)",
             code="no_api_key",
         )
     from primesvt_client import Client

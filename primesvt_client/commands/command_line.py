@@ -19,7 +19,7 @@ GROUP = "primesvt.commands"
 SETTINGS: dict[str, Any] = {
     "name": "primesvt",
     "no_args_is_help": True,
-    "add_completion": False,
+    "add_completion": True,
     "pretty_exceptions_enable": False,
     "help": "Shrink pre-trained Spiking Vision Transformers within an accuracy and memory budget.",
 }

@@ -24,15 +24,17 @@ from primesvt_client.commands.api_options import (
     print_estimate,
     print_job,
 )
+from primesvt_client.commands.demanding import FailUnless, demand
 from primesvt_client.commands.preflight import print_preflight
 from primesvt_client.commands.requests import Files, OfFiles, OfParent, of_files, of_parent
+from primesvt_client.commands.serving_options import on_server, on_server_with_spec
 from primesvt_client.console import WRONG_INPUT, err, fail, out, print_json
 from primesvt_client.errors import SpecError
 from primesvt_client.facts import DataSetFacts, ProblemFacts, ResultSummary
 from primesvt_client.options import Json, MaybeCheckpoint, MaybeData, TrainData, takes_submitted_spec
 from primesvt_client.schemas.jobs import JobView, PreflightView
 from primesvt_client.schemas.uploads import UploadView
-from primesvt_client.states import JobState, Priority, UploadKind, UploadState
+from primesvt_client.states import JobState, Priority, UploadKind, UploadState, Verdict
 
 if TYPE_CHECKING:
     from primesvt_client import Client
@@ -43,6 +45,7 @@ ID_WIDTH = 30
 
 
 @takes_submitted_spec
+@on_server_with_spec
 def submit(
     document: dict[str, JsonValue],
     checkpoint: MaybeCheckpoint = None,
@@ -68,6 +71,7 @@ def submit(
     name: Annotated[str, typer.Option(help="Name of the job; made of the files' names if not given.")] = "",
     priority: Annotated[Priority, typer.Option(help="Among the team's queued jobs.")] = Priority.NORMAL,
     wait: Wait = False,
+    fail_unless: FailUnless = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -84,6 +88,7 @@ def submit(
     """Upload a checkpoint and a data set to a service, and queue a compression; or another budget, or a plan."""
     if dry_run and wait:
         raise SpecError("--wait is for a job, and --dry-run queues none: leave one of them out")
+    check_waits(wait, fail_unless)
     files = Files(checkpoint=checkpoint, data=data, train_data=train_data, plan=plan)
     asked: OfFiles | OfParent = of_files(files, document) if parent is None else of_parent(parent, files, document)
     with connect(server, api_key) as client:
@@ -93,7 +98,7 @@ def submit(
             return
         for upload in uploads:
             print_notes(upload)
-        _finish(client, asked.submit(client, uploads, name, priority), wait=wait, json=json)
+        _finish(client, asked.submit(client, uploads, name, priority), wait=wait, json=json, wanted=fail_unless)
 
 
 def send(client: Client, path: Path, kind: UploadKind) -> UploadView:
@@ -120,17 +125,25 @@ def print_notes(upload: UploadView) -> None:
             err.print(f"{upload.name}: {note}", markup=False, soft_wrap=True)
 
 
+@on_server
 def status(
-    job: JobId, wait: Wait = False, server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json = False
+    job: JobId,
+    wait: Wait = False,
+    fail_unless: FailUnless = None,
+    server: Server = DEFAULT_SERVER,
+    api_key: Key = "",
+    json: Json = False,
 ) -> None:
     """Show the state of a job and, while it is not over, when it is expected to end."""
+    check_waits(wait, fail_unless)
     with connect(server, api_key) as client:
         found = client.job(job)
-        _finish(client, found, wait=wait, json=json)
+        _finish(client, found, wait=wait, json=json, wanted=fail_unless)
         if not (wait or json or found.state.is_terminal):
             print_estimate(client.estimate(job))
 
 
+@on_server
 def list_jobs(
     state: Annotated[
         list[JobState] | None, typer.Option(help="Only jobs in this state; may be given several times.")
@@ -161,12 +174,14 @@ def list_jobs(
     out.print(table)
 
 
+@on_server
 def cancel(job: JobId, server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json = False) -> None:
     """Cancel a job: at once if it is queued, otherwise within a few seconds."""
     with connect(server, api_key) as client:
         _finish(client, client.cancel(job), wait=False, json=json)
 
 
+@on_server
 def prioritise(
     job: JobId,
     priority: Annotated[Priority, typer.Argument(help="low, normal or high.")],
@@ -179,6 +194,7 @@ def prioritise(
         _finish(client, client.prioritise(job, priority), wait=False, json=json)
 
 
+@on_server
 def retry(
     job: JobId, wait: Wait = False, server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json = False
 ) -> None:
@@ -187,6 +203,7 @@ def retry(
         _finish(client, client.retry(job), wait=wait, json=json)
 
 
+@on_server
 def delete(job: JobId, server: Server = DEFAULT_SERVER, api_key: Key = "") -> None:
     """Delete a finished job and its artifacts."""
     with connect(server, api_key) as client:
@@ -194,6 +211,7 @@ def delete(job: JobId, server: Server = DEFAULT_SERVER, api_key: Key = "") -> No
     err.print(f"{job} is deleted")
 
 
+@on_server
 def download(
     job: JobId,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the files.", show_default=False)],
@@ -227,7 +245,17 @@ def _look_ahead(found: PreflightView, *, json: bool) -> None:
         sys.exit(WRONG_INPUT)
 
 
-def _finish(client: Client, job: JobView, *, wait: bool, json: bool) -> None:
+def check_waits(wait: bool, wanted: list[Verdict] | None) -> None:
+    """Refuse to ask for a verdict before there is one.
+
+    Raises:
+        SpecError: with what to do.
+    """
+    if wanted and not wait:
+        raise SpecError("--fail-unless is of the verdict, which a job has once it is over: give --wait, too")
+
+
+def _finish(client: Client, job: JobView, *, wait: bool, json: bool, wanted: list[Verdict] | None = None) -> None:
     """Show a job, followed to its end first if that is wanted."""
     if wait:
         job = follow(client, job.id)
@@ -237,6 +265,7 @@ def _finish(client: Client, job: JobView, *, wait: bool, json: bool) -> None:
         print_job(job)
     if wait:
         fail_unless_succeeded(job)
+        demand(job.verdict, wanted)
 
 
 def _narrow(title: str) -> Column:

@@ -12,6 +12,7 @@ from rich.table import Column, Table
 
 from primesvt_client.commands.api_options import DEFAULT_SERVER, Key, Server, connect
 from primesvt_client.commands.jobs import ID_WIDTH
+from primesvt_client.commands.serving_options import on_server
 from primesvt_client.console import err, out, print_json
 from primesvt_client.options import Json
 from primesvt_client.schemas.webhooks import WebhookView, WebhookWithSecret
@@ -29,6 +30,7 @@ Events = Annotated[
 
 
 @commands.command("create")
+@on_server
 def create(
     url: Annotated[str, typer.Argument(metavar="URL", help="https://…", show_default=False)],
     event: Events = None,
@@ -43,6 +45,7 @@ def create(
 
 
 @commands.command("list")
+@on_server
 def list_webhooks(server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json = False) -> None:
     """List the team's webhooks."""
     with connect(server, api_key) as client:
@@ -55,6 +58,7 @@ def list_webhooks(server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json
 
 
 @commands.command("change")
+@on_server
 def change(
     webhook: Webhook,
     url: Annotated[str | None, typer.Option(help="Another address.")] = None,
@@ -74,6 +78,7 @@ def change(
 
 
 @commands.command("delete")
+@on_server
 def delete(webhook: Webhook, server: Server = DEFAULT_SERVER, api_key: Key = "") -> None:
     """Delete a webhook and its deliveries."""
     with connect(server, api_key) as client:
@@ -82,6 +87,7 @@ def delete(webhook: Webhook, server: Server = DEFAULT_SERVER, api_key: Key = "")
 
 
 @commands.command("rotate")
+@on_server
 def rotate(webhook: Webhook, server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json = False) -> None:
     """Create a new secret, shown only once; the old one stays valid for a day."""
     with connect(server, api_key) as client:
@@ -89,6 +95,7 @@ def rotate(webhook: Webhook, server: Server = DEFAULT_SERVER, api_key: Key = "",
 
 
 @commands.command("ping")
+@on_server
 def ping(webhook: Webhook, server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json = False) -> None:
     """Send a test event."""
     with connect(server, api_key) as client:
@@ -100,6 +107,7 @@ def ping(webhook: Webhook, server: Server = DEFAULT_SERVER, api_key: Key = "", j
 
 
 @commands.command("deliveries")
+@on_server
 def deliveries(
     webhook: Webhook,
     state: Annotated[DeliveryState | None, typer.Option(help="Only deliveries in this state.")] = None,
@@ -122,6 +130,7 @@ def deliveries(
 
 
 @commands.command("log")
+@on_server
 def log(
     webhook: Webhook, delivery: Delivery, server: Server = DEFAULT_SERVER, api_key: Key = "", json: Json = False
 ) -> None:
@@ -140,6 +149,7 @@ def log(
 
 
 @commands.command("replay")
+@on_server
 def replay(
     webhook: Webhook,
     delivery: Annotated[

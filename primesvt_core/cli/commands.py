@@ -6,9 +6,8 @@ imported when a command runs, by name: so ``--help`` answers at once, without to
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,8 +17,8 @@ from pydantic import JsonValue
 from rich.markup import escape
 from rich.table import Table
 
+from primesvt_client.commands.demanding import FailUnless, demand
 from primesvt_client.console import err, out, print_json, progress_bars
-from primesvt_client.errors import ReportedError
 from primesvt_client.options import (
     Checkpoint,
     Data,
@@ -37,9 +36,6 @@ from primesvt_core.cli.choices import lists_choices
 from primesvt_core.cli.numbers import numbered
 from primesvt_core.errors import SpecError
 from primesvt_core.types import Step
-from primesvt_core.workspace import reuse
-from primesvt_core.workspace.sources import Sources, keep_sources
-from primesvt_core.workspace.store import kept_preset
 
 if TYPE_CHECKING:
     from primesvt_core.evaluation.evaluate import Evaluation
@@ -209,26 +205,21 @@ def compress(
     train_data: TrainData = None,
     resume: Resume = False,
     earlier: Earlier = None,
+    fail_unless: FailUnless = None,
     json: Json = False,
 ) -> None:
     """Shrink a model within a budget; writes the model, the report and the figures to --out."""
-    cells = cells_of(earlier or [])
-    workspace, is_new = workspace_below(out_dir, resume), not out_dir.exists()
-    if resume and (preset := kept_preset(workspace)) is not None:
-        document = {"preset": preset, **document}  # what ran, whatever the default is now
-    parsed = specs.parse(document)
-    pipeline = import_module("primesvt_core.pipeline")
-    request = pipeline.Request(
-        checkpoint=checkpoint, data=data, spec=parsed, out=out_dir, workspace=workspace, train_data=train_data,
-        cells=cells,
-    )  # fmt: skip
-    with clearing(workspace, with_parent=is_new, resume=resume), progress_bars() as report_to:
-        report: Report = pipeline.compress(request, report_to)
-        keep_sources(workspace, Sources(checkpoint=checkpoint, data=data, train_data=train_data))
+    if not resume:  # what goes on has the preset that it had
+        specs.parse(document)  # before torch is loaded
+    running = import_module("primesvt_core.library.running")
+    with resumable(), progress_bars() as report_to:
+        run = running.Run(out=out_dir, resume=resume, train_data=train_data, earlier=earlier or (), report_to=report_to)
+        report: Report = running.compressed(checkpoint, data, document, run)
     if json:
         print_json(report.model_dump(mode="json"))
-        return
-    print_result(report, out_dir)
+    else:
+        print_result(report, out_dir)
+    demand(report.verdict, fail_unless)
 
 
 def print_result(report: Report, out_dir: Path) -> None:
@@ -304,45 +295,10 @@ def change(share: float) -> str:
 
 
 @contextmanager
-def clearing(workspace: Path, *, with_parent: bool, resume: bool) -> Iterator[None]:
-    """Say how to go on after Ctrl-C, and remove what a refused run left, unless it was to be resumed."""
+def resumable() -> Iterator[None]:
+    """Say how to go on after Ctrl-C."""
     try:
         yield
     except KeyboardInterrupt:
         err.print("\nrun the same command again with --resume to go on")
         raise
-    except ReportedError as error:
-        if error.is_input and not resume:
-            clear(workspace, with_parent=with_parent)
-        raise
-
-
-def workspace_below(out_dir: Path, resume: bool) -> Path:
-    """The workspace below the results; an older run's is not touched unless it is to be resumed."""
-    try:
-        str(out_dir).encode()
-    except UnicodeEncodeError:
-        raise SpecError(f"the name {str(out_dir)!r} given for --out is no UTF-8; use another folder") from None
-    if out_dir.exists() and not out_dir.is_dir():
-        raise SpecError(f"{out_dir} is a file; --out takes a folder")
-    if not resume and out_dir.exists() and any(out_dir.iterdir()):
-        raise SpecError(
-            f"{out_dir} is not empty; use another folder for --out, or --resume to go on with the run in it"
-        )
-    return out_dir / "workspace"
-
-
-def cells_of(folders: Sequence[Path]) -> tuple[Path, ...]:
-    """The files of cells in results folders of earlier runs."""
-    for folder in folders:
-        if not (folder / reuse.FILE).is_file():
-            raise SpecError(f"{folder} given for --reuse has no {reuse.FILE}; give the --out folder of a finished run")
-    return tuple(folder / reuse.FILE for folder in folders)
-
-
-def clear(workspace: Path, *, with_parent: bool) -> None:
-    """Remove what a refused run left, so that the same folder does when the input is right."""
-    shutil.rmtree(workspace, ignore_errors=True)
-    if with_parent:
-        with suppress(OSError):  # not empty, or never made
-            workspace.parent.rmdir()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ import typer
 from pydantic import JsonValue
 from rich.table import Table
 
+from primesvt_client.commands.demanding import FailUnless, demand
 from primesvt_client.console import out, print_json, progress_bars
 from primesvt_client.options import Checkpoint, Json, TrainData, takes_pruning_spec
 from primesvt_core import spec as specs
@@ -18,16 +18,12 @@ from primesvt_core.cli.choices import lists_choices
 from primesvt_core.cli.commands import (
     Earlier,
     Resume,
-    cells_of,
     change,
-    clearing,
     print_assumptions,
     print_result,
-    workspace_below,
+    resumable,
 )
-from primesvt_core.errors import SpecError
 from primesvt_core.method.given_plan import asked_with, read_plan
-from primesvt_core.workspace.store import kept_preset
 
 if TYPE_CHECKING:
     from primesvt_core.report.schema import Report
@@ -60,31 +56,24 @@ def prune(
     train_data: TrainData = None,
     resume: Resume = False,
     earlier: Earlier = None,
+    fail_unless: FailUnless = None,
     json: Json = False,
 ) -> None:
     """Prune a checkpoint by a given plan, without a search; writes the model and the report to --out."""
-    given, cells = read_plan(plan), cells_of(earlier or [])
-    workspace, is_new = workspace_below(out_dir, resume), not out_dir.exists()
-    if data is None and resume:
-        raise SpecError("without --data nothing takes long enough to be resumed; leave out --resume")
-    preset = kept_preset(workspace) if resume else None
-    document = asked_with(
-        given, {**({} if preset is None else {"preset": preset}), **document}, has_data=data is not None
-    )  # fmt: skip
-    planned = import_module("primesvt_core.planned")
-    request = planned.PruneRequest(
-        checkpoint=checkpoint, plan=given, spec=specs.parse(document), out=out_dir, data=data, workspace=workspace,
-        train_data=train_data, cells=cells,
-    )  # fmt: skip
-    cleared = nullcontext() if data is None else clearing(workspace, with_parent=is_new, resume=resume)
-    with cleared, progress_bars(search="comparing") as report_to:
-        report: Report | SlicedReport = planned.prune(request, report_to)
+    given = read_plan(plan)
+    if not resume:  # what goes on has the preset that it had
+        specs.parse(asked_with(given, document, has_data=data is not None))  # before torch is loaded
+    running = import_module("primesvt_core.library.running")
+    with resumable(), progress_bars(search="comparing") as report_to:
+        run = running.Run(out=out_dir, resume=resume, train_data=train_data, earlier=earlier or (), report_to=report_to)
+        report: Report | SlicedReport = running.pruned(checkpoint, given, data, document, run)
     if json:
         print_json(report.model_dump(mode="json"))
     elif report.confirmation is None:
         _print_sliced(report, out_dir)
     else:
         print_result(report, out_dir)
+    demand(report.verdict, fail_unless)
 
 
 def _print_sliced(report: SlicedReport, out_dir: Path) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from primesvt_client.commands.demanding import FailUnless, demand
 from primesvt_client.console import print_json, progress_bars
 from primesvt_client.options import Json
-from primesvt_core.cli.commands import Resume, clearing, print_result, workspace_below
+from primesvt_core.cli.commands import Resume, print_result, resumable
 
 if TYPE_CHECKING:
     from primesvt_core.report.schema import Report
@@ -47,18 +48,19 @@ def retarget(
         Path | None, typer.Option(help="Training data of that run, likewise.", show_default=False)
     ] = None,
     resume: Resume = False,
+    fail_unless: FailUnless = None,
     json: Json = False,
 ) -> None:
     """Deliver another point of a finished run's curve, for another budget; nothing is computed twice."""
-    workspace, is_new = workspace_below(out_dir, resume), not out_dir.exists()
-    retargeting = import_module("primesvt_core.retargeting")
-    request = retargeting.RetargetRequest(
-        run=run, max_accuracy_drop=max_accuracy_drop, max_disagreement=max_disagreement, out=out_dir,
-        workspace=workspace, checkpoint=checkpoint, data=data, train_data=train_data,
-    )  # fmt: skip
-    with clearing(workspace, with_parent=is_new, resume=resume), progress_bars(search="taking the curve") as report_to:
-        report: Report = retargeting.retarget(request, report_to)
+    running = import_module("primesvt_core.library.running")
+    budget = running.OtherBudget(
+        max_accuracy_drop=max_accuracy_drop, max_disagreement=max_disagreement, checkpoint=checkpoint, data=data
+    )
+    with resumable(), progress_bars(search="taking the curve") as report_to:
+        asked = running.Run(out=out_dir, resume=resume, train_data=train_data, report_to=report_to)
+        report: Report = running.retargeted(run, budget, asked)
     if json:
         print_json(report.model_dump(mode="json"))
-        return
-    print_result(report, out_dir)
+    else:
+        print_result(report, out_dir)
+    demand(report.verdict, fail_unless)

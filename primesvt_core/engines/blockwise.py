@@ -22,6 +22,7 @@ from primesvt_core.engines.fewer_channels import between, fewer, is_even, whole
 from primesvt_core.engines.folding import Step, steps
 from primesvt_core.engines.keeping import Kept, unpacked
 from primesvt_core.engines.kernels import Kernels, attend, available, leaky
+from primesvt_core.engines.metric import metric_of
 from primesvt_core.engines.outlines import NOTHING, Outline, Silence, extends, gone, outline
 from primesvt_core.engines.pieces import at_a_time, bytes_an_image, piece_count
 from primesvt_core.engines.predictions import predictions
@@ -141,7 +142,8 @@ class BlockEngine:
     def evaluate(self, block: int, patches: Sequence[Patch]) -> list[Predictions]:
         """What each candidate predicts on the images of a block."""
         original, candidates = self.logits(block, patches)
-        return [predictions(original, each, self._labels(block)) for each in candidates]
+        metric = metric_of(self.images)
+        return [predictions(original, each, self._labels(block), metric) for each in candidates]
 
     def logits(self, block: int, patches: Sequence[Patch]) -> tuple[Tensor, list[Tensor]]:
         """Logits ``(B, num_classes)`` of the original and of each candidate on the images of a block."""

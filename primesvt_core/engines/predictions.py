@@ -7,10 +7,18 @@ from torch import Tensor
 from torch.nn.functional import log_softmax
 
 from primesvt_core.engines._base import Predictions
+from primesvt_core.engines.metric import Metric, right_of
 
 
-def predictions(original: Tensor, candidate: Tensor, labels: Tensor) -> Predictions:
-    """Compare logits ``(B, num_classes)`` with labels ``(B,)``, and with the original's logits."""
+def predictions(original: Tensor, candidate: Tensor, labels: Tensor, metric: Metric | None = None) -> Predictions:
+    """Compare logits ``(B, num_classes)`` with labels ``(B,)``, and with the original's logits.
+
+    Args:
+        original: logits of the original.
+        candidate: of the candidate.
+        labels: of the images.
+        metric: what counts as right; the highest logit if not given.
+    """
     classes = candidate.argmax(1).cpu()
     places = labels.to(candidate.device)[:, None]
     others = candidate.scatter(1, places, -torch.inf).amax(1)
@@ -18,7 +26,7 @@ def predictions(original: Tensor, candidate: Tensor, labels: Tensor) -> Predicti
     divergence = (wanted.exp() * (wanted - found)).sum(1).clamp(min=0.0)
     return Predictions(
         classes=tuple(classes.tolist()),
-        right=tuple((classes == labels).tolist()),
+        right=right_of(metric, candidate, labels),
         divergence=tuple(divergence.tolist()),
         margin=tuple((candidate.gather(1, places)[:, 0] - others).tolist()),
     )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from primesvt_core.engines._base import Images, Predictions
+from primesvt_core.engines.metric import metric_of
 from primesvt_core.engines.predictions import predictions
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import as_spikingjelly_has_them
@@ -26,7 +27,8 @@ class ReferenceEngine:
         parameter = next(self.model.parameters())
         x = x.to(parameter)
         original = self.logits(x, Patch())
-        return [predictions(original, self.logits(x, patch), labels) for patch in patches]
+        metric = metric_of(self.images)
+        return [predictions(original, self.logits(x, patch), labels, metric) for patch in patches]
 
     def rebase(self, patch: Patch) -> None:
         """Every candidate is computed from the images."""

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from primesvt_core.engines._base import Predictions
 from primesvt_core.engines.blockwise import BlockEngine
+from primesvt_core.engines.metric import metric_of
 from primesvt_core.engines.predictions import predictions
 from primesvt_core.pruning.patches import Patch
 
@@ -32,7 +33,8 @@ class ShorterEngine:
         changed = [patch for patch in patches if patch.touched]
         found = iter(self.shorter.logits(block, changed)[1] if changed else [])
         logits = [next(found) if patch.touched else original for patch in patches]
-        return [predictions(original, each, labels) for each in logits]
+        metric = metric_of(self.original.images)
+        return [predictions(original, each, labels, metric) for each in logits]
 
     def rebase(self, patch: Patch) -> None:
         """Say that candidates will follow which change this one further."""

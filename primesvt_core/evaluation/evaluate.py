@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from primesvt_client.progress import Progress, Reporter, silent
 from primesvt_core.data import DataSet, ValueRange, numbering
+from primesvt_core.engines.metric import Metric
 from primesvt_core.errors import DataError
 from primesvt_core.evaluation.accuracy import Answers, Tick, answers, pick_device
 from primesvt_core.evaluation.chance import chance_notes
@@ -42,6 +43,8 @@ class Evaluation:
     assumptions: tuple[Mapping[str, JsonValue], ...]
     preprocessing: Mapping[str, JsonValue]
     notes: tuple[str, ...]
+    metric: str | None = None
+    """Name of the caller's function that says what is right, from Python; None where the highest logit does."""
 
     def to_json(self) -> dict[str, JsonValue]:
         """What ``primesvt evaluate --json`` prints."""
@@ -65,12 +68,14 @@ def evaluate(
     device: str = "auto",
     classes: ClassReading | None = None,
     report: Reporter = silent,
+    metric: Metric | None = None,
 ) -> Evaluation:
     """Accuracy of an original or pruned model.
 
     ``auto`` is the confirmation split where ``data`` is the data set on which the model's promise was confirmed, so
     that the figure is the report's; for any other model or data set it is every image. ``rest`` are the images that
-    are in no split. What is not given is taken from the pruned model's metadata.
+    are in no split. What is not given is taken from the pruned model's metadata. Right is what has the highest logit,
+    unless ``metric`` says so.
 
     Raises:
         CheckpointError: if the model cannot be read.
@@ -95,6 +100,9 @@ def evaluate(
         raise DataError(
             f"{images.data.name} has no labels: no accuracy can be measured on it; give labels", code="data_unlabelled"
         )
+    if metric is not None:
+        metric.digest(inspection.config.num_classes)  # which refuses one that is none
+        images = replace(images, metric=metric)
     split_name = split_meant(split_name, images, own)
     chosen = indices_of(images, split_name)
     network = load(model, assumptions, container=container)
@@ -111,7 +119,8 @@ def evaluate(
         classes=images.data.classes,
         assumptions=tuple(asdict(assumption) for assumption in inspection.assumptions),
         preprocessing=images.preprocessing.model_dump(mode="json"),
-        notes=(*inspection.notes, *_notes(images.data, chosen, said, inspection.config.num_classes)),
+        notes=(*inspection.notes, *_notes(images, chosen, said, inspection.config.num_classes)),
+        metric=None if metric is None else metric.name,
     )
 
 
@@ -119,13 +128,15 @@ def _counting(report: Reporter, total: int, note: str) -> Tick:
     return lambda done: report(Progress(step=Step.BASELINE, done=done, total=total, note=note))
 
 
-def _notes(data: DataSet, chosen: Sequence[int], said: Answers, outputs: int) -> Iterator[str]:
+def _notes(images: SplitImages, chosen: Sequence[int], said: Answers, outputs: int) -> Iterator[str]:
     """What is to be said of a data set, and of what a model with so many outputs says of the chosen images."""
+    data = images.data
     labels = data.labels[np.asarray(chosen)]
     yield from data.notes
     yield from numbering(data, outputs)
     yield from misnumbering_notes(labels, np.array(said.classes), data.classes)
-    yield from chance_notes(sum(said.right), labels, data.classes, outputs)
+    if images.metric is None:  # what guessing reaches by another rule nobody knows
+        yield from chance_notes(sum(said.right), labels, data.classes, outputs)
 
 
 def split_meant(name: SplitName, images: SplitImages, own: Provenance | None) -> SplitName:

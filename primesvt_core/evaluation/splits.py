@@ -31,6 +31,7 @@ from primesvt_core.data import (
     split,
     with_labels_first,
 )
+from primesvt_core.engines.metric import Metric
 from primesvt_core.errors import DataError
 from primesvt_core.intake.inspect import Inspection
 from primesvt_core.spec import ClassReading, PixelReading, PreprocessingOverrides, SplitSizes
@@ -56,6 +57,7 @@ class SplitImages:
         batch_size: images at a time.
         answers: ``(N,)`` int64, what stands in place of the labels of blocks: what a model takes the samples for; None
             where their own labels count.
+        metric: what counts as right; None where the highest logit does.
     """
 
     data: DataSet
@@ -64,6 +66,7 @@ class SplitImages:
     seed: int
     batch_size: int
     answers: NDArray[np.int64] | None = None
+    metric: Metric | None = None
 
     @cached_property
     def splits(self) -> Splits:
@@ -90,6 +93,11 @@ class Blocks:
         self.images, self.indices = images, indices
         self._pool = ThreadPoolExecutor(AHEAD)
         self._ahead: dict[int, Future[Batch]] = {}
+
+    @property
+    def metric(self) -> Metric | None:
+        """What counts as right; None where the highest logit does."""
+        return self.images.metric
 
     def __len__(self) -> int:
         return -(-len(self.indices) // self.images.batch_size)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from primesvt_core.engines import Images
 from primesvt_core.engines.blockwise import BlockEngine
+from primesvt_core.engines.metric import metric_of, right_of
 from primesvt_core.evaluation.accuracy import Tick
 from primesvt_core.layers.causality import noncausal
 from primesvt_core.layers.model import SpikingModel
@@ -38,28 +39,29 @@ def correct_by_step(model: SpikingModel, images: Images, tick: Tick = lambda _: 
         tick: receives the number of images done so far.
     """
     found: list[list[bool]] = []
-    for classes, labels in _by_step(model, images, tick):
-        found = found or [[] for _ in classes]
-        for right, one in zip(found, classes == labels, strict=True):
-            right += one.tolist()
+    metric = metric_of(images)
+    for logits, labels in _by_step(model, images, tick):
+        found = found or [[] for _ in logits]
+        for right, of_step in zip(found, logits, strict=True):
+            right += right_of(metric, of_step, labels)
     return found
 
 
 def classes_by_step(model: SpikingModel, images: Images, tick: Tick = lambda _: None) -> list[list[int]]:
     """For every number of time steps, from one on, and every image, in order, the class that ``model`` predicts."""
     found: list[list[int]] = []
-    for classes, _ in _by_step(model, images, tick):
-        found = found or [[] for _ in classes]
-        for said, one in zip(found, classes, strict=True):
-            said += one.tolist()
+    for logits, _ in _by_step(model, images, tick):
+        found = found or [[] for _ in logits]
+        for said, of_step in zip(found, logits, strict=True):
+            said += of_step.argmax(1).tolist()
     return found
 
 
 def _by_step(model: SpikingModel, images: Images, tick: Tick) -> Iterator[tuple[Tensor, Tensor]]:
-    """Block by block the classes ``(T, B)`` and the labels ``(B,)``."""
+    """Block by block the logits ``(T, B, num_classes)`` and the labels ``(B,)``."""
     engine, done = BlockEngine(model, images, kept_bytes=0), 0
     for block in range(len(images)):
         logits, labels = engine.by_step(block)
-        yield logits.argmax(2).cpu(), labels
+        yield logits.cpu(), labels
         done += len(labels)
         tick(done)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -161,6 +161,29 @@ class Producer:
     module: str
     norm: str
     bias: bool = False
+
+
+def joined(stream: ChannelGroup, producers: Iterable[Producer] = (), consumers: Iterable[str] = ()) -> ChannelGroup:
+    """A group whose channels further layers make or read: the residual stream of a fork with further layers.
+
+    Args:
+        stream: the group.
+        producers: layers whose outputs are added to its channels.
+        consumers: modules that read its channels in their order.
+    """
+    producers, consumers = tuple(producers), tuple(consumers)
+    return replace(
+        stream,
+        slices=(
+            *stream.slices,
+            *(piece for producer in producers for piece in rows(producer.module, bias=producer.bias)),
+            *norm(*(producer.norm for producer in producers)),
+            *columns(*consumers),
+        ),
+        producers=(*stream.producers, *(f"{producer.module}.weight" for producer in producers)),
+        silencers=(*stream.silencers, *(producer.norm for producer in producers)),
+        consumers=(*stream.consumers, *(f"{consumer}.weight" for consumer in consumers)),
+    )
 
 
 def group(

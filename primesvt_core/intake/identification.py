@@ -11,6 +11,7 @@ from primesvt_core.checkpoints import Checkpoint
 from primesvt_core.errors import CheckpointMismatch, UnknownFamily
 from primesvt_core.families._base import FAMILIES, Family, FamilyConfig
 from primesvt_core.intake.provenance import Provenance
+from primesvt_core.registry import is_ours
 
 AnyFamily = Family[FamilyConfig]
 
@@ -19,8 +20,12 @@ SHOWN = 5
 
 
 def all_families() -> Iterator[tuple[str, AnyFamily]]:
-    """Every family that is installed, by key; each is imported when its turn comes."""
-    return ((key, FAMILIES.load(key)) for key in FAMILIES.available())
+    """Every family that is installed; each is imported when its turn comes.
+
+    Those of others come before ours, each by key: what is made from one of ours has most of its tensors.
+    """
+    keys = sorted(FAMILIES.available(), key=lambda key: (is_ours(FAMILIES.kind, key), key))
+    return ((key, FAMILIES.load(key)) for key in keys)
 
 
 def find_family(checkpoint: Checkpoint, provenance: Provenance | None) -> tuple[str, AnyFamily, str]:
@@ -33,7 +38,9 @@ def find_family(checkpoint: Checkpoint, provenance: Provenance | None) -> tuple[
     """
     if provenance is not None:
         return provenance.family, FAMILIES.load(provenance.family), str(provenance.config.get("variant"))
-    for _, family in all_families():
+    for key, family in all_families():
+        if not is_ours(FAMILIES.kind, key) and (variant := _told_by(family, checkpoint)) is not None:
+            return key, family, variant
         with suppress(KeyError, IndexError, ValueError, ArithmeticError):  # of shapes that are not this family's
             if (reason := family.unsupported_reason(checkpoint.tensors)) is not None:
                 raise UnknownFamily(f"{checkpoint.path.name} looks like {family.title}, but {reason}")
@@ -48,6 +55,13 @@ def find_family(checkpoint: Checkpoint, provenance: Provenance | None) -> tuple[
         if variant is not None:
             return key, family, variant
     raise failed[0] if failed else UnknownFamily(_unknown(checkpoint))
+
+
+def _told_by(family: AnyFamily, checkpoint: Checkpoint) -> str | None:
+    """The variant that a family of others knows; where it fails on shapes, it is asked again with a refusal's words."""
+    with suppress(KeyError, IndexError, ValueError, ArithmeticError):
+        return family.identify(checkpoint.tensors)
+    return None
 
 
 @contextmanager

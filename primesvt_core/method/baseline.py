@@ -11,6 +11,7 @@ from primesvt_core.errors import BaselineNearChance
 from primesvt_core.evaluation.chance import best_guess, chance_notes, is_near_chance
 from primesvt_core.evaluation.misnumbering import misnumbering_notes
 from primesvt_core.method.candidates import Candidates
+from primesvt_core.method.judging import metric_note
 from primesvt_core.method.own_answers import original_classes
 
 
@@ -64,6 +65,9 @@ def doubts(candidates: Candidates, allowed_drop: float | None, seen: Seen) -> tu
         allowed_drop: of the budget; None without a limit.
         seen: images by which candidates are compared.
     """
+    if (metric := candidates.images.metric) is not None:
+        of_model = misnumbering_notes(seen.labels, seen.taken, candidates.images.data.classes)
+        return (metric_note(metric), *(f"Of the original model: {note}" for note in of_model))
     if not candidates.by_disagreement:
         return baseline_notes(candidates, candidates.original_accuracy(), allowed_drop, seen)
     taken = np.array(original_classes(candidates)[-1])

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from primesvt_core import __version__
 from primesvt_core.engines.kernels import available
 from primesvt_core.method.candidates import Candidates
+from primesvt_core.method.judging import of_metric
 
 
 def cell_inputs(candidates: Candidates) -> dict[str, JsonValue]:
@@ -22,6 +23,7 @@ def cell_inputs(candidates: Candidates) -> dict[str, JsonValue]:
     return {
         **shorter,
         **promise,
+        **of_metric(images, candidates.config.num_classes),
         "checkpoint": inspection.checkpoint.sha256,
         "container": spec.container,
         "config": inspection.config.model_dump(mode="json"),

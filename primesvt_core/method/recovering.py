@@ -158,7 +158,7 @@ class Recovery:
         right: list[bool] = []
         nats: list[float] = []
         for block, (original, logits) in enumerate(zip(self._original, self._logits(delivered), strict=True)):
-            found = predictions(original, logits, self._watched.block(block)[1])
+            found = predictions(original, logits, self._watched.block(block)[1], self.candidates.images.metric)
             right += found.right
             nats += found.divergence
         pairs = [*zip(self.divergences.original.right, right, strict=True)]

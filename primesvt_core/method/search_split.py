@@ -247,8 +247,9 @@ class SearchSplit:
         """How often engine and reference differ, on the candidates that both have computed."""
         for name, rates in [*self._checked.items()]:
             if name not in self._differing:
-                pairs = zip(self.predictions(rates).classes, self._checks_of(rates).classes, strict=True)
-                self._differing[name] = sum(mine != other for mine, other in pairs)
+                mine, other = self.predictions(rates), self._checks_of(rates)
+                said = (zip(one.classes, one.right, strict=True) for one in (mine, other))
+                self._differing[name] = sum(a != b for a, b in zip(*said, strict=True))
         return Agreement(differing=sum(self._differing.values()), compared=len(self._differing) * self.total)
 
     def _cells(self, prefix: str, *, as_written: bool) -> SearchCells:

@@ -98,6 +98,7 @@ def build_report(
         agreement=AgreementFigures(**asdict(found.agreement)),
         energy=_energy(candidates),
         family_of_budgets=_family(candidates, result),
+        metric=None if candidates.images.metric is None else candidates.images.metric.name,
         given_rates=None if candidates.given is None else dict(candidates.given.rates),
         config=exported.pruned.config.model_dump(mode="json"),
         plan=dict(candidates.plan(result.point.rates).kept),

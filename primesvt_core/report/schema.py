@@ -20,6 +20,7 @@ from primesvt_core.report.confirmed import DifferingImage as DifferingImage
 from primesvt_core.report.confirmed import FamilyFigures as FamilyFigures
 from primesvt_core.report.confirmed import LimitFigures as LimitFigures
 from primesvt_core.report.confirmed import TimeStepFigures as TimeStepFigures
+from primesvt_core.report.rows import Rows
 from primesvt_core.types import FLOAT_SLACK, Verdict
 
 Outcome = Literal["not tested", "confirmed", "not proven", "not confirmed"]
@@ -240,10 +241,10 @@ class Report(_Frozen):
     spec: CompressionSpec
     assumptions: tuple[AssumptionFigures, ...]
     data: DataFigures
-    layers: tuple[LayerFigures, ...]
-    groups: tuple[GroupFigures, ...]
-    profile: tuple[ProfileFigures, ...]
-    curve: tuple[CurveFigures, ...]
+    layers: Rows[LayerFigures]
+    groups: Rows[GroupFigures]
+    profile: Rows[ProfileFigures]
+    curve: Rows[CurveFigures]
     fine_tuning: FineTuningFigures | None = None
     notes: tuple[str, ...] = ()
     evaluations: int = Field(description="Candidates evaluated on the search split, wholly or until they were decided.")
@@ -255,6 +256,11 @@ class Report(_Frozen):
     energy: EnergyFigures | None = Field(default=None, description="Assumptions; null in older reports.")
     family_of_budgets: FamilyFigures | None = Field(
         default=None, description="Of another budget for a finished run; new in 2."
+    )
+    metric: str | None = Field(
+        default=None,
+        description="Name of the caller's own rule of what counts as right, from Python: accuracies are the share of"
+        " images of which it says so; null where the highest logit counts.",
     )
     given_rates: dict[str, float] | None = Field(
         default=None,

@@ -16,6 +16,7 @@ from primesvt_client.facts import ResultSummary
 from primesvt_client.spec import CompressionSpec  # a report is read where its plug-ins may be gone
 from primesvt_client.verdicts import VERDICTS
 from primesvt_core.report.publishing import layers_csv
+from primesvt_core.report.rows import Rows
 from primesvt_core.report.schema import AssumptionFigures, LayerFigures, as_declared
 from primesvt_core.types import Verdict
 from primesvt_core.workspace.atomic import write_atomically
@@ -62,8 +63,8 @@ class SlicedReport(_Frozen):
     data: None = None
     spec: CompressionSpec
     assumptions: tuple[AssumptionFigures, ...]
-    layers: tuple[LayerFigures, ...]
-    groups: tuple[SlicedGroup, ...]
+    layers: Rows[LayerFigures]
+    groups: Rows[SlicedGroup]
     given_rates: dict[str, float] = Field(description="By channel group, of the plan that was given.")
     notes: tuple[str, ...] = ()
     config: dict[str, JsonValue] = Field(description="The pruned model's config.")

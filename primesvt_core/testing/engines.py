@@ -15,8 +15,9 @@ from primesvt_core.layers.causality import noncausal
 from primesvt_core.pruning.groups import select
 from primesvt_core.pruning.patches import Patch, silencing
 from primesvt_core.pruning.surgery import prune
-from primesvt_core.testing.families import TOLERANCE, FamilyModels, shortened, structures
+from primesvt_core.testing.families import TOLERANCE, FamilyModels, shortened
 from primesvt_core.testing.models import FamilyModel
+from primesvt_core.testing.structures import structures
 from primesvt_core.types import ChannelGroup, Plan
 
 CHANGE = 0.05

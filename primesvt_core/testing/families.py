@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -44,6 +42,7 @@ from primesvt_core.pruning.patches import patched, silencing
 from primesvt_core.pruning.sizes import sort_layers
 from primesvt_core.pruning.surgery import masked, prune, shapes_of
 from primesvt_core.testing.models import FamilyModel, random_model, save_pruned, silent_layers
+from primesvt_core.testing.structures import structures as structures
 from primesvt_core.types import ChannelGroup, Plan
 
 TOLERANCE = 1e-9
@@ -60,23 +59,6 @@ RELOADED = 10
 
 TIME_STEPS = 2
 """Enough for a membrane to carry something over."""
-
-
-def structure(group: ChannelGroup) -> object:
-    """What of a group is alike in every block: which dimensions of which tensors lie how in which tensors."""
-    slices = {
-        (re.sub(r"\d+", "#", piece.tensor), piece.dim, piece.stride is None, piece.offset == 0, piece.shared)
-        for piece in group.slices
-    }
-    return frozenset(slices), group.parts > 1, group.scope
-
-
-def structures(model: FamilyModel) -> list[list[ChannelGroup]]:
-    """Its groups, those of the same structure together."""
-    alike: dict[object, list[ChannelGroup]] = defaultdict(list)
-    for group in model.groups:
-        alike[structure(group)].append(group)
-    return [*alike.values()]
 
 
 def check_bytes(model: FamilyModel, plan: Plan, state: dict[str, Tensor]) -> None:
@@ -101,15 +83,8 @@ def check_silenced_equals(model: FamilyModel, plan: Plan, cut: SpikingModel) -> 
 
 def shortened(model: FamilyModel, most: int = TIME_STEPS) -> FamilyModel:
     """The model for at most so many time steps, and one image of which every layer fires."""
-    steps = min(most, model.config.time_steps)
-    x = model.input[:1, :steps] if model.input.dim() == 5 else model.input[:1]
-    short = FamilyModel(
-        key=model.key,
-        config=model.config.model_copy(update={"time_steps": steps}),
-        state=model.state,
-        input=x,
-    )
-    assert silent_layers(short.double, x.double()) == []
+    short = model.shortened(most)
+    assert silent_layers(short.double, short.input.double()) == []
     return short
 
 

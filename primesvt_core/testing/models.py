@@ -24,6 +24,8 @@ from primesvt_core.spec import PreprocessingOverrides, SplitSizes
 from primesvt_core.types import ChannelGroup, Plan
 
 IMAGES = 3
+FRAMES = 5
+"""Dimensions of frames ``(B, T, C, H, W)``."""
 
 TINY = Config(
     variant="cifar", num_classes=3, in_channels=1, time_steps=2, image_size=16, stem=(4, 4, 8), embed_dim=16,
@@ -85,6 +87,13 @@ class FamilyModel:
             return found
 
         return Plan({group.name: select(group, (scores or random)(group), rate) for group in self.groups})
+
+    def shortened(self, most: int) -> FamilyModel:
+        """The model for at most so many time steps, and one image."""
+        steps = min(most, self.config.time_steps)
+        x = self.input[:1, :steps] if self.input.dim() == FRAMES else self.input[:1]
+        config = self.config.model_copy(update={"time_steps": steps})
+        return FamilyModel(key=self.key, config=config, state=self.state, input=x)
 
     def save_pruned(self, plan: Plan, path: Path) -> FamilyConfig:
         """Write the pruned model as a compression does; returns its config."""

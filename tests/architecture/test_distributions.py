@@ -26,7 +26,7 @@ FOLDERS = {
 }
 PACKAGES = {
     "primesvt-client": ("primesvt_client",),
-    "primesvt": ("primesvt_core",),
+    "primesvt": ("primesvt", "primesvt_core"),
     "primesvt-service": ("app", "worker", "migrations"),
 }
 NAMES = sorted(FOLDERS)
@@ -41,6 +41,9 @@ def project(name: str) -> dict[str, Any]:
     found: dict[str, Any] = document["project"]
     return found
 
+
+FOR_TYPES = {"pandas": ["pandas"]}
+"""Imported for type checkers alone, and by name where it is used; an extra brings it."""
 
 WITH_CUDA = {"triton": ["triton"]}
 """Comes with torch's builds for CUDA, and is asked for where there is one alone."""
@@ -73,8 +76,9 @@ def imported_by(files: Iterable[Path]) -> set[str]:
 def test_a_distribution_declares_what_it_imports(name: str) -> None:
     declared = {distribution(requirement) for requirement in project(name)["dependencies"]}
     optional = project(name).get("optional-dependencies", {})
-    declared |= {distribution(r) for extra in ("fast", "parquet", "onnx") for r in optional.get(extra, ())}
-    installed = {**WITH_CUDA, **packages_distributions()}
+    extras = ("fast", "parquet", "frames", "onnx")
+    declared |= {distribution(r) for extra in extras for r in optional.get(extra, ())}
+    installed = {**WITH_CUDA, **FOR_TYPES, **packages_distributions()}
     needed = {
         OF_ITS_OWN.get(module) or canonicalize_name(installed[module][0])
         for package in PACKAGES[name]
@@ -94,6 +98,7 @@ def test_the_extra_of_the_suites_is_what_they_import_besides() -> None:
 
 
 USERS = {
+    "frames": ["primesvt_core/report/rows.py"],
     "fast": ["primesvt_core/engines/native.py", "primesvt_core/engines/vector_loops.py"],
     "parquet": ["primesvt_core/data/formats/parquet.py"],
     "onnx": [

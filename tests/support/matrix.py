@@ -168,6 +168,9 @@ MATRIX: dict[tuple[str, str], Entry] = {
     ("get", "/api/v1/jobs/{job_id}/artifacts/{name}"): Entry(
         scope=Scope.ARTIFACTS_READ, ids=lambda w: {JOB: w.finished_job(), "name": "report.json"}
     ),
+    ("head", "/api/v1/jobs/{job_id}/artifacts/{name}"): Entry(
+        scope=Scope.ARTIFACTS_READ, ids=lambda w: {JOB: w.finished_job(), "name": "report.json"}
+    ),
     ("get", "/api/v1/uploads"): Entry(scope=Scope.UPLOADS_READ),
     ("post", "/api/v1/uploads"): Entry(
         scope=Scope.UPLOADS_WRITE,

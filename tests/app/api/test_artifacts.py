@@ -59,3 +59,14 @@ def test_a_range_beyond_the_end_and_one_of_another_version(api: Api, artifact: t
     assert (answer.status_code, answer.headers["content-range"]) == (416, f"bytes */{len(artifact[1])}")
     answer = api.get(artifact[0], headers={"Range": "bytes=0-3", "If-Range": '"another"'})
     assert (answer.status_code, answer.content) == (200, artifact[1])
+
+
+def test_head_says_what_a_download_would_without_the_bytes(api: Api, artifact: tuple[str, bytes]) -> None:
+    address, content = artifact
+    whole, head = api.get(address), api("HEAD", f"/api/v1{address}", headers={"Range": "bytes=0-3"})
+    assert (head.status_code, head.content) == (200, b"")
+    told = ("etag", "content-length", "content-type", "repr-digest", "content-digest", "content-disposition")
+    assert {name: head.headers[name] for name in told} == {name: whole.headers[name] for name in told}
+    assert head.headers["content-length"] == str(len(content))
+    assert api("HEAD", f"/api/v1{address}", headers={"If-None-Match": head.headers["etag"]}).status_code == 304
+    assert api("HEAD", f"/api/v1{address}x").status_code == 404

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -55,3 +56,20 @@ def test_help_is_grouped_by_what_is_installed() -> None:
     places = [told.index(panel) for panel in ("On this machine", "On a server", "Run a server")]
     assert places == sorted(places)
     assert told.index("compress") < places[1] < told.index("submit") < places[2] < told.index("serve ")
+
+
+def test_a_shell_completes_commands_and_options() -> None:
+    def completed(line: str) -> set[str]:
+        variables = {
+            "_PRIMESVT_COMPLETE": "complete_bash",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(len(line.split()) - 1),
+        }
+        code = "import sys; sys.argv = ['primesvt']; from primesvt_client.commands.main import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ, **variables}
+        )
+        return set(done.stdout.split())
+
+    assert "compress" in completed("primesvt comp")
+    assert "--max-accuracy-drop" in completed("primesvt compress --max-acc")

@@ -9,8 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from primesvt_core.cli.commands import clearing
-from primesvt_core.errors import DataError
+from primesvt_core.cli.commands import resumable
 from tests.support import tiny
 from tests.support.commands import primesvt
 from tests.support.embedded import EXAMPLES
@@ -104,15 +103,7 @@ def test_with_data_and_without_a_limit_what_is_lost_is_measured(tmp_path: Path) 
     assert document["confirmation"]["drop_upper_bound"] >= document["accuracy_drop"]
 
 
-def test_who_stops_it_is_told_how_to_go_on_and_a_refusal_leaves_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    workspace = tmp_path / "out" / "workspace"
-    workspace.mkdir(parents=True)
-    with pytest.raises(KeyboardInterrupt), clearing(workspace, with_parent=True, resume=False):
+def test_who_stops_it_is_told_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), resumable():
         raise KeyboardInterrupt
     assert "--resume" in capsys.readouterr().err
-    for resume, is_left in ((True, True), (False, False)):
-        with pytest.raises(DataError), clearing(workspace, with_parent=True, resume=resume):
-            raise DataError("no")
-        assert workspace.parent.exists() is is_left

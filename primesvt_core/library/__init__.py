@@ -1,0 +1,1 @@
+"""What people call from Python; ``import primesvt`` passes it on."""
