@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
+from alembic.util import CommandError
+
 from app import logs
 from app.db import connect
 from app.hardening import hide_memory
@@ -22,7 +24,13 @@ def main() -> None:
     private_umask()
     logs.configure(settings.log_level, as_json=settings.log_json)
     database = connect(settings.database)
-    database.migrate_patiently()
+    try:
+        database.migrate_patiently()
+    except CommandError as error:
+        sys.exit(
+            f"the schema of the database is not one that this version knows ({error}); use the newer PrimeSVT that made"
+            " it, or restore the back-up of before the upgrade"
+        )
     sys.stdout.write(f"the schema has version {database.revision()}\n")
 
 
