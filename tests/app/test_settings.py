@@ -105,6 +105,6 @@ def test_below_a_volume_that_a_group_may_write_into_the_service_has_a_folder_of_
             refuse_shared_folders(Settings(data_dir=volume))
     env = {**os.environ, **settings.environment()}
     code = "import app.main; app.main.create()"
-    subprocess.run([sys.executable, "-c", code], env=env, check=True, timeout=60, umask=0o022, capture_output=True)
+    subprocess.run([sys.executable, "-c", code], env=env, check=True, umask=0o022, capture_output=True)
     assert stat.S_IMODE(settings.data_dir.stat().st_mode) & 0o777 == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in settings.data_dir.rglob("*")} == {0}
