@@ -18,7 +18,7 @@ from tests.support.validators import need_program
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / "docs" / "deployment.md").read_text()
-SECONDS = 900
+SECONDS = 1800
 BASH = "/bin/bash"
 
 
