@@ -19,6 +19,13 @@ from primesvt_client.spec_types import LARGEST
 PREFIX = "PRIMESVT_"
 PRIVATE_UMASK = 0o077
 
+FROM_FILES = ("database_url", "broker_url", "oidc_client_secret")
+"""Settings that hold a password or key: `PRIMESVT_DATABASE_URL_FILE` names a file that `database_url` stands in, and so
+on, as container engines and systemd hand secrets over. The storage's are boto3's (`AWS_SHARED_CREDENTIALS_FILE`).
+"""
+LONGEST_SECRET = 1 << 16
+"""Bytes of such a file; a longer one is another file, given by mistake."""
+
 
 class WrongSettings(ReportedError):
     """Variables of the environment, or a folder, that no process can work with; the message names them."""
@@ -74,6 +81,43 @@ def refuse_shared_folder(path: Path) -> None:
             f"other users may write into the data folder {path} and could change a team's files in it; choose another"
             f" folder, or take that from them: chmod go-w {path}"
         )
+
+
+def _file_variable(name: str) -> str:
+    return f"{PREFIX}{name.upper()}_FILE"
+
+
+def _secrets(env: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """What stands in the files that variables name.
+
+    Raises:
+        WrongSettings: a secret is given twice, or its file has none.
+    """
+    named = {name: env[_file_variable(name)] for name in FROM_FILES if env.get(_file_variable(name))}
+    for name in named.keys() & given.keys():
+        both = f"{PREFIX}{name.upper()} and {_file_variable(name)}"
+        raise WrongSettings(f"the environment is wrong: {both} are both set; take one of them away")
+    return {name: _secret(_file_variable(name), Path(path)) for name, path in named.items()}
+
+
+def _secret(variable: str, path: Path) -> str:
+    """The line that a file holds. Its content is not quoted in errors: it may be a password.
+
+    Raises:
+        WrongSettings: it cannot be read, or is not one line.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(LONGEST_SECRET + 1)
+        text = content.decode("utf-8").strip()
+    except OSError as error:
+        raise WrongSettings(f"the environment is wrong: {variable}: {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise WrongSettings(f"the environment is wrong: {variable}: {path} is no text in UTF-8") from None
+    if not text or len(content) > LONGEST_SECRET or not text.isprintable():
+        wrong = "is empty" if not text else "is not one line of text"
+        raise WrongSettings(f"the environment is wrong: {variable}: {path} {wrong}; write the secret into it, alone")
+    return text
 
 
 class Settings(BaseModel):
@@ -209,12 +253,13 @@ class Settings(BaseModel):
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
-        """Read ``PRIMESVT_*``; unset and empty variables keep their defaults.
+        """Read ``PRIMESVT_*``, and the files that some of them name; unset and empty variables keep their defaults.
 
         Raises:
             WrongSettings: naming the variables that are wrong.
         """
         fields = {name: env[PREFIX + name.upper()] for name in cls.model_fields if env.get(PREFIX + name.upper())}
+        fields |= _secrets(env, fields)
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
@@ -222,8 +267,12 @@ class Settings(BaseModel):
             raise WrongSettings("the environment is wrong: " + "; ".join(wrong)) from None
 
     def environment(self) -> dict[str, str]:
-        """The variables from which `from_env` makes these settings again, for a child process."""
-        return {PREFIX + name.upper(): str(value) for name, value in self.model_dump(mode="json").items()}
+        """The variables from which `from_env` makes these settings again, for a child process.
+
+        Those that name files are empty: what was in them is said, and a child inherits what its parent was given.
+        """
+        values = {PREFIX + name.upper(): str(value) for name, value in self.model_dump(mode="json").items()}
+        return values | dict.fromkeys(map(_file_variable, FROM_FILES), "")
 
     @property
     def database(self) -> str | URL:

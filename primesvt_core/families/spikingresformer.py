@@ -163,7 +163,8 @@ class Attention(Part):
         """``(T, B, heads, N, H * W)`` currents."""
         first, _ = self.halves(y)
         products = first.transpose(3, 4) @ x.flatten(3).unflatten(2, (self.heads, -1))  # type: ignore[no-untyped-call]
-        return products / torch.sqrt(self.get_buffer("firing_rate_x") * self.head_dim)
+        scores: Tensor = products / torch.sqrt(self.get_buffer("firing_rate_x") * self.head_dim)
+        return scores
 
     def weighed(self, y: Tensor, attention: Tensor, stream: Tensor) -> Tensor:
         """``(T, B, value_dim, H, W)`` currents."""

@@ -78,5 +78,5 @@ def _has_labels(samples: Samples) -> bool:
     """Whether the first sample is a pair; one that cannot be read is for the opening to refuse."""
     try:
         return isinstance(samples[0], tuple | list)
-    except (LookupError, TypeError):
+    except (LookupError, TypeError, NotImplementedError):
         return True

@@ -134,7 +134,10 @@ def test_all_have_one_version() -> None:
     assert pins == {f"primesvt-client=={__version__}", f"primesvt=={__version__}"}
     for name in NAMES:
         assert project(name)["dynamic"] == ["version"]
-    assert f"primesvt:${{PRIMESVT_VERSION:-{__version__}}}" in (ROOT / "docker-compose.yml").read_text()
+    compose = (ROOT / "docker-compose.yml").read_text()
+    for image in ("api", "worker"):
+        assert f"primesvt-{image}:${{PRIMESVT_VERSION:-{__version__}}}" in compose
+    assert f"\nPRIMESVT_VERSION={__version__}\n" in (ROOT / ".env.example").read_text()
 
 
 @pytest.mark.parametrize("name", NAMES)

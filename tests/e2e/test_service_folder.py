@@ -289,10 +289,10 @@ def test_a_service_goes_on_where_it_was(old: Old, facts: dict[str, Any], tmp_pat
             assert (waiting.state, waiting.attempts) == (JobState.SUCCEEDED, 1)
             for job in (interrupted, waiting):
                 assert_the_same(here.report(job, tmp_path / job.id), old.report())
-            again = here.until_over(again)
-            assert (again.state, again.retry_of) == (JobState.FAILED, jobs["failed"])
-            assert again.problem is not None
-            assert again.problem.code == facts["failed"]["problem"]["code"]
+            ended = here.until_over(again)
+            assert (ended.state, ended.retry_of) == (JobState.FAILED, jobs["failed"])
+            assert ended.problem is not None
+            assert ended.problem.code == facts["failed"]["problem"]["code"]
             new = {(interrupted.id, "job.succeeded"), (waiting.id, "job.succeeded"), (again.id, "job.failed")}
             here.until(lambda: pending | new <= {_told(one, secret) for one in there.received})
             half = here.client.get_upload(facts["half_upload"])
