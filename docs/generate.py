@@ -1,7 +1,8 @@
-"""Write what is published of the code: JSON Schemas and the commands. With ``--check``, fail if it is out of date."""
+"""Write what is published of the code: JSON Schemas, pages of reference, README's results. With ``--check``, fail if it is out of date."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 import typer
 from typer.core import TyperArgument, TyperGroup
 
+from docs.api_page import api
+from docs.readme_results import readme
+from docs.schema_pages import page
 from primesvt_client.commands.command_line import command_line
 from primesvt_core import spec
 from primesvt_core.report import schema, sliced
@@ -47,16 +51,33 @@ def _default(parameter: object) -> str:
     return f" Default: `{default}`." if is_told else ""
 
 
+SPEC = """What a compression is asked for, as YAML or JSON: with `--spec` on the command line, as `spec` in the API. The same as
+a schema for machines: `docs/spec.schema.json` of a checkout."""
+REPORT = """What `report.json` of a finished run holds. The same as a schema for machines: `docs/report.schema.json` of a
+checkout; `docs/sliced-report.schema.json` is of models that were pruned without data."""
+
+
+def spec_page() -> str:
+    """Every field of a spec."""
+    return page("Spec", SPEC, json.loads(spec.json_schema()))
+
+
+def report_page() -> str:
+    """Every field of a report."""
+    return page("Report", REPORT, json.loads(schema.json_schema()))
+
+
 DOCUMENTS = {
     "spec.schema.json": spec.json_schema, "report.schema.json": schema.json_schema,
-    "sliced-report.schema.json": sliced.json_schema, "commands.md": commands,
+    "sliced-report.schema.json": sliced.json_schema, "commands.md": commands, "spec.md": spec_page,
+    "report.md": report_page, "api.md": api, "../README.md": readme,
 }  # fmt: skip
 
 
 def main() -> int:
     stale = []
     for name, document in DOCUMENTS.items():
-        path = Path(__file__).with_name(name)
+        path = Path(__file__).parent / name
         current = document()
         if path.exists() and path.read_text(encoding="utf-8") == current:
             continue
