@@ -30,6 +30,7 @@ $(STAMP): pyproject.toml $(wildcard distributions/*/pyproject.toml) constraints.
 	@# On all cores, where pip uses one; files that are no Python of today are left as they are.
 	-$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1
 	-$(BIN)/python -m app.web.build
+	-$(BIN)/python -m app.web.build_site
 	-$(BIN)/python -m primesvt_core.engines.compiling
 	touch $@
 
@@ -108,8 +109,9 @@ lint-published:
 	@if docker compose version >/dev/null 2>&1; then $(PLACEHOLDERS) docker compose --env-file .env.example config --quiet; \
 	else echo "docker compose is not on this machine: docker-compose.yml is not validated"; fi
 
-docs: setup ## write what is published of the code: JSON Schemas, commands
+docs: setup ## write what is published of the code: JSON Schemas, reference, README's results; build the site of the documents
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m app.web.build_site
 
 # uv asks the index for the digests of all files; pip knows those of the files that it has fetched.
 LOCKER := .venv-lock
@@ -126,4 +128,4 @@ format: setup ## what can be repaired by itself
 	$(BIN)/ruff check --fix .
 
 clean: ## remove what make made
-	rm -rf $(VENV) $(SWIFT) $(LOCKER) node_modules app/web/static/vendor
+	rm -rf $(VENV) $(SWIFT) $(LOCKER) node_modules app/web/static/vendor app/web/site
