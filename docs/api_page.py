@@ -13,8 +13,8 @@ from app.settings import Settings
 from docs.schema_pages import MADE, cell, described, type_text
 
 METHODS = ("get", "put", "post", "patch", "delete")
-INTRO = """The same as a document for machines: `/api/v1/openapi.json` of a running service, OpenAPI 3.1. Who may do what
-is explained in [Who may do what](access.md). Errors are RFC 9457 problems, whose `code` is stable.
+INTRO = """The same as a document for machines: `/api/v1/openapi.json` of a running service, OpenAPI 3.1. Who may do
+what is explained in [Who may do what](access.md). Errors are RFC 9457 problems, whose `code` is stable.
 """
 
 Operation = Mapping[str, Any]

@@ -1,4 +1,7 @@
-"""Write what is published of the code: JSON Schemas, pages of reference, README's results. With ``--check``, fail if it is out of date."""
+"""Write what is published of the code: JSON Schemas, pages of reference, README's results.
+
+With ``--check``, fail if it is out of date.
+"""
 
 from __future__ import annotations
 
@@ -51,10 +54,10 @@ def _default(parameter: object) -> str:
     return f" Default: `{default}`." if is_told else ""
 
 
-SPEC = """What a compression is asked for, as YAML or JSON: with `--spec` on the command line, as `spec` in the API. The same as
-a schema for machines: `docs/spec.schema.json` of a checkout."""
-REPORT = """What `report.json` of a finished run holds. The same as a schema for machines: `docs/report.schema.json` of a
-checkout; `docs/sliced-report.schema.json` is of models that were pruned without data."""
+SPEC = """What a compression is asked for, as YAML or JSON: with `--spec` on the command line, as `spec` in the API. The
+same as a schema for machines: `docs/spec.schema.json` of a checkout."""
+REPORT = """What `report.json` of a finished run holds. The same as a schema for machines: `docs/report.schema.json` of
+a checkout; `docs/sliced-report.schema.json` is of models that were pruned without data."""
 
 
 def spec_page() -> str:

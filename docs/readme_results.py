@@ -1,4 +1,4 @@
-"""README's table of results, which is that of ``docs/results.md``: written between two marks, so that they never differ."""
+"""README's table of results, which is that of ``docs/results.md``: written between two marks, so that both agree."""
 
 from __future__ import annotations
 

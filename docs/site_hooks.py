@@ -1,4 +1,4 @@
-"""What MkDocs does with these pages beside its configuration: it finds new pages, and makes links of what names a page."""
+"""What MkDocs does with these pages beside its configuration: new pages are found, what names a page links to it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def on_config(config: Any) -> Any:
 
 
 def complete(nav: list[Any], pages: list[str]) -> list[Any]:
-    """The navigation with every page: of a folder that is named with a slash at its end, and in a last section the rest."""
+    """The navigation with every page: those of a folder that is named with a slash, and in a last section the rest."""
     filled = [_filled(entry, pages) for entry in nav]
     named = {*_named(filled)}
     left = [page for page in pages if page not in named]
@@ -53,7 +53,7 @@ def _named(entry: Any) -> Iterator[str]:
                 yield from _named(inner)
 
 
-def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:  # noqa: ARG001  # MkDocs names them
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:  # MkDocs names them
     """Make a link of every `docs/NAME.md` in the text, which pages of a checkout name as code."""
     return linked(markdown, page.file.src_uri, [file.src_uri for file in files.documentation_pages()])
 

@@ -1,8 +1,8 @@
 """Builds the documents of ``docs/`` into ``app/web/site``, which the service shows at ``/docs``:
 ``python -m app.web.build_site``.
 
-MkDocs Material makes the pages. Nothing built is committed; without it ``/docs`` says how to build it, so a failed build
-is reported and does nothing else.
+MkDocs Material makes the pages. Nothing built is committed; without it ``/docs`` says how to build it, so a failed
+build is reported and does nothing else.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SOURCES = (".md", ".yml", ".py", ".json", ".png", ".svg", ".css")
 """Of what is built; editors leave other files beside them."""
 
 INLINE_SCRIPTS = "inline-scripts.txt"
-"""Of a built site: digests of the scripts that its pages contain, as a Content-Security-Policy names them, one a line."""
+"""Of a built site: digests of the scripts in its pages, as a Content-Security-Policy names them, one a line."""
 
 LEFT_OUT = ("404.html", "sitemap.xml", "sitemap.xml.gz", "assets/javascripts/lunr")
 """Of what MkDocs builds: the service has an error page of its own, no page knows its own address, and the search is in

@@ -47,7 +47,7 @@ class DocumentFiles(StaticFiles):
 
 @lru_cache(maxsize=8)
 def _policy(noted: Path, _changed: int) -> str:
-    """What the site's pages may do: as the dashboard's, and run their own inline scripts and the worker that searches."""
+    """What the site's pages may do: as the dashboard's, and run their inline scripts and the worker that searches."""
     allowed = " ".join(noted.read_text(encoding="ascii").split())
     scripts = f"script-src 'self' {allowed}".rstrip()
     return HEADERS[POLICY].replace("script-src 'self'", f"{scripts}; worker-src 'self'")
