@@ -92,7 +92,7 @@ lint: setup ## formatting, lints, types, import contracts, published documents, 
 	$(MAKE) -j lint-code lint-types lint-published
 
 lint-types: # alone takes as long as all the rest
-	$(BIN)/mypy app worker primesvt_core primesvt_client tests examples bench docs/generate.py hatch_build.py release
+	$(BIN)/mypy app worker primesvt_core primesvt_client tests examples bench docs hatch_build.py release
 
 lint-code:
 	$(BIN)/ruff format --check .
@@ -104,7 +104,7 @@ PLACEHOLDERS := POSTGRES_PASSWORD=x REDIS_PASSWORD=x S3_ACCESS_KEY=x S3_SECRET_K
 
 lint-published:
 	$(BIN)/python docs/generate.py --check
-	$(BIN)/bandit --quiet --severity-level medium --recursive app worker primesvt_core primesvt_client migrations docs/generate.py hatch_build.py release
+	$(BIN)/bandit --quiet --severity-level medium --recursive app worker primesvt_core primesvt_client migrations docs hatch_build.py release
 	@$(AUDIT)
 	@if docker compose version >/dev/null 2>&1; then $(PLACEHOLDERS) docker compose --env-file .env.example config --quiet; \
 	else echo "docker compose is not on this machine: docker-compose.yml is not validated"; fi

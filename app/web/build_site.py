@@ -121,7 +121,7 @@ def build(site: Site) -> bool:
 
 
 def _run_mkdocs(site: Site, out: Path) -> None:
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--clean", "--site-dir", str(out)]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--clean", "--site-dir", str(out)]
     quiet = {"NO_MKDOCS_2_WARNING": "1", "DISABLE_MKDOCS_2_WARNING": "true"}  # the theme's advertisement
     try:
         done = subprocess.run(  # noqa: S603  # our own arguments

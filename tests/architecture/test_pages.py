@@ -41,7 +41,7 @@ def rates_of(block: Block) -> None:
 
 def jobs_of(block: Block) -> None:
     for line in block.text.splitlines():
-        NewJobBody.model_validate_json(line)
+        NewJobBody.model_validate_json(line.replace("…", "0" * 26))  # of an id
 
 
 def json_of(block: Block) -> None:

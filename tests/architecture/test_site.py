@@ -12,7 +12,7 @@ from urllib.parse import urldefrag, urlsplit
 import pytest
 import yaml
 
-from app.web.build_site import INLINE_SCRIPTS, Site, build, csp_source, inline_scripts
+from app.web.build_site import INLINE_SCRIPTS, Site, SiteNotBuilt, build, csp_source, inline_scripts
 from docs.readme_results import TABLE, MissingResults, summary
 from docs.site_hooks import MORE, complete, linked
 from tests.support.page_blocks import ROOT, pages, tokens
@@ -109,6 +109,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     site = Site(ROOT, tmp_path_factory.mktemp("site") / "site")
     assert build(site)
     return site.output
+
+
+def test_a_link_that_leads_nowhere_fails_the_build(built: Path, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.md").write_text("# One\n\n[two](gone.md)\n")
+    (tmp_path / "mkdocs.yml").write_text(CONFIG.partition("\nhooks:")[0] + "\n")
+    with pytest.raises(SiteNotBuilt, match=r"gone\.md"):
+        build(Site(tmp_path, tmp_path / "site"))
+    assert not (tmp_path / "site").exists()
 
 
 def html(built: Path) -> dict[Path, str]:
