@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urldefrag, urlsplit
@@ -59,6 +60,7 @@ def test_pages_that_a_text_names_become_links() -> None:
 # links in the sources, as a checkout shows them
 
 
+@cache
 def anchors(page: Path) -> set[str]:
     found, headings = set[str](), tokens(page)
     for token, inner in pairwise(headings):

@@ -73,6 +73,8 @@ class Walk:
         # What a service or a database has made stands for the placeholder from then on.
         for kind, found in re.findall(r"\b((?:job|key|whk)_)([0-9a-zA-Z]{20,})", done.stdout):
             self.instead.setdefault(f"{kind}…", kind + found)
+        for found in re.findall(r"\bpsvt_([0-9a-z]{26})_", done.stdout):  # a key names its id
+            self.instead.setdefault("key_…", f"key_{found}")
 
 
 def check_target(words: Sequence[str]) -> None:
