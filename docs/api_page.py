@@ -36,7 +36,7 @@ def api() -> str:
     parts = [f"# REST API\n\n{MADE} {INTRO}"]
     for noun, operations in groupby(_operations(document), key=lambda one: one[0]):
         parts.append(f"## Operations on {noun}\n")
-        parts += [_described(*operation) for _, *operation in operations]
+        parts += [_described(method, path, operation) for _, method, path, operation in operations]
     parts += described(dict(sorted(document["components"]["schemas"].items())))
     return "\n".join(parts).rstrip() + "\n"
 

@@ -191,14 +191,14 @@ def of(page: str) -> list[Block]:
     return [block for block in BLOCKS if block.page == page]
 
 
-SPLITS = ("--search-images", "40", "--confirmation-images", "100")
+SPLITS = ("--search-images", "20", "--confirmation-images", "75")
 QUICK = {
     "compress": ("--preset", "paper", "--rates", "0.5", *SPLITS),
     "prune": ("--preset", "paper", *SPLITS),
 }
 """Options that make a compression one of seconds; the commands as they are, are run by the thorough tests."""
 
-IMAGES = 160
+IMAGES = 110
 """As few as prove the drop that the tutorial allows."""
 
 

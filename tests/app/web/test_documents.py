@@ -86,7 +86,7 @@ def test_nothing_beyond_the_site_is_shown(folder: Path) -> None:
 
 
 def test_without_a_build_a_page_says_how_to_make_one(board: Dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
-    [mounted] = [route for route in board.app.routes if getattr(route, "name", "") == "documents"]
+    [mounted] = [route for route in board.app.routes if isinstance(route, Mount) and route.name == "documents"]
     monkeypatch.setattr(mounted.app, "_folder", Path("/nowhere"))
     for path in ("/docs/", "/docs/quick-start/"):
         answer = get(board, None, path)
