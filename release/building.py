@@ -13,6 +13,8 @@ from release.stages import attempt, call, need
 
 VENDOR = "app/web/static/vendor"
 SCRIPTS = frozenset({f"{VENDOR}/app.js", f"{VENDOR}/charts.js"})
+SITE = "app/web/site"
+PAGES = frozenset({f"{SITE}/index.html", f"{SITE}/inline-scripts.txt"})
 EXAMPLE = frozenset({"app/commands/example/digits.npz", "app/commands/example/spikformer-digits.pth.tar"})
 SOURCES = "app/web/assets/"
 """Of the scripts; a wheel holds what is built of them."""
@@ -32,7 +34,7 @@ class Distribution:
 DISTRIBUTIONS = (
     Distribution("primesvt-client", "distributions/primesvt-client", ("primesvt_client",)),
     Distribution("primesvt", "distributions/primesvt", ("primesvt", "primesvt_core")),
-    Distribution("primesvt-service", ".", ("app", "worker", "migrations"), SCRIPTS | EXAMPLE),
+    Distribution("primesvt-service", ".", ("app", "worker", "migrations"), SCRIPTS | PAGES | EXAMPLE),
 )
 
 
@@ -53,8 +55,9 @@ def refuse_to_build_without_scripts(clone: Path, scratch: Path) -> None:
 
 
 def build_scripts(clone: Path) -> None:
-    """The dashboard's scripts, from npm."""
+    """The dashboard's scripts, from npm, and the site of the documents."""
     call((sys.executable, "app/web/build.py"), clone)
+    call((sys.executable, "app/web/build_site.py"), clone)
 
 
 def build(distribution: Distribution, clone: Path, out: Path) -> Path:
@@ -91,7 +94,7 @@ def check_contents(distribution: Distribution, wheel: Path, clone: Path) -> None
     with zipfile.ZipFile(wheel) as archive:
         found = {name for name in archive.namelist() if ".dist-info/" not in name}
     need(not wanted - found, f"{wheel.name} lacks {', '.join(sorted(wanted - found))}")
-    more = {path for path in found - wanted if not path.startswith(f"{VENDOR}/")}
+    more = {path for path in found - wanted if not path.startswith((f"{VENDOR}/", f"{SITE}/"))}
     need(not more, f"{wheel.name} holds what git does not: {', '.join(sorted(more))}")
 
 

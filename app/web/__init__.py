@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from app.web import (
     account,
+    documents,
     error_pages,
     job_list,
     job_page,
@@ -28,4 +29,5 @@ def mount(app: FastAPI) -> None:
     for router in (*(pages.router for pages in PAGES), *team.ROUTERS):
         app.include_router(router)
     app.mount("/static", CachedFiles(directory=STATIC), name="static")
+    app.mount("/docs", documents.DocumentFiles(), name="documents")
     error_pages.install(app)

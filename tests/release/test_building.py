@@ -31,7 +31,7 @@ def test_without_the_dashboards_scripts_there_is_no_wheel_of_the_service(clone: 
 def test_the_sdist_and_the_clone_build_the_same_whole_wheel(
     distribution: building.Distribution, clone: Path, tmp_path: Path
 ) -> None:
-    for name in building.SCRIPTS if distribution is SERVICE else ():
+    for name in building.SCRIPTS | building.PAGES if distribution is SERVICE else ():
         (clone / name).parent.mkdir(parents=True, exist_ok=True)
         (clone / name).write_text("// as if it were built")
     wheel = building.build(distribution, clone, tmp_path)
