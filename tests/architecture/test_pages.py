@@ -193,7 +193,7 @@ def of(page: str) -> list[Block]:
 
 SPLITS = ("--search-images", "20", "--confirmation-images", "75")
 QUICK = {
-    "compress": ("--preset", "paper", "--rates", "0.5", *SPLITS),
+    "compress": ("--preset", "paper", "--rates", "0.1,0.3", "--accept-unproven", *SPLITS),
     "prune": ("--preset", "paper", *SPLITS),
 }
 """Options that make a compression one of seconds; the commands as they are, are run by the thorough tests."""

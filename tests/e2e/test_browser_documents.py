@@ -45,5 +45,5 @@ def test_pages_fit_the_window_and_show_their_figures(
         script = "return [...document.images].every(one => one.complete && one.naturalWidth > 0)"
         WebDriverWait(chrome, SECONDS).until(lambda page: page.execute_script(script))  # noqa: B023
         assert chrome.execute_script("return document.documentElement.scrollWidth <= window.innerWidth + 1"), path
-        shade = chrome.execute_script("return getComputedStyle(document.body).backgroundColor")
-        assert (shade == "rgb(255, 255, 255)") is (scheme == "light"), path
+        is_light = "return (getComputedStyle(document.body).backgroundColor === 'rgb(255, 255, 255)') === arguments[0]"
+        WebDriverWait(chrome, SECONDS).until(lambda page: page.execute_script(is_light, scheme == "light"))  # noqa: B023
