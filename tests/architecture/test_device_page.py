@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,33 @@ def test_every_format_and_each_of_its_options_is_there(key: str) -> None:
 def test_the_program_for_torch_alone_reads_digits(tmp_path: Path) -> None:
     export(ExportRequest(model=DIGITS, target="standalone", out=tmp_path / "digits"))
     assert run(block(DEVICE, "standalone.py"), tmp_path).strip() == "tensor([6, 5, 9, 4, 8])"
+
+
+@pytest.mark.thorough
+def test_all_exports_of_the_pages_run_and_the_graph_is_read(tmp_path: Path) -> None:
+    model = tmp_path / "runs" / "digits"
+    (tmp_path / "rates.yaml").write_text("block.*.mlp.*: 0.5\n")
+    folder = os.fspath(tmp_path)
+    pages = (ROOT / "README.md").read_text(encoding="utf-8") + DEVICE
+    lines = [line.strip() for line in pages.replace("\\\n", " ").split("\n")]
+    exports = [line for line in lines if line.startswith("primesvt export runs/digits")]
+    assert len({line.split("--to ")[1].split()[0] for line in exports}) == len(EXPORTERS.available())
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    command(["prune", os.fspath(DIGITS), "--plan", "rates.yaml", "--out", os.fspath(model)], folder)
+    for line in dict.fromkeys(exports):
+        command(shlex.split(line)[1:], folder)
+    (tmp_path / "examples").unlink()
+    assert "[" in run(block(DEVICE, "device.py"), tmp_path)
+
+
+def command(words: list[str], folder: str) -> None:
+    """Run the command of this project."""
+    code = "from primesvt_client.commands.main import main; main()"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.fspath(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_layer_by_hand_fires_what_the_float_model_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,8 @@ blocks, also of those that are not tried, must be ones that there are.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import re
 import shlex
@@ -20,9 +22,11 @@ import typer
 import yaml
 from typer.core import TyperGroup
 
+import primesvt
 from primesvt_client.commands.command_line import command_line
 from primesvt_client.schemas.jobs import NewJobBody
 from primesvt_client.spec import CompressionSpec
+from primesvt_core.library.asking import KEYWORDS
 from primesvt_core.method.given_plan import plan_of
 from tests.support.page_blocks import ROOT, Block, blocks, commands
 from tests.support.page_walks import Walk, check_target
@@ -69,6 +73,18 @@ def settings_names() -> set[str]:
     return set(re.findall(r"^\| `(PRIMESVT_\w+)`", (ROOT / "docs" / "deployment.md").read_text(), re.MULTILINE))
 
 
+def calls_of(block: Block) -> None:
+    """Functions of the library are called with arguments that they have."""
+    calls = [node for node in ast.walk(ast.parse(block.text)) if isinstance(node, ast.Call)]
+    named = [(call, call.func.attr) for call in calls if ast.unparse(call.func).startswith("primesvt.")]  # type: ignore[attr-defined]
+    assert named
+    for call, name in named:
+        declared = inspect.signature(getattr(primesvt, name)).parameters
+        options = KEYWORDS.keys() if "options" in declared or "assumptions" in declared else set()
+        assert {keyword.arg for keyword in call.keywords} <= {*declared, *options}, name
+        assert len(call.args) <= sum(one.kind is one.POSITIONAL_OR_KEYWORD for one in declared.values()), name
+
+
 def shown_only(block: Block) -> None:
     """A drawing, or a pattern: nothing that anybody could run."""
     assert not block.is_commands
@@ -76,12 +92,14 @@ def shown_only(block: Block) -> None:
 
 Check = Callable[[Block], None]
 DATA, OWN = "tests/architecture/test_data_page.py", "tests/conformance/test_own_package.py"
+DEVICE, OPERATOR = "tests/architecture/test_device_page.py", "tests/e2e/test_operators_walk.py"
 HERE, THOROUGH = "tests/architecture/test_pages.py", "tests/e2e/test_page_walks.py"
 WAYS: dict[tuple[str, str], Check | str] = {
     ("README.md", "make demo # the whole way through the real service, on the e"): targets_of,
     ("README.md", ". .venv/bin/activate"): THOROUGH,
     ("README.md", "budget: {max_accuracy_drop: 0.03, min_memory_saving: 0.25}"): spec_of,
-    ("README.md", "import primesvt_core"): THOROUGH,
+    ("README.md", "primesvt export runs/digits/model.safetensors --to onnx --ou"): DEVICE,
+    ("README.md", "import primesvt"): calls_of,
     ("README.md", "primesvt serve # prints its address and the first API key"): THOROUGH,
     ("docs/access.md", 'primesvt keys create "nightly builds" --scope jobs:write --s'): HERE,
     ("docs/access.md", "psvt_[0-9a-z]{26}_[0-9A-Za-z]{32}_[0-9A-Za-z]{6}"): HERE,
@@ -89,6 +107,12 @@ WAYS: dict[tuple[str, str], Check | str] = {
     ("docs/access.md", "primesvt teams quota NAME --storage-bytes 1000000000000 --un"): HERE,
     ("docs/architecture.md", "client ── HTTP ──> app.api ─┐ ┌─> worker.jobs, worker.upload"): shown_only,
     ("docs/deployment.md", "primesvt serve --data-dir /var/lib/primesvt"): "tests/e2e/test_commands.py",
+    ("docs/deployment.md", "make setup"): targets_of,
+    ("docs/deployment.md", "export PGHOST=127.0.0.1 PGPORT=5432 PGUSER=postgres"): OPERATOR,
+    ("docs/deployment.md", "umask 077"): OPERATOR,
+    ("docs/deployment.md", 'psql --quiet --command "CREATE ROLE primesvt LOGIN PASSWORD'): OPERATOR,
+    ("docs/deployment.md", "PRIMESVT_DATA_DIR=$PWD/api uvicorn --factory app.main:create"): OPERATOR,
+    ("docs/deployment.md", "primesvt teams create vision --json > team.json"): OPERATOR,
     ("docs/deployment.md", "primesvt verify RESULTS --key ed25519:…"): THOROUGH,
     ("docs/deployment.md", '{"CORSRules": [{"AllowedOrigins": ["https://primesvt.example'): json_of,
     ("docs/fine-tuning.md", "primesvt compress examples/spikformer-digits.pth.tar --data"): THOROUGH,
@@ -102,11 +126,17 @@ WAYS: dict[tuple[str, str], Check | str] = {
     ("docs/how-to/s3.md", "export PRIMESVT_STORAGE_URL=s3://bucket/primesvt"): storage_of,
     ("docs/how-to/teams.md", "primesvt teams create vision"): HERE,
     ("docs/operations.md", 'python -c "import sqlite3, sys; sqlite3.connect(sys.argv[1])'): "tests/app/test_backup.py",
+    (
+        "docs/operations.md",
+        "primesvt doctor # versions, extras, threads; database, stora",
+    ): "tests/core/diagnosis/test_doctor.py",
     ("docs/plans.md", "primesvt compress first.pth --data DATA --max-accuracy-drop"): THOROUGH,
     ("docs/plans.md", "block.*.mlp.*: 0.5"): rates_of,
     ("docs/plans.md", "primesvt retarget runs/first --max-accuracy-drop 0.02 --out"): THOROUGH,
     ("docs/plans.md", "primesvt submit --parent JOB --max-accuracy-drop 0.02 --wait"): THOROUGH,
     ("docs/plans.md", '{"parent_id": "job_…", "spec": {"budget": {"max_accuracy_dro'): jobs_of,
+    ("docs/python.md", "import primesvt"): calls_of,
+    ("docs/python.md", "def same_animal(logits, label): # logits (num_classes,) of o"): calls_of,
     ("docs/quick-start.md", "make demo"): targets_of,
     ("docs/quick-start.md", ". .venv/bin/activate"): THOROUGH,
     ("docs/quick-start.md", "import torch"): THOROUGH,
@@ -118,12 +148,16 @@ WAYS: dict[tuple[str, str], Check | str] = {
     ("docs/webhooks.md", "import base64"): "tests/worker/test_webhook_sender.py",
 }
 WHOLE_PAGES = {
+    "docs/client.md": "tests/architecture/test_client_page.py",
     "docs/data.md": DATA,
+    "docs/device.md": DEVICE,
     "docs/families.md": OWN,
+    "docs/integer.md": DEVICE,
     "docs/plugins.md": OWN,
+    "docs/python-functions.md": "docs/generate.py",
     "docs/tutorial.md": HERE,
 }
-"""Pages all of whose blocks one test runs, those aside that `WAYS` names."""
+"""Pages all of whose blocks one test runs or reads, or that are made from the code, those aside that `WAYS` names."""
 
 
 def listed() -> dict[tuple[str, str], str]:
@@ -178,6 +212,8 @@ def test_commands_and_options_of_all_blocks_are_ones_that_there_are() -> None:
 
 
 def check_words(command: object, words: list[str], what: str) -> None:
+    if words and words[0] in OF_ALL:
+        return
     while isinstance(command, TyperGroup):
         assert words, what
         assert words[0] in command.commands, what
@@ -190,6 +226,9 @@ def check_words(command: object, words: list[str], what: str) -> None:
 def of(page: str) -> list[Block]:
     return [block for block in BLOCKS if block.page == page]
 
+
+OF_ALL = ("--install-completion", "--show-completion")
+"""Options of the program itself."""
 
 SPLITS = ("--search-images", "20", "--confirmation-images", "75")
 QUICK = {

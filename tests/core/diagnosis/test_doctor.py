@@ -1,4 +1,4 @@
-"""What ``primesvt doctor`` tells: of this machine, and of a GPU beside the CPU."""
+"""What ``primesvt doctor`` tells, as `docs/operations.md` says: of this machine, and of a GPU beside the CPU."""
 
 from __future__ import annotations
 
