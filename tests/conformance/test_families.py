@@ -15,7 +15,7 @@ from primesvt_core.types import ChannelGroup
 from tests.support.goldens import Golden, alike, run
 from tests.support.references import references, some_of_each_family
 
-SLICED = some_of_each_family(3)
+SLICED = some_of_each_family(2)
 TIME_STEPS = 4
 """In which whatever is removed changes the logits."""
 
@@ -48,7 +48,7 @@ class TestPublicCode(FamilyModels):
 
 
 class TestFamilies(SlicingSuite):
-    """Three references a family, for few time steps: slicing knows nothing of time."""
+    """Two references a family, for few time steps: slicing knows nothing of time."""
 
     number: ClassVar[int]
     """Of the reference under test."""

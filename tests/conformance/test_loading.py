@@ -26,7 +26,6 @@ from tests.support.goldens import Golden, alike
 from tests.support.references import Reference, references, some_of_each_family
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-many_references = pytest.mark.parametrize("reference", some_of_each_family(3), ids=lambda reference: reference.name)
 some_references = pytest.mark.parametrize("reference", some_of_each_family(2), ids=lambda reference: reference.name)
 FIRST = {reference.family: reference for reference in reversed(references())}
 
@@ -114,7 +113,7 @@ def test_the_result_says_what_was_assumed_from_where(reference: Reference, tmp_p
     assert [entry["field"] for entry in assumptions if isinstance(entry, dict)] == fields
 
 
-@many_references
+@some_references
 def test_defaults_fit_every_file(reference: Reference, tmp_path: Path) -> None:
     """So that a service takes a bare state dict in; what is right can be said with the job."""
     golden = reference.load()
@@ -130,7 +129,7 @@ def test_defaults_fit_every_file(reference: Reference, tmp_path: Path) -> None:
     )
 
 
-@many_references
+@some_references
 def test_a_model_of_grey_images_is_not_given_the_statistics_of_colours(reference: Reference) -> None:
     golden = reference.load()
     found = golden.family.preprocessing(golden.config.model_copy(update={"in_channels": 1}))
@@ -150,7 +149,7 @@ def numbers(value: JsonValue, path: tuple[str | int, ...] = ()) -> Iterator[tupl
         yield path
 
 
-@many_references
+@some_references
 def test_no_width_is_zero(reference: Reference) -> None:
     config = reference.load().config
     for path in numbers(config.model_dump(mode="json")):

@@ -37,7 +37,7 @@ def cases() -> list[tuple[Reference, float]]:
     return [*((reference, 0.0) for reference in originals.values()), *((reference, RATE) for reference in every)]
 
 
-@pytest.mark.parametrize(("reference", "rate"), cases(), ids=lambda value: getattr(value, "name", f"{value:g} pruned"))
+@pytest.mark.parametrize(("reference", "rate"), cases(), ids=lambda value: getattr(value, "name", value))
 def test_onnxruntime_computes_what_the_model_does(reference: Reference, rate: float, tmp_path: Path) -> None:
     golden = reference.load()
     check = exported("onnx", golden, tmp_path / "model.onnx", rate=rate)

@@ -118,7 +118,7 @@ def test_without_data_a_target_counts_and_training_data_do_not(tmp_path: Path) -
         checkpoint=saved(tmp_path, 2), plan=RATES, spec=parse({"preset": "paper", "budget": NO_LIMIT}),
         out=tmp_path / "out", train_data=tiny.data_file(tmp_path),
     )  # fmt: skip
-    with pytest.raises(SpecError, match="training data and earlier results serve nothing"):
+    with pytest.raises(SpecError, match="training data, earlier results and a metric serve nothing"):
         prune(request)
 
 

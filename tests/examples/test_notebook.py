@@ -29,6 +29,7 @@ def test_it_is_kept_without_what_it_printed() -> None:
         assert cell["cell_type"] == "markdown" or (cell["outputs"], cell["execution_count"]) == ([], None)
 
 
+@pytest.mark.thorough
 def test_every_cell_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copyfile(EXAMPLES / "spikformer-digits.pth.tar", tmp_path / "spikformer-digits.pth.tar")
     with np.load(EXAMPLES / "digits.npz") as whole:

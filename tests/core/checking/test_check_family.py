@@ -102,6 +102,7 @@ def test_models_of_the_family_that_it_was_made_from_are_still_theirs(package: Pa
     assert "is taken for Spikformer" in failed.detail
 
 
+@pytest.mark.thorough
 def test_it_is_compressed(checkpoint: Path, tmp_path: Path) -> None:
     report = primesvt.compress(
         checkpoint, EXAMPLES / "digits.npz", tmp_path / "out", max_accuracy_drop=0.4, min_memory_saving=0.05,

@@ -46,7 +46,13 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["official.pth", "official.safetensors", "official.pth.tar"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "official.pth.tar",
+        *(pytest.param(f"official.{kind}", marks=pytest.mark.thorough) for kind in ("pth", "safetensors")),
+    ],
+)
 def test_a_pruned_model_evaluates_the_same(name: str, digits: Path, tmp_path: Path) -> None:
     wanted = evaluate(digits, DATA, split_name="search")
     found = evaluate(official(digits, tmp_path / name), DATA, split_name="search")
