@@ -3,6 +3,8 @@
 Every finished run is a small JSON file under ``bench/study``, with its key (checkpoint, data, spec, version of the
 method), its seconds and its machine; what is missing or out of date is run, then ``docs/results.md`` is written. Models
 and data lie beside the checkout; those that are not there are left as they are. ``--quick``: the digits alone.
+``--kept FOLDER``: runs on one model and seed leave there what they have computed, and later ones take it over: what
+they find is the same, their seconds are not, and are left out.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ from primesvt_core.promise.bounds import drop_lower_bound, drop_upper_bound, pai
 from primesvt_core.report.schema import Report
 from primesvt_core.retargeting import RetargetRequest, retarget
 from primesvt_core.spec import CompressionSpec, parse
+from primesvt_core.workspace import reuse
 from primesvt_core.workspace.sources import WORKSPACE
+from primesvt_core.workspace.store import snapshots
 
 METHODS = {"paper": "4", "deep": "5"}
 """Version of the method by preset: raise it when results change, so that every run is made anew."""
@@ -138,6 +142,42 @@ class Plan:
         }
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What the runs on one model and seed leave for each other: cells, fitted repairs, and the whole deep run."""
+
+    root: Path
+
+    @staticmethod
+    def of(plan: Plan, folder: Path | None) -> Kept | None:
+        """That of a plan, by what cells and repairs are determined by beside their names; None if nothing is kept."""
+        if folder is None:
+            return None
+        steps = plan.changes.get("budget", {}).get("max_time_steps", "all")
+        return Kept(folder / f"{plan.subject.name}-{plan.spec.preset}-{plan.seed}-{steps}")
+
+    @property
+    def deep(self) -> Path:
+        """Results folder of the deep run, whose row says how long it took."""
+        return self.root / "deep"
+
+    def hand_over(self, workspace: Path) -> tuple[Path, ...]:
+        """Copy fitted repairs into a workspace; returns the files of cells."""
+        workspace.mkdir(parents=True)
+        for path in snapshots(self.root):
+            shutil.copyfile(path, workspace / path.name)
+        return tuple(sorted(self.root.glob("*.cells")))
+
+    def take(self, way: str, out: Path) -> None:
+        """Keep what a finished run has computed."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(out / reuse.FILE, self.root / f"{way.replace(' ', '-')}.cells")
+        for path in snapshots(out / WORKSPACE):
+            shutil.copyfile(path, self.root / path.name)
+        if way == "deep":
+            shutil.copytree(out, self.deep, dirs_exist_ok=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the digits alone")
@@ -148,6 +188,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time, a process each: several share a GPU well")
+    parser.add_argument("--kept", type=Path, help="folder for what later runs take over from earlier ones")
     parser.add_argument("--no-page", action="store_true", help="leave docs/results.md as it is")
     asked = parser.parse_args()
     models = ("digits",) if asked.quick else asked.models
@@ -160,7 +201,7 @@ def main() -> None:
     missing.sort(key=lambda plan: asked.ways.index(plan.way))
     print(f"{len(missing)} runs", flush=True)
     with ProcessPoolExecutor(asked.jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
-        found = {pool.submit(run, plan, asked.device): plan for plan in missing}
+        found = {pool.submit(run, plan, asked.device, asked.kept): plan for plan in missing}
         for number, done in enumerate(as_completed(found), 1):
             plan = found[done]
             print(
@@ -184,39 +225,63 @@ def plans() -> Iterator[Plan]:
             yield Plan(subject, way, SEEDS[0], {"preset": "deep", **changes})
 
 
-def run(plan: Plan, device: str) -> str:
-    """Make one run, and write its file; says what it saved."""
-    folder = Path(tempfile.mkdtemp(prefix="study-"))
-    try:
+def run(plan: Plan, device: str, folder: Path | None = None) -> str:
+    """Make one run, and write its file; says what it saved.
+
+    Args:
+        plan: which.
+        device: on which it computes.
+        folder: keeps what runs leave for each other, if they do.
+    """
+    kept = Kept.of(plan, folder)
+    with tempfile.TemporaryDirectory(prefix="study-") as temporary:
+        place = Path(temporary)
         spec = plan.spec.model_copy(update={"device": device})
-        began = time.perf_counter()
-        report = compress(
-            Request(
-                checkpoint=plan.subject.checkpoint, data=plan.subject.data, spec=spec, out=folder / "out",
-                workspace=folder / "out" / WORKSPACE,
-            )
-        )  # fmt: skip
-        seconds = time.perf_counter() - began
-        others = [_another(plan, folder, drop) for drop in OTHER_BUDGETS] if plan.way in RETARGET else []
+        report, out, seconds, taken_over = _whole(plan, spec, place / "out", kept)
+        others = [_another(plan, out, place, drop) for drop in OTHER_BUDGETS] if plan.way in RETARGET else []
         found = {
             "key": plan.key(), "model": plan.subject.name, "way": plan.way, "seed": plan.seed, "seconds": seconds,
             "machine": processor() if report.environment["device"].startswith("cpu") else report.environment["device"],
-            **_figures(report), "rest": _on_rest(plan, spec, folder / "out" / "model.safetensors"),
+            **_figures(report), "rest": _on_rest(plan, spec, out / "model.safetensors"),
+            **({"taken_over": True} if taken_over else {}),
             **({"others": others} if others else {}),
         }  # fmt: skip
         plan.file.parent.mkdir(parents=True, exist_ok=True)
         plan.file.write_text(json.dumps(found, indent=1) + "\n")
         return f"{report.memory_saving:.1%} saved in {seconds:.0f} s"
-    finally:
-        shutil.rmtree(folder)
 
 
-def _another(plan: Plan, folder: Path, drop: float) -> dict[str, Any]:
+def _whole(plan: Plan, spec: CompressionSpec, out: Path, kept: Kept | None) -> tuple[Report, Path, float, bool]:
+    """A finished run: its report and folder, its seconds, and whether it took over what others had computed."""
+    row = plan_of_deep(plan).file
+    if plan.way in RETARGET and kept and kept.deep.is_dir() and _is_done(plan_of_deep(plan)):
+        report = Report.model_validate_json((kept.deep / "report.json").read_bytes())
+        return report, kept.deep, float(json.loads(row.read_text())["seconds"]), False
+    cells = kept.hand_over(out / WORKSPACE) if kept else ()
+    began = time.perf_counter()
+    report = compress(
+        Request(
+            checkpoint=plan.subject.checkpoint, data=plan.subject.data, spec=spec, out=out,
+            workspace=out / WORKSPACE, cells=cells,
+        )
+    )  # fmt: skip
+    seconds = time.perf_counter() - began
+    if kept:
+        kept.take(plan.way, out)
+    return report, out, seconds, bool(cells)
+
+
+def plan_of_deep(plan: Plan) -> Plan:
+    """The plain deep run on the same model and seed."""
+    return Plan(plan.subject, "deep", plan.seed, WAYS["deep"])
+
+
+def _another(plan: Plan, run_folder: Path, place: Path, drop: float) -> dict[str, Any]:
     """Another budget of a finished run."""
-    began, out = time.perf_counter(), folder / f"out-{drop}"
+    began, out = time.perf_counter(), place / f"out-{drop}"
     report = retarget(
         RetargetRequest(
-            run=folder / "out", max_accuracy_drop=drop, out=out, workspace=out / WORKSPACE,
+            run=run_folder, max_accuracy_drop=drop, out=out, workspace=out / WORKSPACE,
             checkpoint=plan.subject.checkpoint, data=plan.subject.data,
         )
     )  # fmt: skip

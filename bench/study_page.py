@@ -97,10 +97,16 @@ def _ways(runs: Sequence[Run]) -> str:
             f"| {way} | {len(own)} | {_spread([run['memory_saving'] for run in own], 100, 1)} %{_stored(own)}"
             f" | {_spread([c['drop'] for c in confirmed], 100, 2)}"
             f" | {_spread([c['upper_bound'] for c in confirmed], 100, 2)} | {none}"
-            f" | {_spread([run['seconds'] for run in own], 1, 0)} |"
+            f" | {_seconds(own)} |"
         )
     machines = sorted({str(run["machine"]) for run in runs})
     return "\n".join([*rows, "", f"Machines: {'; '.join(machines)}.", ""])
+
+
+def _seconds(runs: Sequence[Run]) -> str:
+    """What whole runs took: not those that took over what earlier ones had computed."""
+    whole = [run["seconds"] for run in runs if not run.get("taken_over")]
+    return _spread(whole, 1, 0) if whole else ""
 
 
 def _stored(runs: Sequence[Run]) -> str:
