@@ -44,13 +44,19 @@ class ByAccuracy:
         A search with one stops at it: it asks for what it needs itself.
         """
 
-        def observe(group: str) -> None:
+        def tell(group: str) -> None:
             for rate in self.rates[group]:
                 if cell := self.split.profile_cell(group, rate):
                     progress.report(cell_facts(cell, by_disagreement=self.goal.by_disagreement))
+
+        def observe(group: str) -> None:
+            tell(group)
             progress.update()
 
-        if self.split.candidates.spec.profile == "full":
+        if self.split.candidates.spec.profile == "full" and self.queue:
+            advance = progress.as_share_of(len(self.rates))
+            compute_with_others(self.split, self.rates, tell, advance, self.queue)
+        elif self.split.candidates.spec.profile == "full":
             self._whole_profile(observe)
         elif not self.goal.has_target and self.goal.allowed_drop is not None:
             self._explored(self.goal.allowed_drop, observe)
@@ -110,9 +116,6 @@ class ByAccuracy:
         )  # fmt: skip
 
     def _whole_profile(self, observe: Callable[[str], None]) -> None:
-        if self.queue:
-            compute_with_others(self.split, self.rates, observe, self.queue)
-            return
         for group, every in self.rates.items():
             self.split.compute([{group: rate} for rate in every])
             observe(group)

@@ -24,31 +24,36 @@ def compute_with_others(
     split: SearchSplit,
     rates: Mapping[str, tuple[float, ...]],
     observe: Callable[[str], None],
+    advance: Callable[[float], None],
     queue: CellQueue,
 ) -> None:
     """Have every cell of the profile computed, here or elsewhere.
+
+    Block by block, all groups and rates of a block: what candidates take from the original is computed once a block, so
+    that processes that work on different blocks compute nothing twice.
 
     Args:
         split: candidates on the search split.
         rates: to try of every group, ascending.
         observe: receives every group that is through.
+        advance: receives which share of the cells is there, often.
         queue: hands out the cells.
     """
     split.settle()
+    wanted: list[Rates] = [{group: rate} for group, every in rates.items() for rate in every]
     cells: dict[str, Rates] = {}
-    for group, every in rates.items():
-        wanted: list[Rates] = [{group: rate} for rate in every]
-        for keys in zip(*map(split.keys, wanted), strict=True):  # block by block, all rates of a block
-            cells |= dict(zip(keys, wanted, strict=True))
+    for keys in zip(*map(split.keys, wanted), strict=True):
+        cells |= dict(zip(keys, wanted, strict=True))
     left = {group: {key for key, one in cells.items() if group in one} for group in rates}
 
-    def observe_group(key: str) -> None:
+    def observe_cell(key: str) -> None:
         (group,) = cells[key]
         left[group].discard(key)
         if not left[group]:
             observe(group)
+        advance(1 - sum(map(len, left.values())) / len(cells))
 
-    sharing.share(cells, split.candidates.workspace, computing(split, rates), queue, observe_group)
+    sharing.share(cells, split.candidates.workspace, computing(split, rates), queue, observe_cell)
 
 
 def explore_with_others(

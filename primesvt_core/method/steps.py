@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from primesvt_client.facts import NO_FACTS, ProgressFacts, StepFacts
@@ -30,6 +30,15 @@ class StepProgress:
     def note(self, message: str) -> None:
         """Report what goes on within the current unit."""
         self.update(message=message, done=self.done)
+
+    def as_share_of(self, units: int) -> Callable[[float], None]:
+        """Receives which share of so many units is done, and reports every unit that is new."""
+
+        def advance(share: float) -> None:
+            if int(share * units) > self.done:
+                self.update(done=int(share * units))
+
+        return advance
 
     def finish(self, facts: StepFacts) -> None:
         """Report that the step is over."""

@@ -270,8 +270,10 @@ def test_a_whole_profile_with_others_is_that_of_one_alone(make: Callable[[str], 
     alone, shared, helper = make("alone"), make("shared"), make("helper")
     rates, through = grid(alone), list[str]()
     alone.compute(every(rates))
-    compute_with_others(shared, rates, through.append, Loopback(helper, rates))
+    shares = list[float]()
+    compute_with_others(shared, rates, through.append, shares.append, Loopback(helper, rates))
     assert sorted(through) == sorted(rates)
+    assert (shares, shares[-1]) == (sorted(shares), 1.0)
     assert shared.profile_cells(rates) == alone.profile_cells(rates)
 
 
@@ -296,7 +298,9 @@ class Stop(Exception):
     """Everything is published."""
 
 
-@pytest.mark.parametrize("share", [compute_with_others, partial(explore_with_others, allowed_drop=0.02)])
+@pytest.mark.parametrize(
+    "share", [partial(compute_with_others, advance=lambda _: None), partial(explore_with_others, allowed_drop=0.02)]
+)
 def test_a_helper_derives_neither_scores_nor_order(
     make: Callable[[str], SearchSplit], monkeypatch: pytest.MonkeyPatch, share: Callable[..., None]
 ) -> None:
