@@ -110,8 +110,8 @@ minutes of a core: five of two."""
 
 OTHER_BUDGETS = (0.01, 0.015, 0.02, 0.025, 0.04)
 RETARGET: Mapping[str, Mapping[str, Any]] = {"retarget": {"preset": "deep"}}
-"""The deep preset, and then these budgets of its curve; with the first seed, on the model of `RETARGETED`, whose images can
-prove them."""
+"""The deep preset, and then these budgets of its curve; with the first seed, on the model of `RETARGETED`, whose images
+can prove them."""
 
 RETARGETED = "cifar10"
 
