@@ -1,0 +1,109 @@
+"""Tags, notes and submitters of jobs, archived jobs, figures to sort by; withdrawn invitations.
+
+Who submitted a job is taken from the audit log, its figures from its summary.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+INDEXED = (
+    "state", "verdict", "submitted_by", "checkpoint_id", "dataset_id", "train_dataset_id", "finished_at",
+    "memory_saving", "largest_drop",
+)  # fmt: skip
+COLUMNS = (
+    sa.Column("tags", sa.JSON(), server_default="[]", nullable=False),
+    sa.Column("note", sa.Text(), server_default="", nullable=False),
+    sa.Column("submitted_by", sa.String(254), nullable=True),
+    sa.Column("submitter_kind", sa.String(20), nullable=True),
+    sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
+    sa.Column("memory_saving", sa.Float(), nullable=True),
+    sa.Column("largest_drop", sa.Float(), nullable=True),
+    sa.Column("parameter_bytes_after", sa.BigInteger(), nullable=True),
+    sa.Column("pruned_accuracy", sa.Float(), nullable=True),
+)
+AT_ONCE = 500
+
+
+def upgrade() -> None:
+    for column in COLUMNS:
+        op.add_column("jobs", column.copy())
+    op.add_column("links", sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_table(
+        "job_tags",
+        sa.Column("job_id", sa.String(40), nullable=False),
+        sa.Column("tag", sa.String(40), nullable=False),
+        sa.Column("team_id", sa.String(40), nullable=False),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name="fk_job_tags_job_id_jobs", ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["team_id"], ["teams.id"], name="fk_job_tags_team_id_teams"),
+        sa.PrimaryKeyConstraint("job_id", "tag", name="pk_job_tags"),
+    )
+    op.create_index("ix_job_tags_team_id_tag", "job_tags", ["team_id", "tag", "job_id"])
+    _keep_submitters()
+    _keep_figures()
+    op.execute(
+        "UPDATE links SET withdrawn_at = used_at WHERE id IN"
+        " (SELECT subject FROM audit_log WHERE action = 'member.uninvite')"
+    )
+    for name in INDEXED:
+        op.create_index(f"ix_jobs_team_id_{name}", "jobs", ["team_id", name, "id"])
+
+
+def _keep_submitters() -> None:
+    connection = op.get_bind()
+    written = sa.text("SELECT subject, actor_name, actor_kind FROM audit_log WHERE action = 'job.submit'")
+    kept = sa.text("UPDATE jobs SET submitted_by = :name, submitter_kind = :kind WHERE id = :id")
+    rows = connection.execute(written).all()
+    for begin in range(0, len(rows), AT_ONCE):
+        some = rows[begin : begin + AT_ONCE]
+        connection.execute(kept, [{"id": row[0], "name": row[1], "kind": row[2]} for row in some])
+
+
+def _keep_figures() -> None:
+    connection = op.get_bind()
+    found = sa.text("SELECT id, summary FROM jobs WHERE state = 'succeeded'")
+    kept = sa.text(
+        "UPDATE jobs SET memory_saving = :saving, largest_drop = :drop, parameter_bytes_after = :bytes,"
+        " pruned_accuracy = :accuracy WHERE id = :id"
+    )
+    rows = connection.execute(found).all()
+    for begin in range(0, len(rows), AT_ONCE):
+        connection.execute(kept, [_figures(*row) for row in rows[begin : begin + AT_ONCE]])
+
+
+def _figures(job_id: str, summary: Any) -> dict[str, Any]:
+    """What the summary tells, as far as it is what this version writes."""
+    document = json.loads(summary) if isinstance(summary, str) else summary
+    document = document if isinstance(document, dict) else {}
+
+    def number(name: str) -> float | None:
+        value = document.get(name)
+        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+    drop = number("accuracy_drop")
+    size = number("parameter_bytes_after")
+    return {
+        "id": job_id,
+        "saving": number("memory_saving"),
+        "drop": number("disagreement") if drop is None else drop,
+        "bytes": None if size is None else int(size),
+        "accuracy": number("pruned_accuracy"),
+    }
+
+
+def downgrade() -> None:
+    for name in INDEXED:
+        op.drop_index(f"ix_jobs_team_id_{name}", "jobs")
+    op.drop_table("job_tags")
+    op.drop_column("links", "withdrawn_at")
+    for column in reversed(COLUMNS):
+        op.drop_column("jobs", column.name)
