@@ -20,23 +20,23 @@ INDEXED = (
     "state", "verdict", "submitted_by", "checkpoint_id", "dataset_id", "train_dataset_id", "finished_at",
     "memory_saving", "largest_drop",
 )  # fmt: skip
-COLUMNS = (
-    sa.Column("tags", sa.JSON(), server_default="[]", nullable=False),
-    sa.Column("note", sa.Text(), server_default="", nullable=False),
-    sa.Column("submitted_by", sa.String(254), nullable=True),
-    sa.Column("submitter_kind", sa.String(20), nullable=True),
-    sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
-    sa.Column("memory_saving", sa.Float(), nullable=True),
-    sa.Column("largest_drop", sa.Float(), nullable=True),
-    sa.Column("parameter_bytes_after", sa.BigInteger(), nullable=True),
-    sa.Column("pruned_accuracy", sa.Float(), nullable=True),
-)
+COLUMNS: dict[str, dict[str, Any]] = {
+    "tags": {"type_": sa.JSON(), "server_default": "[]", "nullable": False},
+    "note": {"type_": sa.Text(), "server_default": "", "nullable": False},
+    "submitted_by": {"type_": sa.String(254)},
+    "submitter_kind": {"type_": sa.String(20)},
+    "archived_at": {"type_": sa.DateTime(timezone=True)},
+    "memory_saving": {"type_": sa.Float()},
+    "largest_drop": {"type_": sa.Float()},
+    "parameter_bytes_after": {"type_": sa.BigInteger()},
+    "pruned_accuracy": {"type_": sa.Float()},
+}
 AT_ONCE = 500
 
 
 def upgrade() -> None:
-    for column in COLUMNS:
-        op.add_column("jobs", column.copy())
+    for name, given in COLUMNS.items():
+        op.add_column("jobs", sa.Column(name, **given))
     op.add_column("links", sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True))
     op.create_table(
         "job_tags",
@@ -105,5 +105,5 @@ def downgrade() -> None:
         op.drop_index(f"ix_jobs_team_id_{name}", "jobs")
     op.drop_table("job_tags")
     op.drop_column("links", "withdrawn_at")
-    for column in reversed(COLUMNS):
-        op.drop_column("jobs", column.name)
+    for name in reversed(COLUMNS):
+        op.drop_column("jobs", name)
