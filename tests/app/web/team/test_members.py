@@ -6,7 +6,7 @@ import pytest
 
 from app.teams.scopes import Role, Scope
 from app.web.labels import SCOPES
-from tests.support.browsing import codes, forms_of, get, once, post, text_of
+from tests.support.browsing import attributes, codes, forms_of, get, once, post, text_of
 from tests.support.dashboard import Dashboard
 from tests.support.matrix import World, joined
 from tests.support.people import person, signed_in
