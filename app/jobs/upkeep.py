@@ -59,7 +59,11 @@ class JobUpkeep:
             unfinished = [row for row in rows if not JobState(row.state).is_terminal]
             if unfinished:
                 raise Conflict(f"{_named(unfinished)} not over; cancel or wait, and archive then")
-            return _mark(session, team, [row for row in rows if row.archived_at is None], is_archived=True)
+            changed = [row for row in rows if row.archived_at is None]
+            for row in changed:
+                row.archived_at = now()
+                audit.record(session, team, "job.archive", row.id, name=row.name)
+            return len(changed)
 
     def unarchive(self, team: str, job_ids: Sequence[str]) -> int:
         """Have lists show jobs again. Returns how many were archived. All or none.
@@ -69,7 +73,11 @@ class JobUpkeep:
         """
         with self.database.session() as session:
             rows = _rows(session, team, job_ids)
-            return _mark(session, team, [row for row in rows if row.archived_at is not None], is_archived=False)
+            changed = [row for row in rows if row.archived_at is not None]
+            for row in changed:
+                row.archived_at = None
+                audit.record(session, team, "job.unarchive", row.id, name=row.name)
+            return len(changed)
 
 
 def _rows(session: Session, team: str, job_ids: Sequence[str]) -> list[JobRow]:
@@ -86,14 +94,6 @@ def _rows(session: Session, team: str, job_ids: Sequence[str]) -> list[JobRow]:
         first = next(job_id for job_id in job_ids if job_id in missing)
         raise NotFound(f"there is no job {first[:60]}; nothing was changed")
     return rows
-
-
-def _mark(session: Session, team: str, rows: Sequence[JobRow], *, is_archived: bool) -> int:
-    moment = now() if is_archived else None
-    for row in rows:
-        row.archived_at = moment
-        audit.record(session, team, "job.archive" if is_archived else "job.unarchive", row.id, name=row.name)
-    return len(rows)
 
 
 def _named(rows: Sequence[JobRow]) -> str:

@@ -18,7 +18,7 @@ from app.web import labels
 from app.web.rendering import page
 from app.web.routing import PageRouter
 from app.web.sessions import PageUser, page_access
-from primesvt_client.schemas.base import LONGEST_ID
+from primesvt_client.schemas.jobs import JobIdText
 from primesvt_client.sizes import operations_text
 from primesvt_client.verdicts import title
 
@@ -27,7 +27,6 @@ router = PageRouter("/compare")
 SECTIONS = {
     "job": "Job", "result": "Result", "inputs": "Inputs", "spec": "Spec", "versions": "Versions", "rates": "Rates",
 }  # fmt: skip
-Id = Annotated[str, Query(max_length=LONGEST_ID)]
 
 
 @router.get("")
@@ -35,7 +34,7 @@ def show_comparison(
     request: Request,
     user: Annotated[PageUser, page_access(Scope.JOBS_READ)],
     services: Services,
-    job: Annotated[list[Id] | None, Query(max_length=MOST)] = None,
+    job: Annotated[list[JobIdText] | None, Query(max_length=MOST)] = None,
     all_rows: Annotated[str, Query(alias="all", max_length=5)] = "",
     transposed: Annotated[str, Query(max_length=5)] = "",
 ) -> Response:

@@ -25,7 +25,7 @@ from app.web.list_query import ACTIVE, STATES, ListQuery, list_query
 from app.web.rendering import HEADERS, is_fragment, page
 from app.web.routing import PageRouter
 from app.web.sessions import PageUser, form_access, page_access
-from primesvt_client.schemas.jobs import MOST_JOBS
+from primesvt_client.schemas.jobs import MOST_JOBS, JobIdText
 from primesvt_client.states import Archived, JobSort, Verdict
 
 router = PageRouter()
@@ -39,7 +39,7 @@ SORTS: Mapping[str, str] = {
     JobSort.NAME: "By name",
 }
 
-Chosen = Annotated[list[str] | None, Form(max_length=MOST_JOBS)]
+Chosen = Annotated[list[JobIdText] | None, Form(max_length=MOST_JOBS)]
 Reader = Annotated[PageUser, page_access(Scope.JOBS_READ)]
 Writer = Annotated[PageUser, form_access(Scope.JOBS_WRITE)]
 Target = Annotated[str, Form(max_length=4000)]
