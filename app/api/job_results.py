@@ -21,7 +21,7 @@ from primesvt_client.states import Archived, Scale, Verdict
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"], responses=responses(401, 422))
 
-MOST_RESULTS = 500
+MOST_RESULTS, USUAL_RESULTS = 500, 100
 
 
 @router.get("/results")
@@ -49,7 +49,7 @@ def list_results(
     ] = Scale.RELATIVE,
     limit: Annotated[
         int, Query(ge=1, le=MOST_RESULTS, description="Results beside the frontier, the newest.")
-    ] = MOST_RESULTS,
+    ] = USUAL_RESULTS,
 ) -> ResultsView:
     """List results, smallest first, and say which are on the frontier: no other one is both smaller and better.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from operator import itemgetter
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """A result: its size and what it loses, in whatever unit all of them have."""
 
     job_id: str
@@ -21,8 +21,8 @@ def frontier(points: Iterable[Point]) -> list[Point]:
     Of points that are equal in both, the newest (by id) stands for all.
     """
     found: list[Point] = []
-    by_id = sorted(points, key=lambda point: point.job_id, reverse=True)
-    for point in sorted(by_id, key=lambda point: (point.size, point.loss)):
+    by_id = sorted(points, key=itemgetter(0), reverse=True)
+    for point in sorted(by_id, key=itemgetter(1, 2)):
         if not found or point.loss < found[-1].loss:
             found.append(point)
     return found

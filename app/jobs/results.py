@@ -112,14 +112,14 @@ class ResultService:
 
     def find(self, team: str, query: ResultQuery, limit: int) -> Results:
         """The results that are asked for: all of their frontier, and beside it the newest ``limit``."""
-        rows = [*_conditions(team, query)]
         with self.database.reading() as session:
-            matching = session.scalar(select(func.count()).where(*rows)) or 0
-            on_frontier = [point.job_id for point in frontier(_points(session, rows, query.scale))]
-            newest = session.scalars(select(JobRow.id).where(*rows).order_by(JobRow.id.desc()).limit(limit)).all()
-            found = _named(session, _results(session, team, {*on_frontier, *newest}))
+            every = _points(session, [*_conditions(team, query)], query.scale)
+            known = [Point._make(one) for one in every if None not in one]
+            on_frontier = {point.job_id for point in frontier(known)}
+            newest = sorted((one[0] for one in every), reverse=True)[:limit]
+            found = _named(session, _results(session, team, on_frontier.union(newest)))
         marked = (replace(one, is_on_frontier=one.id in on_frontier) for one in found)
-        return Results(items=tuple(sorted(marked, key=lambda one: _order(one, query.scale))), matching=matching)
+        return Results(items=tuple(sorted(marked, key=lambda one: _order(one, query.scale))), matching=len(every))
 
     def count_by_state(self, team: str, since: datetime | None) -> dict[JobState, int]:
         """How many jobs are in which state; of those that are over, only such as have ended since then."""
@@ -139,16 +139,17 @@ def _conditions(team: str, query: ResultQuery) -> Iterable[ColumnElement[bool]]:
         yield JobRow.largest_drop <= query.max_drop
 
 
-def _points(session: Session, rows: list[ColumnElement[bool]], scale: Scale) -> list[Point]:
-    """All results that were asked for, as the frontier compares them; without those that lack what it compares."""
-    known = [JobRow.memory_saving, JobRow.largest_drop, JobRow.parameter_bytes_after]
+Pair = tuple[str, float | None, float | None]
+
+
+def _points(session: Session, rows: list[ColumnElement[bool]], scale: Scale) -> list[Pair]:
+    """Of all that was asked for the job, and what the frontier compares: size and loss, None where one is not known."""
+    jobs = JobRow.__table__.c  # some ten thousand rows: without the objects that they could become
     if scale is Scale.ABSOLUTE:
-        query = select(JobRow.id, JobRow.parameter_bytes_after, -JobRow.pruned_accuracy)
-        known.append(JobRow.pruned_accuracy)
+        query = select(jobs.id, jobs.parameter_bytes_after, -jobs.pruned_accuracy)
     else:
-        query = select(JobRow.id, 1 - JobRow.memory_saving, JobRow.largest_drop)
-    found = session.execute(query.where(*rows, *(column.is_not(None) for column in known)))
-    return [Point(*row) for row in found]
+        query = select(jobs.id, 1 - jobs.memory_saving, jobs.largest_drop)
+    return [*map(tuple, session.execute(query.where(*rows)))]
 
 
 def _order(one: Result, scale: Scale) -> tuple[float, float, str]:

@@ -28,8 +28,8 @@ from primesvt_client.states import Scale
 
 router = PageRouter("/results")
 
-MOST = 500
-"""Results on one page beside the frontier: a chart of more points shows nothing."""
+MOST = 200
+"""Results on one page beside the frontier: more points and rows show nothing."""
 
 PERIODS: Mapping[str, str] = {
     "": "All time",

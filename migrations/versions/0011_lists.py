@@ -17,7 +17,7 @@ branch_labels = None
 depends_on = None
 
 INDEXED = (
-    "state", "verdict", "submitted_by", "checkpoint_id", "dataset_id", "train_dataset_id", "finished_at",
+    "verdict", "submitted_by", "checkpoint_id", "dataset_id", "train_dataset_id", "finished_at",
     "memory_saving", "largest_drop",
 )  # fmt: skip
 COLUMNS: dict[str, dict[str, Any]] = {
@@ -32,6 +32,10 @@ COLUMNS: dict[str, dict[str, Any]] = {
     "pruned_accuracy": {"type_": sa.Float()},
 }
 AT_ONCE = 500
+OF_RESULTS = (
+    "team_id", "state", "archived_at", "id", "memory_saving", "largest_drop", "parameter_bytes_after",
+    "pruned_accuracy",
+)  # fmt: skip
 
 
 def upgrade() -> None:
@@ -54,6 +58,7 @@ def upgrade() -> None:
         "UPDATE links SET withdrawn_at = used_at WHERE id IN"
         " (SELECT subject FROM audit_log WHERE action = 'member.uninvite')"
     )
+    op.create_index("ix_jobs_team_id_state", "jobs", [*OF_RESULTS])
     for name in INDEXED:
         op.create_index(f"ix_jobs_team_id_{name}", "jobs", ["team_id", name, "id"])
 
@@ -101,6 +106,7 @@ def _figures(job_id: str, summary: Any) -> dict[str, Any]:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_jobs_team_id_state", "jobs")
     for name in INDEXED:
         op.drop_index(f"ix_jobs_team_id_{name}", "jobs")
     op.drop_table("job_tags")
