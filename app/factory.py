@@ -71,7 +71,22 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app.state.metrics = Metrics(ServiceStats(services.database, services.workers))
     problem.install(app)
     # Lists first: their paths are not ids of jobs.
-    for noun in (job_lists, job_comparison, job_results, jobs, uploads, events, artifacts, webhooks, teams, members, keys, audit, workers, meta):
+    for noun in (
+        job_lists,
+        job_comparison,
+        job_results,
+        jobs,
+        uploads,
+        events,
+        artifacts,
+        webhooks,
+        teams,
+        members,
+        keys,
+        audit,
+        workers,
+        meta,
+    ):
         app.include_router(noun.router)
     mount(app)
     app.add_middleware(FairRequestsMiddleware)

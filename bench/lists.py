@@ -1,6 +1,6 @@
-"""How long the server takes for each list of a team with 10,000 jobs: ``python -m bench.lists [--database postgresql]``.
+"""Server time of each list of a team with 10,000 jobs: ``python -m bench.lists [--database postgresql]``.
 
-Requests go to the application in this process, without a network. Exits with 1 if the median of any list is over 150 ms.
+Requests go to the application in this process, without a network. Exits with 1 if the median of any is over 150 ms.
 """
 
 from __future__ import annotations
@@ -132,7 +132,9 @@ def main() -> int:
         board = Dashboard(Path(folder), database_url=url)
         team = board.team()
         addresses = lists(*furnish(board, team, asked.jobs))
-        medians = {name: statistics.median(took) for name, took in measure(board, team, addresses, asked.rounds).items()}
+        medians = {
+            name: statistics.median(took) for name, took in measure(board, team, addresses, asked.rounds).items()
+        }
         board.close()
     for name, seconds in sorted(medians.items(), key=lambda pair: -pair[1]):
         print(f"{1000 * seconds:6.1f} ms  {name}")

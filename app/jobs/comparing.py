@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from app.errors import Invalid, NotFound
 from app.jobs.comparison import Compared, Comparison, compare
 from app.jobs.listing import JobLists
-from app.jobs.records import Job
+from app.jobs.records import Job, ListedJob
 from app.jobs.service import JobService
 from app.jobs.states import JobState
 from app.storage import BlobMissing
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 FEWEST, MOST = 2, 20
 REPORT = "report.json"
 LARGEST_REPORT = 16 << 20
-"""Bytes of a report that is read for a comparison: twenty are in memory at once."""
+"""Bytes of a report that is read for a comparison."""
 
 NO_ACCESS = "its report is not read: that needs the scope artifacts:read"
 NOT_OVER = "it has no report: it is {state}"
@@ -55,17 +55,14 @@ class JobComparison:
         if missing:
             raise NotFound(f"there is no job {missing[0][:60]}")
         names = {one.id: one for one in self.lists.some(team, wanted)}
-        compared = []
-        for job_id in wanted:
-            job, named = found[team, job_id], names.get(job_id)
-            report, note = self._report(team, job) if with_reports else (None, NO_ACCESS)
-            compared.append(
-                Compared(
-                    job=job, checkpoint_name=named.checkpoint_name if named else "",
-                    dataset_name=named.dataset_name if named else "", report=report, note=note,
-                )
-            )  # fmt: skip
-        return compare(compared)
+        return compare(self._compared(team, found[team, one], names.get(one), with_reports) for one in wanted)
+
+    def _compared(self, team: str, job: Job, named: ListedJob | None, with_reports: bool) -> Compared:
+        report, note = self._report(team, job) if with_reports else (None, NO_ACCESS)
+        return Compared(
+            job=job, checkpoint_name=named.checkpoint_name if named else "",
+            dataset_name=named.dataset_name if named else "", report=report, note=note,
+        )  # fmt: skip
 
     def _report(self, team: str, job: Job) -> tuple[Report | None, str]:
         """The report of a job, or why it cannot be had."""

@@ -61,20 +61,15 @@ class Compared:
     report: Report | None
     note: str
 
-    @property
-    def id(self) -> str:
-        """Of the job."""
-        return self.job.id
 
-    @property
-    def name(self) -> str:
-        """Of the job."""
-        return self.job.name
+@dataclass(frozen=True, kw_only=True)
+class ComparedJob:
+    """What stands above a job's column; ``note`` says what is not known of it, and why."""
 
-    @property
-    def state(self) -> str:
-        """Of the job."""
-        return self.job.state.value
+    id: str
+    name: str
+    state: str
+    note: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +106,7 @@ class Curve:
 class Comparison:
     """Jobs beside each other."""
 
-    jobs: tuple[Compared, ...]
+    jobs: tuple[ComparedJob, ...]
     rows: tuple[Row, ...]
     curves: tuple[Curve, ...]
 
@@ -120,15 +115,18 @@ Key = tuple[str, str, Unit]
 """Section, name and unit of a row."""
 
 
-def compare(jobs: Sequence[Compared]) -> Comparison:
-    """Put jobs beside each other."""
-    columns = [dict(_facts(each)) for each in jobs]
+def compare(jobs: Iterable[Compared]) -> Comparison:
+    """Put jobs beside each other; they are taken one by one, so that one report at a time need be in memory."""
+    heads, columns, curves = [], [], []
+    for each in jobs:
+        job = each.job
+        heads.append(ComparedJob(id=job.id, name=job.name, state=job.state.value, note=each.note))
+        columns.append(dict(_facts(each)))
+        curves += [_curve(job.id, each.report)] if each.report else []
     keys = dict.fromkeys(key for column in columns for key in column)
     order = {section: place for place, section in enumerate(SECTIONS)}
     rows = [_row(key, [column.get(key) for column in columns]) for key in sorted(keys, key=lambda key: order[key[0]])]
-    return Comparison(
-        jobs=tuple(jobs), rows=tuple(rows), curves=tuple(_curve(each, each.report) for each in jobs if each.report)
-    )
+    return Comparison(jobs=tuple(heads), rows=tuple(rows), curves=tuple(curves))
 
 
 def as_csv(comparison: Comparison, *, all_rows: bool, transposed: bool) -> Iterator[str]:
@@ -243,7 +241,7 @@ def _of_rates(each: Compared) -> Facts:
             yield name, "fraction", rate if isinstance(rate, int | float) else str(rate)
 
 
-def _curve(each: Compared, report: Report) -> Curve:
+def _curve(job_id: str, report: Report) -> Curve:
     points = (
         CurvePoint(
             memory_saving=point.memory_saving, loss=point.loss, confirmed_loss=point.confirmed_loss,
@@ -252,7 +250,7 @@ def _curve(each: Compared, report: Report) -> Curve:
         for point in report.curve
     )  # fmt: skip
     return Curve(
-        job_id=each.id,
+        job_id=job_id,
         by_disagreement=report.by_disagreement,
         points=tuple(sorted(points, key=lambda point: point.memory_saving)),
     )

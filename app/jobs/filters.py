@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select
 
 from app.catalog.models import ContentRow, UploadRow
 from app.jobs.models import JobRow, JobTagRow, uses
@@ -53,25 +53,24 @@ def conditions(team: str, wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
     yield JobRow.team_id == team
     if wanted.archived is not Archived.INCLUDE:
         yield JobRow.archived_at.is_(None) if wanted.archived is Archived.EXCLUDE else JobRow.archived_at.is_not(None)
-    if wanted.states:
-        yield JobRow.state.in_([state.value for state in wanted.states])
-    if wanted.verdicts:
-        yield JobRow.verdict.in_(wanted.verdicts)
-    for tag in wanted.tags:
-        yield JobRow.id.in_(_tagged(team, tag))
+    equal = ((JobRow.submitted_by, wanted.submitted_by), (JobRow.parent_id, wanted.parent_id))
+    yield from (column == value for column, value in equal if value)
+    among = ((JobRow.state, [state.value for state in wanted.states]), (JobRow.verdict, wanted.verdicts))
+    yield from (column.in_(values) for column, values in among if values)
+    yield from (JobRow.id.in_(_tagged(team, tag)) for tag in wanted.tags)
+    yield from _of_uploads(team, wanted)
+    if wanted.text:
+        yield _has_text(team, wanted.text)
+
+
+def _of_uploads(team: str, wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.checkpoint_id:
         yield JobRow.checkpoint_id.in_(_same_bytes(team, wanted.checkpoint_id))
     if wanted.dataset_id:
-        # Of a job without data the column holds its checkpoint.
-        yield and_(JobRow.dataset_id.in_(_same_bytes(team, wanted.dataset_id)), JobRow.dataset_id != JobRow.checkpoint_id)
+        yield JobRow.dataset_id.in_(_same_bytes(team, wanted.dataset_id))
+        yield JobRow.dataset_id != JobRow.checkpoint_id  # of a job without data the column holds its checkpoint
     if wanted.upload_id:
         yield uses(wanted.upload_id)
-    if wanted.submitted_by:
-        yield JobRow.submitted_by == wanted.submitted_by
-    if wanted.parent_id:
-        yield JobRow.parent_id == wanted.parent_id
-    if wanted.text:
-        yield _has_text(team, wanted.text)
 
 
 def _tagged(team: str, tag: str) -> Select[Any]:

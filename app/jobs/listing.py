@@ -1,4 +1,4 @@
-"""Lists of a team's jobs: a page at a time, sorted and filtered, and all of them as a table. Every query takes the team."""
+"""Lists of a team's jobs: a page at a time, sorted and filtered. Every query takes the team."""
 
 from __future__ import annotations
 
@@ -63,11 +63,7 @@ class JobLists:
         return Page(tuple(jobs), more)
 
     def all(self, team: str, wanted: JobFilter = EVERYTHING, ordering: Ordering = NEWEST) -> Iterator[ListedJob]:
-        """All jobs of a list, of which a page at a time is in memory.
-
-        Raises:
-            InvalidCursor: never.
-        """
+        """All jobs of a list, of which a page at a time is in memory."""
         cursor: str | None = None
         while True:
             page = self.search(team, wanted, ordering, cursor, LARGEST_PAGE)

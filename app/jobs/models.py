@@ -52,8 +52,15 @@ class JobRow(Base):
         Index("ix_jobs_likeness", "likeness", "finished_at"),
         Index("ix_jobs_parent_id", "parent_id"),
         Index(
-            "ix_jobs_team_id_state", "team_id", "state", "archived_at", "id", "memory_saving", "largest_drop",
-            "parameter_bytes_after", "pruned_accuracy",
+            "ix_jobs_team_id_state",
+            "team_id",
+            "state",
+            "archived_at",
+            "id",
+            "memory_saving",
+            "largest_drop",
+            "parameter_bytes_after",
+            "pruned_accuracy",
         ),  # all that the frontier of results needs of a row
         Index("ix_jobs_team_id_verdict", "team_id", "verdict", "id"),
         Index("ix_jobs_team_id_submitted_by", "team_id", "submitted_by", "id"),

@@ -17,8 +17,8 @@ from app.db import Database, now
 from app.jobs import files, usage
 from app.jobs.cells import keep
 from app.jobs.claims import lock_claimed
-from app.jobs.figures import keep_figures
 from app.jobs.events import RETRY_FACTORS, move, put_back, record_event, requeue
+from app.jobs.figures import keep_figures
 from app.jobs.models import ArtifactRow, JobRow, uses
 from app.jobs.order import Turn, first_due, turns
 from app.jobs.parents import parent_run

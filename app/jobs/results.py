@@ -1,4 +1,4 @@
-"""What a team has compressed so far: its succeeded jobs in numbers, and the frontier of them. Every query takes the team."""
+"""A team's succeeded jobs in numbers, and the frontier of them. Every query takes the team."""
 
 from __future__ import annotations
 
@@ -57,6 +57,9 @@ class Result:
         return (self.disagreement or 0.0) if self.accuracy_drop is None else self.accuracy_drop
 
 
+EVERY_JOB = JobFilter()
+
+
 @dataclass(frozen=True, kw_only=True)
 class ResultQuery:
     """Which results are asked for.
@@ -68,7 +71,7 @@ class ResultQuery:
         scale: what the frontier compares.
     """
 
-    jobs: JobFilter = JobFilter()
+    jobs: JobFilter = EVERY_JOB
     since: datetime | None = None
     max_drop: float | None = None
     scale: Scale = Scale.RELATIVE
@@ -178,7 +181,7 @@ def _named(session: Session, results: list[Result]) -> list[Result]:
     """The same with the names of their uploads, some of which may be the service's own."""
     ids = {x for one in results for x in (one.checkpoint_id, one.dataset_id)}
     query = select(UploadRow.id, UploadRow.name).where(UploadRow.id.in_(ids))
-    names = {upload_id: name for upload_id, name in session.execute(query)}
+    names = {row.id: row.name for row in session.execute(query)}
     return [
         replace(one, checkpoint_name=names.get(one.checkpoint_id, ""), dataset_name=names.get(one.dataset_id, ""))
         for one in results

@@ -20,13 +20,13 @@ from app.ids import new_id
 from app.jobs import files
 from app.jobs.asked import Asked, asked_alone, asked_of, check_another_budget
 from app.jobs.events import move, record_event
-from app.jobs.models import ArtifactRow, EventRow, IdempotencyRow, JobRow, JobTagRow
+from app.jobs.filters import JobFilter
 from app.jobs.listing import JobLists
+from app.jobs.models import ArtifactRow, EventRow, IdempotencyRow, JobRow, JobTagRow
 from app.jobs.order import places_of
 from app.jobs.parents import ask, check_unused, hold, open_parent
 from app.jobs.places import Places
 from app.jobs.recency import touch_job
-from app.jobs.filters import JobFilter
 from app.jobs.records import Artifact, Job, JobEvent, ListedJob, NewJob, StoredArtifact, record
 from app.jobs.sorting import JOB_PREFIX
 from app.jobs.states import JobState

@@ -24,9 +24,7 @@ class JobUpkeep:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def describe(
-        self, team: str, job_id: str, *, tags: Collection[str] | None = None, note: str | None = None
-    ) -> None:
+    def describe(self, team: str, job_id: str, *, tags: Collection[str] | None = None, note: str | None = None) -> None:
         """Give a job, in whatever state, other tags or another note; None leaves what there is.
 
         Raises:

@@ -84,5 +84,5 @@ def _newest(session: Session, team: str, upload_id: str) -> list[UsingJob]:
     for column in (JobRow.checkpoint_id, JobRow.dataset_id, JobRow.train_dataset_id):
         is_used: ColumnElement[bool] = and_(JobRow.team_id == team, column == upload_id)
         query = select(JobRow.id, JobRow.name).where(is_used).order_by(JobRow.id.desc()).limit(NAMED)
-        found |= {job_id: name for job_id, name in session.execute(query)}
+        found |= {row.id: row.name for row in session.execute(query)}
     return [UsingJob(job_id, found[job_id]) for job_id in sorted(found, reverse=True)[:NAMED]]

@@ -20,8 +20,8 @@ from app.jobs.states import JobState
 from app.paging import Page
 from app.teams.scopes import Scope
 from app.web.labels import run_seconds
-from app.web.list_words import progress_text
 from app.web.list_query import ACTIVE, STATES, ListQuery, list_query
+from app.web.list_words import progress_text
 from app.web.rendering import HEADERS, is_fragment, page
 from app.web.routing import PageRouter
 from app.web.sessions import PageUser, form_access, page_access
@@ -124,7 +124,9 @@ def compare_chosen(
 
 
 @router.post("/jobs/archive")
-def archive_chosen(request: Request, user: Writer, services: Services, job: Chosen = None, query: Target = "") -> Response:
+def archive_chosen(
+    request: Request, user: Writer, services: Services, job: Chosen = None, query: Target = ""
+) -> Response:
     """Archive the ticked jobs."""
     try:
         services.upkeep.archive(user.team_id, job or ())

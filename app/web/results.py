@@ -78,7 +78,8 @@ def show_results(
     """The team's succeeded jobs of a period."""
     points = _points(within)
     asked = {
-        "checkpoint_id": checkpoint_id, "dataset_id": dataset_id, "within": within.strip() if points is not None else "",
+        "checkpoint_id": checkpoint_id, "dataset_id": dataset_id,
+        "within": "" if points is None else within.strip(),
         "tag": tag.strip(), "days": days if days in PERIODS else "", "scale": scale if scale in [*Scale] else "",
     }  # fmt: skip
     query = _query(asked, points)

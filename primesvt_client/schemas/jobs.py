@@ -126,7 +126,6 @@ class Changed(BaseModel):
 
 
 class _JobFields(View):
-
     id: str
     name: str
     state: JobState

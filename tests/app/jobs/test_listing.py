@@ -188,7 +188,7 @@ def test_an_upload_in_use_names_its_jobs_before_it_is_deleted(shop: Shop) -> Non
     uses = UploadUses(shop.database)
     use = uses.of(shop.team, [upload])[upload]
     assert (use.jobs, [job.name for job in use.newest]) == (7, ["job 6", "job 5", "job 4", "job 3", "job 2"])
-    with pytest.raises(UploadInUse, match="'job 6'.* and 2 more"):
+    with pytest.raises(UploadInUse, match=r"'job 6'.* and 2 more"):
         uses.check_unused(shop.team, upload, "model.pth")
     shop.set(ids["job 0"], train_dataset_id=shop.jobs.get(shop.team, ids["job 0"]).dataset_id)
     data = shop.jobs.get(shop.team, ids["job 0"]).dataset_id

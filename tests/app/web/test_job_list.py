@@ -13,7 +13,7 @@ from app.catalog.states import UploadKind
 from app.jobs.records import NewJob
 from primesvt_client.states import Verdict
 from primesvt_client.verdicts import ORIGINAL_IS_DELIVERED
-from tests.support.browsing import attributes, browser, codes, get, next_page, text_of
+from tests.support.browsing import attributes, browser, codes, get, next_page, post, text_of
 from tests.support.dashboard import BUDGET, Dashboard, Team, sample_report
 
 
@@ -127,7 +127,10 @@ def test_the_list_shows_filters_by_and_sorts_by_what_jobs_have(board: Dashboard)
 
 def test_a_comparison_shows_differences_alone_unless_all_rows_are_wanted(board: Dashboard) -> None:
     team, others = board.team("a"), board.team("b")
-    jobs = [board.succeeded(team, "first"), board.succeeded(team, "second", spec={"budget": {"max_accuracy_drop": 0.01}})]
+    jobs = [
+        board.succeeded(team, "first"),
+        board.succeeded(team, "second", spec={"budget": {"max_accuracy_drop": 0.01}}),
+    ]
     query = urlencode({"job": [job.id for job in jobs]}, doseq=True)
     text = get(board, team, f"/compare?{query}").text
     assert attributes(text, "data-compared") == [job.id for job in jobs]
@@ -144,3 +147,20 @@ def test_a_comparison_shows_differences_alone_unless_all_rows_are_wanted(board: 
     assert get(board, team, f"/compare?{query}&job={theirs.id}").status_code == 404
     assert get(board, team, "/compare").status_code == 422
     assert codes(get(board, team, f"/compare?job={jobs[0].id}").text) == ["invalid"]
+
+
+def test_tags_and_the_note_change_on_the_jobs_page_and_for_the_team_alone(board: Dashboard) -> None:
+    team, others = board.team("a"), board.team("b")
+    job = board.queued(team)
+    assert post(board, team, f"/jobs/{job.id}/notes", {"tags": " x , y,,x", "note": "a\r\nb"}).status_code == 303
+    found = board.services.jobs.get(team.id, job.id)
+    assert (found.tags, found.note) == (("x", "y"), "a\nb")
+    page = get(board, team, f"/jobs/{job.id}").text
+    assert attributes(page, "data-tag") == ["x", "y"]
+    assert post(board, others, f"/jobs/{job.id}/notes", {"tags": "theirs"}).status_code == 404
+    assert post(board, team, f"/jobs/{job.id}/notes", {"tags": "x"}, is_ours=False).status_code == 403
+    assert post_query(board, others, "/jobs/archive", f"job={job.id}").status_code == 409
+    assert board.services.jobs.get(team.id, job.id) == found
+    fields = {"checkpoint_id": job.checkpoint_id, "dataset_id": job.dataset_id, "max_accuracy_drop": "3"}
+    made = post(board, team, "/new", {**fields, "tags": "from the form", "note": "n"}).headers["location"]
+    assert board.services.jobs.get(team.id, made.rsplit("/", 1)[1]).tags == ("from the form",)

@@ -31,7 +31,9 @@ def test_an_upload_in_use_says_by_which_jobs_and_offers_no_deletion(board: Dashb
     free = board.ready(team, UploadKind.CHECKPOINT, "free.pth")
     text = get(board, team, "/uploads").text
     assert {*attributes(text, "data-using")} == {job.id for job in jobs}
-    assert [target for target in attributes(text, "action") if target.endswith("/delete")] == [f"/uploads/{free.id}/delete"]
+    assert [target for target in attributes(text, "action") if target.endswith("/delete")] == [
+        f"/uploads/{free.id}/delete"
+    ]
     assert post(board, team, f"/uploads/{jobs[0].checkpoint_id}/delete").status_code == 409
 
 
