@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select
+from sqlalchemy import ColumnElement, CompoundSelect, ScalarSelect, Select, func, or_, select
 
 from app.catalog.models import ContentRow, UploadRow
 from app.jobs.models import JobRow, JobTagRow, uses
@@ -86,7 +86,7 @@ def _has_text(team: str, text: str) -> ColumnElement[bool]:
     )
 
 
-def _same_bytes(team: str, upload_id: str) -> Select[Any]:
+def _same_bytes(team: str, upload_id: str) -> CompoundSelect[Any]:
     """Ids of an upload and of the team's others with the same bytes; the upload may be the service's own."""
     twins = (
         select(UploadRow.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -27,6 +28,20 @@ router = PageRouter("/compare")
 SECTIONS = {
     "job": "Job", "result": "Result", "inputs": "Inputs", "spec": "Spec", "versions": "Versions", "rates": "Rates",
 }  # fmt: skip
+
+MOMENTS = (("job", "created_at"), ("job", "finished_at"))
+TITLES = {
+    "submitted_by": "submitted by", "created_at": "created", "finished_at": "finished", "run_seconds": "run time",
+    "baseline_accuracy": "accuracy of the original", "pruned_accuracy": "accuracy", "accuracy_drop": "accuracy drop",
+    "drop_upper_bound": "upper bound of the drop", "memory_saving": "memory saved",
+    "parameter_bytes_before": "memory of the original", "parameter_bytes_after": "memory",
+    "macs_before": "multiply-accumulates of the original", "macs_after": "multiply-accumulates",
+    "file_bytes": "file", "synaptic_operations": "synaptic operations", "energy_joules": "energy per image",
+    "dataset": "data set", "train_dataset_id": "training data", "parent_id": "another budget for",
+    "checkpoint_sha256": "SHA-256 of the checkpoint", "dataset_fingerprint": "fingerprint of the data set",
+    "confirmation_images": "confirmation images",
+}  # fmt: skip
+"""Of rows whose names the API has as identifiers; those of specs are shown as people write them."""
 
 
 @router.get("")
@@ -54,6 +69,7 @@ def show_comparison(
         rows=[row for row in found.rows if row.differs or shown["all_rows"]],
         same=sum(not row.differs for row in found.rows),
         cell=cell,
+        row_title=row_title,
         sections=SECTIONS,
         **shown,
         urls={
@@ -75,6 +91,11 @@ def _csv(wanted: Sequence[str], shown: dict[str, bool]) -> str:
     return urlencode([("job", one) for one in wanted] + [(name, "true") for name, is_on in shown.items() if is_on])
 
 
+def row_title(row: Row) -> str:
+    """What a row is called."""
+    return row.name if row.section in ("spec", "versions", "rates") else TITLES.get(row.name, row.name)
+
+
 def cell(row: Row, value: JsonValue) -> str:
     """A value as people read it."""
     if value is None:
@@ -85,6 +106,8 @@ def cell(row: Row, value: JsonValue) -> str:
         return _number(float(value), row.unit)
     if (row.section, row.name) == ("result", "verdict"):
         return title(str(value))
+    if (row.section, row.name) in MOMENTS:
+        return labels.utc(datetime.fromisoformat(str(value)))
     return labels.state(str(value)) if (row.section, row.name) == ("job", "state") else str(value)
 
 
