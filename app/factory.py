@@ -12,6 +12,9 @@ from app.api import (
     artifacts,
     audit,
     events,
+    job_comparison,
+    job_lists,
+    job_results,
     jobs,
     keys,
     members,
@@ -67,7 +70,23 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app.state.readiness = readiness(services)
     app.state.metrics = Metrics(ServiceStats(services.database, services.workers))
     problem.install(app)
-    for noun in (jobs, uploads, events, artifacts, webhooks, teams, members, keys, audit, workers, meta):
+    # Lists first: their paths are not ids of jobs.
+    for noun in (
+        job_lists,
+        job_comparison,
+        job_results,
+        jobs,
+        uploads,
+        events,
+        artifacts,
+        webhooks,
+        teams,
+        members,
+        keys,
+        audit,
+        workers,
+        meta,
+    ):
         app.include_router(noun.router)
     mount(app)
     app.add_middleware(FairRequestsMiddleware)

@@ -6,8 +6,13 @@ from dataclasses import dataclass
 
 from app.catalog.service import CatalogService
 from app.db import Database, connect
+from app.jobs.choices import JobChoices
+from app.jobs.comparing import JobComparison
+from app.jobs.listing import JobLists
 from app.jobs.results import ResultService
 from app.jobs.service import JobService
+from app.jobs.upkeep import JobUpkeep
+from app.jobs.uses import UploadUses
 from app.preflight import PreflightService
 from app.queue import CeleryNotifier, Notifier
 from app.settings import Settings
@@ -49,6 +54,11 @@ class Services:
     provider: Provider | None
     catalog: CatalogService
     jobs: JobService
+    lists: JobLists
+    choices: JobChoices
+    comparison: JobComparison
+    upkeep: JobUpkeep
+    uses: UploadUses
     results: ResultService
     webhooks: WebhookService
     workers: WorkerService
@@ -65,6 +75,7 @@ def assemble(settings: Settings, notifier: Notifier | None = None) -> Services:
     admission = QuotaAdmission(quotas, settings.team_uploads or None)
     workers = WorkerService(database, settings)
     jobs = JobService(database, store, notifier, admission)
+    lists = JobLists(database)
     estimates = Estimates(database, workers)
     return Services(
         settings=settings,
@@ -85,6 +96,11 @@ def assemble(settings: Settings, notifier: Notifier | None = None) -> Services:
         catalog=CatalogService(database, store, notifier, settings, admission),
         webhooks=WebhookService(database, settings),
         jobs=jobs,
+        lists=lists,
+        choices=JobChoices(database),
+        comparison=JobComparison(jobs, lists),
+        upkeep=JobUpkeep(database),
+        uses=UploadUses(database),
         results=ResultService(database),
         workers=workers,
         estimates=estimates,

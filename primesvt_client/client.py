@@ -23,14 +23,26 @@ from primesvt_client.plan_files import essential
 from primesvt_client.profiles import find_profile
 from primesvt_client.schemas.jobs import (
     ArtifactView,
+    Changed,
     EstimateView,
     EventView,
     JobPage,
     ListedJobView,
     PreflightView,
 )
+from primesvt_client.schemas.results import ComparisonView, ResultsView
 from primesvt_client.schemas.uploads import UploadView
-from primesvt_client.states import JobState, Priority, UploadKind, UploadState
+from primesvt_client.states import (
+    Archived,
+    JobSort,
+    JobState,
+    Priority,
+    Scale,
+    SortOrder,
+    UploadKind,
+    UploadState,
+    Verdict,
+)
 from primesvt_client.team import TeamClient
 from primesvt_client.uploading import ignore_bytes, send, source
 from primesvt_client.webhooks import WebhookClient
@@ -111,6 +123,8 @@ class Client:
         train_dataset_id: str | None = None,
         plan: Mapping[str, JsonValue] | None = None,
         priority: Priority = Priority.NORMAL,
+        tags: Sequence[str] = (),
+        note: str = "",
         idempotency_key: str | None = None,
     ) -> Job:
         """Queue a compression; a request that is repeated because no answer came makes one job only.
@@ -123,10 +137,12 @@ class Client:
             train_dataset_id: an upload to calibrate and to fine-tune on.
             plan: rates to carry out instead of searching: a report's document, or rates by channel group.
             priority: among the team's waiting jobs.
+            tags: short texts to find it by.
+            note: for people.
             idempotency_key: unique to this request; made if not given.
         """
         body = _inputs(checkpoint_id, dataset_id, spec, train_dataset_id, plan)
-        return self._queue(body, name, priority, idempotency_key)
+        return self._queue(body | _described(tags, note), name, priority, idempotency_key)
 
     def retarget(
         self,
@@ -136,6 +152,8 @@ class Client:
         max_disagreement: float | None = None,
         name: str = "",
         priority: Priority = Priority.NORMAL,
+        tags: Sequence[str] = (),
+        note: str = "",
         idempotency_key: str | None = None,
     ) -> Job:
         """Queue another budget for a finished job: another point of its curve, without profiling again.
@@ -146,10 +164,12 @@ class Client:
             max_disagreement: that is allowed now, of a job that promised a disagreement.
             name: of the new job; the finished one's if not given.
             priority: among the team's waiting jobs.
+            tags: short texts to find it by.
+            note: for people.
             idempotency_key: unique to this request; made if not given.
         """
         body = _another_budget(job_id, max_accuracy_drop, max_disagreement)
-        return self._queue(body, name, priority, idempotency_key)
+        return self._queue(body | _described(tags, note), name, priority, idempotency_key)
 
     def _queue(self, body: dict[str, JsonValue], name: str, priority: Priority, key: str | None) -> Job:
         whole: dict[str, JsonValue] = {**body, "name": name, "priority": priority.value}
@@ -183,16 +203,92 @@ class Client:
         """When a job will begin and end."""
         return self._connection.get(EstimateView, f"jobs/{job_id}/estimate")
 
-    def jobs(self, states: Sequence[JobState] = (), query: str = "") -> Iterator[ListedJobView]:
-        """Jobs, newest first; ``query`` is part of a name."""
+    def jobs(
+        self,
+        states: Sequence[JobState] = (),
+        query: str = "",
+        *,
+        tags: Sequence[str] = (),
+        verdicts: Sequence[Verdict] = (),
+        checkpoint_id: str = "",
+        dataset_id: str = "",
+        submitted_by: str = "",
+        archived: Archived = Archived.EXCLUDE,
+        sort: JobSort = JobSort.CREATED,
+        order: SortOrder | None = None,
+    ) -> Iterator[ListedJobView]:
+        """Jobs, newest first if nothing else is asked for; all that is given must hold of each.
+
+        Args:
+            states: one of them.
+            query: part of the name or of the note, a whole tag, or the id.
+            tags: all of them.
+            verdicts: one of them.
+            checkpoint_id: an upload, or another one of the same bytes.
+            dataset_id: likewise.
+            submitted_by: name of a person or of a key.
+            archived: whether archived jobs are among them.
+            sort: what they are sorted by; jobs that lack it come last.
+            order: the one that shows first what people look for, if not given.
+        """
+        given: dict[str, str | list[str]] = {
+            "state": [state.value for state in states], "q": query, "tag": [*tags],
+            "verdict": [verdict.value for verdict in verdicts], "checkpoint_id": checkpoint_id,
+            "dataset_id": dataset_id, "submitted_by": submitted_by,
+            "archived": "" if archived is Archived.EXCLUDE else archived.value,
+            "sort": "" if sort is JobSort.CREATED else sort.value, "order": order.value if order else "",
+        }  # fmt: skip
+        params = {name: value for name, value in given.items() if value}
         cursor = ""
         while True:
-            params: dict[str, str | list[str]] = {"state": [state.value for state in states], "q": query}
             page = self._connection.get(JobPage, "jobs", params | ({"cursor": cursor} if cursor else {}))
             yield from page.items
             if page.next_cursor is None:
                 return
             cursor = page.next_cursor
+
+    def change(self, job_id: str, *, tags: Sequence[str] | None = None, note: str | None = None) -> Job:
+        """Give a job, in whatever state, other tags or another note; None leaves what there is."""
+        changes: dict[str, JsonValue] = {}
+        if tags is not None:
+            changes["tags"] = [*tags]
+        if note is not None:
+            changes["note"] = note
+        return self._connection.patch(Job, f"jobs/{job_id}", changes).of(self)
+
+    def archive(self, job_ids: Sequence[str]) -> int:
+        """Have lists leave out jobs that are over, all of them or none; returns how many were not archived before."""
+        return self._connection.post(Changed, "jobs/archive", {"job_ids": [*job_ids]}).jobs
+
+    def unarchive(self, job_ids: Sequence[str]) -> int:
+        """Have lists show archived jobs again, all of them or none; returns how many were archived."""
+        return self._connection.post(Changed, "jobs/unarchive", {"job_ids": [*job_ids]}).jobs
+
+    def results(
+        self,
+        *,
+        checkpoint_id: str = "",
+        dataset_id: str = "",
+        max_drop: float | None = None,
+        scale: Scale = Scale.RELATIVE,
+    ) -> ResultsView:
+        """The team's results, smallest first, with what is on their frontier.
+
+        Args:
+            checkpoint_id: only of this upload, or of another one of the same bytes.
+            dataset_id: only measured on this one; likewise.
+            max_drop: only those that lose no more accuracy, a fraction.
+            scale: what the frontier compares.
+        """
+        given = {
+            "checkpoint_id": checkpoint_id, "dataset_id": dataset_id, "scale": scale.value,
+            "max_drop": "" if max_drop is None else repr(float(max_drop)),
+        }  # fmt: skip
+        return self._connection.get(ResultsView, "results", {name: value for name, value in given.items() if value})
+
+    def compare(self, job_ids: Sequence[str]) -> ComparisonView:
+        """Two to twenty jobs beside each other."""
+        return self._connection.get(ComparisonView, "jobs/compare", {"job": [*job_ids]})
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a job: at once if it is queued, otherwise soon."""
@@ -284,6 +380,12 @@ def _inputs(
     if dataset_id is not None:
         given["dataset_id"] = dataset_id
     return given if plan is None else {**given, "plan": essential(plan)}
+
+
+def _described(tags: Sequence[str], note: str) -> dict[str, JsonValue]:
+    """Tags and note in the body of a request; servers before there were any get none."""
+    given: dict[str, JsonValue] = {"tags": [*tags], "note": note}
+    return {name: value for name, value in given.items() if value}
 
 
 def _another_budget(

@@ -68,6 +68,43 @@ class Priority(StrEnum):
         return (cls.LOW, cls.NORMAL, cls.HIGH)[rank + 1]
 
 
+class JobSort(StrEnum):
+    """What lists of jobs are sorted by; jobs that lack it come last."""
+
+    CREATED = "created"
+    FINISHED = "finished"
+    SAVING = "saving"
+    DROP = "drop"
+    NAME = "name"
+
+    @property
+    def usual_order(self) -> SortOrder:
+        """The order that shows first what people look for."""
+        return SortOrder.ASCENDING if self in (JobSort.DROP, JobSort.NAME) else SortOrder.DESCENDING
+
+
+class SortOrder(StrEnum):
+    """Smallest or largest first."""
+
+    ASCENDING = "asc"
+    DESCENDING = "desc"
+
+
+class Archived(StrEnum):
+    """Whether a list has jobs that were archived."""
+
+    EXCLUDE = "exclude"
+    INCLUDE = "include"
+    ONLY = "only"
+
+
+class Scale(StrEnum):
+    """What results are compared by: saving and drop against the original, or memory and accuracy as they are."""
+
+    RELATIVE = "relative"
+    ABSOLUTE = "absolute"
+
+
 class UploadKind(StrEnum):
     """What an upload is meant to be."""
 
@@ -108,6 +145,24 @@ class EventType(StrEnum):
     JOB_CANCELLED = "job.cancelled"
     UPLOAD_READY = "upload.ready"
     UPLOAD_REJECTED = "upload.rejected"
+
+
+class WebhookState(StrEnum):
+    """``enabled``, ``failing`` (the last attempt was), ``disabled`` by the service, or ``switched_off`` by somebody."""
+
+    ENABLED = "enabled"
+    FAILING = "failing"
+    DISABLED = "disabled"
+    SWITCHED_OFF = "switched_off"
+
+
+class InvitationState(StrEnum):
+    """``open -> joined | withdrawn | expired``; joined, too, once the person is a member by another link."""
+
+    OPEN = "open"
+    JOINED = "joined"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
 
 
 class DeliveryState(StrEnum):

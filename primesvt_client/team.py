@@ -55,9 +55,10 @@ class TeamClient:
         """Invite a member: the link is shown only once. Never retried, which would make two."""
         return self._connection.post_once(InvitationLink, "invitations", {"email": email, "role": role.value})
 
-    def invitations(self) -> list[InvitationView]:
-        """Who was invited and has not joined."""
-        return self._connection.get(list[InvitationView], "invitations")
+    def invitations(self, *, closed: bool = False) -> list[InvitationView]:
+        """Invitations whose link can still be used; ``closed``: the others, too, with what has become of them."""
+        params = {"closed": "true"} if closed else None
+        return self._connection.get(list[InvitationView], "invitations", params)
 
     def withdraw(self, invitation_id: str) -> None:
         """Let an invitation's link lead nowhere."""

@@ -6,7 +6,7 @@ import re
 from contextlib import nullcontext
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 
 from app.api.body_limits import BoundedRoute
 from app.api.deps import JobId, Services, is_still_allowed, needs
@@ -16,21 +16,15 @@ from app.api.problem import responses
 from app.api.team_limits import Places
 from app.errors import InvalidKey
 from app.jobs.records import NewJob
-from app.jobs.states import JobState
-from app.paging import LARGEST_PAGE
 from app.teams.records import Principal
 from app.teams.scopes import Scope
-from primesvt_client.schemas.base import ID, LONGEST_ID
 from primesvt_client.schemas.jobs import (
     EstimateView,
     JobChange,
-    JobPage,
     JobView,
-    ListedJobView,
     NewJobBody,
     PreflightView,
 )
-from primesvt_client.spec_types import TEXT
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=responses(401, 422), route_class=BoundedRoute)
 
@@ -54,6 +48,10 @@ def _queued(job: JobView, response: Response) -> JobView:
     return job
 
 
+def _new_job(body: NewJobBody) -> NewJob:
+    return NewJob(**{**body.model_dump(), "tags": tuple(body.tags)})
+
+
 @router.post("", status_code=202, responses={**QUEUED, **responses(400, 404, 409, 413, 415)})
 def submit_job(
     body: NewJobBody,
@@ -69,33 +67,15 @@ def submit_job(
 
     Sent again with the same Idempotency-Key, it returns the same job.
     """
-    job = services.jobs.submit(caller.team_id, NewJob(**body.model_dump()), idempotency_key)
+    job = services.jobs.submit(caller.team_id, _new_job(body), idempotency_key)
     return _queued(JobView.model_validate(job), response)
 
 
 @router.post("/preflight", responses=responses(400, 404, 409, 413, 415))
 def preflight_job(body: NewJobBody, caller: Writer, services: Services) -> PreflightView:
     """Tell what is known of a job before it is queued, and what is in its way. Nothing is queued."""
-    found = services.preflight.of(caller.team_id, NewJob(**body.model_dump()))
+    found = services.preflight.of(caller.team_id, _new_job(body))
     return PreflightView.model_validate(found)
-
-
-@router.get("", responses=responses(400))
-def list_jobs(
-    caller: Reader,
-    services: Services,
-    state: Annotated[list[JobState] | None, Query(description="One or more states.")] = None,
-    q: Annotated[str, Query(max_length=200, pattern=TEXT, description="Part of the job's name.")] = "",
-    parent_id: Annotated[
-        str | None,
-        Query(max_length=LONGEST_ID, pattern=ID, description="Only other budgets for this job."),
-    ] = None,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
-    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
-) -> JobPage:
-    """List jobs, newest first, without their specs."""
-    page = services.jobs.search(caller.team_id, state or (), q, cursor, limit, parent_id=parent_id)
-    return JobPage(items=[ListedJobView.model_validate(job) for job in page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/{job_id}", response_model=JobView, responses={**FETCHED, **responses(404)})
@@ -134,8 +114,11 @@ def estimate_job(job_id: JobId, caller: Reader, services: Services) -> EstimateV
 
 @router.patch("/{job_id}", responses=responses(404, 409, 413, 415))
 def change_job(job_id: JobId, body: JobChange, caller: Writer, services: Services) -> JobView:
-    """Change the priority of a queued job."""
-    return JobView.model_validate(services.jobs.prioritise(caller.team_id, job_id, body.priority))
+    """Change the tags and the note of a job, or the priority of a queued one."""
+    if body.priority is not None:  # first, for it alone may be refused
+        services.jobs.prioritise(caller.team_id, job_id, body.priority)
+    services.upkeep.describe(caller.team_id, job_id, tags=body.tags, note=body.note)
+    return JobView.model_validate(services.jobs.get(caller.team_id, job_id))
 
 
 @router.post("/{job_id}/cancel", status_code=202, responses=responses(404, 409))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from app.api.body_limits import BoundedRoute
 from app.api.deps import InvitationId, Services, UserId, needs, require_grantable
@@ -44,9 +44,15 @@ def remove_member(user_id: UserId, caller: Admin, services: Services) -> None:
 
 
 @router.get("/invitations")
-def list_invitations(caller: Admin, services: Services) -> list[InvitationView]:
-    """List open invitations."""
-    return [InvitationView.model_validate(one) for one in services.invitations.all(caller.team_id)]
+def list_invitations(
+    caller: Admin,
+    services: Services,
+    closed: Annotated[
+        bool, Query(description="Also those that were used, withdrawn or have expired: of all the newest 200.")
+    ] = False,
+) -> list[InvitationView]:
+    """List invitations whose link can still be used, oldest first. The state says whether the person has joined."""
+    return [InvitationView.model_validate(one) for one in services.invitations.all(caller.team_id, closed=closed)]
 
 
 @router.post(

@@ -22,6 +22,9 @@ BINARY_BODY: dict[str, Any] = {
     }
 }
 
+CSV: dict[str, Any] = {"content": {"text/csv": {"schema": {"type": "string"}}}}
+"""A response that is a table."""
+
 
 def header(description: str) -> dict[str, Any]:
     """A response header."""

@@ -180,5 +180,7 @@ def _check(upload: Upload, sha256: str) -> None:
 
 @router.delete("/{upload_id}", status_code=204, responses=responses(404, 409))
 def delete_upload(upload_id: UploadId, caller: Writer, services: Services) -> None:
-    """Delete an upload that no job uses."""
+    """Delete an upload that no job uses. Which do, `GET /api/v1/jobs?upload_id=…&archived=include` lists."""
+    upload = services.catalog.get(caller.team_id, upload_id)
+    services.uses.check_unused(caller.team_id, upload_id, upload.name)
     services.catalog.delete(caller.team_id, upload_id)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Index,
     Integer,
     String,
+    Text,
     TypeDecorator,
     UniqueConstraint,
     or_,
@@ -50,6 +51,25 @@ class JobRow(Base):
         Index("ix_jobs_team_id_turn", "team_id", "turn"),
         Index("ix_jobs_likeness", "likeness", "finished_at"),
         Index("ix_jobs_parent_id", "parent_id"),
+        Index(
+            "ix_jobs_team_id_state",
+            "team_id",
+            "state",
+            "archived_at",
+            "id",
+            "memory_saving",
+            "largest_drop",
+            "parameter_bytes_after",
+            "pruned_accuracy",
+        ),  # all that the frontier of results needs of a row
+        Index("ix_jobs_team_id_verdict", "team_id", "verdict", "id"),
+        Index("ix_jobs_team_id_submitted_by", "team_id", "submitted_by", "id"),
+        Index("ix_jobs_team_id_checkpoint_id", "team_id", "checkpoint_id", "id"),
+        Index("ix_jobs_team_id_dataset_id", "team_id", "dataset_id", "id"),
+        Index("ix_jobs_team_id_train_dataset_id", "team_id", "train_dataset_id", "id"),
+        Index("ix_jobs_team_id_finished_at", "team_id", "finished_at", "id"),
+        Index("ix_jobs_team_id_memory_saving", "team_id", "memory_saving", "id"),
+        Index("ix_jobs_team_id_largest_drop", "team_id", "largest_drop", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -95,6 +115,23 @@ class JobRow(Base):
     gpu_seconds: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
     step_seconds: Mapped[dict[str, float] | None] = mapped_column(JSON)
     similarity_key: Mapped[str | None] = mapped_column("likeness", String(80))
+    tags: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
+    """In the order in which they were given; `JobTagRow` finds jobs by them."""
+
+    note: Mapped[str] = mapped_column(Text, default="", server_default="")
+    submitted_by: Mapped[str | None] = mapped_column(String(254))
+    """Who submitted it, as the audit log names them; None of a job whose submission that does not hold."""
+
+    submitter_kind: Mapped[str | None] = mapped_column(String(20))
+    archived_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    memory_saving: Mapped[float | None] = mapped_column(Float)
+    """From the summary, as are the next three, by which lists are sorted and results compared."""
+
+    largest_drop: Mapped[float | None] = mapped_column(Float)
+    """The accuracy drop; without labels the disagreement, which it does not exceed."""
+
+    parameter_bytes_after: Mapped[int | None] = mapped_column(BigInteger)
+    pruned_accuracy: Mapped[float | None] = mapped_column(Float)
 
     @property
     def has_data(self) -> bool:
@@ -110,6 +147,17 @@ class JobRow(Base):
     def kind(self) -> str:
         """What is done: ``search``, ``retarget`` or ``prune``."""
         return kind_of(has_parent=self.parent_id is not None, has_plan=self.plan is not None)
+
+
+class JobTagRow(Base):
+    """A tag of a job, to find it by."""
+
+    __tablename__ = "job_tags"
+    __table_args__ = (Index("ix_job_tags_team_id_tag", "team_id", "tag", "job_id"),)
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    tag: Mapped[str] = mapped_column(String(40), primary_key=True)
+    team_id: Mapped[str] = mapped_column(ForeignKey("teams.id"))
 
 
 Index("ix_jobs_waiting", JobRow.team_id, JobRow.priority.desc(), JobRow.id, **partial("state = 'queued'"))

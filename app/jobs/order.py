@@ -6,7 +6,7 @@ longest ago; within a team, the higher priority, then the older job. Servings ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,3 +93,12 @@ def _running() -> Select[str, int]:
     held = [state.value for state in HELD]
     jobs = func.count().label("jobs")
     return select(JobRow.team_id, jobs).where(JobRow.state.in_(held)).group_by(JobRow.team_id)
+
+
+def places_of(session: Session, team: str, rows: Sequence[JobRow]) -> dict[str, int]:
+    """Where in the queue those of the team's jobs are that wait."""
+    waiting = [row.id for row in rows if row.state == JobState.QUEUED.value]
+    if not waiting:
+        return {}
+    found = queues(session)
+    return {job_id: position(team, rank, found) for job_id, rank in ranks(session, team, waiting).items()}

@@ -18,6 +18,7 @@ from app.jobs import files, usage
 from app.jobs.cells import keep
 from app.jobs.claims import lock_claimed
 from app.jobs.events import RETRY_FACTORS, move, put_back, record_event, requeue
+from app.jobs.figures import keep_figures
 from app.jobs.models import ArtifactRow, JobRow, uses
 from app.jobs.order import Turn, first_due, turns
 from app.jobs.parents import parent_run
@@ -163,6 +164,7 @@ class JobQueue:
         with self.database.session() as session:
             row = lock_claimed(session, claim)
             row.verdict, row.summary = verdict, summary.document()
+            keep_figures(row, summary)
             stored = [*artifacts]
             for artifact in stored:
                 session.merge(ArtifactRow(job_id=row.id, **artifact.__dict__))

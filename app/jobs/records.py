@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -28,6 +28,8 @@ class NewJob:
         spec: a spec's document; of another budget that budget alone.
         parent_id: a finished job of whose curve another point is wanted.
         plan: rates that are to be carried out: the document of a report or of rates by channel group.
+        tags: short texts to find it by.
+        note: free text for people.
     """
 
     checkpoint_id: str
@@ -38,12 +40,14 @@ class NewJob:
     priority: Priority = Priority.NORMAL
     parent_id: str | None = None
     plan: dict[str, Any] | None = None
+    tags: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def document(self) -> dict[str, Any]:
         """All of it; without what a request did not have before there was such a thing."""
-        newer = ("parent_id", "plan")
-        return {name: value for name, value in vars(self).items() if name not in newer or value is not None}
+        newer = ("parent_id", "plan", "tags", "note")
+        return {name: value for name, value in vars(self).items() if name not in newer or value}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +68,15 @@ class ListedJob:
         worker: who holds it now, or was the last to.
         runs_on: what it is or was computed on: ``cpu`` or ``cuda``.
         queue_position: of a queued job, from 1, over all teams.
+        tags: short texts to find it by, in the order in which they were given.
+        note: free text for people.
+        submitted_by: name of who submitted it; None where that is not known.
+        submitter_kind: what that is: ``user``, ``key``, ``operator`` or ``system``.
+        archived_at: since when lists leave it out; None if they do not.
+        budget: of its spec; empty where the record is not of a list.
+        checkpoint_name: of the upload; empty where the record is not of a list, as are the next two.
+        dataset_name: likewise; empty without data, too.
+        family: of the checkpoint, as papers call it; empty where validation has not told it.
     """
 
     id: str
@@ -88,6 +101,15 @@ class ListedJob:
     worker: str | None = None
     runs_on: str | None = None
     queue_position: int | None = None
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    submitted_by: str | None = None
+    submitter_kind: str | None = None
+    archived_at: datetime | None = None
+    budget: Mapping[str, Any] = field(default_factory=dict)
+    checkpoint_name: str = ""
+    dataset_name: str = ""
+    family: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,9 +259,9 @@ def record(row: JobRow, queue_position: int | None = None) -> Job:
     return Job(**_listed(row, queue_position), spec=row.spec, plan=row.plan)
 
 
-def listed(row: JobRow, queue_position: int | None = None) -> ListedJob:
-    """The record of a row, of which the spec need not be loaded."""
-    return ListedJob(**_listed(row, queue_position))
+def listed(row: JobRow, queue_position: int | None = None, **of_lists: Any) -> ListedJob:
+    """The record of a row, of which the spec need not be loaded, with what lists alone have."""
+    return ListedJob(**_listed(row, queue_position), **of_lists)
 
 
 def _listed(row: JobRow, queue_position: int | None) -> dict[str, Any]:
@@ -266,4 +288,9 @@ def _listed(row: JobRow, queue_position: int | None) -> dict[str, Any]:
         "started_at": row.started_at,
         "finished_at": row.finished_at,
         "queue_position": queue_position,
+        "tags": tuple(row.tags),
+        "note": row.note,
+        "submitted_by": row.submitted_by,
+        "submitter_kind": row.submitter_kind,
+        "archived_at": row.archived_at,
     }

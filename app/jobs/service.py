@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from app.catalog.models import UploadRow
 from app.catalog.recency import touch_uploads
@@ -20,25 +20,28 @@ from app.ids import new_id
 from app.jobs import files
 from app.jobs.asked import Asked, asked_alone, asked_of, check_another_budget
 from app.jobs.events import move, record_event
-from app.jobs.models import ArtifactRow, EventRow, IdempotencyRow, JobRow
-from app.jobs.order import position, queues, ranks
+from app.jobs.filters import JobFilter
+from app.jobs.listing import JobLists
+from app.jobs.models import ArtifactRow, EventRow, IdempotencyRow, JobRow, JobTagRow
+from app.jobs.order import places_of
 from app.jobs.parents import ask, check_unused, hold, open_parent
 from app.jobs.places import Places
 from app.jobs.recency import touch_job
-from app.jobs.records import Artifact, Job, JobEvent, ListedJob, NewJob, StoredArtifact, listed, record
+from app.jobs.records import Artifact, Job, JobEvent, ListedJob, NewJob, StoredArtifact, record
+from app.jobs.sorting import JOB_PREFIX
 from app.jobs.states import JobState
+from app.jobs.tags import set_tags, tidied
 from app.names import printable
-from app.paging import Page, decode, page
+from app.paging import Page
 from app.queue import Notifier
 from app.storage import PRESIGNED_URL_SECONDS, BlobStore, SavedAs
 from app.teams import audit
+from app.teams.actors import actor
 from app.teams.admission import Admission
 from primesvt_client.another_budget import limit_of
 from primesvt_client.facts import CheckpointFacts, DataSetFacts, ProblemFacts, read
-from primesvt_client.states import Priority
+from primesvt_client.states import Archived, Priority
 from primesvt_core.preflight import Inputs, Preflight
-
-JOB_PREFIX = "job"
 
 
 class JobService:
@@ -102,6 +105,7 @@ class JobService:
             row.retry_of = retry_of
             session.add(row)
             session.flush()
+            set_tags(session, row, tidied(asked.new.tags))
             if asked.budget is not None:
                 ask(session, row, asked.budget.allowed_drop or 0.0)
             if key is not None:
@@ -132,7 +136,7 @@ class JobService:
         """
         with self.database.session() as session:
             row = _row(session, team, job_id)
-            return record(row, _positions(session, team, [row]).get(job_id))
+            return record(row, places_of(session, team, [row]).get(job_id))
 
     def many(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Job]:
         """Those of the jobs, each of a team, that there are; their places in the queue as of up to a second ago."""
@@ -156,30 +160,20 @@ class JobService:
         *,
         parent_id: str | None = None,
     ) -> Page[ListedJob]:
-        """Jobs without their specs, newest first.
+        """Jobs without their specs, newest first; archived ones, too.
 
         Args:
             team: whose they are.
             states: of them; any if none is given.
-            query: part of a name.
+            query: part of a name or of a note.
             cursor: of an earlier page.
             limit: most of them.
             parent_id: of whose curve they take another point, if given.
         """
-        rows = select(JobRow).where(JobRow.team_id == team).order_by(JobRow.id.desc()).limit(limit + 1)
-        if states:
-            rows = rows.where(JobRow.state.in_([state.value for state in states]))
-        if query:
-            rows = rows.where(JobRow.name.icontains(query, autoescape=True))
-        if parent_id is not None:
-            rows = rows.where(JobRow.parent_id == parent_id)
-        if cursor is not None:
-            rows = rows.where(JobRow.id < decode(cursor, JOB_PREFIX))
-        with self.database.session() as session:
-            found = [*session.scalars(rows.options(defer(JobRow.spec, raiseload=True)))]
-            positions = _positions(session, team, found)
-            jobs = [listed(row, positions.get(row.id)) for row in found]
-        return page(jobs, limit, [job.id for job in jobs])
+        wanted = JobFilter(
+            states=tuple(states), text=query, parent_id=parent_id or "", archived=Archived.INCLUDE
+        )  # fmt: skip
+        return JobLists(self.database).search(team, wanted, cursor=cursor, limit=limit)
 
     def cancel(self, team: str, job_id: str) -> Job:
         """Stop a job: at once if it waits, otherwise at its worker's next heartbeat. Asking again changes nothing.
@@ -224,13 +218,13 @@ class JobService:
             raise Conflict(f"the job is {job.state}; only failed and cancelled jobs can be tried again")
         new = NewJob(
             checkpoint_id=job.checkpoint_id, dataset_id=job.dataset_id, spec=job.spec, name=job.name,
-            train_dataset_id=job.train_dataset_id, priority=job.priority, plan=job.plan,
+            train_dataset_id=job.train_dataset_id, priority=job.priority, plan=job.plan, tags=job.tags, note=job.note,
         )  # fmt: skip
         if job.parent_id is not None:
             budget = limit_of(job.spec["budget"])
             new = NewJob(
                 checkpoint_id="", dataset_id="", spec={"budget": budget}, name=job.name, priority=job.priority,
-                parent_id=job.parent_id,
+                parent_id=job.parent_id, tags=job.tags, note=job.note,
             )  # fmt: skip
         return self.submit(team, new, retry_of=job_id)
 
@@ -253,7 +247,7 @@ class JobService:
             self.store.delete(key)
         with self.database.session() as session:
             row = _row(session, team, job_id, lock=True)
-            for table in (ArtifactRow, EventRow, IdempotencyRow):
+            for table in (ArtifactRow, EventRow, IdempotencyRow, JobTagRow):
                 session.query(table).where(table.job_id == job_id).delete()
             session.delete(row)
             audit.record(session, team, "job.delete", job_id, name=row.name)
@@ -333,7 +327,8 @@ class JobService:
             spec=asked.spec.model_dump(mode="json", exclude_unset=True), plan=new.plan,
             parent_id=new.parent_id, root_id=asked.parent.root_id if asked.parent else None,
             state=JobState.QUEUED.value, created_at=now(), not_before=now(), epoch=0, attempts=0,
-            priority=new.priority.rank, device=asked.device,
+            priority=new.priority.rank, device=asked.device, tags=[], note=new.note,
+            submitted_by=actor().name or None, submitter_kind=actor().kind.value,
         )  # fmt: skip
 
 
@@ -382,15 +377,6 @@ def _preflight(asked: Asked, checkpoint: UploadRow, data: UploadRow | None) -> P
         has_data=data is not None,
     )  # fmt: skip
     return asked.preflight(inputs)
-
-
-def _positions(session: Session, team: str, rows: Sequence[JobRow]) -> dict[str, int]:
-    """Where in the queue those of the team's jobs are that wait."""
-    waiting = [row.id for row in rows if row.state == JobState.QUEUED.value]
-    if not waiting:
-        return {}
-    found = queues(session)
-    return {job_id: position(team, rank, found) for job_id, rank in ranks(session, team, waiting).items()}
 
 
 def _artifact(row: ArtifactRow) -> Artifact:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -27,16 +27,26 @@ from app.teams.refusals import note_refusal
 from app.teams.scopes import Role
 from app.teams.sessions import end_sessions
 from app.teams.tokens import hashed, new_token
+from primesvt_client.states import InvitationState
 
 INVITATION, PASSWORD = "invitation", "password"  # kinds of links
 INVITATION_DAYS, PASSWORD_HOURS = 7, 24
+MOST_LISTED = 200
+"""Invitations of one list, the newest."""
+
 GONE = "this link is unknown, was used, or is too old; ask for a new one"
 MEANWHILE = "somebody has joined with this address meanwhile; follow the link again"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Invitation:
-    """Somebody who may join a team."""
+    """Somebody who may join a team, or has.
+
+    Attributes:
+        state: what has become of it.
+        joined_at: when the person became a member, by this link or another one; None if they are none, or are none
+            any more and have not used this link.
+    """
 
     id: str
     email: str
@@ -44,6 +54,8 @@ class Invitation:
     created_by: str | None
     created_at: datetime
     expires_at: datetime
+    state: InvitationState = InvitationState.OPEN
+    joined_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -106,11 +118,19 @@ class InvitationService:
             audit.record(session, team, "member.invite", link.id, email=email, role=role.value)
         return link
 
-    def all(self, team: str) -> list[Invitation]:
-        """Who was invited and has not joined, oldest first."""
+    def all(self, team: str, *, closed: bool = False) -> list[Invitation]:
+        """Whose links can still be used, oldest first; ``closed``: the others, too, of which the newest."""
+        wanted = [LinkRow.team_id == team, LinkRow.kind == INVITATION, *(() if closed else _open())]
+        member = and_(MemberRow.team_id == team, MemberRow.user_id == UserRow.id)
+        query = (
+            select(LinkRow, MemberRow.created_at)
+            .outerjoin(UserRow, UserRow.email == LinkRow.email)
+            .outerjoin(MemberRow, member)
+            .where(*wanted)
+        )
         with self.database.session() as session:
-            rows = session.scalars(select(LinkRow).where(LinkRow.team_id == team, *_open()).order_by(LinkRow.id))
-            return [_record(row) for row in rows]
+            rows = session.execute(query.order_by(LinkRow.id.desc()).limit(MOST_LISTED)).all()
+            return [_record(row, member_since) for row, member_since in reversed(rows)]
 
     def withdraw(self, team: str, link_id: str) -> None:
         """Let an invitation's link lead nowhere.
@@ -122,7 +142,7 @@ class InvitationService:
             row = session.scalar(select(LinkRow).where(LinkRow.id == link_id, LinkRow.team_id == team, *_open()))
             if row is None:
                 raise NotFound(f"there is no open invitation {link_id[:60]}")
-            row.used_at = now()
+            row.used_at = row.withdrawn_at = now()
             audit.record(session, team, "member.uninvite", link_id, email=row.email)
 
     def new_password(self, email: str) -> NewLink:
@@ -251,8 +271,20 @@ def _set_password(session: Session, user: UserRow, kept: str | None) -> None:
     audit.record(session, None, "password.set", user.id, email=user.email)
 
 
-def _record(row: LinkRow) -> Invitation:
+def _record(row: LinkRow, member_since: datetime | None) -> Invitation:
+    state, joined_at = _became(row, member_since)
     return Invitation(
         id=row.id, email=row.email, role=Role(str(row.role)), created_by=row.created_by, created_at=row.created_at,
-        expires_at=row.expires_at,
+        expires_at=row.expires_at, state=state, joined_at=joined_at,
     )  # fmt: skip
+
+
+def _became(row: LinkRow, member_since: datetime | None) -> tuple[InvitationState, datetime | None]:
+    """What has become of an invitation, and when its person joined."""
+    if row.withdrawn_at is not None:
+        return InvitationState.WITHDRAWN, member_since
+    if row.used_at is not None:
+        return InvitationState.JOINED, row.used_at
+    if member_since is not None:  # by another link, or through the identity provider
+        return InvitationState.JOINED, member_since
+    return (InvitationState.OPEN if row.expires_at > now() else InvitationState.EXPIRED), None

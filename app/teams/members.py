@@ -92,7 +92,7 @@ def _withdraw_invitations(session: Session, team: str, user: UserRow) -> None:
     theirs = or_(LinkRow.email == user.email, LinkRow.created_by == user.id)
     links = select(LinkRow).where(LinkRow.team_id == team, LinkRow.used_at.is_(None), theirs)
     for row in session.scalars(links.order_by(LinkRow.id).with_for_update()):
-        row.used_at = now()
+        row.used_at = row.withdrawn_at = now()
         if row.expires_at > now():
             audit.record(session, team, "member.uninvite", row.id, email=row.email)
 

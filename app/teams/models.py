@@ -80,6 +80,9 @@ class LinkRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     expires_at: Mapped[datetime] = mapped_column(UtcTime)
     used_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    """When it was used or withdrawn: it leads nowhere since."""
+
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
 
 class SessionRow(Base):

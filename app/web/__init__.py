@@ -6,9 +6,11 @@ from fastapi import FastAPI
 
 from app.web import (
     account,
+    compare_page,
     documents,
     error_pages,
     job_list,
+    job_notes,
     job_page,
     join,
     new_job,
@@ -21,7 +23,10 @@ from app.web import (
 )
 from app.web.rendering import STATIC, CachedFiles
 
-PAGES = (sign_in, provider, join, account, job_list, job_page, new_job, results, upload_pages, worker_page)
+PAGES = (
+    sign_in, provider, join, account, job_list, compare_page, job_page, job_notes, new_job, results, upload_pages,
+    worker_page,
+)  # fmt: skip
 
 
 def mount(app: FastAPI) -> None:

@@ -1,4 +1,4 @@
-"""The data of the charts, of reports, events and results; the templates show it as tables, the scripts draw it.
+"""The data of the charts, of reports and events; the templates show it as tables, the scripts draw it.
 
 Everything is in percent and points, as people read.
 """
@@ -10,10 +10,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from app.jobs.records import JobEvent
-from app.jobs.results import Result
 from primesvt_client.facts import CandidateFacts, CellFacts, DisagreementFacts, ProgressFacts, TrialFacts
 from primesvt_client.shares import rate_text
-from primesvt_client.verdicts import title
 from primesvt_core.report.schema import CurveFigures, Outcome, Report
 
 Point = tuple[float, float]
@@ -219,33 +217,3 @@ def candidate(point: CurveFigures) -> str:
 
 def _percent(fraction: float | None) -> float | None:
     return None if fraction is None else 100 * fraction
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResultPoint:
-    """One result: memory saving in percent, accuracy drop in points (at most, where a disagreement is known alone), and
-    the page of its job.
-    """
-
-    name: str
-    verdict: str | None
-    label: str
-    saving: float
-    drop: float
-    url: str
-
-
-def of_results(results: Iterable[Result]) -> list[dict[str, Any]]:
-    """The chart of a team's results."""
-    return [asdict(_result_point(result)) for result in results]
-
-
-def _result_point(result: Result) -> ResultPoint:
-    return ResultPoint(
-        name=result.name,
-        verdict=result.verdict,
-        label=title(result.verdict) or "Other",
-        saving=100 * result.memory_saving,
-        drop=100 * result.largest_drop,
-        url=f"/jobs/{result.id}",
-    )

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from app.api.deps import validate_id
 from app.jobs.records import NewJob
+from app.web.note_fields import notes_of
 from primesvt_client.states import Priority
 
 LONGEST_NAME = 200
@@ -30,6 +31,7 @@ def job_of(values: Mapping[str, str], spec: dict[str, JsonValue]) -> NewJob:
         spec=spec,
         name=values.get("name", "").strip()[:LONGEST_NAME],
         priority=priority_of(values),
+        **notes_of(values),
     )
 
 

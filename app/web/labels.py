@@ -9,13 +9,13 @@ from app.catalog.records import Upload
 from app.catalog.states import UploadState
 from app.jobs.states import JobState
 from app.teams.scopes import Role, Scope
-from app.webhooks.states import PING, DeliveryState, EventType
+from app.webhooks.states import PING, DeliveryState, EventType, WebhookState
 from app.workers.records import WorkerState
 from primesvt_client.durations import in_words
 from primesvt_client.facts import CheckpointFacts, ResultSummary
 from primesvt_client.shares import percent_text, points_text
 from primesvt_client.sizes import size_text
-from primesvt_client.states import Step, Verdict
+from primesvt_client.states import InvitationState, Step, Verdict
 
 Formatter = Callable[[float], str]
 """Turns a quantity into text."""
@@ -40,6 +40,13 @@ STATES: Mapping[str, str] = {
     UploadState.EXPIRED: "Expired",
     DeliveryState.PENDING: "Pending",
     DeliveryState.DELIVERED: "Delivered",
+    InvitationState.OPEN: "Open",
+    InvitationState.JOINED: "Joined",
+    InvitationState.WITHDRAWN: "Withdrawn",
+    WebhookState.ENABLED: "Enabled",
+    WebhookState.FAILING: "Failing",
+    WebhookState.DISABLED: "Disabled by the service",
+    WebhookState.SWITCHED_OFF: "Switched off",
     WorkerState.IDLE: "Idle",
     WorkerState.BUSY: "Busy",
     WorkerState.HELPING: "Helping",
@@ -59,6 +66,11 @@ TONES: Mapping[str, str] = {
     UploadState.REJECTED: "bad",
     DeliveryState.PENDING: "busy",
     DeliveryState.DELIVERED: "good",
+    InvitationState.OPEN: "busy",
+    InvitationState.JOINED: "good",
+    WebhookState.ENABLED: "good",
+    WebhookState.FAILING: "bad",
+    WebhookState.DISABLED: "bad",
     WorkerState.BUSY: "busy",
     WorkerState.HELPING: "busy",
     WorkerState.LOST: "bad",
@@ -124,6 +136,10 @@ ACTIONS: Mapping[str, str] = {
     "upload.expire": "deleted an unused upload (retention)",
     "job.submit": "submitted a job",
     "job.prioritise": "changed a job's priority",
+    "job.tag": "changed a job's tags",
+    "job.note": "changed a job's note",
+    "job.archive": "archived a job",
+    "job.unarchive": "unarchived a job",
     "job.cancel": "cancelled a job",
     "job.delete": "deleted a job",
     "job.expire": "deleted an unused job (retention)",

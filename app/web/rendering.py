@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.web import chart_data, labels
+from app.web import chart_data, labels, list_words
 from primesvt_client.facts import CheckpointFacts, DataSetFacts
 from primesvt_client.shares import rate_text
 from primesvt_client.sizes import both_operations_text, sizes_text
@@ -96,6 +96,7 @@ def _environment() -> Environment:
         "scope": lambda name: labels.SCOPES[name],
         "event": lambda name: labels.EVENTS.get(name, name),
         "verdict": title,
+        "budget": list_words.budget_text,
         "candidate": chart_data.candidate,
         "pretty": lambda document: json.dumps(document, indent=2, ensure_ascii=False),
     }

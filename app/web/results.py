@@ -1,4 +1,4 @@
-"""A team's results: totals, a chart and the list."""
+"""A team's results: the smallest of those that are asked for, totals, the frontier as a chart, and the list."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ from fastapi import Query, Request, Response
 
 from app.api.deps import Services
 from app.db import now
-from app.jobs.results import Result
+from app.jobs.filters import JobFilter
+from app.jobs.results import Result, ResultQuery
 from app.jobs.states import JobState
 from app.teams.scopes import Scope
-from app.web import chart_data
-from app.web.job_list import checkpoints_of
 from app.web.rendering import page
+from app.web.result_points import of_results
 from app.web.routing import PageRouter
 from app.web.sessions import PageUser, page_access
+from primesvt_client.schemas.base import LONGEST_ID
+from primesvt_client.schemas.jobs import LONGEST_TAG
+from primesvt_client.spec_types import TEXT
+from primesvt_client.states import Scale
 
 router = PageRouter("/results")
 
-MOST = 500
-"""Results on one page: a chart of more points shows nothing."""
+MOST = 200
+"""Results on one page beside the frontier: more points and rows show nothing."""
 
 PERIODS: Mapping[str, str] = {
     "": "All time",
@@ -33,13 +37,19 @@ PERIODS: Mapping[str, str] = {
     "90": "The last 90 days",
     "365": "The last year",
 }
+SCALES: Mapping[str, str] = {
+    Scale.RELATIVE: "Saving and drop",
+    Scale.ABSOLUTE: "Memory and accuracy",
+}
 ORDERS: Mapping[str, Callable[[Result], float | str]] = {
     "newest": lambda result: -result.finished_at.timestamp(),
     "name": lambda result: result.name.casefold(),
     "saving": lambda result: -result.memory_saving,
     "drop": lambda result: result.largest_drop,
+    "size": lambda result: result.parameter_bytes_after,
     "time": lambda result: -result.run_seconds,
 }
+Id = Annotated[str, Query(max_length=LONGEST_ID, pattern=TEXT)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,31 +67,70 @@ def show_results(
     request: Request,
     user: Annotated[PageUser, page_access(Scope.JOBS_READ)],
     services: Services,
+    checkpoint_id: Id = "",
+    dataset_id: Id = "",
+    within: Annotated[str, Query(max_length=20)] = "",
+    tag: Annotated[str, Query(max_length=LONGEST_TAG, pattern=TEXT)] = "",
     days: Annotated[str, Query(max_length=20)] = "",
-    sort: Annotated[str, Query(max_length=20)] = "newest",
+    scale: Annotated[str, Query(max_length=20)] = "",
+    sort: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
     """The team's succeeded jobs of a period."""
-    period, order = (days if days in PERIODS else ""), (sort if sort in ORDERS else "newest")
-    since = now() - timedelta(days=int(period)) if period else None
-    results = services.results.newest(user.team_id, since, MOST)
-    counts = services.results.count_by_state(user.team_id, since)
+    points = _points(within)
+    asked = {
+        "checkpoint_id": checkpoint_id, "dataset_id": dataset_id,
+        "within": "" if points is None else within.strip(),
+        "tag": tag.strip(), "days": days if days in PERIODS else "", "scale": scale if scale in [*Scale] else "",
+    }  # fmt: skip
+    query = _query(asked, points)
+    order = sort if sort in ORDERS else "newest" if points is None else "size"
+    found = services.results.find(user.team_id, query, MOST)
+    counts = services.results.count_by_state(user.team_id, query.since)
     return page(
         request,
         "results.html",
         user=user,
-        results=sorted(results, key=ORDERS[order]),
-        totals=totals(results),
-        succeeded=counts[JobState.SUCCEEDED],
+        results=sorted(found.items, key=ORDERS[order]),
+        smallest=found.smallest,
+        data_sets=len({one.dataset_id for one in found.items}),
+        checkpoints=len({one.checkpoint_id for one in found.items}),
+        totals=totals(found.items),
+        matching=found.matching,
         failed=counts[JobState.FAILED],
         cancelled=counts[JobState.CANCELLED],
         unfinished=sum(count for state, count in counts.items() if not state.is_terminal),
-        uploads=checkpoints_of(services, user.team_id, results),
-        chart={"results": chart_data.of_results(results)},
+        chart={"results": of_results(found.items, query.scale), "scale": query.scale.value},
+        asked=asked,
+        is_filtered=any(value for name, value in asked.items() if name != "scale"),
         order=order,
-        period=period,
+        scale=query.scale,
+        scales=SCALES,
         periods=PERIODS,
-        orders={name: _url(period, name) for name in ORDERS},
+        choices=services.choices.of(user.team_id),
+        orders={name: _url(asked, name) for name in ORDERS},
     )
+
+
+def _query(asked: Mapping[str, str], points: float | None) -> ResultQuery:
+    jobs = JobFilter(
+        checkpoint_id=asked["checkpoint_id"], dataset_id=asked["dataset_id"],
+        tags=(asked["tag"],) if asked["tag"] else (),
+    )  # fmt: skip
+    return ResultQuery(
+        jobs=jobs,
+        since=now() - timedelta(days=int(asked["days"])) if asked["days"] else None,
+        max_drop=None if points is None else points / 100,
+        scale=Scale(asked["scale"]) if asked["scale"] else Scale.RELATIVE,
+    )
+
+
+def _points(typed: str) -> float | None:
+    """A number of points as people type it; None if it is none."""
+    try:
+        points = float(typed.strip().replace(",", "."))
+    except ValueError:
+        return None
+    return points if -100 <= points <= 100 else None
 
 
 def totals(results: Sequence[Result]) -> Totals:
@@ -95,6 +144,6 @@ def totals(results: Sequence[Result]) -> Totals:
     )
 
 
-def _url(period: str, order: str) -> str:
-    query = {name: value for name, value in (("days", period), ("sort", order)) if value}
+def _url(asked: Mapping[str, str], order: str) -> str:
+    query = {name: value for name, value in {**asked, "sort": order}.items() if value}
     return f"/results?{urlencode(query)}"

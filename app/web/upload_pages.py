@@ -50,6 +50,7 @@ def _list(
         status,
         user=user,
         uploads=uploads.items,
+        uses=services.uses.of(user.team_id, [upload.id for upload in uploads.items]),
         problem=problem,
         here=f"/uploads?cursor={cursor}" if cursor else "/uploads",
         first="/uploads" if cursor else "",
@@ -110,6 +111,7 @@ def complete(upload_id: UploadId, user: ScriptUser, services: Services) -> Uploa
 
 @router.post("/{upload_id}/delete")
 def delete_upload(upload_id: UploadId, user: Writer, services: Services) -> Response:
-    """Delete an upload."""
+    """Delete an upload that no job uses."""
+    services.uses.check_unused(user.team_id, upload_id, services.catalog.get(user.team_id, upload_id).name)
     services.catalog.delete(user.team_id, upload_id)
     return RedirectResponse("/uploads", 303, HEADERS)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.webhooks.models import AttemptRow, DeliveryRow, WebhookRow
-from app.webhooks.states import DeliveryState, EventType
+from app.webhooks.states import DeliveryState, EventType, WebhookState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +17,7 @@ class Webhook:
         events: those that it has chosen.
         disabled_reason: why nothing is sent any more; None while it is, or where somebody wanted it so.
         failing_since: the first attempt that failed after the last one that did not.
+        last_problem: while it is failing, why the last attempt did.
     """
 
     id: str
@@ -29,6 +30,14 @@ class Webhook:
     previous_secret_until: datetime | None
     created_at: datetime
     updated_at: datetime
+    last_problem: str | None = None
+
+    @property
+    def state(self) -> WebhookState:
+        """How it stands."""
+        if not self.enabled:
+            return WebhookState.SWITCHED_OFF if self.disabled_reason is None else WebhookState.DISABLED
+        return WebhookState.ENABLED if self.failing_since is None else WebhookState.FAILING
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,9 @@ class Delivery:
 
     Attributes:
         next_attempt_at: while it is pending.
+        last_attempt_at: None before the first.
+        last_status: of the last attempt's answer; None if there was none.
+        last_problem: why the last attempt counts as failed.
         log: attempts, oldest first; only where one delivery is asked for.
     """
 
@@ -74,6 +86,9 @@ class Delivery:
     next_attempt_at: datetime | None
     created_at: datetime
     finished_at: datetime | None
+    last_attempt_at: datetime | None = None
+    last_status: int | None = None
+    last_problem: str | None = None
     log: tuple[Attempt, ...] = ()
 
 
@@ -100,7 +115,7 @@ class Answer:
     problem: str | None = None
 
 
-def webhook(row: WebhookRow) -> Webhook:
+def webhook(row: WebhookRow, last_problem: str | None = None) -> Webhook:
     """The record of a row."""
     return Webhook(
         id=row.id,
@@ -113,11 +128,13 @@ def webhook(row: WebhookRow) -> Webhook:
         previous_secret_until=row.previous_secret_until,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        last_problem=last_problem,
     )
 
 
-def delivery(row: DeliveryRow, log: tuple[Attempt, ...] = ()) -> Delivery:
-    """The record of a row."""
+def delivery(row: DeliveryRow, log: tuple[Attempt, ...] = (), last: Attempt | None = None) -> Delivery:
+    """The record of a row; ``last`` is its last attempt, where the log is not given."""
+    last = log[-1] if log else last
     state = DeliveryState(row.state)
     return Delivery(
         id=row.id,
@@ -129,6 +146,9 @@ def delivery(row: DeliveryRow, log: tuple[Attempt, ...] = ()) -> Delivery:
         next_attempt_at=row.not_before if state is DeliveryState.PENDING else None,
         created_at=row.created_at,
         finished_at=row.finished_at,
+        last_attempt_at=last.at if last else None,
+        last_status=last.status if last else None,
+        last_problem=last.problem if last else None,
         log=log,
     )
 

@@ -17,6 +17,7 @@ from app.settings import Settings
 from app.teams import audit
 from app.teams.members import lock_team
 from app.webhooks.addresses import checked_url
+from app.webhooks.attempts import last_attempts, last_problem
 from app.webhooks.models import AttemptRow, DeliveryRow, WebhookRow
 from app.webhooks.outbox import DELIVERY_PREFIX, message
 from app.webhooks.queue import disable, locked
@@ -71,8 +72,8 @@ class WebhookService:
     def all(self, team: str) -> list[Webhook]:
         """The team's webhooks, oldest first."""
         with self.database.session() as session:
-            rows = session.scalars(select(WebhookRow).where(WebhookRow.team_id == team).order_by(WebhookRow.id))
-            return [webhook(row) for row in rows]
+            rows = session.scalars(select(WebhookRow).where(WebhookRow.team_id == team).order_by(WebhookRow.id)).all()
+            return [webhook(row, last_problem(session, row)) for row in rows]
 
     def get(self, team: str, webhook_id: str) -> Webhook:
         """One webhook.
@@ -81,7 +82,8 @@ class WebhookService:
             NotFound: the team has none of that id.
         """
         with self.database.session() as session:
-            return webhook(_row(session, team, webhook_id))
+            row = _row(session, team, webhook_id)
+            return webhook(row, last_problem(session, row))
 
     def change(self, team: str, webhook_id: str, changes: Changes) -> Webhook:
         """Another address, other events; disable it, or enable it again with nothing held against it.
@@ -151,7 +153,9 @@ class WebhookService:
             query = query.where(DeliveryRow.id < decode(cursor, DELIVERY_PREFIX))
         with self.database.session() as session:
             _row(session, team, webhook_id)
-            found = [delivery(row) for row in session.scalars(query.limit(limit + 1))]
+            rows = session.scalars(query.limit(limit + 1)).all()
+            last = last_attempts(session, [row.id for row in rows])
+            found = [delivery(row, last=last.get(row.id)) for row in rows]
         return page(found, limit, [one.id for one in found])
 
     def delivery(self, team: str, webhook_id: str, delivery_id: str) -> Delivery:

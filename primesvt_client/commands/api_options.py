@@ -98,6 +98,10 @@ def print_job(job: JobView) -> None:
     """A job in a few lines."""
     out.print(f"[bold]{escape(job.id)}[/] {job.state.value}", end="")
     out.print(f"  {job.name}", markup=False)
+    if job.tags:
+        out.print(f"  tags {', '.join(job.tags)}", markup=False, soft_wrap=True)
+    if job.note:
+        out.print(f"  note {job.note}", markup=False, soft_wrap=True)
     if job.state is JobState.QUEUED and job.queue_position is not None:
         out.print(f"  number {job.queue_position} in the queue")
     if job.progress and not job.state.is_terminal:

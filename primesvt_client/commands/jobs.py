@@ -1,4 +1,4 @@
-"""submit, status, list, cancel, retry, download, delete: the jobs of a server."""
+"""submit, status, cancel, retry, download, delete: the jobs of a server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import JsonValue
 from rich.markup import escape
-from rich.table import Column, Table
 
 from primesvt_client.commands.api_options import (
     DEFAULT_SERVER,
@@ -25,23 +24,20 @@ from primesvt_client.commands.api_options import (
     print_job,
 )
 from primesvt_client.commands.demanding import FailUnless, demand
+from primesvt_client.commands.job_lists import list_jobs as list_jobs  # under whose name it was installed first
 from primesvt_client.commands.preflight import print_preflight
-from primesvt_client.commands.requests import Files, OfFiles, OfParent, of_files, of_parent
+from primesvt_client.commands.requests import Files, Label, OfFiles, OfParent, of_files, of_parent
 from primesvt_client.commands.serving_options import on_server, on_server_with_spec
 from primesvt_client.console import WRONG_INPUT, err, fail, out, print_json
 from primesvt_client.errors import SpecError
-from primesvt_client.facts import DataSetFacts, ProblemFacts, ResultSummary
+from primesvt_client.facts import DataSetFacts, ProblemFacts
 from primesvt_client.options import Json, MaybeCheckpoint, MaybeData, TrainData, takes_submitted_spec
 from primesvt_client.schemas.jobs import JobView, PreflightView
 from primesvt_client.schemas.uploads import UploadView
-from primesvt_client.states import JobState, Priority, UploadKind, UploadState, Verdict
+from primesvt_client.states import Priority, UploadKind, UploadState, Verdict
 
 if TYPE_CHECKING:
     from primesvt_client import Client
-
-LISTED = 50
-ID_WIDTH = 30
-"""Of a job's id, which users copy: it is never truncated."""
 
 
 @takes_submitted_spec
@@ -70,6 +66,10 @@ def submit(
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the job; made of the files' names if not given.")] = "",
     priority: Annotated[Priority, typer.Option(help="Among the team's queued jobs.")] = Priority.NORMAL,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Short text to find the job by; may be given several times.")
+    ] = None,
+    note: Annotated[str, typer.Option(help="Free text for people.")] = "",
     wait: Wait = False,
     fail_unless: FailUnless = None,
     dry_run: Annotated[
@@ -98,7 +98,8 @@ def submit(
             return
         for upload in uploads:
             print_notes(upload)
-        _finish(client, asked.submit(client, uploads, name, priority), wait=wait, json=json, wanted=fail_unless)
+        label = Label(name=name, priority=priority, tags=tuple(tag or ()), note=note)
+        _finish(client, asked.submit(client, uploads, label), wait=wait, json=json, wanted=fail_unless)
 
 
 def send(client: Client, path: Path, kind: UploadKind) -> UploadView:
@@ -141,37 +142,6 @@ def status(
         _finish(client, found, wait=wait, json=json, wanted=fail_unless)
         if not (wait or json or found.state.is_terminal):
             print_estimate(client.estimate(job))
-
-
-@on_server
-def list_jobs(
-    state: Annotated[
-        list[JobState] | None, typer.Option(help="Only jobs in this state; may be given several times.")
-    ] = None,
-    query: Annotated[str, typer.Option(help="Only jobs whose name contains this.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="Number of jobs to show, newest first.")] = LISTED,
-    server: Server = DEFAULT_SERVER,
-    api_key: Key = "",
-    json: Json = False,
-) -> None:
-    """List the team's jobs, newest first."""
-    with connect(server, api_key) as client:
-        jobs = [job for job, _ in zip(client.jobs(state or (), query), range(limit), strict=False)]
-    if json:
-        print_json([job.model_dump(mode="json") for job in jobs])
-        return
-    if not jobs:
-        out.print("no jobs")
-        return
-    job_column = Column("job", min_width=ID_WIDTH, no_wrap=True)
-    table = Table(job_column, *map(_narrow, ("state", "saved", "drop", "created")), "name", box=None)
-    for job in jobs:
-        created = f"{job.created_at.astimezone():%m-%d %H:%M}"
-        figures = job.summary or ResultSummary()
-        saved, drop = _hundredths(figures.memory_saving, "%"), _hundredths(figures.accuracy_drop, " pts")
-        outcome = job.verdict or job.state.value
-        table.add_row(escape(job.id), escape(outcome), saved, drop, created, escape(job.name))
-    out.print(table)
 
 
 @on_server
@@ -266,11 +236,3 @@ def _finish(client: Client, job: JobView, *, wait: bool, json: bool, wanted: lis
     if wait:
         fail_unless_succeeded(job)
         demand(job.verdict, wanted)
-
-
-def _narrow(title: str) -> Column:
-    return Column(title, no_wrap=True)
-
-
-def _hundredths(fraction: float | None, unit: str) -> str:
-    return "" if fraction is None else f"{100 * fraction:.2f}{unit}"

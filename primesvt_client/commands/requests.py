@@ -32,6 +32,16 @@ class Files:
     plan: Path | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """What a job is called, how soon it is wanted, and what people write on it."""
+
+    name: str = ""
+    priority: Priority = Priority.NORMAL
+    tags: tuple[str, ...] = ()
+    note: str = ""
+
+
 @dataclass(frozen=True)
 class OfFiles:
     """A search, or a given plan.
@@ -53,11 +63,11 @@ class OfFiles:
         checkpoint, data, training = self._ids(uploads)
         return client.preflight(checkpoint, data, self.document, train_dataset_id=training, plan=self.plan)
 
-    def submit(self, client: Client, uploads: Sequence[UploadView], name: str, priority: Priority) -> JobView:
+    def submit(self, client: Client, uploads: Sequence[UploadView], label: Label) -> JobView:
         """Queue the job."""
         checkpoint, data, training = self._ids(uploads)
         return client.submit(
-            checkpoint, data, self.document, name=name, train_dataset_id=training, priority=priority, plan=self.plan
+            checkpoint, data, self.document, train_dataset_id=training, plan=self.plan, **vars(label)
         )  # fmt: skip
 
     def _ids(self, uploads: Sequence[UploadView]) -> tuple[str, str | None, str | None]:
@@ -80,11 +90,10 @@ class OfParent:
             self.job_id, self.budget.max_accuracy_drop, max_disagreement=self.budget.max_disagreement
         )
 
-    def submit(self, client: Client, _uploads: Sequence[UploadView], name: str, priority: Priority) -> JobView:
+    def submit(self, client: Client, _uploads: Sequence[UploadView], label: Label) -> JobView:
         """Queue the job."""
         return client.retarget(
-            self.job_id, self.budget.max_accuracy_drop, max_disagreement=self.budget.max_disagreement, name=name,
-            priority=priority,
+            self.job_id, self.budget.max_accuracy_drop, max_disagreement=self.budget.max_disagreement, **vars(label)
         )  # fmt: skip
 
 

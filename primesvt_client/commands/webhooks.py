@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from primesvt_client.commands.api_options import DEFAULT_SERVER, Key, Server, connect
-from primesvt_client.commands.jobs import ID_WIDTH
+from primesvt_client.commands.job_lists import ID_WIDTH
 from primesvt_client.commands.serving_options import on_server
 from primesvt_client.console import err, out, print_json
 from primesvt_client.options import Json

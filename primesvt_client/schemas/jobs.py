@@ -19,7 +19,20 @@ from primesvt_client.facts import ProblemFacts, ResultSummary, read
 from primesvt_client.progress import Progress
 from primesvt_client.schemas.base import ID, ID_OR_NONE, LONGEST_ID, Body, View
 from primesvt_client.spec import CompressionSpec
+from primesvt_client.spec_types import TEXT
 from primesvt_client.states import JobState, Priority
+
+MOST_TAGS, LONGEST_TAG, LONGEST_NOTE = 10, 40, 2000
+MOST_JOBS = 500
+"""Of one request that archives."""
+
+TAG = r"^[^\x00-\x1f\x7f,]*$"
+"""A comma separates tags in forms."""
+
+Tag = Annotated[str, Field(min_length=1, max_length=LONGEST_TAG, pattern=TAG)]
+Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS)]
+Note = Annotated[str, Field(max_length=LONGEST_NOTE, pattern=TEXT)]
+JobIdText = Annotated[str, Field(max_length=LONGEST_ID, pattern=ID)]
 
 
 class _LikeASpec:
@@ -41,6 +54,8 @@ class NewJobBody(Body):
                     "dataset_id": "upl_01k2v8r4a6b8c0d2e4f6g8h0j2",
                     "spec": {"budget": {"max_accuracy_drop": 0.03, "min_memory_saving": 0.25}},
                     "name": "a quarter less",
+                    "tags": ["paper", "cifar"],
+                    "note": "For the table of section 4.",
                 },
                 {
                     "parent_id": "job_01k2v8r5k3m5n7p9q1r3s5t7v9",
@@ -86,17 +101,31 @@ class NewJobBody(Body):
     spec: Annotated[dict[str, JsonValue], _LikeASpec] = Field(description="What is wanted, and how.")
     name: str = Field(default="", max_length=200)
     priority: Priority = Field(default=Priority.NORMAL, description="Among the team's waiting jobs.")
+    tags: Tags = Field(default_factory=list, description="Short texts to find it by.")
+    note: Note = Field(default="", description="For people.")
 
 
 class JobChange(Body):
-    """What may be changed of a job that waits."""
+    """What is to become different of a job; what is absent or null stays as it is."""
 
-    priority: Priority
+    priority: Priority | None = Field(default=None, description="Of a job that waits.")
+    tags: Tags | None = Field(default=None, description="All that it is to have, of a job in any state.")
+    note: Note | None = Field(default=None, description="Likewise; empty for none.")
 
 
-class ListedJobView(View):
-    """A job, as lists have it: all but its spec."""
+class JobChoice(Body):
+    """Some jobs."""
 
+    job_ids: list[JobIdText] = Field(min_length=1, max_length=MOST_JOBS)
+
+
+class Changed(BaseModel):
+    """How many jobs are different now."""
+
+    jobs: int
+
+
+class _JobFields(View):
     id: str
     name: str
     state: JobState
@@ -119,9 +148,25 @@ class ListedJobView(View):
     started_at: datetime | None
     finished_at: datetime | None
     queue_position: int | None = Field(description="Of a job that waits, from 1: fair between teams, then by priority.")
+    tags: tuple[str, ...] = Field(default=(), description="Short texts to find it by.")
+    note: str = Field(default="", description="For people.")
+    submitted_by: str | None = Field(
+        default=None, description="Name of the person or the API key that submitted it; null where it is not known."
+    )
+    submitter_kind: str | None = Field(default=None, description="What that is: user, key, operator or system.")
+    archived_at: datetime | None = Field(default=None, description="Since when lists leave it out.")
 
 
-class JobView(ListedJobView):
+class ListedJobView(_JobFields):
+    """A job, as lists have it: all but its spec."""
+
+    budget: dict[str, Any] = Field(default_factory=dict, description="Of its spec.")
+    checkpoint_name: str = Field(default="", description="Of the upload.")
+    dataset_name: str = Field(default="", description="Likewise; empty of a job without data.")
+    family: str = Field(default="", description="Of the checkpoint; empty where validation has not told it.")
+
+
+class JobView(_JobFields):
     """A job."""
 
     spec: dict[str, Any] = Field(description="As asked, with its preset and what that sets.")
@@ -184,7 +229,7 @@ class PreflightView(View):
 
 
 class JobPage(BaseModel):
-    """Some jobs, newest first, without their specs."""
+    """Some jobs, in the order that was asked for, without their specs."""
 
     items: list[ListedJobView]
     next_cursor: str | None
@@ -210,3 +255,21 @@ class ArtifactView(View):
     media_type: str
     size_bytes: int
     sha256: str
+
+
+class FilterChoice(View):
+    """A value that jobs of the team have, and how many."""
+
+    value: str
+    label: str = Field(description="Of an upload its name.")
+    jobs: int = Field(description="That have it, archived ones too.")
+
+
+class FilterChoices(View):
+    """What lists of jobs can be filtered by, the values of the newest jobs first; no more than some hundred each."""
+
+    tags: list[FilterChoice]
+    verdicts: list[FilterChoice]
+    submitters: list[FilterChoice]
+    checkpoints: list[FilterChoice] = Field(description="Uploads of the same bytes are one, by its newest upload.")
+    datasets: list[FilterChoice] = Field(description="Likewise.")

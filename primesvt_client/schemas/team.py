@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, StringConstraints
 
 from primesvt_client.schemas.base import A_NUMBER, Body, Moment, View
-from primesvt_client.states import Role, Scope
+from primesvt_client.states import InvitationState, Role, Scope
 
 LONGEST_ADDRESS = 254
 ADDRESS = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,189}$"
@@ -94,7 +94,7 @@ class NewInvitation(Body):
 
 
 class InvitationView(View):
-    """Somebody who was invited and has not joined."""
+    """Somebody who was invited, and what has become of it."""
 
     id: str
     email: str
@@ -102,6 +102,10 @@ class InvitationView(View):
     created_by: str | None
     created_at: datetime
     expires_at: datetime
+    state: InvitationState = InvitationState.OPEN
+    joined_at: datetime | None = Field(
+        default=None, description="When the person became a member, by this link or another one."
+    )
 
 
 class InvitationLink(BaseModel):

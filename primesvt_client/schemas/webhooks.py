@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from primesvt_client.schemas.base import Moment
 from primesvt_client.spec_types import TEXT
-from primesvt_client.states import DeliveryState, EventType
+from primesvt_client.states import DeliveryState, EventType, WebhookState
 
 LONGEST_URL = 2000
 Url = Annotated[str, Field(min_length=1, max_length=LONGEST_URL, pattern=TEXT, description="https://…")]
@@ -62,8 +62,10 @@ class WebhookView(_View):
     description: str
     events: tuple[EventType, ...]
     enabled: bool
+    state: WebhookState = Field(default=WebhookState.ENABLED, description="How it stands.")
     disabled_reason: str | None = Field(description="Why it is told nothing any more.")
     failing_since: datetime | None = Field(description="First failure after the last success.")
+    last_problem: str | None = Field(default=None, description="While it is failing, why the last attempt did.")
     previous_secret_until: datetime | None = Field(description="Until then messages carry two signatures.")
     created_at: datetime
     updated_at: datetime
@@ -102,6 +104,9 @@ class DeliveryView(_View):
     next_attempt_at: datetime | None
     created_at: datetime
     finished_at: datetime | None
+    last_attempt_at: datetime | None = Field(default=None, description="Null before the first.")
+    last_status: int | None = Field(default=None, description="Of the last answer; null if there was none.")
+    last_problem: str | None = Field(default=None, description="Why the last attempt counts as failed.")
 
 
 class DeliveryLog(DeliveryView):

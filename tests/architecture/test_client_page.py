@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from typing import get_args
@@ -11,6 +12,7 @@ from fastapi.routing import APIRoute
 
 from app.api import artifacts, events, uploads
 from app.api import jobs as api_jobs
+from primesvt_client import Client
 from primesvt_client.commands import jobs, profiles
 from tests.support.pages import DOCS, shown
 
@@ -43,6 +45,16 @@ def test_every_command_that_is_shown_has_the_options_that_are_shown() -> None:
         )
         given = {word for word in words if word.startswith("--")}
         assert given <= (OF_ALL if named is None else options_of(COMMANDS[named])), line
+
+
+def test_methods_of_the_client_that_are_shown_take_what_they_are_given() -> None:
+    code = "\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    named = [(call, call.func.attr) for call in calls if ast.unparse(call.func).startswith("client.")]  # type: ignore[attr-defined]
+    assert len(named) >= 8
+    for call, name in named:
+        given = {keyword.arg for keyword in call.keywords}
+        assert given <= inspect.signature(getattr(Client, name)).parameters.keys(), name
 
 
 def test_the_workflow_fails_when_the_budget_is_missed() -> None:

@@ -20,12 +20,15 @@ CASES = int(os.environ.get("PRIMESVT_CONTRACT_CASES", "2"))
 A_CURSOR = "a cursor is opaque: only this server can tell whether it made it"
 AN_ADDRESS = "which addresses a webhook may have, no schema says"
 A_DIGEST = "a digest, a size and a part's number must fit the bytes, which the schema does not see"
+TWICE = "a job that is named twice counts once, and one alone is not compared"
 A_SPEC = "the constraint spec has a schema of its own, and rules that no schema can say"
 EXEMPT = (
     Exempt("list_jobs", (400,), A_CURSOR),
     Exempt("list_uploads", (400,), A_CURSOR),
     Exempt("list_deliveries", (400,), A_CURSOR),
     Exempt("list_audit", (400,), A_CURSOR),
+    Exempt("compare_jobs", (422,), TWICE),
+    Exempt("export_comparison", (422,), TWICE),
     Exempt("create_key", (422,), "a key must not have expired, and have no more scopes than its maker"),
     Exempt("create_webhook", (422,), AN_ADDRESS),
     Exempt("change_webhook", (422,), AN_ADDRESS),

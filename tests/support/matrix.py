@@ -36,6 +36,11 @@ class World:
     def finished_job(self) -> str:
         return self.board.succeeded(self.team).id
 
+    def archived_job(self) -> str:
+        job = self.finished_job()
+        self.board.services.upkeep.archive(self.team.id, [job])
+        return job
+
     def cancelled_job(self) -> str:
         job = self.board.queued(self.team)
         return self.board.services.jobs.cancel(self.team.id, job.id).id
@@ -127,6 +132,10 @@ def _submission(world: World) -> dict[str, Any]:
     return {"json": {**files, "spec": {"budget": BUDGET}}}
 
 
+def _two_jobs(world: World) -> dict[str, Any]:
+    return {"params": {"job": [world.finished_job(), world.queued_job()]}}
+
+
 def _json(**body: Any) -> Callable[[World], dict[str, Any]]:
     return lambda world: {"json": body}
 
@@ -138,6 +147,23 @@ MATRIX: dict[tuple[str, str], Entry] = {
     ("get", "/api/v1/spec/schema"): PUBLIC,
     ("get", "/api/v1/report/schema"): PUBLIC,
     ("get", "/api/v1/jobs"): Entry(scope=Scope.JOBS_READ),
+    ("get", "/api/v1/jobs.csv"): Entry(scope=Scope.JOBS_READ),
+    ("get", "/api/v1/jobs/filters"): Entry(scope=Scope.JOBS_READ),
+    ("get", "/api/v1/results"): Entry(scope=Scope.JOBS_READ),
+    ("get", "/api/v1/jobs/compare"): Entry(scope=Scope.JOBS_READ, request=_two_jobs, names_things=True),
+    ("get", "/api/v1/jobs/compare.csv"): Entry(scope=Scope.JOBS_READ, request=_two_jobs, names_things=True),
+    ("post", "/api/v1/jobs/archive"): Entry(
+        scope=Scope.JOBS_WRITE,
+        request=lambda w: {"json": {"job_ids": [w.finished_job()]}},
+        names_things=True,
+        action="job.archive",
+    ),
+    ("post", "/api/v1/jobs/unarchive"): Entry(
+        scope=Scope.JOBS_WRITE,
+        request=lambda w: {"json": {"job_ids": [w.archived_job()]}},
+        names_things=True,
+        action="job.unarchive",
+    ),
     ("post", "/api/v1/jobs"): Entry(
         scope=Scope.JOBS_WRITE, request=_submission, names_things=True, action="job.submit"
     ),

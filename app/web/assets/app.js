@@ -1,12 +1,13 @@
 // What every page gains from scripts: parts that refresh themselves, local times, uploads in parts, secrets to copy.
 import htmx from "htmx.org";
+import { countChosen } from "./chosen.js";
 import { offerCopies } from "./copies.js";
 import { takeNearest } from "./nearest.js";
 import { helpWithPasswords } from "./passwords.js";
 import { localise } from "./times.js";
 import { sendInParts } from "./uploads.js";
 
-const HELD_OPEN = "details[open]";
+const HELD_OPEN = "details[open], input[name=job]:checked";
 
 localise(document);
 document.body.addEventListener("htmx:afterSwap", () => localise(document));
@@ -14,9 +15,11 @@ document.body.addEventListener("htmx:afterSwap", () => localise(document));
 // A list is not refreshed while nobody looks; no part of a page is while somebody is about to change something in it.
 document.body.addEventListener("htmx:beforeRequest", (event) => {
   const part = event.detail.elt;
-  if (part.querySelector(HELD_OPEN) || (part.matches("[data-poll]") && document.hidden)) event.preventDefault();
+  const isAnswered = part.matches("form"); // somebody asks by it for another list
+  if ((!isAnswered && part.querySelector(HELD_OPEN)) || (part.matches("[data-poll]") && document.hidden)) event.preventDefault();
 });
 
+countChosen();
 offerCopies();
 helpWithPasswords();
 for (const form of document.querySelectorAll("form[data-sends]")) sendInParts(form);

@@ -4,7 +4,8 @@ import { BarChart, LineChart, ScatterChart } from "echarts/charts";
 import { AriaComponent, GridComponent, LegendComponent, MarkLineComponent, TooltipComponent } from "echarts/components";
 import { init, use } from "echarts/core";
 import { memoryOption, robustnessOption } from "./options.js";
-import { resultsOption, usageOption } from "./team_options.js";
+import { compareOption, resultsOption } from "./list_options.js";
+import { usageOption } from "./team_options.js";
 import { follow } from "./live.js";
 
 use([
@@ -17,6 +18,7 @@ const CHARTS = {
   memory: { option: memoryOption, hasData: (data) => CANDIDATES.some((kind) => data[kind].length) },
   robustness: { option: robustnessOption, hasData: (data) => data.robustness.length > 0 },
   results: { option: resultsOption, hasData: (data) => data.results.length > 0 },
+  compare: { option: compareOption, hasData: (data) => data.curves.length > 0 },
   usage: { option: usageOption, hasData: (data) => data.days.length > 0 },
 };
 const drawn = {};

@@ -27,7 +27,7 @@ Admin = Annotated[PageUser, form_access(Scope.TEAM_ADMIN)]
 
 @router.get("")
 def show_members(request: Request, user: Reader, services: Services) -> Response:
-    """The members; admins see the open invitations, too."""
+    """The members; admins see invitations and what has become of them, too."""
     return _members(request, user, services)
 
 
@@ -50,7 +50,7 @@ def _members(
         error,
         members=members,
         only_admin=admins[0] if len(admins) == 1 else "",
-        invitations=services.invitations.all(user.team_id) if user.may(Scope.TEAM_ADMIN) else [],
+        invitations=services.invitations.all(user.team_id, closed=True) if user.may(Scope.TEAM_ADMIN) else [],
         roles=[role for role in Role if role.scopes <= user.principal.scopes],
         email=email,
         link=link,

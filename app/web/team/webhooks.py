@@ -13,6 +13,7 @@ from app.web.routing import PageRouter
 from app.web.sessions import PageUser, form_access, page_access
 from app.web.team.tabs import WEBHOOKS, team_page
 from app.webhooks.models import LONGEST_URL
+from app.webhooks.queue import GIVE_UP
 from app.webhooks.records import WithSecret
 from app.webhooks.states import EventType
 from primesvt_client.spec_types import TEXT
@@ -55,6 +56,7 @@ def _webhooks(
     return team_page(
         request, "webhooks.html", user, WEBHOOKS, error,
         hooks=hooks, events=[*EventType], url=url, description=description, chosen=chosen, created=created,
+        give_up_days=GIVE_UP.days,
     )  # fmt: skip
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from app.db import now
 from app.jobs.models import JobRow
-from app.web import chart_data
+from app.jobs.results import Result, ResultQuery
+from app.web.result_points import of_results
 from app.web.results import totals
 from app.workers.records import WorkerState
 from primesvt_client.facts import ResultSummary, StepFacts
 from primesvt_client.progress import Progress
-from primesvt_client.states import Priority, Step
+from primesvt_client.states import Priority, Scale, Step
 from primesvt_client.verdicts import VERDICTS
 from primesvt_core.types import Verdict
 from tests.support.browsing import attributes, get, post, text_of
@@ -29,6 +31,12 @@ def compressed(board: Dashboard, team: Team, name: str, saving: float, drop: flo
     return board.succeeded(team, name, sample_report(verdict).model_copy(update=changes)).id
 
 
+def found_of(board: Dashboard, team: Team, **query: Any) -> list[Result]:
+    """Results, the newest first."""
+    found = board.services.results.find(team.id, ResultQuery(**query), 10).items
+    return sorted(found, key=lambda one: one.id, reverse=True)
+
+
 def test_results_are_summed_up_and_sorted_as_asked(board: Dashboard) -> None:
     team = board.team()
     assert attributes(get(board, team, "/results").text, "data-empty") == ["results"]
@@ -38,7 +46,7 @@ def test_results_are_summed_up_and_sorted_as_asked(board: Dashboard) -> None:
     board.failed(team, "broken", "x", "y")
     board.services.jobs.cancel(team.id, board.queued(team, "withdrawn").id)
     board.queued(team, "waiting")
-    found = board.services.results.newest(team.id, None, 10)
+    found = found_of(board, team)
     assert [one.name for one in found] == ["clara", "berta", "anna"]
     together = totals(found)
     assert (together.memory_saving, together.accuracy_drop) == (0.30, 0.020)
@@ -91,7 +99,7 @@ def test_a_summary_of_another_version_is_no_result(board: Dashboard) -> None:
     job = board.succeeded(team)
     with board.services.database.session() as session:
         session.execute(update(JobRow).where(JobRow.id == job.id).values(summary={"memory_saving": 0.1}))
-    assert board.services.results.newest(team.id, None, 10) == []
+    assert found_of(board, team) == []
     assert get(board, team, "/results").status_code == 200
     board.succeeded(team)
     assert attributes(get(board, team, "/results").text, "data-left-out") == ["1"]
@@ -101,12 +109,38 @@ def test_points_of_the_chart_have_the_values_of_their_results_and_lead_to_their_
     team = board.team()
     met = compressed(board, team, "met", 0.1, 0.01, Verdict.MET)
     floor = compressed(board, team, "floor", 0.2, 0.02, Verdict.ACCURACY_FLOOR_REACHED)
-    points = {point["url"]: point for point in chart_data.of_results(board.services.results.newest(team.id, None, 10))}
+    points = {point["url"]: point for point in of_results(found_of(board, team), Scale.RELATIVE)}
     for job, saving, drop, verdict in ((met, 10, 1, Verdict.MET), (floor, 20, 2, Verdict.ACCURACY_FLOOR_REACHED)):
         point = points[f"/jobs/{job}"]
-        assert (point["saving"], point["drop"]) == (pytest.approx(saving), pytest.approx(drop))
-        assert (point["verdict"], point["label"]) == (verdict, VERDICTS[verdict][0])
-    assert chart_data.of_results([]) == []
+        assert (point["x"], point["y"]) == (pytest.approx(saving), pytest.approx(drop))
+        assert (point["verdict"], point["label"], point["is_on_frontier"]) == (verdict, VERDICTS[verdict][0], True)
+    assert of_results([], Scale.RELATIVE) == []
+    [x, _] = {point["x"] for point in of_results(found_of(board, team), Scale.ABSOLUTE)} | {0.0}
+    assert AFTER / (1 << 20) in (x, _)
+
+
+def test_the_smallest_within_so_many_points_is_told_and_marked(board: Dashboard) -> None:
+    team = board.team()
+    small = compressed(board, team, "small", 0.50, 0.050, Verdict.MET)
+    answer = compressed(board, team, "answer", 0.40, 0.019, Verdict.NOT_PROVEN)
+    beaten = compressed(board, team, "beaten", 0.30, 0.020, Verdict.MET)
+    careful = compressed(board, team, "careful", 0.10, 0.001, Verdict.MET)
+    text = get(board, team, "/results").text
+    assert attributes(text, "data-smallest") == [small]
+    assert {*attributes(text, "data-frontier")} == {small, answer, careful}
+    within = get(board, team, "/results?within=2").text
+    assert attributes(within, "data-smallest") == [answer]
+    assert attributes(within, "data-result")[0] in (answer, beaten, careful)
+    assert small not in attributes(within, "data-result")
+    assert "Not proven" in text_of(within, "data-smallest", answer)
+    assert attributes(within, "data-mixed") == [""] or "data-mixed" in within
+    other = board.services.jobs.get(team.id, beaten).checkpoint_id
+    only = get(board, team, f"/results?checkpoint_id={other}").text
+    assert attributes(only, "data-result") == [beaten]
+    assert "data-mixed" not in only
+    board.services.upkeep.archive(team.id, [answer])
+    assert attributes(get(board, team, "/results?within=2,0").text, "data-smallest") == [beaten]
+    assert attributes(get(board, team, "/results?within=nothing").text, "data-smallest") == [small]
 
 
 # Priorities
@@ -168,7 +202,7 @@ def test_results_without_accuracies_are_shown_by_their_disagreement(board: Dashb
     team = board.team()
     compressed(board, team, "labelled", 0.30, 0.020, Verdict.MET)
     job = board.succeeded(team, "without", disagreement_report())
-    found = board.services.results.newest(team.id, None, 10)
+    found = found_of(board, team)
     assert [(one.name, one.accuracy_drop, one.disagreement) for one in found] == [
         ("without", None, 0.019), ("labelled", 0.02, None),
     ]  # fmt: skip

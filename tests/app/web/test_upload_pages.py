@@ -25,6 +25,18 @@ def test_uploads_show_what_was_found_or_why_they_were_refused(board: Dashboard) 
     assert "bad.pth" not in get(board, team, "/uploads").text
 
 
+def test_an_upload_in_use_says_by_which_jobs_and_offers_no_deletion(board: Dashboard) -> None:
+    team = board.team()
+    jobs = [board.queued(team, "needs it") for _ in range(2)]
+    free = board.ready(team, UploadKind.CHECKPOINT, "free.pth")
+    text = get(board, team, "/uploads").text
+    assert {*attributes(text, "data-using")} == {job.id for job in jobs}
+    assert [target for target in attributes(text, "action") if target.endswith("/delete")] == [
+        f"/uploads/{free.id}/delete"
+    ]
+    assert post(board, team, f"/uploads/{jobs[0].checkpoint_id}/delete").status_code == 409
+
+
 def test_a_plain_form_uploads_a_file_of_several_parts(tmp_path: Path) -> None:
     board = Dashboard(tmp_path, part_bytes=1000)
     team = board.team()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from primesvt_client.commands.requests import Files, of_files, of_parent
+from primesvt_client.commands.requests import Files, Label, of_files, of_parent
 from primesvt_client.errors import SpecError
 from primesvt_client.options import submitted_document
 from primesvt_client.states import Priority, UploadKind
@@ -51,9 +51,12 @@ CLIENT: Any = Recording()
 def test_files_are_uploaded_in_the_order_in_which_a_job_names_them() -> None:
     asked = of_files(files(checkpoint=MODEL, data=DATA, train_data=Path("t.npz")), DROP)
     assert [kind for _, kind in asked.paths] == [UploadKind.CHECKPOINT, UploadKind.DATASET, UploadKind.DATASET]
-    inputs, others = told(asked.submit(CLIENT, uploads("a", "b", "c"), "mine", Priority.HIGH))
+    inputs, others = told(
+        asked.submit(CLIENT, uploads("a", "b", "c"), Label(name="mine", priority=Priority.HIGH, tags=("t",)))
+    )
     assert inputs == ("a", "b", DROP)
-    assert others == {"name": "mine", "priority": Priority.HIGH, "train_dataset_id": "c", "plan": None}
+    label = {"name": "mine", "priority": Priority.HIGH, "tags": ("t",), "note": ""}
+    assert others == {**label, "train_dataset_id": "c", "plan": None}
     inputs, others = told(asked.preflight(CLIENT, uploads("a", "b", "c")))
     assert (inputs, others["train_dataset_id"]) == (("a", "b", DROP), "c")
 
@@ -62,17 +65,17 @@ def test_a_plan_needs_neither_data_nor_a_budget(tmp_path: Path) -> None:
     plan = tmp_path / "rates.json"
     plan.write_text(json.dumps({"block.*": 0.5}))
     asked = of_files(files(checkpoint=MODEL, plan=plan), submitted_document())
-    inputs, others = told(asked.submit(CLIENT, uploads("a"), "", Priority.NORMAL))
+    inputs, others = told(asked.submit(CLIENT, uploads("a"), Label()))
     assert (inputs, others["plan"], others["train_dataset_id"]) == (("a", None, {}), {"block.*": 0.5}, None)
     with_data = of_files(files(checkpoint=MODEL, data=DATA, plan=plan), DROP)
-    assert told(with_data.submit(CLIENT, uploads("a", "b"), "", Priority.NORMAL))[0] == ("a", "b", DROP)
+    assert told(with_data.submit(CLIENT, uploads("a", "b"), Label()))[0] == ("a", "b", DROP)
 
 
 def test_another_budget_uploads_nothing() -> None:
     asked = of_parent("job_1", files(), submitted_document(max_accuracy_drop=0.02))
     assert asked.paths == ()
-    others = {"max_disagreement": None, "name": "", "priority": Priority.LOW}
-    assert told(asked.submit(CLIENT, [], "", Priority.LOW)) == (("job_1", 0.02), others)
+    others = {"max_disagreement": None, "name": "", "priority": Priority.LOW, "tags": (), "note": ""}
+    assert told(asked.submit(CLIENT, [], Label(priority=Priority.LOW))) == (("job_1", 0.02), others)
     assert told(asked.preflight(CLIENT, [])) == (("job_1", 0.02), {"max_disagreement": None})
     unlabelled = of_parent("job_1", files(), submitted_document(max_disagreement=0.04))
     assert told(unlabelled.preflight(CLIENT, [])) == (("job_1", None), {"max_disagreement": 0.04})

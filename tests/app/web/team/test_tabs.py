@@ -67,7 +67,7 @@ def test_who_may_not_change_anything_is_offered_nothing(board: Dashboard) -> Non
     for address in ("/team/members", "/team/webhooks", f"/team/webhooks/{hook}"):
         assert forms_of(get(board, member, address).text) == set(), address
     assert forms_of(get(board, member, f"/jobs/{queued.id}").text) == {
-        f"/jobs/{queued.id}/cancel", f"/jobs/{queued.id}/priority",
+        f"/jobs/{queued.id}/cancel", f"/jobs/{queued.id}/priority", f"/jobs/{queued.id}/notes",
     }  # fmt: skip
 
 
