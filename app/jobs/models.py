@@ -64,6 +64,9 @@ class JobRow(Base):
     parent_id: Mapped[str | None] = mapped_column(String(40))
     """The finished job of whose curve this one takes another point; it may be deleted by now."""
 
+    submitted_by: Mapped[str | None] = mapped_column(String(254))
+    """Name of the person or the key; None of jobs from before it was kept."""
+
     root_id: Mapped[str | None] = mapped_column(String(40))
     """Of such a job the one that found the curve."""
 

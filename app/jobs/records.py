@@ -64,6 +64,7 @@ class ListedJob:
         worker: who holds it now, or was the last to.
         runs_on: what it is or was computed on: ``cpu`` or ``cuda``.
         queue_position: of a queued job, from 1, over all teams.
+        submitted_by: name of the person or the API key; None where it is not known any more.
     """
 
     id: str
@@ -88,6 +89,7 @@ class ListedJob:
     worker: str | None = None
     runs_on: str | None = None
     queue_position: int | None = None
+    submitted_by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,4 +268,5 @@ def _listed(row: JobRow, queue_position: int | None) -> dict[str, Any]:
         "started_at": row.started_at,
         "finished_at": row.finished_at,
         "queue_position": queue_position,
+        "submitted_by": row.submitted_by,
     }

@@ -32,6 +32,7 @@ from app.paging import Page, decode, page
 from app.queue import Notifier
 from app.storage import PRESIGNED_URL_SECONDS, BlobStore, SavedAs
 from app.teams import audit
+from app.teams.actors import actor
 from app.teams.admission import Admission
 from primesvt_client.another_budget import limit_of
 from primesvt_client.facts import CheckpointFacts, DataSetFacts, ProblemFacts, read
@@ -268,7 +269,14 @@ class JobService:
                 .order_by(EventRow.id)
                 .limit(limit)
             )
-            return [JobEvent(id=e.id, at=e.at, kind=e.kind, data=e.data) for e in session.scalars(query)]
+            return [_event(row) for row in session.scalars(query)]
+
+    def recent_events(self, team: str, job_id: str, limit: int) -> list[JobEvent]:
+        """The last events of a job, oldest first."""
+        with self.database.session() as session:
+            _row(session, team, job_id)
+            query = select(EventRow).where(EventRow.job_id == job_id).order_by(EventRow.id.desc()).limit(limit)
+            return [_event(row) for row in reversed([*session.scalars(query)])]
 
     def last_events(self, job_ids: Collection[str]) -> dict[str, int]:
         """Ids of the last events of those of the jobs that there are, of all teams: for whoever was let in before."""
@@ -333,7 +341,7 @@ class JobService:
             spec=asked.spec.model_dump(mode="json", exclude_unset=True), plan=new.plan,
             parent_id=new.parent_id, root_id=asked.parent.root_id if asked.parent else None,
             state=JobState.QUEUED.value, created_at=now(), not_before=now(), epoch=0, attempts=0,
-            priority=new.priority.rank, device=asked.device,
+            priority=new.priority.rank, device=asked.device, submitted_by=actor().name or None,
         )  # fmt: skip
 
 
@@ -391,6 +399,10 @@ def _positions(session: Session, team: str, rows: Sequence[JobRow]) -> dict[str,
         return {}
     found = queues(session)
     return {job_id: position(team, rank, found) for job_id, rank in ranks(session, team, waiting).items()}
+
+
+def _event(row: EventRow) -> JobEvent:
+    return JobEvent(id=row.id, at=row.at, kind=row.kind, data=row.data)
 
 
 def _artifact(row: ArtifactRow) -> Artifact:

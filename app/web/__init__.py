@@ -8,6 +8,7 @@ from app.web import (
     account,
     documents,
     error_pages,
+    job_actions,
     job_list,
     job_page,
     join,
@@ -21,7 +22,7 @@ from app.web import (
 )
 from app.web.rendering import STATIC, CachedFiles
 
-PAGES = (sign_in, provider, join, account, job_list, job_page, new_job, results, upload_pages, worker_page)
+PAGES = (sign_in, provider, join, account, job_list, job_page, job_actions, new_job, results, upload_pages, worker_page)
 
 
 def mount(app: FastAPI) -> None:

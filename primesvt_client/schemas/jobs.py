@@ -119,6 +119,9 @@ class ListedJobView(View):
     started_at: datetime | None
     finished_at: datetime | None
     queue_position: int | None = Field(description="Of a job that waits, from 1: fair between teams, then by priority.")
+    submitted_by: str | None = Field(
+        default=None, description="Name of the person or the API key that submitted it; null where it is not known."
+    )
 
 
 class JobView(ListedJobView):
