@@ -3,18 +3,24 @@ import { Transfer } from "./transfer.js";
 
 const CHECKPOINTS = /\.(pth|pt|safetensors|ckpt|bin|pth\.tar)$/i;
 
+const STOPPED = ["paused", "failed"];
+
 export function sendInParts(form) {
   const running = new Map(); // by input
   const choosesAtOnce = form.querySelector("[data-into]") !== null;
   // A browser that comes back to this page may show it as it was left.
   addEventListener("pageshow", () => enable(form, true));
-  if (choosesAtOnce) {
-    form.addEventListener("change", ({ target }) => target.matches("input[type=file]") && begin(form, target, running));
-    acceptDrops(form);
-  }
+  form.addEventListener("change", ({ target }) => {
+    if (!target.matches("input[type=file]")) return;
+    running.get(target)?.transfer.discard(); // of the file that was chosen before
+    if (choosesAtOnce) begin(form, target, running);
+  });
+  if (choosesAtOnce) acceptDrops(form);
   form.addEventListener("submit", async (event) => {
     for (const input of form.querySelectorAll("input[type=file]")) {
-      if (input.files.length && !running.has(input)) begin(form, input, running);
+      const entry = running.get(input);
+      if (!entry && input.files.length) begin(form, input, running);
+      if (entry && STOPPED.includes(entry.transfer.state)) go(entry, form, input, running);
     }
     if (!running.size) return;
     event.preventDefault();
@@ -40,7 +46,6 @@ async function allSent(running) {
 function begin(form, input, running) {
   const file = input.files[0];
   if (!file) return;
-  running.get(input)?.transfer.discard();
   const kind = input.dataset.kind ?? form.elements[input.dataset.kindFrom].value;
   const box = input.closest(".field").querySelector(".sent") ?? form.querySelector(".sent");
   const entry = {};
