@@ -242,11 +242,18 @@ def _test(report: Report, point: CurveFigures, offer: Offer) -> CandidatePoint:
 def _delivered(report: Report) -> CandidatePoint | None:
     held = report.confirmation
     lost = held.disagreement if report.by_disagreement else held.accuracy_drop
-    point = delivered_point(report)
-    if lost is None or point is None:
+    if lost is None:
         return None
-    found = _point(candidate(point), report.memory_saving, _original(report) - lost, lost)
-    return replace(found, bound=_percent(bound_of(report, point)))
+    point = delivered_point(report)
+    label = "delivered model" if point is None else candidate(point)
+    bound = (
+        None
+        if report.is_original
+        else held.disagreement_upper_bound
+        if report.by_disagreement
+        else held.drop_upper_bound
+    )
+    return replace(_point(label, report.memory_saving, _original(report) - lost, lost), bound=_percent(bound))
 
 
 def _percent(fraction: float | None) -> float | None:

@@ -11,6 +11,9 @@ from app.web import labels, timeline
 from primesvt_client.facts import StepFacts
 from primesvt_client.progress import Progress
 
+SHORT = 10.0
+"""Seconds, below which a tenth of one tells steps apart."""
+
 MOST_LINES = 200
 """On a page; the events of the API have all."""
 
@@ -61,9 +64,13 @@ def _of_progress(at: datetime, progress: Progress, *, begins: bool) -> LogLine |
     """A report with something to say; None of one that only counts."""
     title = timeline.step_title(progress)
     if isinstance(progress.facts, StepFacts):
-        return LogLine(at=at, what=title, note=f"done in {labels.duration(progress.facts.seconds)}", is_step=True)
+        return LogLine(at=at, what=title, note=f"done in {_seconds(progress.facts.seconds)}", is_step=True)
     note = timeline.note_of(progress)
     if note:
         counted = f" ({labels.count(progress.done)} of {labels.count(progress.total)})" if progress.total else ""
         return LogLine(at=at, what=title, note=note + counted, is_step=False)
     return LogLine(at=at, what=title, note="", is_step=True) if begins else None
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < SHORT else labels.duration(seconds)

@@ -125,7 +125,8 @@ def test_the_chart_has_bounds_limits_and_what_is_delivered_on_one_scale() -> Non
     assert (confirmed.drop, confirmed.bound) == (pytest.approx(100 * (report.curve[5].confirmed_drop or 0)), None)
     assert [point.limit for point in drawn.steps[:2]] == ["", "1.5"]
     assert drawn.lines.most_lost == pytest.approx(3)
-    assert drawn.delivered is None  # no point of the curve is of the delivered size
+    assert drawn.delivered is not None
+    assert drawn.delivered.label == "delivered model"  # no point of the curve is of its size
     sized = report.model_copy(
         update={"pruned": report.pruned.model_copy(update={"parameter_bytes": report.curve[5].parameter_bytes})}
     )

@@ -34,7 +34,7 @@ def chart_data(page: str) -> dict[str, Any]:
 
 def cells(page: str, table: str) -> list[list[str]]:
     """Cells of a table's rows."""
-    body = page.split(f'<table id="{table}">', 1)[1].split("</table>", 1)[0]
+    body = page.split(f'<table id="{table}"', 1)[1].split("</table>", 1)[0]
     return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.split(r"<tr[^>]*>", body)[2:]]
 
 
@@ -277,7 +277,7 @@ def test_names_from_elsewhere_stay_texts(board: Dashboard) -> None:
             "pruned": report.pruned.model_copy(update={"firing_rates": {HOSTILE: 2.5}}),
         }
     )
-    job = board.succeeded(team, HOSTILE, odd, more={HOSTILE: b"x"})
+    job = board.succeeded(team, HOSTILE, odd)
     text = get(board, team, f"/jobs/{job.id}").text
     assert "<script>alert" not in text
     assert "49" not in text_of(text, "data-job", job.id)
