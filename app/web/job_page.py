@@ -129,7 +129,7 @@ def _measured(report: Report | None, sort: str) -> dict[str, object]:
         "order": order,
         "orders": layers.ORDERS,
         "layers": layers.table(report.layers, order) if report else (),
-        "largest": max((layer.parameter_bytes_before for layer in report.layers), default=0) if report else 0,
+        "largest": max([1, *(layer.parameter_bytes_before for layer in report.layers)]) if report else 1,
         "measurements": measurements.measurements(report) if report else (),
         "absent": measurements.absent(report) if report else "",
         "energy_note": measurements.energy_note(report) if report else "",

@@ -18,6 +18,8 @@ from app.web.form_values import parsed, wanted
 from primesvt_client.another_budget import LIMITS, limit_of
 from primesvt_core import __version__
 from primesvt_core.errors import NotRetargetable
+from primesvt_core.promise.family import joint_confidence
+from primesvt_core.promise.provable import smallest_provable
 from primesvt_core.report.finished import finished_curve
 from primesvt_core.report.schema import CurveFigures, Report
 
@@ -51,13 +53,14 @@ def offer_of(job: Job, report: Report, *, is_offered: bool) -> Offer:
     Where the curve cannot be promised anew, that is the form of a new job like this one.
     """
     name = field_of(job.spec).name
-    width = _width(report)
+    width, least = _width(report), _least(report, is_offered=is_offered)
 
     def offer(point: CurveFigures) -> tuple[str, str]:
         if not point.rates or job.plan is not None:
             return "", ""
-        bound = bound_of(report, point)
-        needed = max(point.loss, 0.0) + width if bound is None else bound
+        bound = None if is_offered else bound_of(report, point)  # all bounds of the curve together are wider
+        lost = point.loss if point.confirmed_loss is None else point.confirmed_loss
+        needed = max(max(lost, 0.0) + max(width, least) if bound is None else bound, least)
         if not 0 < needed < 1:
             return "", ""
         limit = f"{math.ceil(round(100 * needed / FINEST, 6)) * FINEST:.2f}"
@@ -73,6 +76,13 @@ def _width(report: Report) -> float:
     tested = [(bound_of(report, point), point.confirmed_loss) for point in report.curve]
     widths = [bound - lost for bound, lost in tested if bound is not None and lost is not None]
     return max(widths, default=0.0)
+
+
+def _least(report: Report, *, is_offered: bool) -> float:
+    """The smallest limit that the confirmation images can prove; of the curve, for all of its points together."""
+    points, confidence = sum(1 for point in report.curve if point.rates), report.spec.confidence
+    wanted = joint_confidence(confidence, max(points, 1)) if is_offered else confidence
+    return smallest_provable(max(report.confirmation.samples, 1), wanted, by_disagreement=report.by_disagreement)
 
 
 def children_of(services: Services, team: str, job: Job) -> Sequence[ListedJob]:

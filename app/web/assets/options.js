@@ -45,14 +45,15 @@ export function robustnessOption(charts, isWhole) {
       data: charts.robustness.map((curve) => curve.group),
     }),
     xAxis: { ...axis("channels removed, %", false), min: 0, max: 100 },
-    yAxis: { ...axis(`${lost}, ${unit}`, true), min: rounded(Math.min(...drops, 0), Math.floor), max: rounded(most, Math.ceil) },
+    yAxis: { ...axis(`${lost}, ${unit}`, true), ...ends(Math.min(...drops), most) },
     series: [...series, ...limitSeries(marks)],
   };
 }
 
-// To a tenth, so that no axis ends in many digits.
-function rounded(value, round) {
-  return round(10 * value) / 10;
+// Ends of an axis that has `most` on it: whole halves of its leading digit.
+function ends(least, most) {
+  const step = 10 ** Math.floor(Math.log10(Math.max(most, -least, 0.1))) / 2;
+  return { min: Math.floor(Math.min(least, 0) / step) * step, max: Math.ceil(most / step) * step };
 }
 
 const SETS = [
@@ -60,7 +61,7 @@ const SETS = [
   ["search images", "steps", "s0", "line", "circle", 7],
   ["confirmation images", "measured", "s1", "scatter", "diamond", 12],
   ["confirmed", "confirmed", "s2", "scatter", "diamond", 13],
-  ["not proven", "not_proven", "s3", "scatter", "emptyDiamond", 13],
+  ["not proven", "not_proven", "s3", "scatter", "diamond", 13],
   ["not confirmed", "not_confirmed", "s5", "scatter", "triangle", 11],
 ];
 
@@ -81,9 +82,14 @@ export function memoryOption(charts) {
   return {
     ...common(`${lost[0].toUpperCase()}${lost.slice(1)} against parameter memory saved`, text, { data: [...sets.map(([name]) => name), ...(charts.delivered ? ["delivered"] : [])] }),
     xAxis: { ...axis("parameter memory saved, %", false), min: 0, max: Math.ceil(1.05 * Math.max(...points.map((point) => point.saving), target ?? 0, 1)) },
-    yAxis: { ...axis(`${lost}, ${unit}`, true), min: rounded(Math.min(0, ...heights), Math.floor), max: rounded(1.1 * Math.max(allowed ?? 0, ...heights, 0.1), Math.ceil) },
+    yAxis: { ...axis(`${lost}, ${unit}`, true), ...ends(Math.min(...heights), 1.05 * Math.max(allowed ?? 0, ...heights, 0.1)) },
     series: [...sets.map((set) => setSeries(charts, set)), ...intervals(points), ...delivered(charts.delivered), ...limitSeries(marks)],
   };
+}
+
+// ECharts fills its own hollow symbols with white, also on a dark page.
+function hollow(tone) {
+  return { color: "transparent", borderColor: colour(tone), borderWidth: 2 };
 }
 
 function boundText(bound, unit) {
@@ -101,6 +107,7 @@ function setSeries(charts, [name, kind, tone, type, symbol, symbolSize]) {
     cursor: charts[kind].some(({ url }) => url) ? "pointer" : "default",
     data: charts[kind].map(({ label, saving, drop, bound, limit: wanted, url }) => ({ value: [saving, drop], name: label, bound, limit: wanted, url })),
     lineStyle: { width: 1.8 },
+    itemStyle: kind === "not_proven" ? hollow(tone) : {},
     z: type === "line" ? 2 : 4,
   };
 }
@@ -127,11 +134,11 @@ function delivered(point) {
       name: "delivered",
       silent: true,
       color: colour("ink"),
-      symbol: "emptyCircle",
+      symbol: "circle",
       symbolSize: 24,
-      itemStyle: { borderWidth: 2 },
+      itemStyle: hollow("ink"),
       data: [{ value: [point.saving, point.drop], name: point.label }],
-      label: { show: true, position: "left", distance: 6, formatter: "delivered", color: colour("ink"), fontWeight: 600 },
+      label: { show: true, position: point.saving > 20 ? "left" : "right", formatter: "delivered", color: colour("ink"), backgroundColor: colour("card"), padding: [1, 4], fontWeight: 600 },
       tooltip: { show: false },
       z: 5,
     },

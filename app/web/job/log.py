@@ -8,7 +8,7 @@ from datetime import datetime
 
 from app.jobs.records import JobEvent
 from app.web import labels, timeline
-from primesvt_client.facts import StepFacts
+from primesvt_client.facts import NO_FACTS, StepFacts
 from primesvt_client.progress import Progress
 
 SHORT = 10.0
@@ -41,16 +41,21 @@ def lines(events: Iterable[JobEvent], most: int = MOST_LINES) -> tuple[LogLine, 
     """
     found: list[LogLine] = []
     step: object = None
+    passing = False
     for event in events:
         if event.kind == "state":
-            step = None
+            step, passing = None, False
             found.append(_of_state(event))
             continue
         progress = event.progress
         if progress is None:
             continue
         begins, step = progress.step != step, progress.step
-        if (line := _of_progress(event.at, progress, begins=begins)) is not None:
+        if passing and not begins:  # how far a unit of work was is of no interest once something is known of it
+            found.pop()
+        line = _of_progress(event.at, progress, begins=begins)
+        passing = line is not None and not line.is_step and progress.facts == NO_FACTS
+        if line is not None:
             found.append(line)
     return tuple(reversed(found[-most:]))
 

@@ -285,6 +285,33 @@ def test_names_from_elsewhere_stay_texts(board: Dashboard) -> None:
     assert "<script>alert" not in get(board, team, f"/jobs/{failed.id}").text
 
 
+def test_a_report_of_nothing_is_shown(board: Dashboard) -> None:
+    team, report = board.team(), sample_report()
+    none = {
+        "parameters": 0,
+        "parameter_bytes": 0,
+        "macs": 0,
+        "spikes_per_image": 0.0,
+        "firing_rates": {"a": 0.0},
+        "samples": 0,
+    }
+    figures = report.baseline.model_copy(update=none)
+    layer = report.layers[0].model_copy(update={"parameter_bytes_before": 0, "parameter_bytes_after": 4})
+    empty = report.model_copy(
+        update={
+            "baseline": figures, "pruned": figures.model_copy(update={"parameter_bytes": 4}), "layers": (layer,),
+            "curve": (),
+            "profile": (), "groups": (), "time_steps": (), "timings": {}, "assumptions": (), "environment": {},
+            "classes": (report.classes[0].model_copy(update={"images": 0}),),
+            "confirmation": report.confirmation.model_copy(update={"samples": 0, "candidates": 0}),
+        }
+    )  # fmt: skip
+    job = board.succeeded(team, report=empty)
+    page = get(board, team, f"/jobs/{job.id}")
+    assert page.status_code == 200
+    assert "latency" in text_of(page.text, "id", "absent")
+
+
 def test_buttons_cancel_retry_and_delete(board: Dashboard) -> None:
     team = board.team()
     job = board.queued(team)
