@@ -116,7 +116,8 @@ def show_form(
 
 def _filled_in(request: Request) -> dict[str, str]:
     """The inputs that the address of the form fills in."""
-    names = {entry.name for entry in (*form_fields.FIELDS, *form_fields.policy_fields(), *INPUTS, TRAINING)}
+    names = {entry.name for entry in (*form_fields.FIELDS, *form_fields.policy_fields())}
+    names |= {entry.name for entry in (*INPUTS, TRAINING)}
     return {name: value[:LONGEST_VALUE] for name, value in request.query_params.items() if name in names}
 
 

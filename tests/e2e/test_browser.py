@@ -159,6 +159,43 @@ def test_a_point_of_the_curve_is_taken_as_another_budget_by_the_keyboard(chrome:
     assert (typed.get_attribute("value"), chrome.switch_to.active_element) == (offered[1], typed)
 
 
+HOSTILE_REPORT = b"""<!doctype html><title>Report</title><p id="read">as written</p>
+<script>document.getElementById("read").textContent = "run"; parent.document.title = "owned"</script>
+<img src="x" onerror="parent.location = '/uploads'"><meta http-equiv="refresh" content="0;url=/uploads">"""
+
+
+def test_a_report_is_read_in_the_page_and_nothing_in_it_runs(chrome: Chrome, site: Site) -> None:
+    job = site.board.succeeded(site.team, "Hostile report", more={"report.html": HOSTILE_REPORT})
+    chrome.get(f"{site.address}/jobs/{job.id}")
+    title = chrome.title
+    find(chrome, ".report summary").click()
+    chrome.switch_to.frame(find(chrome, ".report iframe"))
+    assert find(chrome, "#read").text == "as written"
+    chrome.switch_to.default_content()
+    assert (chrome.title, chrome.current_url) == (title, f"{site.address}/jobs/{job.id}")
+    chrome.get(f"{site.address}/jobs/{job.id}/report")
+    assert find(chrome, "#read").text == "as written"
+    noted = str(chrome.get_log("browser"))  # type: ignore[no-untyped-call]
+    assert "Blocked script execution" in noted or "violates" in noted
+
+
+DROP = """
+    const carried = new DataTransfer();
+    for (const name of ["dropped.pth", "dropped.npz"]) carried.items.add(new File([name], name));
+    const options = {bubbles: true, cancelable: true, dataTransfer: carried};
+    document.querySelector("h1").dispatchEvent(new DragEvent("dragover", options));
+    document.querySelector("h1").dispatchEvent(new DragEvent("drop", options));
+"""
+
+
+def test_files_that_are_dropped_go_where_their_names_belong(chrome: Chrome, site: Site) -> None:
+    chrome.get(f"{site.address}/new")
+    chrome.execute_script(DROP)
+    for field, name in (("checkpoint_id", "dropped.pth"), ("dataset_id", "dropped.npz")):
+        wait_for_text(chrome, f"#{field}", name)
+        assert Select(find(chrome, f"#{field}")).first_selected_option.text == name
+
+
 def test_an_upload_is_paused_left_and_gone_on_with(chrome: Chrome, site: Site, tmp_path: Path) -> None:
     content = os.urandom(40_000)
     (tmp_path / "slow.pth").write_bytes(content)

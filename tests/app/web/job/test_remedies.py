@@ -13,7 +13,7 @@ from app.web.job.remedies import OTHERWISE, REMEDIES, advice
 from primesvt_client.facts import ProblemFacts
 from tests.support.dashboard import Dashboard
 
-INPUTS = {entry.name for entry in (*form_fields.FIELDS, *new_job.INPUTS, new_job.TRAINING)}
+INPUTS = {entry.name for entry in form_fields.FIELDS} | {entry.name for entry in (*new_job.INPUTS, new_job.TRAINING)}
 
 
 @pytest.fixture
