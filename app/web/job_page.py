@@ -25,6 +25,7 @@ from app.web import chart_data, curve, layers, other_budgets, timeline
 from app.web.curve import Offer, nothing_offered
 from app.web.job import downloads, measurements, remedies, robustness, sentence
 from app.web.job.identity import identity
+from app.web.job.limits import limits
 from app.web.job.log import MOST_LINES, LogLine
 from app.web.job.log import lines as log_lines
 from app.web.job_list import uploads_of
@@ -88,7 +89,8 @@ def _page(
     events = [] if report else all_events(services, user.team_id, job_id)
     uploads = uploads_of(services, user.team_id, [job])
     is_offered = other_budgets.is_offered(job, report)
-    offer = other_budgets.offer_of(job, report, is_offered=is_offered) if report else nothing_offered
+    may_ask = user.may(Scope.JOBS_WRITE) and (is_offered or user.may(Scope.UPLOADS_WRITE))
+    offer = other_budgets.offer_of(job, report, is_offered=is_offered) if report and may_ask else nothing_offered
     charts = _charts(job, report, events, uploads.get(job.checkpoint_id), offer)
     response = page(
         request,
@@ -98,6 +100,7 @@ def _page(
         parent=_parent(services, user.team_id, job),
         children=other_budgets.children_of(services, user.team_id, job),
         another_budget=is_offered,
+        may_ask=may_ask,
         budget_field=other_budgets.field_of(job.spec),
         submission=secrets.token_urlsafe(16),
         values=values,
@@ -130,6 +133,7 @@ def _measured(report: Report | None, sort: str) -> dict[str, object]:
         "orders": layers.ORDERS,
         "layers": layers.table(report.layers, order) if report else (),
         "largest": max([1, *(layer.parameter_bytes_before for layer in report.layers)]) if report else 1,
+        "limits": limits(report) if report else (),
         "measurements": measurements.measurements(report) if report else (),
         "absent": measurements.absent(report) if report else "",
         "energy_note": measurements.energy_note(report) if report else "",
