@@ -11,6 +11,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from app.api import (
     artifacts,
     audit,
+    bundles,
     events,
     job_comparison,
     job_lists,
@@ -79,6 +80,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         uploads,
         events,
         artifacts,
+        bundles,
         webhooks,
         teams,
         members,

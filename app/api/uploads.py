@@ -16,6 +16,7 @@ from app.api.deps import Services, UploadId, needs
 from app.api.digest_fields import DeclaredDigest
 from app.api.openapi import BINARY_BODY, with_headers
 from app.api.problem import responses
+from app.catalog.example import add_example
 from app.catalog.records import Upload
 from app.catalog.service import CatalogService
 from app.catalog.states import UploadKind, UploadState
@@ -119,6 +120,13 @@ def complete_upload(upload_id: UploadId, caller: Writer, services: Services, res
     upload = services.catalog.complete(caller.team_id, upload_id)
     response.headers["Retry-After"] = RETRY_AFTER
     return UploadView.model_validate(upload)
+
+
+@router.post("/example", status_code=202, responses=responses(404, 409))
+def add_example_uploads(caller: Writer, services: Services) -> list[UploadView]:
+    """Add the example that comes with the service, a Spikformer and handwritten digits, unless the team has it."""
+    added = add_example(services.catalog, caller.team_id)
+    return [UploadView.model_validate(upload) for upload in added.values()]
 
 
 @router.post(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from app.example_files import BUDGET, EXAMPLES, FILES
 from primesvt_client.commands.api_options import fail_unless_succeeded, follow
 from primesvt_client.commands.jobs import fetch, send, wait_until_ready
 from primesvt_client.console import FAILED, WRONG_INPUT, err, fail, out, progress_bars
@@ -19,12 +20,6 @@ from primesvt_client.states import UploadKind
 
 if TYPE_CHECKING:
     from primesvt_client import Client
-
-OF_THE_WHEEL = Path(__file__).resolve().parent / "example"
-EXAMPLES = OF_THE_WHEEL if OF_THE_WHEEL.is_dir() else Path(__file__).resolve().parents[2] / "examples"
-"""Of the installed service, or of the clone."""
-
-BUDGET = {"max_accuracy_drop": 0.03, "min_memory_saving": 0.25}
 
 
 def demo(
@@ -37,7 +32,7 @@ def demo(
     from app.embedded import Place, running  # imports what --help does without
     from primesvt_client import Client
 
-    checkpoint, data = examples / "spikformer-digits.pth.tar", examples / "digits.npz"
+    checkpoint, data = (examples / FILES[kind] for kind in (UploadKind.CHECKPOINT, UploadKind.DATASET))
     for path in (checkpoint, data):
         if not path.is_file():
             fail("no_example", f"there is no {path}; give a folder that holds the example with --examples", WRONG_INPUT)

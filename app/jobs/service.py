@@ -262,7 +262,14 @@ class JobService:
                 .order_by(EventRow.id)
                 .limit(limit)
             )
-            return [JobEvent(id=e.id, at=e.at, kind=e.kind, data=e.data) for e in session.scalars(query)]
+            return [_event(row) for row in session.scalars(query)]
+
+    def recent_events(self, team: str, job_id: str, limit: int) -> list[JobEvent]:
+        """The last events of a job, oldest first."""
+        with self.database.session() as session:
+            _row(session, team, job_id)
+            query = select(EventRow).where(EventRow.job_id == job_id).order_by(EventRow.id.desc()).limit(limit)
+            return [_event(row) for row in reversed([*session.scalars(query)])]
 
     def last_events(self, job_ids: Collection[str]) -> dict[str, int]:
         """Ids of the last events of those of the jobs that there are, of all teams: for whoever was let in before."""
@@ -377,6 +384,10 @@ def _preflight(asked: Asked, checkpoint: UploadRow, data: UploadRow | None) -> P
         has_data=data is not None,
     )  # fmt: skip
     return asked.preflight(inputs)
+
+
+def _event(row: EventRow) -> JobEvent:
+    return JobEvent(id=row.id, at=row.at, kind=row.kind, data=row.data)
 
 
 def _artifact(row: ArtifactRow) -> Artifact:

@@ -9,6 +9,7 @@ from app.web import (
     compare_page,
     documents,
     error_pages,
+    job_actions,
     job_list,
     job_notes,
     job_page,
@@ -24,8 +25,8 @@ from app.web import (
 from app.web.rendering import STATIC, CachedFiles
 
 PAGES = (
-    sign_in, provider, join, account, job_list, compare_page, job_page, job_notes, new_job, results, upload_pages,
-    worker_page,
+    sign_in, provider, join, account, job_list, compare_page, job_page, job_actions, job_notes, new_job, results,
+    upload_pages, worker_page,
 )  # fmt: skip
 
 

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from app.jobs.records import JobEvent
+from app.web.curve import Offer, bound_of, delivered_point, nothing_offered
+from app.web.curve import candidate as candidate
 from primesvt_client.facts import CandidateFacts, CellFacts, DisagreementFacts, ProgressFacts, TrialFacts
 from primesvt_client.shares import rate_text
 from primesvt_core.report.schema import CurveFigures, Outcome, Report
@@ -34,11 +36,22 @@ class RobustnessCurve:
 
 @dataclass(frozen=True, kw_only=True)
 class CandidatePoint:
-    """One candidate: memory saving and accuracy, in percent."""
+    """One candidate: memory saving and accuracy, in percent, what is lost against the original on the same images.
+
+    Attributes:
+        drop: of accuracy, in points; where a disagreement is limited, that, in percent.
+        bound: of the drop, at the confidence of the candidate's test.
+        limit: what another budget must allow for it, as people type it; empty where none can be asked for.
+        url: where that budget is asked for.
+    """
 
     label: str
     saving: float
     accuracy: float
+    drop: float = 0.0
+    bound: float | None = None
+    limit: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +59,13 @@ class BudgetLines:
     """The limits of a budget, in percent: ``floor`` is known once the original is measured.
 
     Where it limits the disagreement, the accuracies of charts are agreements with the original, drops disagreements.
+    ``most_lost`` is the floor on the scale of drops.
     """
 
     allowed_drop: float | None = None
     min_accuracy: float | None = None
     floor: float | None = None
+    most_lost: float | None = None
     target: float | None = None
     by_disagreement: bool = False
 
@@ -67,6 +82,7 @@ class JobCharts:
         not_proven: likewise; the measured drop is allowed, its bound is not.
         not_confirmed: likewise; the measured drop is not allowed.
         measured: likewise, while the outcome is not known.
+        delivered: the candidate that is delivered, on the confirmation images; one of the others, but without a limit.
         lines: accuracy floor and memory target.
     """
 
@@ -77,6 +93,7 @@ class JobCharts:
     not_proven: tuple[CandidatePoint, ...] = ()
     not_confirmed: tuple[CandidatePoint, ...] = ()
     measured: tuple[CandidatePoint, ...] = ()
+    delivered: CandidatePoint | None = None
     lines: BudgetLines = field(default_factory=BudgetLines)
 
     @property
@@ -89,24 +106,22 @@ class JobCharts:
         return asdict(self)
 
 
-def of_report(report: Report) -> JobCharts:
+def of_report(report: Report, offer: Offer = nothing_offered) -> JobCharts:
     """The charts of a finished job."""
     drops: Drops = {}
     for cell in report.profile:
         drops.setdefault(cell.group, {})[cell.rate] = cell.loss, cell.is_bound
-    allowed = report.confirmation.allowed_loss
-    floor = None if allowed is None else 100 * (_original(report) - allowed)
+    allowed = _percent(report.confirmation.allowed_loss)
+    floor = None if allowed is None else 100 * _original(report) - allowed
     lines = budget_lines(report.spec.budget.model_dump(), report.baseline.parameter_bytes)
     return JobCharts(
         robustness=_robustness(drops),
-        steps=tuple(
-            _point(candidate(p), p.memory_saving, 1 - p.loss if p.accuracy is None else p.accuracy)
-            for p in report.curve
-        ),
-        confirmed=_tested(report, "confirmed"),
-        not_proven=_tested(report, "not proven"),
-        not_confirmed=_tested(report, "not confirmed"),
-        lines=replace(lines, floor=floor, allowed_drop=None if allowed is None else 100 * allowed),
+        steps=tuple(_step(point, offer) for point in report.curve),
+        confirmed=_tested(report, "confirmed", offer),
+        not_proven=_tested(report, "not proven", offer),
+        not_confirmed=_tested(report, "not confirmed", offer),
+        delivered=_delivered(report),
+        lines=replace(lines, floor=floor, allowed_drop=allowed, most_lost=allowed),
     )
 
 
@@ -126,6 +141,7 @@ def budget_lines(budget: Mapping[str, Any], parameter_bytes: int | None) -> Budg
         allowed_drop=_percent(budget.get("max_accuracy_drop") if disagreement is None else disagreement),
         by_disagreement=disagreement is not None,
         min_accuracy=_percent(budget.get("min_accuracy")),
+        most_lost=_percent(budget.get("max_accuracy_drop") if disagreement is None else disagreement),
         target=_percent(max(targets)) if targets else None,
     )
 
@@ -140,11 +156,12 @@ def of_events(events: Iterable[JobEvent], lines: BudgetLines) -> JobCharts:
         if isinstance(facts, CellFacts):
             drops.setdefault(facts.group, {})[facts.rate] = facts.accuracy_drop, facts.is_bound
             baseline = facts.accuracy + facts.accuracy_drop
-        elif isinstance(facts, CandidateFacts):
+        elif isinstance(facts, CandidateFacts) and baseline is not None:
             name = f"{facts.group} at {rate_text(facts.rate)}" if facts.group else "candidate"
-            tried[_point(name, facts.memory_saving, facts.accuracy)] = None
+            tried[_point(name, facts.memory_saving, facts.accuracy, baseline - facts.accuracy)] = None
         elif isinstance(facts, TrialFacts) and baseline is not None:
-            point = _point("confirmation images", facts.memory_saving, baseline - facts.accuracy_drop)
+            accuracy = baseline - facts.accuracy_drop
+            point = _point("confirmation images", facts.memory_saving, accuracy, facts.accuracy_drop)
             measured[facts.memory_saving] = point  # of several looks at a candidate the last
         elif isinstance(facts, DisagreementFacts):
             _add_disagreement(facts, drops, tried, measured)
@@ -164,9 +181,9 @@ def _add_disagreement(
         drops.setdefault(facts.group, {})[facts.rate] = facts.disagreement, facts.is_bound
     elif facts.samples is None:
         name = f"{facts.group} at {rate_text(facts.rate)}" if facts.group else "candidate"
-        tried[_point(name, facts.memory_saving, 1 - facts.disagreement)] = None
+        tried[_point(name, facts.memory_saving, 1 - facts.disagreement, facts.disagreement)] = None
     else:
-        point = _point("confirmation images", facts.memory_saving, 1 - facts.disagreement)
+        point = _point("confirmation images", facts.memory_saving, 1 - facts.disagreement, facts.disagreement)
         measured[facts.memory_saving] = point
 
 
@@ -181,7 +198,9 @@ def _with_floor(lines: BudgetLines, baseline: float | None) -> BudgetLines:
     floors = [] if lines.min_accuracy is None else [lines.min_accuracy]
     if baseline is not None and lines.allowed_drop is not None:
         floors.append(100 * baseline - lines.allowed_drop)
-    return replace(lines, floor=max(floors, default=None))
+    floor = max(floors, default=None)
+    most_lost = lines.most_lost if floor is None or baseline is None else 100 * baseline - floor
+    return replace(lines, floor=floor, most_lost=most_lost)
 
 
 def _robustness(drops: Drops) -> tuple[RobustnessCurve, ...]:
@@ -195,24 +214,44 @@ def _robustness(drops: Drops) -> tuple[RobustnessCurve, ...]:
     )
 
 
-def _point(label: str, memory_saving: float, accuracy: float) -> CandidatePoint:
-    return CandidatePoint(label=label, saving=100 * memory_saving, accuracy=100 * accuracy)
+def _point(label: str, memory_saving: float, accuracy: float, drop: float) -> CandidatePoint:
+    return CandidatePoint(label=label, saving=100 * memory_saving, accuracy=100 * accuracy, drop=100 * drop)
 
 
-def _tested(report: Report, outcome: Outcome) -> tuple[CandidatePoint, ...]:
+def _step(point: CurveFigures, offer: Offer) -> CandidatePoint:
+    """A point of the curve on the search images."""
+    accuracy = 1 - point.loss if point.accuracy is None else point.accuracy
+    limit, url = offer(point)
+    return replace(_point(candidate(point), point.memory_saving, accuracy, point.loss), limit=limit, url=url)
+
+
+def _tested(report: Report, outcome: Outcome, offer: Offer) -> tuple[CandidatePoint, ...]:
     """Candidates whose test ended so, on the confirmation images."""
-    return tuple(
-        _point(candidate(point), point.memory_saving, _original(report) - (point.confirmed_loss or 0.0))
-        for point in report.curve
-        if report.outcome(point) == outcome
+    return tuple(_test(report, point, offer) for point in report.curve if report.outcome(point) == outcome)
+
+
+def _test(report: Report, point: CurveFigures, offer: Offer) -> CandidatePoint:
+    lost = point.confirmed_loss or 0.0
+    limit, url = offer(point)
+    found = _point(candidate(point), point.memory_saving, _original(report) - lost, lost)
+    return replace(found, bound=_percent(bound_of(report, point)), limit=limit, url=url)
+
+
+def _delivered(report: Report) -> CandidatePoint | None:
+    held = report.confirmation
+    lost = held.disagreement if report.by_disagreement else held.accuracy_drop
+    if lost is None:
+        return None
+    point = delivered_point(report)
+    label = "delivered model" if point is None else candidate(point)
+    bound = (
+        None
+        if report.is_original
+        else held.disagreement_upper_bound
+        if report.by_disagreement
+        else held.drop_upper_bound
     )
-
-
-def candidate(point: CurveFigures) -> str:
-    """What a point of the curve is called."""
-    if point.group is None:
-        return "candidate" if point.rates else "original"
-    return f"{point.group} at {rate_text(point.rates.get(point.group, 0.0))}"
+    return replace(_point(label, report.memory_saving, _original(report) - lost, lost), bound=_percent(bound))
 
 
 def _percent(fraction: float | None) -> float | None:

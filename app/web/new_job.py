@@ -9,34 +9,43 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Query, Request, Response
+from fastapi import Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
+from pydantic import JsonValue
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 
 from app.api.deps import Services, validate_id
+from app.catalog.example import add_example
 from app.catalog.records import Upload
 from app.catalog.states import UploadKind, UploadState
 from app.errors import DomainError
+from app.example_files import BUDGET
 from app.jobs.records import NewJob
 from app.paging import LARGEST_PAGE
 from app.teams.scopes import Scope
 from app.web import form_fields, form_preflight, forms
 from app.web.form_files import page_form
 from app.web.form_job import job_of, priority_of
+from app.web.form_recognised import recognised
 from app.web.form_uploads import chosen_file, store, text_fields
 from app.web.rendering import HEADERS, page
 from app.web.routing import PageRouter
-from app.web.sessions import PageUser, page_access
+from app.web.sessions import PageUser, form_access, page_access
 from primesvt_client.states import Priority
 from primesvt_core.errors import PrimeSVTError
 
 router = PageRouter()
 
 Submitter = Annotated[PageUser, page_access(Scope.JOBS_WRITE, Scope.UPLOADS_WRITE)]
+ExampleUser = Annotated[PageUser, form_access(Scope.JOBS_WRITE, Scope.UPLOADS_WRITE)]
 
 CHECK = "check"
 """Name of the button that asks for the preflight alone, where no script does."""
+
+EXAMPLE_NAME = "Example: Spikformer on handwritten digits"
+LONGEST_VALUE = 1000
+"""Of an input in an address."""
 
 SELECTABLE = (UploadState.READY, UploadState.VALIDATING, UploadState.STORED)
 
@@ -91,11 +100,38 @@ FILE_INPUTS = tuple(entry.upload_name for entry in (*INPUTS, TRAINING))
 
 @router.get("/new")
 def show_form(
-    request: Request, user: Submitter, services: Services, like: Annotated[str, Query(max_length=60)] = ""
+    request: Request,
+    user: Submitter,
+    services: Services,
+    like: Annotated[str, Query(max_length=60)] = "",
+    change: Annotated[str, Query(max_length=60)] = "",
 ) -> Response:
-    """An empty form, or one with the settings of another job."""
+    """An empty form, or one with the settings of the job ``like``; further inputs in its address are filled in.
+
+    The input ``change`` has the focus.
+    """
     values = _values_of(services, user.team_id, validate_id(like)) if like else forms.DEFAULTS
-    return _form(request, user, services, values, {})
+    return _form(request, user, services, {**values, **_filled_in(request)}, {}, change=change)
+
+
+def _filled_in(request: Request) -> dict[str, str]:
+    """The inputs that the address of the form fills in."""
+    names = {entry.name for entry in (*form_fields.FIELDS, *form_fields.policy_fields())}
+    names |= {entry.name for entry in (*INPUTS, TRAINING)}
+    return {name: value[:LONGEST_VALUE] for name, value in request.query_params.items() if name in names}
+
+
+@router.post("/new/example")
+def submit_example(
+    user: ExampleUser, services: Services, submission: Annotated[str, Form(max_length=60)] = ""
+) -> Response:
+    """Queue the example that comes with the service."""
+    files = add_example(services.catalog, user.team_id)
+    spec: dict[str, JsonValue] = {"budget": dict(BUDGET)}
+    checkpoint, data = files[UploadKind.CHECKPOINT], files[UploadKind.DATASET]
+    new = NewJob(checkpoint_id=checkpoint.id, dataset_id=data.id, spec=spec, name=EXAMPLE_NAME)
+    job = services.jobs.submit(user.team_id, new, _idempotency(submission, new))
+    return RedirectResponse(f"/jobs/{job.id}", 303, HEADERS)
 
 
 @router.file_route("POST", "/new")
@@ -110,8 +146,15 @@ async def show_preflight(request: Request, user: Submitter, services: Services) 
     """What is known of the job that the form asks for; part of its page. Nothing is queued."""
     async with page_form(request, user, services) as form:
         values = text_fields(form)
-    preview = await run_in_threadpool(form_preflight.preview, services, user.team_id, values)
-    return page(request, "_preflight.html", preview=preview, is_fragment=True)
+    known = await run_in_threadpool(_known, services, user.team_id, values)
+    return page(request, "_preflight.html", is_fragment=True, **known)
+
+
+def _known(services: Services, team: str, values: Mapping[str, str]) -> dict[str, object]:
+    """What is known of the chosen uploads, and of the job."""
+    preview, found = form_preflight.preview(services, team, values), recognised(services, team, values)
+    is_waiting = preview.is_waiting or any(one.is_waiting for one in found)
+    return {"preview": preview, "recognised": found, "is_waiting": is_waiting}
 
 
 def _submit(request: Request, user: PageUser, services: Services, form: FormData) -> Response:
@@ -176,6 +219,7 @@ def _form(
     values: Mapping[str, str],
     errors: Mapping[str, str],
     status: int = 200,
+    change: str = "",
 ) -> Response:
     parameters = form_fields.policy_fields()
     advanced = {entry.name for entry in (*form_fields.ADVANCED, *parameters)} | {TRAINING.name}
@@ -190,15 +234,16 @@ def _form(
         training=TRAINING,
         budget=form_fields.BUDGET,
         advanced=(*form_fields.ADVANCED, *parameters),
-        is_open=any(values.get(name) for name in advanced if name != "preset"),
+        is_open=change in advanced or any(values.get(name) for name in advanced if name != "preset"),
+        change=change,
         choices={kind.value: _choices(services, user.team_id, kind) for kind in UploadKind},
         priorities=[*Priority],
         priority=priority_of(values),
         submission=secrets.token_urlsafe(16),
         part_bytes=services.settings.part_bytes,
-        preview=form_preflight.preview(services, user.team_id, values),
         file_inputs=FILE_INPUTS,
         is_fragment=False,
+        **_known(services, user.team_id, values),
     )
 
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from app.example_files import is_there
 from app.web import chart_data, labels, list_words
 from primesvt_client.facts import CheckpointFacts, DataSetFacts
 from primesvt_client.shares import rate_text
@@ -111,6 +112,7 @@ def _environment() -> Environment:
         "NOTHING": labels.NOTHING,
         "NO_SUMMARY": labels.NO_SUMMARY,
         "is_good": labels.is_good,
+        "has_example": is_there,
     }
     return environment
 

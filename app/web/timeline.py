@@ -98,12 +98,17 @@ def current_step(job: Job) -> CurrentStep | None:
     progress = job.progress
     if progress is None:
         return CurrentStep(step="", title=STARTING, done=0, total=None, note="")
-    title = labels.STEPS.get(progress.step, STARTING)
-    return CurrentStep(step=progress.step, title=title, done=progress.done, total=progress.total, note=_note(progress))
+    title, note = step_title(progress), note_of(progress)
+    return CurrentStep(step=progress.step, title=title, done=progress.done, total=progress.total, note=note)
 
 
-def _note(progress: Progress) -> str:
-    """The last measurement."""
+def step_title(progress: Progress) -> str:
+    """What a report's step is called; one of another version has no name here."""
+    return labels.STEPS.get(progress.step, STARTING)
+
+
+def note_of(progress: Progress) -> str:
+    """What a report notes or has measured; empty if it only counts."""
     parts, facts = [progress.note], progress.facts
     if isinstance(facts, CellFacts | CandidateFacts):
         where = [f"{facts.group} at {rate_text(facts.rate)}"] if facts.group else []

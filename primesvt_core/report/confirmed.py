@@ -57,7 +57,7 @@ class ClassFigures(_Frozen):
     @property
     def accuracy_drop(self) -> float:
         """Accuracy of the original on the class less that of the delivered model."""
-        return (self.right_before - self.right_after) / self.images
+        return (self.right_before - self.right_after) / self.images if self.images else 0.0
 
 
 class DifferingImage(_Frozen):

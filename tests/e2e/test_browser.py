@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from app.api.cookies import SESSION_COOKIE
@@ -32,6 +33,7 @@ from tests.support.chromium import (
     wait_for_text,
 )
 from tests.support.dashboard import Dashboard, progress, sample_report
+from tests.support.finished_runs import finished_on
 from tests.support.servers import free_port
 from tests.support.swift import Swift
 
@@ -144,6 +146,73 @@ def test_points_of_the_results_lead_to_their_jobs(chrome: Chrome, site: Site, sc
     chart = find(chrome, "[data-chart=results]")
     ActionChains(chrome).move_to_element_with_offset(chart, round(x), round(y)).click().perform()
     wait_for_address(chrome, f"/jobs/{job.id}")
+
+
+def test_a_point_of_the_curve_is_taken_as_another_budget_by_the_keyboard(chrome: Chrome, site: Site) -> None:
+    chrome.get(f"{site.address}/jobs/{finished_on(site.board, site.team)}")
+    wait_for_ink(chrome, "memory")
+    first = find(chrome, ".points a[tabindex='0']")
+    chrome.execute_script("arguments[0].focus()", first)
+    ActionChains(chrome).send_keys(Keys.ARROW_RIGHT, Keys.ENTER).perform()
+    typed = find(chrome, "#another-budget input[type=number]")
+    offered = [one.get_attribute("data-take") for one in chrome.find_elements(By.CSS_SELECTOR, "a.take")]
+    assert (typed.get_attribute("value"), chrome.switch_to.active_element) == (offered[1], typed)
+
+
+HOSTILE_REPORT = b"""<!doctype html><title>Report</title><p id="read">as written</p>
+<script>document.getElementById("read").textContent = "run"; parent.document.title = "owned"</script>
+<img src="x" onerror="parent.location = '/uploads'"><meta http-equiv="refresh" content="0;url=/uploads">"""
+
+
+def test_a_report_is_read_in_the_page_and_nothing_in_it_runs(chrome: Chrome, site: Site) -> None:
+    job = site.board.succeeded(site.team, "Hostile report", more={"report.html": HOSTILE_REPORT})
+    chrome.get(f"{site.address}/jobs/{job.id}")
+    title = chrome.title
+    find(chrome, ".report summary").click()
+    chrome.switch_to.frame(find(chrome, ".report iframe"))
+    assert find(chrome, "#read").text == "as written"
+    chrome.switch_to.default_content()
+    assert (chrome.title, chrome.current_url) == (title, f"{site.address}/jobs/{job.id}")
+    chrome.get(f"{site.address}/jobs/{job.id}/report")
+    assert find(chrome, "#read").text == "as written"
+    noted = str(chrome.get_log("browser"))  # type: ignore[no-untyped-call]
+    assert "Blocked script execution" in noted or "violates" in noted
+
+
+DROP = """
+    const carried = new DataTransfer();
+    for (const name of ["dropped.pth", "dropped.npz"]) carried.items.add(new File([name], name));
+    const options = {bubbles: true, cancelable: true, dataTransfer: carried};
+    document.querySelector("h1").dispatchEvent(new DragEvent("dragover", options));
+    document.querySelector("h1").dispatchEvent(new DragEvent("drop", options));
+"""
+
+
+def test_files_that_are_dropped_go_where_their_names_belong(chrome: Chrome, site: Site) -> None:
+    chrome.get(f"{site.address}/new")
+    chrome.execute_script(DROP)
+    for field, name in (("checkpoint_id", "dropped.pth"), ("dataset_id", "dropped.npz")):
+        wait_for_text(chrome, f"#{field}", name)
+        assert Select(find(chrome, f"#{field}")).first_selected_option.text == name
+
+
+def test_an_upload_is_paused_left_and_gone_on_with(chrome: Chrome, site: Site, tmp_path: Path) -> None:
+    content = os.urandom(40_000)
+    (tmp_path / "slow.pth").write_bytes(content)
+    chrome.get(f"{site.address}/new")
+    chrome.set_network_conditions(offline=False, latency=20, download_throughput=1 << 20, upload_throughput=20_000)
+    try:
+        find(chrome, "#checkpoint_id_file").send_keys(str(tmp_path / "slow.pth"))
+        find(chrome, "[data-act=pause]").click()
+        wait_for_text(chrome, ".sent p", "paused")
+    finally:
+        chrome.delete_network_conditions()
+    chrome.refresh()
+    find(chrome, "#checkpoint_id_file").send_keys(str(tmp_path / "slow.pth"))
+    wait_for_text(chrome, "#recognised", "slow.pth")
+    uploads = [one for one in site.board.services.catalog.search(site.team.id).items if one.name == "slow.pth"]
+    assert [upload.state for upload in uploads] == [UploadState.STORED]
+    assert site.board.assembled(uploads[0].id) == content
 
 
 def test_layers_are_sorted_in_place(chrome: Chrome, site: Site) -> None:
@@ -273,8 +342,8 @@ def test_pages_are_read_without_scripts(chrome: Chrome, site: Site) -> None:
     try:
         chrome.get(f"{site.address}/jobs/{job.id}")
         assert not [box for box in chrome.find_elements(By.CSS_SELECTOR, "[data-chart]") if box.is_displayed()]
+        find(chrome, "details:has(#steps-table) summary").click()
         for name, cell in (("steps", "not confirmed"), ("robustness", "block.0.mlp.fc1")):
-            find(chrome, f"details:has(#{name}-table) summary").click()
             assert cell in find(chrome, f"#{name}-table").text
     finally:
         chrome.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

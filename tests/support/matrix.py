@@ -197,6 +197,10 @@ MATRIX: dict[tuple[str, str], Entry] = {
     ("head", "/api/v1/jobs/{job_id}/artifacts/{name}"): Entry(
         scope=Scope.ARTIFACTS_READ, ids=lambda w: {JOB: w.finished_job(), "name": "report.json"}
     ),
+    ("get", "/api/v1/jobs/{job_id}/bundle"): Entry(scope=Scope.ARTIFACTS_READ, ids=lambda w: {JOB: w.finished_job()}),
+    ("post", "/api/v1/uploads/example"): Entry(
+        scope=Scope.UPLOADS_WRITE, unlogged="written down as any upload is, once; a team that has it gets nothing new"
+    ),
     ("get", "/api/v1/uploads"): Entry(scope=Scope.UPLOADS_READ),
     ("post", "/api/v1/uploads"): Entry(
         scope=Scope.UPLOADS_WRITE,

@@ -7,6 +7,7 @@ import { memoryOption, robustnessOption } from "./options.js";
 import { compareOption, resultsOption } from "./list_options.js";
 import { usageOption } from "./team_options.js";
 import { follow } from "./live.js";
+import { offerPoints, take, takeFromTable } from "./points.js";
 
 use([
   AriaComponent, BarChart, CanvasRenderer, GridComponent, LegendComponent, LineChart, MarkLineComponent, ScatterChart,
@@ -22,6 +23,7 @@ const CHARTS = {
   usage: { option: usageOption, hasData: (data) => data.days.length > 0 },
 };
 const drawn = {};
+const whole = new Set(); // names of charts that show their whole range
 
 function draw(data) {
   for (const box of document.querySelectorAll("[data-chart]")) {
@@ -29,7 +31,9 @@ function draw(data) {
     const { option, hasData } = CHARTS[name];
     if (!hasData(data)) continue;
     drawn[name] ??= start(box);
-    drawn[name].setOption(option(data), { replaceMerge: ["series"] });
+    const drawing = option(data, whole.has(name));
+    drawn[name].setOption(drawing, { replaceMerge: ["series"] });
+    if (name === "memory") offerPoints(box, drawn[name], drawing);
   }
 }
 
@@ -38,8 +42,8 @@ function start(box) {
   box.classList.remove("waiting");
   box.replaceChildren();
   const chart = init(box);
-  // A point of the results leads to its job.
-  chart.on("click", ({ data }) => data?.url && location.assign(data.url));
+  // A point of the results leads to its job, one of a job to the form of another budget.
+  chart.on("click", ({ data }) => data?.url && take(data));
   new ResizeObserver(() => chart.resize()).observe(box);
   return chart;
 }
@@ -48,6 +52,15 @@ const source = document.getElementById("chart-data");
 if (source) {
   let data = JSON.parse(source.textContent);
   draw(data);
+  takeFromTable();
+  for (const button of document.querySelectorAll("[data-whole]")) {
+    button.addEventListener("click", () => {
+      const isWhole = button.getAttribute("aria-pressed") !== "true";
+      button.setAttribute("aria-pressed", String(isWhole));
+      whole[isWhole ? "add" : "delete"](button.dataset.whole);
+      draw(data);
+    });
+  }
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw(data));
   const running = document.querySelector("[data-events]");
   if (running) {

@@ -1,4 +1,5 @@
-// Secrets that are shown once: a button that copies, and a reload that asks for the page instead of sending the form again.
+// Buttons that copy an input or a text; and, of secrets that are shown once, a reload that asks for the page again instead of
+// sending the form a second time.
 const SHOWN_MS = 2000;
 
 export function offerCopies() {
@@ -11,10 +12,11 @@ export function offerCopies() {
 }
 
 // Only pages from this machine or over HTTPS may write the clipboard; elsewhere the text is selected, to be copied by hand.
-async function copy(button, input) {
-  input.select();
+async function copy(button, source) {
+  if (source.select) source.select();
+  else getSelection().selectAllChildren(source);
   try {
-    await navigator.clipboard.writeText(input.value);
+    await navigator.clipboard.writeText(source.value ?? source.textContent);
     showBriefly(button, "Copied");
   } catch {
     showBriefly(button, "Press Ctrl+C");
@@ -22,9 +24,7 @@ async function copy(button, input) {
 }
 
 function showBriefly(button, text) {
-  const label = button.textContent;
-  button.textContent = text;
-  setTimeout(() => {
-    button.textContent = label;
-  }, SHOWN_MS);
+  const label = [...button.childNodes];
+  button.replaceChildren(text);
+  setTimeout(() => button.replaceChildren(...label), SHOWN_MS);
 }

@@ -7,16 +7,19 @@ const ENDED = ["succeeded", "failed", "cancelled"];
 export function follow(box, first, onData) {
   const model = new Model(first);
   const refresh = atMostEvery(PAUSE_MS, () => box.querySelector("#live")?.dispatchEvent(new Event("refresh")));
+  const relist = atMostEvery(2 * PAUSE_MS, () => document.getElementById("log-lines")?.dispatchEvent(new Event("refresh")));
   const redraw = atMostEvery(PAUSE_MS, () => onData(model.data()));
   box.addEventListener("htmx:afterSwap", () => announce(box.querySelector("#live .big")?.textContent ?? ""));
   const source = new EventSource(box.dataset.events);
   source.addEventListener("progress", (event) => {
     if (model.add(JSON.parse(event.data))) redraw();
     refresh();
+    relist();
   });
   source.addEventListener("state", (event) => {
     if (ENDED.includes(JSON.parse(event.data).state)) source.close();
     refresh();
+    relist();
   });
 }
 
@@ -39,7 +42,7 @@ class Model {
   add({ step, facts }) {
     if (facts?.disagreement !== undefined) return this.addDisagreement(facts);
     if (facts?.rate !== undefined && facts.accuracy_drop !== undefined) return this.addCell(facts);
-    if (facts?.rate !== undefined) return this.addTried(facts);
+    if (facts?.rate !== undefined && this.baseline !== null) return this.addTried(facts);
     if (step === "confirm" && facts?.accuracy_drop !== undefined && this.baseline !== null) return this.addMeasured(facts);
     return false;
   }
@@ -60,14 +63,13 @@ class Model {
 
   addTried(facts) {
     const label = facts.group ? `${facts.group} at ${rate(100 * facts.rate)} %` : "candidate";
-    const point = { label, saving: 100 * facts.memory_saving, accuracy: 100 * facts.accuracy };
+    const point = { label, saving: 100 * facts.memory_saving, drop: 100 * (this.baseline - facts.accuracy) };
     this.tried.set(JSON.stringify(point), point);
     return true;
   }
 
   addMeasured(facts) {
-    const accuracy = 100 * (this.baseline - facts.accuracy_drop);
-    const point = { label: "confirmation images", saving: 100 * facts.memory_saving, accuracy };
+    const point = { label: "confirmation images", saving: 100 * facts.memory_saving, drop: 100 * facts.accuracy_drop };
     this.measured.set(facts.memory_saving, point); // of several looks at a candidate the last
     return true;
   }
@@ -80,14 +82,15 @@ class Model {
     }));
     const tried = [...this.tried.values()];
     const measured = [...this.measured.values()];
-    return { robustness, steps: [], tried, measured, confirmed: [], not_proven: [], not_confirmed: [], lines: this.withFloor() };
+    return { robustness, steps: [], tried, measured, confirmed: [], not_proven: [], not_confirmed: [], delivered: null, lines: this.withLimit() };
   }
 
-  withFloor() {
+  // The budget on the scale of what is lost, once the original is measured.
+  withLimit() {
     const { allowed_drop: allowed, min_accuracy: lowest } = this.lines;
-    const floors = lowest === null ? [] : [lowest];
-    if (this.baseline !== null && allowed !== null) floors.push(100 * this.baseline - allowed);
-    return { ...this.lines, floor: floors.length ? Math.max(...floors) : null };
+    const limits = allowed === null ? [] : [allowed];
+    if (this.baseline !== null && lowest !== null) limits.push(100 * this.baseline - lowest);
+    return { ...this.lines, most_lost: limits.length ? Math.min(...limits) : null };
   }
 }
 

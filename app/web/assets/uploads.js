@@ -1,147 +1,176 @@
-// Large files in parts, so that one that fails is sent again alone; without this script the form sends them whole.
-const TRIES = 4;
-const WAIT_MS = 1000;
-const AT_ONCE = 3;
-const ADDRESSES_AT_ONCE = 32;
+// Files of forms, sent in parts that can be paused and resumed; without this script the form sends them whole.
+import { Transfer } from "./transfer.js";
+
+const CHECKPOINTS = /\.(pth|pt|safetensors|ckpt|bin|pth\.tar)$/i;
+
+const STOPPED = ["paused", "failed"];
 
 export function sendInParts(form) {
+  const running = new Map(); // by input
+  const choosesAtOnce = form.querySelector("[data-into]") !== null;
   // A browser that comes back to this page may show it as it was left.
   addEventListener("pageshow", () => enable(form, true));
+  form.addEventListener("change", ({ target }) => {
+    if (!target.matches("input[type=file]")) return;
+    running.get(target)?.transfer.discard(); // of the file that was chosen before
+    if (choosesAtOnce) begin(form, target, running);
+  });
+  if (choosesAtOnce) acceptDrops(form);
   form.addEventListener("submit", async (event) => {
-    const inputs = [...form.querySelectorAll("input[type=file]")].filter((input) => input.files.length);
-    if (!inputs.length) return;
+    for (const input of form.querySelectorAll("input[type=file]")) {
+      const entry = running.get(input);
+      if (!entry && input.files.length) begin(form, input, running);
+      if (entry && STOPPED.includes(entry.transfer.state)) go(entry, form, input, running);
+    }
+    if (!running.size) return;
     event.preventDefault();
     enable(form, false);
-    try {
-      for (const input of inputs) await sendOne(form, input);
-      if (!form.querySelector("[data-into]")) return location.assign("/uploads");
-      enable(form, true); // or the button that was pressed would not be sent
-      form.requestSubmit(event.submitter);
-      enable(form, false);
-    } catch (error) {
-      showProgress(form, error.message, 0);
-      enable(form, true);
-    }
+    const isSent = await allSent(running);
+    enable(form, true); // or the button that was pressed would not be sent
+    if (!isSent) return;
+    if (!choosesAtOnce) return location.assign("/uploads");
+    form.requestSubmit(event.submitter);
+    enable(form, false);
+  });
+}
+
+// Whether everything has arrived; false as soon as something is paused, discarded or has failed.
+async function allSent(running) {
+  while (running.size) {
+    const [{ ended }] = running.values();
+    if (!(await ended)) return false;
+  }
+  return true;
+}
+
+function begin(form, input, running) {
+  const file = input.files[0];
+  if (!file) return;
+  const kind = input.dataset.kind ?? form.elements[input.dataset.kindFrom].value;
+  const box = input.closest(".field").querySelector(".sent") ?? form.querySelector(".sent");
+  const entry = {};
+  const transfer = new Transfer(file, kind, form.elements.form_token.value, (one) => {
+    show(box, one, () => go(entry, form, input, running));
+    if (one.state === "discarded") running.delete(input);
+  });
+  entry.transfer = transfer;
+  running.set(input, entry);
+  if (input.dataset.into) input.value = ""; // its file is the script's now, and another may be chosen
+  go(entry, form, input, running);
+}
+
+function go(entry, form, input, running) {
+  entry.ended = entry.transfer.run().then(() => {
+    if (entry.transfer.state !== "done") return false;
+    running.delete(input);
+    if (input.dataset.into) choose(form.elements[input.dataset.into], entry.transfer.upload);
+    else input.value = "";
+    return true;
   });
 }
 
 function enable(form, isEnabled) {
-  for (const button of form.querySelectorAll("button")) button.disabled = !isEnabled;
-}
-
-async function sendOne(form, input) {
-  const file = input.files[0];
-  const kind = input.dataset.kind ?? form.elements[input.dataset.kindFrom].value;
-  const token = form.elements.form_token.value;
-  const announced = { kind, name: file.name, size_bytes: file.size };
-  const upload = await send("POST", "/uploads/begin", token, JSON.stringify(announced), "application/json");
-  const sent = new Map();
-  const onProgress = (number, bytes) => {
-    sent.set(number, bytes);
-    const done = [...sent.values()].reduce((sum, some) => sum + some, 0);
-    showProgress(form, `${file.name}: ${share(done, file.size)}`, done / file.size);
-  };
-  await sendParts(upload, file, token, onProgress);
-  showProgress(form, `${file.name} is uploaded; completing.`, 1);
-  await send("POST", `/uploads/${upload.id}/complete`, token);
-  if (input.dataset.into) choose(form.elements[input.dataset.into], upload.id, file.name);
-  input.value = "";
-}
-
-// Several at a time: while one part waits for its answer, the line carries others.
-async function sendParts(upload, file, token, onProgress) {
-  const direct = { isPossible: true };
-  for (let first = 1; first <= upload.parts; first += ADDRESSES_AT_ONCE) {
-    const count = Math.min(ADDRESSES_AT_ONCE, upload.parts - first + 1);
-    const numbers = Array.from({ length: count }, (_, index) => first + index);
-    const addresses = await addressesOf(upload, numbers, token, direct);
-    const sendNext = async () => {
-      for (let number = numbers.shift(); number; number = numbers.shift()) {
-        const start = (number - 1) * upload.part_bytes;
-        const part = file.slice(start, start + upload.part_bytes);
-        const onPart = (bytes) => onProgress(number, bytes);
-        if (await sendDirectly(addresses.get(number), part, direct, onPart)) continue;
-        await sendPart(`/uploads/${upload.id}/parts/${number}`, token, part, onPart);
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, sendNext));
+  for (const button of form.querySelectorAll("button")) {
+    if (!button.closest(".sent")) button.disabled = !isEnabled;
   }
 }
 
-// Where storage takes parts itself; nowhere where this browser could not reach it before.
-async function addressesOf(upload, numbers, token, direct) {
-  if (!direct.isPossible) return new Map();
-  const body = JSON.stringify({ numbers });
-  const { items } = await send("POST", `/uploads/${upload.id}/part-urls`, token, body, "application/json");
-  return new Map(items.map(({ number, url }) => [number, url]));
+function choose(select, upload) {
+  const known = [...select.options].find(({ value }) => value === upload.id);
+  if (known) known.selected = true;
+  else select.append(new Option(upload.name, upload.id, true, true));
+  select.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
-async function sendDirectly(address, part, direct, onProgress) {
-  if (!address || !direct.isPossible) return false;
-  try {
-    await send("PUT", address, null, part, "application/octet-stream", null, onProgress);
-    return true;
-  } catch {
-    direct.isPossible = false; // out of reach, or it does not allow this page; the server takes parts, too
-    return false;
-  }
+const TEXTS = {
+  sending: (one) => `${one.file.name}: ${share(one.done, one.file.size)}`,
+  paused: (one) => `${one.file.name}: paused at ${share(one.done, one.file.size)}`,
+  completing: (one) => `${one.file.name} is uploaded; completing.`,
+  done: (one) => `${one.file.name} is uploaded.`,
+  failed: (one) => `${one.file.name}: ${one.message}`,
+  discarded: () => "",
+};
+
+function show(box, transfer, resume) {
+  const { state } = transfer;
+  box.hidden = state === "discarded";
+  box.querySelector("progress").value = transfer.file.size ? transfer.done / transfer.file.size : 1;
+  const status = box.querySelector("p");
+  status.textContent = TEXTS[state](transfer);
+  if (box.dataset.state === state && box.transfer === transfer) return;
+  box.dataset.state = state;
+  box.transfer = transfer;
+  const focused = box.contains(document.activeElement);
+  box.querySelector(".actions")?.remove();
+  const buttons = document.createElement("div");
+  buttons.className = "actions";
+  if (state === "sending") buttons.append(button("Pause", transfer, () => transfer.pause()));
+  if (state === "paused") buttons.append(button("Resume", transfer, resume));
+  if (state === "failed") buttons.append(button("Try again", transfer, resume));
+  if (["sending", "paused", "failed"].includes(state)) buttons.append(button("Discard", transfer, () => transfer.discard()));
+  if (buttons.childElementCount) box.append(buttons);
+  if (focused) buttons.querySelector("button")?.focus();
 }
 
-async function sendPart(address, token, part, onProgress) {
-  const digest = await sha256(part);
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await send("PUT", address, token, part, "application/octet-stream", digest, onProgress);
-    } catch (error) {
-      if (error.isFinal || attempt === TRIES) throw error;
-      await new Promise((resolve) => setTimeout(resolve, WAIT_MS * 2 ** attempt));
-    }
-  }
+function button(label, { file }, act) {
+  const one = document.createElement("button");
+  one.type = "button";
+  one.className = "small";
+  one.dataset.act = label.toLowerCase();
+  one.append(label, hidden(` ${file.name}`));
+  one.addEventListener("click", act);
+  return one;
 }
 
-// XMLHttpRequest, because fetch does not tell how much was sent.
-function send(method, address, token, body, type, digest, onProgress) {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open(method, address);
-    request.responseType = "json";
-    if (token) {
-      request.setRequestHeader("X-Form-Token", token);
-      request.setRequestHeader("Accept", "application/json");
-    }
-    if (type) request.setRequestHeader("Content-Type", type);
-    if (digest) request.setRequestHeader("X-Content-Sha256", digest);
-    if (onProgress) request.upload.onprogress = (event) => onProgress(event.loaded);
-    request.onerror = () => reject(new Error("The server does not answer. Submit the form again."));
-    request.onload = () => {
-      if (request.status < 300) return resolve(request.response);
-      const detail = request.status === 401 ? "The session has ended; sign in again." : request.response?.detail;
-      const error = new Error(detail ?? `The server answered with status ${request.status}.`);
-      error.isFinal = request.status >= 400 && request.status < 500;
-      reject(error);
-    };
-    request.send(body);
-  });
-}
-
-// Only pages from this machine or over HTTPS may compute digests; the server checks lengths in any case.
-async function sha256(part) {
-  if (!globalThis.crypto?.subtle) return null;
-  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", await part.arrayBuffer()));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function choose(select, id, name) {
-  select.append(new Option(name, id, true, true));
-}
-
-function showProgress(form, message, done) {
-  const box = form.querySelector(".sent");
-  box.hidden = false;
-  box.querySelector("progress").value = done;
-  box.querySelector("p").textContent = message;
+function hidden(text) {
+  const span = document.createElement("span");
+  span.className = "hidden";
+  span.textContent = text;
+  return span;
 }
 
 function share(sent, size) {
   return size ? `${Math.floor((100 * sent) / size)} %` : "sent";
+}
+
+// Files may be dropped on the field that they are for, or anywhere on the page: then their names tell where they belong.
+function acceptDrops(form) {
+  addEventListener("dragover", (event) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    mark(form, event.target.closest?.(".field.file"));
+  });
+  addEventListener("dragleave", (event) => event.relatedTarget ?? mark(form, null));
+  addEventListener("drop", (event) => {
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (!files.length) return;
+    event.preventDefault();
+    mark(form, null);
+    const field = event.target.closest?.(".field.file");
+    const isFolder = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()?.isDirectory === true);
+    files.forEach((file, at) => put(form, field && files.length === 1 ? field : fieldFor(form, file), file, isFolder[at]));
+  });
+}
+
+function mark(form, field) {
+  for (const one of form.querySelectorAll(".field.file")) one.classList.toggle("over", one === field);
+}
+
+function fieldFor(form, file) {
+  const into = CHECKPOINTS.test(file.name) ? "checkpoint_id" : "dataset_id";
+  return form.querySelector(`input[data-into=${into}]`).closest(".field.file");
+}
+
+function put(form, field, file, isFolder) {
+  const box = field.querySelector(".sent");
+  if (isFolder) {
+    box.hidden = false;
+    box.querySelector("p").textContent = `${file.name} is a folder: pack it as .zip or .tar, and drop that.`;
+    return;
+  }
+  const input = field.querySelector("input[type=file]");
+  const chosen = new DataTransfer();
+  chosen.items.add(file);
+  input.files = chosen.files;
+  input.dispatchEvent(new Event("change", { bubbles: true }));
 }

@@ -116,3 +116,29 @@ def test_a_report_of_a_disagreement_has_no_accuracy_and_is_drawn() -> None:
     assert drawn.lines.floor == pytest.approx(97)
     assert (len(drawn.confirmed), len(drawn.not_confirmed)) == (1, 1)
     assert drawn.robustness == chart_data.of_report(sample_report()).robustness
+
+
+def test_the_chart_has_bounds_limits_and_what_is_delivered_on_one_scale() -> None:
+    report = sample_report()
+    drawn = chart_data.of_report(report, lambda point: ("1.5", "/x") if point.rates else ("", ""))
+    (confirmed,) = drawn.confirmed
+    assert confirmed.drop == pytest.approx(100 * (report.curve[5].confirmed_drop or 0))
+    assert confirmed.bound is None
+    assert [point.limit for point in drawn.steps[:2]] == ["", "1.5"]
+    assert drawn.lines.most_lost == pytest.approx(3)
+    assert drawn.delivered is not None
+    assert drawn.delivered.label == "delivered model"  # no point of the curve is of its size
+    sized = report.model_copy(
+        update={"pruned": report.pruned.model_copy(update={"parameter_bytes": report.curve[5].parameter_bytes})}
+    )
+    drawn = chart_data.of_report(sized)
+    assert drawn.delivered is not None
+    assert drawn.delivered.drop == pytest.approx(1.89)
+    assert drawn.delivered.bound == pytest.approx(2.46)
+    assert drawn.confirmed[0].bound == pytest.approx(2.46)  # an older report has it beside the curve
+
+
+def test_a_lowest_accuracy_is_a_limit_of_what_may_be_lost() -> None:
+    lines = chart_data.budget_lines({"min_accuracy": 0.92}, None)
+    assert lines.most_lost is None
+    assert chart_data.of_events(events(*progress()), lines).lines.most_lost == pytest.approx(100 * (BASELINE - 0.92))

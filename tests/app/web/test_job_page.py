@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.catalog.states import UploadKind
 from app.jobs.states import JobState
+from app.teams.scopes import Scope
 from primesvt_client.facts import ProblemFacts
 from primesvt_client.presets import DEFAULT_PRESET
 from primesvt_client.verdicts import VERDICTS
 from primesvt_core.report.schema import Report
 from primesvt_core.types import Verdict
 from tests.support.browsing import attributes, codes, forms_of, get, post, text_of
-from tests.support.dashboard import Dashboard, sample_report
+from tests.support.dashboard import Dashboard, Team, sample_report
+from tests.support.finished_runs import finished_on
 from tests.support.old_reports import version_1
 
 
@@ -30,8 +34,8 @@ def chart_data(page: str) -> dict[str, Any]:
 
 def cells(page: str, table: str) -> list[list[str]]:
     """Cells of a table's rows."""
-    body = page.split(f'<table id="{table}">', 1)[1].split("</table>", 1)[0]
-    return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in body.split("<tr>")[2:]]
+    body = page.split(f'<table id="{table}"', 1)[1].split("</table>", 1)[0]
+    return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.split(r"<tr[^>]*>", body)[2:]]
 
 
 def test_a_finished_job_shows_its_result_in_figures_tables_and_charts(board: Dashboard) -> None:
@@ -50,9 +54,10 @@ def test_a_finished_job_shows_its_result_in_figures_tables_and_charts(board: Das
     assert chart_data(text)["lines"]["allowed_drop"] == pytest.approx(3)
     assert chart_data(text)["lines"]["target"] == pytest.approx(25)
     steps = cells(text, "steps-table")
-    assert [row[-1] for row in steps[-2:]] == ["confirmed", "not confirmed"]
+    assert [row[5] for row in steps[-2:]] == ["confirmed", "not confirmed"]
     assert len(steps) == len(report.curve)
-    assert len(cells(text, "robustness-table")) == len(report.profile)
+    losses = [cell for row in cells(text, "robustness-table") for cell in row[:-1]]
+    assert len(losses) == len(report.profile)
     assert text_of(text, "data-line", "allowed_drop") == "3.00 points"
     assert text_of(text, "data-setting", "min_memory_saving") == "25.00 %"
     assert DEFAULT_PRESET in text_of(text, "data-setting", "preset")
@@ -69,7 +74,7 @@ def test_candidates_of_a_search_by_divergence_have_no_group_and_are_not_called_o
     team, report = board.team(), sample_report()
     curve = tuple(point.model_copy(update={"group": None}) for point in report.curve)
     job = board.succeeded(team, report=report.model_copy(update={"curve": curve}))
-    names = [row[0] for row in cells(get(board, team, f"/jobs/{job.id}").text, "steps-table")]
+    names = [row[0].split(" ")[0] for row in cells(get(board, team, f"/jobs/{job.id}").text, "steps-table")]
     assert names == ["original", *["candidate"] * (len(curve) - 1)]
 
 
@@ -133,6 +138,8 @@ def test_a_report_of_version_1_is_shown_without_what_it_lacks(board: Dashboard) 
     assert "2.46 points" in text_of(text, "data-figure", "accuracy_drop")
     assert 'id="report-unreadable"' not in text
     assert 'data-figure="macs"' not in text
+    assert 'data-measured="energy"' not in text
+    assert "energy" in text_of(text, "id", "absent")
 
 
 def test_a_running_job_shows_its_step_and_what_it_measured(board: Dashboard) -> None:
@@ -146,7 +153,7 @@ def test_a_running_job_shows_its_step_and_what_it_measured(board: Dashboard) -> 
     assert f"/jobs/{job.id}/cancel" in forms_of(text)
     assert 'id="memory-figure"' in text
     assert 'id="memory-table"' not in text  # nothing was searched yet
-    assert len(cells(text, "robustness-table")) == 24
+    assert len([cell for row in cells(text, "robustness-table") for cell in row[:-1] if "." in cell]) == 24
     live = get(board, team, f"/jobs/{job.id}/live", {"HX-Request": "true"})
     assert attributes(live.text, "data-done") == ["24"]
     assert "hx-refresh" not in live.headers
@@ -164,9 +171,145 @@ def test_waiting_failed_and_repeated_jobs_say_why_and_what_to_do(board: Dashboar
     assert codes(text) == ["baseline_near_chance"]
     assert f"/jobs/{failed.id}/retry" in forms_of(text)
     assert '<li class="stopped" data-step="sort">' in text
+    assert f"/new?like={failed.id}&amp;change=class_order" in text
     again, claim = board.running(team, reports=3)
     board.jobs.release(claim, ProblemFacts(code="worker_lost", detail="the child died"))
     assert "the child died" in get(board, team, f"/jobs/{again.id}").text
+
+
+def test_files_stand_in_the_order_of_use_and_come_as_one(board: Dashboard) -> None:
+    team = board.team()
+    job = board.succeeded(team, more={"report.html": b"<b>read me</b>"})
+    text = get(board, team, f"/jobs/{job.id}").text
+    names = [re.sub(r"<[^>]+>", "", row[0].split("<br>")[0]) for row in cells(text, "downloads-table")]
+    assert names == ["model.safetensors", "report.html", "report.json", "layers.csv", "figures/robustness.png"]
+    assert f'id="bundle" href="/api/v1/jobs/{job.id}/bundle"' in text
+    assert f'src="/jobs/{job.id}/report"' in text
+
+
+def test_the_report_is_shown_in_a_sandbox_to_its_team_alone(board: Dashboard) -> None:
+    team, hostile = board.team(), b"<script>alert(1)</script>"
+    job = board.succeeded(team, more={"report.html": hostile})
+    shown = get(board, team, f"/jobs/{job.id}/report")
+    policy = shown.headers["content-security-policy"]
+    assert (shown.status_code, shown.content, shown.headers["content-type"]) == (
+        200,
+        hostile,
+        "text/html; charset=utf-8",
+    )
+    assert policy.startswith("sandbox; default-src 'none'")
+    assert "script-src" not in policy
+    assert "allow-" not in policy
+    page = get(board, team, f"/jobs/{job.id}")
+    assert "frame-src 'self'" in page.headers["content-security-policy"]
+    assert " sandbox loading=lazy" in page.text.replace('"', "")
+    without = board.succeeded(team)
+    assert get(board, team, f"/jobs/{without.id}/report").status_code == 404
+    assert "<iframe" not in get(board, team, f"/jobs/{without.id}").text
+    for address in (f"/jobs/{job.id}", f"/jobs/{job.id}/report", f"/jobs/{job.id}/log"):
+        assert get(board, board.team("others"), address).status_code == 404
+
+
+def test_points_of_the_curve_lead_to_another_budget(board: Dashboard) -> None:
+    team = board.team()
+    elsewhere = board.succeeded(team)  # of another version: it is searched anew
+    text = get(board, team, f"/jobs/{elsewhere.id}").text
+    offered = attributes(text, "data-take")
+    assert len(offered) == len(sample_report().curve) - 1  # all but the original
+    assert f"/new?like={elsewhere.id}&amp;max_accuracy_drop={offered[0]}" in text
+    assert chart_data(text)["delivered"]["bound"] == pytest.approx(2.46)
+    here = finished_on(board, team)
+    text = get(board, team, f"/jobs/{here}?max_accuracy_drop=2.75").text
+    assert f"/jobs/{here}?max_accuracy_drop={attributes(text, 'data-take')[0]}#another-budget" in text
+    assert 'name="max_accuracy_drop" value="2.75"' in text
+    assert "data-take" not in get(board, reading_only(board, team), f"/jobs/{here}").text
+
+
+def reading_only(board: Dashboard, team: Team) -> Team:
+    key = board.services.keys.create(team.id, "reads", frozenset({Scope.JOBS_READ, Scope.ARTIFACTS_READ}))
+    principal = board.services.keys.authenticate(key.secret)
+    return replace(team, secret=key.secret, session=board.services.sessions.open(principal))
+
+
+def test_a_job_says_who_submitted_it_and_how_it_is_made_again(board: Dashboard) -> None:
+    team = board.team()
+    files = {kind: board.ready(team, kind, f"{kind}.bin").id for kind in UploadKind}
+    fields = {
+        "checkpoint_id": files[UploadKind.CHECKPOINT],
+        "dataset_id": files[UploadKind.DATASET],
+        "max_accuracy_drop": "2",
+    }
+    address = post(board, team, "/new", fields).headers["location"]
+    text = get(board, team, address).text
+    key = board.services.keys.authenticate(team.secret)
+    assert f"<span data-submitter>{key.name}</span>" in text
+    assert text_of(text, "id", "job-id") == address.removeprefix("/jobs/")
+    assert text_of(text, "id", "command").startswith(
+        "primesvt submit checkpoint.bin --data dataset.bin --max-accuracy-drop 0.02"
+    )
+    finished = get(board, team, f"/jobs/{board.succeeded(team).id}").text
+    assert "b" * 64 in finished
+    assert text_of(finished, "data-version", "primesvt") == "0.1.0"
+
+
+def test_the_log_is_fetched_again_while_a_job_runs(board: Dashboard) -> None:
+    team = board.team()
+    job, _ = board.running(team, reports=12)
+    assert f'hx-get="/jobs/{job.id}/log"' in get(board, team, f"/jobs/{job.id}").text
+    log = get(board, team, f"/jobs/{job.id}/log").text
+    assert f'hx-get="/jobs/{job.id}/log"' in log
+    assert log.index("accuracy") < log.index("Queued")  # newest first
+
+
+HOSTILE = "\"><script>alert(1)</script>'{{7*7}}"
+
+
+def test_names_from_elsewhere_stay_texts(board: Dashboard) -> None:
+    team, report = board.team(), sample_report(class_name=HOSTILE, notes=(HOSTILE,))
+    odd = report.model_copy(
+        update={
+            "layers": (report.layers[0].model_copy(update={"name": HOSTILE}), *report.layers[1:]),
+            "curve": tuple(
+                one.model_copy(update={"group": one.group and HOSTILE, "rates": {HOSTILE: 0.5}}) for one in report.curve
+            ),
+            "profile": tuple(one.model_copy(update={"group": HOSTILE}) for one in report.profile),
+            "environment": {HOSTILE: HOSTILE},
+            "pruned": report.pruned.model_copy(update={"firing_rates": {HOSTILE: 2.5}}),
+        }
+    )
+    job = board.succeeded(team, HOSTILE, odd)
+    text = get(board, team, f"/jobs/{job.id}").text
+    assert "<script>alert" not in text
+    assert "49" not in text_of(text, "data-job", job.id)
+    failed = board.failed(team, HOSTILE, HOSTILE, HOSTILE)
+    assert "<script>alert" not in get(board, team, f"/jobs/{failed.id}").text
+
+
+def test_a_report_of_nothing_is_shown(board: Dashboard) -> None:
+    team, report = board.team(), sample_report()
+    none = {
+        "parameters": 0,
+        "parameter_bytes": 0,
+        "macs": 0,
+        "spikes_per_image": 0.0,
+        "firing_rates": {"a": 0.0},
+        "samples": 0,
+    }
+    figures = report.baseline.model_copy(update=none)
+    layer = report.layers[0].model_copy(update={"parameter_bytes_before": 0, "parameter_bytes_after": 4})
+    empty = report.model_copy(
+        update={
+            "baseline": figures, "pruned": figures.model_copy(update={"parameter_bytes": 4}), "layers": (layer,),
+            "curve": (),
+            "profile": (), "groups": (), "time_steps": (), "timings": {}, "assumptions": (), "environment": {},
+            "classes": (report.classes[0].model_copy(update={"images": 0}),),
+            "confirmation": report.confirmation.model_copy(update={"samples": 0, "candidates": 0}),
+        }
+    )  # fmt: skip
+    job = board.succeeded(team, report=empty)
+    page = get(board, team, f"/jobs/{job.id}")
+    assert page.status_code == 200
+    assert "latency" in text_of(page.text, "id", "absent")
 
 
 def test_buttons_cancel_retry_and_delete(board: Dashboard) -> None:

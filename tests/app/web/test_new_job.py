@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from app.catalog.states import UploadKind
+from app.web import form_fields
+from primesvt_client.facts import CheckpointFacts
 from primesvt_client.spec_types import LARGEST
-from tests.support.browsing import attributes, get, post
+from tests.support.browsing import attributes, forms_of, get, post, text_of
 from tests.support.dashboard import Dashboard
 
 
@@ -73,3 +77,53 @@ def test_the_form_says_what_is_wrong_and_keeps_what_was_typed_and_sent(board: Da
     assert "min_memory_saving" in attributes(beyond, "data-error")
     empty = post(board, team, "/new").text
     assert "" in attributes(empty, "data-error")  # no limit of the budget: the fault of no single field
+
+
+def test_an_address_fills_the_form_in_and_says_what_is_to_be_changed(board: Dashboard) -> None:
+    team = board.team()
+    job = board.queued(team)
+    text = get(board, team, f"/new?like={job.id}&batch_size=12&change=batch_size&name=x&form_token=y").text
+    assert re.search(r'id="batch_size"[^>]*value="12"[^>]*autofocus', text, re.S)
+    assert '<details class="card" open' in text
+    assert board.form_token(team) in text
+    assert get(board, team, "/new?max_accuracy_drop=%00&change=%00&rates=" + "9" * 5000).status_code == 200
+
+
+def test_every_input_has_plain_words_beside_it() -> None:
+    assert [entry.name for entry in (*form_fields.FIELDS, *form_fields.policy_fields()) if not entry.hint] == []
+
+
+def test_the_example_is_one_click_from_an_empty_team(board: Dashboard) -> None:
+    team = board.team()
+    for address in ("/", "/new"):
+        assert "/new/example" in forms_of(get(board, team, address).text)
+    sent = post(board, team, "/new/example", {"submission": "first"})
+    assert sent.status_code == 303
+    assert post(board, team, "/new/example", {"submission": "first"}).headers["location"] == sent.headers["location"]
+    job = board.services.jobs.get(team.id, sent.headers["location"].removeprefix("/jobs/"))
+    assert job.spec["budget"]["max_accuracy_drop"] == 0.03
+    uploads = board.services.catalog.search(team.id).items
+    assert {upload.name for upload in uploads} == {"spikformer-digits.pth.tar", "digits.npz"}
+    assert len(board.services.audit.search(team.id, action="upload.create").items) == 2
+    assert post(board, team, "/new/example", is_ours=False).status_code == 403
+
+
+def test_the_recognised_model_stands_beside_the_form_with_its_layers(board: Dashboard) -> None:
+    team = board.team()
+    layers = ({"name": "<b>fc1", "group": "mlp", "shape": [8, 4], "parameter_bytes": 2048}, {"of": "another version"})
+    facts = CheckpointFacts(family="spikformer", title="Spikformer", parameters=8, parameter_bytes=2048, layers=layers)
+    checkpoint = board.ready(team, UploadKind.CHECKPOINT, "m.pth", facts)
+    text = post(board, team, "/new/preflight", {"checkpoint_id": checkpoint.id}).text
+    assert attributes(text, "data-recognised") == ["checkpoint_id"]
+    shown = text_of(text, "id", f"layers-of-{checkpoint.id}")
+    assert "2 layers" in shown
+    assert "<b>fc1 mlp 8\u00d74 2.00 KiB" in shown
+    assert 'hx-trigger="every' not in text
+    waiting = board.upload(team, UploadKind.DATASET, "d.npz")
+    text = post(board, team, "/new/preflight", {"checkpoint_id": checkpoint.id, "dataset_id": waiting.id}).text
+    assert 'hx-trigger="every' in text
+    board.refused(team, "bad.pth", "unsafe_pickle", "it holds <i>code</i>")
+    bad = board.services.catalog.search(team.id, UploadKind.CHECKPOINT).items[0]
+    assert "it holds &lt;i&gt;code" in post(board, team, "/new/preflight", {"checkpoint_id": bad.id}).text
+    theirs = post(board, board.team("theirs"), "/new/preflight", {"checkpoint_id": checkpoint.id}).text
+    assert attributes(theirs, "data-recognised") == []
