@@ -11,6 +11,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from app.api import (
     artifacts,
     audit,
+    datasets,
     events,
     jobs,
     keys,
@@ -67,7 +68,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app.state.readiness = readiness(services)
     app.state.metrics = Metrics(ServiceStats(services.database, services.workers))
     problem.install(app)
-    for noun in (jobs, uploads, events, artifacts, webhooks, teams, members, keys, audit, workers, meta):
+    for noun in (jobs, uploads, datasets, events, artifacts, webhooks, teams, members, keys, audit, workers, meta):
         app.include_router(noun.router)
     mount(app)
     app.add_middleware(FairRequestsMiddleware)

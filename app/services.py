@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.catalog.service import CatalogService
 from app.db import Database, connect
+from app.jobs.datasets import DatasetService
 from app.jobs.results import ResultService
 from app.jobs.service import JobService
 from app.preflight import PreflightService
@@ -48,6 +49,7 @@ class Services:
     limiter: RateLimiter
     provider: Provider | None
     catalog: CatalogService
+    datasets: DatasetService
     jobs: JobService
     results: ResultService
     webhooks: WebhookService
@@ -83,6 +85,7 @@ def assemble(settings: Settings, notifier: Notifier | None = None) -> Services:
         limiter=RateLimiter(settings),
         provider=Provider(settings) if settings.oidc_issuer else None,
         catalog=CatalogService(database, store, notifier, settings, admission),
+        datasets=DatasetService(database, settings),
         webhooks=WebhookService(database, settings),
         jobs=jobs,
         results=ResultService(database),
