@@ -152,9 +152,10 @@ def _loading() -> Iterator[str]:
 
 
 def _limits(report: Report) -> Iterator[str]:
-    yield "- The promise is about images like those of the data set, and about their mean: single classes may lose more."
+    yield "- The promise is about images like those of the data set, and about their mean: a class may lose more."
     for each in report.worst_classes(3):
-        yield f"- {escaped(each.name)}: {each.right_before:,} of {each.images:,} images right before, {each.right_after:,} after."
+        right = f"{each.right_before:,} of {each.images:,} images right before, {each.right_after:,} after"
+        yield f"- {escaped(each.name)}: {right}."
     yield "- Nothing was measured on other data, nor on hardware other than that of the report."
     for note in report.notes:
         yield f"- {escaped(note)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from app.settings import Settings
 from app.teams.service import TeamService
 from app.workers.records import WorkerState
 from app.workers.service import WorkerService
+from tests.support.page_blocks import blocks, commands
 
 WRONG_INPUT = 2
 
@@ -70,3 +72,16 @@ def test_a_data_set_is_added_listed_offered_and_removed(database: Database, tmp_
 def test_it_is_clear_which_teams_are_meant(arguments: list[str], told: str, database: Database, tmp_path: Path) -> None:
     run("add", "digits", str(tmp_path / "digits.npz"), *arguments, "--wait", "0", status=WRONG_INPUT)
     assert json.loads(run("list", "--json")) == []
+
+
+def test_the_page_s_commands_do_what_it_says(database: Database, tmp_path: Path) -> None:
+    """docs/how-to/data-sets.md, with a file of this test."""
+    for name in ("vision", "robotics"):
+        TeamService(database).create_team(name)
+    [block] = [block for block in blocks() if block.page == "docs/how-to/data-sets.md"]
+    lines = [shlex.split(line) for line in commands(block.text)]
+    assert all(line[:2] == ["primesvt", "datasets"] for line in lines)
+    for line in lines:
+        run(*(str(tmp_path / "digits.npz") if word.startswith("/srv/") else word for word in line[2:]))
+    [left] = json.loads(run("list", "--json"))
+    assert (left["name"], left["location"], left["teams"]) == ("events", "s3://data-sets/cifar10-dvs.zip", None)

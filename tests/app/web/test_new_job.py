@@ -73,3 +73,17 @@ def test_the_form_says_what_is_wrong_and_keeps_what_was_typed_and_sent(board: Da
     assert "min_memory_saving" in attributes(beyond, "data-error")
     empty = post(board, team, "/new").text
     assert "" in attributes(empty, "data-error")  # no limit of the budget: the fault of no single field
+
+
+def test_a_registered_data_set_is_chosen_without_an_upload(board: Dashboard) -> None:
+    team, others = board.team(), board.team("others")
+    checkpoint, data = board.ready(team, UploadKind.CHECKPOINT, "a.pth"), board.registered([team.id])
+    for who, count in ((team, 2), (others, 0)):  # evaluation and training data
+        page = get(board, who, "/new").text
+        assert page.count(f'value="{data}"') == count
+        assert page.count("ImageNet &lt;val&gt;") == count
+    fields = {"checkpoint_id": checkpoint.id, "dataset_id": data, "max_accuracy_drop": "3"}
+    answer = post(board, team, "/new", fields)
+    assert answer.status_code == 303, answer.text
+    assert "imagenet-val.tar" in get(board, team, answer.headers["location"]).text
+    assert f'value="{data}" selected' in get(board, team, f"/new?like={answer.headers['location'].split('/')[-1]}").text
