@@ -45,6 +45,9 @@ from worker.statements import statement
 from worker.supervisor import ChildRefused, RunTimeExceeded, supervise
 
 log = logging.getLogger(__name__)
+MODEL_CARD = "README.md"
+"""As hubs look for it."""
+
 UNKNOWN_MEDIA = "application/octet-stream"
 
 
@@ -233,4 +236,6 @@ class JobRunner:
 
 def _key(claim: JobClaim, name: str) -> str:
     # The epoch in the key: an attempt that has lost its claim never writes over its successor's files.
+    if name == MODEL_CARD:  # keys have no capitals; in a place of its own, where no file of another name can be
+        return f"artifacts/{claim.job_id}/{claim.epoch}.card/readme.md"
     return f"artifacts/{claim.job_id}/{claim.epoch}/{name}"

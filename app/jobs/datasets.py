@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
+from typing import Any
 
 from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
@@ -179,7 +180,7 @@ class DatasetService:
             return _fail_waiting(session, row, gone, ())
 
 
-def _fields(row: DatasetRow, upload: UploadRow) -> dict[str, object]:
+def _fields(row: DatasetRow, upload: UploadRow) -> dict[str, Any]:
     return {
         "id": row.id, "name": row.name, "file_name": upload.name, "size_bytes": upload.size_bytes,
         "sha256": upload.sha256, "facts": read(DataSetFacts, upload.facts), "created_at": row.created_at,
@@ -188,7 +189,7 @@ def _fields(row: DatasetRow, upload: UploadRow) -> dict[str, object]:
 
 def _registered(session: Session, row: DatasetRow, upload: UploadRow) -> RegisteredDataset:
     return RegisteredDataset(
-        **_fields(row, upload),  # type: ignore[arg-type]
+        **_fields(row, upload),
         location=row.location, state=UploadState(upload.state), problem=read(ProblemFacts, upload.problem),
         teams=None if row.all_teams else tuple(sorted(_granted(session, row.id))),
     )  # fmt: skip

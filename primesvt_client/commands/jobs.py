@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,6 +40,7 @@ from primesvt_client.states import JobState, Priority, UploadKind, UploadState, 
 if TYPE_CHECKING:
     from primesvt_client import Client
 
+REGISTERED = re.compile(r"dat_[0-9a-z]{26}")
 LISTED = 50
 ID_WIDTH = 30
 """Of a job's id, which users copy: it is never truncated."""
@@ -102,7 +104,9 @@ def submit(
 
 
 def send(client: Client, path: Path, kind: UploadKind) -> UploadView:
-    """Send a file or folder, with a bar."""
+    """Send a file or folder, with a bar; a data set that the service has already is named by its id."""
+    if REGISTERED.fullmatch(str(path)) and not path.exists():
+        return client.get_upload(str(path))
     with byte_bar(f"uploading {path.name}") as on_bytes:
         return client.upload(path, kind, on_bytes)
 

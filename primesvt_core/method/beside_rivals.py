@@ -9,7 +9,7 @@ from primesvt_core.method.limits import max_rate
 from primesvt_core.method.recovered import Compared
 from primesvt_core.method.rivals import chance_plan, uniform_rates
 from primesvt_core.method.run import Run
-from primesvt_core.types import CurvePoint
+from primesvt_core.types import CurvePoint, Plan
 
 RivalName = Literal["delivered", "uniform", "random"]
 
@@ -38,15 +38,13 @@ def measure_rivals(run: Run, point: CurvePoint) -> tuple[Rival, ...]:
     plan, form = candidates.plan(point.rates), divergences.repairing.searching
     if not plan.kept:
         return ()
-    seed, groups = candidates.spec.seed, candidates.groups
-    found = [
-        ("delivered", point.parameter_bytes, plan),
-        ("random", point.parameter_bytes, chance_plan(point.rates, groups, seed)),
-    ]
-    most = {group.name: max_rate(group.name, candidates.spec) for group in groups}
+    by_chance = chance_plan(point.rates, candidates.groups, candidates.spec.seed)
+    found: list[tuple[RivalName, int, Plan]] = [("delivered", point.parameter_bytes, plan)]
+    most = {group.name: max_rate(group.name, candidates.spec) for group in candidates.groups}
     uniform = uniform_rates(most, candidates.memory, point.parameter_bytes)
     if uniform is not None:
-        found.insert(1, ("uniform", candidates.memory(uniform), candidates.plan(uniform)))
+        found.append(("uniform", candidates.memory(uniform), candidates.plan(uniform)))
+    found.append(("random", point.parameter_bytes, by_chance))
     return tuple(
         Rival(name=name, parameter_bytes=size, compared=divergences.measure_plan(kept, form))
         for name, size, kept in found

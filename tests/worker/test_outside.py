@@ -57,6 +57,11 @@ def test_another_time_of_writing_alone_is_no_change(place: Place) -> None:
     assert place.fetched().read_bytes() == b"images"
 
 
+def other_bytes(place: Place) -> None:
+    place.path.write_bytes(b"image5")
+    os.utime(place.path, ns=(1, 1))
+
+
 def replaced_by_a_link(place: Place) -> None:
     secret = place.folder / "secret"
     secret.write_bytes(b"images")
@@ -78,7 +83,7 @@ def replaced_by_a_pipe(place: Place) -> None:
     "change",
     [
         lambda place: place.path.write_bytes(b"more images"),
-        lambda place: (place.path.write_bytes(b"image5"), os.utime(place.path, ns=(1, 1))),
+        other_bytes,
         replaced_by_a_link,
         below_a_link,
         replaced_by_a_pipe,
@@ -104,9 +109,10 @@ def test_a_worker_validates_it_as_an_upload_of_the_same_bytes(tmp_path: Path) ->
     services, team = board.services, board.team()
     path = tmp_path / "pool" / "set.zip"
     path.parent.mkdir()
-    path.write_bytes(zipped())
+    content = zipped()
+    path.write_bytes(content)
     path.chmod(0o400)
-    copy = board.upload(team, UploadKind.DATASET, "set.zip", zipped())
+    copy = board.upload(team, UploadKind.DATASET, "set.zip", content)
     found = services.datasets.add("pictures", str(path), [team.id])
     lost = services.datasets.add("lost", str(tmp_path / "pool" / "nowhere.zip"), None)
     runner = UploadRunner(services.database, services.store, board.settings, "worker", Event())
@@ -115,7 +121,7 @@ def test_a_worker_validates_it_as_an_upload_of_the_same_bytes(tmp_path: Path) ->
     copied, registered = services.catalog.get(team.id, copy.id), services.datasets.named("pictures")
     assert (registered.state, registered.facts) == (UploadState.READY, copied.facts)
     assert (registered.sha256, registered.size_bytes) == (copied.sha256, copied.size_bytes)
-    assert path.read_bytes() == zipped()
+    assert path.read_bytes() == content
     watch = DatasetWatch(services.database, board.settings, "worker", Event())
     seen = watch.look()
     assert (seen[found.id], "nowhere.zip" in seen[lost.id]) == ("", True)
