@@ -52,7 +52,7 @@ class DatasetWatch:
         """Of every registered data set why it cannot be read here; empty if it can."""
         with self.database.reading() as session:
             rows = session.execute(select(DatasetRow.id, DatasetRow.location).where(DatasetRow.removed_at.is_(None)))
-            places = dict(rows.tuples().all())
+            places: dict[str, str] = dict(rows.all())
         return {dataset: self._problem(location) for dataset, location in places.items()}
 
     def _problem(self, location: str) -> str:

@@ -13,7 +13,7 @@ from app.settings import Settings
 from app.storage import BlobMissing, BlobStore, StoreUnavailable
 from app.storage.outside import is_s3, look, read
 from worker.heartbeat import LeaseHeartbeat
-from worker.inputs import fetch_input, hash_in_thread, safe_name, wait_for, with_heartbeat
+from worker.inputs import fetch_input, hash_in_thread, safe_name, wait_for
 
 ASK = "who runs the service can put the file back, or remove the data set and register it anew"
 
@@ -65,9 +65,13 @@ def _downloaded(
     content: UploadContent, outside: Outside, settings: Settings, path: Path, heartbeat: LeaseHeartbeat
 ) -> Path:
     digest = hashlib.sha256()
-    chunks = with_heartbeat(read(outside.location, settings), heartbeat)
+    try:
+        chunks = read(outside.location, settings)
+    except (BlobMissing, StoreUnavailable) as error:
+        raise _unreadable(content, error) from error
     with path.open("wb") as file:
         while chunk := _next(chunks, content):
+            heartbeat.renew_if_due()
             file.write(chunk)
             digest.update(chunk)
     if outside.version is not None and content.sha256 != digest.hexdigest():
@@ -79,7 +83,11 @@ def _next(chunks: Iterator[bytes], content: UploadContent) -> bytes:
     try:
         return next(chunks, b"")
     except (BlobMissing, StoreUnavailable) as error:
-        raise OSError(f"this worker cannot read {_registered(content)}: {type(error).__name__}") from error
+        raise _unreadable(content, error) from error
+
+
+def _unreadable(content: UploadContent, error: Exception) -> OSError:
+    return OSError(f"this worker cannot read {_registered(content)}: {type(error).__name__}")
 
 
 def _registered(content: UploadContent) -> str:

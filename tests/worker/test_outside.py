@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 
@@ -15,7 +17,7 @@ from app.catalog.states import UploadKind, UploadState
 from app.errors import DatasetChanged
 from app.settings import Settings
 from app.storage.local import LocalStore
-from app.storage.outside import look
+from app.storage.outside import checked_location, look
 from tests.support.dashboard import Dashboard
 from tests.worker.test_inputs import Beats
 from tests.worker.test_uploads import zipped
@@ -102,6 +104,60 @@ def test_what_this_worker_cannot_see_may_be_seen_by_another(place: Place) -> Non
     with pytest.raises(OSError, match="this worker cannot read") as failed:
         place.fetched()
     assert str(place.folder) not in str(failed.value)
+
+
+class Bucket(BaseHTTPRequestHandler):
+    """An object store with one object, as far as reading goes."""
+
+    content, asked = b"", ""
+
+    def do_HEAD(self) -> None:
+        self._answer(self.content, 200)
+
+    def do_GET(self) -> None:
+        first, _, last = self.headers["Range"].removeprefix("bytes=").partition("-")
+        part = self.content[int(first) : int(last) + 1]
+        self._answer(part, 206)
+        self.wfile.write(part)
+
+    def _answer(self, part: bytes, status: int) -> None:
+        is_there = self.path == "/data-sets/vision/Digits%20%28test%29.npz"
+        self.send_response(status if is_there else 404)
+        self.send_header("Content-Length", str(len(part)))
+        self.send_header("ETag", f'"{hashlib.md5(self.content, usedforsecurity=False).hexdigest()}"')
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+def test_an_object_is_fetched_and_held_to_what_was_validated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setattr(Bucket, "content", b"images" * 1000)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Bucket) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        settings = Settings(data_dir=tmp_path / "service", s3_endpoint=f"http://127.0.0.1:{server.server_port}")
+        location = checked_location("s3://data-sets/vision/Digits (test).npz", settings)
+        seen = look(location, settings)
+        assert seen.size_bytes == 6000
+        digest = hashlib.sha256(Bucket.content).hexdigest()
+        content = UploadContent("", "Digits (test).npz", digest, Outside(location, seen.size_bytes, seen.version))
+        store = LocalStore(tmp_path / "blobs")
+        found = fetch(store, settings, content, tmp_path / "inputs", Beats())
+        assert (found.read_bytes(), found.is_symlink()) == (Bucket.content, False)
+        monkeypatch.setattr(Bucket, "content", b"others" * 1000)
+        assert look(location, settings).version != seen.version
+        with pytest.raises(DatasetChanged, match="is not what it was"):
+            fetch(store, settings, content, tmp_path / "inputs", Beats())
+        gone = replace(content, outside=Outside("s3://data-sets/gone.npz", 1, None))
+        with pytest.raises(OSError, match="this worker cannot read the registered data set") as failed:
+            fetch(store, settings, gone, tmp_path / "inputs", Beats())
+        assert "gone.npz" not in str(failed.value)
+        with pytest.raises(FileNotFoundError):
+            look("s3://data-sets/gone.npz", settings)
+        server.shutdown()
 
 
 def test_a_worker_validates_it_as_an_upload_of_the_same_bytes(tmp_path: Path) -> None:
