@@ -49,7 +49,7 @@ def front_matter(report: Report) -> dict[str, Any]:
     if report.pruned.accuracy is not None:
         found["model-index"] = [
             {
-                "name": plain(report.variant) or report.family,
+                "name": f"{report.family} ({plain(report.variant)})",
                 "results": [
                     {
                         "task": {"type": "image-classification"},
@@ -77,11 +77,10 @@ def escaped(text: str) -> str:
 
 
 def _text(report: Report) -> Iterator[str]:
-    title = escaped(report.variant) or escaped(report.family)
-    yield f"# {title}, pruned by {percent_text(report.memory_saving)}\n"
+    yield f"# {report.family} ({escaped(report.variant)}), pruned by {percent_text(report.memory_saving)}\n"
     yield (
-        f"A {escaped(report.family)} whose channels were removed by PrimeSVT {escaped(report.primesvt_version)}"
-        f" (arXiv 2606.03428). Verdict: `{report.verdict.value}`. {escaped(report.meaning)}\n"
+        f"A {report.family} whose channels were removed by PrimeSVT {report.primesvt_version} (arXiv 2606.03428)."
+        f" Verdict: `{report.verdict.value}`. {report.meaning}\n"
     )
     yield "## What was measured\n"
     yield from _measured(report)
