@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from sqlalchemy import Select, or_, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.catalog.models import DatasetRow, DatasetTeamRow, UploadRow
@@ -123,6 +124,12 @@ class DatasetService:
         if name != printable(name):
             raise Invalid(f"{name[:80]!r} is no name: give up to 200 characters that can be seen")
         found = checked_location(location, self.settings)
+        try:
+            return self._add(name, found, teams)
+        except IntegrityError:  # two at the same time
+            raise Conflict(f"there is a data set {name} already; choose another name, or remove it first") from None
+
+    def _add(self, name: str, found: str, teams: Collection[str] | None) -> RegisteredDataset:
         with self.database.session() as session:
             add_own_team(session)
             old = session.scalar(_live(name))

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from app.errors import Invalid
 from app.settings import Settings
-from app.storage._base import BlobMissing
+from app.storage._base import BlobMissing, StoreUnavailable
 
 if TYPE_CHECKING:
     from app.storage.s3 import S3Bucket
@@ -135,7 +135,13 @@ def _check_object(location: str, settings: Settings) -> None:
 
 
 def _bucket(location: str, settings: Settings) -> tuple[S3Bucket, str]:
+    from botocore.exceptions import BotoCoreError
+
     from app.storage.s3 import S3Bucket  # boto3 takes a while to import
 
     bucket, _, key = location.removeprefix(S3).partition("/")
-    return S3Bucket(f"{S3}{bucket}", settings.s3_endpoint, timeout_seconds=settings.s3_timeout_seconds), key
+    try:
+        found = S3Bucket(f"{S3}{bucket}", settings.s3_endpoint, timeout_seconds=settings.s3_timeout_seconds)
+    except (BotoCoreError, ValueError) as error:  # no region, or an endpoint that is none
+        raise StoreUnavailable(f"the object store cannot be asked: {error}") from error
+    return found, key
