@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import mean
 from xml.sax.saxutils import escape
 
-WIDTH, LEFT, RIGHT, BAR, GAP, HEAD, FOOT = 760, 250, 90, 18, 26, 34, 58
+WIDTH, LEFT, RIGHT, BAR, GAP, HEAD, FOOT = 760, 150, 130, 18, 26, 34, 58
 COLOURS = ("#1f6feb", "#8b949e", "#bf8700")
 """Of the ways, in the order of the table; each tells itself from white and from black."""
 
@@ -26,6 +26,7 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?")
 class Bar:
     """Memory saved, in percent: of a median, or the mean of the seeds that are told, and from where to where."""
 
+    told: str
     value: float
     low: float
     high: float
@@ -42,7 +43,7 @@ def bar_of(cell: str) -> Bar:
     if not values:
         raise ValueError(f"there is no share of memory in {cell!r}")
     ends = [float(one) for one in NUMBER.findall(spread)] if " to " in spread else values
-    return Bar(mean(values), min(ends), max(ends))
+    return Bar(f"{told.strip()} %", mean(values), min(ends), max(ends))
 
 
 def picture(table: str) -> str:
@@ -83,8 +84,8 @@ def _scale(height: int) -> Iterator[str]:
         yield f'<line class="line" x1="{_x(percent)}" y1="{HEAD}" x2="{_x(percent)}" y2="{bottom}"/>'
         yield f'<text class="soft" x="{_x(percent)}" y="{bottom + 18}" text-anchor="middle">{percent} %</text>'
     yield (
-        f'<text class="soft" x="{_x(50)}" y="{bottom + 40}" text-anchor="middle">'
-        "parameter memory saved, drop at most 3 points, proven with 95 % confidence; lines: range of the seeds</text>"
+        f'<text class="soft" x="{WIDTH / 2:g}" y="{bottom + 40}" text-anchor="middle">'
+        "parameter memory saved with a drop of at most 3 points, 95 % confidence; lines: range of the seeds</text>"
     )
 
 
@@ -98,4 +99,4 @@ def _model(name: str, bars: list[Bar], top: int) -> Iterator[str]:
         if bar.high > bar.low:
             ends = f'x1="{_x(bar.low)}" y1="{y + BAR / 2:g}" x2="{_x(bar.high)}" y2="{y + BAR / 2:g}"'
             yield f'<line class="range" {ends}/>'
-        yield f'<text x="{max(_x(bar.value), _x(bar.high)) + 8:g}" y="{y + BAR / 2 + 5:g}">{bar.value:.1f} %</text>'
+        yield f'<text x="{max(_x(bar.value), _x(bar.high)) + 8:g}" y="{y + BAR / 2 + 5:g}">{bar.told}</text>'

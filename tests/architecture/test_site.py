@@ -203,7 +203,10 @@ def test_the_picture_of_readme_shows_the_figures_of_its_table() -> None:
         "text",
         "line",
     }
-    assert (bar_of("21.3 % (0 to 30.7)"), bar_of("65.1, 60.1 % (two seeds)").low) == (Bar(21.3, 0, 30.7), 60.1)
+    assert (bar_of("21.3 % (0 to 30.7)"), bar_of("65.1, 60.1 % (two seeds)").low) == (
+        Bar("21.3 %", 21.3, 0, 30.7),
+        60.1,
+    )
     with pytest.raises(ValueError, match="no share"):
         bar_of("not measured")
 
