@@ -16,7 +16,8 @@ STYLE = """
 text { font: 14px system-ui, sans-serif; fill: #1f2328; } .soft { fill: #57606a; font-size: 12px; }
 .page { fill: #fff; } .line { stroke: #d0d7de; } .range { stroke: #1f2328; stroke-width: 1.5; }
 @media (prefers-color-scheme: dark) {
-.page { fill: #0d1117; } text { fill: #e6edf3; } .soft { fill: #9198a1; } .line { stroke: #30363d; } .range { stroke: #e6edf3; }
+.page { fill: #0d1117; } text { fill: #e6edf3; }
+.soft { fill: #9198a1; } .line { stroke: #30363d; } .range { stroke: #e6edf3; }
 }
 """
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -59,7 +60,8 @@ def picture(table: str) -> str:
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="t d">',
         '<title id="t">Parameter memory saved with a proven accuracy drop of at most 3 points</title>',
-        f'<desc id="d">{escape(told)}</desc>', f"<style>{STYLE}</style>", f'<rect class="page" width="{WIDTH}" height="{height}" rx="8"/>', *_legend(ways), *_scale(height),
+        f'<desc id="d">{escape(told)}</desc>', f"<style>{STYLE}</style>",
+        f'<rect class="page" width="{WIDTH}" height="{height}" rx="8"/>', *_legend(ways), *_scale(height),
     ]  # fmt: skip
     for place, row in enumerate(rows):
         lines += _model(row[0], [bar_of(cell) for cell in row[1:]], HEAD + place * (len(ways) * BAR + GAP))
