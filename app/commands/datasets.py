@@ -149,16 +149,24 @@ def _tell(found: RegisteredDataset, readers: dict[str, str | None]) -> None:
     """Say what has become of it; a refusal ends the command."""
     for worker, why in readers.items():
         if why:
-            err.print(f"the worker {worker} cannot read it: {why}", markup=False)
+            err.print(f"the worker {worker} cannot read it: {why}", markup=False, soft_wrap=True)
     if found.state.value == "rejected":
         problem = found.problem
         code = problem.code if problem and problem.code else "unreadable"
         fail(code, f"{found.location} is refused: {problem.detail if problem else ''}", WRONG_INPUT)
     if found.state.value != "ready":
         why = "no worker runs" if not readers else "it is not validated yet"
-        err.print(f"{why}; teams see it once a worker has validated it: 'primesvt datasets list'", markup=False)
+        err.print(
+            f"{why}; teams see it once a worker has validated it: 'primesvt datasets list'",
+            markup=False,
+            soft_wrap=True,
+        )
     else:
-        err.print(f"{found.name} is {found.id}: {found.size_bytes:,} bytes, sha256 {found.sha256}", markup=False)
+        err.print(
+            f"{found.name} is {found.id}: {found.size_bytes:,} bytes, sha256 {found.sha256}",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _as_json(found: RegisteredDataset, readers: dict[str, str | None]) -> dict[str, JsonValue]:
