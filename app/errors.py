@@ -6,6 +6,7 @@ DomainError
 ├── Conflict                  the thing is in a state that does not allow this
 │   ├── JobFinished · JobInUse · ParentNotFinished · ParentResultsGone
 │   ├── UploadNotReady · UploadIncomplete · UploadClosed · UploadInUse
+│   ├── DatasetChanged · DatasetRemoved   the operator's file, or what the operator decided
 │   ├── IdempotencyConflict   the key was used for another request
 │   ├── TooManyWebhooks       the team has as many as it may have
 │   ├── LastAdmin             nobody could administer the team any more
@@ -108,6 +109,18 @@ class UploadInUse(Conflict):
     """Jobs still need the upload."""
 
     code = "upload_in_use"
+
+
+class DatasetChanged(Conflict):
+    """A registered data set is not what was validated."""
+
+    code = "dataset_changed"
+
+
+class DatasetRemoved(Conflict):
+    """A registered data set is not offered to the team any more."""
+
+    code = "dataset_removed"
 
 
 class IdempotencyConflict(Conflict):

@@ -8,6 +8,7 @@ from app.catalog.service import CatalogService
 from app.db import Database, connect
 from app.jobs.choices import JobChoices
 from app.jobs.comparing import JobComparison
+from app.jobs.datasets import DatasetService
 from app.jobs.listing import JobLists
 from app.jobs.results import ResultService
 from app.jobs.service import JobService
@@ -53,6 +54,7 @@ class Services:
     limiter: RateLimiter
     provider: Provider | None
     catalog: CatalogService
+    datasets: DatasetService
     jobs: JobService
     lists: JobLists
     choices: JobChoices
@@ -94,6 +96,7 @@ def assemble(settings: Settings, notifier: Notifier | None = None) -> Services:
         limiter=RateLimiter(settings),
         provider=Provider(settings) if settings.oidc_issuer else None,
         catalog=CatalogService(database, store, notifier, settings, admission),
+        datasets=DatasetService(database, settings),
         webhooks=WebhookService(database, settings),
         jobs=jobs,
         lists=lists,

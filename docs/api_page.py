@@ -10,7 +10,7 @@ from typing import Any
 
 from app.factory import create_app
 from app.settings import Settings
-from docs.schema_pages import MADE, cell, described, type_text
+from docs.schema_pages import MADE, bounds, cell, default_text, described, type_text
 
 METHODS = ("get", "put", "post", "patch", "delete")
 INTRO = """The same as a document for machines: `/api/v1/openapi.json` of a running service, OpenAPI 3.1. Who may do
@@ -73,11 +73,13 @@ def _described(method: str, path: str, operation: Operation) -> str:
 def _parameters(operation: Operation) -> Iterator[str]:
     parameters = operation.get("parameters", ())
     if parameters:
-        rows = ["| parameter | in | type | |", "|---|---|---|---|"]
+        rows = ["| parameter | in | type | default | |", "|---|---|---|---|---|"]
         for one in parameters:
-            text = " ".join(one.get("description", one["schema"].get("description", "")).split())
-            needed = " (needed)" if one.get("required") else ""
-            rows.append(f"| `{one['name']}` | {one['in']}{needed} | {type_text(one['schema'])} | {cell(text)} |")
+            schema = one["schema"]
+            told = " ".join(one.get("description", schema.get("description", "")).split())
+            text = cell(" ".join(part for part in (told, bounds(schema)) if part))
+            default = "needed" if one.get("required") else default_text(schema)
+            rows.append(f"| `{one['name']}` | {one['in']} | {type_text(schema)} | {default} | {text} |")
         yield "\n".join([*rows, ""])
 
 

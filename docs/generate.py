@@ -19,7 +19,8 @@ import typer
 from typer.core import TyperArgument, TyperGroup
 
 from docs.api_page import api
-from docs.readme_results import readme
+from docs.readme_results import published, readme
+from docs.results_picture import picture
 from docs.schema_pages import page
 from primesvt_client.commands.command_line import command_line
 from primesvt_client.inputs import InputField, Kind
@@ -231,11 +232,16 @@ def report_page() -> str:
     return page("Report", REPORT, json.loads(schema.json_schema()))
 
 
+def results_picture() -> str:
+    """The picture of the results."""
+    return picture(published())
+
+
 DOCUMENTS = {
     "spec.schema.json": spec.json_schema, "report.schema.json": schema.json_schema,
     "sliced-report.schema.json": sliced.json_schema, "integer.schema.json": integer_format.json_schema,
     "commands.md": commands, "spec.md": spec_page, "report.md": report_page, "api.md": api, "../README.md": readme,
-    "../primesvt_core/library/options.py": options, "python-functions.md": python,
+    "results.svg": results_picture, "../primesvt_core/library/options.py": options, "python-functions.md": python,
 }  # fmt: skip
 
 

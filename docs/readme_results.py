@@ -27,6 +27,15 @@ def summary(results: str) -> str:
     return table
 
 
+def published() -> str:
+    """That table as it is published.
+
+    Raises:
+        MissingResults: it is not there.
+    """
+    return summary((ROOT / "docs" / "results.md").read_text(encoding="utf-8"))
+
+
 def readme() -> str:
     """README with that table between its marks.
 
@@ -38,5 +47,4 @@ def readme() -> str:
     _, ends, after = rest.partition(END)
     if not (begins and ends):
         raise MissingResults(f"README.md lacks the marks `{BEGIN}` and `{END}`")
-    table = summary((ROOT / "docs" / "results.md").read_text(encoding="utf-8"))
-    return f"{before}{BEGIN}\n\n{table}\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{published()}\n{END}{after}"

@@ -33,8 +33,8 @@ def _fields(model: Schema) -> str:
     needed = model.get("required", ())
     rows = ["| field | type | default | |", "|---|---|---|---|"]
     for name, field in model["properties"].items():
-        default = "needed" if name in needed else _default(field)
-        text = " ".join(part for part in (_line(field.get("description", "")), _bounds(field)) if part)
+        default = "needed" if name in needed else default_text(field)
+        text = " ".join(part for part in (_line(field.get("description", "")), bounds(field)) if part)
         rows.append(f"| `{name}` | {type_text(field)} | {default} | {cell(text)} |")
     return "\n".join(rows)
 
@@ -73,18 +73,20 @@ BOUNDS = {
 }  # fmt: skip
 
 
-def _bounds(field: Schema) -> str:
+def bounds(field: Schema) -> str:
+    """What a value may be beside its type, in words."""
     kinds = [field, *(one for one in field.get("anyOf", ()) if "$ref" not in one)]
     found = [f"{words} {kind[key]:,}" for kind in kinds for key, words in BOUNDS.items() if key in kind]
     return f"({'; '.join(found)})" if found else ""
 
 
-def _default(field: Schema) -> str:
-    default = field.get("default")
+def default_text(field: Schema) -> str:
+    """What holds if a value is not given, as JSON; empty where the schema does not say."""
+    if "default" not in field:
+        return ""
+    default = field["default"]
     if isinstance(default, Mapping):  # of a model; what is null is not given
         default = {name: value for name, value in default.items() if value is not None}
-    if default in (None, "", [], {}):
-        return ""
     return f"`{cell(json.dumps(default, ensure_ascii=False))}`"
 
 

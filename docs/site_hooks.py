@@ -11,6 +11,9 @@ from typing import Any
 MORE = "More"
 """Section of pages that `mkdocs.yml` does not name."""
 
+DASHBOARD = "/"
+"""Of the service that shows the site, by which one comes back to it."""
+
 MENTION = re.compile(r"(?<!\[)`docs/((?:[\w-]+/)*[\w-]+\.md)`|(?<!\[)`docs/decisions/(\d{4})`")
 
 
@@ -35,7 +38,7 @@ def _filled(entry: Any, pages: list[str]) -> Any:
             return {title: _filled(inner, pages) for title, inner in entry.items()}
         case list():
             return [_filled(inner, pages) for inner in entry]
-        case str() if entry.endswith("/"):
+        case str() if entry.endswith("/") and entry != DASHBOARD:
             of_folder = [page for page in pages if page.startswith(entry)]
             return sorted(of_folder, key=lambda page: not page.endswith(("/README.md", "/index.md")))
     return entry

@@ -21,6 +21,7 @@ from primesvt_client.packing import as_file
 from primesvt_client.parts import OnBytes
 from primesvt_client.plan_files import essential
 from primesvt_client.profiles import find_profile
+from primesvt_client.schemas.datasets import DatasetView
 from primesvt_client.schemas.jobs import (
     ArtifactView,
     Changed,
@@ -112,6 +113,10 @@ class Client:
         while (upload := self.get_upload(upload_id)).state not in CHECKED:
             time.sleep(VALIDATION_POLL_SECONDS)
         return upload
+
+    def datasets(self) -> list[DatasetView]:
+        """The data sets that the service has already: a job takes their ids in place of an upload's."""
+        return self._connection.get(list[DatasetView], "datasets")
 
     def submit(
         self,

@@ -120,7 +120,7 @@ SEARCHING = frozenset(
     {
         "budget.min_memory_saving", "budget.max_parameter_bytes", "budget.max_macs", "budget.max_inference_bytes",
         "budget.max_synaptic_operations", "budget.max_stored_bytes", "policy", "policy_params", "rates", "profile",
-        "excluded_groups", "max_rates",
+        "excluded_groups", "max_rates", "baselines",
     }
 )  # fmt: skip
 """Fields, by their places, that say what is searched for, and how far."""

@@ -272,6 +272,13 @@ class CompressionSpec(Frozen):
         title="Accept an unproven result",
         description="Deliver the best model even if the confirmation images cannot prove its accuracy drop.",
     )
+    baselines: Annotated[StrictBool, Input(on_form=False)] = Field(
+        default=True,
+        exclude_if=lambda given: given,
+        title="Baselines",
+        description="Measure, on the search images, what one rate for all groups and channels by chance lose at the"
+        " delivered memory.",
+    )
     batch_size: AtOnce = Field(default=50, title="Batch size", description="Images that are evaluated at once.")
     device: Annotated[str, Input(on_form=False)] = Field(
         default="auto", pattern=DEVICES, title="Device", description="auto, cpu, cuda or cuda:N."

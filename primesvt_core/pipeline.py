@@ -20,6 +20,7 @@ from primesvt_core.intake.inspect import inspect
 from primesvt_core.intake.loading import load_state
 from primesvt_core.method import confirmation, limits, profiling, search
 from primesvt_core.method.baseline import check_baseline, doubts
+from primesvt_core.method.beside_rivals import measure_rivals
 from primesvt_core.method.by_curve import take_curve
 from primesvt_core.method.by_plan import take_plan
 from primesvt_core.method.candidates import Candidates
@@ -138,8 +139,10 @@ def compress(request: Request, report_to: Reporter = silent, queue: CellQueue | 
         exported = export(candidates, result, request.out)
         result = replace(result, measured=measured(exported.after))
 
-    with steps.step(Step.REPORT):
-        report = build_report(candidates, found, result, exported, steps.seconds)
+    with steps.step(Step.REPORT) as progress:
+        candidates.note = progress.note
+        rivals = measure_rivals(run, result.point) if request.is_search and request.spec.baselines else ()
+        report = build_report(candidates, found, result, exported, steps.seconds, rivals)
         write_report(report, request.out)
         keep_cells(candidates, request.out)
     return report

@@ -17,6 +17,7 @@ from app.queue import RUN_JOB, VALIDATE_UPLOAD, make_celery
 from app.settings import Settings, private_umask, refuse_shared_folders
 from app.workers.records import WorkerState
 from worker import caches
+from worker.dataset_watch import DatasetWatch
 from worker.metrics_server import GpuCollector
 from worker.probing import missing_promises
 from worker.turns import BEGUN
@@ -72,6 +73,7 @@ def main() -> None:
     REGISTRY.register(GpuCollector())
     with serve_metrics(settings.metrics_address), loop.registration.registered():
         Thread(target=prepare, args=(loop,), name="preparing", daemon=True).start()
+        Thread(target=DatasetWatch.of(loop).run, name="data-sets", daemon=True).start()
         make_worker(loop).worker_main(["worker", *options, f"--loglevel={settings.log_level}"])
 
 

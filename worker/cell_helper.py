@@ -13,7 +13,7 @@ from threading import Event
 from sqlalchemy.exc import DBAPIError
 
 from app import logs
-from app.errors import LostClaim
+from app.errors import DatasetChanged, LostClaim
 from app.jobs.cells import CellStore
 from app.jobs.records import CellClaim, HeartbeatReply
 from app.settings import Settings
@@ -22,7 +22,7 @@ from primesvt_client.progress import Progress
 from worker import sandbox
 from worker.cell_dispatcher import HelperCellDispatcher
 from worker.heartbeat import LeaseHeartbeat, ShuttingDown
-from worker.inputs import fetch_input
+from worker.outside import fetch
 from worker.persistence import NewCells
 from worker.process import ChildDied
 from worker.protocol import AssistRequest, AssistResult, Request
@@ -52,7 +52,7 @@ class CellHelper:
                 log.info("help_over")
             except LostClaim as error:
                 log.info("help_not_needed", extra={"reason": error.message})
-            except (ShuttingDown, ChildDied, ChildRefused, OSError, BlobMissing, DBAPIError) as error:
+            except (ShuttingDown, ChildDied, ChildRefused, DatasetChanged, OSError, BlobMissing, DBAPIError) as error:
                 log.warning("help_broken_off", extra={"reason": str(error)})
                 return False
             finally:
@@ -82,9 +82,9 @@ class CellHelper:
         )
         inputs, training = folder / "inputs", claim.train_dataset
         task = AssistRequest(
-            checkpoint=fetch_input(self.store, claim.checkpoint, inputs / "checkpoint", heartbeat),
-            data=fetch_input(self.store, claim.dataset, inputs / "data", heartbeat),
-            train_data=fetch_input(self.store, training, inputs / "training", heartbeat) if training else None,
+            checkpoint=fetch(self.store, self.settings, claim.checkpoint, inputs / "checkpoint", heartbeat),
+            data=fetch(self.store, self.settings, claim.dataset, inputs / "data", heartbeat),
+            train_data=fetch(self.store, self.settings, training, inputs / "training", heartbeat) if training else None,
             spec=claim.spec,
             workspace=workspace,
         )

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app import logs
 from app.db import Database
-from app.errors import LostClaim, ParentResultsGone
+from app.errors import DatasetChanged, LostClaim, ParentResultsGone
 from app.jobs.asked import PLAN
 from app.jobs.cells import CellStore
 from app.jobs.earlier import EarlierJobs
@@ -35,7 +35,8 @@ from worker import sandbox
 from worker.cell_dispatcher import OwnCellDispatcher
 from worker.files import chunks, plain_files
 from worker.heartbeat import CancelRequested, LeaseHeartbeat, ShuttingDown
-from worker.inputs import UNSAFE, fetch_input, with_heartbeat
+from worker.inputs import UNSAFE, with_heartbeat
+from worker.outside import fetch
 from worker.persistence import NewCells, SavedFiles, delete_leftovers, fetch_cells, fetch_run
 from worker.process import ChildDied
 from worker.protocol import CompressRequest, CompressResult, PruneRequest, Request, RetargetRequest
@@ -44,6 +45,9 @@ from worker.statements import statement
 from worker.supervisor import ChildRefused, RunTimeExceeded, supervise
 
 log = logging.getLogger(__name__)
+MODEL_CARD = "README.md"
+"""As hubs look for it."""
+
 UNKNOWN_MEDIA = "application/octet-stream"
 
 
@@ -103,7 +107,7 @@ class JobRunner:
         except ChildRefused as refusal:
             self.work.fail(claim, refusal.problem)
             log.info("job_refused", extra={"problem": refusal.problem.code})
-        except ParentResultsGone as error:
+        except (DatasetChanged, ParentResultsGone) as error:
             self.work.fail(claim, ProblemFacts(code=error.code, detail=error.message))
             log.info("job_refused", extra={"problem": error.code})
         except RunTimeExceeded as error:
@@ -173,9 +177,11 @@ class JobRunner:
         shutil.rmtree(folder / "out", ignore_errors=True)  # of an earlier attempt; its results are in the workspace
         data, training, parent = claim.dataset, claim.train_dataset, claim.parent
         run: dict[str, Any] = {
-            "checkpoint": fetch_input(self.store, claim.checkpoint, inputs / "checkpoint", heartbeat),
-            "data": fetch_input(self.store, data, inputs / "data", heartbeat) if data else None,
-            "train_data": fetch_input(self.store, training, inputs / "training", heartbeat) if training else None,
+            "checkpoint": fetch(self.store, self.settings, claim.checkpoint, inputs / "checkpoint", heartbeat),
+            "data": fetch(self.store, self.settings, data, inputs / "data", heartbeat) if data else None,
+            "train_data": fetch(self.store, self.settings, training, inputs / "training", heartbeat)
+            if training
+            else None,
             "workspace": workspace,
             "out": folder / "out",
             "known": self.steps.known(claim),
@@ -230,4 +236,6 @@ class JobRunner:
 
 def _key(claim: JobClaim, name: str) -> str:
     # The epoch in the key: an attempt that has lost its claim never writes over its successor's files.
+    if name == MODEL_CARD:  # keys have no capitals; in a place of its own, where no file of another name can be
+        return f"artifacts/{claim.job_id}/{claim.epoch}.card/readme.md"
     return f"artifacts/{claim.job_id}/{claim.epoch}/{name}"

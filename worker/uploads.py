@@ -11,13 +11,14 @@ from pathlib import Path
 from threading import Event
 
 from app.catalog.queue import UploadQueue
-from app.catalog.records import UploadClaim
+from app.catalog.records import Outside, UploadClaim
 from app.catalog.states import UploadKind
 from app.db import Database
-from app.errors import DigestMismatch, LostClaim, StorageQuotaExceeded
+from app.errors import DigestMismatch, Invalid, LostClaim, StorageQuotaExceeded
 from app.jobs.records import HeartbeatReply
 from app.settings import Settings
 from app.storage import BlobMissing, BlobStore
+from app.storage.outside import is_s3, look
 from app.teams.quotas import server_quotas
 from app.usage.quotas import ASK, QuotaService
 from primesvt_client.facts import CheckpointFacts, DataSetFacts, ProblemFacts
@@ -25,7 +26,8 @@ from primesvt_client.progress import Progress
 from primesvt_core.errors import ScratchFull
 from worker import sandbox
 from worker.heartbeat import LeaseHeartbeat, ShuttingDown
-from worker.inputs import fetch_input, hash_in_thread, run_in_thread, wait_for
+from worker.inputs import hash_in_thread, run_in_thread, wait_for
+from worker.outside import fetch
 from worker.postponed import Postponed
 from worker.process import ChildDied, CpuLimitExceeded
 from worker.protocol import RefusedMessage, Request, Sandbox, ValidateCheckpoint, ValidateData
@@ -117,6 +119,9 @@ class UploadRunner:
             demanding = ProblemFacts(code="too_demanding", detail=f"{error}; give a smaller or simpler file")
             self.work.refuse(claim, demanding)
             log.info("upload_refused", extra={**fields, "problem": "too_demanding"})
+        except Invalid as error:  # of a registered data set: no worker could read it, at no time
+            self.work.refuse(claim, ProblemFacts(code=error.code, detail=error.message))
+            log.info("upload_refused", extra={**fields, "problem": error.code})
         except DigestDiffers as error:
             self.work.refuse(claim, ProblemFacts(code=DigestMismatch.code, detail=str(error)))
             log.info("upload_refused", extra={**fields, "problem": DigestMismatch.code})
@@ -134,7 +139,11 @@ class UploadRunner:
 
     def _wanted(self, claim: UploadClaim) -> Wanted:
         left = QuotaService(self.database, server_quotas(self.settings)).left_bytes(claim.team)
-        copied = 0 if self.store.local_path(claim.content.blob_key) else claim.parts.size
+        outside = claim.content.outside
+        if outside is not None:
+            copied = look(outside.location, self.settings).size_bytes if is_s3(outside.location) else 0
+        else:
+            copied = 0 if self.store.local_path(claim.content.blob_key) else claim.parts.size
         return Wanted(name=claim.upload_id, team=claim.team, team_bytes=left, copied_bytes=copied)
 
     def _inspect(self, claim: UploadClaim, folder: Path, grant: Grant) -> Inspected:
@@ -149,7 +158,7 @@ class UploadRunner:
             lease_seconds=self.settings.lease_seconds,
         )
         self._assemble(claim, heartbeat)
-        path = fetch_input(self.store, claim.content, folder / "input", heartbeat)
+        path = fetch(self.store, self.settings, claim.content, folder / "input", heartbeat)
         is_checkpoint = claim.kind is UploadKind.CHECKPOINT
         most = grant.size_bytes
         task = ValidateCheckpoint(path=path) if is_checkpoint else ValidateData(path=path, scratch_bytes=most)
@@ -169,7 +178,21 @@ class UploadRunner:
             except ChildRefused as refusal:
                 raise _out_of_room(refusal, grant) from None
 
+        if claim.content.outside is not None:
+            return self._register(validate, claim, claim.content.outside, path, heartbeat)
         return validate() if claim.content.sha256 else self._verify_while(validate, claim, path, heartbeat)
+
+    def _register(
+        self, validate: Callable[[], Inspected], claim: UploadClaim, outside: Outside, path: Path,
+        heartbeat: LeaseHeartbeat,
+    ) -> Inspected:  # fmt: skip
+        """The child's verdict on a file that the service does not own, which must stay as it is meanwhile."""
+        before = look(outside.location, self.settings)
+        verdict = self._verify_while(validate, claim, path, heartbeat)
+        if look(outside.location, self.settings) != before:
+            raise OSError(f"{outside.location} changed while it was read")
+        self.work.seen(claim, before.size_bytes, before.version)
+        return verdict
 
     def _assemble(self, claim: UploadClaim, heartbeat: LeaseHeartbeat) -> None:
         """Make the content of its parts; from then on no address that a client has can change it."""

@@ -219,5 +219,6 @@ KeyId = Annotated[str, Path(examples=["key_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterV
 UserId = Annotated[str, Path(examples=["usr_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(validate_id)]
 InvitationId = Annotated[str, Path(examples=["lnk_01k2v8r5k7m9n1p3q5r7s9t1v3"]), AfterValidator(validate_id)]
 UploadId = Annotated[str, Path(examples=["upl_01k2v8r3p5q7s9t1v3w5x7y9z1"]), AfterValidator(validate_id)]
+DatasetId = Annotated[str, Path(examples=["dat_01k2v8r4a6b8c0d2e4f6g8h0j2"]), AfterValidator(validate_id)]
 WebhookId = Annotated[str, Path(examples=["whk_01k2v8r6c8d0e2f4g6h8j0k2m4"]), AfterValidator(validate_id)]
 DeliveryId = Annotated[str, Path(examples=["msg_01k2v8r7d9e1f3g5h7j9k1m3n5"]), AfterValidator(validate_id)]

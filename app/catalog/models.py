@@ -1,4 +1,4 @@
-"""Tables of uploads."""
+"""Tables of uploads, and of the data sets among them that the operator has registered."""
 
 from __future__ import annotations
 
@@ -61,3 +61,33 @@ class UploadRow(Base):
     """None once the upload has expired."""
 
     content: Mapped[ContentRow | None] = relationship(lazy="select")
+    registered: Mapped[DatasetRow | None] = relationship(lazy="select")
+    """Of a data set that the operator has registered, which has no content of the store."""
+
+
+class DatasetRow(Base):
+    """A registered data set: the upload of the same id is the service's own, and its bytes lie outside the store."""
+
+    __tablename__ = "datasets"
+    __table_args__ = (Index("uq_datasets_name", "name", unique=True, **partial("removed_at IS NULL")),)
+
+    id: Mapped[str] = mapped_column(ForeignKey("uploads.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    location: Mapped[str] = mapped_column(String(4000))
+    """An absolute path without links, or ``s3://bucket/key``. Told to no client."""
+
+    version: Mapped[str | None] = mapped_column(String(200))
+    """What a file system or an object store changes when it writes the file anew; None until it was validated."""
+
+    all_teams: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+    removed_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class DatasetTeamRow(Base):
+    """A team that a registered data set is offered to."""
+
+    __tablename__ = "dataset_teams"
+
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), primary_key=True)
+    team_id: Mapped[str] = mapped_column(ForeignKey("teams.id"), primary_key=True)

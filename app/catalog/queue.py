@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.catalog.contents import find_content
-from app.catalog.models import ContentRow, UploadRow
+from app.catalog.models import ContentRow, DatasetRow, UploadRow
 from app.catalog.order import IS_STORED, Turn, turns
 from app.catalog.records import UploadClaim, content_of, multipart_of, parts_of
 from app.catalog.states import OPEN, UploadKind, UploadState
@@ -105,14 +105,24 @@ class UploadQueue:
         """The whole was read: this is what it is."""
         with self.database.session() as session:
             row = self._held(session, claim)
-            self._content(session, claim).sha256 = row.sha256 = sha256
+            row.sha256 = sha256
+            if row.content_id is not None:
+                self._content(session, claim).sha256 = sha256
+
+    def seen(self, claim: UploadClaim, size_bytes: int, version: str) -> None:
+        """A registered data set was read: this is how large it is, and how a change of it would be noticed."""
+        with self.database.session() as session:
+            self._held(session, claim).size_bytes = size_bytes
+            session.get_one(DatasetRow, claim.upload_id).version = version
 
     def accept(self, claim: UploadClaim, facts: UploadFacts) -> None:
         """The content is what it should be. If the team had the same bytes already, these are shared from now on."""
         with self.database.session() as session:
-            row, own = self._held(session, claim), self._content(session, claim)
-            same = find_content(session, own.team_id, own.sha256, own.size_bytes) if own.sha256 else None
-            row.content_id = same.id if same is not None else own.id
+            row = self._held(session, claim)
+            if row.content_id is not None:
+                own = self._content(session, claim)
+                same = find_content(session, own.team_id, own.sha256, own.size_bytes) if own.sha256 else None
+                row.content_id = same.id if same is not None else own.id
         self._close(claim, UploadState.READY, facts=facts.document())
 
     def refuse(self, claim: UploadClaim, problem: ProblemFacts) -> None:

@@ -50,12 +50,23 @@ class PresignedPart:
 
 
 @dataclass(frozen=True)
+class Outside:
+    """A file outside the store: where it lies, and how it was when it was validated, if it was."""
+
+    location: str
+    size_bytes: int
+    version: str | None
+
+
+@dataclass(frozen=True)
 class UploadContent:
     """What a worker reads of an upload: where it lies, what the client called it, and its digest if it is known."""
 
     blob_key: str
     name: str
     sha256: str | None
+    outside: Outside | None = None
+    """Of a registered data set, which is not in the store."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +100,9 @@ def content_of(row: UploadRow) -> UploadContent:
     Raises:
         UploadClosed: the upload has expired.
     """
+    if row.registered is not None:
+        found = row.registered
+        return UploadContent("", row.name, row.sha256, Outside(found.location, row.size_bytes, found.version))
     if row.content is None:
         raise UploadClosed(f"the upload {row.id} has expired")
     return UploadContent(row.content.blob_key, row.name, row.content.sha256)

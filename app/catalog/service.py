@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, joinedload
 from app.catalog import contents, records
 from app.catalog.contents import Contents
 from app.catalog.models import UploadRow
+from app.catalog.offers import find_offered, is_registered
 from app.catalog.queue import announce_verdict
 from app.catalog.records import PresignedPart, Upload, blob_key, record
 from app.catalog.states import OPEN, UploadKind, UploadState
@@ -167,13 +168,14 @@ class CatalogService:
         return self.get(team, upload_id)
 
     def get(self, team: str, upload_id: str) -> Upload:
-        """One upload.
+        """One upload, or a registered data set that the team is offered.
 
         Raises:
             NotFound: the team has none of that id.
         """
         with self.database.session() as session:
-            row = self._row(session, team, upload_id)
+            offered = find_offered(session, team, upload_id) if is_registered(upload_id) else None
+            row = offered or self._row(session, team, upload_id)
             multipart = records.multipart_of(row)
         return record(row, self._received(row, multipart))
 

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app.db import Database
+    from app.jobs.datasets import DatasetService
     from app.settings import Settings
     from app.teams.invitations import InvitationService
     from app.teams.keys import KeyService
     from app.teams.members import MemberService
     from app.teams.service import TeamService
     from app.usage.quotas import QuotaService
+    from app.workers.service import WorkerService
 
 
 def team_service(database: Database) -> TeamService:
@@ -19,6 +21,20 @@ def team_service(database: Database) -> TeamService:
     from app.teams.service import TeamService
 
     return TeamService(database)
+
+
+def dataset_service(database: Database, settings: Settings) -> DatasetService:
+    """Registered data sets."""
+    from app.jobs.datasets import DatasetService
+
+    return DatasetService(database, settings)
+
+
+def worker_service(database: Database, settings: Settings) -> WorkerService:
+    """The workers of the service."""
+    from app.workers.service import WorkerService
+
+    return WorkerService(database, settings)
 
 
 def key_service(database: Database) -> KeyService:

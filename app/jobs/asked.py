@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from app.catalog.offers import is_registered
 from app.errors import Invalid, TooLarge
 from app.jobs.parents import Parent
 from app.jobs.records import NewJob
@@ -59,7 +60,8 @@ class Asked:
         wanted = self.spec.device.partition(":")[0]
         if self.parent is not None:
             return f"{self.parent.runs_on or wanted}{NEWER}"
-        return wanted if self.plan is None else f"{wanted}{NEWER}"
+        is_newer = self.plan is not None or any(map(is_registered, (self.new.dataset_id, self.new.train_dataset_id)))
+        return f"{wanted}{NEWER}" if is_newer else wanted
 
     def preflight(self, inputs: Inputs) -> Preflight:
         """What is known of the job from what validation has found of its inputs."""

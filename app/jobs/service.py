@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.catalog.models import UploadRow
+from app.catalog.offers import find_offered, is_registered, lock_offers
 from app.catalog.recency import touch_uploads
 from app.catalog.states import DEAD, UploadKind, UploadState
 from app.db import Database, now
@@ -325,6 +326,7 @@ class JobService:
             hold(session, team, asked.parent.job_id)
         used = [new.checkpoint_id, new.dataset_id, new.train_dataset_id]
         touch_uploads(session, team, [upload_id for upload_id in used if upload_id])
+        lock_offers(session, [upload_id for upload_id in used if upload_id])
         checkpoint, data = _uploads(session, team, new)
         _preflight(asked, checkpoint, data).check()
         usual = checkpoint.name if data is None else f"{checkpoint.name} on {data.name}"
@@ -351,8 +353,9 @@ def _row(session: Session, team: str, job_id: str, *, lock: bool = False) -> Job
 
 
 def _upload(session: Session, team: str, upload_id: str, kind: UploadKind) -> UploadRow:
-    row = session.get(UploadRow, upload_id)
-    if row is None or row.team_id != team:
+    is_offered = kind is UploadKind.DATASET and is_registered(upload_id)
+    row = find_offered(session, team, upload_id) if is_offered else session.get(UploadRow, upload_id)
+    if row is None or (row.team_id != team and not is_offered):
         raise NotFound(f"there is no upload {upload_id[:60]}")
     if row.kind != kind.value:
         raise Invalid(f"{row.name} was uploaded as a {row.kind}, not as a {kind}")

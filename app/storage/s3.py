@@ -230,6 +230,23 @@ class S3Store:
             raise StoreUnavailable(f"the object store does not answer: {error}") from error
 
 
+class S3Bucket(S3Store):
+    """Any object of a bucket that the credentials may read, by keys that an operator has named; only for reading."""
+
+    def look(self, key: str) -> tuple[int, str]:
+        """Bytes of an object, and its tag, which changes with them.
+
+        Raises:
+            BlobMissing: there is none.
+        """
+        with self._asking(key):
+            found = self.client.head_object(**self._at(key))
+        return int(found["ContentLength"]), str(found["ETag"])
+
+    def _at(self, key: str) -> dict[str, Any]:
+        return {"Bucket": self.bucket, "Key": key}
+
+
 def _client(endpoint: str, timeout_seconds: float) -> Any:
     config = Config(
         retries={"max_attempts": 5, "mode": "standard"},

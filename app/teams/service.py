@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from app.db import Database, now
@@ -15,6 +15,7 @@ from app.teams import audit
 from app.teams.keys import add_key
 from app.teams.members import lock_team
 from app.teams.models import TeamRow
+from app.teams.own_team import OWN_TEAM
 from app.teams.records import NewKey, Team, team_record
 
 
@@ -27,7 +28,7 @@ class TeamService:
     def bootstrap(self) -> NewKey | None:
         """Make the first team and its key, once; None if there is a team already."""
         with self.database.session() as session:
-            if session.scalar(select(TeamRow.id).limit(1)):
+            if session.scalar(_teams().limit(1)):
                 return None
         return self.create_team("default")
 
@@ -39,7 +40,7 @@ class TeamService:
     def team_named(self, name: str) -> str:
         """Id of the team of that name, which is made if there is none."""
         with self.database.session() as session:
-            found = session.scalar(select(TeamRow.id).where(TeamRow.name == name))
+            found = session.scalar(_teams().where(TeamRow.name == name))
             return found or _add_team(session, name)
 
     def get(self, team: str) -> Team:
@@ -63,7 +64,7 @@ class TeamService:
             NotFound: there is none.
         """
         with self.database.session() as session:
-            found = session.scalar(select(TeamRow.id).where(TeamRow.name == name))
+            found = session.scalar(_teams().where(TeamRow.name == name))
         if found is None:
             raise NotFound(f"there is no team {name}; 'primesvt teams list' shows them")
         return found
@@ -71,7 +72,12 @@ class TeamService:
     def all(self) -> list[Team]:
         """All teams, oldest first; for whoever runs the service."""
         with self.database.session() as session:
-            return [team_record(row) for row in session.scalars(select(TeamRow).order_by(TeamRow.id))]
+            rows = select(TeamRow).where(TeamRow.id != OWN_TEAM).order_by(TeamRow.id)
+            return [team_record(row) for row in session.scalars(rows)]
+
+
+def _teams() -> Select[str]:
+    return select(TeamRow.id).where(TeamRow.id != OWN_TEAM)
 
 
 def _add_team(session: Session, name: str) -> str:

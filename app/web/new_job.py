@@ -29,6 +29,7 @@ from app.web.form_files import page_form
 from app.web.form_job import job_of, priority_of
 from app.web.form_recognised import recognised
 from app.web.form_uploads import chosen_file, store, text_fields
+from app.web.offered import offered
 from app.web.rendering import HEADERS, page
 from app.web.routing import PageRouter
 from app.web.sessions import PageUser, form_access, page_access
@@ -249,4 +250,4 @@ def _form(
 
 def _choices(services: Services, team: str, kind: UploadKind) -> list[Upload]:
     uploads = services.catalog.search(team, kind, None, None, LARGEST_PAGE).items
-    return [upload for upload in uploads if upload.state in SELECTABLE]
+    return [*offered(services, team, kind), *(upload for upload in uploads if upload.state in SELECTABLE)]

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from app.catalog.models import UploadRow
+from app.catalog.offers import find_offered, is_registered
 from app.db import Database
 from app.errors import NotFound
 from app.jobs.asked import Asked
@@ -160,7 +161,10 @@ def _device(live: Sequence[Worker], wanted: str) -> Device | None:
 
 
 def _facts(session: Session, team: str, upload_id: str) -> dict[str, Any] | None:
-    """What validation found of one of the team's uploads."""
+    """What validation found of one of the team's uploads, or of a data set that it is offered."""
+    if is_registered(upload_id):
+        offered = find_offered(session, team, upload_id)
+        return offered.facts if offered else None
     return session.scalar(select(UploadRow.facts).where(UploadRow.id == upload_id, UploadRow.team_id == team))
 
 

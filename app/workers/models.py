@@ -24,3 +24,5 @@ class WorkerRow(Base):
     started_at: Mapped[datetime] = mapped_column(UtcTime)
     seen_at: Mapped[datetime] = mapped_column(UtcTime)
     missing_promises: Mapped[list[str] | None] = mapped_column(JSON)
+    datasets: Mapped[dict[str, str] | None] = mapped_column(JSON)
+    """Of the registered data sets, by id, why the worker cannot read them; empty where it can."""

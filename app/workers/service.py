@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from app.db import Database, now
 from app.jobs.models import JobRow
@@ -49,6 +49,18 @@ class WorkerService:
                 session.add(row)
             row.state, row.job_id, row.seen_at = state.value, job_id, now()
             row.missing_promises = None if missing is None else sorted(missing)
+
+    def report_datasets(self, worker_id: str, found: Mapping[str, str]) -> None:
+        """Keep which registered data sets a worker cannot read, and why; an empty text is of one that it can."""
+        with self.database.session() as session:
+            session.execute(update(WorkerRow).where(WorkerRow.id == worker_id).values(datasets=dict(found)))
+
+    def readers(self, dataset_id: str) -> dict[str, str | None]:
+        """Of every worker that is there why it cannot read a data set: empty if it can, None if it has not looked."""
+        oldest = now() - timedelta(seconds=self.settings.lease_seconds)
+        with self.database.reading() as session:
+            rows = session.execute(select(WorkerRow.id, WorkerRow.datasets).where(WorkerRow.seen_at >= oldest))
+            return {worker: (found or {}).get(dataset_id) for worker, found in rows}
 
     def leave(self, worker_id: str) -> None:
         """A worker has ended in order."""

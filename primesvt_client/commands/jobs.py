@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -38,6 +39,8 @@ from primesvt_client.states import Priority, UploadKind, UploadState, Verdict
 
 if TYPE_CHECKING:
     from primesvt_client import Client
+
+REGISTERED = re.compile(r"dat_[0-9a-z]{26}")
 
 
 @takes_submitted_spec
@@ -103,7 +106,9 @@ def submit(
 
 
 def send(client: Client, path: Path, kind: UploadKind) -> UploadView:
-    """Send a file or folder, with a bar."""
+    """Send a file or folder, with a bar; a data set that the service has already is named by its id."""
+    if REGISTERED.fullmatch(str(path)) and not path.exists():
+        return client.get_upload(str(path))
     with byte_bar(f"uploading {path.name}") as on_bytes:
         return client.upload(path, kind, on_bytes)
 

@@ -77,13 +77,14 @@ class NewJobBody(Body):
         default="",
         max_length=LONGEST_ID,
         pattern=ID_OR_NONE,
-        description="Labelled images; required, but of another budget, and of a plan that is carried out without.",
+        description="Labelled images, an upload or a data set of the service; required, but of another budget, and of a"
+        " plan that is carried out without.",
     )
     train_dataset_id: str | None = Field(
         default=None,
         max_length=LONGEST_ID,
         pattern=ID,
-        description="Images to calibrate and to fine-tune on.",
+        description="Images to calibrate and to fine-tune on; likewise.",
     )
     parent_id: str | None = Field(
         default=None,

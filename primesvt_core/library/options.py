@@ -174,3 +174,8 @@ class CompressionOptions(PruningOptions, total=False):
     """Largest pruning rate of channel groups, by name or pattern (*, ?); 0 excludes them. If several patterns match
     a group, the strictest applies.
     """
+
+    baselines: bool
+    """Measure, on the search images, what one rate for all groups and channels by chance lose at the delivered
+    memory. (default: True)
+    """

@@ -12,13 +12,13 @@ from functools import cached_property
 
 from torch import Tensor
 
-from primesvt_core.method.candidates import Candidates
+from primesvt_core.method.candidates import Candidates, fingerprint
 from primesvt_core.method.recovered import Compared
 from primesvt_core.method.repairing import NONE, Repairing
 from primesvt_core.method.search import Agreement
 from primesvt_core.method.search_cells import Remembered, SearchCells
 from primesvt_core.pruning.patches import Patch
-from primesvt_core.types import CurvePoint, Rates
+from primesvt_core.types import CurvePoint, Plan, Rates
 
 IMAGES = 256
 """Images of the search split, the first ones, by which candidates are compared."""
@@ -55,6 +55,12 @@ class Divergences:
         missing = [(name, rates) for name, rates in zip(names, every, strict=True) if not self._is_known(name, cells)]
         cells.compute([(name, self._patch(rates, form)) for name, rates in missing])
         return [self._compared(cells.predictions(name, Patch())) for name in names]
+
+    def measure_plan(self, plan: Plan, form: str) -> Compared:
+        """What keeps any channels of the groups, which need not be those that the criterion would choose."""
+        cells, name = self.cells(form), fingerprint(plan)
+        patch = Patch() if self._is_known(name, cells) else self.repairing.patch_of(form, plan)
+        return self._compared(cells.predictions(name, patch))
 
     def start(self) -> CurvePoint:
         """The unpruned model."""

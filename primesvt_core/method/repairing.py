@@ -57,6 +57,10 @@ class Repairing:
         plan = self.candidates.plan(rates)
         if rates and not plan.kept and self.candidates.time_steps.is_shortened:
             return self._unchanged
+        return self.patch_of(key, plan)
+
+    def patch_of(self, key: str, plan: Plan) -> Patch:
+        """The same of any channels that a plan keeps."""
         silenced = silencing(self.candidates.groups, plan)
         return Patch(silenced=silenced.silenced, tensors=self.tensors(key, plan))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 
@@ -13,6 +13,7 @@ from primesvt_client.shares import percent_text, points_text
 from primesvt_core import __version__
 from primesvt_core.costs.operations import ENERGY_SOURCE, JOULES_PER_AC, JOULES_PER_MAC
 from primesvt_core.data import numbering
+from primesvt_core.method.beside_rivals import Rival
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.confirmation import Trial
 from primesvt_core.method.export import ExportedModel
@@ -24,6 +25,7 @@ from primesvt_core.promise.bounds import Paired, drop_upper_bound
 from primesvt_core.promise.disagreement import images_to_prove_disagreement
 from primesvt_core.promise.family import joint_confidence
 from primesvt_core.promise.provable import images_to_prove
+from primesvt_core.report.baselines import baseline_figures
 from primesvt_core.report.by_class import class_figures, class_notes
 from primesvt_core.report.by_disagreement import compared_figures, differing_images, disagreement_notes, tested_figures
 from primesvt_core.report.fine_tuning import fine_tuning_figures, recovery_notes
@@ -50,8 +52,9 @@ from primesvt_core.types import CurvePoint, Shapes, Verdict
 
 
 def build_report(
-    candidates: Candidates, found: Found, result: RunResult, exported: ExportedModel, seconds: Mapping[str, float]
-) -> Report:
+    candidates: Candidates, found: Found, result: RunResult, exported: ExportedModel, seconds: Mapping[str, float],
+    rivals: Sequence[Rival] = (),
+) -> Report:  # fmt: skip
     """The report of a run.
 
     Args:
@@ -60,6 +63,7 @@ def build_report(
         result: what the method found.
         exported: the pruned model, measured.
         seconds: that every step took.
+        rivals: what the delivered model is compared with.
     """
     inspection, confirmation = candidates.inspection, _confirmation(candidates, result, exported)
     by_labels, limits = exported.predicted.by_labels, _limits(candidates, confirmation, exported)
@@ -96,6 +100,7 @@ def build_report(
         evaluations=found.evaluations,
         compared_images=found.images,
         agreement=AgreementFigures(**asdict(found.agreement)),
+        baselines=baseline_figures(candidates, rivals),
         energy=_energy(candidates),
         family_of_budgets=_family(candidates, result),
         metric=None if candidates.images.metric is None else candidates.images.metric.name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -32,6 +34,28 @@ class ProfileFigures(_Frozen):
     divergence: float | None = Field(
         default=None, description="Mean KL of the original's predictions against these, in nats, where it was measured."
     )
+
+    @property
+    def loss(self) -> float:
+        """What is lost: accuracy, or agreement with the original."""
+        return self.disagreement or 0.0 if self.accuracy_drop is None else self.accuracy_drop
+
+
+class BaselineFigures(_Frozen):
+    """One model of the delivered memory, compared with the original as candidates of the search are."""
+
+    name: Literal["delivered", "uniform", "random"] = Field(
+        description="`delivered`: the delivered candidate, as it was compared; `uniform`: one rate for all groups, with"
+        " the same criterion; `random`: the delivered sizes, with channels by chance."
+    )
+    parameter_bytes: int
+    memory_saving: float
+    accuracy: float | None = Field(description="Null where a disagreement is promised, as is the next.")
+    accuracy_drop: float | None
+    disagreement: float | None = Field(default=None, description="With the original, where that is promised.")
+    divergence: float = Field(description="Mean KL of the original's predictions against its, in nats.")
+    samples: int = Field(description="Images of the search split.")
+    repair: str = Field(description="That all of them have: the repair of the search. None has learned.")
 
     @property
     def loss(self) -> float:

@@ -1,4 +1,4 @@
-"""The report as files: ``report.json``, ``report.html``, ``layers.csv`` and ``figures/*.png``."""
+"""The report as files: ``report.json``, ``report.html``, ``README.md``, ``layers.csv`` and ``figures/*.png``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from primesvt_client.shares import percent_text, points_text, rate_text
 from primesvt_client.sizes import both_operations_text, size_text, sizes_text
+from primesvt_core.report import model_card, reproducing
 from primesvt_core.report.csv_tables import csv_line
 from primesvt_core.report.figures import draw
 from primesvt_core.report.schema import LayerFigures, Report
@@ -23,6 +24,7 @@ def write_report(report: Report, out: Path) -> tuple[Path, ...]:
     contents = {
         "report.json": report.model_dump_json(indent=2).encode() + b"\n",
         "report.html": html(report, pictures).encode(),
+        model_card.FILE: model_card.model_card(report).encode(),
         "layers.csv": layers_csv(report).encode(),
         **{f"figures/{name}.png": content for name, content in pictures.items()},
     }
@@ -62,4 +64,7 @@ def html(report: Report, pictures: dict[str, bytes]) -> str:
     }  # fmt: skip
     encoded = {name: base64.b64encode(content).decode("ascii") for name, content in pictures.items()}
     outcomes = {report.outcome(point) for point in report.curve}
-    return environment.get_template("report.html").render(report=report, pictures=encoded, outcomes=outcomes)
+    return environment.get_template("report.html").render(
+        report=report, pictures=encoded, outcomes=outcomes, command=reproducing.command(report),
+        request=reproducing.request(report),
+    )  # fmt: skip

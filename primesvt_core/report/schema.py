@@ -12,6 +12,7 @@ from primesvt_client.presets import Preset, kept
 from primesvt_client.spec import CompressionSpec  # a report is read where its plug-ins may be gone
 from primesvt_client.verdicts import TOO_MANY_OPERATIONS, meaning
 from primesvt_core.report.compared import AgreementFigures as AgreementFigures
+from primesvt_core.report.compared import BaselineFigures as BaselineFigures
 from primesvt_core.report.compared import CurveFigures as CurveFigures
 from primesvt_core.report.compared import ProfileFigures as ProfileFigures
 from primesvt_core.report.confirmed import ClassFigures as ClassFigures
@@ -253,6 +254,11 @@ class Report(_Frozen):
         description="Images of the search split that candidates were compared on; all if not given.",
     )
     agreement: AgreementFigures | None = None
+    baselines: tuple[BaselineFigures, ...] = Field(
+        default=(),
+        description="Of a search that removed something, the delivered candidate beside others of its memory; none in"
+        " older reports, nor where the spec has no `baselines`.",
+    )
     energy: EnergyFigures | None = Field(default=None, description="Assumptions; null in older reports.")
     family_of_budgets: FamilyFigures | None = Field(
         default=None, description="Of another budget for a finished run; new in 2."

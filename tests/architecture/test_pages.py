@@ -120,6 +120,10 @@ WAYS: dict[tuple[str, str], Check | str] = {
     ("docs/fine-tuning.md", "budget: {max_accuracy_drop: 0.03}"): spec_of,
     ("docs/how-to/ci.md", "export PRIMESVT_SERVER=https://primesvt.example.org PRIMESVT"): THOROUGH,
     ("docs/how-to/ci.md", "import json"): HERE,
+    (
+        "docs/how-to/data-sets.md",
+        "primesvt datasets add imagenet-val /srv/data/imagenet-val.ta",
+    ): "tests/app/commands/test_datasets.py",
     ("docs/how-to/event-data.md", "primesvt inspect model.pth --time-steps 4"): HERE,
     ("docs/how-to/event-data.md", "primesvt evaluate model.pth --data frames --time-steps 4"): HERE,
     ("docs/how-to/event-data.md", "primesvt compress model.pth --data frames --time-steps 4 --m"): THOROUGH,

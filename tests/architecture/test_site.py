@@ -9,13 +9,15 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urldefrag, urlsplit
+from xml.etree.ElementTree import fromstring
 
 import pytest
 import yaml
 
 from app.web.build_site import INLINE_SCRIPTS, Site, SiteNotBuilt, build, csp_source, inline_scripts
 from docs.readme_results import TABLE, MissingResults, summary
-from docs.site_hooks import MORE, complete, linked
+from docs.results_picture import Bar, bar_of, picture
+from docs.site_hooks import DASHBOARD, MORE, complete, linked
 from tests.support.page_blocks import ROOT, pages, tokens
 
 DOCS = ROOT / "docs"
@@ -128,6 +130,7 @@ def html(built: Path) -> dict[Path, str]:
 
 def test_the_site_has_every_page_and_finds_them_offline(built: Path) -> None:
     assert len(html(built)) == len(NAMES)
+    assert all(re.search(r'<a[^>]*\shref="?/["\s>]', text) for text in html(built).values())  # back to the dashboard
     index = json.loads((built / "search" / "search_index.json").read_text())
     assert {"quick-start/", "api/", "decisions/"} <= {entry["location"].partition("#")[0] for entry in index["docs"]}
 
@@ -153,7 +156,7 @@ def test_every_link_of_the_site_leads_somewhere(built: Path) -> None:
     ids = {path: {*re.findall(r'\sid="?([^"\s>]+)', text)} for path, text in found.items()}
     for path, text in found.items():
         for target in re.findall(r'<a[^>]*\shref="?([^"\s>]+)', text):
-            if urlsplit(target).scheme:
+            if urlsplit(target).scheme or target == DASHBOARD:
                 continue
             name, anchor = urldefrag(target)
             file = (path.parent / name).resolve() if name else path
@@ -183,6 +186,29 @@ def test_readmes_figures_are_those_of_the_results_and_of_the_study() -> None:
             ]
             measured = {float(number) for text in saved for number in NUMBER.findall(text)}
             assert {float(number) for number in NUMBER.findall(cell)} <= measured, (model, ways)
+
+
+def test_the_picture_of_readme_shows_the_figures_of_its_table() -> None:
+    [table] = TABLE.findall((ROOT / "README.md").read_text())
+    shown = (DOCS / "results.svg").read_text()
+    assert shown == picture(table)
+    assert "docs/results.svg" in (ROOT / "README.md").read_text()
+    root = fromstring(shown)
+    assert {one.tag.rpartition("}")[2] for one in root.iter()} <= {
+        "svg",
+        "title",
+        "desc",
+        "style",
+        "rect",
+        "text",
+        "line",
+    }
+    assert (bar_of("21.3 % (0 to 30.7)"), bar_of("65.1, 60.1 % (two seeds)").low) == (
+        Bar("21.3 %", 21.3, 0, 30.7),
+        60.1,
+    )
+    with pytest.raises(ValueError, match="no share"):
+        bar_of("not measured")
 
 
 def test_results_without_the_table_are_refused() -> None:

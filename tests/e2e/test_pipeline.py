@@ -60,7 +60,10 @@ def test_it_meets_the_budget_and_writes_every_file(undisturbed: tuple[Report, Pa
     assert report.confirmation.drop_upper_bound <= 0.05
     names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and "workspace" not in p.parts}
     figures = {f"figures/{name}.png" for name in ("layers", "robustness", "accuracy_memory", "time_steps")}
-    assert names == {"model.safetensors", "report.json", "report.html", "layers.csv", "cells.jsonl.gz"} | figures
+    assert (
+        names
+        == {"model.safetensors", "README.md", "report.json", "report.html", "layers.csv", "cells.jsonl.gz"} | figures
+    )
     (folder.parent / "any new file").touch()
     usual = (folder.parent / "any new file").stat().st_mode
     assert {name: mode for name in names if (mode := (folder / name).stat().st_mode) != usual} == {}

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import update
 
 from app.catalog.states import UploadKind
+from app.ids import new_id
 from app.teams.invitations import InvitationService
 from app.teams.scopes import Role, Scope
 from app.webhooks.models import DeliveryRow
@@ -55,6 +56,10 @@ class World:
 
     def ready_upload(self, kind: UploadKind) -> str:
         return self.board.ready(self.team, kind, f"{MARK}.pth").id
+
+    def registered_dataset(self) -> str:
+        """A data set that the team alone is offered."""
+        return self.board.registered([self.team.id], f"{MARK} {new_id('n')}")
 
     def webhook(self) -> str:
         hooks = self.board.services.webhooks
@@ -236,6 +241,10 @@ MATRIX: dict[tuple[str, str], Entry] = {
     ),
     ("post", "/api/v1/uploads/{upload_id}/complete"): Entry(
         scope=Scope.UPLOADS_WRITE, ids=lambda w: {UPLOAD: w.sent_upload()}, action="upload.complete"
+    ),
+    ("get", "/api/v1/datasets"): Entry(scope=Scope.UPLOADS_READ),
+    ("get", "/api/v1/datasets/{dataset_id}"): Entry(
+        scope=Scope.UPLOADS_READ, ids=lambda w: {"dataset_id": w.registered_dataset()}
     ),
     ("get", "/api/v1/workers"): Entry(scope=Scope.JOBS_READ),
     ("get", "/api/v1/webhooks"): Entry(scope=Scope.WEBHOOKS_READ),

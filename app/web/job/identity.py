@@ -17,6 +17,9 @@ SPEC_FILE, PLAN_FILE = "spec.json", "plan.json"
 NO_FILE = {"checkpoint": "CHECKPOINT", "data": "DATA", "train_data": "TRAINING_DATA"}
 """What stands for files whose uploads are deleted."""
 
+REGISTERED = "dat_"
+"""What the ids of data sets begin with that the service has."""
+
 
 @dataclass(frozen=True)
 class Digest:
@@ -81,7 +84,9 @@ def _words(job: Job, uploads: Mapping[str, Upload]) -> tuple[list[str], tuple[st
 
 
 def _file(upload_id: str, role: str, uploads: Mapping[str, Upload]) -> str:
-    """The name of an input, which no command takes for an option."""
+    """The name of an input, which no command takes for an option; the id of a data set that the service has."""
+    if upload_id.startswith(REGISTERED):
+        return upload_id
     upload = uploads.get(upload_id)
     if upload is None:
         return NO_FILE[role]

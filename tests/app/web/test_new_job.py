@@ -127,3 +127,17 @@ def test_the_recognised_model_stands_beside_the_form_with_its_layers(board: Dash
     assert "it holds &lt;i&gt;code" in post(board, team, "/new/preflight", {"checkpoint_id": bad.id}).text
     theirs = post(board, board.team("theirs"), "/new/preflight", {"checkpoint_id": checkpoint.id}).text
     assert attributes(theirs, "data-recognised") == []
+
+
+def test_a_registered_data_set_is_chosen_without_an_upload(board: Dashboard) -> None:
+    team, others = board.team(), board.team("others")
+    checkpoint, data = board.ready(team, UploadKind.CHECKPOINT, "a.pth"), board.registered([team.id])
+    for who, count in ((team, 2), (others, 0)):  # evaluation and training data
+        page = get(board, who, "/new").text
+        assert page.count(f'value="{data}"') == count
+        assert page.count("ImageNet &lt;val&gt;") == count
+    fields = {"checkpoint_id": checkpoint.id, "dataset_id": data, "max_accuracy_drop": "3"}
+    answer = post(board, team, "/new", fields)
+    assert answer.status_code == 303, answer.text
+    assert "imagenet-val.tar" in get(board, team, answer.headers["location"]).text
+    assert f'value="{data}" selected' in get(board, team, f"/new?like={answer.headers['location'].split('/')[-1]}").text

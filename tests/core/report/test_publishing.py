@@ -50,7 +50,7 @@ class Reader(HTMLParser):
 def test_every_file_is_written_and_the_json_reads_back(report: Report, tmp_path: Path) -> None:
     written = {path.relative_to(tmp_path).as_posix() for path in write_report(report, tmp_path)}
     pictures = {f"figures/{name}.png" for name in ("layers", "robustness", "accuracy_memory", "time_steps")}
-    assert written == {"report.json", "report.html", "layers.csv"} | pictures
+    assert written == {"report.json", "report.html", "README.md", "layers.csv"} | pictures
     assert Report.model_validate_json((tmp_path / "report.json").read_text()) == report
     for name in pictures:
         with Image.open(BytesIO((tmp_path / name).read_bytes())) as picture:
