@@ -108,6 +108,9 @@ LEVERS: Mapping[str, Mapping[str, Any]] = {
 """The deep preset with one lever more, on every model, with every seed. Distillation needs no labels, and has ten
 minutes of a core: five of two."""
 
+NO_MATTER = ("device", "baselines")
+"""Fields of a spec that change nothing of what is delivered."""
+
 OTHER_BUDGETS = (0.01, 0.015, 0.02, 0.025, 0.04)
 RETARGET: Mapping[str, Mapping[str, Any]] = {"retarget": {"preset": "deep"}}
 """The deep preset, and then these budgets of its curve; with the first seed, on the model of `RETARGETED`, whose images
@@ -140,7 +143,7 @@ class Plan:
             "method": METHODS[self.spec.preset],
             "checkpoint": _digest(self.subject.checkpoint),
             "data": _fingerprint(self.subject.data),
-            "spec": {k: v for k, v in self.spec.model_dump(mode="json").items() if k != "device"},
+            "spec": {k: v for k, v in self.spec.model_dump(mode="json").items() if k not in NO_MATTER},
             **({"other_budgets": list(OTHER_BUDGETS)} if self.way in RETARGET else {}),
         }
 
