@@ -122,7 +122,7 @@ def complete_upload(upload_id: UploadId, caller: Writer, services: Services, res
     return UploadView.model_validate(upload)
 
 
-@router.post("/example", status_code=202, responses=responses(404, 409))
+@router.post("/example", status_code=202, responses=responses(404, 409, 413))
 def add_example_uploads(caller: Writer, services: Services) -> list[UploadView]:
     """Add the example that comes with the service, a Spikformer and handwritten digits, unless the team has it."""
     added = add_example(services.catalog, caller.team_id)
@@ -189,6 +189,5 @@ def _check(upload: Upload, sha256: str) -> None:
 @router.delete("/{upload_id}", status_code=204, responses=responses(404, 409))
 def delete_upload(upload_id: UploadId, caller: Writer, services: Services) -> None:
     """Delete an upload that no job uses. Which do, `GET /api/v1/jobs?upload_id=…&archived=include` lists."""
-    upload = services.catalog.get(caller.team_id, upload_id)
-    services.uses.check_unused(caller.team_id, upload_id, upload.name)
+    services.uses.check_unused(caller.team_id, upload_id, services.catalog.own_name(caller.team_id, upload_id))
     services.catalog.delete(caller.team_id, upload_id)

@@ -179,6 +179,15 @@ class CatalogService:
             multipart = records.multipart_of(row)
         return record(row, self._received(row, multipart))
 
+    def own_name(self, team: str, upload_id: str) -> str:
+        """Name of one of the team's own uploads, which a registered data set is not.
+
+        Raises:
+            NotFound: the team has none of that id.
+        """
+        with self.database.session() as session:
+            return self._row(session, team, upload_id).name
+
     def announce_digest(self, team: str, upload_id: str, sha256: str) -> Upload:
         """Keep the digest of the whole, which a client may compute while it sends; the worker holds the bytes to it.
 

@@ -51,17 +51,6 @@ class JobRow(Base):
         Index("ix_jobs_team_id_turn", "team_id", "turn"),
         Index("ix_jobs_likeness", "likeness", "finished_at"),
         Index("ix_jobs_parent_id", "parent_id"),
-        Index(
-            "ix_jobs_team_id_state",
-            "team_id",
-            "state",
-            "archived_at",
-            "id",
-            "memory_saving",
-            "largest_drop",
-            "parameter_bytes_after",
-            "pruned_accuracy",
-        ),  # all that the frontier of results needs of a row
         Index("ix_jobs_team_id_verdict", "team_id", "verdict", "id"),
         Index("ix_jobs_team_id_submitted_by", "team_id", "submitted_by", "id"),
         Index("ix_jobs_team_id_checkpoint_id", "team_id", "checkpoint_id", "id"),
@@ -161,6 +150,17 @@ class JobTagRow(Base):
 
 
 Index("ix_jobs_waiting", JobRow.team_id, JobRow.priority.desc(), JobRow.id, **partial("state = 'queued'"))
+Index(
+    "ix_jobs_of_results",
+    JobRow.team_id,
+    JobRow.archived_at,
+    JobRow.id,
+    JobRow.memory_saving,
+    JobRow.largest_drop,
+    JobRow.parameter_bytes_after,
+    JobRow.pruned_accuracy,
+    **partial("state = 'succeeded'"),
+)  # all that the frontier of results needs of a row
 
 
 def uses(upload_id: Any) -> ColumnElement[bool]:

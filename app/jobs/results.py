@@ -16,6 +16,7 @@ from app.jobs.filters import JobFilter, conditions
 from app.jobs.frontier import Point, frontier
 from app.jobs.models import JobRow
 from app.jobs.states import JobState
+from app.turns import is_state
 from primesvt_client.facts import ResultSummary, read
 from primesvt_client.states import Scale
 
@@ -135,7 +136,8 @@ class ResultService:
 
 
 def _conditions(team: str, query: ResultQuery) -> Iterable[ColumnElement[bool]]:
-    yield from conditions(team, replace(query.jobs, states=(JobState.SUCCEEDED,)))
+    yield from conditions(team, replace(query.jobs, states=()))
+    yield is_state(JobRow.state, JobState.SUCCEEDED.value)
     if query.since is not None:
         yield JobRow.finished_at >= query.since
     if query.max_drop is not None:

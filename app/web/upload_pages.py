@@ -112,6 +112,6 @@ def complete(upload_id: UploadId, user: ScriptUser, services: Services) -> Uploa
 @router.post("/{upload_id}/delete")
 def delete_upload(upload_id: UploadId, user: Writer, services: Services) -> Response:
     """Delete an upload that no job uses."""
-    services.uses.check_unused(user.team_id, upload_id, services.catalog.get(user.team_id, upload_id).name)
+    services.uses.check_unused(user.team_id, upload_id, services.catalog.own_name(user.team_id, upload_id))
     services.catalog.delete(user.team_id, upload_id)
     return RedirectResponse("/uploads", 303, HEADERS)

@@ -33,9 +33,9 @@ COLUMNS: dict[str, dict[str, Any]] = {
 }
 AT_ONCE = 500
 OF_RESULTS = (
-    "team_id", "state", "archived_at", "id", "memory_saving", "largest_drop", "parameter_bytes_after",
-    "pruned_accuracy",
+    "team_id", "archived_at", "id", "memory_saving", "largest_drop", "parameter_bytes_after", "pruned_accuracy",
 )  # fmt: skip
+SUCCEEDED = sa.text("state = 'succeeded'")
 
 
 def upgrade() -> None:
@@ -58,7 +58,7 @@ def upgrade() -> None:
         "UPDATE links SET withdrawn_at = used_at WHERE id IN"
         " (SELECT subject FROM audit_log WHERE action = 'member.uninvite')"
     )
-    op.create_index("ix_jobs_team_id_state", "jobs", [*OF_RESULTS])
+    op.create_index("ix_jobs_of_results", "jobs", [*OF_RESULTS], sqlite_where=SUCCEEDED, postgresql_where=SUCCEEDED)
     for name in INDEXED:
         op.create_index(f"ix_jobs_team_id_{name}", "jobs", ["team_id", name, "id"])
 
@@ -106,7 +106,7 @@ def _figures(job_id: str, summary: Any) -> dict[str, Any]:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_jobs_team_id_state", "jobs")
+    op.drop_index("ix_jobs_of_results", "jobs")
     for name in INDEXED:
         op.drop_index(f"ix_jobs_team_id_{name}", "jobs")
     op.drop_table("job_tags")

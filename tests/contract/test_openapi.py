@@ -33,6 +33,7 @@ EXEMPT = (
     Exempt("create_webhook", (422,), AN_ADDRESS),
     Exempt("change_webhook", (422,), AN_ADDRESS),
     Exempt("create_upload", (413,), "how large a file may be is a setting of the server"),
+    Exempt("add_example_uploads", (413,), "likewise"),
     Exempt("upload_whole", (411, 413, 422), A_DIGEST),
     Exempt("address_parts", (422,), "which parts there are depends on the upload's size"),
     Exempt("put_part", (422,), A_DIGEST),

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from app.catalog.offers import is_registered
 from app.catalog.records import Upload
 from app.jobs.records import Job
 from primesvt_client.another_budget import limit_of
@@ -16,9 +17,6 @@ from primesvt_core.report.schema import Report
 SPEC_FILE, PLAN_FILE = "spec.json", "plan.json"
 NO_FILE = {"checkpoint": "CHECKPOINT", "data": "DATA", "train_data": "TRAINING_DATA"}
 """What stands for files whose uploads are deleted."""
-
-REGISTERED = "dat_"
-"""What the ids of data sets begin with that the service has."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ def _words(job: Job, uploads: Mapping[str, Upload]) -> tuple[list[str], tuple[st
 
 def _file(upload_id: str, role: str, uploads: Mapping[str, Upload]) -> str:
     """The name of an input, which no command takes for an option; the id of a data set that the service has."""
-    if upload_id.startswith(REGISTERED):
+    if is_registered(upload_id):
         return upload_id
     upload = uploads.get(upload_id)
     if upload is None:

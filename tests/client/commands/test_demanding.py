@@ -38,8 +38,10 @@ def test_a_verdict_is_waited_for() -> None:
 
 def test_a_job_that_missed_its_budget_fails_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
     job: Any = SimpleNamespace(
-        id="job_1", state=JobState.SUCCEEDED, verdict="floor_missed", name="", progress=None, summary=None, problem=None
-    )
+        id="job_1", state=JobState.SUCCEEDED, verdict="floor_missed", name="", progress=None, summary=None,
+        problem=None,
+        tags=(), note="",
+    )  # fmt: skip
     monkeypatch.setattr(jobs, "follow", lambda _client, _id: job)
     with pytest.raises(SystemExit) as ended:
         jobs._finish(None, job, wait=True, json=False, wanted=[Verdict.MET])  # type: ignore[arg-type]

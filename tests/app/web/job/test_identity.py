@@ -42,3 +42,12 @@ def test_another_budget_a_plan_and_a_spec_that_needs_a_file(board: Dashboard) ->
     assert found.files == ("plan.json", "spec.json")
     assert "--data" not in found.command
     assert "--plan plan.json --spec spec.json" in found.command
+
+
+def test_a_registered_data_set_is_given_by_its_id(board: Dashboard) -> None:
+    team = board.team()
+    checkpoint, data = board.ready(team, UploadKind.CHECKPOINT, "a.pth"), board.registered([team.id])
+    new = NewJob(checkpoint_id=checkpoint.id, dataset_id=data, spec={"budget": {"max_accuracy_drop": 0.03}})
+    job = board.services.jobs.submit(team.id, new)
+    uploads = {checkpoint.id: checkpoint, data: board.services.catalog.get(team.id, data)}
+    assert f"--data {data}" in identity(job, uploads, None).command
