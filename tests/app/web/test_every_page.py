@@ -1,0 +1,18 @@
+"""The list of pages that a browser and axe-core go through (tests/e2e/test_dashboard_walk.py) has all of them."""
+
+from __future__ import annotations
+
+from tests.support.browsing import get
+from tests.support.dashboard import Dashboard
+from tests.support.every_page import NO_PAGES, every_page
+from tests.support.routes import routes_of
+
+
+def test_a_new_page_belongs_in_the_list(board: Dashboard) -> None:
+    asked = {route.path for route in routes_of(board) if route.method == "GET" and route.is_page}
+    pages = list(every_page(board))
+    assert {one.route for one in pages} | {*NO_PAGES} == asked
+    for one in pages:
+        answer = get(board, one.who, one.address)
+        assert answer.status_code in (200, 404), one.address
+        assert "<h1" in answer.text, one.address
