@@ -78,6 +78,7 @@ class Walk:
 
     def printed_whole(self, name: str) -> None:
         """Nothing of any table is missing on paper."""
+        photograph(self.chrome, self.folder / f"{name}.png")
         text = print_to(self.folder / f"{name}.pdf", self.chrome)
         assert lost_rows(self.chrome, text) == []
 
@@ -136,7 +137,8 @@ def fill_in_the_form(walk: Walk, checkpoint: Path) -> None:
     chrome.execute_script("document.querySelector('details:has(#preset)').open = true")
     fill_in(chrome, SPEC)
     wait_for_text(chrome, "#ahead-status", "No problem")
-    assert find(chrome, "#ahead [data-fact=samples] dd").text == "899"
+    wait_for_text(chrome, "#ahead [data-fact=samples]", "899")
+    photograph(chrome, walk.folder / "new.png")
 
 
 def send_with_a_broken_connection(walk: Walk, checkpoint: Path) -> None:
@@ -157,7 +159,7 @@ def fill_in(chrome: Chrome, values: Mapping[str, str]) -> None:
     for name, value in values.items():
         control = find(chrome, f"#{name}")
         if control.tag_name == "select":
-            Select(control).select_by_value(value)
+            Select(control).select_by_visible_text(value)
         else:
             control.clear()
             control.send_keys(value)
@@ -174,7 +176,7 @@ NOW = """
 def submit_and_follow(walk: Walk) -> str:
     """Submit the job, and see its progress move without a reload, and its result appear; returns its id."""
     chrome, seen = walk.chrome, [("", "")]
-    find(chrome, "main button.primary").click()
+    find(chrome, "form[data-sends] .actions > button.primary").click()
     wait_for_address(chrome, "/jobs/job_")
     chrome.execute_script("window.kept = true")
     deadline = time.monotonic() + SECONDS

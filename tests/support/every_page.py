@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from app.catalog.states import UploadKind
 from app.teams.scopes import Role
 from app.webhooks.states import EventType
+from app.workers.records import WorkerState
 from primesvt_core.types import Verdict
 from tests.support import preflights
 from tests.support.dashboard import Dashboard, Team, sample_report
@@ -23,6 +24,13 @@ NO_PAGES = {
     "/team": "leads to the first page of a team",
 }
 """What browsers ask for and is none of our pages, with the reason."""
+
+
+LAYERS = tuple(
+    {"name": f"block.{place}.mlp", "group": "mlp", "shape": [1536, 384], "parameter_bytes": 2_359_296}
+    for place in range(30)
+)
+"""More than are seen at once."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,7 @@ def every_page(board: Dashboard) -> Iterator[Shown]:
 
 
 def _uploads_and_forms(board: Dashboard, team: Team) -> Iterator[Shown]:
-    model = board.ready(team, UploadKind.CHECKPOINT, "m.pth", preflights.model())
+    model = board.ready(team, UploadKind.CHECKPOINT, "m.pth", preflights.model(layers=LAYERS))
     data = board.ready(team, UploadKind.DATASET, "d.zip", preflights.data(classes=("a", "b")))
     board.refused(team, "broken.pth", "unreadable_checkpoint", "The file ends in the middle.")
     board.upload(team, UploadKind.CHECKPOINT, "waiting.pth")
@@ -95,6 +103,7 @@ def _jobs(board: Dashboard, team: Team) -> Iterator[Shown]:
 
 def _lists(board: Dashboard, team: Team) -> Iterator[Shown]:
     board.registered([team.id])
+    board.services.workers.report("w1", "gpu-1", ["cpu", "cuda"], "0.1", WorkerState.IDLE, None)
     yield Shown("/", "/", team)
     yield Shown("/", "/?q=nothing-like-it", team)
     yield Shown("/results", "/results", team)
