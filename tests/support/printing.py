@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import unicodedata
 from io import BytesIO
 from pathlib import Path
 
@@ -14,7 +15,7 @@ LAST_ROWS = """
     const isShown = (cell) => getComputedStyle(cell).display !== "none";
     const texts = (row) => [...row.cells].filter(isShown).map((cell) => {
         const copy = cell.cloneNode(true);
-        for (const one of copy.querySelectorAll(".hidden, .remove, .small")) one.remove();
+        for (const one of copy.querySelectorAll(".hidden, .remove, .small, select")) one.remove();
         return copy.textContent;
     });
     return [...document.querySelectorAll("table")].filter((table) => table.rows.length).map(
@@ -34,8 +35,8 @@ def print_to(path: Path, chrome: Chrome) -> str:
 
 
 def closed(text: str) -> str:
-    """A text without its white space."""
-    return re.sub(r"\s", "", text)
+    """A text without its white space and ligatures."""
+    return re.sub(r"\s", "", unicodedata.normalize("NFKC", text))
 
 
 def lost_rows(chrome: Chrome, text: str) -> list[str]:
