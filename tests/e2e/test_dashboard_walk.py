@@ -96,7 +96,8 @@ def test_one_gets_from_signing_in_to_a_printed_comparison(walk: Walk) -> None:
     sign_in(walk)
     checkpoint = large_checkpoint(walk.folder / "large.pth.tar")
     fill_in_the_form(walk, checkpoint)
-    job = submit_and_follow(walk)
+    submit(walk)
+    job = follow(walk)
     check_the_result(walk, job, checkpoint)
     child = take_a_point_of_the_chart(walk, job)
     compare(walk, (job, child))
@@ -173,11 +174,14 @@ NOW = """
 """The step of a running job and how much of it is done, while the page is the one that was opened."""
 
 
-def submit_and_follow(walk: Walk) -> str:
-    """Submit the job, and see its progress move without a reload, and its result appear; returns its id."""
+def submit(walk: Walk) -> None:
+    find(walk.chrome, "form[data-sends] .actions > button.primary").click()
+    wait_for_address(walk.chrome, "/jobs/job_")
+
+
+def follow(walk: Walk) -> str:
+    """See a job's progress move without a reload, and its result appear; returns its id."""
     chrome, seen = walk.chrome, [("", "")]
-    find(chrome, "form[data-sends] .actions > button.primary").click()
-    wait_for_address(chrome, "/jobs/job_")
     chrome.execute_script("window.kept = true")
     deadline = time.monotonic() + SECONDS
     while (now := chrome.execute_script(NOW)) is not None and time.monotonic() < deadline:
