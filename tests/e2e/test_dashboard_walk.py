@@ -150,10 +150,14 @@ def send_with_a_broken_connection(walk: Walk, checkpoint: Path) -> None:
     sent = "return document.querySelector('.sent:not([hidden]) progress')?.value ?? 0"
     WebDriverWait(chrome, 60, 0.05).until(lambda page: page.execute_script(sent) > 0.3)
     chrome.set_network_conditions(offline=True, latency=0, throughput=0)
-    WebDriverWait(chrome, 20).until(lambda page: "ERR_INTERNET_DISCONNECTED" in str(page.get_log("browser")))
+    WebDriverWait(chrome, 20).until(lambda page: "ERR_INTERNET_DISCONNECTED" in log_of(page))
     assert chrome.execute_script(sent) < 1
     chrome.delete_network_conditions()
     wait_for_text(chrome, "#checkpoint_id", checkpoint.name)
+
+
+def log_of(chrome: Chrome) -> str:
+    return str(chrome.get_log("browser"))  # type: ignore[no-untyped-call]
 
 
 def fill_in(chrome: Chrome, values: Mapping[str, str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tests.support.browsing import get
 from tests.support.dashboard import Dashboard
 from tests.support.every_page import NO_PAGES, every_page
 from tests.support.routes import routes_of
@@ -10,7 +9,4 @@ from tests.support.routes import routes_of
 
 def test_a_new_page_belongs_in_the_list(board: Dashboard) -> None:
     asked = {route.path for route in routes_of(board) if route.method == "GET" and route.is_page}
-    pages = list(every_page(board))
-    assert {one.route for one in pages} | {*NO_PAGES} == asked
-    for one in pages:
-        assert "<h1" in get(board, one.who, one.address).text, one.address
+    assert {one.route for one in every_page(board)} | {*NO_PAGES} == asked
