@@ -22,13 +22,14 @@ FLAGS = (
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    _require_scripts()
+def site(scripts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with serving(Dashboard(tmp_path_factory.mktemp("site"), part_bytes=1000)) as found:
         yield found
 
 
-def _require_scripts() -> None:
+@pytest.fixture(scope="module")
+def scripts() -> None:
+    """The scripts of the pages, built."""
     try:
         build(Project())
     except BuildFailed as error:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from app.catalog.states import UploadKind
 from primesvt_client.facts import CheckpointFacts
 from tests.support.browsing import get
@@ -49,3 +52,18 @@ def test_pages_forbid_inline_scripts_frames_and_caches(board: Dashboard) -> None
         assert " style=" not in answer.text
         assert " onclick=" not in answer.text
         assert "//cdn" not in answer.text
+
+
+TEMPLATES = Path(__file__).resolve().parents[3] / "app" / "web" / "templates"
+SCROLLING = re.compile(r'<(?:pre\b|\w+ [^>]*class="(?:[^"]* )?scroll\b)[^>]*>')
+"""What may be wider or higher than its place; `framed` lists do not scroll."""
+
+
+def test_what_scrolls_can_be_scrolled_by_the_keyboard_and_has_a_name() -> None:
+    found = [
+        (path.name, tag) for path in TEMPLATES.rglob("*.html") for tag in SCROLLING.findall(path.read_text("utf-8"))
+    ]
+    assert len(found) > 15
+    needed = ('tabindex="0"', 'role="region"', "aria-label=")
+    mute = [one for one in found if " framed" not in one[1] and not all(word in one[1] for word in needed)]
+    assert mute == []
