@@ -260,10 +260,10 @@ def run(plan: Plan, device: str, folder: Path | None = None) -> str:
 
 def _whole(plan: Plan, spec: CompressionSpec, out: Path, kept: Kept | None) -> tuple[Report, Path, float, bool]:
     """A finished run: its report and folder, its seconds, and whether it took over what others had computed."""
-    row = plan_of_deep(plan).file
-    if plan.way in RETARGET and kept and kept.deep.is_dir() and _is_done(plan_of_deep(plan)):
+    deep = plan_of_deep(plan)
+    if plan.way in RETARGET and kept and kept.deep.is_dir() and _is_done(deep):
         report = Report.model_validate_json((kept.deep / "report.json").read_bytes())
-        return report, kept.deep, float(json.loads(row.read_text())["seconds"]), False
+        return report, kept.deep, float(json.loads(deep.file.read_text())["seconds"]), False
     cells = kept.hand_over(out / WORKSPACE) if kept else ()
     began = time.perf_counter()
     report = compress(

@@ -53,11 +53,8 @@ class ByAccuracy:
             tell(group)
             progress.update()
 
-        if self.split.candidates.spec.profile == "full" and self.queue:
-            advance = progress.as_share_of(len(self.rates))
-            compute_with_others(self.split, self.rates, tell, advance, self.queue)
-        elif self.split.candidates.spec.profile == "full":
-            self._whole_profile(observe)
+        if self.split.candidates.spec.profile == "full":
+            self._whole_profile(tell, progress)
         elif not self.goal.has_target and self.goal.allowed_drop is not None:
             self._explored(self.goal.allowed_drop, observe)
         self.split.measure_agreement([{group: rate} for group, every in self.rates.items() for rate in every])
@@ -115,10 +112,15 @@ class ByAccuracy:
             parameter_bytes=outcome.parameter_bytes, memory_saving=outcome.memory_saving,
         )  # fmt: skip
 
-    def _whole_profile(self, observe: Callable[[str], None]) -> None:
+    def _whole_profile(self, tell: Callable[[str], None], progress: StepProgress) -> None:
+        if self.queue:
+            advance = progress.as_share_of(len(self.rates))
+            compute_with_others(self.split, self.rates, tell, advance, self.queue)
+            return
         for group, every in self.rates.items():
             self.split.compute([{group: rate} for rate in every])
-            observe(group)
+            tell(group)
+            progress.update()
 
     def _explored(self, allowed_drop: float, observe: Callable[[str], None]) -> None:
         if self.queue:
