@@ -14,6 +14,7 @@ MORE = "More"
 DASHBOARD = "/"
 """Of the service that shows the site, by which one comes back to it."""
 
+NAMELESS = '<div class="md-search" data-md-component="search" role="dialog"'
 MENTION = re.compile(r"(?<!\[)`docs/((?:[\w-]+/)*[\w-]+\.md)`|(?<!\[)`docs/decisions/(\d{4})`")
 
 
@@ -59,6 +60,11 @@ def _named(entry: Any) -> Iterator[str]:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:  # MkDocs names them
     """Make a link of every `docs/NAME.md` in the text, which pages of a checkout name as code."""
     return linked(markdown, page.file.src_uri, [file.src_uri for file in files.documentation_pages()])
+
+
+def on_post_page(output: str, page: Any, config: Any) -> str:  # MkDocs names them
+    """Name the search, which the theme calls a dialog without saying of what."""
+    return output.replace(NAMELESS, f'{NAMELESS} aria-label="Search"')
 
 
 def linked(markdown: str, own: str, pages: list[str]) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 WEB = Path(__file__).resolve().parent
 SECONDS = 600
-SOURCES = (".md", ".yml", ".py", ".json", ".png", ".svg", ".css")
+SOURCES = (".md", ".yml", ".py", ".json", ".png", ".svg", ".css", ".js")
 """Of what is built; editors leave other files beside them."""
 
 INLINE_SCRIPTS = "inline-scripts.txt"

@@ -8,6 +8,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from app.web import build_site
+from tests.support.axe import findings, require_axe
 from tests.support.chromium import DESKTOP, PHONE, SECONDS, Site, find, look, needs_browser, wait_for_address
 
 pytestmark = needs_browser
@@ -47,3 +48,30 @@ def test_pages_fit_the_window_and_show_their_figures(
         assert chrome.execute_script("return document.documentElement.scrollWidth <= window.innerWidth + 1"), path
         is_light = "return (getComputedStyle(document.body).backgroundColor === 'rgb(255, 255, 255)') === arguments[0]"
         WebDriverWait(chrome, SECONDS).until(lambda page: page.execute_script(is_light, scheme == "light"))  # noqa: B023
+
+
+def written_pages() -> list[str]:
+    """Addresses of all pages; of the decisions, which are alike, the list and one."""
+    folder = build_site.Site().output
+    every = sorted(path.parent.relative_to(folder).as_posix() for path in folder.rglob("index.html"))
+    decisions = [one for one in every if one.startswith("decisions/")]
+    return [one for one in every if one not in decisions] + decisions[:1]
+
+
+@pytest.mark.thorough
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_nothing_in_the_documents_keeps_people_out(chrome: Chrome, site: Site, size: tuple[int, int]) -> None:
+    script = require_axe()
+    found: dict[str, list[str]] = {}
+    pages = written_pages()
+    assert {"api", "deployment", "decisions"} <= {*pages}
+    chrome.set_script_timeout(300)
+    for page in pages:
+        for scheme in ("light", "dark"):
+            look(chrome, size, scheme)
+            chrome.get(f"{site.address}/docs/{page}/")
+            find(chrome, "h1")
+            found[f"{page} {scheme}"] = findings(chrome, script)
+    assert {where: what for where, what in found.items() if what} == {}
