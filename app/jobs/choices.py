@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
@@ -20,11 +20,21 @@ MOST = 200
 
 @dataclass(frozen=True)
 class Choice:
-    """A value, what it is called, and how many jobs have it."""
+    """A value, what it is called, and how many jobs have it.
+
+    Attributes:
+        same: other values that mean the same: uploads of the same bytes.
+    """
 
     value: str
     label: str
     jobs: int
+    same: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """All values that mean it."""
+        return (self.value, *self.same)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +89,12 @@ def _uploads(session: Session, team: str, name: str) -> tuple[Choice, ...]:
         label, kind, digest = known.get(upload_id, ("", "", None))
         if f"{kind}_id" != name:  # of a job without data the column of data sets holds its checkpoint
             continue
-        same = found.get(digest or upload_id, Choice(upload_id, label, 0))
-        found[digest or upload_id] = Choice(same.value, same.label, same.jobs + jobs)
+        first = found.get(digest or upload_id)
+        found[digest or upload_id] = (
+            Choice(upload_id, label, jobs)
+            if first is None
+            else replace(first, jobs=first.jobs + jobs, same=(*first.same, upload_id))
+        )
     return tuple(found.values())
 
 

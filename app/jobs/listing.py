@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import JSON, func, select, type_coerce
@@ -61,6 +61,13 @@ class JobLists:
             jobs = _listed(session, team, [place.job_id for place in shown])
         more = cursor_behind(shown[-1], ordering) if len(found) > limit else None
         return Page(tuple(jobs), more)
+
+    def named(self, team: str, wanted: JobFilter, limit: int) -> list[ListedJob]:
+        """Of what is asked for the newest jobs whose whole name is the text."""
+        rows = [*conditions(team, replace(wanted, text="")), JobRow.name == wanted.text]
+        with self.database.reading() as session:
+            found = find(session, rows, NEWEST, None, limit)
+            return _listed(session, team, [place.job_id for place in found])
 
     def all(self, team: str, wanted: JobFilter = EVERYTHING, ordering: Ordering = NEWEST) -> Iterator[ListedJob]:
         """All jobs of a list, of which a page at a time is in memory."""

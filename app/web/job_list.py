@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -31,6 +32,9 @@ from primesvt_client.states import Archived, JobSort, Verdict
 router = PageRouter()
 
 JOBS_PER_PAGE = 25
+MOST_EXACT = 5
+"""Jobs of the very name that is searched for, before all others."""
+
 SORTS: Mapping[str, str] = {
     JobSort.CREATED: "Newest first",
     JobSort.FINISHED: "Last finished first",
@@ -65,7 +69,7 @@ def _list(
     cursor: str = "",
     error: DomainError | None = None,
 ) -> Response:
-    jobs = services.lists.search(user.team_id, query.wanted, query.ordering, cursor or None, JOBS_PER_PAGE)
+    jobs = _page_of(services, user.team_id, query, cursor)
     context = _rows(query, jobs, cursor, error)
     if is_fragment(request):
         return page(request, "_jobs.html", user=user, **context)
@@ -82,6 +86,20 @@ def _list(
         choices=services.choices.of(user.team_id),
         **context,
     )
+
+
+def _page_of(services: Services, team: str, query: ListQuery, cursor: str) -> Page[ListedJob]:
+    """A page of the list.
+
+    The first one begins with jobs whose whole name is searched for: behind all that merely contain it they would be
+    hard to find.
+    """
+    found = services.lists.search(team, query.wanted, query.ordering, cursor or None, JOBS_PER_PAGE)
+    if cursor or not query.wanted.text or found.next_cursor is None:
+        return found
+    exact = services.lists.named(team, query.wanted, MOST_EXACT)
+    ids = {job.id for job in exact}
+    return replace(found, items=(*exact, *(job for job in found.items if job.id not in ids)))
 
 
 def _rows(query: ListQuery, jobs: Page[ListedJob], cursor: str, error: DomainError | None) -> dict[str, object]:

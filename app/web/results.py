@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
@@ -13,6 +13,9 @@ from fastapi import Query, Request, Response
 
 from app.api.deps import Services
 from app.db import now
+from app.jobs.choices import Choice
+from app.jobs.comparing import FEWEST
+from app.jobs.comparing import MOST as COMPARED
 from app.jobs.filters import JobFilter
 from app.jobs.results import Result, ResultQuery
 from app.jobs.states import JobState
@@ -85,6 +88,7 @@ def show_results(
     query = _query(asked, points)
     order = sort if sort in ORDERS else "newest" if points is None else "size"
     found = services.results.find(user.team_id, query, MOST)
+    choices = services.choices.of(user.team_id)
     counts = services.results.count_by_state(user.team_id, query.since)
     return page(
         request,
@@ -92,8 +96,8 @@ def show_results(
         user=user,
         results=sorted(found.items, key=ORDERS[order]),
         smallest=found.smallest,
-        data_sets=len({one.dataset_id for one in found.items}),
-        checkpoints=len({one.checkpoint_id for one in found.items}),
+        data_sets=_different((one.dataset_id for one in found.items), choices.datasets),
+        checkpoints=_different((one.checkpoint_id for one in found.items), choices.checkpoints),
         totals=totals(found.items),
         matching=found.matching,
         failed=counts[JobState.FAILED],
@@ -106,8 +110,10 @@ def show_results(
         scale=query.scale,
         scales=SCALES,
         periods=PERIODS,
-        choices=services.choices.of(user.team_id),
+        choices=choices,
         orders={name: _url(asked, name) for name in ORDERS},
+        least=FEWEST,
+        most=COMPARED,
     )
 
 
@@ -122,6 +128,12 @@ def _query(asked: Mapping[str, str], points: float | None) -> ResultQuery:
         max_drop=None if points is None else points / 100,
         scale=Scale(asked["scale"]) if asked["scale"] else Scale.RELATIVE,
     )
+
+
+def _different(uploads: Iterable[str], choices: Iterable[Choice]) -> int:
+    """How many different checkpoints, or data sets, uploads are: those of the same bytes are one."""
+    known = {value: choice.value for choice in choices for value in choice.values}
+    return len({known.get(one, one) for one in uploads})
 
 
 def _points(typed: str) -> float | None:

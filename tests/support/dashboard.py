@@ -183,13 +183,21 @@ class Dashboard:
         spec: dict[str, Any] | None = None,
     ) -> Job:
         job, claim = self.running(team, name, reports=0, spec=spec)
-        report = report or sample_report()
+        return self._succeed(team, job, claim, report or sample_report(), more or {})
+
+    def finish(self, team: Team, job: Job, report: Report) -> Job:
+        """A worker takes a queued job and ends it with that report."""
+        claim = self.jobs.claim(job.id, "worker")
+        assert claim is not None
+        return self._succeed(team, job, claim, report, {})
+
+    def _succeed(self, team: Team, job: Job, claim: JobClaim, report: Report, more: Mapping[str, bytes]) -> Job:
         contents = {
             "report.json": report.model_dump_json(indent=2).encode(),
             "model.safetensors": bytes(200_000),
             "layers.csv": b"name\n",
             "figures/robustness.png": bytes(30_000),
-            **(more or {}),
+            **more,
         }
         self.jobs.finalize(claim)
         stored = [self._artifact(job, name, content) for name, content in contents.items()]

@@ -11,6 +11,7 @@ import pytest
 
 from app.catalog.states import UploadKind
 from app.jobs.records import NewJob
+from app.web.job_list import JOBS_PER_PAGE
 from primesvt_client.states import Verdict
 from primesvt_client.verdicts import ORIGINAL_IS_DELIVERED
 from tests.support.browsing import attributes, browser, codes, get, next_page, post, text_of
@@ -71,6 +72,20 @@ def test_the_list_goes_on_page_by_page_and_htmx_gets_rows_alone(board: Dashboard
     assert rows.count('id="link-job_') == 25
     assert "<html" not in rows
     assert get(board, team, "/?cursor=%C3%A9").status_code == 400
+
+
+def test_a_job_of_the_very_name_that_is_searched_for_comes_first(board: Dashboard) -> None:
+    team = board.team()
+    exact = board.queued(team, "run 1")
+    for place in range(JOBS_PER_PAGE):
+        board.queued(team, f"run 1{place}")
+    first = get(board, team, "/?q=run+1").text
+    shown = attributes(first, "data-job")
+    assert (shown[0], len(shown), len({*shown})) == (exact.id, JOBS_PER_PAGE + 1, JOBS_PER_PAGE + 1)
+    assert attributes(get(board, team, "/?q=run+1&state=failed").text, "data-empty") == ["filtered"]
+    behind = get(board, team, next_page(first)).text
+    assert attributes(behind, "data-job") == [exact.id]  # in its place in the order, too
+    assert attributes(get(board, team, "/?q=run+10").text, "data-job")[0] != exact.id
 
 
 def test_ticked_jobs_are_compared_archived_and_brought_back(board: Dashboard) -> None:

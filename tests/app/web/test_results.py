@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from app.catalog.models import ContentRow, UploadRow
 from app.db import now
 from app.jobs.models import JobRow
 from app.jobs.results import Result, ResultQuery
@@ -141,6 +143,26 @@ def test_the_smallest_within_so_many_points_is_told_and_marked(board: Dashboard)
     board.services.upkeep.archive(team.id, [answer])
     assert attributes(get(board, team, "/results?within=2,0").text, "data-smallest") == [beaten]
     assert attributes(get(board, team, "/results?within=nothing").text, "data-smallest") == [small]
+
+
+def test_uploads_of_the_same_bytes_are_one_choice_by_whichever_address(board: Dashboard) -> None:
+    team = board.team()
+    jobs = [compressed(board, team, name, 0.3, 0.01, Verdict.MET) for name in ("first", "second")]
+    used = [board.services.jobs.get(team.id, job) for job in jobs]
+    alike = {"checkpoint_id": "ab" * 32, "dataset_id": "cd" * 32}
+    with board.services.database.session() as session:
+        for name, digest in alike.items():
+            contents = select(UploadRow.content_id).where(UploadRow.id.in_([getattr(job, name) for job in used]))
+            session.execute(update(ContentRow).where(ContentRow.id.in_(contents)).values(sha256=digest))
+    for job in used:
+        text = get(board, team, f"/results?checkpoint_id={job.checkpoint_id}").text
+        assert {*attributes(text, "data-result")} == {*jobs}
+        assert "data-mixed" not in text
+        [chosen] = re.findall(r'<option value="(upl_\w+)" selected>', text)
+        assert chosen == used[1].checkpoint_id  # the newest of them stands for all
+    assert f"/results?checkpoint_id={used[0].checkpoint_id}" in get(board, team, f"/jobs/{jobs[0]}").text
+    uploads = get(board, team, "/uploads").text
+    assert {*attributes(uploads, "data-results")} == {x for job in used for x in (job.checkpoint_id, job.dataset_id)}
 
 
 # Priorities
