@@ -336,6 +336,48 @@ def test_large_files_go_straight_to_storage_where_the_browser_reaches_it(
         assert "Content Security Policy" not in noted
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["the line breaks", "the page is left"])
+def test_an_upload_straight_to_storage_goes_on_after_an_interruption(
+    chrome: Chrome, swift: Swift, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CatalogService, "put_part", lambda *_: pytest.fail("a part went through the service"))
+    weights, content = tmp_path / "weights.safetensors", os.urandom(31 << 20)
+    weights.write_bytes(content)
+    storage = {
+        "storage_url": f"s3://{swift.fresh_bucket()}/all", "s3_endpoint": swift.endpoint,
+        "s3_public_endpoint": swift.endpoint, "part_bytes": 5 << 20,
+    }  # fmt: skip
+    with serving(Dashboard(tmp_path / "data", **storage)) as site:
+        catalog = site.board.services.catalog
+        chrome.get(f"{site.address}/sign-in")
+        chrome.add_cookie({"name": SESSION_COOKIE, "value": site.team.session, "path": "/", "sameSite": "Strict"})
+        send_on_uploads(chrome, site, weights)
+        chrome.set_network_conditions(offline=False, latency=5, throughput=4_000_000)
+        sent = "return document.querySelector('.sent:not([hidden]) progress')?.value ?? 0"
+        WebDriverWait(chrome, 60, 0.05).until(lambda page: 0.55 < page.execute_script(sent) < 1)
+        if how == "the line breaks":
+            chrome.set_network_conditions(offline=True, latency=0, throughput=0)
+            noted = lambda page: "ERR_INTERNET_DISCONNECTED" in str(page.get_log("browser"))  # noqa: E731
+            WebDriverWait(chrome, SECONDS).until(noted)
+        [begun] = catalog.search(site.team.id).items
+        assert begun.state is UploadState.UPLOADING
+        chrome.delete_network_conditions()
+        if how == "the page is left":
+            send_on_uploads(chrome, site, weights)
+        wait_for_text(chrome, "table", "weights.safetensors")
+        WebDriverWait(chrome, 60).until(lambda _: catalog.get(site.team.id, begun.id).state is UploadState.STORED)
+        assert len(catalog.search(site.team.id).items) == 1  # the same upload, not another one
+        assert site.board.assembled(begun.id) == content
+        chrome.get_log("browser")  # type: ignore[no-untyped-call]  # what was sent while the line was away
+
+
+def send_on_uploads(chrome: Chrome, site: Site, path: Path) -> None:
+    chrome.get(f"{site.address}/uploads")
+    find(chrome, "input[type=file]").send_keys(str(path))
+    find(chrome, "main form button").click()
+
+
 def test_pages_are_read_without_scripts(chrome: Chrome, site: Site) -> None:
     job = site.board.succeeded(site.team, "Plain")
     chrome.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})

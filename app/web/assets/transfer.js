@@ -125,16 +125,26 @@ export class Transfer {
     return new Map(items.map(({ number, url }) => [number, url]));
   }
 
+  // Where a first part fails, storage is out of reach or does not allow this page; the server takes parts, too. Once one
+  // has arrived there, the line has broken: it is tried again.
   async sendDirectly(address, part, onProgress) {
-    if (!address || !this.direct.isPossible) return false;
-    try {
-      await this.send("PUT", address, part, "application/octet-stream", { isOurs: false, onProgress });
-      return true;
-    } catch (error) {
-      if (this.state !== "sending") throw error;
-      this.direct.isPossible = false; // out of reach, or it does not allow this page; the server takes parts, too
-      return false;
+    for (let attempt = 1; address && this.direct.isPossible; attempt++) {
+      try {
+        await this.send("PUT", address, part, "application/octet-stream", { isOurs: false, onProgress });
+        this.direct.hasWorked = true;
+        return true;
+      } catch (error) {
+        if (this.state !== "sending") throw error;
+        if (!this.direct.hasWorked || error.isFinal || attempt === TRIES) this.direct.isPossible = false;
+        else await this.rest(attempt, error);
+      }
     }
+    return false;
+  }
+
+  async rest(attempt, error) {
+    await new Promise((resolve) => setTimeout(resolve, WAIT_MS * 2 ** attempt));
+    if (this.state !== "sending") throw error;
   }
 
   async sendPart(number, part, onProgress) {
@@ -145,8 +155,7 @@ export class Transfer {
         return await this.send("PUT", address, part, "application/octet-stream", { digest, onProgress });
       } catch (error) {
         if (error.isFinal || attempt === TRIES || this.state !== "sending") throw error;
-        await new Promise((resolve) => setTimeout(resolve, WAIT_MS * 2 ** attempt));
-        if (this.state !== "sending") throw error;
+        await this.rest(attempt, error);
       }
     }
   }
