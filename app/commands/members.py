@@ -108,8 +108,8 @@ def _server(data_dir: Path) -> str:
     known = settings.public_url or os.environ.get(SERVER_VARIABLE, "") or address_of(settings.data_dir)
     if not known:
         err.print(
-            f"no service runs on {data_dir}: the link leads to {DEFAULT_SERVER}; if the service will listen elsewhere,"
-            f" set {SERVER_VARIABLE}",
+            f"where people reach the service is not known, and none runs on {data_dir}: the link leads to"
+            f" {DEFAULT_SERVER}; if that is not it, set PRIMESVT_PUBLIC_URL, or {SERVER_VARIABLE} for this command",
             soft_wrap=True, markup=False,
         )  # fmt: skip
     return known or DEFAULT_SERVER

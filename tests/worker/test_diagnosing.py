@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from primesvt_core.diagnosis import State
@@ -27,3 +29,11 @@ def test_what_the_sandbox_holds(
 def test_with_wrong_settings_there_is_nothing_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRIMESVT_LEASE_SECONDS", "many")
     assert [*diagnosing.findings()] == []
+
+
+def test_nothing_is_left_where_no_worker_has_been(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PRIMESVT_DATA_DIR", raising=False)
+    [only] = diagnosing.findings()
+    assert only.part == "sandbox"
+    assert [*tmp_path.iterdir()] == []
