@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
-
-from pydantic import BaseModel
 
 from primesvt_core.families._base import Family, FamilyConfig, Producer, Value, group, joined, layer
 from primesvt_core.layers.model import SpikingModel
@@ -15,18 +13,15 @@ from primesvt_core.types import ChannelGroup, Layer, Shapes
 
 STREAM = "embedding"
 
-Branches = Callable[[Any], Iterable["Branch"]]
-"""The branches of a fork's config."""
-
 
 @dataclass(frozen=True)
 class Branch:
-    """Layers one after another, the first of which reads the residual stream and the last of which adds to it.
+    """Layers of every block, the first of which reads the residual stream and the last of which adds to it.
 
     Attributes:
-        path: module of the branch, after which the groups of its hidden channels are called.
-        widths: paths of the config fields that hold its hidden channels, behind each layer but the last.
-        layers: in forward order, each with the BatchNorm behind it.
+        path: module of the branch, with ``{}`` for the number of the block; groups of hidden channels are called so.
+        widths: config fields with its hidden channels, behind each layer but the last: a number for every block each.
+        layers: in forward order, each with the BatchNorm behind it; modules within the branch.
         stream: group of the residual stream.
     """
 
@@ -43,6 +38,30 @@ class Branch:
             )
 
     @property
+    def told_by(self) -> str:
+        """A tensor that every file with this branch has."""
+        return f"{self.at(0).layers[0].module}.weight"
+
+    def at(self, block: int) -> Branch:
+        """The branch of one block: modules as the model has them, and widths as paths into the config."""
+        path = self.path.format(block)
+        layers = [replace(one, module=f"{path}.{one.module}", norm=f"{path}.{one.norm}") for one in self.layers]
+        return replace(self, path=path, widths=[f"{name}.{block}" for name in self.widths], layers=layers)
+
+    def in_blocks(self, config: FamilyConfig) -> tuple[Branch, ...]:
+        """Those of all blocks of a config."""
+        return tuple(map(self.at, range(len(getattr(config, self.widths[0])))))
+
+    def read_widths(self, shapes: Shapes) -> dict[str, list[int]]:
+        """The config fields, off the shapes of a file."""
+        found: dict[str, list[int]] = {name: [] for name in self.widths}
+        blocks = takewhile(lambda one: f"{one.layers[0].module}.weight" in shapes, map(self.at, range(len(shapes))))
+        for one in blocks:
+            for name, part in zip(self.widths, one.layers, strict=False):
+                found[name].append(shapes[f"{part.module}.weight"].shape[0])
+        return found
+
+    @property
     def hidden(self) -> tuple[str, ...]:
         """Names of the groups of its hidden channels."""
         return (self.path,) if len(self.widths) == 1 else tuple(f"{self.path}.{i}" for i in range(len(self.widths)))
@@ -55,9 +74,7 @@ def fork(
     source: str,
     config_type: type[FamilyConfig],
     build: Callable[[Any], SpikingModel],
-    told_by: str,
-    read_widths: Callable[[Shapes, Any], Mapping[str, object]],
-    branches: Branches,
+    branches: Sequence[Branch],
 ) -> Family[Any]:
     """The family of a fork whose blocks have further branches.
 
@@ -65,29 +82,43 @@ def fork(
         base: the family that it was made from.
         title: name for people.
         source: where its code is.
-        config_type: config of ``base`` with further fields.
+        config_type: config of ``base`` with the fields that the branches name.
         build: the model of such a config.
-        told_by: a tensor that every file of the fork has, and none of ``base``.
-        read_widths: the further fields, from the shapes and the config that ``base`` reads from the same file.
-        branches: of a config.
+        branches: that every block of the fork has, and no block of ``base``; at least one.
+
+    Raises:
+        ValueError: if a branch names a config field or a stream that there is not.
     """
+    told_by = [branch.told_by for branch in branches]
+    _check_fields(config_type, branches)
 
     def infer(variant: str, shapes: Shapes, values: Mapping[str, Value]) -> FamilyConfig:
-        known = base.infer(variant, shapes, values)
-        return config_type.model_validate({**known.model_dump(), **read_widths(shapes, known)})
+        known = base.infer(variant, shapes, values).model_dump()
+        return config_type.model_validate(
+            known | {k: v for one in branches for k, v in one.read_widths(shapes).items()}
+        )
+
+    def all_of(config: FamilyConfig) -> tuple[Branch, ...]:
+        return tuple(one for branch in branches for one in branch.in_blocks(config))
 
     return replace(
         base,
         title=title,
         source=source,
         config_type=config_type,
-        signature_keys=(told_by,),
-        identify=lambda shapes: base.identify(shapes) if told_by in shapes else None,
+        signature_keys=(told_by[0],),
+        identify=lambda shapes: base.identify(shapes) if {*told_by} <= shapes.keys() else None,
         infer=infer,
         build=build,
-        layers=lambda config: _with_layers(base.layers(config), tuple(branches(config))),
-        groups=lambda config: _with_groups(base.groups(config), config, tuple(branches(config))),
+        layers=lambda config: _with_layers(base.layers(config), all_of(config)),
+        groups=lambda config: _with_groups(base.groups(config), config, all_of(config)),
     )
+
+
+def _check_fields(config_type: type[FamilyConfig], branches: Sequence[Branch]) -> None:
+    for branch in branches:
+        if missing := [name for name in branch.widths if name not in config_type.model_fields]:
+            raise ValueError(f"the branch {branch.path} names the width {missing[0]}, which the config does not have")
 
 
 def _with_layers(own: Sequence[Layer], branches: Iterable[Branch]) -> tuple[Layer, ...]:
@@ -102,7 +133,7 @@ def _layers(branch: Branch) -> Iterator[Layer]:
 
 
 def _with_groups(
-    own: Sequence[ChannelGroup], config: BaseModel, branches: Sequence[Branch]
+    own: Sequence[ChannelGroup], config: FamilyConfig, branches: Sequence[Branch]
 ) -> tuple[ChannelGroup, ...]:
     """The branches' hidden channels stand before the stream that they read and add to."""
     streams = [made.name for made in own if made.scope == "global"]
@@ -113,7 +144,7 @@ def _with_groups(
     return tuple(made for each in own for made in _beside(each, config, branches))
 
 
-def _beside(own: ChannelGroup, config: BaseModel, branches: Iterable[Branch]) -> Iterator[ChannelGroup]:
+def _beside(own: ChannelGroup, config: FamilyConfig, branches: Iterable[Branch]) -> Iterator[ChannelGroup]:
     for branch in branches:
         if branch.stream == own.name:
             yield from _hidden(branch, config)
@@ -122,18 +153,7 @@ def _beside(own: ChannelGroup, config: BaseModel, branches: Iterable[Branch]) ->
     yield own
 
 
-def _hidden(branch: Branch, config: BaseModel) -> Iterator[ChannelGroup]:
+def _hidden(branch: Branch, config: FamilyConfig) -> Iterator[ChannelGroup]:
     for name, width, (first, second) in zip(branch.hidden, branch.widths, pairwise(branch.layers), strict=True):
-        yield group(name, _at(config, width), width, (first,), (second.module,))
-
-
-def _at(config: BaseModel, path: str) -> int:
-    """The field of a config at a dotted path: ``branch_dims.0``."""
-    node: Any = config.model_dump()
-    for key in path.split("."):
-        try:
-            node = node[int(key) if key.isdigit() else key]
-        except (KeyError, IndexError, TypeError) as error:
-            raise ValueError(f"a branch names the width {path}, which the config does not have") from error
-    width: int = node
-    return width
+        field, block = width.split(".")
+        yield group(name, getattr(config, field)[int(block)], width, (first,), (second.module,))
