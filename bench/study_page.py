@@ -39,8 +39,9 @@ def write(runs: Path, docs: Path) -> None:
     page = docs / "results.md"
     text = page.read_text()
     before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    page.write_text(f"{before.rstrip()}\n\n{BEGIN}\n\n{study(found)}\n{END}\n{after}")
+    after = rest.partition(END)[2].strip()
+    parts = [before.rstrip(), BEGIN, study(found).rstrip(), END, *([after] if after else [])]
+    page.write_text("\n\n".join(parts) + "\n")
 
 
 def study(found: Sequence[Run]) -> str:

@@ -186,16 +186,12 @@ def _parameter(one: inspect.Parameter) -> str:
 
 def _sections(text: str) -> str:
     """A documentation string in Google's style, its sections as lists."""
-    lines, found = text.split("\n"), []
+    lines, found, section = text.split("\n"), [], ""
     for line in lines:
         if line in ("Args:", "Returns:", "Raises:"):
-            found.append(f"**{line[:-1]}**\n")
-        elif (
-            line.startswith("    ")
-            and not line.startswith("     ")
-            and ": " in line
-            and found[-1:] != ["**Returns**\n"]
-        ):
+            section = line[:-1]
+            found.append(f"**{section}**\n")
+        elif line.startswith("    ") and not line.startswith("     ") and ": " in line and section != "Returns":
             name, _, rest = line.strip().partition(": ")
             found.append(f"- `{name}`: {rest}")
         else:

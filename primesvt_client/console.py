@@ -89,16 +89,19 @@ def progress_bars(**titles: str) -> Iterator[Reporter]:
 
 def _lines(titles: Mapping[str, str]) -> Reporter:
     """A line when a step begins, and one for every quarter of a step whose length is known."""
-    quarters: dict[str, int] = {}
+    reached: dict[str, tuple[int | None, int]] = {}
 
     def show(progress: Progress) -> None:
         step = str(progress.step)
         quarter = 4 * progress.done // progress.total if progress.total else 0
-        if step not in quarters:
+        total, before = reached.get(step, (progress.total, 0))
+        if total != progress.total:  # it has turned out longer
+            before = 0
+        if step not in reached:
             err.print(f"{titles.get(step, step)} ...", markup=False)
-        elif quarters[step] < quarter < 4:
+        elif before < quarter < 4:
             err.print(f"  {progress.done} of {progress.total}")
-        quarters[step] = max(quarter, quarters.get(step, 0))
+        reached[step] = progress.total, max(quarter, before)
 
     return show
 

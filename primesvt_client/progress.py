@@ -31,6 +31,12 @@ class Progress(Facts):
     note: str = ""
     facts: ProgressFacts = NO_FACTS
 
+    def __str__(self) -> str:
+        """In a few words: ``profile: 3 of 10, image 32 of 200``."""
+        units = [] if self.total is None else [f"{self.done} of {self.total}"]
+        parts = [*units, *([self.note] if self.note else [])]
+        return f"{self.step}: {', '.join(parts) or '...'}"
+
     @property
     def finished(self) -> bool:
         """Whether the step is over."""

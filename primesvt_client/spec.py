@@ -23,6 +23,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from primesvt_client.budget import Budget as Budget
 from primesvt_client.errors import SpecError, without_type
@@ -50,6 +51,8 @@ from primesvt_client.spec_types import (
     Text,
     ValueRange,
 )
+
+MOST_PERCENT = 100
 
 SPLIT_SHARES = (0.10, 0.35, 0.55)
 """Of calibration, search and confirmation, where the bounds of the spec do not bite."""
@@ -355,8 +358,17 @@ def parse_as(kind: type[Spec], document: Mapping[str, JsonValue]) -> Spec:
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, e['loc'])) or 'spec'}: {without_type(e['msg'])}" for e in error.errors()]
+        problems = [f"{'.'.join(map(str, e['loc'])) or 'spec'}: {_said(e)}" for e in error.errors()]
         raise SpecError("the constraint spec is wrong: " + "; ".join(problems), facts={"problems": problems}) from None
+
+
+def _said(problem: ErrorDetails) -> str:
+    """What is wrong with a field; of one that is a fraction, how a percentage is written."""
+    told, given, bounds = without_type(problem["msg"]), problem["input"], problem.get("ctx", {})
+    is_fraction = bounds.get("lt", bounds.get("le")) == 1
+    if is_fraction and isinstance(given, int | float) and 1 <= given <= MOST_PERCENT:
+        return f"{told}, a fraction: {given / MOST_PERCENT:g} is {given:g} %"
+    return told
 
 
 def read_document(path: Path) -> dict[str, JsonValue]:

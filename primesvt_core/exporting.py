@@ -131,13 +131,20 @@ def _check_place(request: ExportRequest, exporter: Exporter) -> None:
     if exporter.suffixes and not exporter.is_folder and out.suffix not in exporter.suffixes:
         raise SpecError(
             f"--to {request.target} writes {', '.join(exporter.suffixes)} files; give such a name for --out, not"
-            f" {out.name}"
+            f" {out.name}{_writers(out.suffix)}"
         )
     written = (out,) if exporter.is_folder else (*exporter.paths(out), report_path(exporter, out))
     for path in written:
         if path.exists():
             kind = "folder" if exporter.is_folder else "file"
             raise SpecError(f"{path} exists; give another {kind} for --out")
+
+
+def _writers(suffix: str) -> str:
+    """The formats whose files end so."""
+    every = {name: EXPORTERS.load(name) for name in EXPORTERS.available()}
+    fitting = [f"--to {name}" for name, one in every.items() if suffix in one.suffixes and not one.is_folder]
+    return f"; such a file is written by {' or '.join(fitting)}" if fitting else ""
 
 
 def _check_packages(target: str, exporter: Exporter) -> None:

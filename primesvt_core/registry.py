@@ -139,12 +139,13 @@ def sources(kind: str) -> Mapping[str, Source]:
         SpecError: if two plug-ins have the same key, or a folder cannot be used.
     """
     found: dict[str, Source] = {}
-    for source in (*_files(kind), *_installed(kind), *ADDED.get(kind, ())):
+    added = {source.target.name: source for source in ADDED.get(kind, ())}
+    for source in (*_files(kind), *_installed(kind)):
         key = source.target.name
         if key in found:
             raise SpecError(f"two {kind} are called {key!r}: {found[key].place} and {source.place}; remove one")
         found[key] = source
-    return dict(sorted(found.items()))
+    return dict(sorted((found | added).items()))
 
 
 ADDED: dict[str, tuple[Source, ...]] = {}
@@ -154,10 +155,11 @@ ADDED: dict[str, tuple[Source, ...]] = {}
 def add_file(kind: str, path: Path) -> str:
     """Take a single file for a plug-in, for as long as this process runs; returns its key.
 
-    A file that is a plug-in already, of an installed package or of a folder, is that one.
+    A file that is a plug-in already, of an installed package or of a folder, is that one. Of another file with the key
+    of such a plug-in, which may have been installed before it was changed, the file counts.
 
     Raises:
-        SpecError: if there is no such file, or its name is no key.
+        SpecError: if there is no such file, its name is no key, or ours, or that of another file.
     """
     if not path.is_file() or path.suffix != ".py" or not path.stem.isidentifier() or path.stem.startswith("_"):
         raise SpecError(f"{path} is no file KEY.py, with a Python name without a leading _ as its key")
@@ -166,7 +168,7 @@ def add_file(kind: str, path: Path) -> str:
             return key
     name = f"primesvt_core.{kind}.{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
-    if path.stem in sources(kind) or spec is None or spec.loader is None:
+    if not _may_add(kind, path.stem) or spec is None or spec.loader is None:
         raise SpecError(f"one of the {kind} is called {path.stem!r} already; rename {path.name}")
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
@@ -178,6 +180,12 @@ def add_file(kind: str, path: Path) -> str:
     ADDED[kind] = (*ADDED.get(kind, ()), added)
     sources.cache_clear()
     return path.stem
+
+
+def _may_add(kind: str, key: str) -> bool:
+    """Whether a file may be taken for the plug-in of this key."""
+    added = {source.target.name for source in ADDED.get(kind, ())}
+    return key not in sources(kind) or not (key in added or is_ours(kind, key))
 
 
 def is_ours(kind: str, key: str) -> bool:

@@ -77,6 +77,9 @@ def groups(subject: Subject) -> str:
     names = [group.name for group in model.groups]
     if twice := {name for name in names if names.count(name) > 1}:
         raise CheckFailed(f"several groups have one name: {listed(twice)}")
+    widths = [group.width for group in model.groups]
+    if shared := {width for width in widths if widths.count(width) > 1}:
+        raise CheckFailed(f"several groups name one field of the config: {listed(shared)}")
     for group in model.groups:
         found = _at(model.config.model_dump(), group.width)
         if found != group.size:

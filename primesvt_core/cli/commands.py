@@ -45,6 +45,12 @@ if TYPE_CHECKING:
 SPLITS = ("auto", "all", "calibration", "search", "confirmation", "rest")
 """What ``--split`` may be."""
 
+FITS_SHOWN = 8
+"""Choices that ``inspect --data`` prints, the best ones; ``--json`` has all."""
+
+TOLD = ("accuracy", "is_assumed")
+"""What is said of a choice; all else is the choice."""
+
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")]
 Earlier = Annotated[
     list[Path] | None,
@@ -87,14 +93,7 @@ def inspect(
         out.print(f"  {note}", markup=False, soft_wrap=True)
     if "fits" in document:
         _print_data(document["data"].get("classes"), document["data"]["notes"])
-    if document.get("fits"):
-        tried_on = f"  tried on {document['data']['name']}, best first; a few points are chance:"
-        out.print(tried_on, markup=False, soft_wrap=True)
-    for fit in document.get("fits", ()):
-        tried = ", ".join(
-            f"{name} = {value}" for name, value in fit.items() if name != "accuracy" and value is not None
-        )
-        out.print(f"  with {tried}: accuracy {fit['accuracy']:.2%}", markup=False)
+    _print_fits(document.get("fits", ()), document.get("data", {}))
     table = Table(
         "layer", "channel group", "shape", "parameters", "bytes", title="layers, largest first", title_justify="left"
     )
@@ -108,6 +107,24 @@ def inspect(
             f"{layer['parameter_bytes']:,}",
         )
     out.print(table)
+
+
+def _print_fits(fits: Sequence[Mapping[str, JsonValue]], data: Mapping[str, JsonValue]) -> None:
+    """The best choices, and that which other commands take, wherever it stands."""
+    if not fits:
+        return
+    out.print(
+        f"  tried on {data['tried_on']} images of {data['name']}, best first; a few points are chance:",
+        markup=False,
+        soft_wrap=True,
+    )
+    shown = [fit for place, fit in enumerate(fits) if place < FITS_SHOWN or fit["is_assumed"]]
+    for fit in shown:
+        tried = ", ".join(f"{name} = {value}" for name, value in fit.items() if name not in TOLD and value is not None)
+        taken = " (what is assumed)" if fit["is_assumed"] else ""
+        out.print(f"  with {tried}: accuracy {fit['accuracy']:.2%}{taken}", markup=False, soft_wrap=True)
+    if len(shown) < len(fits):
+        out.print(f"  and {len(fits) - len(shown)} more, which --json has", markup=False)
 
 
 def _check_has_images(data: Path | None, reading: Reading) -> None:

@@ -44,6 +44,7 @@ class Fit:
         others: fields of which the family says what they may be, with their values.
         accuracy: on the images.
         taken: what each image is taken for.
+        is_assumed: whether it is what other commands take.
     """
 
     num_heads: int | str | None
@@ -51,6 +52,7 @@ class Fit:
     others: tuple[tuple[str, Value], ...]
     accuracy: float
     taken: tuple[int, ...]
+    is_assumed: bool = False
 
     @property
     def choice(self) -> tuple[object, ...]:
@@ -60,7 +62,7 @@ class Fit:
     def to_json(self) -> dict[str, JsonValue]:
         """What ``primesvt inspect --json`` prints."""
         heads_and_steps = {"num_heads": self.num_heads, "time_steps": self.time_steps}
-        return {**heads_and_steps, **dict(self.others), "accuracy": self.accuracy}
+        return {**heads_and_steps, **dict(self.others), "accuracy": self.accuracy, "is_assumed": self.is_assumed}
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,13 @@ class Fits:
         data: the data set.
         choices: that were tried.
         notes: on the data set, and where even the best choice is near chance.
+        images: on how many of its images they were tried.
     """
 
     data: DataSet
     choices: tuple[Fit, ...]
     notes: tuple[str, ...]
+    images: int = 0
 
     def to_json(self) -> dict[str, JsonValue]:
         """What ``primesvt inspect --json`` prints."""
@@ -86,6 +90,7 @@ class Fits:
             "is_labelled": self.data.is_labelled,
             "classes": classes,
             "notes": [*self.notes],
+            "tried_on": self.images,
         }
         return {"data": data, "fits": [fit.to_json() for fit in self.choices]}
 
@@ -144,7 +149,8 @@ def fits(
             if _is_open(first, given, "time_steps") and images.data.kind == "images":
                 trial.try_all({"time_steps": number} for number in TIME_STEPS)
     choices = tuple(sorted(trial.found, key=lambda fit: -fit.accuracy))
-    return Fits(images.data, choices, (*images.data.notes, *_doubts(images, first.config.num_classes, choices)))
+    notes = (*images.data.notes, *_doubts(images, first.config.num_classes, choices))
+    return Fits(images.data, choices, notes, images=len(images.splits.search))
 
 
 def _own_side(data: DataSet) -> Iterator[int]:
@@ -217,7 +223,8 @@ class _Trial:
         total = len(self.found) + len(allowed)
         for key, inspection in allowed.items():
             said = self._answers(inspection)
-            self.found.append(Fit(*key, sum(said.right) / len(said.right), said.classes))
+            accuracy = sum(said.right) / len(said.right)
+            self.found.append(Fit(*key, accuracy, said.classes, is_assumed=not self.found))  # the first is asked so
             self.tick(len(self.found), total)
 
     def _known(self, fit: Fit) -> dict[str, Value]:

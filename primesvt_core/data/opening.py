@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from itertools import islice
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO, TypeVar
@@ -38,6 +40,9 @@ DEEPEST = 2
 
 MAX_NAMES = 1 << 20
 """Characters of all classes' names together; those of ImageNet-21k have a fifth of it."""
+
+MOST_BESIDE = 1000
+"""Entries of a folder among which the name is sought that was meant by one that is not there."""
 
 UNDERSTOOD = (
     "an ImageFolder folder or archive (.zip, .tar, .tar.gz, .tar.xz), an .npz with 'images' and 'labels',"
@@ -118,9 +123,20 @@ def _in_order(data: DataSet, order: ClassOrder) -> DataSet:
     return renumbered(data, order.names) if data.is_labelled else data
 
 
+def _beside(path: Path) -> str:
+    """What may have been meant: the nearest folder that exists, and names in it like the one that does not."""
+    missing, parent = path, path.parent
+    while not parent.is_dir() and parent != parent.parent:
+        missing, parent = parent, parent.parent
+    with suppress(OSError):
+        if near := get_close_matches(missing.name, [entry.name for entry in islice(parent.iterdir(), MOST_BESIDE)]):
+            return f"; did you mean {' or '.join(str(parent / name) for name in near)}?"
+    return f"; a relative path begins in {Path.cwd()}" if not path.is_absolute() else ""
+
+
 def _open_path(path: Path, wanted: _Wanted) -> DataSet:
     if not path.exists():
-        raise refuse("data_format", f"there is no data set at {path}")
+        raise refuse("data_format", f"there is no file or folder {path}{_beside(path)}")
     if not (path.is_file() or path.is_dir()):
         raise refuse("data_format", f"{path} is neither a file nor a folder")
     try:

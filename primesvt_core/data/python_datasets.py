@@ -6,7 +6,7 @@ They are known by what they do, so that nothing here imports torch.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Protocol
@@ -29,6 +29,8 @@ from primesvt_core.data.pixels.ranges import values_of
 from primesvt_core.data.unlabelled import no_labels, unlabelled_note
 
 FRAMES_DIMENSIONS = 4
+
+BY_NAME = 'give pairs (image, label) instead, as [(sample["image"], sample["label"]) for sample in data] does'
 
 
 class Samples(Protocol):
@@ -122,12 +124,17 @@ class _Reader:
         what = f"sample {index} of {self.name}"
         with self._lock:
             found = self.dataset[index]
+        if isinstance(found, Mapping):
+            raise refuse("data_format", f"{what} has the keys {', '.join(map(str, found))}; {BY_NAME}")
         if not self.is_labelled and not isinstance(found, tuple | list):
             return _pixels(what, found), np.zeros((), np.int64)
         if not isinstance(found, tuple | list) or len(found) != 2:
-            wanted = "a pair (image, label)" if self.is_labelled else "an image"
-            raise refuse("data_format", f"{what} is a {type(found).__name__}; it should be {wanted}")
+            raise refuse("data_format", f"{what} is a {_counted(found)}; it should be {self._wanted}")
         return _pixels(what, found[0]), _plain(found[1])
+
+    @property
+    def _wanted(self) -> str:
+        return "a pair (image, label)" if self.is_labelled else "an image"
 
     def described(self, index: int) -> _Described:
         """What is kept of a sample."""
@@ -138,6 +145,11 @@ class _Reader:
             digest=_digest(sample),
             values=values_of(f"sample {index} of {self.name}", sample[None]),
         )
+
+
+def _counted(found: object) -> str:
+    """What a sample is, and of how many values."""
+    return f"{type(found).__name__}{f' of {len(found)}' if isinstance(found, tuple | list) else ''}"
 
 
 def _length(dataset: Samples, name: str) -> int:

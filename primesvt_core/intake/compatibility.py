@@ -99,8 +99,8 @@ def check_shapes(path: Path, family: AnyFamily, config: FamilyConfig, shapes: Sh
     ]
     raise CheckpointMismatch(
         f"{path.name} looks like {family.title} ({config.variant}), but its tensors do not fit: {'; '.join(parts)}."
-        " The file is not complete, or of a fork: save the whole state_dict() of the public model; forks that add or"
-        " change layers are not supported",
+        " The file is not complete, or of a fork: save the whole state_dict() of the public model; a fork that adds or"
+        " changes layers needs a family of its own, of some 50 lines (docs/families.md, A fork of a family)",
         facts={"missing": missing, "unexpected": unexpected, "misshapen": misshapen},
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -61,9 +61,9 @@ class Inspection:
         provenance: how PrimeSVT pruned the model; None for other files.
     """
 
-    checkpoint: Checkpoint
+    checkpoint: Checkpoint = field(repr=False)
     family_key: str
-    family: AnyFamily
+    family: AnyFamily = field(repr=False)
     config: FamilyConfig
     assumptions: tuple[Assumption, ...]
     provenance: Provenance | None

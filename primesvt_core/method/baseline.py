@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from primesvt_core.errors import BaselineNearChance
-from primesvt_core.evaluation.chance import best_guess, chance_notes, is_near_chance
+from primesvt_core.evaluation.chance import REASONS, best_guess, chance_notes, is_near_chance
 from primesvt_core.evaluation.misnumbering import misnumbering_notes
 from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.judging import metric_note
@@ -42,7 +42,7 @@ def check_above_chance(candidates: Candidates, accuracy: float, samples: int) ->
         raise BaselineNearChance(
             f"the original model reaches {accuracy:.2%} on {images.data.name}, where guessing gives"
             f" {1 / classes:.2%}: the data set, its preprocessing or what was assumed does not fit."
-            f" Assumed: {assumed or 'nothing'}; preprocessing: {images.preprocessing.model_dump_json()}"
+            f" Assumed: {assumed or 'nothing'}; preprocessing: {images.preprocessing.model_dump_json()}. {REASONS}"
         )
 
 

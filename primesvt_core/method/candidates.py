@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import pairwise
@@ -265,7 +265,25 @@ class Candidates:
 
         Unlike a trial of the search this runs the sliced model, fine-tuned if the spec says so.
         """
-        found = self._first_correct(rates, len(self.confirmation_order))
+        return self._in_order(self._first_correct(rates, len(self.confirmation_order)))
+
+    def confirmed_by_step(self, rates: Rates) -> list[list[bool]] | None:
+        """The same after every number of time steps, from one on, of a candidate that was tested on the whole split.
+
+        None where a test knows nothing of fewer time steps, or not of all images.
+        """
+        if self.by_disagreement or self.no_fewer_steps is not None:
+            return None
+        keys = self._looked_at(rates, len(self.confirmation_order))
+        if not rates or not all(self.workspace.knows(key) for key, _ in keys):
+            return None
+        parts = [_unpacked(self.workspace.recall(key, list)) for key, _ in keys]
+        if {len(part) for part in parts} != {self.shorter_config.time_steps}:  # of a version that kept the last alone
+            return None
+        return [self._in_order([right for part in of_step for right in part]) for of_step in zip(*parts, strict=True)]
+
+    def _in_order(self, found: Sequence[bool]) -> list[bool]:
+        """What was found in `confirmation_order`, in the order of the confirmation split."""
         return [right for _, right in sorted(zip(self.confirmation_order, found, strict=True))]
 
     @cached_property
@@ -292,21 +310,28 @@ class Candidates:
 
     def _first_correct(self, rates: Rates, samples: int) -> list[bool]:
         """The same for the first images in `confirmation_order`, from look to look."""
-        name = self._cells_of(rates)
         found: list[bool] = []
-        for start, end in pairwise((0, *self.looks)):
-            if end <= samples:
-                key = name if len(self.looks) == 1 else f"{name}/{start}-{end}"
-                found += self._remembered(key, partial(self._correct, rates, start, end))
+        for key, (start, end) in self._looked_at(rates, samples):
+            cell = self.workspace.recall(key, partial(self._packed_correct, rates, start, end))
+            found += _unpacked(cell)[-1]
         return found
 
-    def _correct(self, rates: Rates, start: int, end: int) -> list[bool]:
+    def _looked_at(self, rates: Rates, samples: int) -> list[tuple[str, tuple[int, int]]]:
+        """Names of the cells of the first images, and between which places of `confirmation_order` each has them."""
+        name, is_one = self._cells_of(rates), len(self.looks) == 1
+        spans = [(start, end) for start, end in pairwise((0, *self.looks)) if end <= samples]
+        return [(name if is_one else f"{name}/{start}-{end}", (start, end)) for start, end in spans]
+
+    def _packed_correct(self, rates: Rates, start: int, end: int) -> JsonValue:
+        """Who is right, of a candidate after every number of time steps where that is known."""
         if not rates and self.by_disagreement:
-            return [True] * (end - start)
+            return _packed([True] * (end - start))
         if not rates and self.no_fewer_steps is None:
-            return self._original_by_step(start, end)[-1]
-        images = self.images_at(start, end)
-        return correct(self._sliced(rates), images, self.counting(end - start))
+            return _packed(self._original_by_step(start, end)[-1])
+        model, images, tick = self._sliced(rates), self.images_at(start, end), self.counting(end - start)
+        if self.by_disagreement or self.no_fewer_steps is not None:
+            return _packed(correct(model, images, tick))
+        return [_packed(of_step) for of_step in correct_by_step(model, images, tick)]
 
     def images_at(self, start: int, end: int) -> Images:
         """Images of the confirmation split between two places of `confirmation_order`."""
@@ -329,10 +354,9 @@ class Candidates:
     def _original_by_step(self, start: int, end: int) -> list[list[bool]]:
         def compute() -> list[JsonValue]:
             found = correct_by_step(self.original, self.images_at(start, end), self.counting(end - start))
-            return ["".join("01"[right] for right in of_step) for of_step in found]
+            return [_packed(of_step) for of_step in found]
 
-        remembered = cast("list[str]", self.workspace.recall(f"time-steps/{start}-{end}", compute))
-        return [[bit == "1" for bit in of_step] for of_step in remembered]
+        return _unpacked(self.workspace.recall(f"time-steps/{start}-{end}", compute))
 
     def _sliced(self, rates: Rates) -> SpikingModel:
         """The pruned model; the last one is kept for the next look at it."""
@@ -421,9 +445,16 @@ class Candidates:
 
         return tick
 
-    def _remembered(self, key: str, compute: Callable[[], list[bool]]) -> list[bool]:
-        bits = self.workspace.recall(key, lambda: "".join("01"[right] for right in compute()))
-        return [bit == "1" for bit in str(bits)]
+
+def _packed(right: Sequence[bool]) -> str:
+    """Who is right, image by image, as a cell has it."""
+    return "".join("01"[is_right] for is_right in right)
+
+
+def _unpacked(cell: JsonValue) -> list[list[bool]]:
+    """Of a cell, after every number of time steps that it knows of; a text is of all of them."""
+    texts = [cell] if isinstance(cell, str) else cast("list[str]", cell)
+    return [[bit == "1" for bit in text] for text in texts]
 
 
 def fingerprint(plan: Plan) -> str:

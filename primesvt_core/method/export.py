@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from hashlib import file_digest
 from pathlib import Path
+from typing import Any, cast
 
 import torch
+from pydantic import JsonValue
 from safetensors.torch import save_file
+from torch import Tensor
 
 from primesvt_core.costs.inference import InferenceBytes
 from primesvt_core.costs.operations import Operations
@@ -113,12 +116,14 @@ def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedMode
     reread = inspect(path)
     shapes = _at_dtypes_of(candidates.inspection.shapes, reread.shapes)
     scratch = candidates.workspace.path("delivered.safetensors")
-    model = build(reread.family, reread.config, load_state(reread, scratch)).to(candidates.device)
+    state = load_state(reread, scratch)
+    model = build(reread.family, reread.config, state).to(candidates.device)
+    is_tested = reread.config == pruned.config and same_values(state, pruned.state)
     scratch.unlink()
-    found = predicted(candidates, model)
+    found = predicted(candidates, model, result.point.rates if is_tested else {})
     right = (None, None) if found.by_labels is None else (found.by_labels.before, found.by_labels.after)
     looks = {
-        "before": _look(candidates, candidates.original, {}),
+        "before": _look_at_original(candidates),
         "after": _look(candidates, model, result.point.rates),
     }
     original, original_bytes = candidates.inspection, _file_bytes(candidates)
@@ -152,6 +157,24 @@ def _look(candidates: Candidates, model: SpikingModel, rates: Rates) -> _Look:
     return _Look(
         activity=measure(model, images.batches(images.splits.calibration[:SPIKES_OF])),
         operations=operations_of(candidates, model, rates),
+    )
+
+
+def _look_at_original(candidates: Candidates) -> _Look:
+    """The same of the original; remembered, for every budget of the same images."""
+
+    def compute() -> JsonValue:
+        look = _look(candidates, candidates.original, {})
+        return cast("JsonValue", {"activity": asdict(look.activity), "operations": asdict(look.operations)})
+
+    known = cast("dict[str, Any]", candidates.workspace.recall("original", compute))
+    return _Look(activity=Activity(**known["activity"]), operations=Operations(**known["operations"]))
+
+
+def same_values(state: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    """Whether two state dicts have the same tensors, bit by bit."""
+    return state.keys() == other.keys() and all(
+        value.dtype == other[name].dtype and torch.equal(value, other[name]) for name, value in state.items()
     )
 
 

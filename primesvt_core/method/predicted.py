@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from primesvt_core.evaluation.accuracy import answers, correct
 from primesvt_core.evaluation.time_steps import classes_by_step, correct_by_step
@@ -12,6 +13,7 @@ from primesvt_core.method.candidates import Candidates
 from primesvt_core.method.own_answers import original_classes
 from primesvt_core.promise.bounds import Paired, differing, paired
 from primesvt_core.promise.classes import OfClass, by_class
+from primesvt_core.types import Rates
 
 ByStep = tuple[tuple[float, float | None], ...]
 """A share of the images for both models after every number of time steps, from one on; of the delivered model None
@@ -56,18 +58,22 @@ class Predicted:
     by_step: ByStep = field(default=())
 
 
-def predicted(candidates: Candidates, model: SpikingModel) -> Predicted:
+def predicted(candidates: Candidates, model: SpikingModel, tested: Rates = MappingProxyType({})) -> Predicted:
     """Have the delivered model say what it does, beside the original.
 
     Args:
         candidates: of the run.
         model: as it was loaded back, on the run's device.
+        tested: rates of the candidate whose very values it has, if that is known: what that candidate's test has
+            found is taken over, unless the model says otherwise of the first images.
     """
     confirmation = candidates.images.splits.confirmation
     images, tick = candidates.images.blocks(confirmation), candidates.counting(len(confirmation))
     knows_steps = candidates.no_fewer_steps is None
     if not candidates.by_disagreement:
-        right = correct_by_step(model, images, tick) if knows_steps else [correct(model, images, tick)]
+        right = _as_tested(candidates, model, tested)
+        if right is None:
+            right = correct_by_step(model, images, tick) if knows_steps else [correct(model, images, tick)]
         before = candidates.confirmed_correct({})
         steps = [count / len(confirmation) for count in candidates.original_by_step()] if knows_steps else []
         found = _by_labels(candidates, before, right[-1], _by_step(steps, right))
@@ -81,6 +87,16 @@ def predicted(candidates: Candidates, model: SpikingModel) -> Predicted:
         after=tuple(said[-1]),
         by_step=_otherwise(original, said) if knows_steps else (),
     )
+
+
+def _as_tested(candidates: Candidates, model: SpikingModel, rates: Rates) -> list[list[bool]] | None:
+    """What the test of a candidate has found after every number of time steps, if the model agrees with it so far."""
+    known = candidates.confirmed_by_step(rates)
+    if known is None:
+        return None
+    first = candidates.confirmation_order[: candidates.confirmation_step]
+    said = correct_by_step(model, candidates.images_at(0, len(first)))
+    return known if said == [[of_step[place] for place in first] for of_step in known] else None
 
 
 def _by_labels(candidates: Candidates, before: Sequence[bool], after: Sequence[bool], by_step: ByStep) -> ByLabels:

@@ -50,6 +50,12 @@ from primesvt_core.report.schema import (
 )
 from primesvt_core.types import CurvePoint, Shapes, Verdict
 
+FOR_MORE = (
+    "for more, give more labelled images, allow more to be lost, or take it without proof (--accept-unproven,"
+    " accept_unproven: true)"
+)
+"""What helps where a proof is wanting."""
+
 
 def build_report(
     candidates: Candidates, found: Found, result: RunResult, exported: ExportedModel, seconds: Mapping[str, float],
@@ -375,7 +381,8 @@ def _proof(candidates: Candidates, result: RunResult) -> tuple[str, ...]:
     enough = "no number of images would prove it" if needed is None else f"about {needed:,} would prove it"
     delivered = {
         True: f"it is delivered without proof, as {'the spec accepts' if candidates.given is None else 'it was given'}",
-        False: "the model is the original" if result.kept is None else "a candidate that saves less is delivered",
+        False: f"{'the model is the original' if result.kept is None else 'a candidate that saves less is delivered'};"
+        f" {FOR_MORE}",
     }[result.unproven is not None]
     return (
         f"Not proven: of the candidate that saves {percent_text(trial.candidate.memory_saving)} of the memory,"

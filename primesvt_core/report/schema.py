@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
@@ -296,6 +297,11 @@ class Report(_Frozen):
         description="Seconds per step, and latencies of one image: medians and, with _low and _high, quartiles of runs"
         " in turn; the one part that differs between runs."
     )
+
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        """What decides; all of it is in ``model_dump()``, and in the files."""
+        told = ("verdict", "family", "variant", "memory_saving", "accuracy_drop", "disagreement", "notes")
+        return ((name, getattr(self, name)) for name in told)
 
     @field_validator("spec", mode="before")
     @classmethod

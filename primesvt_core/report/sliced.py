@@ -7,6 +7,7 @@ for a figure; the verdict is always ``not_measured``.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -73,6 +74,10 @@ class SlicedReport(_Frozen):
     model_sha256: str
     environment: dict[str, str]
     timings: dict[str, float] = Field(description="Seconds per step; the one part that differs between runs.")
+
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        """What decides; all of it is in ``model_dump()``, and in the files."""
+        return ((name, getattr(self, name)) for name in ("verdict", "family", "variant", "memory_saving", "notes"))
 
     @field_validator("spec", mode="before")
     @classmethod

@@ -127,6 +127,7 @@ WAYS: dict[tuple[str, str], Check | str] = {
     ("docs/how-to/event-data.md", "primesvt inspect model.pth --time-steps 4"): HERE,
     ("docs/how-to/event-data.md", "primesvt evaluate model.pth --data frames --time-steps 4"): HERE,
     ("docs/how-to/event-data.md", "primesvt compress model.pth --data frames --time-steps 4 --m"): THOROUGH,
+    ("docs/how-to/event-data.md", "primesvt export runs/events/model.safetensors --to onnx --ou"): THOROUGH,
     ("docs/how-to/s3.md", "export PRIMESVT_STORAGE_URL=s3://bucket/primesvt"): storage_of,
     ("docs/how-to/teams.md", "primesvt teams create vision"): HERE,
     ("docs/operations.md", 'python -c "import sqlite3, sys; sqlite3.connect(sys.argv[1])'): "tests/app/test_backup.py",
@@ -140,6 +141,7 @@ WAYS: dict[tuple[str, str], Check | str] = {
     ("docs/plans.md", "primesvt submit --parent JOB --max-accuracy-drop 0.02 --wait"): THOROUGH,
     ("docs/plans.md", '{"parent_id": "job_…", "spec": {"budget": {"max_accuracy_dro'): jobs_of,
     ("docs/python.md", "import primesvt"): calls_of,
+    ("docs/python.md", "import numpy as np"): THOROUGH,
     ("docs/python.md", "def same_animal(logits, label): # logits (num_classes,) of o"): calls_of,
     ("docs/quick-start.md", "make demo"): targets_of,
     ("docs/quick-start.md", ". .venv/bin/activate"): THOROUGH,
@@ -259,6 +261,7 @@ def test_the_tutorial_can_be_followed(work: Path) -> None:
     walk = Walk(more=QUICK, skip=("primesvt retarget",))  # of the paper preset there is no other budget
     walk.follow(of("docs/tutorial.md"))
     assert (work / "full.pth").is_file()
+    assert (work / "small.onnx").is_file()
     assert json.loads((work / "runs/by-plan/report.json").read_text())["verdict"] in (
         "met",
         "not_proven",

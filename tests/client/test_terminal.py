@@ -91,3 +91,14 @@ def test_notes_of_data_sets_are_text_alone(monkeypatch: pytest.MonkeyPatch) -> N
     document = {"name": "[b]a.zip", "facts": facts.model_dump(mode="json"), **UPLOAD}
     jobs.print_notes(UploadView.model_validate(document))
     assert there.file.getvalue() == "[b]a.zip: [red]a note[/red]\n"  # type: ignore[attr-defined]
+
+
+def test_a_step_that_turns_out_longer_is_still_told_by_quarters(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = Terminal(file=io.StringIO(), force_terminal=False, width=200, highlight=False)
+    monkeypatch.setattr(console, "err", there)
+    with console.progress_bars(baseline="trying") as report:
+        report(Progress(step=Step.BASELINE, done=1, total=1))
+        for done in range(2, 29):
+            report(Progress(step=Step.BASELINE, done=done, total=28))
+    told = there.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert told == ["trying ...", "  7 of 28", "  14 of 28", "  21 of 28"]

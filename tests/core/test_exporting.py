@@ -48,7 +48,8 @@ def model(tmp_path: Path) -> Path:
     ("target", "name", "expected"),
     [
         ("official", "no/out.pth", "there is no folder"),
-        ("official", "out.onnx", r"--to official writes .*\.pth"),
+        ("official", "out.onnx", r"--to official writes .*\.pth.*; such a file is written by --to onnx$"),
+        ("onnx", "out.txt", r"not out\.txt$"),
         ("onnx", "out.pth", r"--to onnx writes \.onnx files"),
         ("official", "model.safetensors", "exists; give another file"),
     ],

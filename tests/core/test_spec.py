@@ -101,6 +101,21 @@ def test_what_is_wrong_is_named(document: dict[str, Any], named: str) -> None:
     assert named in refusal.value.message
 
 
+PERCENT = [
+    ({"budget": {"max_accuracy_drop": 5}}, "less than 1, a fraction: 0.05 is 5 %"),
+    ({"budget": FLOOR, "confidence": 95}, "less than 1, a fraction: 0.95 is 95 %"),
+    ({"budget": {"max_accuracy_drop": 1e9}}, "less than 1"),
+    ({"budget": {"max_accuracy_drop": -1}}, "greater than or equal to 0"),
+]
+
+
+@pytest.mark.parametrize(("document", "told"), PERCENT)
+def test_a_percentage_in_the_place_of_a_fraction_is_told_as_one(document: dict[str, Any], told: str) -> None:
+    with pytest.raises(SpecError) as refusal:
+        spec.parse(document)
+    assert refusal.value.message.endswith(told)
+
+
 @pytest.mark.parametrize("text", ["\x00", "a\x00b", "\ud800", "a\udfff"])
 @pytest.mark.parametrize(
     ("document", "named"),

@@ -1,6 +1,7 @@
 """The documents followed to the letter: compressions and jobs as they stand there, which take minutes.
 
-README.md, quick-start.md, tutorial.md, plans.md, fine-tuning.md, results.md, event-data.md, ci.md, deployment.md.
+README.md, quick-start.md, tutorial.md, python.md, plans.md, fine-tuning.md, results.md, event-data.md, ci.md and
+deployment.md.
 `tests/architecture/test_pages.py` has the quick ones.
 """
 
@@ -53,6 +54,7 @@ LOCAL: dict[str, Callable[[], Sequence[Block]]] = {
     "README.md": lambda: of("README.md", ". .venv", "import primesvt_core"),
     "quick-start.md": lambda: of("docs/quick-start.md", ". .venv", "import torch"),
     "tutorial.md": lambda: of("docs/tutorial.md"),
+    "python.md": lambda: of("docs/python.md", "import numpy"),
     "plans.md": lambda: of("docs/plans.md", "primesvt compress", "primesvt retarget"),
     "fine-tuning.md": lambda: of("docs/fine-tuning.md", "primesvt compress"),
     "results.md": lambda: of("docs/results.md", "primesvt compress examples/"),

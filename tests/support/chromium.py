@@ -16,16 +16,23 @@ from pathlib import Path
 import pytest
 import uvicorn
 from selenium.webdriver import Chrome
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
+from app.api.cookies import SESSION_COOKIE
 from tests.support.dashboard import Dashboard, Team
 
 REQUIRED = os.environ.get("PRIMESVT_REQUIRE_SERVICES") == "1"
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 SECONDS = 20
 DESKTOP, PHONE = (1280, 900), (390, 844)
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
 
 needs_browser = [
     pytest.mark.browser,
@@ -61,6 +68,28 @@ def serving(board: Dashboard) -> Iterator[Site]:
     server.should_exit = True
     thread.join(SECONDS)
     board.close()
+
+
+@contextmanager
+def browser(profile: Path) -> Iterator[Chrome]:
+    """A browser with a profile of its own, which keeps what pages write to its console."""
+    options = Options()
+    options.binary_location = CHROMIUM or ""
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = Chrome(options=options, service=Service(DRIVER))
+    try:
+        yield chrome
+    finally:
+        chrome.quit()
+
+
+def sign_in(chrome: Chrome, site: Site, team: Team | None = None) -> None:
+    """Have the browser be signed in as a member of a team, the site's own unless another is given."""
+    chrome.get(f"{site.address}/sign-in")
+    session = (team or site.team).session
+    chrome.add_cookie({"name": SESSION_COOKIE, "value": session, "path": "/", "sameSite": "Strict"})
 
 
 def look(chrome: Chrome, size: tuple[int, int], scheme: str) -> None:

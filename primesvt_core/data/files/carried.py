@@ -79,7 +79,7 @@ def the_only(name: str, files: Iterable[Path]) -> Path | None:
     found += [Path(os.path.commonpath([file.parent for file in files])) for files in (idx, parquet) if files]
     if len(found) > 1:
         names = ", ".join(file.name for file in found)
-        raise refuse("data_format", f"{name} carries several data sets ({names}); pack one of them alone")
+        raise refuse("data_format", f"{name} holds several data sets ({names}); give one of them alone")
     return found[0] if found else None
 
 
@@ -103,7 +103,7 @@ def from_carrier(path: Path, open_inner: Callable[[Path], DataSet]) -> DataSet:
                 continue
             target = folder / _harmless(member.name)
             if target.exists() or len(files) == MAX_FILES:
-                raise refuse("data_format", f"{path.name} carries too many data sets; pack one of them alone")
+                raise refuse("data_format", f"{path.name} holds too many data sets; give one of them alone")
             target.parent.mkdir(parents=True, exist_ok=True)
             with member.open() as source:
                 left -= _copy(source, target, left, room)

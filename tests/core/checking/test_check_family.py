@@ -22,6 +22,7 @@ from primesvt_core.checking import computing
 from primesvt_core.checking.run import CHECKS, check_family
 from primesvt_core.checking.subject import CheckFailed, Subject, load_family
 from primesvt_core.cli.checking import check_family as command
+from primesvt_core.families import FAMILIES
 from primesvt_core.families.spikformer import BlockConfig
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.testing.models import TINY
@@ -79,7 +80,7 @@ def checkpoint(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_recipe_is_short() -> None:
-    assert len([line for line in SOURCE.splitlines() if line.strip()]) < LONGEST
+    assert len(SOURCE.splitlines()) < LONGEST  # blank ones and comments among them
 
 
 def test_the_fork_is_known_and_passes_every_check(
@@ -114,17 +115,24 @@ def test_it_is_compressed(checkpoint: Path, tmp_path: Path) -> None:
     assert (found.family, found.accuracy) == ("branched", report.pruned.accuracy)
 
 
-JOINED = "stream = joined(stream, (second,), (first.module,))"
+END = "        )\n    ],\n)"
 BROKEN = {
-    "silenced = sliced, group by group": (JOINED, "pass"),
+    "silenced = sliced, group by group": (END, END + "\nFAMILY = replace(FAMILY, groups=base.groups)"),
     "groups cover what makes and reads their channels": (
-        JOINED, JOINED + "; stream = replace(stream, slices=stream.slices[:-1])",
+        END, END + "\nmade = FAMILY.groups"
+        "\nFAMILY = replace(FAMILY, groups=lambda config: (*made(config)[:-1], cut(made(config)[-1])))",
     ),
-    "layers hold every weight": ("        for part, stream in zip(", "        for part, stream in () and zip("),
-    "groups are disjoint and named after the config": ('f"branch_dims.{i}"', '"embed_dim"'),
-    "it knows its own models alone": ('"block.0.branch.fc1_linear.weight" in shapes', '"head.weight" in shapes'),
+    "layers hold every weight": (END, END + "\nFAMILY = replace(FAMILY, layers=base.layers)"),
+    "groups are disjoint and named after the config": (
+        END, END + "\nmade = FAMILY.groups"
+        "\nFAMILY = replace(FAMILY, groups=lambda config: [replace(one, width='embed_dim') for one in made(config)])",
+    ),
+    "it knows its own models alone": (END, END + "\nFAMILY = replace(FAMILY, identify=base.identify)"),
     "unused tensors": (", self.branch.define(flow, x))", ")"),
 }  # fmt: skip
+
+
+CUT = "\n\ndef cut(group):\n    return replace(group, slices=group.slices[:-1])\n"
 
 
 @pytest.fixture
@@ -135,7 +143,8 @@ def added() -> Iterator[None]:
     registry.ADDED.clear()
     registry.ADDED.update(before)
     registry.sources.cache_clear()
-    sys.modules.pop("primesvt_core.families.aaa_broken", None)
+    for name in ("aaa_broken", "branched"):
+        sys.modules.pop(f"primesvt_core.families.{name}", None)
 
 
 @pytest.mark.parametrize("name", sorted(BROKEN))
@@ -143,12 +152,24 @@ def added() -> Iterator[None]:
 def test_what_is_wrong_is_found_by_name(name: str, checkpoint: Path, tmp_path: Path) -> None:
     old, new = BROKEN[name]
     assert old in SOURCE
-    (tmp_path / "aaa_broken.py").write_text(SOURCE.replace(old, new), encoding="utf-8")
+    broken = "from dataclasses import replace\n" + SOURCE.replace(old, new) + CUT
+    (tmp_path / "aaa_broken.py").write_text(broken, encoding="utf-8")
     key = load_family(tmp_path / "aaa_broken.py")  # which is asked before the one that is right
     subject = Subject(key=key, inspection=inspect(checkpoint))
     assert subject.inspection.family_key == key
     with pytest.raises(CheckFailed):
         CHECKS[name](subject)
+
+
+@pytest.mark.usefixtures("package", "added")
+def test_a_file_is_checked_in_the_place_of_what_was_installed_of_it_before(tmp_path: Path) -> None:
+    for folder in ("changed", "other"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "branched.py").write_text(SOURCE.replace("Branched Spikformer", folder))
+    assert load_family(tmp_path / "changed" / "branched.py") == "branched"
+    assert FAMILIES.load("branched").title == "changed"
+    with pytest.raises(CheckFailed, match=r"called 'branched' already; rename branched\.py"):
+        load_family(tmp_path / "other" / "branched.py")
 
 
 @pytest.mark.parametrize(

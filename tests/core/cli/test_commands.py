@@ -26,6 +26,7 @@ from primesvt_client.options import reading
 from primesvt_core import spec as specs
 from primesvt_core.cli.commands import change
 from primesvt_core.errors import SpecError
+from primesvt_core.intake.inspect import inspect
 from tests.support import tiny
 from tests.support.commands import primesvt
 from tests.support.embedded import QUICK
@@ -52,6 +53,7 @@ def test_inspect_tells_machines_and_people(checkpoint: Path) -> None:
     found: dict[str, Any] = json.loads(primesvt("inspect", CHECKPOINT, "--json").stdout)
     assert (found["family"], found["variant"], found["num_classes"]) == ("spikformer", "cifar", 10)
     assert found["layers"][0]["parameters"] == max(layer["parameters"] for layer in found["layers"])
+    assert "TensorSpec" not in repr(inspect(CHECKPOINT))  # of every tensor, in a shell
     expected = primesvt("inspect", CHECKPOINT).stdout
     assert "Spikformer" in expected
     assert "stem.rpe" in expected

@@ -48,5 +48,13 @@ def test_it_says_when_everything_is_near_chance(checkpoint: Path, tmp_path: Path
     [note] = found.notes
     assert "is near chance" in note
     assert found.to_json()["data"] == {
-        "name": "set.npz", "samples": 60, "is_labelled": True, "classes": ["0", "1", "2"], "notes": [note]
+        "name": "set.npz", "samples": 60, "is_labelled": True, "classes": ["0", "1", "2"], "notes": [note],
+        "tried_on": 21,
     }  # fmt: skip
+
+
+def test_the_choice_that_other_commands_take_is_marked_wherever_it_stands(checkpoint: Path, tmp_path: Path) -> None:
+    found = fits(checkpoint, data(tmp_path, 16, 16), {}, lambda *_: None)
+    [assumed] = [fit for fit in found.choices if fit.is_assumed]
+    assert (assumed.num_heads, assumed.time_steps, dict(assumed.others)["image_size"]) == (2, 2, USUAL)
+    assert [*found.choices] == sorted(found.choices, key=lambda fit: -fit.accuracy)

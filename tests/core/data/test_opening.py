@@ -165,6 +165,15 @@ def test_an_archive_of_several_data_sets_is_refused(tmp_path: Path) -> None:
         open_data(packed)
 
 
+def test_what_may_have_been_meant_is_named_where_nothing_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cifar10" / "test").mkdir(parents=True)
+    refused(tmp_path / "cifar-10", "data_format", f"no file or folder {tmp_path}/cifar-10; did you mean")
+    refused(tmp_path / "cifar-10", "data_format", f"{tmp_path / 'cifar10'}?")
+    refused(tmp_path / "cifar-10" / "test", "data_format", f"did you mean {tmp_path / 'cifar10'}?")
+    monkeypatch.chdir(tmp_path)
+    refused(Path("elsewhere.npz"), "data_format", f"a relative path begins in {tmp_path}")
+
+
 def test_what_is_no_data_set_is_refused(tmp_path: Path) -> None:
     refused(tmp_path / "missing", "data_format", "missing")
     (tmp_path / "notes.txt").write_text("hello")

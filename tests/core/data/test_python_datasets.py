@@ -120,7 +120,8 @@ class Stream(IterableDataset[Any]):
 
 
 WRONG: dict[str, tuple[Any, str]] = {
-    "dictionaries": ([{"image": IMAGES[0], "label": 0}], r"sample 0 of list is a dict; it should be a pair"),
+    "dictionaries": ([{"image": IMAGES[0], "label": 0}], r"sample 0 of list has the keys image, label; give pairs"),
+    "three to a sample": ([(IMAGES[0], 0, 1)], r"sample 0 of list is a tuple of 3; it should be a pair"),
     "no labels": ([IMAGES[0]], "should be a pair"),
     "text": ([("cat.png", 0)], "should be a Pillow image"),
     "one dimension": ([(np.zeros(5), 0)], "should be a Pillow image"),

@@ -24,3 +24,4 @@ def test_what_is_missing_too_much_or_misshapen_is_named(tmp_path: Path) -> None:
         inspect(saved(state, tmp_path))
     for name in ("stage3.0.ssa.proj_conv.bias", "stage3.0.ssa.surplus", "stage1.0.tssa.k_bn.weight"):
         assert name in refusal.value.message
+    assert "a family of its own" in refusal.value.message

@@ -34,6 +34,7 @@ def test_an_original_that_guesses_is_refused_with_what_was_assumed() -> None:
     with pytest.raises(BaselineNearChance, match=r"reaches 52\.00% on set, where guessing gives 50\.00%") as refusal:
         check_above_chance(candidates(), 0.52, 100)
     assert "time_steps=4 (from default)" in refusal.value.message
+    assert "inspect --data tries choices" in refusal.value.message
 
 
 def test_one_that_is_no_better_than_the_most_frequent_class_is_noted() -> None:

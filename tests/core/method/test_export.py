@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -17,11 +19,14 @@ import primesvt_core
 from primesvt_core import exporting
 from primesvt_core.checkpoints.precisions import is_weight
 from primesvt_core.checkpoints.stored_weights import KEY, SCALES
+from primesvt_core.engines import Images
+from primesvt_core.evaluation.accuracy import Tick
 from primesvt_core.evaluation.activity import measure
 from primesvt_core.evaluation.evaluate import evaluate
+from primesvt_core.evaluation.time_steps import correct_by_step
 from primesvt_core.intake.inspect import inspect
 from primesvt_core.layers.model import SpikingModel
-from primesvt_core.method import export
+from primesvt_core.method import export, predicted
 from primesvt_core.method.candidates import fingerprint
 from primesvt_core.method.run import begin
 from primesvt_core.pipeline import Request, compress, prepare
@@ -113,9 +118,54 @@ def test_what_was_confirmed_is_what_the_file_gives(delivered: Delivered) -> None
     lines = (delivered.out / "workspace" / "cells.jsonl").read_text().splitlines()
     cells = {cell["key"]: cell["value"] for cell in map(json.loads, lines)}
     name = f"confirmation-closed_form-stored-int8/{fingerprint(Plan(report.plan))}"
-    bits = "".join(value for key, value in cells.items() if key == name or key.startswith(f"{name}/"))
+    bits = "".join(value[-1] for key, value in cells.items() if key == name or key.startswith(f"{name}/"))
     assert len(bits) == 200
     assert bits.count("1") == found.correct
+
+
+def resumed(out: Path, delivered: Delivered, disturb: Callable[[str], str] = str) -> tuple[Report, int]:
+    """A copy of the run, of which only the report is missing, what its tests found changed: its report made anew, and
+    how many images the delivered model is shown.
+    """
+    shutil.copytree(delivered.out, out)
+    (out / "report.json").unlink()
+    cells = out / "workspace" / "cells.jsonl"
+    lines = [json.loads(line) for line in cells.read_text().splitlines()]
+    for line in lines:
+        if line["key"].startswith("confirmation-") and isinstance(line["value"], list):  # of a candidate
+            line["value"] = [disturb(bits) for bits in line["value"]]
+    cells.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    shown: list[int] = []
+
+    def counted(model: SpikingModel, images: Images, tick: Tick = lambda _: None) -> list[list[bool]]:
+        found = correct_by_step(model, images, tick)
+        shown.append(len(found[-1]))
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predicted, "correct_by_step", counted)
+        return compress(request(out, weights="int8")), sum(shown)
+
+
+def test_what_its_test_has_found_is_taken_over(delivered: Delivered, tmp_path: Path) -> None:
+    report, shown = resumed(tmp_path / "again", delivered)
+    assert shown == 50  # the first batch of 200, by which it is compared
+    assert report.time_steps == delivered.report.time_steps
+    assert report.pruned.correct == delivered.report.pruned.correct
+
+
+def test_a_model_that_says_otherwise_than_its_test_is_shown_all_images(delivered: Delivered, tmp_path: Path) -> None:
+    report, shown = resumed(tmp_path / "again", delivered, lambda bits: str(1 - int(bits[0])) + bits[1:])
+    assert shown == 50 + 200
+    assert report.pruned.correct == evaluate(tmp_path / "again" / "model.safetensors", DATA).correct
+
+
+def test_values_are_compared_bit_by_bit() -> None:
+    state = {"weight": torch.ones(2), "bias": torch.zeros(1)}
+    assert export.same_values(state, {name: value.clone() for name, value in state.items()})
+    assert not export.same_values(state, {**state, "bias": torch.full((1,), 1e-30)})
+    assert not export.same_values(state, {**state, "weight": torch.ones(2, dtype=torch.float64)})
+    assert not export.same_values(state, {"weight": state["weight"]})
 
 
 def test_it_is_what_the_run_computed_with_bit_for_bit(delivered: Delivered) -> None:

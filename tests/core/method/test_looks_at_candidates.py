@@ -79,6 +79,27 @@ def test_an_early_look_sees_the_first_images_of_the_order_and_computes_no_others
     assert candidates.confirmed_correct(RATES) == after
 
 
+def test_a_test_knows_of_fewer_time_steps_once_it_has_seen_all_images(make: Callable[..., Candidates]) -> None:
+    candidates = make()
+    candidates.judge(point(), 520)
+    assert candidates.confirmed_by_step(RATES) is None
+    candidates.judge(point(), 1100)
+    found = candidates.build_pruned(RATES)
+    for steps, right in enumerate(candidates.confirmed_by_step(RATES) or [], 1):
+        model = build(candidates.family, found.config.model_copy(update={"time_steps": steps}), found.state)
+        assert correct(model, candidates.images.blocks(candidates.images.splits.confirmation)) == right
+    assert candidates.confirmed_by_step(RATES) is not None
+    assert candidates.confirmed_by_step({"block.0.mlp.fc1": 0.25}) is None
+
+
+def test_tests_of_an_earlier_version_know_of_all_time_steps_alone(make: Callable[..., Candidates]) -> None:
+    candidates = make()
+    keys = [f"confirmation/{candidates.name(RATES)}/{part}" for part in ("0-520", "520-1100")]
+    candidates.workspace.learn({key: "1" * count for key, count in zip(keys, (520, 580), strict=True)})
+    assert candidates.confirmed_by_step(RATES) is None
+    assert candidates.confirmed_correct(RATES) == [True] * 1100
+
+
 def test_every_class_is_in_proportion_among_the_first_images(make: Callable[..., Candidates]) -> None:
     candidates = make()
     split = np.array(candidates.images.splits.confirmation)

@@ -41,6 +41,15 @@ def test_a_report_is_read_where_its_plug_ins_are_gone(document: dict[str, Any]) 
     assert Report.model_validate(document).spec.policy_params == {"rounds": 3}
 
 
+def test_a_shell_shows_of_a_report_what_decides() -> None:
+    report = sample_report()
+    shown = repr(report)
+    assert f"memory_saving={report.memory_saving!r}" in shown
+    assert "verdict=" in shown
+    assert "plan=" not in shown
+    assert Report(**report.model_dump()) == report  # nothing is lost
+
+
 @pytest.mark.parametrize("verdict", Verdict)
 def test_a_report_keeps_to_the_schema_and_reads_back(verdict: Verdict) -> None:
     report = sample_report().model_copy(update={"verdict": verdict})
