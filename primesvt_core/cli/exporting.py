@@ -38,7 +38,7 @@ def export(
             " with args, at the model's widths; masked: the same at the original's widths, silent where channels are"
             " gone.",
         ),
-    ] = "masked",
+    ] = "onnx",
     original: Annotated[
         Path | None,
         typer.Option(

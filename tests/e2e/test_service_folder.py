@@ -219,7 +219,7 @@ def test_a_pruned_model_is_loaded_evaluated_and_exported(old: Old, facts: dict[s
         assert (evaluated["split"], evaluated["samples"]) == ("confirmation", old.report()["confirmation"]["samples"])
         assert evaluated["accuracy"] == old.report()["pruned"]["accuracy"]
         full = tmp_path / f"{path.stem}-full.pth"
-        done = primesvt("export", path, "--original", old.checkpoint, "--out", full)
+        done = primesvt("export", path, "--to", "masked", "--original", old.checkpoint, "--out", full)
         assert done.returncode == 0, done.stderr
         with torch.inference_mode():
             pruned = primesvt_core.load(path)(images)

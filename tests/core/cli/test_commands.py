@@ -97,7 +97,7 @@ def test_inspect_refuses_with_a_code(tmp_path: Path) -> None:
         (("compress", CHECKPOINT, "--data", DATA, "--out", "x", "--min-accuracy", "0.9", "--exclude", "no*"), "'no*'"),
         (("compress", CHECKPOINT, "--data", DATA, "--out", "x", "--min-accuracy", "0.9999"), "impossible_budget"),
         (("compress", CHECKPOINT, "--data", "nowhere", "--out", "x", "--min-accuracy", "0.9"), "nowhere"),
-        (("export", CHECKPOINT, "--original", CHECKPOINT, "--out", "no/folder.pth"), "no folder"),
+        (("export", CHECKPOINT, "--to", "masked", "--original", CHECKPOINT, "--out", "no/folder.pth"), "no folder"),
         (("export", CHECKPOINT, "--original", CHECKPOINT, "--out", "a.pth", "--to", "paper"), "masked"),
         (
             (
