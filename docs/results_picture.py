@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import mean
 from xml.sax.saxutils import escape
 
-WIDTH, LEFT, RIGHT, BAR, GAP, HEAD, FOOT = 760, 150, 130, 18, 26, 34, 58
+WIDTH, LEFT, RIGHT, BAR, GAP, HEAD, FOOT = 780, 170, 130, 18, 26, 34, 58
 COLOURS = ("#1f6feb", "#8b949e", "#bf8700")
 """Of the ways, in the order of the table; each tells itself from white and from black."""
 

@@ -169,7 +169,13 @@ def test_every_link_of_the_site_leads_somewhere(built: Path) -> None:
 
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
-MODELS = {"CIFAR-10": "cifar10", "Fashion-MNIST": "fashion", "digits": "digits", "N-MNIST, 5 points": "nmnist"}
+MODELS = {
+    "CIFAR-10": "cifar10",
+    "Fashion-MNIST": "fashion",
+    "digits": "digits",
+    "N-MNIST, 5 points": "nmnist",
+    "Fashion-MNIST, SDT": "fashion-sdt",
+}
 
 
 def test_readmes_figures_are_those_of_the_results_and_of_the_study() -> None:
