@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from primesvt_core.errors import BudgetUnprovable, NotRetargetable
-from primesvt_core.evaluation.accuracy import correct
+from primesvt_core.evaluation.time_steps import correct_by_step
 from primesvt_core.promise.family import joint_confidence
 from primesvt_core.report.schema import Report
 from primesvt_core.retargeting import RetargetRequest, retarget
@@ -63,12 +63,12 @@ def second(first: Path) -> tuple[Path, list[int]]:
     """Another budget, and how many images were computed for its tests, test by test."""
     computed: list[int] = []
 
-    def counting(model: Any, images: Any, tick: Any) -> Sequence[bool]:
+    def counting(model: Any, images: Any, tick: Any) -> Sequence[Sequence[bool]]:
         computed.append(len(images.indices))
-        return correct(model, images, tick)
+        return correct_by_step(model, images, tick)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("primesvt_core.method.candidates.correct", counting)
+        patch.setattr("primesvt_core.method.candidates.correct_by_step", counting)
         ask(first, 0.04, "second")
     return first.parent / "second", computed
 
