@@ -124,14 +124,19 @@ def _in_order(data: DataSet, order: ClassOrder) -> DataSet:
 
 
 def _beside(path: Path) -> str:
-    """What may have been meant: the nearest folder that exists, and names in it like the one that does not."""
+    """What may have been meant by a relative path: names like the one that is not there, in the nearest folder that is.
+
+    Whoever gives a whole path may be a service, whose folders are no client's to see.
+    """
+    if path.is_absolute():
+        return ""
     missing, parent = path, path.parent
     while not parent.is_dir() and parent != parent.parent:
         missing, parent = parent, parent.parent
     with suppress(OSError):
         if near := get_close_matches(missing.name, [entry.name for entry in islice(parent.iterdir(), MOST_BESIDE)]):
             return f"; did you mean {' or '.join(str(parent / name) for name in near)}?"
-    return f"; a relative path begins in {Path.cwd()}" if not path.is_absolute() else ""
+    return f"; a relative path begins in {Path.cwd()}"
 
 
 def _open_path(path: Path, wanted: _Wanted) -> DataSet:
