@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from pydantic import PrivateAttr
 
@@ -12,18 +12,29 @@ from primesvt_client.parts import OnBytes
 from primesvt_client.schemas.jobs import EventView, JobView
 from primesvt_client.uploading import ignore_bytes
 
-if TYPE_CHECKING:
-    from primesvt_client.client import Client
-
 OnEvent = Callable[[EventView], None]
+
+
+class Jobs(Protocol):
+    """What a job asks of its client, `primesvt_client.client.Client`."""
+
+    def job(self, job_id: str) -> Job: ...
+
+    def wait(self, job_id: str, on_progress: OnEvent | None = None) -> Job: ...
+
+    def download(self, job_id: str, out_dir: Path, on_progress: OnBytes = ...) -> list[Path]: ...
+
+    def cancel(self, job_id: str) -> Job: ...
+
+    def retry(self, job_id: str) -> Job: ...
 
 
 class Job(JobView):
     """A job as it was when it was asked for; its methods ask the server, and give it as it is then."""
 
-    _client: Client = PrivateAttr()
+    _client: Jobs = PrivateAttr()
 
-    def of(self, client: Client) -> Job:
+    def of(self, client: Jobs) -> Job:
         """The same job, of a client whose methods its own call."""
         self._client = client
         return self
