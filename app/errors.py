@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from primesvt_client.schemas.problems import UPLOAD_CLOSED
+from primesvt_client.problems import UPLOAD_CLOSED
 
 
 class DomainError(Exception):

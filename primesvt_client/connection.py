@@ -13,7 +13,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from primesvt_client.errors import ClientError, ServerError, Unreachable, Unusable
-from primesvt_client.schemas.problems import Problem
+from primesvt_client.problems import Problem
 from primesvt_client.version import __version__
 
 T = TypeVar("T")

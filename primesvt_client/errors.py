@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from primesvt_client.schemas.problems import Problem
+from primesvt_client.problems import Problem
 
 SERVER_FAULT = 500
 

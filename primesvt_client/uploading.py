@@ -13,7 +13,7 @@ from threading import Event
 from primesvt_client.connection import Connection
 from primesvt_client.errors import ServerError, Unusable
 from primesvt_client.parts import OnBytes, PartSender, Progress
-from primesvt_client.schemas.problems import UPLOAD_CLOSED
+from primesvt_client.problems import UPLOAD_CLOSED
 from primesvt_client.schemas.uploads import Parts, UploadPage, UploadView
 from primesvt_client.states import OPEN, UploadKind, UploadState
 

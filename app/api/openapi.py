@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from app.api.problem import responses
-from primesvt_client.schemas.problems import Problem
+from primesvt_client.problems import Problem
 
 METHODS = frozenset({"get", "head", "put", "post", "patch", "delete"})
 REFERENCE = "#/components/schemas/{model}"

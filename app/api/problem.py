@@ -22,7 +22,7 @@ from app.api.security_headers import HEADERS
 from app.db import is_away, is_full
 from app.storage import FULL, BlobMissing, StoreFull, StoreUnavailable
 from primesvt_client.errors import without_type
-from primesvt_client.schemas.problems import FieldProblem, Problem
+from primesvt_client.problems import FieldProblem, Problem
 from primesvt_core.errors import PrimeSVTError
 
 log = logging.getLogger(__name__)
