@@ -268,17 +268,20 @@ class Candidates:
         return self._in_order(self._first_correct(rates, len(self.confirmation_order)))
 
     def confirmed_by_step(self, rates: Rates) -> list[list[bool]] | None:
-        """The same after every number of time steps, from one on, of a candidate that was tested on the whole split.
+        """The same after every number of time steps, from one on, of the original or a candidate that was tested.
 
         None where a test knows nothing of fewer time steps, or not of all images.
         """
         if self.by_disagreement or self.no_fewer_steps is not None:
             return None
-        keys = self._looked_at(rates, len(self.confirmation_order))
-        if not rates or not all(self.workspace.knows(key) for key, _ in keys):
-            return None
-        parts = [_unpacked(self.workspace.recall(key, list)) for key, _ in keys]
-        if {len(part) for part in parts} != {self.shorter_config.time_steps}:  # of a version that kept the last alone
+        looked = self._looked_at(rates, len(self.confirmation_order))
+        if not rates:
+            parts = [self._original_by_step(start, end) for _, (start, end) in looked]
+        elif all(self.workspace.knows(key) for key, _ in looked):
+            parts = [_unpacked(self.workspace.recall(key, list)) for key, _ in looked]
+            if {len(part) for part in parts} != {self.shorter_config.time_steps}:  # a version kept the last alone
+                return None
+        else:
             return None
         return [self._in_order([right for part in of_step for right in part]) for of_step in zip(*parts, strict=True)]
 

@@ -120,7 +120,7 @@ def export(candidates: Candidates, result: RunResult, out: Path) -> ExportedMode
     model = build(reread.family, reread.config, state).to(candidates.device)
     is_tested = reread.config == pruned.config and same_values(state, pruned.state)
     scratch.unlink()
-    found = predicted(candidates, model, result.point.rates if is_tested else {})
+    found = predicted(candidates, model, result.point.rates if is_tested else None)
     right = (None, None) if found.by_labels is None else (found.by_labels.before, found.by_labels.after)
     looks = {
         "before": _look_at_original(candidates),
@@ -172,7 +172,7 @@ def _look_at_original(candidates: Candidates) -> _Look:
 
 
 def same_values(state: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    """Whether two state dicts have the same tensors, bit by bit."""
+    """Whether two state dicts have the same tensors, of the same dtypes and values."""
     return state.keys() == other.keys() and all(
         value.dtype == other[name].dtype and torch.equal(value, other[name]) for name, value in state.items()
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from primesvt_core.evaluation.accuracy import answers, correct
 from primesvt_core.evaluation.time_steps import classes_by_step, correct_by_step
@@ -58,20 +57,20 @@ class Predicted:
     by_step: ByStep = field(default=())
 
 
-def predicted(candidates: Candidates, model: SpikingModel, tested: Rates = MappingProxyType({})) -> Predicted:
+def predicted(candidates: Candidates, model: SpikingModel, tested: Rates | None = None) -> Predicted:
     """Have the delivered model say what it does, beside the original.
 
     Args:
         candidates: of the run.
         model: as it was loaded back, on the run's device.
-        tested: rates of the candidate whose very values it has, if that is known: what that candidate's test has
-            found is taken over, unless the model says otherwise of the first images.
+        tested: rates of the candidate, or of the original, whose very values it has; None if it has others. What is
+            known of that is taken over, unless the model says otherwise of the first images.
     """
     confirmation = candidates.images.splits.confirmation
     images, tick = candidates.images.blocks(confirmation), candidates.counting(len(confirmation))
     knows_steps = candidates.no_fewer_steps is None
     if not candidates.by_disagreement:
-        right = _as_tested(candidates, model, tested)
+        right = None if tested is None else _as_tested(candidates, model, tested)
         if right is None:
             right = correct_by_step(model, images, tick) if knows_steps else [correct(model, images, tick)]
         before = candidates.confirmed_correct({})

@@ -160,7 +160,7 @@ def test_a_model_that_says_otherwise_than_its_test_is_shown_all_images(delivered
     assert report.pruned.correct == evaluate(tmp_path / "again" / "model.safetensors", DATA).correct
 
 
-def test_values_are_compared_bit_by_bit() -> None:
+def test_names_dtypes_and_values_are_compared() -> None:
     state = {"weight": torch.ones(2), "bias": torch.zeros(1)}
     assert export.same_values(state, {name: value.clone() for name, value in state.items()})
     assert not export.same_values(state, {**state, "bias": torch.full((1,), 1e-30)})

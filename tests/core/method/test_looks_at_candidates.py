@@ -92,6 +92,14 @@ def test_a_test_knows_of_fewer_time_steps_once_it_has_seen_all_images(make: Call
     assert candidates.confirmed_by_step({"block.0.mlp.fc1": 0.25}) is None
 
 
+def test_of_the_original_it_is_known_without_a_test(make: Callable[..., Candidates]) -> None:
+    candidates = make()
+    by_step = candidates.confirmed_by_step({})
+    assert by_step is not None
+    assert by_step[-1] == bits(candidates, pruned=False)
+    assert [sum(right) for right in by_step] == [*candidates.original_by_step()]
+
+
 def test_tests_of_an_earlier_version_know_of_all_time_steps_alone(make: Callable[..., Candidates]) -> None:
     candidates = make()
     keys = [f"confirmation/{candidates.name(RATES)}/{part}" for part in ("0-520", "520-1100")]
