@@ -87,7 +87,8 @@ def _scale(height: int) -> Iterator[str]:
         yield f'<text class="soft" x="{_x(percent)}" y="{bottom + 18}" text-anchor="middle">{percent} %</text>'
     yield (
         f'<text class="soft" x="{WIDTH / 2:g}" y="{bottom + 40}" text-anchor="middle">'
-        "parameter memory saved with a drop of at most 3 points, or as named; 95 % confidence; lines: range of seeds</text>"
+        "parameter memory saved with a drop of at most 3 points, or as named; 95 % confidence; lines:"
+        " range of seeds</text>"
     )
 
 
