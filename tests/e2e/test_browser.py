@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from selenium.webdriver import ActionChains, Chrome
@@ -13,8 +12,6 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from app.api.cookies import SESSION_COOKIE
-from app.catalog.records import Upload
-from app.catalog.service import CatalogService
 from app.catalog.states import UploadKind, UploadState
 from primesvt_client.facts import ProblemFacts
 from primesvt_core.report.publishing import write_report
@@ -27,15 +24,12 @@ from tests.support.chromium import (
     find,
     look,
     needs_browser,
-    serving,
     wait_for_address,
     wait_for_ink,
     wait_for_text,
 )
-from tests.support.dashboard import Dashboard, progress, sample_report
+from tests.support.dashboard import progress, sample_report
 from tests.support.finished_runs import finished_on
-from tests.support.servers import free_port
-from tests.support.swift import Swift
 
 pytestmark = needs_browser
 
@@ -179,42 +173,6 @@ def test_a_report_is_read_in_the_page_and_nothing_in_it_runs(chrome: Chrome, sit
     assert "Blocked script execution" in noted or "violates" in noted
 
 
-DROP = """
-    const carried = new DataTransfer();
-    for (const name of ["dropped.pth", "dropped.npz"]) carried.items.add(new File([name], name));
-    const options = {bubbles: true, cancelable: true, dataTransfer: carried};
-    document.querySelector("h1").dispatchEvent(new DragEvent("dragover", options));
-    document.querySelector("h1").dispatchEvent(new DragEvent("drop", options));
-"""
-
-
-def test_files_that_are_dropped_go_where_their_names_belong(chrome: Chrome, site: Site) -> None:
-    chrome.get(f"{site.address}/new")
-    chrome.execute_script(DROP)
-    for field, name in (("checkpoint_id", "dropped.pth"), ("dataset_id", "dropped.npz")):
-        wait_for_text(chrome, f"#{field}", name)
-        assert Select(find(chrome, f"#{field}")).first_selected_option.text == name
-
-
-def test_an_upload_is_paused_left_and_gone_on_with(chrome: Chrome, site: Site, tmp_path: Path) -> None:
-    content = os.urandom(40_000)
-    (tmp_path / "slow.pth").write_bytes(content)
-    chrome.get(f"{site.address}/new")
-    chrome.set_network_conditions(offline=False, latency=20, download_throughput=1 << 20, upload_throughput=20_000)
-    try:
-        find(chrome, "#checkpoint_id_file").send_keys(str(tmp_path / "slow.pth"))
-        find(chrome, "[data-act=pause]").click()
-        wait_for_text(chrome, ".sent p", "paused")
-    finally:
-        chrome.delete_network_conditions()
-    chrome.refresh()
-    find(chrome, "#checkpoint_id_file").send_keys(str(tmp_path / "slow.pth"))
-    wait_for_text(chrome, "#recognised", "slow.pth")
-    uploads = [one for one in site.board.services.catalog.search(site.team.id).items if one.name == "slow.pth"]
-    assert [upload.state for upload in uploads] == [UploadState.STORED]
-    assert site.board.assembled(uploads[0].id) == content
-
-
 def test_layers_are_sorted_in_place(chrome: Chrome, site: Site) -> None:
     job = site.board.succeeded(site.team, "Sorted")
     chrome.get(f"{site.address}/jobs/{job.id}")
@@ -303,79 +261,6 @@ def test_the_preflight_follows_the_form_and_takes_the_nearest_possible_value(
     site.board.uploads.accept(claim, preflights.data(samples=4321))
     wait_for_text(chrome, "#ahead [data-fact=samples]", "4,321")  # it asks again by itself
     assert len(site.board.services.jobs.search(site.team.id).items) == jobs
-
-
-@pytest.mark.parametrize("is_reachable", [True, False])
-def test_large_files_go_straight_to_storage_where_the_browser_reaches_it(
-    chrome: Chrome, swift: Swift, tmp_path: Path, is_reachable: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    through: list[int] = []
-    put_part = CatalogService.put_part
-
-    def counted(catalog: CatalogService, team: str, upload_id: str, number: int, *arguments: Any) -> Upload:
-        through.append(number)
-        return put_part(catalog, team, upload_id, number, *arguments)
-
-    monkeypatch.setattr(CatalogService, "put_part", counted)
-    weights, content = tmp_path / "weights.safetensors", os.urandom(17 << 20)
-    weights.write_bytes(content)
-    public = swift.endpoint if is_reachable else f"http://127.0.0.1:{free_port()}"
-    storage = {"storage_url": f"s3://{swift.fresh_bucket()}/all", "s3_endpoint": swift.endpoint}
-    with serving(Dashboard(tmp_path / "data", **storage, s3_public_endpoint=public)) as site:
-        chrome.get(f"{site.address}/sign-in")
-        chrome.add_cookie({"name": SESSION_COOKIE, "value": site.team.session, "path": "/", "sameSite": "Strict"})
-        chrome.get(f"{site.address}/uploads")
-        find(chrome, "input[type=file]").send_keys(str(weights))
-        find(chrome, "main form button").click()
-        wait_for_text(chrome, "table", "weights.safetensors")
-        [upload] = site.board.services.catalog.search(site.team.id).items
-        assert site.board.assembled(upload.id) == content
-        noted = str(chrome.get_log("browser"))  # type: ignore[no-untyped-call]
-        assert len(through) == (0 if is_reachable else 2)
-        assert ("Failed to load resource" in noted) == (not is_reachable), noted  # and no policy of ours has hindered
-        assert "Content Security Policy" not in noted
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("how", ["the line breaks", "the page is left"])
-def test_an_upload_straight_to_storage_goes_on_after_an_interruption(
-    chrome: Chrome, swift: Swift, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(CatalogService, "put_part", lambda *_: pytest.fail("a part went through the service"))
-    weights, content = tmp_path / "weights.safetensors", os.urandom(31 << 20)
-    weights.write_bytes(content)
-    storage = {
-        "storage_url": f"s3://{swift.fresh_bucket()}/all", "s3_endpoint": swift.endpoint,
-        "s3_public_endpoint": swift.endpoint, "part_bytes": 5 << 20,
-    }  # fmt: skip
-    with serving(Dashboard(tmp_path / "data", **storage)) as site:
-        catalog = site.board.services.catalog
-        chrome.get(f"{site.address}/sign-in")
-        chrome.add_cookie({"name": SESSION_COOKIE, "value": site.team.session, "path": "/", "sameSite": "Strict"})
-        send_on_uploads(chrome, site, weights)
-        chrome.set_network_conditions(offline=False, latency=5, throughput=4_000_000)
-        sent = "return document.querySelector('.sent:not([hidden]) progress')?.value ?? 0"
-        WebDriverWait(chrome, 60, 0.05).until(lambda page: 0.55 < page.execute_script(sent) < 1)
-        if how == "the line breaks":
-            chrome.set_network_conditions(offline=True, latency=0, throughput=0)
-            noted = lambda page: "ERR_INTERNET_DISCONNECTED" in str(page.get_log("browser"))  # noqa: E731
-            WebDriverWait(chrome, SECONDS).until(noted)
-        [begun] = catalog.search(site.team.id).items
-        assert begun.state is UploadState.UPLOADING
-        chrome.delete_network_conditions()
-        if how == "the page is left":
-            send_on_uploads(chrome, site, weights)
-        wait_for_text(chrome, "table", "weights.safetensors")
-        WebDriverWait(chrome, 60).until(lambda _: catalog.get(site.team.id, begun.id).state is UploadState.STORED)
-        assert len(catalog.search(site.team.id).items) == 1  # the same upload, not another one
-        assert site.board.assembled(begun.id) == content
-        chrome.get_log("browser")  # type: ignore[no-untyped-call]  # what was sent while the line was away
-
-
-def send_on_uploads(chrome: Chrome, site: Site, path: Path) -> None:
-    chrome.get(f"{site.address}/uploads")
-    find(chrome, "input[type=file]").send_keys(str(path))
-    find(chrome, "main form button").click()
 
 
 def test_pages_are_read_without_scripts(chrome: Chrome, site: Site) -> None:

@@ -4,13 +4,16 @@ const WAIT_MS = 1000;
 const AT_ONCE = 3;
 const ADDRESSES_AT_ONCE = 32;
 const OPEN = ["created", "uploading"];
+const SIGNED_OUT = [401, 403]; // who signs in again goes on with the same upload
+const LATER = [408, 429];
+const UNDER_WAY = ["starting", "sending", "completing"];
 const KEPT = "primesvt-upload:";
 
 export class Transfer {
   // `onChange` is called with this whenever there is something to show.
   constructor(file, kind, token, onChange) {
-    Object.assign(this, { file, kind, token, onChange, upload: null, state: "sending", message: "", sent: new Map() });
-    this.requests = new Set();
+    Object.assign(this, { file, kind, token, onChange, upload: null, state: "starting", message: "", sent: new Map() });
+    this.ended = Promise.resolve();
     this.direct = { isPossible: true };
     // The same file as last time, as far as a page may know.
     this.key = KEPT + JSON.stringify([kind, file.name, file.size, file.lastModified]);
@@ -20,19 +23,29 @@ export class Transfer {
     return Math.min([...this.sent.values()].reduce((sum, bytes) => sum + bytes, 0), this.file.size);
   }
 
-  // Ends when the file is complete, paused or discarded, or cannot be sent.
-  async run() {
-    this.show("sending");
+  // Ends when the file is complete, paused or discarded, or cannot be sent. What an earlier attempt still does ends first.
+  run() {
+    this.ended = this.ended.then(() => this.attempt());
+    return this.ended;
+  }
+
+  async attempt() {
+    if (this.state === "done" || this.state === "discarded") return;
+    this.stop = new AbortController();
     try {
-      this.upload ??= (await this.remembered()) ?? (await this.begin());
+      if (!this.upload) {
+        this.show("starting");
+        this.upload = (await this.remembered()) ?? (await this.begin());
+        this.stop.signal.throwIfAborted();
+      }
+      this.show("sending");
       await this.sendMissing();
       this.show("completing");
       this.upload = await this.send("POST", `/uploads/${this.upload.id}/complete`);
       forget(this.key);
       this.show("done");
     } catch (error) {
-      if (this.state === "sending" || this.state === "completing") this.show("failed", error.message);
-      for (const request of this.requests) request.abort();
+      if (UNDER_WAY.includes(this.state)) this.show("failed", error.message);
       if (error.isFinal) this.forgetAll();
     }
   }
@@ -47,12 +60,13 @@ export class Transfer {
 
   pause() {
     this.show("paused");
-    for (const request of this.requests) request.abort();
+    this.stop.abort();
   }
 
   async discard() {
     this.show("discarded");
-    for (const request of this.requests) request.abort();
+    this.stop?.abort();
+    await this.ended; // an upload that is just being created is known then
     forget(this.key);
     const form = new URLSearchParams({ form_token: this.token });
     if (this.upload) await fetch(`/uploads/${this.upload.id}/delete`, { method: "POST", body: form, redirect: "manual" });
@@ -66,7 +80,9 @@ export class Transfer {
 
   async begin() {
     const announced = { kind: this.kind, name: this.file.name, size_bytes: this.file.size };
-    const upload = await this.send("POST", "/uploads/begin", JSON.stringify(announced), "application/json");
+    const body = JSON.stringify(announced);
+    // Goes on when it is stopped: an upload that the service has created and no page knows of would be left behind.
+    const upload = await this.send("POST", "/uploads/begin", body, "application/json", { signal: null });
     remember(this.key, upload.id);
     return upload;
   }
@@ -80,8 +96,9 @@ export class Transfer {
       if (!OPEN.includes(upload.state) || upload.size_bytes !== this.file.size) return null;
       for (const number of upload.received_parts) this.sent.set(number, this.partOf(upload, number).size);
       return upload;
-    } catch {
-      return null;
+    } catch (error) {
+      if (error.isFinal) return null; // it was deleted, or is another team's
+      throw error;
     }
   }
 
@@ -108,7 +125,14 @@ export class Transfer {
           this.note(number, part.size);
         }
       };
-      await Promise.all(Array.from({ length: AT_ONCE }, sendNext));
+      const workers = Array.from({ length: AT_ONCE }, sendNext);
+      try {
+        await Promise.all(workers);
+      } catch (error) {
+        this.stop.abort();
+        await Promise.allSettled(workers);
+        throw error;
+      }
     }
   }
 
@@ -134,17 +158,22 @@ export class Transfer {
         this.direct.hasWorked = true;
         return true;
       } catch (error) {
-        if (this.state !== "sending") throw error;
-        if (!this.direct.hasWorked || error.isFinal || attempt === TRIES) this.direct.isPossible = false;
-        else await this.rest(attempt, error);
+        if (this.stop.signal.aborted) throw error;
+        if (!this.direct.hasWorked || error.isRefusal || attempt === TRIES) this.direct.isPossible = false;
+        else await this.rest(attempt);
       }
     }
     return false;
   }
 
-  async rest(attempt, error) {
-    await new Promise((resolve) => setTimeout(resolve, WAIT_MS * 2 ** attempt));
-    if (this.state !== "sending") throw error;
+  rest(attempt) {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(resolve, WAIT_MS * 2 ** attempt);
+      this.stop.signal.addEventListener("abort", () => {
+        clearTimeout(timer);
+        reject(new Error("stopped"));
+      });
+    });
   }
 
   async sendPart(number, part, onProgress) {
@@ -154,17 +183,20 @@ export class Transfer {
         const address = `/uploads/${this.upload.id}/parts/${number}`;
         return await this.send("PUT", address, part, "application/octet-stream", { digest, onProgress });
       } catch (error) {
-        if (error.isFinal || attempt === TRIES || this.state !== "sending") throw error;
-        await this.rest(attempt, error);
+        if (error.isRefusal || attempt === TRIES || this.stop.signal.aborted) throw error;
+        await this.rest(attempt);
       }
     }
   }
 
   // XMLHttpRequest, because fetch does not tell how much was sent.
-  send(method, address, body, type, { isOurs = true, digest, onProgress } = {}) {
+  send(method, address, body, type, { isOurs = true, digest, onProgress, signal = this.stop.signal } = {}) {
     return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(new Error("stopped"));
       const request = new XMLHttpRequest();
-      this.requests.add(request);
+      const abort = () => request.abort();
+      signal?.addEventListener("abort", abort);
+      request.onloadend = () => signal?.removeEventListener("abort", abort);
       request.open(method, address);
       request.responseType = "json";
       if (isOurs) {
@@ -176,12 +208,12 @@ export class Transfer {
       if (onProgress) request.upload.onprogress = (event) => onProgress(event.loaded);
       request.onabort = () => reject(new Error("stopped"));
       request.onerror = () => reject(new Error("The server does not answer. What was sent is kept."));
-      request.onloadend = () => this.requests.delete(request);
       request.onload = () => {
         if (request.status < 300) return resolve(request.response);
         const detail = request.status === 401 ? "The session has ended; sign in again." : request.response?.detail;
         const error = new Error(detail ?? `The server answered with status ${request.status}.`);
-        error.isFinal = request.status >= 400 && request.status < 500;
+        error.isRefusal = request.status >= 400 && request.status < 500 && !LATER.includes(request.status);
+        error.isFinal = error.isRefusal && !SIGNED_OUT.includes(request.status);
         reject(error);
       };
       request.send(body);

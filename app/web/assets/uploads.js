@@ -83,6 +83,7 @@ function choose(select, upload) {
 }
 
 const TEXTS = {
+  starting: (one) => `${one.file.name}: starting.`,
   sending: (one) => `${one.file.name}: ${share(one.done, one.file.size)}`,
   paused: (one) => `${one.file.name}: paused at ${share(one.done, one.file.size)}`,
   completing: (one) => `${one.file.name} is uploaded; completing.`,
@@ -107,7 +108,7 @@ function show(box, transfer, resume) {
   if (state === "sending") buttons.append(button("Pause", transfer, () => transfer.pause()));
   if (state === "paused") buttons.append(button("Resume", transfer, resume));
   if (state === "failed") buttons.append(button("Try again", transfer, resume));
-  if (["sending", "paused", "failed"].includes(state)) buttons.append(button("Discard", transfer, () => transfer.discard()));
+  if (["starting", "sending", "paused", "failed"].includes(state)) buttons.append(button("Discard", transfer, () => transfer.discard()));
   if (buttons.childElementCount) box.append(buttons);
   if (focused) buttons.querySelector("button")?.focus();
 }
