@@ -56,6 +56,12 @@ class FineTuning(Frozen):
         exclude_if=lambda given: given == "equal",
         description="by_width: a layer that has lost inputs learns faster, by the root of the ratio of their numbers.",
     )
+    learns: Annotated[Literal["last_part", "all"], SPEC_ONLY] = Field(
+        default="last_part",
+        exclude_if=lambda given: given == "last_part",
+        description="What of a repaired model learns by time. last_part: its end, with at most half of the computing;"
+        " what is before it is computed once for every image. all: every layer, which takes more time and images.",
+    )
     weight_decay: Annotated[float, Field(ge=0, le=LARGEST), SPEC_ONLY] = 0.01
     batch_size: Annotated[AtOnce, SPEC_ONLY] = 64
     distillation: Annotated[float, Field(ge=0, le=1), SPEC_ONLY] = Field(

@@ -26,6 +26,7 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
 from primesvt_core.data import DataSet, Preprocessing, batches
 from primesvt_core.errors import SpecError
 from primesvt_core.layers.model import SpikingModel
+from primesvt_core.method.last_part import LastPart, kept
 from primesvt_core.spec import FineTuning
 from primesvt_core.workspace.atomic import tensor_file
 
@@ -84,6 +85,9 @@ class Lesson:
         course: how long.
         taught: the teacher's logits ``(images, classes)`` of all that there is to learn from; computed batch by batch
             where it is None.
+        part: what of the model learns; all of it where it is None.
+        begun: ``(T, images, C, ...)``: the value that the part begins with, of all that there is to learn from;
+            likewise.
     """
 
     model: SpikingModel
@@ -93,16 +97,24 @@ class Lesson:
     seed: int
     course: Course
     taught: Tensor | None = None
+    part: LastPart | None = None
+    begun: Tensor | None = None
 
     @property
     def device(self) -> torch.device:
         """On which the model learns."""
         return next(self.model.parameters()).device
 
+    @property
+    def learning(self) -> dict[str, nn.Parameter]:
+        """The parameters that learn, by their names."""
+        part = self.part
+        return {name: one for name, one in self.model.named_parameters() if part is None or part.uses(name)}
+
     def optimizer(self) -> torch.optim.AdamW:
-        """Of all parameters, those with one factor together."""
+        """Of the parameters that learn, those with one factor together."""
         by_factor: dict[float, list[nn.Parameter]] = {}
-        for name, parameter in self.model.named_parameters():
+        for name, parameter in self.learning.items():
             by_factor.setdefault(self.course.factors.get(name, 1.0), []).append(parameter)
         groups = [{"params": found, "factor": factor} for factor, found in by_factor.items()]
         return torch.optim.AdamW(groups, lr=self.settings.learning_rate, weight_decay=self.settings.weight_decay)
@@ -136,13 +148,30 @@ class Lesson:
 
     def loss(self, images: Tensor, labels: Tensor, places: NDArray[np.int64]) -> Tensor:
         """Of one batch."""
-        share, logits = self.settings.distillation, self.model(images)
+        share, logits = self.settings.distillation, self._logits(images, places)
         of_labels = cross_entropy(logits, labels) if share < 1 else logits.new_zeros(())
         if share == 0:
             return of_labels
         taught = softmax(self._taught(images, places) / TEMPERATURE, dim=1)
         learned = log_softmax(logits / TEMPERATURE, dim=1)
         return (1 - share) * of_labels + share * TEMPERATURE**2 * kl_div(learned, taught, reduction="batchmean")
+
+    def with_begun(self) -> Lesson:
+        """The same with the value that the part begins with, computed once, always in the same batches."""
+        if self.part is None:
+            return self
+        training, part, model, size = self.training, self.part, self.model, self.settings.batch_size
+        every = batches(training.data, np.asarray(training.indices), training.preprocessing, size)
+        values = (part.before(model, torch.from_numpy(batch.images).to(self.device)).cpu() for batch in every)
+        return replace(self, begun=kept(values, len(training.indices)))
+
+    def _logits(self, images: Tensor, places: NDArray[np.int64]) -> Tensor:
+        if self.part is None:
+            return cast("Tensor", self.model(images))
+        if self.begun is None:
+            return self.part.behind(self.model, self.part.before(self.model, images))
+        begun = self.begun[:, torch.from_numpy(places)].to(self.device, next(self.model.parameters()).dtype)
+        return self.part.behind(self.model, begun)
 
     def _taught(self, images: Tensor, places: NDArray[np.int64]) -> Tensor:
         if self.taught is not None:
@@ -214,7 +243,7 @@ def seconds_a_step(lesson: Lesson) -> float:
         began = time.perf_counter()
         trial.learn(optimizer, *batch, min(step, trial.course.steps - 1))
         seconds.append(time.perf_counter() - began)
-    reached = [parameter.grad is not None for parameter in trial.model.parameters()]
+    reached = [parameter.grad is not None for parameter in trial.learning.values()]
     if 2 * sum(reached) < len(reached):
         raise SpecError(
             f"gradients reach {sum(reached):,} of this model's {len(reached):,} parameters: its neurons have no"

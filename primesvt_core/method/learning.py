@@ -1,9 +1,9 @@
 """Which candidates of a run learn by time, and what is tested once they have.
 
-With a target, or where the rates are given, it is the candidate that the search prefers. Otherwise two at most that are
-deeper than what would hold as it is, the second chosen by what the first has come to; before them those are tested that
-will hold without learning, so that something is delivered even if the first of them fails. All of that follows from the
-search split: nothing has seen a confirmation image.
+With a target, or where the rates are given, it is the candidate that the search prefers. Otherwise three at most that
+are deeper than what would hold as it is, each chosen by what those before have come to; before them those are tested
+that will hold without learning, so that something is delivered even if the first of them fails. All of that follows
+from the search split: nothing has seen a confirmation image.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from primesvt_core.method import shortlist
 from primesvt_core.method.aims import (
     BEFORE_LEARNING,
     BOLD,
+    ENOUGH,
     GENTLE,
     LIKELY_GAIN,
     TARGET_SHARE,
@@ -93,20 +94,24 @@ def deeper_ones_learn(
         progress: of the step.
     """
     assert aim.allowed_drop is not None  # noqa: S101  # which a search without a target has
-    left, gain, share, beyond = recovery.settings.time_limit, LIKELY_GAIN, GENTLE, 0.0
+    left, gain = recovery.settings.time_limit, LIKELY_GAIN
+    met, missed = 0.0, 1.0  # savings of the deepest that has learned enough, and of the gentlest that has not
     deep: list[CurvePoint] = []
     for part in TIMES:
-        one = worth_learning(points, aim, gain=gain, share=share, beyond=beyond)
+        share = BOLD if met else GENTLE
+        one = worth_learning(points, aim, gain=gain, share=share, beyond=met, short_of=missed)
         if one is None:
             break
-        learned = _tuned(one.point.rates, aim, share, left * part, recovery, progress)
+        learned = _tuned(one.point.rates, aim, ENOUGH, left * part, recovery, progress)
         left -= learned.seconds
         gain = learned.compared.divergence / one.divergence if one.divergence else gain
         point = recovery.divergences.point(one.point.rates, learned.compared)
         if learned.is_kept:
             deep.append(point)
-        is_enough = aim.is_met(measured(point, learned.compared), share)
-        share, beyond = (BOLD, point.memory_saving) if is_enough else (GENTLE, 0.0)
+        if aim.is_met(measured(point, learned.compared), share):
+            met = point.memory_saving
+        else:
+            missed = point.memory_saving
     deep.sort(key=lambda point: point.memory_saving)
     if not deep:
         return found

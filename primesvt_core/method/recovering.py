@@ -28,6 +28,7 @@ from primesvt_core.layers.model import SpikingModel
 from primesvt_core.method.candidates import LONG_SECONDS
 from primesvt_core.method.divergence import Divergences
 from primesvt_core.method.finetuning import Course, Lesson, by_epochs, fine_tune, seconds_a_step
+from primesvt_core.method.last_part import LastPart, last_part
 from primesvt_core.method.recovered import Compared, Recovered
 from primesvt_core.method.repairing import NONE
 from primesvt_core.method.storing import stored
@@ -82,7 +83,9 @@ class Recovery:
         config, state = candidates.repaired_state(rates)
         lesson = self._lesson(build(candidates.family, config, state).to(candidates.device))
         name = candidates.name(rates)
-        pace = self._pace(name, lesson, config, seconds)
+        began = perf_counter()
+        lesson = lesson.with_begun()
+        pace = self._pace(name, lesson, config, seconds - (perf_counter() - began))
         lesson = replace(lesson, course=replace(lesson.course, marks=marks(pace.steps)), taught=self._taught)
         try:
             losses = fine_tune(
@@ -114,11 +117,22 @@ class Recovery:
         candidates = self.candidates
         assert candidates.training is not None  # noqa: S101  # which `prepare` has set
         factors = by_width(candidates.original, model) if self.settings.layer_rates == "by_width" else {}
-        course = Course(marks=(1,), factors=factors, keeps_statistics=candidates.spec.repair != NONE)
+        is_repaired = candidates.spec.repair != NONE
+        course = Course(marks=(1,), factors=factors, keeps_statistics=is_repaired)
         return Lesson(
             model=model, teacher=candidates.original, training=candidates.training, settings=self.settings,
-            seed=candidates.spec.seed, course=course,
+            seed=candidates.spec.seed, course=course, part=self._part if is_repaired else None,
         )  # fmt: skip
+
+    @cached_property
+    def _part(self) -> LastPart | None:
+        """What of repaired models learns, the same of all; None: all of it, as of those that see whole batches."""
+        original = self.candidates.original
+        if self.settings.learns == "all" or original.depends_on_batch:
+            return None
+        positions = self.candidates.network.geometry.positions
+        costs = {name: original.get_parameter(name).numel() * times for name, times in positions.items()}
+        return last_part(original.graph, costs)
 
     @cached_property
     def _taught(self) -> Tensor | None:

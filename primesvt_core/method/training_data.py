@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from primesvt_core.errors import SpecError
 from primesvt_core.evaluation.splits import SplitImages, open_for
 from primesvt_core.intake.inspect import Inspection
 from primesvt_core.method.candidates import Candidates
+from primesvt_core.method.divergence import IMAGES as COMPARED
 from primesvt_core.method.finetuning import TrainingSet
 from primesvt_core.method.repairing import NONE
+from primesvt_core.policies import POLICIES, CurvePolicy
 from primesvt_core.spec import CompressionSpec
 
 Source = Path | DataSet | None
@@ -29,7 +32,7 @@ def training_set(
     """What fine-tuning learns from; None without fine-tuning.
 
     That is the training data where it is given, otherwise the search split, or, of what learns by time and is judged on
-    the search split, the calibration split.
+    the search split, the calibration split and what candidates are not compared on of the search split.
 
     Raises:
         SpecError: if these are too few, have no labels that are looked at, or none that may be learned from.
@@ -38,7 +41,7 @@ def training_set(
         return None
     found = TrainingSet(data=images.data, indices=images.splits.search, preprocessing=images.preprocessing)
     if spec.fine_tuning.is_timed:
-        found = replace(found, indices=images.splits.calibration)
+        found = replace(found, indices=(*images.splits.calibration, *_never_compared(images, spec)))
     if source is not None:
         data = _opened(inspection, source, spec)
         found = replace(found, data=data, indices=range(len(data)))
@@ -47,12 +50,18 @@ def training_set(
         if source is not None:
             check_same_classes(found.data, images.data)
     if spec.fine_tuning.is_timed and len(found.indices) < LEAST_IMAGES:
+        given = ("the splits that are learned from", "training data")
+        name, wanted = given if source is None else (found.data.name, "more of them")
         raise SpecError(
-            f"fine-tuning by time would learn from {len(found.indices):,} images of"
-            f" {'the calibration split' if source is None else found.data.name}, at least {LEAST_IMAGES} are needed:"
-            f" give {'training data' if source is None else 'more of them'}, or leave it out"
+            f"fine-tuning by time would learn from {len(found.indices):,} images of {name}, at least {LEAST_IMAGES} are"
+            f" needed: give {wanted}, or leave it out"
         )
     return found
+
+
+def _never_compared(images: SplitImages, spec: CompressionSpec) -> Sequence[int]:
+    """Those of the search split on which candidates are not compared: a policy that goes by divergence needs few."""
+    return images.splits.search[COMPARED:] if isinstance(POLICIES.load(spec.policy), CurvePolicy) else ()
 
 
 def _check_labelled(data: DataSet) -> None:

@@ -58,6 +58,13 @@ def test_the_deepest_is_worth_it_that_will_hold_once_it_has_learned(
     assert (found.point.memory_saving if found else None) == saving
 
 
+def test_what_has_missed_is_not_tried_again() -> None:
+    found = worth_learning(CURVE, aim(), gain=0.3, share=1.0, short_of=0.8)
+    assert found is not None
+    assert found.point.memory_saving == 0.6
+    assert worth_learning(CURVE, aim(), gain=0.3, share=1.0, beyond=0.6, short_of=0.8) is None
+
+
 def test_what_is_left_of_a_candidate() -> None:
     left = lessened(one(0.5, 0.04), 0.5)
     assert left.divergence == pytest.approx(0.02)

@@ -17,6 +17,7 @@ from primesvt_core.intake.loading import build
 from primesvt_core.layers.model import SpikingModel
 from primesvt_core.layers.neurons import neurons
 from primesvt_core.method.finetuning import Course, Lesson, TrainingSet, by_epochs, fine_tune, seconds_a_step
+from primesvt_core.method.last_part import last_part
 from primesvt_core.pruning.groups import kept_count
 from primesvt_core.pruning.surgery import prune, shapes_of
 from primesvt_core.spec import FineTuning
@@ -220,6 +221,28 @@ def test_a_factor_is_of_the_learning_rate(training: TrainingSet, tmp_path: Path)
     }
     assert moved[name] == pytest.approx(4e-3, rel=0.01)
     assert max(size for n, size in moved.items() if n != name) == pytest.approx(1e-3, rel=0.01)
+
+
+def test_what_is_before_the_last_part_stays_as_it_is(
+    training: TrainingSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taught(folder: str) -> SpikingModel:
+        model = tiny.model()
+        weights = {name: weight.numel() for name, weight in model.named_parameters() if weight.dim() > 1}
+        part = last_part(model.graph, weights)
+        assert part is not None
+        one = replace(lesson(model, training, UNLABELLED, course=WITHIN_EPOCHS), part=part).with_begun()
+        assert (one.begun is None) == (folder == "anew")
+        fine_tune(one, tmp_path / f"{folder}.safetensors", nobody)
+        both = zip(model.named_parameters(), tiny.model().parameters(), strict=True)
+        moved = {name for (name, after), before in both if not torch.equal(after, before)}
+        assert moved < {*one.learning} < {name for name, _ in model.named_parameters()}
+        assert {name for name, weight in one.learning.items() if weight.dim() > 1} <= moved
+        return model
+
+    once = taught("once")
+    monkeypatch.setattr("primesvt_core.method.last_part.MOST_BYTES", 0)
+    assert same(taught("anew"), once)
 
 
 def test_its_speed_is_measured_on_a_copy(training: TrainingSet) -> None:

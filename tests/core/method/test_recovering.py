@@ -27,11 +27,12 @@ RATES = {"block.0.mlp.fc1": 0.75, "embedding": 0.5}
 SPLITS: dict[str, JsonValue] = {"calibration_images": 96, "search_images": 60, "confirmation_images": 60}
 
 
-def prepared(workspace: Path, **tuning: JsonValue) -> Run:
+def prepared(workspace: Path, policy: str = "allocate", **tuning: JsonValue) -> Run:
     spec = parse(
         {
             "budget": {"min_memory_saving": 0.1}, "repair": "closed_form", "criterion": "l2", "batch_size": 30,
-            "splits": SPLITS, "fine_tuning": {"seconds": 5.0, "batch_size": 32, "learning_rate": 1e-4, **tuning},
+            "policy": policy, "splits": SPLITS,
+            "fine_tuning": {"seconds": 5.0, "batch_size": 32, "learning_rate": 1e-4, **tuning},
         }
     )  # fmt: skip
     request = Request(
@@ -83,9 +84,35 @@ def test_what_it_learns_from_is_of_no_other_split(undisturbed: tuple[Run, Recove
     candidates = undisturbed[0].candidates
     assert candidates.training is not None
     learned, splits = set(candidates.training.indices), candidates.images.splits
-    assert learned == set(splits.calibration)
+    assert learned == set(splits.calibration)  # candidates are compared on the whole search split, which is small
     assert not learned & {*splits.search, *splits.confirmation}
     assert not candidates.learns_from_search
+
+
+@pytest.mark.parametrize(("policy", "first"), [("allocate", 20), ("prioritized", 60)])
+def test_images_of_the_search_split_that_compare_nothing_teach(
+    policy: str, first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("primesvt_core.method.training_data.COMPARED", 20)
+    monkeypatch.setattr("primesvt_core.method.divergence.IMAGES", 20)
+    run = prepared(tmp_path, policy=policy)
+    splits, training = run.candidates.images.splits, run.candidates.training
+    assert training is not None
+    assert [*training.indices] == [*splits.calibration, *splits.search[first:]]
+    assert len(run.divergences.images) == 20
+
+
+def test_what_learns_is_the_last_part_or_all(undisturbed: tuple[Run, Recovered], tmp_path: Path) -> None:
+    run, found = undisturbed
+    whole = prepared(tmp_path, learns="all")
+    other = with_time_for(whole, 12).tune(RATES, 5.0, never)
+    before = run.candidates.repaired_state(RATES)[1]
+
+    def moved(learned: Recovered) -> set[str]:
+        return {name for name, value in learned.state.items() if not torch.equal(value, before[name])}
+
+    assert moved(found) < moved(other)
+    assert {name.split(".")[0] for name in moved(other) - moved(found)} == {"patch_embed"}
 
 
 @pytest.mark.parametrize("stop_at", [pytest.param(1, marks=pytest.mark.thorough), 5])
@@ -168,7 +195,7 @@ def test_too_few_images_to_learn_from_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "tiny.pth"
     torch.save({"model": tiny.model().state_dict(), "args": {"T": 2, "num_heads": 2}}, path)
     request = Request(checkpoint=path, data=tiny.data_file(tmp_path), spec=spec, out=tmp_path, workspace=tmp_path / "w")
-    with pytest.raises(SpecError, match="12 images of the calibration split, at least 32 are needed"):
+    with pytest.raises(SpecError, match="12 images of the splits that are learned from, at least 32 are needed"):
         prepare(request)
     few = replace(request, train_data=tiny.data_file(_folder(tmp_path / "few"), 20), workspace=tmp_path / "v")
     with pytest.raises(SpecError, match=r"20 images of tiny\.npz"):
