@@ -21,13 +21,13 @@ TARGET_SHARE = 0.8
 
 GENTLE, BOLD = 0.85, 1.0
 """The same of candidates that save as much as they can: of the first, and of one that is deeper once another has
-learned enough. Until one has, gentler ones follow."""
+learned enough. Where it has not, a gentler one follows."""
 
 ENOUGH = 0.6
 """The same at which one of these ends before its time: predictions are often a third too low, and what it learns beyond
 what is needed makes its test surer."""
 
-TIMES = (1 / 3, 1 / 2, 1.0)
+TIMES = (1 / 2, 1.0)
 """What each of these may use of the time that is left."""
 
 

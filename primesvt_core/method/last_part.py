@@ -101,14 +101,19 @@ def kept(values: Iterable[Tensor], images: int) -> Tensor | None:
     Returns:
         ``(T, images, ...)``, or None if that took more than `MOST_BYTES`, of which the first batch decides.
     """
-    found: list[Tensor] = []
+    found, done = torch.empty(0), 0
     for value in values:
         small = _small(value)
-        if not found and small.element_size() * small.numel() // small.shape[1] * images > MOST_BYTES:
-            return None
-        found.append(small)
-    whole = max((one.dtype for one in found), key=lambda dtype: dtype.itemsize)
-    return torch.cat([one.to(whole) for one in found], dim=1)
+        steps, count, *each = small.shape
+        if not done:
+            if small[:, :1].nbytes * images > MOST_BYTES:
+                return None
+            found = torch.empty(steps, images, *each, dtype=small.dtype)
+        if small.dtype != found.dtype:
+            found = found.to(value.dtype)
+        found[:, done : done + count] = small
+        done += count
+    return found
 
 
 def _small(value: Tensor) -> Tensor:

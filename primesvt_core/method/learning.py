@@ -1,7 +1,7 @@
 """Which candidates of a run learn by time, and what is tested once they have.
 
-With a target, or where the rates are given, it is the candidate that the search prefers. Otherwise three at most that
-are deeper than what would hold as it is, each chosen by what those before have come to; before them those are tested
+With a target, or where the rates are given, it is the candidate that the search prefers. Otherwise two at most that
+are deeper than what would hold as it is, the second chosen by what the first has come to; before them those are tested
 that will hold without learning, so that something is delivered even if the first of them fails. All of that follows
 from the search split: nothing has seen a confirmation image.
 """

@@ -82,23 +82,20 @@ def learned(gain: float) -> tuple[Search, Learning]:
     return found.search, learning
 
 
-def test_the_first_will_probably_hold_and_others_are_deeper_once_it_does() -> None:
+def test_the_first_will_probably_hold_and_the_second_is_deeper_once_it_does() -> None:
     search, learning = learned(0.0)
-    (first, third), (second, half), (last, rest) = learning.asked
+    (first, half), (second, rest) = learning.asked
     assert first == pytest.approx(0.35)  # a bound of 2.3 points with 65 % of the divergence left: within 85 % of 3
-    assert third == pytest.approx(SECONDS / 3)
-    # It was enough after half of its time, with half of the divergence, which brings this one to 3 points.
-    assert second == pytest.approx(0.6)
-    assert half == pytest.approx((SECONDS - SECONDS / 6) / 2)
-    assert last == pytest.approx(0.95)  # after all of its time the second had lost nothing
-    assert rest == pytest.approx((SECONDS - SECONDS / 6) / 2)
-    assert [p.memory_saving for p in (*search.fallbacks[-2:], search.best)] == [first, second, last]
+    assert half == SECONDS / 2
+    assert rest == pytest.approx(SECONDS - SECONDS / 4)  # it was enough after half of its time
+    assert second == pytest.approx(0.6)  # which half of the divergence brings to 3 points
+    assert [p.memory_saving for p in (search.fallbacks[-1], search.best)] == [first, second]
 
 
 def test_the_second_is_gentler_where_the_first_has_learned_too_little() -> None:
     search, learning = learned(0.8)
-    (first, third), (second, half) = learning.asked  # there is nothing between them to learn in the time that is left
-    assert (third, half) == pytest.approx((SECONDS / 3, SECONDS / 3))
+    (first, half), (second, rest) = learning.asked
+    assert (half, rest) == (SECONDS / 2, SECONDS / 2)
     assert second == pytest.approx(0.3)  # of 0.06 nats 0.048 will be left: 2.4 points
     assert [p.memory_saving for p in (search.fallbacks[-1], search.best)] == [second, first]
 
