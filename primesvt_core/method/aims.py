@@ -20,7 +20,7 @@ TARGET_SHARE = 0.8
 """The same at which a candidate has learned enough that has to reach a target."""
 
 GENTLE, BOLD = 0.85, 1.0
-"""The same of candidates that save as much as they can: of the first, and of one that is deeper once another has
+"""The same of candidates that save as much as they can: of the first, and of one that is deeper once the first has
 learned enough. Where it has not, a gentler one follows."""
 
 ENOUGH = 0.6

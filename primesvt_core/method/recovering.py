@@ -36,7 +36,8 @@ from primesvt_core.types import Rates
 from primesvt_core.workspace.store import SNAPSHOT, SPEEDS
 
 MOST_TAUGHT = 4096
-"""Training images of which the original's predictions are computed once, before anything is learned."""
+"""Training images of which all that does not change is computed once, before anything is learned: the original's
+predictions, and the value that the last part begins with."""
 
 MARKS = 6
 """Times that a candidate is looked at while it learns, the last at the end."""
@@ -84,8 +85,8 @@ class Recovery:
         lesson = self._lesson(build(candidates.family, config, state).to(candidates.device))
         name = candidates.name(rates)
         began = perf_counter()
-        lesson = lesson.with_begun()
-        pace = self._pace(name, lesson, config, seconds - (perf_counter() - began))
+        lesson = lesson.with_begun() if len(lesson.training.indices) <= MOST_TAUGHT else lesson
+        pace = self._pace(name, lesson, config, seconds, perf_counter() - began)
         lesson = replace(lesson, course=replace(lesson.course, marks=marks(pace.steps)), taught=self._taught)
         try:
             losses = fine_tune(
@@ -149,11 +150,11 @@ class Recovery:
         images = replace(candidates.images, data=candidates.training.data).blocks(indices)
         return torch.cat(self._logits(candidates.original, images)).cpu()
 
-    def _pace(self, name: str, lesson: Lesson, config: FamilyConfig, seconds: float) -> _Pace:
-        """Measured once, and remembered."""
+    def _pace(self, name: str, lesson: Lesson, config: FamilyConfig, seconds: float, spent: float) -> _Pace:
+        """Measured once, and remembered; so much of the seconds is spent."""
 
         def measure() -> JsonValue:
-            preparing = _seconds_of(lambda: self._taught)  # nothing, once another candidate has needed it
+            preparing = spent + _seconds_of(lambda: self._taught)  # nothing, once another candidate has needed it
             looking = _seconds_of(lambda: self._after(lesson.model, config))
             each = seconds_a_step(replace(lesson, taught=self._taught))
             steps = max(1, int(max(seconds - preparing - MARKS * looking, seconds / 2) / each))

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from primesvt_core.errors import SpecError
 from primesvt_core.intake.loading import build
 from primesvt_core.method.candidates import Candidates
+from primesvt_core.method.finetuning import Lesson
 from primesvt_core.method.learning import check_recoverable
 from primesvt_core.method.recovered import Compared, Recovered
 from primesvt_core.method.recovering import MARKS, Recovery, by_width, fan_in, marks
@@ -129,6 +130,16 @@ def test_what_was_stopped_ends_as_undisturbed(stop_at: int, undisturbed: tuple[R
     again = prepared(tmp_path)
     assert same(dict(Recovery(again.divergences).tune(RATES, 5.0, never).state), dict(undisturbed[1].state))
     assert same(weights(again.candidates), weights(undisturbed[0].candidates))
+
+
+def test_of_many_images_nothing_is_computed_before(
+    undisturbed: tuple[Run, Recovered], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would take more time than there is; what is learned is the same."""
+    monkeypatch.setattr("primesvt_core.method.recovering.MOST_TAUGHT", 0)
+    monkeypatch.setattr(Lesson, "with_begun", lambda _: pytest.fail("computed all images"))
+    found = with_time_for(prepared(tmp_path), 12).tune(RATES, 5.0, never)
+    assert same(dict(found.state), dict(undisturbed[1].state))
 
 
 def test_its_steps_follow_from_its_time_and_are_remembered(tmp_path: Path) -> None:
