@@ -262,15 +262,19 @@ def _save(path: Path, model: SpikingModel, optimizer: torch.optim.Optimizer, los
 
 
 def _restore(path: Path, model: SpikingModel, optimizer: torch.optim.Optimizer) -> tuple[float, ...]:
-    """Go on from a snapshot, if there is one; returns the losses of the marks it holds."""
+    """Go on from a snapshot, if there is one of the same parameters; returns the losses of the marks it holds."""
     if not path.exists():
         return ()
     tensors = load_file(path)
-    model.load_state_dict({n.removeprefix("model/"): x for n, x in tensors.items() if n.startswith("model/")})
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith("optimizer/"):
             _, index, entry = name.split("/")
             moments.setdefault(int(index), {})[entry] = value
+    learning = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    shapes = {index: parameter.shape for index, parameter in enumerate(learning)}
+    if any(shapes.get(index) != found["exp_avg"].shape for index, found in moments.items()):
+        return ()  # of a version by which others learned
+    model.load_state_dict({n.removeprefix("model/"): x for n, x in tensors.items() if n.startswith("model/")})
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
     return tuple(tensors["losses"].tolist())

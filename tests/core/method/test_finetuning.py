@@ -245,6 +245,18 @@ def test_what_is_before_the_last_part_stays_as_it_is(
     assert same(taught("anew"), once)
 
 
+def test_a_snapshot_of_other_parameters_is_not_gone_on_from(training: TrainingSet, tmp_path: Path) -> None:
+    def taught(snapshot: Path) -> SpikingModel:
+        model = tiny.model()
+        weights = {name: weight.numel() for name, weight in model.named_parameters() if weight.dim() > 1}
+        one = replace(lesson(model, training, UNLABELLED, course=WITHIN_EPOCHS), part=last_part(model.graph, weights))
+        fine_tune(one, snapshot, nobody)
+        return model
+
+    tuned(training, tmp_path / "whole.safetensors", UNLABELLED, course=WITHIN_EPOCHS)
+    assert same(taught(tmp_path / "whole.safetensors"), taught(tmp_path / "fresh.safetensors"))
+
+
 def test_its_speed_is_measured_on_a_copy(training: TrainingSet) -> None:
     model = tiny.model()
     assert seconds_a_step(lesson(model, training, UNLABELLED, course=Course(marks=(1,)))) > 0
