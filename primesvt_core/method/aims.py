@@ -27,7 +27,7 @@ ENOUGH = 0.6
 """The same at which one of these ends before its time: predictions are often a third too low, and what it learns beyond
 what is needed makes its test surer."""
 
-TIMES = (1 / 2, 1.0)
+TIMES = (0.5, 1.0)
 """What each of these may use of the time that is left."""
 
 

@@ -73,7 +73,7 @@ def last_part(graph: Graph, costs: Mapping[str, int], share: float = SHARE) -> L
         costs: of its layers, by their weights in the state dict.
         share: of all costs together.
     """
-    places = [(LastPart(value, graph.nodes[place:], graph.output)) for place, value in _single_values(graph)]
+    places = [LastPart(value, graph.nodes[place:], graph.output) for place, value in _single_values(graph)]
     behind = [sum(cost for name, cost in costs.items() if part.uses(name)) for part in places]
     most = max((cost for cost in behind if cost <= share * sum(costs.values())), default=0)
     # Of those with the same layers the shortest: pooled spikes take less memory than the currents they come from.

@@ -93,6 +93,23 @@ def test_a_file_cannot_be_paused_before_the_service_knows_it_and_leaves_nothing_
     assert not uploads_named(site, "early.pth")
 
 
+def test_what_an_earlier_visit_has_begun_is_discarded_before_the_service_has_told_of_it(
+    chrome: Chrome, site: Site, tmp_path: Path
+) -> None:
+    (tmp_path / "again.pth").write_bytes(os.urandom(40_000))
+    chrome.get(f"{site.address}/new")
+    with slow(chrome):
+        choose(chrome, tmp_path / "again.pth")
+        find(chrome, "[data-act=pause]").click()
+    assert uploads_named(site, "again.pth")
+    chrome.refresh()
+    with slow(chrome, latency_ms=1500):
+        choose(chrome, tmp_path / "again.pth")
+        find(chrome, "[data-act=discard]").click()
+        chrome.execute_async_script(IDLE, "/delete")
+    assert not uploads_named(site, "again.pth")
+
+
 IDLE = """
     const [asked, done] = arguments;
     const look = () => {

@@ -67,9 +67,10 @@ export class Transfer {
     this.show("discarded");
     this.stop?.abort();
     await this.ended; // an upload that is just being created is known then
+    const id = this.upload?.id ?? recall(this.key); // of an earlier visit, where its question was stopped
     forget(this.key);
     const form = new URLSearchParams({ form_token: this.token });
-    if (this.upload) await fetch(`/uploads/${this.upload.id}/delete`, { method: "POST", body: form, redirect: "manual" });
+    if (id) await fetch(`/uploads/${encodeURIComponent(id)}/delete`, { method: "POST", body: form, redirect: "manual" });
   }
 
   show(state, message = "") {
